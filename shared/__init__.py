@@ -1,0 +1,7 @@
+"""What both services stand on: settings, models, the store, the site's client.
+
+Import rule: nothing in here imports `harvester` or `proxy`; those two never import each other.
+They meet in the store alone, so that each can run, restart and scale apart.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,22 @@
+"""The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
+
+import json
+
+FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
+
+
+def nonce_form() -> dict[str, str]:
+    """The form to post. Without `bot_id` no cross-origin check is made, and the nonce is the same for all bots."""
+    return {"action": FRONTEND_NONCE_ACTION}
+
+
+def read_nonce(status: int, body: bytes) -> str | None:
+    """The nonce in the site's answer, or None where it gave none."""
+    if status != 200:
+        return None
+    try:
+        answer = json.loads(body)
+        nonce = answer["data"]["nonce"] if answer["success"] else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return nonce if isinstance(nonce, str) and nonce else None

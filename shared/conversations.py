@@ -1,0 +1,50 @@
+"""Conversations as the store keeps them: the texts, and where the site holds its own copy."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.models import Value
+
+Role = Literal["system", "user", "assistant"]
+
+
+class Message(Value):
+    """One message, normalised: plain text, and the digests of the pictures that came with it."""
+
+    role: Role
+    text: str = Field(repr=False)
+    images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
+
+
+class Upstream(Value):
+    """The site's copy of a conversation. All of these must match to continue it (PROTOCOL 6)."""
+
+    site: str
+    bot_id: int
+    session_id: str = Field(repr=False)
+    conversation_uuid: str
+    response_id: str = ""  # last `openai_response_id`
+    interaction_id: str = ""  # last `google_interaction_id`
+
+
+class Conversation(Value):
+    """A conversation and its whole text."""
+
+    id: str
+    created_at: float
+    updated_at: float
+    metadata: dict[str, str] = Field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    upstream: Upstream | None = None  # None: the next turn starts a fresh one with the transcript
+    pending_turn: str | None = None  # a turn that may have reached the site and was not committed
+
+
+class TurnResult(Value):
+    """What a finished turn adds to its conversation."""
+
+    turn_id: str
+    at: float
+    history: tuple[Message, ...] | None  # replaces the messages held so far; None: they stand
+    added: tuple[Message, ...]  # the new messages of the client and the answer
+    upstream: Upstream

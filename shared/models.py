@@ -1,0 +1,98 @@
+"""The values that travel between the harvester, the store and the proxy.
+
+All are frozen. Times are Unix seconds (float). A *site* is named by its origin, such as
+`https://chatgptfree.ai`. Fields that are secret are kept out of `repr`, so that no log line shows them.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    """Base of all stored values: frozen, and tolerant of fields that a newer version added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Bot(Value):
+    """One chat bot as a page's `data-config` shows it (PROTOCOL 2)."""
+
+    id: int
+    name: str  # the page's `headerName`; the only human name there is
+    provider: str = ""  # "OpenAI", "Google", "Claude" …; empty when unknown
+    keeps_state: bool = False  # the site continues a conversation by the provider's own state
+    web_search: bool = False  # the site offers a search toggle, of whichever kind its provider has
+    images: bool = False
+    consent_required: bool = False  # the page asks for a consent that this guest has not given
+
+
+Source = Literal["visit", "renewal", "manual"]
+
+
+class Credentials(Value):
+    """What one guest visit needs to be continued over plain HTTP."""
+
+    site: str
+    ajax_url: str
+    page_url: str  # where the chat was found
+    cookie: str = Field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
+    nonce: str = Field(default="", repr=False)
+    session_id: str = Field(repr=False)
+    post_id: int = 0
+    user_agent: str = ""
+    source: Source
+    captured_at: float  # when a visit (or a person) took them
+    nonce_checked_at: float  # when the site last handed out or took this nonce
+    generation: int = 0  # set by the store; grows with every change
+
+
+class SiteState(Value):
+    """All the store knows of one site that the proxy needs."""
+
+    current: Credentials
+    last_good: Credentials | None = None  # the newest ones a turn has succeeded with
+    bots: tuple[Bot, ...] = ()  # in the page's order; empty: nothing discovered yet
+
+
+class Capture(Value):
+    """Everything one successful visit brings home; stored in one piece or not at all."""
+
+    credentials: Credentials
+    bots: tuple[Bot, ...]
+    identity: str = Field(repr=False)  # Playwright's storage_state as JSON: all cookies and local storage
+
+
+class Outcome(StrEnum):
+    """How a visit ended. Every visit ends as exactly one of these."""
+
+    CAPTURED = "captured"
+    CHALLENGE = "challenge"  # a bot check stands before the page; only a person may pass it
+    NO_CHAT = "no_chat"
+    SITE_ERROR = "site_error"
+    TIMEOUT = "timeout"
+    BROWSER_ERROR = "browser_error"
+
+
+class Visit(Value):
+    """The record of one visit."""
+
+    id: str
+    site: str
+    started_at: float
+    seconds: float
+    outcome: Outcome
+    reason: str = ""  # what went wrong and what to do, for the operator; never a secret
+    trigger: str = ""  # "schedule", "start", "asked" or "command"
+    steps: dict[str, float] = Field(default_factory=dict)  # seconds for each step: browser, page, read, confirm
+    screenshot: bool = False  # the store holds a picture of the failure
+
+
+class VisitAsk(Value):
+    """A standing request that a site be visited soon; many asks make one."""
+
+    site: str
+    asked_at: float  # of the first ask still unanswered
+    reason: str
+    count: int

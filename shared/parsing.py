@@ -1,0 +1,61 @@
+"""Reading the small notations that settings use: durations, lists, pairs, site URLs."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One configured site: its origin, and the page of it that is visited first."""
+
+    origin: str
+    url: str
+
+    @property
+    def host(self) -> str:
+        """`host` or `host:port`, as used in `model@host`."""
+        return self.origin.partition("://")[2]
+
+
+def duration(text: str | float) -> float:
+    """Seconds in `90`, `"90"`, `"30s"`, `"15m"`, `"6h"`, `"7d"` or `"1h30m"`. Raises ValueError."""
+    if isinstance(text, int | float):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text).strip():
+        raise ValueError(f"{text!r} is not a duration; write for example 30s, 15m, 6h or 7d")
+    return sum(float(number) * _UNITS[unit.lower()] for number, unit in parts)
+
+
+def words(text: str) -> list[str]:
+    """The items of a list separated by commas or blanks."""
+    return [word for word in re.split(r"[,\s]+", text) if word]
+
+
+def site(url: str) -> Site:
+    """The site a page URL belongs to. Raises ValueError unless it is an http(s) URL with a host."""
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is not a page address; write for example https://chatgptfree.ai/")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = parts.port
+    netloc = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    origin = f"{parts.scheme}://{netloc}"
+    query = f"?{parts.query}" if parts.query else ""
+    return Site(origin=origin, url=f"{origin}{parts.path or '/'}{query}")
+
+
+def pairs(text: str) -> dict[str, int]:
+    """`alias=bot_id` pairs separated by commas or blanks. Raises ValueError."""
+    found: dict[str, int] = {}
+    for word in words(text):
+        alias, equals, number = word.rpartition("=")
+        if not equals or not alias or not number.isascii() or not number.isdigit():
+            raise ValueError(f"{word!r} is not alias=bot_id; write for example my-model=25865")
+        found[alias] = int(number)
+    return found

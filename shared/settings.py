@@ -1,0 +1,132 @@
+"""All settings, read once at the edge of each program.
+
+Names and meanings are those of the README's table. Values come from the environment, then from `.env` in the
+working directory (or the file that `FREEAICHAT_ENV_FILE` names), then from the defaults here.
+"""
+
+import os
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared import parsing
+from shared.envfile import EnvFileSource, undouble_dollars
+
+Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0)]
+Sites = Annotated[
+    tuple[parsing.Site, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda value: tuple(parsing.site(word) for word in parsing.words(value)) if isinstance(value, str) else value
+    ),
+]
+Aliases = Annotated[
+    dict[str, int], NoDecode, BeforeValidator(lambda value: parsing.pairs(value) if isinstance(value, str) else value)
+]
+Words = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(lambda value: tuple(parsing.words(value)) if isinstance(value, str) else value),
+]
+Cookie = Annotated[
+    SecretStr, BeforeValidator(lambda value: undouble_dollars(value) if isinstance(value, str) else value)
+]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Raises pydantic's ValidationError for a value that makes no sense."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FREEAICHAT_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a mistyped secret must not be printed back
+    )
+
+    sites: Sites = Field(
+        default=(parsing.site("https://chatgptfree.ai/"),),
+        min_length=1,
+        description="page URLs that carry the chat, in order of preference; each origin is one site",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("FREEAICHAT_API_KEY", "API_MASTER_KEY", "api_key"),
+        description="the master key; without one, a loopback bind is open and any other bind makes its own",
+    )
+    host: str = Field(default="127.0.0.1", description="address the proxy listens on")
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("FREEAICHAT_PORT", "PORT", "NGINX_PORT", "port"),
+        description="port the proxy listens on",
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
+        description="where the store and the generated key live",
+    )
+    store: str = Field(default="", description="store URL; empty: SQLite in the data directory")
+    harvest_interval: Duration = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
+    browser: str = Field(default="", description="path of a Chromium-family browser; empty: found")
+    models: Aliases = Field(default={}, description="alias=bot_id pairs added to what is discovered")
+    default_model: str = Field(default="", description="model that answers for unknown names; empty: 404")
+    keepalive: Literal["comment", "chunk", "off"] = Field(
+        default="comment", description="what fills silences in a stream"
+    )
+    max_upstream: int = Field(default=8, ge=1, description="streams open to one site at once; more wait in a queue")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
+    max_body: ByteSize = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")
+    cors_origins: Words = Field(
+        default=(), description="further browser origins served without a key (`*`: all); loopback always is"
+    )
+    retention: Duration = Field(default=30 * 86400.0, description="conversations unused for so long are dropped")
+    max_stored: ByteSize = Field(
+        default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"
+    )
+    cookie: Cookie = Field(default=SecretStr(""), validation_alias="COOKIE", description="captured by hand")
+    ajax_nonce: SecretStr = Field(default=SecretStr(""), validation_alias="AJAX_NONCE", description="captured by hand")
+    session_id: SecretStr = Field(
+        default=SecretStr(""), validation_alias="SESSION_ID", max_length=64, description="captured by hand"
+    )
+    post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description="captured by hand")
+
+    @cached_property
+    def store_url(self) -> str:
+        """The store's URL, with the default filled in."""
+        return self.store or f"sqlite:///{self.data_dir / 'freeaichat.db'}"
+
+    @cached_property
+    def is_loopback_bind(self) -> bool:
+        """Whether only this machine can reach the proxy."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before `.env`; the file is read by our own source, which interpolates nothing."""
+        path = Path(os.environ.get("FREEAICHAT_ENV_FILE", ".env"))
+        return init_settings, env_settings, EnvFileSource(settings_cls, path)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings of this process. *overrides* win over everything (command-line options)."""
+    return Settings(**{name: value for name, value in overrides.items() if value is not None})

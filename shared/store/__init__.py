@@ -1,0 +1,150 @@
+"""The store: the one place where the harvester and the proxy meet.
+
+`Store` is the protocol; `sqlite.py` is the default behind it. All methods may raise
+`StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew`
+and leaves the file as it was.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from shared.conversations import Conversation, TurnResult
+from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+
+
+class StoreError(Exception):
+    """Root of everything the store raises on purpose."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be used just now; trying later may work."""
+
+
+class StoreCorrupt(StoreError):
+    """The file is not a store of ours, or is damaged."""
+
+
+class StoreTooNew(StoreError):
+    """A newer version wrote the store; this one leaves it alone."""
+
+
+class StaleWrite(StoreError):
+    """Somebody stored newer credentials first; `current` is what stands now."""
+
+    def __init__(self, current: Credentials | None) -> None:
+        super().__init__("newer credentials were stored meanwhile")
+        self.current = current
+
+
+class Store(Protocol):
+    """Everything the services keep. One instance serves one process; use it from one event loop."""
+
+    # Credentials ------------------------------------------------------------------------------
+
+    async def site_state(self, site: str) -> SiteState | None:
+        """Current and last good credentials and bots of *site*; None before the first capture."""
+
+    async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
+        """Store identity, bots and credentials together, if the current generation is *base* (0: none yet).
+
+        Returns the credentials with their new generation. Raises `StaleWrite` and writes nothing
+        if another generation is current.
+        """
+
+    async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
+        """Store a renewed nonce on top of generation *base*.
+
+        The generation grows only if the nonce differs; otherwise only `nonce_checked_at` moves.
+        Raises `StaleWrite` if another generation is current.
+        """
+
+    async def mark_good(self, site: str, generation: int) -> None:
+        """Note that a turn succeeded with *generation*. Does nothing unless it is the current one."""
+
+    async def identity(self, site: str) -> str | None:
+        """The guest identity of *site* as Playwright's storage_state JSON."""
+
+    # Visits -----------------------------------------------------------------------------------
+
+    async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
+        """Ask that *site* be visited soon; joins an ask that already stands."""
+
+    async def pending_ask(self, site: str) -> VisitAsk | None:
+        """The ask that stands for *site*, if any."""
+
+    async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
+        """Claim the next visit of *site* for *holder*, for at most *ttl* seconds.
+
+        False while another holder's claim stands: two never visit one site at once.
+        """
+
+    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+        """Record *visit* (the last 50 are kept, and 5 screenshots), release the claim of *holder*, and drop
+        asks made before the visit began."""
+
+    async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
+        """The last visits, newest first."""
+
+    async def screenshot(self, visit_id: str) -> bytes | None:
+        """The PNG kept for a failed visit."""
+
+    # Conversations ----------------------------------------------------------------------------
+
+    async def create_conversation(self, conversation: Conversation) -> None:
+        """Store a new conversation with its messages."""
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """The conversation with all its messages."""
+
+    async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
+        """Mark that a turn may reach the site from now on. False if the conversation is gone.
+
+        Until the turn is committed or abandoned, the site's copy counts as spoilt.
+        """
+
+    async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
+        """Take the mark back: the turn failed before the site could log anything."""
+
+    async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
+        """Add a finished turn. False if the conversation is gone.
+
+        If another turn was begun or committed since `begin_turn`, the messages `added` are appended to what
+        stands and the upstream copy is dropped, since it holds only one of the two.
+        """
+
+    async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
+        """Replace the metadata. False if the conversation is gone."""
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        """Forget a conversation. False if there was none."""
+
+    async def prune(self, *, before: float, max_bytes: int) -> int:
+        """Drop conversations not touched since *before*, then the oldest until all fit in *max_bytes* of text.
+
+        Returns how many went.
+        """
+
+    # The rest ---------------------------------------------------------------------------------
+
+    async def get_note(self, key: str) -> str | None:
+        """A small value kept under *key* (heartbeats, what was seeded by hand)."""
+
+    async def set_note(self, key: str, value: str) -> None:
+        """Keep a small value under *key*."""
+
+    def watch(self) -> AsyncIterator[None]:
+        """Yield once at once, then soon (within a second) after anything in the store changed, whoever wrote it.
+
+        Several changes may come as one. Close the iterator when done.
+        """
+
+
+def open_store(url: str) -> AbstractAsyncContextManager[Store]:
+    """Open the store named by *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`."""
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        from shared.store.sqlite import open_sqlite
+
+        return open_sqlite(url.removeprefix("sqlite:///"))
+    raise StoreError(f"FREEAICHAT_STORE: {scheme}:// is not a store this version knows; use sqlite:///path")

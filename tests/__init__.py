@@ -1,0 +1,1 @@
+"""The tests, the simulated site they run against, and the `benchmarks` command."""
