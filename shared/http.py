@@ -4,15 +4,22 @@ Cookies go out exactly as they were captured (aiohttp's own jar would quote them
 and every body that is read whole is bounded.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
+from shared import __version__
+from shared.models import Credentials
+
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
+LINGER_SECONDS = 0.1
+OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
 
 class SiteUnreachable(Exception):
@@ -43,6 +50,19 @@ class StreamReply:
     body: AsyncIterator[bytes]
 
 
+def visitor_headers(credentials: Credentials) -> dict[str, str]:
+    """The headers that make a request part of the captured visit: its Cookie and User-Agent."""
+    headers = {"User-Agent": credentials.user_agent or OWN_USER_AGENT}
+    if credentials.cookie:
+        headers["Cookie"] = credentials.cookie
+    return headers
+
+
+def form_body(fields: Mapping[str, str]) -> tuple[str, bytes]:
+    """Content type and body of an urlencoded form."""
+    return "application/x-www-form-urlencoded", urlencode(fields).encode()
+
+
 class SiteClient:
     """A pool of kept-alive connections. Use as an async context manager."""
 
@@ -65,8 +85,18 @@ class SiteClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
+        return await self._whole("POST", url, body, headers, timeout)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
+        """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
+        return await self._whole("GET", url, None, headers, timeout)
+
+    async def _whole(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> Reply:
         with _translated():
-            async with self._session.post(
+            async with self._session.request(
+                method,
                 URL(url, encoded=True),
                 data=body,
                 headers=headers,
@@ -89,11 +119,17 @@ class SiteClient:
             )
         try:
             yield StreamReply(answer.status, answer.content_type, answer.headers, _pieces(answer))
+            await _read_to_end(answer)
         finally:
-            if answer.content.at_eof():
-                answer.release()
-            else:
-                answer.close()  # unread bytes are not worth a kept-alive connection
+            answer.close()  # does nothing to a connection that went back to the pool
+
+
+async def _read_to_end(answer: aiohttp.ClientResponse) -> None:
+    """Let the last bytes of the framing come in, so that the connection can be kept; not longer than a moment."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await answer.content.readany():
+                pass
 
 
 async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:

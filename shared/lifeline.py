@@ -4,7 +4,6 @@ The parent keeps the write end of a pipe and never writes. The system closes it 
 ends, and the child, which watches the read end, sees end-of-file.
 """
 
-import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +44,8 @@ def make_lifeline() -> Lifeline:
 
 def on_parent_gone(callback: Callable[[], None]) -> None:
     """Call *callback* once in the running loop when the parent is gone. Does nothing without a lifeline."""
+    import asyncio  # here, so that a parent which only makes lifelines stays small
+
     number = os.environ.get(ENVIRONMENT_NAME)
     if not number:
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import parsing
@@ -130,3 +130,13 @@ class Settings(BaseSettings):
 def load(**overrides: Any) -> Settings:
     """Read the settings of this process. *overrides* win over everything (command-line options)."""
     return Settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong with the settings, one line each, without the values: they may be secret."""
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        shown = name if name.isupper() else f"FREEAICHAT_{name.upper()}"
+        lines.append(f"{shown}: {problem['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

@@ -5,7 +5,7 @@
 and leaves the file as it was.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -133,7 +133,7 @@ class Store(Protocol):
     async def set_note(self, key: str, value: str) -> None:
         """Keep a small value under *key*."""
 
-    def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncGenerator[None, None]:
         """Yield once at once, then soon (within a second) after anything in the store changed, whoever wrote it.
 
         Several changes may come as one. Close the iterator when done.
@@ -142,9 +142,9 @@ class Store(Protocol):
 
 def open_store(url: str) -> AbstractAsyncContextManager[Store]:
     """Open the store named by *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`."""
-    scheme = url.partition("://")[0]
-    if scheme == "sqlite":
+    if url.startswith("sqlite:///"):
         from shared.store.sqlite import open_sqlite
 
         return open_sqlite(url.removeprefix("sqlite:///"))
+    scheme = url.partition("://")[0]
     raise StoreError(f"FREEAICHAT_STORE: {scheme}:// is not a store this version knows; use sqlite:///path")

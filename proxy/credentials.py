@@ -1,0 +1,176 @@
+"""Keeping the current credentials of every site at hand, and renewing them when one is refused.
+
+The store is read when it changes, not for each request. A refused nonce is renewed over HTTP by one request at a
+time and site, however many turns were refused; where that does not help, a visit is asked for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
+from time import time
+
+from proxy.protocol.catalog import SiteBots
+from shared.aipkit.nonce import nonce_form, read_nonce
+from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
+from shared.models import Credentials, SiteState
+from shared.parsing import Site
+from shared.store import StaleWrite, Store, StoreUnavailable
+
+NONCE_SECONDS = 15.0  # longest wait for the nonce action
+FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
+RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
+STORE_RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class NoCredentials(Exception):
+    """There are no usable credentials for a site now. `reason` says why, for the client."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CredentialKeeper:
+    """The proxy's view of all sites. Run `watch` as a task for as long as requests are served."""
+
+    def __init__(self, sites: Sequence[Site], store: Store, client: SiteClient) -> None:
+        self.sites = tuple(sites)
+        self._store = store
+        self._client = client
+        self._states: dict[str, SiteState] = {}
+        self._changed = asyncio.Event()
+        self._renewals: dict[str, tuple[int, asyncio.Task[Credentials]]] = {}
+
+    async def watch(self) -> None:
+        """Follow the store until cancelled."""
+        while True:
+            try:
+                async with aclosing(self._store.watch()) as changes:
+                    async for _ in changes:
+                        for site in self.sites:
+                            await self._reload(site.origin)
+            except StoreUnavailable as error:
+                log.warning("store away, going on with what was last seen: %s", error)
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    def state(self, site: str) -> SiteState | None:
+        """What was last read of *site*."""
+        return self._states.get(site)
+
+    def bots(self) -> list[SiteBots]:
+        """The bots of all sites, in order of preference."""
+        found = []
+        for site in self.sites:
+            state = self._states.get(site.origin)
+            seen_at = state.current.captured_at if state else 0.0
+            found.append(SiteBots(site, state.bots if state else (), seen_at))
+        return found
+
+    async def current(self, site: str) -> Credentials:
+        """The current credentials of *site*; waits a little for the first ones. Raises `NoCredentials`."""
+        state = self._states.get(site) or await self._reload(site)
+        if state is None:
+            await self._ask(site, "a request came before anything was captured")
+            state = await self._wait_newer(site, 0, FIRST_CAPTURE_SECONDS)
+        if state is None:
+            raise NoCredentials("no credentials were captured yet; `freeaichat status` shows what the visits meet")
+        return state.current
+
+    async def renew(self, refused: Credentials) -> Credentials:
+        """Newer credentials than *refused*, or the same ones where the site hands out the same nonce again.
+
+        All callers with the same refused generation share one renewal. Raises `NoCredentials`.
+        """
+        state = await self._reload(refused.site)
+        if state is not None and state.current.generation > refused.generation:
+            return state.current
+        running = self._renewals.get(refused.site)
+        if running is None or running[0] != refused.generation or running[1].done():
+            task = asyncio.create_task(self._renew(refused))
+            running = self._renewals[refused.site] = (refused.generation, task)
+        return await asyncio.shield(running[1])
+
+    async def replaced(self, refused: Credentials, reason: str) -> Credentials:
+        """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
+        await self._ask(refused.site, reason)
+        state = await self._wait_newer(refused.site, refused.generation, RENEWAL_SECONDS)
+        if state is None:
+            raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
+        return state.current
+
+    async def mark_good(self, used: Credentials) -> None:
+        """A turn succeeded with *used*. Costs nothing after the first time."""
+        state = self._states.get(used.site)
+        if state is None or state.current.generation != used.generation:
+            return
+        if state.last_good is None or state.last_good.generation != used.generation:
+            self._states[used.site] = state.model_copy(update={"last_good": state.current})
+            with suppress(StoreUnavailable):  # the next success notes it again
+                await self._store.mark_good(used.site, used.generation)
+
+    async def _renew(self, refused: Credentials) -> Credentials:
+        nonce = await self._fetch_nonce(refused)
+        if nonce is None:
+            raise NoCredentials("the site hands out no nonce to these credentials")
+        return await self._keep(refused, nonce, base=refused.generation)
+
+    async def _fetch_nonce(self, credentials: Credentials) -> str | None:
+        headers = visitor_headers(credentials)
+        try:
+            content_type, body = form_body(nonce_form())
+            reply = await self._client.post(
+                credentials.ajax_url, body, {**headers, "Content-Type": content_type}, timeout=NONCE_SECONDS
+            )
+        except SiteUnreachable as error:
+            log.warning("nonce not renewed for %s: %s", credentials.site, error)
+            return None
+        return read_nonce(reply.status, reply.body)
+
+    async def _keep(self, used: Credentials, nonce: str, *, base: int) -> Credentials:
+        """Store a renewed nonce; what somebody else stored first is newer and wins."""
+        try:
+            kept = await self._store.save_nonce(used.site, nonce, checked_at=time(), base=base)
+        except StaleWrite as stale:
+            kept = stale.current or used
+        except StoreUnavailable as error:
+            log.warning("renewed nonce not stored: %s", error)
+            kept = used.model_copy(update={"nonce": nonce, "nonce_checked_at": time()})
+        log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
+        state = self._states.get(used.site)
+        if state is not None:
+            self._states[used.site] = state.model_copy(update={"current": kept})
+        return kept
+
+    async def _reload(self, site: str) -> SiteState | None:
+        try:
+            state = await self._store.site_state(site)
+        except StoreUnavailable:
+            return self._states.get(site)
+        if state is not None and state != self._states.get(site):
+            self._states[site] = state
+            self._changed.set()
+            self._changed = asyncio.Event()
+        return state
+
+    async def _wait_newer(self, site: str, generation: int, timeout: float) -> SiteState | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while True:
+                    state = self._states.get(site)
+                    if state is not None and state.current.generation > generation:
+                        return state
+                    await self._changed.wait()
+        return None
+
+    async def _ask(self, site: str, reason: str) -> None:
+        try:
+            await self._store.ask_visit(site, reason, at=time())
+        except StoreUnavailable as error:
+            log.warning("visit of %s not asked for: %s", site, error)
+
+    def ages(self, now: float) -> Mapping[str, float]:
+        """Seconds since each site's credentials were captured."""
+        return {site: now - state.current.captured_at for site, state in self._states.items()}

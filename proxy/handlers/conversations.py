@@ -1,0 +1,46 @@
+"""`/v1/conversations`: stored conversations in OpenAI's shape."""
+
+from typing import Any
+
+from aiohttp import web
+
+from proxy.keys import CHAT
+from proxy.protocol.chat_request import parse_json, read_messages
+from proxy.protocol.errors import bad_request
+from shared.conversations import Conversation
+
+MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits for metadata
+
+
+async def create_conversation(request: web.Request) -> web.Response:
+    """Make a conversation, with first items if some are given."""
+    body = await request.read()
+    fields = parse_json(body) if body.strip() else {}
+    items = fields.get("items") or []
+    messages = read_messages(items)[0] if items else ()
+    conversation = await request.app[CHAT].create_conversation(_read_metadata(fields.get("metadata")), messages)
+    return web.json_response(to_wire(conversation))
+
+
+def to_wire(conversation: Conversation) -> dict[str, Any]:
+    """OpenAI's conversation object; `conversation_id` repeats the id for clients of the earlier tool."""
+    return {
+        "id": conversation.id,
+        "object": "conversation",
+        "created_at": int(conversation.created_at),
+        "metadata": conversation.metadata,
+        "conversation_id": conversation.id,
+    }
+
+
+def _read_metadata(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    is_plain = isinstance(value, dict) and all(
+        isinstance(item, str) and len(key) <= MAX_KEY and len(item) <= MAX_VALUE for key, item in value.items()
+    )
+    if not is_plain or len(value) > MAX_PAIRS:
+        raise bad_request(
+            f"'metadata' must be an object of at most {MAX_PAIRS} strings of {MAX_VALUE} characters.", param="metadata"
+        )
+    return dict(value)

@@ -1,0 +1,13 @@
+"""Where the application keeps what its handlers share. Nothing else, so that no import goes in a circle."""
+
+from aiohttp import web
+
+from proxy.chat import ChatService
+from proxy.credentials import CredentialKeeper
+from shared.settings import Settings
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+KEEPER = web.AppKey("KEEPER", CredentialKeeper)
+CHAT = web.AppKey("CHAT", ChatService)
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+AUTHORISED = web.RequestKey("AUTHORISED", bool)

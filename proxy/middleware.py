@@ -1,0 +1,139 @@
+"""What happens to every request: an id, access, and errors in OpenAI's shape."""
+
+import logging
+import re
+import secrets
+from time import perf_counter
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from proxy.access import Access
+from proxy.keys import AUTHORISED, REQUEST_ID
+from proxy.protocol.errors import ServiceError
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # a prober has no key
+PREFLIGHT_SECONDS = "600"
+EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-model"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+log = logging.getLogger(__name__)
+
+
+def request_ids() -> Middleware:
+    """Give each request an id (the client's own where it is a plain one), and log one line for it."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = request.headers.get("x-request-id", "")
+        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{secrets.token_hex(16)}"
+        begun = perf_counter()
+        response = await handler(request)
+        milliseconds = (perf_counter() - begun) * 1000
+        level = logging.DEBUG if request.path in OPEN_PATHS else logging.INFO
+        log.log(
+            level,
+            "%s %s %d %.0f ms %s",
+            request.method,
+            request.path,
+            response.status,
+            milliseconds,
+            request[REQUEST_ID],
+        )
+        return response
+
+    return middleware
+
+
+def errors() -> Middleware:
+    """Turn every failure into OpenAI's error object with a fitting status."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ServiceError as error:
+            return error_response(error)
+        except web.HTTPException as error:
+            return error_response(_from_http(request, error), headers=_allow(error))
+        except Exception:
+            log.exception("request %s failed", request[REQUEST_ID])
+            return error_response(
+                ServiceError(500, "The proxy failed; its log says more.", type="server_error", code="internal_error")
+            )
+
+    return middleware
+
+
+def access(rules: Access) -> Middleware:
+    """Enforce *rules*, and answer browsers' preflight requests on every route."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        rules.check_host(request.headers.get("Host", ""))
+        origin = request.headers.get("Origin")
+        if origin is not None and not rules.allows_origin(origin):
+            raise ServiceError(
+                403,
+                "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
+                type="permission_error",
+                code="origin_not_allowed",
+            )
+        if request.method == "OPTIONS":
+            return _preflight(request)
+        request[AUTHORISED] = rules.has_key(request.headers)
+        if request.path not in OPEN_PATHS:
+            rules.check_key(request.headers)
+        return await handler(request)
+
+    return middleware
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
+    if REQUEST_ID in request:
+        response.headers["x-request-id"] = request[REQUEST_ID]
+    origin = request.headers.get("Origin")
+    if origin is not None and response.status != web.HTTPForbidden.status_code:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        response.headers.add("Vary", "Origin")
+
+
+def error_response(error: ServiceError, headers: dict[str, str] | None = None) -> web.Response:
+    """*error* as a response."""
+    return web.json_response(error.body, status=error.status, headers={**error.headers, **(headers or {})})
+
+
+def _preflight(request: web.Request) -> web.Response:
+    asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
+            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+        },
+    )
+
+
+def _allow(error: web.HTTPException) -> dict[str, str]:
+    return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+
+
+def _from_http(request: web.Request, error: web.HTTPException) -> ServiceError:
+    if isinstance(error, web.HTTPNotFound):
+        return ServiceError(
+            404,
+            f"Unknown path: {request.method} {request.path}. The base URL is {request.scheme}://{request.host}/v1",
+            code="unknown_url",
+        )
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return ServiceError(405, f"{request.path} takes {allowed}.", code="method_not_allowed")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return ServiceError(
+            413, "The request body is too large; FREEAICHAT_MAX_BODY sets the limit.", code="request_too_large"
+        )
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    return ServiceError(error.status, error.reason, type=kind)

@@ -1,0 +1,181 @@
+"""Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from proxy.protocol.aipkit import Image
+from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.images import read_image_url
+from shared.conversations import Message, Role
+
+MAX_MESSAGES = 10_000
+MAX_IMAGES = 4  # the site takes no more in one message
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "user",
+    "function": "user",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request, normalised. `pictures` holds the images of all messages by their digest."""
+
+    model: str
+    messages: tuple[Message, ...]
+    pictures: Mapping[str, Image] = field(repr=False)
+    stream: bool = False
+    include_usage: bool = False
+    conversation_id: str | None = None
+    web_search: bool = False
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request body. Raises `ServiceError` (400)."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    if not isinstance(value, dict):
+        raise bad_request("The request body must be a JSON object.")
+    return value
+
+
+def _parse_leniently(body: bytes) -> Any:
+    """For what the fast parser refuses: a byte order mark, and half a surrogate pair cut off by a client.
+
+    Such a half cannot be sent on as UTF-8; it becomes the replacement character, wherever it stands.
+    """
+    try:
+        loose = json.dumps(json.loads(body.decode("utf-8-sig")), ensure_ascii=False)
+        return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise bad_request(f"We could not parse the JSON body of your request: {reason}.") from error
+
+
+def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
+    """Read a chat/completions body. Raises `ServiceError` (400) that names the field."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    messages, pictures = read_messages(body.get("messages"))
+    _check_limits(body)
+    return ChatRequest(
+        model=model.strip(),
+        messages=messages,
+        pictures=pictures,
+        stream=_flag(body, "stream"),
+        include_usage=_includes_usage(body),
+        conversation_id=_conversation_id(body),
+        web_search=_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
+    )
+
+
+def read_messages(value: Any) -> tuple[tuple[Message, ...], dict[str, Image]]:
+    """Read a list of messages and the images in them, by digest. Raises `ServiceError` (400)."""
+    if not isinstance(value, list):
+        raise bad_request("'messages' must be a list of messages.", param="messages")
+    if not value:
+        raise bad_request("'messages' must hold at least one message.", param="messages")
+    if len(value) > MAX_MESSAGES:
+        raise bad_request(f"'messages' holds more than {MAX_MESSAGES} messages.", param="messages")
+    pictures: dict[str, Image] = {}
+    messages = tuple(_read_message(item, f"messages.{index}", pictures) for index, item in enumerate(value))
+    return messages, pictures
+
+
+def _read_message(item: Any, where: str, pictures: dict[str, Image]) -> Message:
+    if not isinstance(item, dict):
+        raise bad_request(f"'{where}' must be an object with a role and content.", param=where)
+    role = item.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        known = ", ".join(_ROLES)
+        raise bad_request(f"'{where}.role' must be one of {known}.", param=f"{where}.role", code="invalid_value")
+    text, images = _read_content(item.get("content"), f"{where}.content", pictures)
+    return Message(role=_ROLES[role], text=text, images=images)
+
+
+def _read_content(content: Any, where: str, pictures: dict[str, Image]) -> tuple[str, tuple[str, ...]]:
+    if content is None:
+        return "", ()
+    if isinstance(content, str):
+        return content, ()
+    if not isinstance(content, list):
+        raise bad_request(f"'{where}' must be a string or a list of content parts.", param=where)
+    texts: list[str] = []
+    digests: list[str] = []
+    for index, part in enumerate(content):
+        kind = part.get("type") if isinstance(part, dict) else None
+        place = f"{where}.{index}"
+        if kind in {"text", "input_text", "output_text", "refusal"}:
+            text = part.get("refusal" if kind == "refusal" else "text")
+            if not isinstance(text, str):
+                raise bad_request(f"'{place}.text' must be a string.", param=place)
+            texts.append(text)
+        elif kind in {"image_url", "input_image"}:
+            digest, image = read_image_url(part.get("image_url"), place)
+            pictures[digest] = image
+            digests.append(digest)
+        elif isinstance(part, str):
+            texts.append(part)
+        else:
+            raise bad_request(
+                f"'{place}' has a type the site cannot take; use text or image_url.",
+                param=place,
+                code="unsupported_content_part",
+            )
+    if len(digests) > MAX_IMAGES:
+        raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
+    return "\n".join(texts), tuple(digests)
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"'{name}' must be true or false.", param=name, code="invalid_type")
+    return bool(value)
+
+
+def _includes_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")
+    return bool(options) and _flag(options or {}, "include_usage")
+
+
+def _conversation_id(body: Mapping[str, Any]) -> str | None:
+    value = body.get("conversation_id")
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise bad_request("'conversation_id' must be a string.", param="conversation_id", code="invalid_type")
+    return value
+
+
+def _check_limits(body: Mapping[str, Any]) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = body.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
+        if value < 0:
+            raise bad_request(f"'{name}' must not be negative.", param=name, code="integer_below_min_value")
+
+
+def unknown_model(name: str) -> ServiceError:
+    """The error for a name no site offers."""
+    return ServiceError(
+        404,
+        f"The model '{name}' does not exist here; GET /v1/models lists the names.",
+        code="model_not_found",
+        param="model",
+    )

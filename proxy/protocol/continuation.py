@@ -1,0 +1,70 @@
+"""What a request continues: the stored conversation, or nothing the site knows (PROTOCOL 6).
+
+The site keeps its own copy of a conversation and is sent only what is new. Whenever that copy may not hold exactly
+what the client means, the turn goes to a fresh upstream conversation that carries the whole text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.conversations import Conversation, Message, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a turn relates to its conversation."""
+
+    messages: tuple[Message, ...]  # the whole text, the new messages last
+    new: tuple[Message, ...]  # what the client adds in this turn
+    replaces: bool  # the client's messages differ from what was stored, and win
+    upstream: Upstream | None  # the site's copy that `new` alone may continue, if the turn's bot and guest match
+
+    def continues(self, *, site: str, bot_id: int, session_id: str) -> Upstream | None:
+        """The site's copy to continue as this guest with this bot, or None for a fresh one."""
+        copy = self.upstream
+        if copy and (copy.site, copy.bot_id, copy.session_id) == (site, bot_id, session_id):
+            return copy
+        return None
+
+
+def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
+    """Compare what the client sent with what is stored.
+
+    - It repeats all that is stored and adds to it: only the new part is new.
+    - It holds only new messages of the user (with or without the same system text): they are appended.
+    - Anything else: the client's messages win.
+    """
+    sent = tuple(messages)
+    if stored is None or not stored.messages:
+        return Plan(messages=sent, new=sent, replaces=False, upstream=None)
+    held = stored.messages
+    new = _repeated(held, sent)
+    if new is None:
+        new = _only_new(held, sent)
+    if new is None:
+        return Plan(messages=sent, new=sent, replaces=True, upstream=None)
+    # A turn that was never committed may have left its message in the site's copy.
+    is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
+    return Plan(messages=(*held, *new), new=new, replaces=False, upstream=stored.upstream if is_faithful else None)
+
+
+def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
+    if len(sent) > len(held) and all(map(_same, held, sent)):
+        return tuple(sent[len(held) :])
+    return None
+
+
+def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
+    held_system = [message for message in held if message.role == "system"]
+    sent_system = [message for message in sent if message.role == "system"]
+    rest = [message for message in sent if message.role != "system"]
+    if any(message.role != "user" for message in rest) or not rest:
+        return None
+    if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
+        return None
+    return tuple(rest) if len(rest) == 1 else None
+
+
+def _same(one: Message, other: Message) -> bool:
+    """Clients trim answers before they send them back; nothing else may differ."""
+    return one.role == other.role and one.text.strip() == other.text.strip() and one.images == other.images

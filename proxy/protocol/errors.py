@@ -1,0 +1,52 @@
+"""The one error type that reaches clients, in OpenAI's shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ServiceError(Exception):
+    """An error with everything a client is told: HTTP status, OpenAI's type and code, and what to do.
+
+    *retry_after* is in seconds. *should_retry* overrides what the official clients would do by status alone.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+        self.should_retry = should_retry
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """OpenAI's error object with all four keys."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers that the official clients act on."""
+        headers: dict[str, str] = {}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(self.retry_after)))
+            headers["retry-after-ms"] = str(round(self.retry_after * 1000))
+        if self.should_retry is not None:
+            headers["x-should-retry"] = "true" if self.should_retry else "false"
+        return headers
+
+
+def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ServiceError:
+    """The client's request makes no sense as it stands."""
+    return ServiceError(400, message, code=code, param=param)

@@ -1,0 +1,184 @@
+"""What the site says when it does not answer, and what the client is told (PROTOCOL 7).
+
+The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
+`quota_notice`, before or after `message_start`. Only then come the English texts, as one table.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from proxy.protocol.errors import ServiceError
+
+
+class Kind(Enum):
+    """Why the site did not answer."""
+
+    NONCE = "nonce"  # refused credentials, for certain: step 1 said so
+    CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
+    PREVIOUS = "previous"  # the provider forgot the response that was to be continued
+    UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
+    CHALLENGE = "challenge"
+    QUOTA = "quota"
+    GUESTS = "guests"
+    BLOCKED = "blocked"
+    BOT = "bot"
+    FILTERED = "filtered"
+    IMAGE = "image"
+    TOO_LARGE = "too_large"
+    CONTEXT_LENGTH = "context_length"
+    RATE_LIMIT = "rate_limit"
+    UNREACHABLE = "unreachable"  # no connection; nothing was sent
+    UPSTREAM = "upstream"
+    TIMEOUT = "timeout"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+
+
+class SiteRefusal(Exception):
+    """The site refused or failed a turn.
+
+    *logged* tells whether the site may have put the user's message into its own history by then.
+    """
+
+    def __init__(self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.logged = logged
+        self.retry_after = retry_after
+
+
+class _Told(NamedTuple):
+    status: int
+    type: str
+    code: str
+    message: str  # {text} is what the site said
+    should_retry: bool | None = None
+
+
+_TOLD = {
+    Kind.NONCE: _Told(503, "server_error", "credentials_refused", "The site refuses the current credentials: {text}"),
+    Kind.CACHE_KEY: _Told(502, "server_error", "upstream_error", "The site lost the message on its way: {text}"),
+    Kind.PREVIOUS: _Told(502, "server_error", "upstream_error", "The site lost the conversation: {text}"),
+    Kind.UNRECOGNISED: _Told(400, "invalid_request_error", "upstream_refused", "The site refused: {text}", False),
+    Kind.CHALLENGE: _Told(
+        503,
+        "server_error",
+        "challenge",
+        "The site asks visitors to pass a check before it answers. Its operator's rule stands; run "
+        "`freeaichat harvest --headed` to pass it by hand. ({text})",
+    ),
+    Kind.QUOTA: _Told(
+        429, "insufficient_quota", "insufficient_quota", "The site's guest quota is used up: {text}", False
+    ),
+    Kind.GUESTS: _Told(403, "permission_error", "guests_refused", "This bot is for the site's members: {text}", False),
+    Kind.BLOCKED: _Told(403, "permission_error", "address_blocked", "The site blocks this address: {text}", False),
+    Kind.BOT: _Told(
+        404,
+        "invalid_request_error",
+        "model_not_found",
+        "The site no longer has the bot behind this model: {text}",
+        False,
+    ),
+    Kind.FILTERED: _Told(400, "invalid_request_error", "content_filter", "The site refused the message: {text}", False),
+    Kind.IMAGE: _Told(400, "invalid_request_error", "invalid_image", "The site refused the image: {text}", False),
+    Kind.TOO_LARGE: _Told(413, "invalid_request_error", "request_too_large", "Too large for the site: {text}", False),
+    Kind.CONTEXT_LENGTH: _Told(
+        400, "invalid_request_error", "context_length_exceeded", "Too long for the model: {text}", False
+    ),
+    Kind.RATE_LIMIT: _Told(429, "rate_limit_error", "rate_limit_exceeded", "The site is rate limited: {text}"),
+    Kind.UNREACHABLE: _Told(502, "server_error", "upstream_unreachable", "The site cannot be reached: {text}"),
+    Kind.UPSTREAM: _Told(502, "server_error", "upstream_error", "The site failed to answer: {text}"),
+    Kind.TIMEOUT: _Told(504, "server_error", "upstream_timeout", "The site did not answer in time: {text}"),
+    Kind.EMPTY: _Told(502, "server_error", "upstream_empty_response", "The site sent an answer without any text."),
+    Kind.TRUNCATED: _Told(502, "server_error", "upstream_truncated", "The site's answer broke off: {text}"),
+}
+
+# The plugin's own English texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start).
+_BEFORE_START = (
+    ("security check failed", Kind.NONCE),
+    ("message not found in cache", Kind.CACHE_KEY),
+    ("cached message has expired", Kind.CACHE_KEY),
+    ("invalid chatbot specified", Kind.BOT),
+    ("access disabled for guests", Kind.GUESTS),
+    ("you have reached your quota", Kind.QUOTA),
+    ("sorry, your message could not be sent as it contains prohibited words", Kind.FILTERED),
+    ("access from your ip address has been blocked", Kind.BLOCKED),
+    ("your message was flagged by the moderation system", Kind.FILTERED),
+    ("api key missing for", Kind.UPSTREAM),
+    ("failed to log user message", Kind.UPSTREAM),
+)
+# Parts of what the model's provider said, passed on by the plugin (after message_start).
+_AFTER_START = (
+    ("(code: previous_response_not_found)", Kind.PREVIOUS),
+    ("(code: rate_limit", Kind.RATE_LIMIT),
+    ("rate limit reached", Kind.RATE_LIMIT),
+    ("too many requests", Kind.RATE_LIMIT),
+    ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
+    ("(code: content_policy_violation)", Kind.FILTERED),
+    ("(code: content_filter)", Kind.FILTERED),
+    ("operation timed out after", Kind.TIMEOUT),
+    ("connection timed out after", Kind.TIMEOUT),
+)
+_STEP_1_CODES = {
+    "empty_data_to_cache": Kind.UNRECOGNISED,
+    "invalid_image_payload": Kind.IMAGE,
+    "invalid_image_type": Kind.IMAGE,
+    "too_many_images": Kind.IMAGE,
+    "image_too_large": Kind.TOO_LARGE,
+    "embed_not_available": Kind.BLOCKED,
+    "cors_denied": Kind.BLOCKED,
+    "sse_cache_db_insert_failed": Kind.UPSTREAM,
+}
+
+
+def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
+    """What an `error` event means, with its text, whether it held a `quota_notice`, and whether `message_start`
+    came before it."""
+    if quota:
+        return SiteRefusal(Kind.QUOTA, text, logged=started)
+    lowered = text.lower()
+    if started:
+        kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
+    else:
+        kind = next((kind for start, kind in _BEFORE_START if lowered.startswith(start)), Kind.UNRECOGNISED)
+    return SiteRefusal(kind, text, logged=started)
+
+
+def from_step_1(status: int, code: str, text: str, *, retry_after: float | None) -> SiteRefusal:
+    """What an answer other than success means when the message was to be stored. Nothing is logged by then.
+
+    *code* and *text* are those of the plugin's JSON, or empty where the answer was no such JSON.
+    """
+    if code in _STEP_1_CODES:
+        kind = _STEP_1_CODES[code]
+    elif status == 403:
+        kind = Kind.NONCE
+    elif status == 413:
+        kind = Kind.TOO_LARGE
+    elif status == 429:
+        kind = Kind.RATE_LIMIT
+    elif status in {408, 504, 524}:
+        kind = Kind.TIMEOUT
+    else:
+        kind = Kind.UPSTREAM
+    return SiteRefusal(kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after)
+
+
+def to_error(refusal: SiteRefusal, *, retry_after: float | None = None) -> ServiceError:
+    """What a client is told. *retry_after* (seconds) is used where the site named none."""
+    told = _TOLD[refusal.kind]
+    return ServiceError(
+        told.status,
+        told.message.format(text=_shortened(refusal.text)),
+        type=told.type,
+        code=told.code,
+        retry_after=refusal.retry_after if refusal.retry_after is not None else retry_after,
+        should_retry=told.should_retry,
+    )
+
+
+def _shortened(text: str, limit: int = 500) -> str:
+    """The site's text on one line, no longer than a message should be."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}…"

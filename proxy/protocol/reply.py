@@ -1,0 +1,126 @@
+"""Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
+
+import json
+import re
+from typing import Any
+
+from proxy.protocol.refusals import Kind, SiteRefusal, from_stream_error
+from proxy.protocol.sse import ServerEvent
+
+_REFUSAL = re.compile(r"\(Refusal: (.*)\)\s*$", re.DOTALL)
+
+
+class ReplyReader:
+    """Takes the events of one reply and gives out its text; keeps everything else that is told on the way.
+
+    An upstream failure raises `SiteRefusal`, so that it can never look like an answer.
+    """
+
+    def __init__(self, provider: str = "") -> None:
+        self._provider = provider
+        self._last_status = ""
+        self._ids_seen = 0
+        self.started = False  # the site has logged the user's message and calls the model
+        self.finished = False
+        self.has_text = False
+        self.response_id = ""
+        self.interaction_id = ""
+        self.citations: list[dict[str, Any]] = []
+        self.warning = ""
+
+    def read(self, event: ServerEvent) -> str:
+        """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
+        if event.name == "message":
+            return self._read_delta(event.data)
+        if event.name == "status":
+            self._read_status(event.data)
+        elif event.name == "message_start":
+            self.started = True
+        elif event.name == "done":
+            self._read_done(event.data)
+        elif event.name == "error":
+            self._read_error(event.data)
+        elif event.name == "warning":
+            self.warning = str(_parse_object(event.data).get("error") or "warning").strip()
+        elif event.name == "openai_response_id":
+            self.response_id = str(_parse_object(event.data).get("id") or "")
+        elif event.name == "google_interaction_id":
+            self.interaction_id = str(_parse_object(event.data).get("id") or "")
+            self._ids_seen += 1
+        elif event.name == "citations":
+            self._read_citations(_parse(event.data))
+        return ""
+
+    def end(self) -> None:
+        """The body has ended. Raises `SiteRefusal` unless a whole reply was read."""
+        if not self.finished:
+            raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=True)
+        if not self.has_text and not self.warning:
+            raise SiteRefusal(Kind.EMPTY, "", logged=True)
+        if not self.warning and self._is_cut_short:
+            raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=True)
+
+    @property
+    def finish_reason(self) -> str:
+        """OpenAI's word for why the reply ended."""
+        if not self.warning:
+            return "stop"
+        return "length" if "max_output_tokens" in self.warning or "max_tokens" in self.warning else "content_filter"
+
+    @property
+    def refusal(self) -> str | None:
+        """What the model said instead of an answer, where it refused."""
+        match = _REFUSAL.search(self.warning)
+        return match[1] if match else None
+
+    @property
+    def _is_cut_short(self) -> bool:
+        """Some providers always close with a mark of their own; its absence shows a reply that was cut politely."""
+        if self._provider == "OpenAI":
+            return self._last_status.startswith("response.") and not self.response_id
+        if self._provider == "Google":
+            return self._ids_seen == 1
+        if self._provider == "OpenRouter":
+            return self._last_status.startswith("response.") and self._last_status != "response.completed"
+        if self._provider == "Claude":
+            return self._last_status not in {"", "message_stop"}
+        return False
+
+    def _read_delta(self, data: str) -> str:
+        text = _parse_object(data).get("delta")
+        if not isinstance(text, str):
+            return ""
+        if text:
+            self.has_text = True
+        return text
+
+    def _read_status(self, data: str) -> None:
+        status = _parse_object(data)
+        self._last_status = str(status.get("type") or "")
+
+    def _read_done(self, data: str) -> None:
+        self.finished = True
+        self._read_citations(_parse_object(data).get("citations"))
+
+    def _read_citations(self, citations: object) -> None:
+        if isinstance(citations, list) and citations:
+            self.citations = [citation for citation in citations if isinstance(citation, dict)]
+
+    def _read_error(self, data: str) -> None:
+        error = _parse_object(data)
+        text = error.get("error")
+        raise from_stream_error(
+            text if isinstance(text, str) else data, quota="quota_notice" in error, started=self.started
+        )
+
+
+def _parse(data: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse_object(data: str) -> dict[str, Any]:
+    value = _parse(data)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,118 @@
+"""Event-stream decoding: bytes cut anywhere become events (WHATWG HTML, section 9.2 "Server-sent events").
+
+The site sends a new connection's padding comment and then one small event per delta (PROTOCOL 5), so the usual
+shape (line feeds only, one `data:` line, a blank line) takes the shortest path through here.
+"""
+
+import re
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024  # of one event, comments not counted
+
+_SLACK_BYTES = 1024 * 1024  # comments held beyond that before they are dropped: a rescan is paid for by this many bytes
+_BOM = b"\xef\xbb\xbf"
+_LF = 0x0A
+_COMMENT_LINES = re.compile(rb"(?:^:[^\n]*\n)+", re.MULTILINE)
+
+
+class EventTooLarge(Exception):
+    """The stream holds an event of more than `MAX_EVENT_BYTES`; nothing after it can be read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"an event of the stream is larger than {MAX_EVENT_BYTES} bytes")
+
+
+class ServerEvent(NamedTuple):
+    """One event: its type, and its data lines joined with line feeds."""
+
+    name: str
+    data: str
+
+
+class EventDecoder:
+    """Collects the bytes of one stream and gives out each event once its blank line has come.
+
+    An event that the stream's end leaves unfinished is never given out; `has_partial` tells that there is one.
+    Fields other than `data` and `event` are ignored: nothing here reconnects.
+    """
+
+    def __init__(self) -> None:
+        self._pending = bytearray()  # the unfinished block: line feeds only, no blank line in it
+        self._at_start = True
+        self._after_cr = False
+
+    @property
+    def has_partial(self) -> bool:
+        """Whether part of an event (comments are none) is still waiting for its end."""
+        return any(line and not line.startswith(b":") for line in self._pending.split(b"\n"))
+
+    def feed(self, data: bytes) -> list[ServerEvent]:
+        """The events that *data* completes. Raises `EventTooLarge`."""
+        if self._after_cr or b"\r" in data:
+            data = self._with_line_feeds(data)
+        if self._at_start:
+            data = self._without_bom(data)
+        if self._pending:
+            meets_border = self._pending[-1] == _LF and data.startswith(b"\n")
+            if not meets_border and b"\n\n" not in data:
+                self._hold(data)
+                return []
+            data = bytes(self._pending + data)
+            self._pending.clear()
+        blocks = data.split(b"\n\n")
+        if rest := blocks.pop():
+            self._hold(rest)
+        if len(data) > MAX_EVENT_BYTES:
+            for block in blocks:
+                _check_size(block)
+        return [event for block in blocks if (event := _event(block))]
+
+    def _with_line_feeds(self, data: bytes) -> bytes:
+        """All line ends as line feeds. A CR counts at once; an LF right after it, even in the next piece, adds none."""
+        if not data:
+            return data
+        if self._after_cr:
+            data = data.removeprefix(b"\n")
+        self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _without_bom(self, data: bytes) -> bytes:
+        """The stream without a byte order mark at its start; nothing while that may still be one."""
+        data = bytes(self._pending + data)
+        self._pending.clear()
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._pending += data
+            return b""
+        self._at_start = False
+        return data.removeprefix(_BOM)
+
+    def _hold(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) > MAX_EVENT_BYTES + _SLACK_BYTES:
+            self._pending = bytearray(_COMMENT_LINES.sub(b"", self._pending))
+            line = self._pending.rfind(b"\n") + 1
+            if self._pending.startswith(b":", line):
+                del self._pending[line + 1 :]
+            _check_size(self._pending)
+
+
+def _check_size(block: bytes | bytearray) -> None:
+    if len(block) > MAX_EVENT_BYTES and len(_COMMENT_LINES.sub(b"", block + b"\n").strip(b"\n")) > MAX_EVENT_BYTES:
+        raise EventTooLarge
+
+
+def _event(block: bytes) -> ServerEvent | None:
+    """The event in the lines of *block*; None when it has no data line."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return ServerEvent("message", block[6:].decode("utf-8", "replace"))
+    name = b""
+    values: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            values.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    if not values:
+        return None
+    return ServerEvent(name.decode("utf-8", "replace") or "message", b"\n".join(values).decode("utf-8", "replace"))

@@ -1,0 +1,117 @@
+"""Messages as the one text that the site takes (PROTOCOL 4), and what in that text would lead it astray.
+
+The site keeps its own history and takes none from a client (PROTOCOL 6). What it does not hold, because a
+conversation was moved, edited or sent whole, therefore goes to it as a transcript in a single message. Only that
+message reaches the model as typed: the site's stored texts have lost their HTML (PROTOCOL 6).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, count
+
+from shared.conversations import Message, Role
+
+_HEADER_LIKE = re.compile(r"----- (?:system|user|assistant)(?:, [0-9]+ images?)?(?: \(([0-9]+)\))?(?= -----)")
+_SEPARATOR = "\n\n"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
+_NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
+
+
+class EmptyMessage(ValueError):
+    """There is nothing in the message that the model would get to see."""
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """The whole conversation in one text, every message's text verbatim.
+
+    A single user message is its own transcript. Otherwise a short instruction comes first, then each message under a
+    header line such as `----- user -----`. Where a text holds such a line itself, all headers carry a number that no
+    text has. Nothing in them looks like HTML, which the site's history would lose (PROTOCOL 6). Images are counted in
+    the header: the pictures travel beside the text or are gone (PROTOCOL 8).
+    """
+    if not messages:
+        return ""
+    if len(messages) == 1 and messages[0].role == "user":
+        return messages[0].text
+    number = _free_number(message.text for message in messages)
+    return _SEPARATOR.join([_instruction(messages, number), *(_entry(message, number) for message in messages)])
+
+
+def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message], int]:
+    """The newest messages whose transcript has at most *limit_chars* characters, and how many were left out.
+
+    Whole turns go, oldest first; a turn is a user message and all up to the next one. The system's texts and the last
+    turn always stay, so what is left may still be too long. The limit is for the caller to choose: the plugin has
+    none, the servers around it do (PROTOCOL 4).
+    """
+    number = _free_number(message.text for message in messages)
+    excess = len(transcript(messages)) - limit_chars
+    turns = list(accumulate(message.role == "user" for message in messages))
+    first = 0  # the oldest turn that stays
+    for message, turn in zip(messages, turns, strict=True):
+        if turn >= first:
+            if excess <= 0 or turn == turns[-1]:
+                break
+            first = turn + 1
+        if message.role != "system":
+            excess -= len(_SEPARATOR) + len(_entry(message, number))
+    kept = [message for message, turn in zip(messages, turns, strict=True) if message.role == "system" or turn >= first]
+    return kept, len(messages) - len(kept)
+
+
+def guard(text: str, *, images: int = 0) -> str:
+    """*text* as it must be sent so that the model gets to see it. Raises `EmptyMessage`.
+
+    - Lone surrogates are not UTF-8, and one invalid byte empties the whole message (PROTOCOL 4): U+FFFD instead.
+    - NUL is removed, as the site does (PROTOCOL 4).
+    - Blanks alone are trimmed away upstream (PROTOCOL 4), and an image without text is dropped (PROTOCOL 8): with
+      *images* a neutral sentence is sent, without them there is nothing to send.
+    - `0` counts as empty for the site; a line feed, trimmed later, prevents that (PROTOCOL 4).
+    - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
+      after it makes it a text like any other.
+    """
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    text = text.replace("\0", "")
+    stripped = text.strip(_PHP_BLANKS)
+    if not stripped:
+        if not images:
+            raise EmptyMessage("the message is empty")
+        return f"Please look at the attached {'image' if images == 1 else 'images'}."
+    if text == "0":
+        return "0\n"
+    if stripped.startswith("{") and stripped.endswith("}") and ("stream_context" in stripped or r"\u" in stripped):
+        return text + _NO_BREAK_SPACE
+    return text
+
+
+def _free_number(texts: Iterable[str]) -> int:
+    """The smallest number from 1 on with which no text holds a header; 1 stands for none."""
+    taken = {match[1] or "1" for text in texts for match in _HEADER_LIKE.finditer(text)}
+    return next(number for number in count(1) if str(number) not in taken)
+
+
+def _header(role: Role, images: int, number: int) -> str:
+    pictures = f", {images} image{'s' if images > 1 else ''}" if images else ""
+    mark = f" ({number})" if number > 1 else ""
+    return f"----- {role}{pictures}{mark} -----"
+
+
+def _entry(message: Message, number: int) -> str:
+    return f"{_header(message.role, len(message.images), number)}\n{message.text}"
+
+
+def _instruction(messages: Sequence[Message], number: int) -> str:
+    """One line that tells the model how to read the rest, and whose turn it is."""
+    header = _header("user", 0, number)
+    parts = [f'Below is our conversation so far, each message after a line such as "{header}".']
+    if any(message.role == "system" for message in messages):
+        parts.append("Follow the system text.")
+    if messages[-1].role == "user":
+        parts.append("Answer only as the assistant, to the last user message, and write no such lines.")
+    elif messages[-1].role == "assistant":
+        parts.append("The last message is the beginning of your answer: write only what comes after it.")
+    else:
+        parts.append("Answer only as the assistant, with its next message, and write no such lines.")
+    return " ".join(parts)

@@ -1,0 +1,118 @@
+"""Checks of this machine: Python, the data directory, the key, the port."""
+
+import errno
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.gateway import Gateway, NoGateway
+from shared.cli.keys import find_key
+from shared.secrets import KEY_FILE
+from shared.settings import Settings
+
+LEAST_PYTHON = (3, 11)
+LEAST_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
+PROBE_SECONDS = 2.0
+
+
+def check_python() -> Check:
+    """The interpreter, and a system for which Playwright has a driver."""
+    found = f"Python {platform.python_version()} on {platform.platform(terse=True)} {platform.machine()}"
+    if sys.version_info < LEAST_PYTHON:
+        return fail("python", found, f"use Python {'.'.join(map(str, LEAST_PYTHON))} or newer")
+    if platform.libc_ver()[0] == "" and sys.platform == "linux":
+        return warn("python", f"{found}, not on glibc", "Playwright's driver needs glibc: use Debian, Ubuntu or Fedora")
+    return ok("python", found)
+
+
+def check_data_dir(directory: Path) -> Check:
+    """Whether *directory* is there, private, writable, and has room."""
+    name = "data dir"
+    if not directory.exists():
+        return _check_missing(name, directory)
+    mend = f"set FREEAICHAT_DATA_DIR to a directory of your own, or mend it: chown {os.geteuid()} {directory}"
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            free = shutil.disk_usage(directory).free
+    except OSError as error:
+        return fail(name, f"{directory} cannot be written ({error.strerror})", mend)
+    if free < LEAST_FREE_BYTES:
+        return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {LEAST_FREE_BYTES >> 20} MiB are needed")
+    mode = directory.stat().st_mode & 0o777
+    if mode & 0o077:
+        return warn(name, f"{directory} can be entered by others (mode {mode:04o})", f"chmod 700 {directory}")
+    return ok(name, f"{directory}, mode {mode:04o}, {free >> 20} MiB free")
+
+
+def _check_missing(name: str, directory: Path) -> Check:
+    parent = next(parent for parent in directory.absolute().parents if parent.exists())
+    if os.access(parent, os.W_OK | os.X_OK):
+        return ok(name, f"{directory} is made at the first start")
+    return fail(
+        name, f"{directory} is missing and cannot be made", "set FREEAICHAT_DATA_DIR to a directory of your own"
+    )
+
+
+def check_key(settings: Settings) -> Check:
+    """Whether a key protects what others can reach, and is itself protected."""
+    try:
+        key = find_key(settings)
+    except OSError as error:
+        return fail("key", f"the key file cannot be read ({error.strerror})", f"chown {os.geteuid()} it, or delete it")
+    if key is None and settings.is_loopback_bind:
+        return ok("key", "none needed: only this machine can reach the proxy")
+    if key is None:
+        file = settings.data_dir / KEY_FILE
+        return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
+    if key.file is None:
+        return ok("key", f"set by {key.place}")
+    mode = key.file.stat().st_mode & 0o777
+    if mode & 0o077:
+        return fail("key", f"{key.file} can be read by others (mode {mode:04o})", f"chmod 600 {key.file}")
+    return ok("key", f"kept in {key.file}, mode {mode:04o}")
+
+
+def check_port(settings: Settings, gateway: Gateway) -> Check:
+    """Whether our port is free, or our own proxy answers there."""
+    try:
+        status, body = gateway.get("/healthz", timeout=PROBE_SECONDS)
+    except NoGateway:
+        return _check_bind(settings)
+    if status == 200 and body.get("status") == "ok":
+        return ok("port", f"the proxy answers at {gateway.base_url}")
+    mend = "stop it, or set FREEAICHAT_PORT to a free port"
+    return fail("port", f"something else answers at {gateway.base_url} (HTTP {status})", mend)
+
+
+def _check_bind(settings: Settings) -> Check:
+    problem = bind_problem(settings.host, settings.port)
+    where = f"{settings.host} port {settings.port}"
+    if problem is None:
+        return ok("port", f"{where} is free")
+    mend = "FREEAICHAT_HOST names an address of this machine, FREEAICHAT_PORT a free port above 1023"
+    return fail("port", f"cannot listen on {where}: {problem.strerror}", f"stop what listens there; {mend}")
+
+
+def bind_problem(host: str, port: int) -> OSError | None:
+    """Why a server could not listen on *host* and *port*; None if it could."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in addresses:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def is_taken(problem: OSError | None) -> bool:
+    """Whether *problem* is that somebody else listens there."""
+    return problem is not None and problem.errno == errno.EADDRINUSE

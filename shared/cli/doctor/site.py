@@ -1,0 +1,102 @@
+"""Checks of the site: its page answers, carries the chat, and its clock agrees with ours."""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+from shared.aipkit.page import read_configs
+from shared.cli import text
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.http import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient, SiteUnreachable
+from shared.parsing import Site
+
+PAGE_SECONDS = 20.0
+MAX_REDIRECTS = 3
+CLOCK_SECONDS = 300.0  # ages and expiry are counted by our clock alone; TLS fails at about a day
+_REDIRECTS = {301, 302, 303, 307, 308}
+_CHALLENGE_STATUSES = {403, 429, 503}
+_CHALLENGE_MARKS = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
+
+
+async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Reply]:
+    """The page of *site* without a browser, and where it was found. Raises `SiteUnreachable`."""
+    url = site.url
+    for _ in range(MAX_REDIRECTS):
+        reply = await _get(client, url)
+        target = urljoin(url, reply.headers.get("Location", ""))
+        if reply.status not in _REDIRECTS or urlsplit(target).scheme not in {"http", "https"}:
+            return url, reply
+        url = target
+    return url, await _get(client, url)
+
+
+async def _get(client: SiteClient, url: str) -> Reply:
+    return await client.get(url, {"User-Agent": OWN_USER_AGENT}, timeout=PAGE_SECONDS)
+
+
+async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
+    """The page of *site*, and the clock of its server (*now*: ours, in Unix seconds)."""
+    try:
+        url, reply = await fetch_page(client, site)
+    except SiteUnreachable as error:
+        return [fail("site", f"{site.url}: {error}", "check the network, the name and FREEAICHAT_SITES")]
+    return [judge_page(url, reply.status, reply.headers, reply.body), check_clock(reply.headers, now)]
+
+
+def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Check:
+    """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else."""
+    page = body.decode("utf-8", "replace")
+    config = read_configs(data_configs(page), {})
+    if config is not None and status == 200:
+        return ok("site", f"{url} answers and carries the chat ({text.bots(config.bots)})")
+    if is_challenge(status, headers, page):
+        mend = "`freeaichat harvest --headed` opens a window in which you may pass it yourself"
+        return warn(
+            "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
+        )
+    if status != 200:
+        return fail(
+            "site", f"{url} answers with HTTP {status}", "open it in a browser; FREEAICHAT_SITES names the page"
+        )
+    if len(body) >= MAX_REPLY_BYTES:
+        return warn("site", f"{url} is too large to look through here", "`freeaichat harvest` looks with a browser")
+    mend = "`freeaichat harvest` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
+    return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", mend)
+
+
+def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
+    """Whether the answer looks like a check of visitors rather than the page."""
+    if headers.get("cf-mitigated", "").lower() == "challenge":
+        return True
+    lowered = page.lower()
+    return status in _CHALLENGE_STATUSES and any(mark in lowered for mark in _CHALLENGE_MARKS)
+
+
+def check_clock(headers: Mapping[str, str], now: float) -> Check:
+    """Whether our clock agrees with the `Date` of the site's answer."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except ValueError:
+        return ok("clock", "the site names no date to compare with")
+    difference = now - theirs
+    if abs(difference) <= CLOCK_SECONDS:
+        return ok("clock", f"agrees with the site's within {text.duration(abs(difference))}")
+    direction = "ahead of" if difference > 0 else "behind"
+    return warn("clock", f"{text.duration(abs(difference))} {direction} the site's", "set this machine's clock (NTP)")
+
+
+def data_configs(page: str) -> list[str]:
+    """Every `data-config` attribute in the HTML *page*, unescaped."""
+    reader = _AttributeReader()
+    reader.feed(page)
+    return reader.found
+
+
+class _AttributeReader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name == "data-config" and value]

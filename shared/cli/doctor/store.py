@@ -1,0 +1,47 @@
+"""Checks of the store, and of the credentials in it."""
+
+from shared.aipkit.nonce import nonce_form, read_nonce
+from shared.cli import text
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.status import without_password
+from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
+from shared.models import Credentials
+from shared.settings import Settings
+from shared.store import StoreError, open_store
+from shared.store.schema import MIGRATIONS
+
+NONCE_SECONDS = 15.0
+
+
+async def check_store(settings: Settings) -> tuple[Check, dict[str, Credentials]]:
+    """Whether the store opens, and the current credentials of each site in it."""
+    found = {}
+    try:
+        async with open_store(settings.store_url) as store:
+            for site in settings.sites:
+                if state := await store.site_state(site.origin):
+                    found[site.origin] = state.current
+    except StoreError as error:
+        mend = "mend what it says, move the file away to begin anew, or set FREEAICHAT_STORE"
+        return fail("store", str(error), mend), {}
+    return ok("store", f"{without_password(settings.store_url)} opens, schema {len(MIGRATIONS)}"), found
+
+
+async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
+    """Whether *found* still work: the site hands out a nonce to this visitor."""
+    name = "credentials"
+    if found is None:
+        return warn(name, f"none yet for {site}", "`freeaichat up` or `freeaichat harvest` captures them")
+    what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
+    content_type, body = form_body(nonce_form())
+    headers = visitor_headers(found) | {"Content-Type": content_type}
+    try:
+        reply = await client.post(found.ajax_url, body, headers, timeout=NONCE_SECONDS)
+    except SiteUnreachable as error:
+        return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line above")
+    nonce = read_nonce(reply.status, reply.body)
+    if nonce is None:
+        mend = "`freeaichat harvest` shows what a visit meets"
+        return fail(name, f"{what}; the site hands out no nonce (HTTP {reply.status})", mend)
+    fresh = "the nonce is current" if nonce == found.nonce else "a newer nonce is handed out and will be taken when due"
+    return ok(name, f"{what}; {fresh}")

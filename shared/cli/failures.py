@@ -1,0 +1,37 @@
+"""How a command ends badly: what is wrong and what to do on standard error, and a documented exit code."""
+
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from shared.cli.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
+from shared.settings import Settings, explain, load
+
+
+class Failure(click.ClickException):
+    """Ends the command with a message and exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the message to standard error."""
+        click.echo(f"freeaichat: {self.message}", file=file, err=True)
+
+
+class BadSettings(Failure):
+    """The settings or the store cannot be used."""
+
+    exit_code = EXIT_SETTINGS
+
+
+class PortTaken(Failure):
+    """Something else listens on our port."""
+
+    exit_code = EXIT_PORT_TAKEN
+
+
+def read_settings() -> Settings:
+    """The settings. Raises `BadSettings` where they make no sense."""
+    try:
+        return load()
+    except ValidationError as error:
+        raise BadSettings(f"the settings cannot be used:\n{explain(error)}") from error

@@ -1,0 +1,132 @@
+"""Talking to the running proxy over HTTP, as any of its clients would. Standard library only."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from shared.cli.keys import find_key
+from shared.settings import Settings
+
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 300.0  # the proxy fills its silences, so that a longer one means that it hangs
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_EVENT_BYTES = 1024 * 1024
+
+
+class NoGateway(Exception):
+    """No proxy answers there."""
+
+
+class GatewayError(Exception):
+    """The proxy answered with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where the proxy listens, and the key it asks for ("": none)."""
+
+    host: str
+    port: int
+    key: str = field(default="", repr=False)
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for OpenAI clients."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1"
+
+    def get(self, path: str, *, timeout: float = CONNECT_SECONDS) -> tuple[int, dict[str, Any]]:
+        """Status and JSON object of *path* ({}: no JSON object). Raises `NoGateway`."""
+        with self._answer("GET", path, None, timeout) as answer:
+            return answer.status, _json_object(answer.read(MAX_ANSWER_BYTES))
+
+    def stream_chat(self, model: str, text: str) -> Iterator[str]:
+        """The pieces of the answer to one message. Raises `NoGateway` and `GatewayError`, while reading too."""
+        request = {"model": model, "stream": True, "messages": [{"role": "user", "content": text}]}
+        with self._answer("POST", "/v1/chat/completions", json.dumps(request), SILENCE_SECONDS) as answer:
+            if answer.status != 200:
+                raise refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
+            yield from _deltas(answer)
+
+    @contextmanager
+    def _answer(self, method: str, path: str, body: str | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
+        headers = {"Content-Type": b"application/json"} if body else {}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}".encode()
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body.encode() if body else None, headers)
+            yield connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise NoGateway(f"no proxy answers at {self.base_url} ({_reason(error)})") from error
+        finally:
+            connection.close()
+
+
+def gateway_of(settings: Settings) -> Gateway:
+    """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
+    key = find_key(settings)
+    return Gateway(reachable_host(settings.host), settings.port, key.value if key else "")
+
+
+def reachable_host(host: str) -> str:
+    """The address to connect to for a proxy that listens on *host*: the loopback one where it listens everywhere."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "::1"
+    return host
+
+
+def preferred_model(models: list[dict[str, Any]]) -> str | None:
+    """The first of the proxy's *models* that the page shows, else the first of all; None where there is none."""
+    ranked = sorted(models, key=lambda model: not model.get("discovered"))  # stable: the order of preference stays
+    return str(ranked[0]["id"]) if ranked else None
+
+
+def refusal(status: int, body: dict[str, Any]) -> GatewayError:
+    """The error that an answer with *status* and *body* is."""
+    message = _message(body)
+    return GatewayError(f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}")
+
+
+def _deltas(answer: http.client.HTTPResponse) -> Iterator[str]:
+    while line := answer.readline(MAX_EVENT_BYTES):
+        if not line.startswith(b"data:"):
+            continue
+        data = line.removeprefix(b"data:").strip()
+        if data == b"[DONE]":
+            return
+        event = _json_object(data)
+        if "error" in event:
+            raise GatewayError(_message(event) or "the answer failed")
+        for choice in event.get("choices", []):
+            if text := choice.get("delta", {}).get("content"):
+                yield text
+    raise GatewayError("the answer broke off before its end")
+
+
+def _message(body: dict[str, Any]) -> str:
+    """The message in an error object of OpenAI's shape, if there is one."""
+    error = body.get("error")
+    return str(error.get("message") or "") if isinstance(error, dict) else ""
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,147 @@
+"""Getting a browser where there is none: Playwright's own download, else the system's package manager.
+
+Everything runs in the terminal's own process group, so that its output shows and its Ctrl-C ends it.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+import psutil
+
+from shared.cli.services import module_command
+
+DOWNLOAD_SECONDS = 300.0
+PACKAGES_SECONDS = 900.0  # a slow mirror is slow for a whole browser
+CONNECTION_MILLISECONDS = 10_000  # Playwright's own wait for each host it downloads from
+DRIVER_SECONDS = 20.0
+ENDING_SECONDS = 5.0
+
+DOWNLOAD = module_command("playwright", "install", "--only-shell", "chromium")
+DRIVER_CHECK = module_command("playwright", "--version")
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """A system's package manager: what to run first, how to install, and which packages to try in turn."""
+
+    program: str
+    install: tuple[str, ...]
+    browsers: tuple[tuple[str, ...], ...]
+    update: tuple[str, ...] = ()
+    needs_root: bool = True
+    libatomic: tuple[str, ...] = ()  # Playwright's driver needs it, and a minimal system lacks it
+
+
+MANAGERS = (
+    Manager(
+        "apt-get",
+        ("apt-get", "install", "-y", "--no-install-recommends"),
+        (("chromium-headless-shell", "libatomic1"), ("chromium", "libatomic1")),
+        update=("apt-get", "update"),
+        libatomic=("libatomic1",),
+    ),
+    Manager("dnf", ("dnf", "install", "-y"), (("chromium-headless",), ("chromium",)), libatomic=("libatomic",)),
+    Manager("pacman", ("pacman", "-Sy", "--noconfirm", "--needed"), (("chromium",),)),
+    Manager("apk", ("apk", "add", "--no-cache"), (("chromium",),), libatomic=("libatomic",)),
+    Manager("brew", ("brew", "install", "--cask"), (("google-chrome",),), needs_root=False),
+)
+
+
+def find_manager() -> Manager | None:
+    """The package manager of this system, if it is one we know."""
+    return next((manager for manager in MANAGERS if shutil.which(manager.program)), None)
+
+
+def privilege(manager: Manager) -> tuple[str, ...] | None:
+    """What has to stand before the manager's commands; None where it may not be used without asking."""
+    if not manager.needs_root or os.geteuid() == 0:
+        return ()
+    if shutil.which("sudo") is None:
+        return None
+    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return ("sudo", "-n") if allowed.returncode == 0 else None
+
+
+def download() -> bool:
+    """Let Playwright download its own headless shell; whether it did."""
+    return run_shown(
+        DOWNLOAD,
+        seconds=DOWNLOAD_SECONDS,
+        extra={"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": str(CONNECTION_MILLISECONDS)},
+    )
+
+
+def install_packages(manager: Manager, choices: Sequence[Sequence[str]]) -> bool:
+    """Install the first of *choices* that can be had; whether one could. Nothing is asked of the user."""
+    prefix = privilege(manager)
+    if prefix is None:
+        return False
+    environment = ("env", "DEBIAN_FRONTEND=noninteractive")
+    if manager.update and not run_shown((*prefix, *manager.update), seconds=PACKAGES_SECONDS):
+        click.echo("the package lists could not be renewed; going on with the old ones")
+    return any(
+        run_shown((*prefix, *environment, *manager.install, *packages), seconds=PACKAGES_SECONDS)
+        for packages in choices
+    )
+
+
+def manual_command(*, only_driver: bool = False) -> str:
+    """The exact command for a person to type, where we may not or could not do it."""
+    manager = find_manager()
+    if manager is None or (only_driver and not manager.libatomic):
+        return shlex.join((sys.executable, "-m", "playwright", "install", "--with-deps", "--only-shell", "chromium"))
+    prefix = ("sudo",) if manager.needs_root and os.geteuid() != 0 else ()
+    packages = manager.libatomic if only_driver else manager.browsers[0]
+    commands = [(*prefix, *manager.install, *packages)]
+    if manager.update:
+        commands.insert(0, (*prefix, *manager.update))
+    return " && ".join(map(shlex.join, commands))
+
+
+def driver_starts() -> bool:
+    """Whether Playwright's driver, which moves the browser, can be started here."""
+    try:
+        answer = subprocess.run(
+            DRIVER_CHECK, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=DRIVER_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return answer.returncode == 0
+
+
+def run_shown(command: Sequence[str], *, seconds: float, extra: Mapping[str, str] | None = None) -> bool:
+    """Run *command* with its output shown, for at most *seconds*; whether it succeeded."""
+    click.secho(f"$ {shlex.join(command)}", dim=True)
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | dict(extra or {}))
+    except OSError as error:
+        click.echo(f"{command[0]}: {error.strerror}", err=True)
+        return False
+    try:
+        return process.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
+        click.echo(f"given up after {seconds:.0f} s", err=True)
+        return False
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what still runs of *process* and its children (the driver starts a downloader of its own)."""
+    if process.poll() is not None:
+        return
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for child in family:
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:
+            click.echo(f"process {child.pid} belongs to root and goes on; end it yourself if it hangs", err=True)
+    psutil.wait_procs(family, timeout=ENDING_SECONDS)

@@ -1,0 +1,47 @@
+"""Which key the proxy asks for, and where it is."""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.secrets import KEY_FILE, ensure_master_key, read_master_key
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The master key. `file` is where our own one is kept; None: it stands in the settings."""
+
+    value: str = field(repr=False)
+    file: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the key is, for people."""
+        return str(self.file) if self.file else "FREEAICHAT_API_KEY in the settings"
+
+    @property
+    def shell_word(self) -> str:
+        """A shell word that stands for the header with the key; a kept key is read from its file when pasted."""
+        if self.file is None:
+            return shlex.quote(f"Authorization: Bearer {self.value}")
+        return f'"Authorization: Bearer $(cat {shlex.quote(str(self.file))})"'
+
+
+def find_key(settings: Settings) -> Key | None:
+    """The key asked for under *settings*; None where none is, or where none was made yet. Raises OSError."""
+    if settings.api_key is not None and settings.api_key.get_secret_value():
+        return Key(settings.api_key.get_secret_value())
+    if settings.is_loopback_bind:
+        return None
+    value = read_master_key(settings.data_dir)
+    return Key(value, settings.data_dir / KEY_FILE) if value else None
+
+
+def ensure_key(settings: Settings) -> tuple[Key | None, bool]:
+    """As `find_key`, but makes the key where one is needed and missing; whether it was made now. Raises OSError."""
+    key = find_key(settings)
+    if key is not None or settings.is_loopback_bind:
+        return key, False
+    value, is_new = ensure_master_key(settings.data_dir)
+    return Key(value, settings.data_dir / KEY_FILE), is_new

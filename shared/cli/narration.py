@@ -1,0 +1,70 @@
+"""The lines that `freeaichat up` prints while it becomes ready. Pure: values in, lines out."""
+
+import json
+import shlex
+
+import click
+
+from shared.cli import text
+from shared.cli.keys import Key
+from shared.models import Outcome, SiteState, Visit
+
+NO_KEY = "no key needed on this machine"
+
+
+def visit_lines(visit: Visit, state: SiteState | None, *, retry_seconds: float | None) -> list[str]:
+    """What a visit brought, or why it failed and what happens next.
+
+    *state* is what the store holds of the site now; *retry_seconds* is the time to the next visit, None: not known.
+    """
+    if visit.outcome is Outcome.CAPTURED and state is not None:
+        loading = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
+        reading = max(visit.seconds - loading, 0.0)
+        return [
+            f"page visited: {state.current.page_url} ({loading:.1f} s)",
+            f"credentials captured: {text.credentials_line(state.current, state.bots)} ({reading:.1f} s)",
+        ]
+    when = f"in {text.duration(retry_seconds)}" if retry_seconds is not None else "by itself, after growing pauses"
+    return [
+        f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
+        f"trying again {when}; until then there may be nothing to answer requests with",
+    ]
+
+
+def kept_line(state: SiteState, now: float) -> str:
+    """That credentials were there already."""
+    what = text.credentials_line(state.current, state.bots)
+    if state.current.source == "manual":
+        return f"credentials taken from the settings: {what}"
+    return f"credentials kept: {what}, captured {text.ago(state.current.captured_at, now)}"
+
+
+def key_line(key: Key | None, *, is_new: bool) -> str:
+    """The key where it is new (it is shown this once), else where it is."""
+    if key is None:
+        return f"key: {NO_KEY}"
+    if is_new:
+        return f"key: {click.style(key.value, bold=True)} (new, shown this once; kept in {key.place})"
+    return f"key: kept in {key.place}" if key.file else f"key: the one of {key.place}"
+
+
+def curl_line(base_url: str, model: str, key: Key | None) -> str:
+    """A command that streams an answer when it is pasted into a shell on this machine."""
+    request = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Say hello"}]}
+    body = json.dumps(request, ensure_ascii=False, separators=(",", ":"))
+    words = ["curl", "-N", shlex.quote(f"{base_url}/chat/completions")]
+    if key is not None:
+        words += ["-H", key.shell_word]
+    words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(body)]
+    return " ".join(words)
+
+
+def ready_lines(base_url: str, model: str, key: Key | None, *, key_is_new: bool, seconds: float) -> list[str]:
+    """That requests can be answered now, and how to send one to *model*. *seconds*: since the start."""
+    return [
+        f"{click.style('ready', fg='green')} ({seconds:.1f} s)",
+        f"base URL: {click.style(base_url, bold=True)}",
+        key_line(key, is_new=key_is_new),
+        "try it:",
+        curl_line(base_url, model, key),
+    ]

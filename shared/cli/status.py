@@ -1,0 +1,91 @@
+"""What `freeaichat status` tells: gathered from the store and the running proxy as one plain value, then rendered."""
+
+from collections import defaultdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.cli import text
+from shared.cli.gateway import Gateway, NoGateway
+from shared.models import Bot, Credentials, Visit
+from shared.parsing import Site
+from shared.settings import Settings
+from shared.store import Store
+from shared.store.schema import MIGRATIONS
+
+VISITS_SHOWN = 5
+
+Report = dict[str, Any]
+ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id → model ids
+
+
+async def gather(settings: Settings, store: Store, gateway: Gateway, now: float) -> Report:
+    """Everything as JSON-ready values, secrets masked. Raises StoreError."""
+    proxy, names = ask_proxy(gateway)
+    return {
+        "store": {"url": without_password(settings.store_url), "schema": len(MIGRATIONS)},
+        "proxy": proxy,
+        "sites": [await _site(store, site, names, now) for site in settings.sites],
+    }
+
+
+def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
+    """Whether the proxy runs and is ready, and its model names; neither where it does not answer."""
+    names: ModelNames = defaultdict(list)
+    try:
+        status, ready = gateway.get("/readyz")
+        for model in gateway.get("/v1/models")[1].get("data", []):
+            names[str(model.get("site")), int(model.get("bot_id") or 0)].append(str(model["id"]))
+    except NoGateway:
+        return {"base_url": gateway.base_url, "running": False, "ready": False, "reason": "not running"}, {}
+    reason = "" if status == 200 else str(ready.get("reason") or f"HTTP {status}")
+    return {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}, names
+
+
+async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:
+    state = await store.site_state(site.origin)
+    return {
+        "site": site.origin,
+        "page": state.current.page_url if state else site.url,
+        "credentials": _credentials(state.current, now) if state else None,
+        "bots": [_bot(bot, names.get((site.host, bot.id), [])) for bot in (state.bots if state else ())],
+        "visits": [_visit(visit) for visit in await store.visits(site.origin, limit=VISITS_SHOWN)],
+    }
+
+
+def _credentials(credentials: Credentials, now: float) -> Report:
+    renew_by = credentials.nonce_checked_at + text.NONCE_SURE_SECONDS
+    return {
+        "source": credentials.source,
+        "generation": credentials.generation,
+        "captured_at": credentials.captured_at,
+        "age_seconds": round(now - credentials.captured_at, 1),
+        "nonce_checked_at": credentials.nonce_checked_at,
+        "nonce_renew_by": renew_by,
+        "nonce_may_have_expired": now > renew_by,
+        "session": text.session(credentials.session_id),
+        "cookie": text.cookie(credentials.cookie),
+        "post_id": credentials.post_id,
+    }
+
+
+def _bot(bot: Bot, models: list[str]) -> Report:
+    return {"id": bot.id, "name": bot.name, "provider": bot.provider, "models": models}
+
+
+def _visit(visit: Visit) -> Report:
+    return visit.model_dump(
+        mode="json", include={"id", "started_at", "seconds", "outcome", "reason", "trigger", "steps", "screenshot"}
+    )
+
+
+def without_password(url: str) -> str:
+    """A store URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)
+
+
+def was_captured(report: Report) -> bool:
+    """Whether anything was ever captured."""
+    return any(site["credentials"] for site in report["sites"])

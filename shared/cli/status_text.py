@@ -1,0 +1,73 @@
+"""The report of `freeaichat status` as lines for people. Pure."""
+
+from collections.abc import Iterator
+
+import click
+
+from shared.cli import text
+from shared.cli.status import Report
+
+
+def lines(report: Report, now: float) -> Iterator[str]:
+    """The whole report; *now* is in Unix seconds."""
+    yield f"store: {report['store']['url']} (schema {report['store']['schema']})"
+    yield f"proxy: {_proxy(report['proxy'])}"
+    for site in report["sites"]:
+        yield ""
+        yield click.style(site["site"], bold=True)
+        yield from _credentials(site, now)
+        yield from _bots(site["bots"])
+        yield from _visits(site["visits"], now)
+
+
+def _proxy(proxy: Report) -> str:
+    if not proxy["running"]:
+        return f"not running at {proxy['base_url']} (`freeaichat up` starts it)"
+    state = click.style("ready", fg="green") if proxy["ready"] else click.style(proxy["reason"], fg="red")
+    return f"{proxy['base_url']}, {state}"
+
+
+def _credentials(site: Report, now: float) -> Iterator[str]:
+    found = site["credentials"]
+    if found is None:
+        yield "  credentials: none were captured yet"
+        return
+    left = found["nonce_renew_by"] - now
+    if found["nonce_may_have_expired"]:
+        renewal = click.style(f"may have expired {text.duration(-left)} ago", fg="yellow")
+    else:
+        renewal = f"renewed in {text.duration(left)} at the latest"
+    yield from text.table(
+        [
+            ("credentials", f"by {text.SOURCES[found['source']]}, {text.ago(found['captured_at'], now)}"),
+            ("page", site["page"]),
+            ("generation", str(found["generation"])),
+            ("session", f"{found['session']}, {found['cookie']}"),
+            ("nonce", f"checked {text.ago(found['nonce_checked_at'], now)}, {renewal}"),
+        ]
+    )
+
+
+def _bots(bots: list[Report]) -> Iterator[str]:
+    if bots:
+        yield f"  bots ({len(bots)})"
+    yield from text.table(
+        [(str(bot["id"]), bot["name"], bot["provider"], ", ".join(bot["models"])) for bot in bots], indent="    "
+    )
+
+
+def _visits(visits: list[Report], now: float) -> Iterator[str]:
+    yield "  last visits" if visits else "  no visit yet"
+    yield from text.table(
+        [
+            (
+                text.ago(visit["started_at"], now),
+                text.outcome(visit["outcome"]),
+                f"{visit['seconds']:.1f} s",
+                visit["trigger"],
+                visit["reason"],
+            )
+            for visit in visits
+        ],
+        indent="    ",
+    )

@@ -1,0 +1,129 @@
+"""Prints what `freeaichat up` is doing until requests can be answered, then how to send one, and ends.
+
+A process of its own (`python -m shared.cli.welcome`), so that what it needs does not stay in memory.
+"""
+
+import argparse
+import asyncio
+import sys
+from time import time
+
+import click
+
+from shared.cli import narration
+from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
+from shared.cli.keys import find_key
+from shared.lifeline import on_parent_gone
+from shared.models import Outcome
+from shared.settings import Settings, load
+from shared.store import Store, StoreError, open_store
+
+EAGER_SECONDS = 15.0  # so long it looks often, afterwards it waits for something that takes its time
+EAGER_PAUSE = 0.1
+PATIENT_PAUSE = 1.0
+PROBE_SECONDS = 1.0  # longest wait for one answer of the proxy
+RECORD_SECONDS = 2.0  # a visit's record may follow its credentials by a moment
+VISITS_LOOKED_AT = 10
+
+
+class Narrator:
+    """Tells each thing once. *begun* is when `up` was started (Unix seconds)."""
+
+    def __init__(self, settings: Settings, store: Store, *, begun: float, key_is_new: bool) -> None:
+        self._settings = settings
+        self._store = store
+        self._gateway = gateway_of(settings)
+        self._begun = begun
+        self._key_is_new = key_is_new
+        self._told_visits: set[str] = set()
+        self._told_credentials: set[tuple[str, float]] = set()
+
+    async def run(self) -> None:
+        """Print until requests can be answered. Raises StoreError."""
+        while (model := await asyncio.to_thread(model_when_ready, self._gateway)) is None:
+            await self._tell_news()
+            await asyncio.sleep(EAGER_PAUSE if time() - self._begun < EAGER_SECONDS else PATIENT_PAUSE)
+        await self._tell_how_it_came()
+        _print(
+            narration.ready_lines(
+                self._gateway.base_url,
+                model,
+                find_key(self._settings),
+                key_is_new=self._key_is_new,
+                seconds=time() - self._begun,
+            )
+        )
+
+    async def _tell_how_it_came(self) -> None:
+        for _ in range(round(RECORD_SECONDS / EAGER_PAUSE)):
+            await self._tell_news()
+            if self._told_credentials:
+                return
+            await asyncio.sleep(EAGER_PAUSE)
+
+    async def _tell_news(self) -> None:
+        for site in self._settings.sites:
+            await self._tell_kept(site.origin)
+        for visit in reversed(await self._store.visits(limit=VISITS_LOOKED_AT)):
+            if visit.started_at + visit.seconds < self._begun or visit.id in self._told_visits:
+                continue
+            self._told_visits.add(visit.id)
+            state = await self._store.site_state(visit.site)
+            if visit.outcome is Outcome.CAPTURED and state is not None:
+                self._told_credentials.add((visit.site, state.current.captured_at))
+            _print(narration.visit_lines(visit, state, retry_seconds=None))
+
+    async def _tell_kept(self, site: str) -> None:
+        """Tell of credentials that no visit of this run brought."""
+        state = await self._store.site_state(site)
+        if state is None or (site, state.current.captured_at) in self._told_credentials:
+            return
+        if state.current.source == "manual" or state.current.captured_at < self._begun:
+            self._told_credentials.add((site, state.current.captured_at))
+            _print([narration.kept_line(state, time())])
+
+
+def model_when_ready(gateway: Gateway) -> str | None:
+    """A model to try; None while requests cannot be answered."""
+    try:
+        if gateway.get("/readyz", timeout=PROBE_SECONDS)[0] != 200:
+            return None
+        return preferred_model(gateway.get("/v1/models", timeout=PROBE_SECONDS)[1].get("data", []))
+    except NoGateway:
+        return None
+
+
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+async def _run(settings: Settings, *, begun: float, key_is_new: bool) -> None:
+    async with open_store(settings.store_url) as store:
+        telling = asyncio.create_task(Narrator(settings, store, begun=begun, key_is_new=key_is_new).run())
+        on_parent_gone(lambda: _cancel(telling))
+        await telling
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def main() -> int:
+    """Run with the arguments of this process; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m shared.cli.welcome")
+    parser.add_argument("--begun", type=float, required=True, help="when `up` was started (Unix seconds)")
+    parser.add_argument("--key-is-new", action="store_true", help="the key was made just now: show it")
+    arguments = parser.parse_args()
+    try:
+        asyncio.run(_run(load(), begun=arguments.begun, key_is_new=arguments.key_is_new))
+    except asyncio.CancelledError:
+        return 0
+    except StoreError as error:
+        click.echo(f"freeaichat: progress cannot be shown: {error}", err=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

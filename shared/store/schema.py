@@ -1,0 +1,99 @@
+"""The tables of the SQLite store, as a list of steps that only ever grows.
+
+`PRAGMA user_version` counts the steps a file has been through; `PRAGMA application_id` marks it as ours.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+APPLICATION_ID = 0x46414943  # "FAIC"
+
+Migration = tuple[str, ...]  # the statements of one step
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """CREATE TABLE sites (
+            site TEXT PRIMARY KEY,
+            generation INTEGER NOT NULL,
+            current TEXT NOT NULL,  -- Credentials as JSON
+            good_generation INTEGER,
+            last_good TEXT,  -- Credentials as JSON
+            bots TEXT NOT NULL,  -- list of Bot as JSON
+            identity TEXT NOT NULL
+        )""",
+        """CREATE TABLE asks (
+            id INTEGER PRIMARY KEY,
+            site TEXT NOT NULL,
+            asked_at REAL NOT NULL,
+            reason TEXT NOT NULL,
+            count INTEGER NOT NULL
+        )""",
+        "CREATE INDEX asks_by_site ON asks (site)",
+        "CREATE TABLE claims (site TEXT PRIMARY KEY, holder TEXT NOT NULL, until REAL NOT NULL)",
+        """CREATE TABLE visits (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            site TEXT NOT NULL,
+            record TEXT NOT NULL,  -- Visit as JSON
+            screenshot BLOB
+        )""",
+        """CREATE TABLE conversations (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL,
+            metadata TEXT NOT NULL,
+            upstream TEXT,  -- Upstream as JSON
+            spoilt INTEGER NOT NULL DEFAULT 0,  -- a turn that was never committed may have touched `upstream`
+            pending_turn TEXT,
+            crossed INTEGER NOT NULL DEFAULT 0,  -- another turn was committed since `pending_turn` began
+            bytes INTEGER NOT NULL  -- of the texts of all its messages, in UTF-8
+        )""",
+        "CREATE INDEX conversations_by_age ON conversations (updated_at, bytes)",
+        """CREATE TABLE messages (
+            number INTEGER PRIMARY KEY,
+            conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+            role TEXT NOT NULL,
+            text BLOB NOT NULL,  -- UTF-8, lone surrogates encoded like any other code point
+            images TEXT NOT NULL  -- list of digests as JSON
+        )""",
+        "CREATE INDEX messages_by_conversation ON messages (conversation)",
+        "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ),
+)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has been through. Raises sqlite3.Error."""
+    return _number(connection, "user_version")
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether this program made the file. Raises sqlite3.Error."""
+    return _number(connection, "application_id") == APPLICATION_ID
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the file to the last version, each step in a transaction of its own. Raises sqlite3.Error.
+
+    A step that another process has done meanwhile is passed over.
+    """
+    for number, statements in enumerate(migrations, start=1):
+        if version(connection) >= number:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) < number:
+                for statement in statements:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])

@@ -1,0 +1,139 @@
+"""The store in one SQLite file that several processes share.
+
+A killed process loses nothing it was told is kept; a power cut may lose the last moments, never the file's order.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from shared.conversations import Conversation, TurnResult
+from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.store import Store, StoreError, sqlite_conversations, sqlite_credentials, sqlite_notes, sqlite_visits
+from shared.store.changes import Changes
+from shared.store.sqlite_worker import Worker
+
+BUSY_SECONDS = 10.0  # longest wait for another process's write; each takes milliseconds
+POLL_SECONDS = 0.2  # how often the changes of other processes are looked for while somebody watches
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: str | Path, *, busy_timeout: float = BUSY_SECONDS, max_pages: int | None = None
+) -> AsyncIterator[Store]:
+    """Open the store at *path*, making it (mode 0600) and its directory (0700) where they are missing.
+
+    *busy_timeout* is in seconds; *max_pages* bounds the file's size. Raises `StoreUnavailable`, `StoreCorrupt` and
+    `StoreTooNew`.
+    """
+    if not str(path) or "\0" in str(path):
+        raise StoreError("FREEAICHAT_STORE: sqlite:/// names no file; write sqlite:///path")
+    store = SqliteStore(Path(path), busy_timeout=busy_timeout, max_pages=max_pages)
+    try:
+        await store.open()
+        yield store
+    finally:
+        await store.close()
+
+
+class SqliteStore:
+    """`shared.store.Store` on SQLite: every method is one transaction in the worker's thread."""
+
+    def __init__(self, path: Path, *, busy_timeout: float, max_pages: int | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._worker = Worker(
+            path.resolve(), busy_timeout=busy_timeout, max_pages=max_pages, on_change=self._announce_change
+        )
+        self._changes = Changes(self._worker.version, seconds=POLL_SECONDS)
+
+    async def open(self) -> None:
+        """Open the file now, so that its faults show at once."""
+        self._changes.start_from(await self._worker.version())
+
+    async def close(self) -> None:
+        """End watching, wait for running calls and close the file."""
+        await self._changes.close()
+        await self._worker.close()
+
+    def _announce_change(self) -> None:
+        # From the worker's thread: a change is announced even if the caller no longer waits for its call.
+        self._loop.call_soon_threadsafe(self._changes.notify)
+
+    # Credentials ------------------------------------------------------------------------------
+
+    async def site_state(self, site: str) -> SiteState | None:
+        return await self._worker.read(sqlite_credentials.site_state, site)
+
+    async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
+        return await self._worker.write(sqlite_credentials.save_capture, capture, base)
+
+    async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
+        return await self._worker.write(sqlite_credentials.save_nonce, site, nonce, checked_at, base)
+
+    async def mark_good(self, site: str, generation: int) -> None:
+        if await self._worker.read(sqlite_credentials.is_worth_marking, site, generation):
+            await self._worker.write(sqlite_credentials.mark_good, site, generation)
+
+    async def identity(self, site: str) -> str | None:
+        return await self._worker.read(sqlite_credentials.identity, site)
+
+    # Visits -----------------------------------------------------------------------------------
+
+    async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
+        await self._worker.write(sqlite_visits.ask_visit, site, reason, at)
+
+    async def pending_ask(self, site: str) -> VisitAsk | None:
+        return await self._worker.read(sqlite_visits.pending_ask, site)
+
+    async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
+        return await self._worker.write(sqlite_visits.begin_visit, site, holder, at, ttl)
+
+    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+        await self._worker.write(sqlite_visits.end_visit, visit, holder, screenshot)
+
+    async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
+        return await self._worker.read(sqlite_visits.visits, site, limit)
+
+    async def screenshot(self, visit_id: str) -> bytes | None:
+        return await self._worker.read(sqlite_visits.screenshot, visit_id)
+
+    # Conversations ----------------------------------------------------------------------------
+
+    async def create_conversation(self, conversation: Conversation) -> None:
+        await self._worker.write(sqlite_conversations.create, conversation)
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        return await self._worker.read(sqlite_conversations.conversation, conversation_id)
+
+    async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
+        return await self._worker.write(sqlite_conversations.begin_turn, conversation_id, turn_id, at)
+
+    async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
+        await self._worker.write(sqlite_conversations.abandon_turn, conversation_id, turn_id)
+
+    async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
+        return await self._worker.write(sqlite_conversations.commit_turn, conversation_id, result)
+
+    async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
+        return await self._worker.write(sqlite_conversations.update_metadata, conversation_id, metadata, at)
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        return await self._worker.write(sqlite_conversations.delete, conversation_id)
+
+    async def prune(self, *, before: float, max_bytes: int) -> int:
+        gone = 0
+        while some := await self._worker.write(sqlite_conversations.prune_some, before, max_bytes):
+            gone += some
+        return gone
+
+    # The rest ---------------------------------------------------------------------------------
+
+    async def get_note(self, key: str) -> str | None:
+        return await self._worker.read(sqlite_notes.get_note, key)
+
+    async def set_note(self, key: str, value: str) -> None:
+        await self._worker.write(sqlite_notes.set_note, key, value)
+
+    def watch(self) -> AsyncGenerator[None, None]:
+        return self._changes.watch()

@@ -1,0 +1,155 @@
+"""Conversations in SQLite, one row for each message.
+
+Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.store import StoreError
+from shared.store.documents import dump, load
+
+PRUNED_AT_ONCE = 50  # conversations a transaction; other processes wait no longer than for these
+
+
+def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
+    if _find(connection, conversation.id) is not None:
+        raise StoreError(f"there is a conversation {conversation.id!r} already")
+    connection.execute(
+        "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, bytes) "
+        "VALUES (?, ?, ?, ?, ?, ?, 0)",
+        (
+            conversation.id,
+            conversation.created_at,
+            conversation.updated_at,
+            json.dumps(conversation.metadata),
+            dump(conversation.upstream) if conversation.upstream else None,
+            conversation.pending_turn,
+        ),
+    )
+    number = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+    _append(connection, number, conversation.messages)
+
+
+def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
+    row = _find(connection, conversation_id)
+    if row is None:
+        return None
+    messages = connection.execute(
+        "SELECT role, text, images FROM messages WHERE conversation = ? ORDER BY number", (row["number"],)
+    )
+    return Conversation(
+        id=row["id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        metadata=json.loads(row["metadata"]),
+        messages=tuple(_message(message) for message in messages),
+        upstream=load(Upstream, row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
+        pending_turn=row["pending_turn"],
+    )
+
+
+def begin_turn(connection: sqlite3.Connection, conversation_id: str, turn_id: str, at: float) -> bool:
+    """Taking over the mark of another turn leaves the site's copy spoilt for good: that turn may still reach it."""
+    return _changed(
+        connection,
+        "UPDATE conversations SET updated_at = MAX(updated_at, :at), pending_turn = :turn, "
+        "spoilt = spoilt OR (pending_turn IS NOT NULL AND pending_turn <> :turn), "
+        "crossed = crossed AND pending_turn IS :turn WHERE id = :id",
+        {"id": conversation_id, "turn": turn_id, "at": at},
+    )
+
+
+def abandon_turn(connection: sqlite3.Connection, conversation_id: str, turn_id: str) -> None:
+    connection.execute(
+        "UPDATE conversations SET pending_turn = NULL, crossed = 0 WHERE id = ? AND pending_turn = ?",
+        (conversation_id, turn_id),
+    )
+
+
+def commit_turn(connection: sqlite3.Connection, conversation_id: str, result: TurnResult) -> bool:
+    row = _find(connection, conversation_id)
+    if row is None:
+        return False
+    is_mine = row["pending_turn"] == result.turn_id
+    is_alone = is_mine and not row["crossed"]
+    if is_alone and result.history is not None:
+        connection.execute("DELETE FROM messages WHERE conversation = ?", (row["number"],))
+        connection.execute("UPDATE conversations SET bytes = 0 WHERE number = ?", (row["number"],))
+        _append(connection, row["number"], result.history)
+    _append(connection, row["number"], result.added)
+    upstream = result.upstream if is_alone and not _continues_spoilt(row, result.upstream) else None
+    pending_turn = None if is_mine else row["pending_turn"]
+    connection.execute(
+        "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = ?, spoilt = 0, pending_turn = ?, "
+        "crossed = ? WHERE number = ?",
+        (result.at, dump(upstream) if upstream else None, pending_turn, pending_turn is not None, row["number"]),
+    )
+    return True
+
+
+def update_metadata(connection: sqlite3.Connection, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
+    return _changed(
+        connection,
+        "UPDATE conversations SET metadata = :metadata, updated_at = MAX(updated_at, :at) WHERE id = :id",
+        {"id": conversation_id, "metadata": json.dumps(metadata), "at": at},
+    )
+
+
+def delete(connection: sqlite3.Connection, conversation_id: str) -> bool:
+    return _changed(connection, "DELETE FROM conversations WHERE id = :id", {"id": conversation_id})
+
+
+def prune_some(connection: sqlite3.Connection, before: float, max_bytes: int) -> int:
+    """Drop at most `PRUNED_AT_ONCE` conversations of those that are to go; 0: none is left."""
+    total = connection.execute("SELECT COALESCE(SUM(bytes), 0) FROM conversations").fetchone()[0]
+    oldest = connection.execute(
+        "SELECT number, updated_at, bytes FROM conversations ORDER BY updated_at, number LIMIT ?", (PRUNED_AT_ONCE,)
+    ).fetchall()
+    gone = 0
+    for row in oldest:
+        if row["updated_at"] >= before and total <= max_bytes:
+            break
+        connection.execute("DELETE FROM conversations WHERE number = ?", (row["number"],))
+        total -= row["bytes"]
+        gone += 1
+    return gone
+
+
+def _find(connection: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM conversations WHERE id = ?", (conversation_id,)
+    ).fetchone()
+    return row
+
+
+def _changed(connection: sqlite3.Connection, statement: str, values: dict[str, object]) -> bool:
+    return connection.execute(statement, values).rowcount > 0
+
+
+def _append(connection: sqlite3.Connection, number: int, messages: Iterable[Message]) -> None:
+    rows = [
+        (number, message.role, message.text.encode("utf-8", "surrogatepass"), json.dumps(message.images))
+        for message in messages
+    ]
+    connection.executemany("INSERT INTO messages (conversation, role, text, images) VALUES (?, ?, ?, ?)", rows)
+    connection.execute(
+        "UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (sum(len(row[2]) for row in rows), number)
+    )
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(
+        role=row["role"],
+        text=row["text"].decode("utf-8", "surrogatepass"),
+        images=tuple(json.loads(row["images"])),
+    )
+
+
+def _continues_spoilt(row: sqlite3.Row, upstream: Upstream) -> bool:
+    """Whether *upstream* is the very copy that a turn without a commit may have touched."""
+    if not row["spoilt"] or row["upstream"] is None:
+        return False
+    return load(Upstream, row["upstream"]).conversation_uuid == upstream.conversation_uuid

@@ -1,0 +1,62 @@
+"""SQLite's errors in the words of the store."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.store import StoreCorrupt, StoreError, StoreUnavailable
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "another program has kept it locked for too long",
+    sqlite3.SQLITE_LOCKED: "another program has kept it locked for too long",
+    sqlite3.SQLITE_PROTOCOL: "too many programs want it at once",
+    sqlite3.SQLITE_FULL: "there is no space left; free some",
+    sqlite3.SQLITE_READONLY: "it may not be written; check the owner and mode of the file and its directory",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its directory exists and may be written",
+    sqlite3.SQLITE_IOERR: "the disk failed to read or write it",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise SQLite's and the system's errors about the file *path* as `StoreUnavailable` or `StoreCorrupt`.
+
+    Errors that only a mistake of ours can cause (wrong SQL, a broken constraint) pass as they are.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        known = _store_error(error, path)
+        if known is None:
+            raise
+        raise known from error
+    except OSError as error:
+        culprit = error.filename if error.filename is not None else path
+        raise StoreUnavailable(f"the store {path} cannot be used: {error.strerror or error} ({culprit})") from error
+
+
+def harms_connection(error: BaseException) -> bool:
+    """Whether a connection that raised *error* had better be opened anew."""
+    return isinstance(error, sqlite3.Error) and _primary_code(error) not in _HARMLESS
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # missing where Python itself raised the error
+    return None if code is None else code & 0xFF
+
+
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError | None:
+    code = _primary_code(error)
+    if code in _DAMAGE:
+        return StoreCorrupt(
+            f"the store {path} is damaged or not a database ({error}); it was left as it is. Restore a copy, or move "
+            "it away to start afresh"
+        )
+    reason = _REASONS.get(code) if code is not None else None
+    if reason is None:
+        return None
+    return StoreUnavailable(f"the store {path} cannot be used just now: {reason} ({error.sqlite_errorname})")

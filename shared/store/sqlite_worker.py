@@ -1,0 +1,115 @@
+"""The thread that owns the SQLite connection, so that the event loop never waits for the disk."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from shared.store import StoreUnavailable
+from shared.store.sqlite_errors import harms_connection, translated
+from shared.store.sqlite_file import file_identity, open_database, refuse_newer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs functions of a connection, one at a time, each in a transaction of its own.
+
+    A function either takes effect whole or not at all. When the file was deleted or replaced, or the connection
+    broke, the next call opens it anew. All methods raise what `Store` methods may raise.
+    """
+
+    def __init__(
+        self, path: Path, *, busy_timeout: float, max_pages: int | None, on_change: Callable[[], None]
+    ) -> None:
+        """*on_change* is called in the thread after every transaction that changed something."""
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._max_pages = max_pages
+        self._on_change = on_change
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._openings = 0
+        self._is_closed = False
+
+    async def read(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What *work* finds in one state of the store."""
+        return await self._in_thread(lambda: self._transact("BEGIN", lambda it: work(it, *args, **kwargs)))
+
+    async def write(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What *work* returns, once its changes are kept."""
+        return await self._in_thread(lambda: self._transact("BEGIN IMMEDIATE", lambda it: work(it, *args, **kwargs)))
+
+    async def version(self) -> tuple[int, int]:
+        """A value that differs whenever another connection has changed the store since."""
+        return await self._in_thread(self._version)
+
+    async def close(self) -> None:
+        """Wait for what runs, then close the connection. Later calls raise `StoreUnavailable`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        with translated(self._path):
+            connection = self._connected()
+            changes = connection.total_changes
+            try:
+                connection.execute(begin)
+                refuse_newer(connection, self._path)
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._undo(connection, error)
+                raise
+        if connection.total_changes != changes:
+            self._on_change()
+        return result
+
+    def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        is_usable = not harms_connection(error)
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            is_usable = False  # `error` is the one to report; closing the connection rolls back too
+        if not is_usable:
+            self._disconnect()
+
+    def _version(self) -> tuple[int, int]:
+        with translated(self._path):
+            connection = self._connected()
+            return self._openings, int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and file_identity(self._path) != self._identity:
+            _log.warning("the store %s was deleted or replaced; opening it anew", self._path)
+            self._disconnect()
+        if self._connection is None:
+            self._connection = open_database(self._path, busy_timeout=self._busy_timeout, max_pages=self._max_pages)
+            self._identity = file_identity(self._path)
+            self._openings += 1
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

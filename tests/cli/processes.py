@@ -1,0 +1,76 @@
+"""Starting programs, waiting for what they do, and looking at what they leave behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+WAIT_SECONDS = 20.0
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
+    """Run *command* with its output in pipes; kill its whole process group at the end."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        env=None if environment is None else dict(environment),
+        cwd=cwd,
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            yield process
+        finally:
+            for left in family(process.pid):
+                left.kill()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs module *name*."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def wait_until(question: Callable[[], T], what: str, *, seconds: float = WAIT_SECONDS) -> T:
+    """The first true answer to *question*; fails the test after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        time.sleep(0.02)
+    return answer
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The children of *pid* and theirs, zombies too."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether *pid* runs (a zombie does not)."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pids_in(file: Path) -> list[int]:
+    """The process ids that stand-ins wrote to *file* so far."""
+    return [int(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -1,0 +1,179 @@
+"""The supervisor, with stand-ins for the services: real processes and real signals."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.processes import family, is_alive, module, pids_in, running, wait_until
+
+LIFELINE_SECONDS = 3.0
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the supervisor over stand-ins of the given modes; the n-th writes its pids to `tmp_path/n`."""
+    with ExitStack() as stack:
+
+        def start(*modes: str, grace: float = 15) -> subprocess.Popen[str]:
+            pairs = [word for number, mode in enumerate(modes, 1) for word in (mode, str(tmp_path / str(number)))]
+            return stack.enter_context(running(module("tests.cli.supervised", str(grace), *pairs)))
+
+        yield start
+
+
+def first_pid(file: Path, *, count: int = 1) -> int:
+    """The last of the first *count* pids that a stand-in writes to *file*."""
+    return wait_until(lambda: pids_in(file)[count - 1 :], f"{count} starts of {file.name}")[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_ends_all_services_and_exits_0(start: Start, tmp_path: Path, number: int) -> None:
+    supervisor = start("serve", "serve")
+    pids = [first_pid(tmp_path / "1"), first_pid(tmp_path / "2")]
+
+    supervisor.send_signal(number)
+
+    assert supervisor.wait(5) == 0
+    assert not any(map(is_alive, pids))
+
+
+def test_a_killed_service_is_back_within_seconds_and_no_zombie_stays(start: Start, tmp_path: Path) -> None:
+    supervisor = start("serve", "serve")
+    first, other = first_pid(tmp_path / "1"), first_pid(tmp_path / "2")
+
+    os.kill(first, signal.SIGKILL)
+    second = first_pid(tmp_path / "1", count=2)
+
+    assert second != first
+    assert pids_in(tmp_path / "2") == [other]
+    assert sorted(child.pid for child in family(supervisor.pid)) == sorted([second, other])
+
+
+def test_a_service_killed_again_and_again_is_always_back_within_ten_seconds(start: Start, tmp_path: Path) -> None:
+    start("serve")
+    waits = []
+    for count in range(1, 6):
+        victim = first_pid(tmp_path / "1", count=count)
+        killed_at = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        first_pid(tmp_path / "1", count=count + 1)
+        waits.append(time.monotonic() - killed_at)
+
+    assert waits[0] < 2
+    assert max(waits) < 8
+
+
+def test_a_service_that_fails_by_itself_is_started_ever_more_rarely(start: Start, tmp_path: Path) -> None:
+    supervisor = start("exit:1")
+    first_pid(tmp_path / "1", count=3)
+    supervisor.send_signal(signal.SIGTERM)
+
+    errors = supervisor.communicate(timeout=10)[1]
+
+    pauses = [line.rpartition("again in ")[2] for line in errors.splitlines()]
+    assert pauses[:2] == ["0.5 s", "1 s"]
+    assert "service 1 ended (exit code 1)" in errors
+
+
+@pytest.mark.parametrize(("code", "reason"), [(2, "settings"), (4, "port is taken")])
+def test_a_final_exit_code_is_not_retried_but_stops_everything(
+    start: Start, tmp_path: Path, code: int, reason: str
+) -> None:
+    supervisor = start("serve", f"exit:{code}")
+
+    errors = supervisor.communicate(timeout=10)[1]
+
+    assert supervisor.returncode == code
+    assert reason in errors
+    assert len(pids_in(tmp_path / "2")) == 1
+    assert not any(map(is_alive, pids_in(tmp_path / "1")))
+
+
+def test_what_ignores_sigterm_is_killed_with_its_whole_group_after_the_grace(start: Start, tmp_path: Path) -> None:
+    supervisor = start("stubborn", grace=1)
+    first_pid(tmp_path / "1", count=2)
+
+    supervisor.send_signal(signal.SIGTERM)
+
+    assert supervisor.wait(5) == 0
+    assert not any(map(is_alive, pids_in(tmp_path / "1")))
+
+
+def test_a_second_interrupt_kills_at_once(start: Start, tmp_path: Path) -> None:
+    supervisor = start("stubborn", grace=60)
+    first_pid(tmp_path / "1", count=2)
+
+    supervisor.send_signal(signal.SIGINT)
+    time.sleep(0.8)
+    assert supervisor.poll() is None
+    supervisor.send_signal(signal.SIGINT)
+
+    assert supervisor.wait(5) == 130
+    assert not any(map(is_alive, pids_in(tmp_path / "1")))
+
+
+def test_an_interrupt_delivered_twice_by_a_wrapper_is_one(start: Start, tmp_path: Path) -> None:
+    supervisor = start("stubborn", grace=1.5)
+    first_pid(tmp_path / "1", count=2)
+
+    supervisor.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    supervisor.send_signal(signal.SIGINT)
+    time.sleep(0.8)
+
+    assert supervisor.poll() is None
+    assert supervisor.wait(5) == 0
+
+
+def test_services_end_by_themselves_when_the_supervisor_is_killed(start: Start, tmp_path: Path) -> None:
+    supervisor = start("serve", "serve")
+    pids = [first_pid(tmp_path / "1"), first_pid(tmp_path / "2")]
+    wait_until(lambda: all(psutil.Process(pid).num_threads() for pid in pids), "both run")
+    time.sleep(0.3)  # the stand-ins watch their lifeline only after their imports
+
+    supervisor.kill()
+
+    wait_until(lambda: not any(map(is_alive, pids)), "the services ended", seconds=LIFELINE_SECONDS)
+
+
+def test_what_a_crashed_service_left_in_its_group_is_killed(start: Start, tmp_path: Path) -> None:
+    start("crash")
+    first_pid(tmp_path / "1", count=3)
+
+    leftover = pids_in(tmp_path / "1")[1]
+
+    wait_until(lambda: not is_alive(leftover), "the leftover child was killed", seconds=2)
+
+
+def test_a_child_that_need_not_last_ends_without_consequence(start: Start, tmp_path: Path) -> None:
+    supervisor = start("serve", "once:exit:0", "once:exit:2")
+    first_pid(tmp_path / "2")
+    first_pid(tmp_path / "3")
+    wait_until(lambda: len(family(supervisor.pid)) == 1, "only the service is left")
+    time.sleep(0.7)
+
+    assert len(pids_in(tmp_path / "2")) == 1
+    assert len(pids_in(tmp_path / "3")) == 1
+    assert supervisor.poll() is None
+
+
+def test_the_idle_supervisor_uses_no_processor_time_and_little_memory(start: Start, tmp_path: Path) -> None:
+    supervisor = start("serve", "serve")
+    first_pid(tmp_path / "1")
+    first_pid(tmp_path / "2")
+    process = psutil.Process(supervisor.pid)
+    time.sleep(0.2)
+    before = process.cpu_times(), process.num_ctx_switches()
+
+    time.sleep(1)
+
+    assert (process.cpu_times(), process.num_ctx_switches()) == before
+    assert process.memory_full_info().pss < 15_000_000

@@ -1,0 +1,142 @@
+"""Reading requests: what clients send is taken, what makes no sense is a 400 that names the field."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+
+from proxy.protocol.chat_request import ChatRequest, parse_chat, parse_json
+from proxy.protocol.errors import ServiceError
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
+PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+USER = {"role": "user", "content": "hi"}
+
+
+def parse(**fields: Any) -> ChatRequest:
+    return parse_chat({"model": "m", "messages": [USER], **fields})
+
+
+def refused(**fields: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        parse(**fields)
+    assert caught.value.status == 400
+    return caught.value
+
+
+def test_a_plain_request_is_read() -> None:
+    chat = parse(stream=True, stream_options={"include_usage": True}, conversation_id="conv_1", web_search=True)
+
+    assert chat.model == "m"
+    assert [(message.role, message.text) for message in chat.messages] == [("user", "hi")]
+    assert (chat.stream, chat.include_usage, chat.conversation_id, chat.web_search) == (True, True, "conv_1", True)
+
+
+def test_nulls_count_as_not_sent() -> None:
+    chat = parse(stream=None, stream_options=None, conversation_id=None, web_search=None, max_tokens=None)
+
+    assert (chat.stream, chat.include_usage, chat.conversation_id, chat.web_search) == (False, False, None, False)
+
+
+@pytest.mark.parametrize("options", [{}, {"include_usage": False}, {"include_usage": None}])
+def test_usage_is_sent_only_when_asked_for(options: dict[str, Any]) -> None:
+    assert not parse(stream_options=options).include_usage
+
+
+def test_openais_search_options_mean_the_same_as_web_search() -> None:
+    assert parse(web_search_options={}).web_search
+
+
+def test_roles_and_content_parts_are_normalised() -> None:
+    chat = parse(
+        messages=[
+            {"role": "developer", "content": "rules"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": None, "tool_calls": []},
+            {"role": "tool", "content": "result", "tool_call_id": "x"},
+        ]
+    )
+
+    assert [(message.role, message.text) for message in chat.messages] == [
+        ("system", "rules"),
+        ("user", "a\nb"),
+        ("assistant", ""),
+        ("user", "result"),
+    ]
+
+
+def test_an_image_is_known_by_its_digest_and_real_type() -> None:
+    mislabelled = PNG_URL.replace("image/png", "image/jpeg")
+    chat = parse(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": mislabelled}}]}])
+
+    digest = hashlib.sha256(PNG).hexdigest()
+    assert chat.messages[0].images == (digest,)
+    assert chat.pictures[digest].mime_type == "image/png"
+    assert base64.b64decode(chat.pictures[digest].base64) == PNG
+
+
+def image(url: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": " "}, "model"),
+        ({"model": 3}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": [USER] * 10_001}, "messages"),
+        ({"messages": ["hi"]}, "messages.0"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": 5, "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
+        ({"messages": [{"role": "user", "content": [7]}]}, "messages.0.content.0"),
+        ({"messages": image("https://example.invalid/a.png")}, "messages.0.content.0"),
+        ({"messages": image("data:image/png,plain")}, "messages.0.content.0"),
+        ({"messages": image("data:image/png;base64,***")}, "messages.0.content.0"),
+        ({"messages": image("data:image/gif;base64,R0lGODdh")}, "messages.0.content.0"),
+        ({"messages": [{"role": "user", "content": image(PNG_URL)[0]["content"] * 5}]}, "messages.0.content"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": []}, "stream_options"),
+        ({"stream_options": {"include_usage": 1}}, "include_usage"),
+        ({"conversation_id": 5}, "conversation_id"),
+        ({"web_search": "on"}, "web_search"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+    ],
+)
+def test_what_makes_no_sense_is_named(fields: dict[str, Any], param: str) -> None:
+    assert refused(**fields).param == param
+
+
+def test_zero_tokens_means_not_set() -> None:
+    assert parse(max_tokens=0).messages
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'"x"', b"null", b"\xff\xfe", b'{"a":"\xff"}', b"[" * 100_000, b'{"a":' + b"9" * 5000 + b"}"],
+)
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(ServiceError) as caught:
+        parse_json(body)
+
+    assert caught.value.status == 400
+
+
+def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
+    body = parse_json(b'{"model":"m\\udc00","text":"a\\ud83d b \\ud83d\\ude00","\\ud800":1}')
+
+    assert body == {"model": "m\ufffd", "text": "a\ufffd b 😀", "\ufffd": 1}
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}

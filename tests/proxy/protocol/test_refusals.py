@@ -1,0 +1,144 @@
+"""From what the site says to what a client is told."""
+
+import json
+
+import pytest
+
+from proxy.protocol.aipkit import read_cache_key, read_stream_head
+from proxy.protocol.refusals import Kind, SiteRefusal, from_stream_error, to_error
+
+
+def told(refusal: SiteRefusal) -> tuple[int, str | None]:
+    error = to_error(refusal)
+    assert set(error.body["error"]) == {"message", "type", "param", "code"}
+    return error.status, error.code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Security check failed. Please refresh the page and try again.", (503, "credentials_refused")),
+        ("Message not found in cache.", (502, "upstream_error")),
+        ("Cached message has expired.", (502, "upstream_error")),
+        ("Invalid chatbot specified.", (404, "model_not_found")),
+        ("Access disabled for guests.", (403, "guests_refused")),
+        ("You have reached your quota for this period.", (429, "insufficient_quota")),
+        (
+            "Sorry, your message could not be sent as it contains prohibited words.",
+            (400, "content_filter"),
+        ),
+        ("Access from your IP address has been blocked.", (403, "address_blocked")),
+        (
+            "Your message was flagged by the moderation system and could not be sent.",
+            (400, "content_filter"),
+        ),
+        ("API key missing for DeepSeek.", (502, "upstream_error")),
+        ("Failed to log user message.", (502, "upstream_error")),
+        ("Zugriff verweigert.", (400, "upstream_refused")),
+    ],
+)
+def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, str]) -> None:
+    refusal = from_stream_error(text, quota=False, started=False)
+
+    assert told(refusal) == expected
+    assert not refusal.logged
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("API Error: Incorrect API key provided: sk-dummy. (Code: invalid_api_key)", (502, "upstream_error")),
+        (
+            "API Error: Rate limit reached for stub-model on requests per min. (Code: rate_limit_exceeded)",
+            (429, "rate_limit_exceeded"),
+        ),
+        ("API Error: The server had an error while processing your request.", (502, "upstream_error")),
+        ("API Error: <html><head><title>502 Bad Gateway</title></head></html>", (502, "upstream_error")),
+        ("Connection error: no data received from AI.", (502, "upstream_error")),
+        ("Connection Error: transfer closed with outstanding read data remaining", (502, "upstream_error")),
+        (
+            "Connection Error: Operation timed out after 120001 milliseconds with 1890 bytes received",
+            (504, "upstream_timeout"),
+        ),
+        ("API Error: too long (Code: context_length_exceeded)", (400, "context_length_exceeded")),
+        ("Message not found in cache.", (502, "upstream_error")),
+    ],
+)
+def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
+    refusal = from_stream_error(text, quota=False, started=True)
+
+    assert told(refusal) == expected
+    assert refusal.logged
+
+
+def test_a_quota_notice_counts_whatever_the_words() -> None:
+    refusal = from_stream_error("您已达到本周期的配额。", quota=True, started=False)
+
+    error = to_error(refusal)
+    assert (error.status, error.code, error.type) == (429, "insufficient_quota", "insufficient_quota")
+    assert error.headers["x-should-retry"] == "false"
+    assert "您已达到本周期的配额。" in error.message
+
+
+def step_1(status: int, body: bytes, headers: dict[str, str] | None = None) -> SiteRefusal:
+    with pytest.raises(SiteRefusal) as caught:
+        read_cache_key(status, headers or {}, body)
+    assert not caught.value.logged
+    return caught.value
+
+
+def failure(code: str) -> bytes:
+    return json.dumps({"success": False, "data": {"message": "text", "code": code}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "expected"),
+    [
+        (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
+        (403, b"", Kind.NONCE, 503),
+        (403, b"-1", Kind.NONCE, 503),
+        (403, failure("embed_not_available"), Kind.BLOCKED, 403),
+        (400, failure("empty_data_to_cache"), Kind.UNRECOGNISED, 400),
+        (400, failure("invalid_image_type"), Kind.IMAGE, 400),
+        (400, failure("too_many_images"), Kind.IMAGE, 400),
+        (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
+        (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
+        (400, b"0", Kind.UPSTREAM, 502),
+        (413, b"<html>", Kind.TOO_LARGE, 413),
+        (429, b"slow down", Kind.RATE_LIMIT, 429),
+        (504, b"", Kind.TIMEOUT, 504),
+        (502, b"<html>", Kind.UPSTREAM, 502),
+        (302, b"", Kind.UPSTREAM, 502),
+        (200, b"[]", Kind.UPSTREAM, 502),
+        (200, b'{"success":true,"data":{"cache_key":5}}', Kind.UPSTREAM, 502),
+        (200, b"[" * 100_000, Kind.UPSTREAM, 502),
+    ],
+)
+def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) -> None:
+    refusal = step_1(status, body)
+
+    assert refusal.kind is kind
+    assert told(refusal)[0] == expected
+
+
+def test_the_sites_own_retry_after_is_passed_on() -> None:
+    assert to_error(step_1(429, b"", {"Retry-After": "17"})).headers["retry-after"] == "17"
+    assert "retry-after" not in to_error(step_1(429, b"", {"Retry-After": "Wed, 21 Oct 2026"})).headers
+
+
+def test_a_check_page_is_named_as_such() -> None:
+    assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is Kind.CHALLENGE
+
+
+def test_only_an_event_stream_is_read_as_one() -> None:
+    read_stream_head(200, "text/event-stream", {})
+    for status, content_type in ((200, "text/html"), (502, "text/event-stream"), (403, "text/html")):
+        with pytest.raises(SiteRefusal):
+            read_stream_head(status, content_type, {})
+
+
+def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
+    message = to_error(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).message
+
+    assert "\n" not in message
+    assert len(message) < 600

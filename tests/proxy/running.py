@@ -1,0 +1,120 @@
+"""A running proxy in front of the simulated site, for tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+from aiohttp import web
+
+from proxy.app import open_app
+from shared.aipkit.page import read_configs
+from shared.models import Capture, Credentials
+from shared.parsing import site as parse_site
+from shared.settings import Settings, load
+from shared.store import Store, open_store
+from tests.site import SimulatedSite
+
+SESSION_ID = "11111111-2222-4333-8444-555555555555"
+NOW = 1_795_400_000.0
+
+
+@dataclass
+class RunningProxy:
+    """What tests need of a running proxy."""
+
+    url: str
+    store: Store
+    settings: Settings
+    http: aiohttp.ClientSession
+
+    @property
+    def openai(self) -> openai.AsyncOpenAI:
+        """The official client, without retries of its own, so that each answer is seen as it is."""
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0)
+
+    async def chat(self, *messages: dict[str, Any] | str, model: str = "gpt-4o-mini-helper", **fields: Any) -> Any:
+        """Post a chat request; returns the status, the parsed body and the headers."""
+        sent = [{"role": "user", "content": item} if isinstance(item, str) else item for item in messages]
+        body = {"model": model, "messages": sent, **fields}
+        async with self.http.post(f"{self.url}/v1/chat/completions", json=body) as response:
+            return Answered(response.status, await response.json(), dict(response.headers))
+
+
+@dataclass
+class Answered:
+    """One whole answer."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        assert self.status == 200, self.body
+        return str(self.body["choices"][0]["message"]["content"])
+
+    @property
+    def code(self) -> str:
+        """The error's code."""
+        return str(self.body["error"]["code"])
+
+
+class _Configs(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name == "data-config" and value]
+
+
+async def capture(site: SimulatedSite, page: str = "all/", *, cookie: str = "") -> Capture:
+    """What a visit of *page* would bring, read over plain HTTP."""
+    async with aiohttp.ClientSession() as session, session.get(site.url + page) as response:
+        parser = _Configs()
+        parser.feed(await response.text())
+    config = read_configs(parser.found, {})
+    assert config is not None
+    return Capture(
+        credentials=Credentials(
+            site=site.origin,
+            ajax_url=config.ajax_url,
+            page_url=site.url + page,
+            cookie=cookie,
+            nonce=site.nonce,
+            session_id=SESSION_ID,
+            post_id=config.post_id,
+            user_agent="Visitor/1.0",
+            source="visit",
+            captured_at=NOW,
+            nonce_checked_at=NOW,
+        ),
+        bots=config.bots,
+        identity="{}",
+    )
+
+
+@asynccontextmanager
+async def running_proxy(
+    site: SimulatedSite, data_dir: Path, *, key: str | None = None, captured: bool = True, **settings: Any
+) -> AsyncIterator[RunningProxy]:
+    """A proxy on a free port; with *captured*, the store holds what a visit of the site would have brought."""
+    loaded = load(sites=(parse_site(site.url),), data_dir=data_dir, **settings)
+    async with open_store(loaded.store_url) as store:
+        if captured and await store.site_state(site.origin) is None:
+            await store.save_capture(await capture(site), base=0)
+        async with open_app(loaded, store, key=key) as app, aiohttp.ClientSession() as http:
+            runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+            await runner.setup()
+            try:
+                listener = web.TCPSite(runner, "127.0.0.1", 0)
+                await listener.start()
+                yield RunningProxy(f"http://127.0.0.1:{listener.port}", store, loaded, http)
+            finally:
+                await runner.cleanup()

@@ -1,0 +1,79 @@
+"""Who may use the proxy."""
+
+import pytest
+
+from proxy.access import Access, is_loopback_name, sent_keys
+from proxy.protocol.errors import ServiceError
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer my key"},
+        {"Authorization": "bearer   my key  "},
+        {"Authorization": "BEARER my key"},
+        {"Authorization": "my key"},
+        {"x-api-key": "my key"},
+        {"api-key": "my key"},
+        {"Authorization": "Bearer wrong", "x-api-key": "my key"},
+    ],
+)
+def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
+    Access(key="my key").check_key(headers)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer my  key"}, {"x-api-key": "my ke"}]
+)
+def test_a_missing_or_wrong_key_is_401(headers: dict[str, str]) -> None:
+    with pytest.raises(ServiceError) as caught:
+        Access(key="my key").check_key(headers)
+
+    assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
+    assert "my ke" not in caught.value.message
+
+
+def test_without_a_key_placeholder_keys_do_no_harm() -> None:
+    Access(key=None).check_key({"Authorization": "Bearer EMPTY"})
+
+
+def test_a_key_may_hold_any_character() -> None:
+    Access(key="clé 钥匙").check_key({"x-api-key": "clé 钥匙"})
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:8080", "a.localhost"]
+)
+def test_without_a_key_loopback_names_are_served(host: str) -> None:
+    Access(key=None).check_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[fe80::1]:8080", "localhost.evil"]
+)
+def test_without_a_key_other_names_are_refused(host: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        Access(key=None).check_host(host)
+
+    assert caught.value.status == 403
+    Access(key="k").check_host(host)
+
+
+def test_browser_pages_of_other_origins_need_a_key_or_a_setting() -> None:
+    closed, opened, keyed = Access(key=None), Access(key=None, cors_origins=["https://App.example/"]), Access(key="k")
+
+    assert closed.allows_origin("http://localhost:3000")
+    assert not closed.allows_origin("https://app.example")
+    assert not closed.allows_origin("null")
+    assert opened.allows_origin("https://app.example")
+    assert Access(key=None, cors_origins=["*"]).allows_origin("https://any.example")
+    assert keyed.allows_origin("https://any.example")
+
+
+def test_names_of_this_machine() -> None:
+    assert is_loopback_name("LOCALHOST.")
+    assert not is_loopback_name("")
+
+
+def test_all_sent_keys_are_listed_once_each() -> None:
+    assert sent_keys({"Authorization": "Bearer a", "x-api-key": "b"}) == ["a", "b"]

@@ -1,0 +1,109 @@
+"""Bad input never gives a 500: every answer is OpenAI's error object with a fitting status."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+HI = [{"role": "user", "content": "hi"}]
+CHAT = "/v1/chat/completions"
+
+
+async def post(proxy: RunningProxy, path: str, body: bytes, **headers: str) -> tuple[int, Any]:
+    async with proxy.http.post(proxy.url + path, data=body, headers=headers) as response:
+        answer = await response.json(content_type=None)
+        assert response.headers["x-request-id"]
+    if response.status >= 400:
+        assert set(answer["error"]) == {"message", "type", "param", "code"}
+    return response.status, answer
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"not json", 400),
+        (b"[]", 400),
+        (b'{"model":', 400),
+        (b"\xff\xfe\x00", 400),
+        (b"[" * 50_000, 400),
+        (json.dumps({"messages": HI}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper"}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": {}}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": [{"role": "wizard", "content": "x"}]}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": ""}]}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": " \n"}]}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": HI, "stream": 1}).encode(), 400),
+        (json.dumps({"model": "gpt-4o-mini-helper", "messages": HI, "max_tokens": -5}).encode(), 400),
+        (json.dumps({"model": "nobody", "messages": HI}).encode(), 404),
+        (json.dumps({"model": "x\r\nSet-Cookie: a=b", "messages": HI}).encode(), 404),
+        (b'{"model":"\\ud800","messages":[{"role":"user","content":"hi"}]}', 404),
+    ],
+)
+async def test_chat_requests_that_make_no_sense(proxy: RunningProxy, body: bytes, status: int) -> None:
+    assert (await post(proxy, CHAT, body))[0] == status
+    assert (await post(proxy, CHAT, body, **{"Content-Type": "text/plain"}))[0] == status
+
+
+async def test_a_body_over_the_limit_is_413(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, max_body=1024) as proxy:
+        status, answer = await post(proxy, CHAT, b" " * 2000)
+
+    assert (status, answer["error"]["code"]) == (413, "request_too_large")
+
+
+async def test_wrong_methods_and_paths(proxy: RunningProxy) -> None:
+    for method, path, expected in (
+        ("GET", CHAT, 405),
+        ("PUT", "/v1/models", 405),
+        ("DELETE", "/v1/chat/completions", 405),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/", 405),
+        ("GET", "/v1/models/no-such-model", 404),
+    ):
+        async with proxy.http.request(method, proxy.url + path) as response:
+            answer = await response.json()
+        assert response.status == expected, path
+        assert set(answer["error"]) == {"message", "type", "param", "code"}
+        if expected == 405:
+            assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'{"metadata": []}', b'{"metadata": {"a": 1}}', b'{"items": 5}'])
+async def test_conversations_that_make_no_sense(proxy: RunningProxy, body: bytes) -> None:
+    assert (await post(proxy, "/v1/conversations", body))[0] == 400
+
+
+async def test_every_spelling_of_a_path_is_served(proxy: RunningProxy) -> None:
+    from yarl import URL
+
+    for path in ("/v1/models", "/models", "/v1/models/", "//v1//models", "/v1/v1/models"):
+        async with proxy.http.get(URL(proxy.url + path, encoded=True)) as response:
+            assert response.status == 200, path
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.sampled_from(
+    ["messages", "stream", "stream_options", "conversation_id", "web_search", "max_tokens", "web_search_options"]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(fields, json_values, min_size=1, max_size=3))
+async def test_odd_values_in_any_field_never_give_a_500(proxy: RunningProxy, changes: dict[str, Any]) -> None:
+    body = {"model": "gpt-4o-mini-helper", "messages": HI, **changes}
+
+    async with proxy.http.post(proxy.url + CHAT, json=body) as response:
+        await response.read()
+
+    assert response.status in {200, 400, 404}

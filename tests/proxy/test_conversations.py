@@ -1,0 +1,183 @@
+"""Memory: conversations by id, across turns, models, restarts and failures."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+
+async def new_conversation(proxy: RunningProxy) -> str:
+    async with proxy.http.post(f"{proxy.url}/v1/conversations", json={"metadata": {"topic": "tests"}}) as response:
+        body = await response.json()
+    assert response.status == 200
+    assert body["object"] == "conversation"
+    assert body["conversation_id"] == body["id"]
+    assert body["metadata"] == {"topic": "tests"}
+    return str(body["id"])
+
+
+def spoken(call: Any) -> list[str]:
+    """The texts the model was given, without the site's own instructions."""
+    return [message["content"] for message in call.messages if message["role"] != "system"]
+
+
+async def test_the_second_turn_sends_only_the_new_message(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    first = await proxy.chat("first", conversation_id=conversation)
+    second = await proxy.chat("second", conversation_id=conversation)
+
+    assert second.body["conversation_id"] == conversation
+    one, two = site.model_calls
+    assert two.conversation_uuid == one.conversation_uuid
+    assert spoken(two) == ["first", first.text, "second"]
+
+
+async def test_a_client_that_repeats_the_history_is_understood(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    first = await proxy.chat("first", conversation_id=conversation)
+
+    await proxy.chat("first", {"role": "assistant", "content": first.text}, "second", conversation_id=conversation)
+
+    assert spoken(site.model_calls[-1]) == ["first", first.text, "second"]
+
+
+async def test_a_client_with_another_history_wins(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    await proxy.chat("first", conversation_id=conversation)
+    await proxy.chat("edited", {"role": "assistant", "content": "other answer"}, "second", conversation_id=conversation)
+    third = await proxy.chat("third", conversation_id=conversation)
+
+    one, two, three = site.model_calls
+    assert two.conversation_uuid != one.conversation_uuid
+    assert "edited" in spoken(two)[0]
+    assert "other answer" in spoken(two)[0]
+    assert three.conversation_uuid == two.conversation_uuid
+    assert third.status == 200
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash", "claude-sonnet-b"])
+async def test_a_conversation_survives_a_restart_of_the_proxy(site: SimulatedSite, tmp_path: Path, model: str) -> None:
+    async with running_proxy(site, tmp_path) as proxy:
+        conversation = await new_conversation(proxy)
+        await proxy.chat("my name is Ada", model=model, conversation_id=conversation)
+    async with running_proxy(site, tmp_path) as proxy:
+        answer = await proxy.chat("[[recall]]", model=model, conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text
+    one, two = site.model_calls
+    assert two.conversation_uuid == one.conversation_uuid
+
+
+async def test_the_earlier_tools_example_works(site: SimulatedSite, tmp_path: Path) -> None:
+    models = {"claude-3-opus": 12, "gemini-pro": 11}
+    async with running_proxy(site, tmp_path, models=models) as proxy:
+        conversation = await new_conversation(proxy)
+        first = await proxy.chat("Who wrote Faust?", model="claude-3-opus", conversation_id=conversation)
+        second = await proxy.chat(
+            "Who wrote Faust?",
+            {"role": "assistant", "content": first.text},
+            "[[recall]] And what is new about it?",
+            model="gemini-pro",
+            conversation_id=conversation,
+            web_search=True,
+        )
+
+    assert "Who wrote Faust?" in second.text
+    assert first.text in second.text
+    assert site.model_calls[-1].provider == "Google"
+    assert site.model_calls[-1].web_search
+
+
+async def test_the_id_points_to_the_model_named_last(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    await proxy.chat("first", conversation_id=conversation)
+    await proxy.chat("second", model="claude-sonnet-b", conversation_id=conversation)
+    await proxy.chat("third", model="claude-sonnet-b", conversation_id=conversation)
+
+    one, two, three = site.model_calls
+    assert (one.provider, two.provider, three.provider) == ("OpenAI", "Claude", "Claude")
+    assert three.conversation_uuid == two.conversation_uuid != one.conversation_uuid
+
+
+async def test_an_unknown_id_is_404(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("hi", conversation_id="conv_unknown")
+
+    assert (answer.status, answer.code) == (404, "conversation_not_found")
+
+
+async def test_a_changed_guest_identity_starts_anew_with_the_whole_text(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    from tests.proxy.running import capture
+
+    conversation = await new_conversation(proxy)
+    await proxy.chat("my name is Ada", conversation_id=conversation)
+    taken = await capture(site)
+    other = taken.credentials.model_copy(update={"session_id": "another-guest"})
+    await proxy.store.save_capture(taken.model_copy(update={"credentials": other}), base=1)
+
+    answer = await proxy.chat("[[recall]]", conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text
+    assert site.model_calls[-1].session_id == "another-guest"
+
+
+@pytest.mark.parametrize("mode", ["cut", "late_error", "err500", "cut_clean"])
+async def test_a_failed_turn_is_not_built_upon(proxy: RunningProxy, site: SimulatedSite, mode: str) -> None:
+    conversation = await new_conversation(proxy)
+    first = await proxy.chat("first", conversation_id=conversation)
+    failed = await proxy.chat(f"[[mode:{mode}]] doomed", conversation_id=conversation)
+    await proxy.chat("third", conversation_id=conversation)
+
+    assert failed.status in {502, 504}
+    sent = spoken(site.model_calls[-1])
+    assert len(sent) == 1
+    assert "first" in sent[0]
+    assert first.text in sent[0]
+    assert "doomed" not in sent[0]
+
+
+async def test_a_refusal_before_the_model_leaves_the_conversation_usable(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    conversation = await new_conversation(proxy)
+    await proxy.chat("first", conversation_id=conversation)
+    site.behaviour.stream_error = "This is refused in words nobody knows."
+    refused = await proxy.chat("second", conversation_id=conversation)
+    site.behaviour.stream_error = ""
+    await proxy.chat("third", conversation_id=conversation)
+
+    assert (refused.status, refused.code) == (400, "upstream_refused")
+    one, *_, last = site.model_calls
+    assert last.conversation_uuid == one.conversation_uuid
+
+
+async def test_two_turns_at_once_on_one_id_are_both_remembered(proxy: RunningProxy, site: SimulatedSite) -> None:
+    import asyncio
+
+    conversation = await new_conversation(proxy)
+    await proxy.chat("first", conversation_id=conversation)
+    await asyncio.gather(
+        proxy.chat("[[delay:0.05]] left", conversation_id=conversation),
+        proxy.chat("[[delay:0.05]] right", conversation_id=conversation),
+    )
+
+    stored = await proxy.store.conversation(conversation)
+    assert stored is not None
+    texts = [message.text for message in stored.messages if message.role == "user"]
+    assert sorted(texts) == ["[[delay:0.05]] left", "[[delay:0.05]] right", "first"]
+
+
+async def test_a_provider_that_forgot_the_conversation_is_told_the_whole_text(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    conversation = await new_conversation(proxy)
+    await proxy.chat("my name is Ada", model="gpt-5-nano", conversation_id=conversation)
+    site.forget_responses()
+
+    answer = await proxy.chat("[[recall]]", model="gpt-5-nano", conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text

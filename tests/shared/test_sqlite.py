@@ -1,0 +1,155 @@
+"""What is particular to the store in a SQLite file: the file itself and its versions."""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.store import StoreTooNew, schema
+from shared.store.sqlite import open_sqlite
+from tests.shared.samples import SITE, capture
+from tests.shared.sqlite_files import (
+    change,
+    hashes,
+    locked_by_another_process,
+    make,
+    migrate_and_die,
+    mode,
+    modes,
+    set_mode,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "store.db"
+
+
+# The file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_the_files_are_private_whatever_the_umask(path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        async with open_sqlite(path) as store:
+            await store.set_note("a", "1")
+            found = modes(path.parent)
+    finally:
+        os.umask(before)
+    assert found == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    assert mode(path.parent) == 0o700
+
+
+async def test_a_file_that_others_could_read_is_made_private(path: Path) -> None:
+    await make(path)
+    set_mode(path, 0o644)
+    async with open_sqlite(path) as store:
+        await store.set_note("a", "1")
+        assert set(modes(path.parent).values()) == {0o600}
+
+
+async def test_a_directory_that_was_there_keeps_itsmode(tmp_path: Path) -> None:
+    set_mode(tmp_path, 0o755)
+    await make(tmp_path / "store.db")
+    assert mode(tmp_path) == 0o755
+
+
+async def test_closing_leaves_the_one_file(path: Path) -> None:
+    await make(path)
+    assert list(modes(path.parent)) == ["store.db"]
+
+
+async def test_the_file_is_in_wal_mode_and_marked_as_ours(path: Path) -> None:
+    await make(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert schema.is_ours(connection)
+        assert schema.version(connection) == len(schema.MIGRATIONS) >= 1
+
+
+async def test_a_relative_path_and_one_with_odd_characters_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await make(Path("a b%20?x=1#视.db"))
+    async with open_sqlite(tmp_path / "a b%20?x=1#视.db") as store:
+        assert await store.conversation("conv-1") is not None
+
+
+def _leave_half_a_store(path: Path) -> None:
+    path.parent.mkdir()
+    for name in ("store.db.new", "store.db-wal", "store.db-shm"):
+        (path.parent / name).write_bytes(b"half" * 3000)
+    path.touch()
+
+
+async def test_what_an_interrupted_creation_left_does_not_stand_in_the_way(path: Path) -> None:
+    _leave_half_a_store(path)
+    await make(path)
+    assert list(modes(path.parent)) == ["store.db"]
+
+
+async def test_marking_good_again_writes_nothing(path: Path) -> None:
+    async with open_sqlite(path) as store:
+        await store.save_capture(capture(), base=0)
+        await store.mark_good(SITE, 1)
+        with locked_by_another_process(path):  # a write would have to wait
+            async with asyncio.timeout(1.0):
+                await store.mark_good(SITE, 1)
+
+
+# Versions -------------------------------------------------------------------------------------
+
+
+async def test_a_newer_schema_is_refused_and_left_untouched(path: Path) -> None:
+    await make(path)
+    change(path, "PRAGMA user_version = 99")
+    before = hashes(path.parent)
+
+    with pytest.raises(StoreTooNew, match=r"store\.db.*99.*[Uu]pdate"):
+        async with open_sqlite(path):
+            pass
+
+    assert hashes(path.parent) == before
+
+
+async def test_a_newer_schema_that_a_killed_process_left_in_the_log_is_left_untouched(path: Path) -> None:
+    await make(path)
+    migrate_and_die(path, 99)
+    before = {name: digest for name, digest in hashes(path.parent).items() if not name.endswith("-shm")}
+    assert "store.db-wal" in before
+
+    with pytest.raises(StoreTooNew):
+        async with open_sqlite(path):
+            pass
+
+    after = hashes(path.parent)
+    assert {name: after[name] for name in before} == before
+
+
+async def test_a_store_that_a_newer_version_migrates_meanwhile_is_left_alone(path: Path) -> None:
+    async with open_sqlite(path) as store:
+        await store.set_note("a", "1")
+        change(path, "PRAGMA user_version = 99")
+        with pytest.raises(StoreTooNew):
+            await store.set_note("a", "2")
+        change(path, f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+        assert await store.get_note("a") == "1"
+
+
+def test_each_migration_happens_whole_or_not_at_all(tmp_path: Path) -> None:
+    steps = [("CREATE TABLE a (x)",), ("CREATE TABLE b (x)", "CREATE TABLE b (x)")]
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="already exists"):
+            schema.migrate(connection, steps)
+        assert schema.version(connection) == 1
+        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
+
+        schema.migrate(connection, [steps[0], ("CREATE TABLE b (x)",)])
+        assert schema.version(connection) == 2
+        schema.migrate(connection, steps)
+        assert schema.version(connection) == 2

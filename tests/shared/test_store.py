@@ -1,0 +1,286 @@
+"""What every store promises about credentials, visits and notes."""
+
+import asyncio
+import json
+
+import pytest
+
+from shared.store import StaleWrite, Store, StoreError, open_store
+from tests.shared.samples import BOTS, SITE, capture, visit
+
+OTHER_SITE = "http://127.0.0.1:8090"
+
+
+async def test_a_site_without_a_capture_has_no_state_and_no_identity(store: Store) -> None:
+    assert await store.site_state(SITE) is None
+    assert await store.identity(SITE) is None
+
+
+async def test_a_capture_is_read_back_as_it_was_with_generation_one(store: Store) -> None:
+    taken = capture(identity='{"cookies": [{"value": "视觉"}], "origins": []}')
+
+    saved = await store.save_capture(taken, base=0)
+
+    state = await store.site_state(SITE)
+    assert saved == taken.credentials.model_copy(update={"generation": 1})
+    assert state is not None
+    assert state.current == saved
+    assert state.last_good is None
+    assert state.bots == BOTS
+    assert await store.identity(SITE) == taken.identity
+
+
+async def test_sites_are_kept_apart(store: Store) -> None:
+    await store.save_capture(capture(), base=0)
+    await store.save_capture(capture("bbbbbbbbbb", site=OTHER_SITE), base=0)
+    await store.save_nonce(SITE, "cccccccccc", checked_at=101.0, base=1)
+    await store.ask_visit(SITE, "refused", at=1.0)
+
+    state = await store.site_state(OTHER_SITE)
+    assert state is not None
+    assert (state.current.nonce, state.current.generation) == ("bbbbbbbbbb", 1)
+    assert await store.pending_ask(OTHER_SITE) is None
+    assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
+    assert await store.begin_visit(OTHER_SITE, "two", at=1.0, ttl=60.0)
+
+
+async def test_what_is_stored_is_there_after_reopening(store_url: str) -> None:
+    async with open_store(store_url) as store:
+        await store.save_capture(capture(identity="{1}"), base=0)
+        await store.mark_good(SITE, 1)
+    async with open_store(store_url) as store:
+        state = await store.site_state(SITE)
+        assert state is not None
+        assert state.current == state.last_good == capture().credentials.model_copy(update={"generation": 1})
+        assert await store.identity(SITE) == "{1}"
+
+
+@pytest.mark.parametrize("base", [0, 1, 3])
+async def test_a_capture_on_another_generation_is_stale_and_writes_nothing(store: Store, base: int) -> None:
+    await store.save_capture(capture(), base=0)
+    newest = await store.save_capture(capture("bbbbbbbbbb", identity="{2}"), base=1)
+
+    with pytest.raises(StaleWrite) as refused:
+        await store.save_capture(capture("cccccccccc", identity="{3}"), base=base)
+
+    state = await store.site_state(SITE)
+    assert refused.value.current == newest
+    assert newest.cookie not in str(refused.value)
+    assert state is not None
+    assert state.current == newest
+    assert await store.identity(SITE) == "{2}"
+
+
+async def test_a_capture_for_an_unknown_site_must_start_from_nothing(store: Store) -> None:
+    with pytest.raises(StaleWrite) as refused:
+        await store.save_capture(capture(), base=1)
+    assert refused.value.current is None
+    assert await store.site_state(SITE) is None
+
+
+async def test_a_new_nonce_makes_a_new_generation_and_keeps_the_rest(store: Store) -> None:
+    first = await store.save_capture(capture(identity="{1}"), base=0)
+
+    renewed = await store.save_nonce(SITE, "bbbbbbbbbb", checked_at=150.0, base=1)
+
+    assert renewed == first.model_copy(
+        update={"nonce": "bbbbbbbbbb", "nonce_checked_at": 150.0, "generation": 2, "source": "renewal"}
+    )
+    state = await store.site_state(SITE)
+    assert state is not None
+    assert (state.current, state.bots) == (renewed, BOTS)
+    assert await store.identity(SITE) == "{1}"
+
+
+async def test_the_same_nonce_only_moves_the_time_it_was_checked(store: Store) -> None:
+    first = await store.save_capture(capture(), base=0)
+    await store.mark_good(SITE, 1)
+
+    checked = await store.save_nonce(SITE, first.nonce, checked_at=150.0, base=1)
+    late = await store.save_nonce(SITE, first.nonce, checked_at=120.0, base=1)
+
+    state = await store.site_state(SITE)
+    assert checked == late == first.model_copy(update={"nonce_checked_at": 150.0})
+    assert state is not None
+    assert state.current == state.last_good == checked
+
+
+@pytest.mark.parametrize("base", [0, 1, 3])
+async def test_a_nonce_on_another_generation_is_stale(store: Store, base: int) -> None:
+    await store.save_capture(capture(), base=0)
+    newest = await store.save_nonce(SITE, "bbbbbbbbbb", checked_at=150.0, base=1)
+
+    with pytest.raises(StaleWrite) as refused:
+        await store.save_nonce(SITE, "cccccccccc", checked_at=160.0, base=base)
+
+    state = await store.site_state(SITE)
+    assert refused.value.current == newest
+    assert state is not None
+    assert state.current == newest
+
+
+@pytest.mark.parametrize("base", [0, 1])
+async def test_a_nonce_for_an_unknown_site_is_stale(store: Store, base: int) -> None:
+    with pytest.raises(StaleWrite) as refused:
+        await store.save_nonce(SITE, "cccccccccc", checked_at=160.0, base=base)
+    assert refused.value.current is None
+
+
+async def test_of_many_writers_on_one_generation_exactly_one_wins(store: Store) -> None:
+    await store.save_capture(capture(), base=0)
+    writes = [store.save_capture(capture(f"{number:010d}"), base=1) for number in range(8)]
+    writes += [store.save_nonce(SITE, f"{number:010x}", checked_at=1.0, base=1) for number in range(90, 98)]
+
+    results = await asyncio.gather(*writes, return_exceptions=True)
+
+    won = [result for result in results if not isinstance(result, BaseException)]
+    state = await store.site_state(SITE)
+    assert len(won) == 1
+    assert all(isinstance(result, StaleWrite) for result in results if result not in won)
+    assert state is not None
+    assert state.current == won[0]
+
+
+async def test_last_good_stays_behind_until_a_turn_succeeds_again(store: Store) -> None:
+    first = await store.save_capture(capture(), base=0)
+    await store.mark_good(SITE, 1)
+    second = await store.save_capture(capture("bbbbbbbbbb"), base=1)
+
+    before = await store.site_state(SITE)
+    await store.mark_good(SITE, 1)
+    late = await store.site_state(SITE)
+    await store.mark_good(SITE, 2)
+    await store.mark_good(SITE, 2)
+    after = await store.site_state(SITE)
+
+    assert before is not None
+    assert (before.current, before.last_good) == (second, first)
+    assert late == before
+    assert after is not None
+    assert after.last_good == second
+
+
+async def test_marking_an_unknown_site_or_generation_does_nothing(store: Store) -> None:
+    await store.mark_good(SITE, 1)
+    await store.save_capture(capture(), base=0)
+    await store.mark_good(SITE, 5)
+    state = await store.site_state(SITE)
+    assert state is not None
+    assert state.last_good is None
+
+
+async def test_many_asks_make_one_that_tells_the_first_time_and_reason(store: Store) -> None:
+    assert await store.pending_ask(SITE) is None
+
+    await asyncio.gather(*(store.ask_visit(SITE, f"reason {number}", at=100.0 + number) for number in range(40)))
+
+    ask = await store.pending_ask(SITE)
+    assert ask is not None
+    assert (ask.site, ask.asked_at, ask.reason, ask.count) == (SITE, 100.0, "reason 0", 40)
+
+
+async def test_a_visit_drops_the_asks_made_before_it_and_keeps_the_later_ones(store: Store) -> None:
+    await store.ask_visit(SITE, "before", at=100.0)
+    await store.ask_visit(SITE, "just before", at=110.0)
+    await store.begin_visit(SITE, "one", at=110.0, ttl=60.0)
+    await store.ask_visit(SITE, "during", at=115.0)
+    await store.ask_visit(SITE, "during again", at=116.0)
+
+    await store.end_visit(visit(1, at=110.0), "one")
+
+    ask = await store.pending_ask(SITE)
+    assert ask is not None
+    assert (ask.asked_at, ask.reason, ask.count) == (115.0, "during", 2)
+    await store.end_visit(visit(2, at=120.0), "one")
+    assert await store.pending_ask(SITE) is None
+
+
+async def test_an_ask_made_during_a_visit_survives_it_however_many_came_before(store: Store) -> None:
+    for number in range(200):
+        await store.ask_visit(SITE, "before", at=float(number))
+    await store.ask_visit(SITE, "during", at=1001.0)
+    await store.end_visit(visit(1, at=1000.0), "one")
+    ask = await store.pending_ask(SITE)
+    assert ask is not None
+    assert ask.asked_at == 1001.0
+
+
+async def test_two_holders_never_visit_one_site_at_once(store: Store) -> None:
+    claims = await asyncio.gather(*(store.begin_visit(SITE, f"h{n}", at=100.0, ttl=60.0) for n in range(5)))
+    assert sorted(claims) == [False, False, False, False, True]
+
+
+async def test_a_claim_ends_with_its_visit_or_its_time(store: Store) -> None:
+    assert await store.begin_visit(SITE, "one", at=100.0, ttl=60.0)
+    assert not await store.begin_visit(SITE, "two", at=159.9, ttl=60.0)
+    assert await store.begin_visit(SITE, "two", at=160.0, ttl=60.0)
+
+    await store.end_visit(visit(1), "one")
+    assert not await store.begin_visit(SITE, "one", at=170.0, ttl=60.0)
+    await store.end_visit(visit(2), "two")
+    assert await store.begin_visit(SITE, "one", at=170.0, ttl=60.0)
+
+
+async def test_a_holder_may_claim_again_and_so_prolong_its_claim(store: Store) -> None:
+    assert await store.begin_visit(SITE, "one", at=100.0, ttl=60.0)
+    assert await store.begin_visit(SITE, "one", at=150.0, ttl=60.0)
+    assert not await store.begin_visit(SITE, "two", at=170.0, ttl=60.0)
+
+
+async def test_the_last_fifty_visits_and_five_screenshots_are_kept(store: Store) -> None:
+    for number in range(60):
+        await store.end_visit(visit(number), "one", screenshot=b"png %d" % number if number % 2 else None)
+
+    kept = await store.visits(limit=100)
+
+    assert [found.id for found in kept] == [f"visit-{number}" for number in range(59, 9, -1)]
+    assert [found.id for found in kept if found.screenshot] == [f"visit-{n}" for n in (59, 57, 55, 53, 51)]
+    assert await store.screenshot("visit-51") == b"png 51"
+    assert await store.screenshot("visit-49") is None
+    assert await store.screenshot("visit-58") is None
+    assert await store.screenshot("never") is None
+
+
+async def test_visits_are_listed_by_site_and_up_to_the_limit(store: Store) -> None:
+    await store.end_visit(visit(1), "one")
+    await store.end_visit(visit(2, site=OTHER_SITE), "one")
+    await store.end_visit(visit(3), "one")
+
+    assert await store.visits(SITE) == [visit(3), visit(1)]
+    assert await store.visits(limit=2) == [visit(3), visit(2, site=OTHER_SITE)]
+    assert await store.visits("https://nowhere.example") == []
+
+
+async def test_notes_are_kept_under_their_keys(store: Store) -> None:
+    assert await store.get_note("heartbeat") is None
+    await store.set_note("heartbeat", "1")
+    await store.set_note("heartbeat", "2")
+    await store.set_note("other", json.dumps({"a": "\ud83d 视"}))
+    assert await store.get_note("heartbeat") == "2"
+    assert await store.get_note("other") == '{"a": "\\ud83d \\u89c6"}'
+
+
+async def test_a_closed_store_refuses_calls_and_ends_its_watchers(store_url: str) -> None:
+    async with open_store(store_url) as store:
+        watcher = store.watch()
+        await anext(watcher)
+    with pytest.raises(StoreError, match="closed"):
+        await store.get_note("x")
+    assert [change async for change in watcher] == []
+
+
+async def test_closing_waits_for_the_calls_that_run(store_url: str) -> None:
+    async with open_store(store_url) as store:
+        calls = [asyncio.create_task(store.set_note(f"n{number}", "kept")) for number in range(20)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*calls) == [None] * 20
+    async with open_store(store_url) as store:
+        assert await store.get_note("n19") == "kept"
+
+
+@pytest.mark.parametrize("url", ["", "freeaichat.db", "sqlite://x", "mysql://u:pw@host/x", "sqlite:///"])
+async def test_an_url_that_names_no_store_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(StoreError, match="FREEAICHAT_STORE") as refused:
+        async with open_store(url):
+            pass
+    assert "pw" not in str(refused.value)

@@ -1,0 +1,149 @@
+"""What every store promises about watching it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from time import monotonic
+
+from shared.store import Store, open_store
+from tests.shared.samples import SITE, capture, conversation, turn, visit
+
+QUIET_SECONDS = 0.7  # several rounds of looking for the changes of others
+
+
+async def _change(changes: AsyncGenerator[None, None], seconds: float) -> float:
+    """Seconds until the next change, at most *seconds*. Raises TimeoutError."""
+    began = monotonic()
+    async with asyncio.timeout(seconds):
+        await anext(changes)
+    return monotonic() - began
+
+
+async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(store: Store) -> None:
+    await store.set_note("a", "1")
+    async with aclosing(store.watch()) as changes:
+        assert await _change(changes, 1.0) < 0.1
+        waiting = asyncio.create_task(anext(changes))
+        await store.get_note("a")
+        await store.set_note("a", "1")
+        await store.mark_good(SITE, 1)
+        await asyncio.sleep(QUIET_SECONDS)
+        assert not waiting.done()
+        await store.set_note("a", "2")
+        async with asyncio.timeout(0.1):
+            await waiting
+
+
+async def test_every_kind_of_write_wakes_the_watcher_at_once(store: Store) -> None:
+    await store.create_conversation(conversation("conv-1"))
+    writes = [
+        store.save_capture(capture(), base=0),
+        store.save_nonce(SITE, "bbbbbbbbbb", checked_at=1.0, base=1),
+        store.mark_good(SITE, 2),
+        store.ask_visit(SITE, "refused", at=1.0),
+        store.begin_visit(SITE, "one", at=1.0, ttl=1.0),
+        store.end_visit(visit(1), "one"),
+        store.create_conversation(conversation("conv-2")),
+        store.begin_turn("conv-1", "t1", at=1.0),
+        store.commit_turn("conv-1", turn("t1", "hi")),
+        store.update_metadata("conv-1", {"a": "1"}, at=1.0),
+        store.delete_conversation("conv-1"),
+        store.prune(before=10**10, max_bytes=1),
+        store.set_note("a", "1"),
+    ]
+    async with aclosing(store.watch()) as changes:
+        await anext(changes)
+        for write in writes:
+            await write
+            assert await _change(changes, 1.0) < 0.1
+
+
+async def test_a_change_of_another_opener_is_seen_within_a_second(store: Store, store_url: str) -> None:
+    async with open_store(store_url) as other, aclosing(store.watch()) as changes:
+        await anext(changes)
+        for number in range(5):
+            await other.set_note("a", str(number))
+            assert await _change(changes, 1.0) < 0.6
+            assert await store.get_note("a") == str(number)
+
+
+async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(store: Store, store_url: str) -> None:
+    async with open_store(store_url) as other, aclosing(store.watch()) as changes:
+        await anext(changes)
+        await store.set_note("a", "1")
+        await _change(changes, 1.0)
+        await store.set_note("a", "2")
+        await store.set_note("a", "3")
+        await _change(changes, 1.0)
+        await other.set_note("a", "4")
+        await asyncio.sleep(QUIET_SECONDS)
+        assert await _change(changes, 1.0) < 0.1
+
+
+async def test_every_watcher_sees_every_change(store: Store, store_url: str) -> None:
+    async def count(changes: AsyncGenerator[None, None], seen: list[int]) -> None:
+        async for _ in changes:
+            seen.append(int(await store.get_note("n") or 0))
+
+    logs: list[list[int]] = [[] for _ in range(5)]
+    async with open_store(store_url) as other:
+        tasks = [asyncio.create_task(count(store.watch(), log)) for log in logs]
+        await asyncio.sleep(0.05)
+        await store.set_note("n", "1")
+        await asyncio.sleep(0.1)
+        await other.set_note("n", "2")
+        await asyncio.sleep(QUIET_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(sorted(set(log)) == [0, 1, 2] for log in logs), logs
+
+
+async def test_a_write_whose_caller_gave_up_is_announced_all_the_same(store: Store) -> None:
+    async with aclosing(store.watch()) as changes:
+        await anext(changes)
+        write = asyncio.create_task(store.set_note("a", "1"))
+        await asyncio.sleep(0)
+        write.cancel()
+        is_announced = True
+        try:
+            await _change(changes, 0.5)
+        except TimeoutError:
+            is_announced = False
+        assert is_announced == (await store.get_note("a") == "1")
+
+
+async def test_closing_the_watchers_leaves_no_task_behind(store: Store) -> None:
+    before = asyncio.all_tasks()
+    async with aclosing(store.watch()) as one, aclosing(store.watch()) as two:
+        await anext(one)
+        await anext(two)
+        assert len(asyncio.all_tasks() - before) == 1
+        await one.aclose()
+        assert len(asyncio.all_tasks() - before) == 1
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_cancelled_watcher_leaves_no_task_behind(store: Store) -> None:
+    before = asyncio.all_tasks()
+
+    async def consume() -> None:
+        async with aclosing(store.watch()) as changes:
+            async for _ in changes:
+                pass
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert asyncio.all_tasks() == before
+
+
+async def test_watching_again_after_the_last_watcher_left_works(store: Store, store_url: str) -> None:
+    async with open_store(store_url) as other:
+        for number in range(3):
+            async with aclosing(store.watch()) as changes:
+                await anext(changes)
+                await other.set_note("a", str(number))
+                await _change(changes, 1.0)
