@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -13,6 +13,7 @@ from proxy.handlers import chat, conversations, health, models
 from proxy.keys import CHAT, KEEPER, SETTINGS
 from proxy.middleware import access, add_headers, errors, request_ids
 from proxy.routes import add_api
+from proxy.tidying import tidy
 from proxy.upstream import Upstream
 from shared.http import SiteClient
 from shared.settings import Settings
@@ -26,13 +27,13 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
         keeper = CredentialKeeper(settings.sites, store, client)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream)
         service = ChatService(store, keeper, upstream, aliases=settings.models, default_model=settings.default_model)
-        watcher = asyncio.create_task(keeper.watch())
+        tasks = [asyncio.create_task(keeper.watch()), asyncio.create_task(tidy(store, settings))]
         try:
             yield _build(settings, keeper, service, key)
         finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _build(settings: Settings, keeper: CredentialKeeper, service: ChatService, key: str | None) -> web.Application:

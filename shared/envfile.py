@@ -4,16 +4,22 @@ A cookie may hold `$`, `${…}` or `#`. Common readers interpolate the first two
 """
 
 import re
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 _DOLLARS = re.compile(r"\$+")
 
 
 class EnvFileSource(EnvSettingsSource):
-    """pydantic-settings' environment source, fed from a file instead of the environment."""
+    """pydantic-settings' environment source, fed from a file instead of the environment.
+
+    Raises pydantic's ValidationError for a file that cannot be read.
+    """
 
     def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:
         self._path = path
@@ -22,8 +28,22 @@ class EnvFileSource(EnvSettingsSource):
     def _load_env_vars(self) -> dict[str, str | None]:
         if not self._path.is_file():
             return {}
-        values = dotenv_values(self._path, interpolate=False, encoding="utf-8")
+        values = dotenv_values(stream=StringIO(self._read()), interpolate=False)
         return {name.lower(): value for name, value in values.items() if value}
+
+    def _read(self) -> str:
+        try:
+            return self._path.read_text("utf-8-sig")
+        except UnicodeDecodeError:
+            raise self._refusal("is not UTF-8 text; save it as UTF-8") from None
+        except OSError as error:
+            raise self._refusal(f"cannot be read: {error.strerror}") from error
+
+    def _refusal(self, problem: str) -> ValidationError:
+        kind = PydanticCustomError("env_file", "{path} {problem}", {"path": str(self._path), "problem": problem})
+        return ValidationError.from_exception_data(
+            "Settings", [{"type": kind, "loc": ("FREEAICHAT_ENV_FILE",), "input": None}]
+        )
 
 
 def undouble_dollars(cookie: str) -> str:

@@ -46,7 +46,7 @@ def on_parent_gone(callback: Callable[[], None]) -> None:
     """Call *callback* once in the running loop when the parent is gone. Does nothing without a lifeline."""
     import asyncio  # here, so that a parent which only makes lifelines stays small
 
-    number = os.environ.get(ENVIRONMENT_NAME)
+    number = os.environ.pop(ENVIRONMENT_NAME, "")  # our own children must not take it for theirs
     if not number:
         return
     descriptor = int(number)

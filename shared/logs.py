@@ -7,17 +7,40 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from typing import Literal
 
-_SECRETS = re.compile(
-    r"(?i)(\b(?:cookie|set-cookie|authorization|x-api-key|_ajax_nonce|nonce|session_id|cache_key)\b[\"']?\s*[=:]\s*)"
-    r"[\"']?(?:bearer\s+)?[^\s\"'&,}]+"
+BLOT = "***"
+
+_WHOLE_LINE = "cookie|authorization|api[_-]?key|master[_-]?key"  # values with blanks and semicolons in them
+_ONE_WORD = "nonce|session_?id|cache_key|guest_uuid|password"
+_ASSIGNED = re.compile(
+    rf"""(?ix) (?<![\w-]) (?P<name> [\w-]* (?: (?P<line> {_WHOLE_LINE} ) | {_ONE_WORD} ) )
+    (?P<sign> \\*["']? \s* [=:] \s* | \\*["'] , \s* )
+    (?: b? (?P<quote> \\*["'] ) (?: (?! (?P=quote) ) (?: \\. | . ) )*
+      | (?(line) [^\r\n]+ | [^\s"'&,;)}}\]]+ ) )"""
 )
+_LOOSE = re.compile(r"(?i)\b(sk-|bearer\s+|basic\s+)[\w.~+/=-]{16,}")
 
 
 def redact(text: str) -> str:
     """*text* with the values of cookies, keys and nonces blotted out."""
-    return _SECRETS.sub(r"\1***", text)
+    return _LOOSE.sub(rf"\1{BLOT}", _ASSIGNED.sub(_blot, text))
+
+
+def _blot(match: re.Match[str]) -> str:
+    return f"{match['name']}{match['sign']}{match['quote'] or ''}{BLOT}"
+
+
+def _redact_all(name: str, value: object) -> object:
+    """*value* for JSON, its texts redacted and whatever stands under a secret's name blotted out."""
+    if isinstance(value, Mapping):
+        return {str(key): _redact_all(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redact_all(name, item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return BLOT if redact(f"{name}=x") != f"{name}=x" else redact(str(value))
 
 
 class _ConsoleFormatter(logging.Formatter):
@@ -44,7 +67,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False, default=str))
+        return json.dumps(_redact_all("", line), ensure_ascii=False)
 
 
 def configure(service: str, *, level: str, style: Literal["console", "json"]) -> None:

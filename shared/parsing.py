@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE)
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.IGNORECASE)
+_SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -26,6 +27,8 @@ def duration(text: str | float) -> float:
     """Seconds in `90`, `"90"`, `"30s"`, `"15m"`, `"6h"`, `"7d"` or `"1h30m"`. Raises ValueError."""
     if isinstance(text, int | float):
         return float(text)
+    if _SECONDS.fullmatch(text.strip()):
+        return float(text)
     parts = _DURATION.findall(text)
     if not parts or _DURATION.sub("", text).strip():
         raise ValueError(f"{text!r} is not a duration; write for example 30s, 15m, 6h or 7d")
@@ -39,11 +42,14 @@ def words(text: str) -> list[str]:
 
 def site(url: str) -> Site:
     """The site a page URL belongs to. Raises ValueError unless it is an http(s) URL with a host."""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{url!r} is not a page address; write for example https://chatgptfree.ai/")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = parts.port
     netloc = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     origin = f"{parts.scheme}://{netloc}"
     query = f"?{parts.query}" if parts.query else ""

@@ -1,40 +1,54 @@
 """Making, keeping and masking secrets."""
 
+import fcntl
 import os
 import secrets
+import stat
 from pathlib import Path
 
 KEY_FILE = "master.key"
 
 
 def mask(secret: str) -> str:
-    """Enough of *secret* to tell two apart, too little to use: its first four characters and its length."""
-    return f"{secret[:4]}… ({len(secret)} characters)" if secret else "none"
+    """Enough of *secret* to tell two apart, too little to use: at most a third, at most four characters, and its
+    length."""
+    shown = secret[: min(4, len(secret) // 3)]
+    return f"{shown}… ({len(secret)} characters)" if secret else "none"
 
 
 def private_dir(path: Path) -> Path:
-    """Make *path* a directory only its owner can enter (mode 0700), and return it. Raises OSError."""
+    """Make *path* a directory only its owner can enter (mode 0700), and return it. Raises OSError.
+
+    A directory that is there for everybody (sticky, as /tmp is) or belongs to another user keeps its mode.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077 and path.stat().st_uid == os.getuid():
+    status = path.stat()
+    if status.st_mode & 0o077 and not status.st_mode & stat.S_ISVTX and status.st_uid == os.getuid():
         path.chmod(0o700)
     return path
 
 
 def ensure_master_key(data_dir: Path) -> tuple[str, bool]:
-    """The key kept in *data_dir*, and whether it was made just now. Raises OSError."""
-    path = private_dir(data_dir) / KEY_FILE
-    key = f"sk-{secrets.token_urlsafe(32)}"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text("utf-8").strip(), False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    """The key kept in *data_dir*, and whether it was made just now. Raises OSError.
+
+    Processes that ask at once get the same key, of which one made it.
+    """
+    kept = read_master_key(data_dir)
+    if kept is not None:
+        return kept, False
+    descriptor = os.open(private_dir(data_dir) / KEY_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        kept = file.read().strip()
+        if kept:
+            return kept, False
+        key = f"sk-{secrets.token_urlsafe(32)}"
         file.write(key + "\n")
-    return key, True
+        return key, True
 
 
 def read_master_key(data_dir: Path) -> str | None:
-    """The key kept in *data_dir*, if one was made."""
+    """The key kept in *data_dir*, if one was made. Raises OSError."""
     try:
         return (data_dir / KEY_FILE).read_text("utf-8").strip() or None
     except FileNotFoundError:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import parsing
 from shared.envfile import EnvFileSource, undouble_dollars
 
-Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0)]
+MAX_SESSION_ID = 64  # PROTOCOL 7
+
+Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
 Sites = Annotated[
     tuple[parsing.Site, ...],
     NoDecode,
@@ -33,8 +35,23 @@ Words = Annotated[
     NoDecode,
     BeforeValidator(lambda value: tuple(parsing.words(value)) if isinstance(value, str) else value),
 ]
+
+
+def _one_line(value: SecretStr) -> SecretStr:
+    if any(character < " " or character == "\x7f" for character in value.get_secret_value()):
+        raise ValueError("holds a line break or another control character")
+    return value
+
+
+def _session_id(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) > MAX_SESSION_ID:
+        raise ValueError(f"is longer than the {MAX_SESSION_ID} characters that a site takes")
+    return value
+
+
+Captured = Annotated[SecretStr, AfterValidator(_one_line)]
 Cookie = Annotated[
-    SecretStr, BeforeValidator(lambda value: undouble_dollars(value) if isinstance(value, str) else value)
+    Captured, BeforeValidator(lambda value: undouble_dollars(value) if isinstance(value, str) else value)
 ]
 
 
@@ -57,7 +74,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("FREEAICHAT_API_KEY", "API_MASTER_KEY", "api_key"),
+        validation_alias=AliasChoices("FREEAICHAT_API_KEY", "API_MASTER_KEY"),
         description="the master key; without one, a loopback bind is open and any other bind makes its own",
     )
     host: str = Field(default="127.0.0.1", description="address the proxy listens on")
@@ -65,14 +82,14 @@ class Settings(BaseSettings):
         default=8080,
         ge=0,
         le=65535,
-        validation_alias=AliasChoices("FREEAICHAT_PORT", "PORT", "NGINX_PORT", "port"),
+        validation_alias=AliasChoices("FREEAICHAT_PORT", "PORT", "NGINX_PORT"),
         description="port the proxy listens on",
     )
-    data_dir: Path = Field(
+    data_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
         description="where the store and the generated key live",
     )
-    store: str = Field(default="", description="store URL; empty: SQLite in the data directory")
+    store: str = Field(default="", repr=False, description="store URL; empty: SQLite in the data directory")
     harvest_interval: Duration = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
     browser: str = Field(default="", description="path of a Chromium-family browser; empty: found")
     models: Aliases = Field(default={}, description="alias=bot_id pairs added to what is discovered")
@@ -92,9 +109,9 @@ class Settings(BaseSettings):
         default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"
     )
     cookie: Cookie = Field(default=SecretStr(""), validation_alias="COOKIE", description="captured by hand")
-    ajax_nonce: SecretStr = Field(default=SecretStr(""), validation_alias="AJAX_NONCE", description="captured by hand")
-    session_id: SecretStr = Field(
-        default=SecretStr(""), validation_alias="SESSION_ID", max_length=64, description="captured by hand"
+    ajax_nonce: Captured = Field(default=SecretStr(""), validation_alias="AJAX_NONCE", description="captured by hand")
+    session_id: Annotated[Captured, AfterValidator(_session_id)] = Field(
+        default=SecretStr(""), validation_alias="SESSION_ID", description="captured by hand"
     )
     post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description="captured by hand")
 

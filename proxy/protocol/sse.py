@@ -12,7 +12,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024  # of one event, comments not counted
 _SLACK_BYTES = 1024 * 1024  # comments held beyond that before they are dropped: a rescan is paid for by this many bytes
 _BOM = b"\xef\xbb\xbf"
 _LF = 0x0A
-_COMMENT_LINES = re.compile(rb"(?:^:[^\n]*\n)+", re.MULTILINE)
+_COMMENT_LINES = re.compile(rb"(?:^:[^\n]*+\n)++", re.MULTILINE)
 
 
 class EventTooLarge(Exception):
@@ -89,7 +89,7 @@ class EventDecoder:
     def _hold(self, data: bytes) -> None:
         self._pending += data
         if len(self._pending) > MAX_EVENT_BYTES + _SLACK_BYTES:
-            self._pending = bytearray(_COMMENT_LINES.sub(b"", self._pending))
+            self._pending = _without_comments(bytes(self._pending))
             line = self._pending.rfind(b"\n") + 1
             if self._pending.startswith(b":", line):
                 del self._pending[line + 1 :]
@@ -97,8 +97,18 @@ class EventDecoder:
 
 
 def _check_size(block: bytes | bytearray) -> None:
-    if len(block) > MAX_EVENT_BYTES and len(_COMMENT_LINES.sub(b"", block + b"\n").strip(b"\n")) > MAX_EVENT_BYTES:
+    if len(block) > MAX_EVENT_BYTES and len(_without_comments(block + b"\n").strip(b"\n")) > MAX_EVENT_BYTES:
         raise EventTooLarge
+
+
+def _without_comments(block: bytes | bytearray) -> bytearray:
+    """What *block* holds besides whole comment lines."""
+    kept = bytearray()
+    done = 0
+    for comments in _COMMENT_LINES.finditer(block):
+        kept += block[done : comments.start()]
+        done = comments.end()
+    return kept + block[done:]
 
 
 def _event(block: bytes) -> ServerEvent | None:

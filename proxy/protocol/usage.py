@@ -1,7 +1,34 @@
-"""Estimating token counts: the site names none."""
+"""An estimate of how many tokens a text is; the site tells nothing about usage in its stream (PROTOCOL 5)."""
+
+import re
+
+# Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
+# `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
+_HAN = "[\u3400-\u9fff]"
+_ACCENTED = "[\u00c0-\u024f\u1e00-\u1eff]"
+_PIECE = re.compile(
+    rf"""
+      '(?:[dmst]|ll|re|ve)\b                                   # it's
+    | \x20?(?=[A-Za-z]{{0,12}}{_ACCENTED})(?:[A-Za-z]|{_ACCENTED}){{1,4}}
+    | \x20?[A-Z]?[a-z]{{1,9}}
+    | \x20?[A-Z]{{1,4}}
+    | [0-9]{{1,3}}
+    | \x20?[!-/:-@\[-`{{-~]{{1,3}}\n?                          # ASCII punctuation
+    | {_HAN}{{2}}(?={_HAN}{{2}}) | {_HAN}                      # about three tokens for four characters
+    | [\u3040-\u30ff]{{1,2}}                                   # kana
+    | \x20?[\uac00-\ud7a3]{{1,2}}                              # Hangul
+    | \x20?[\u0370-\u03ff\u1f00-\u1fff\u0590-\u05ff\u0e00-\u0e7f]{{1,3}}  # Greek, Hebrew, Thai
+    | \x20?[\u0400-\u052f\u0600-\u06ff\u0900-\u0dff]{{1,4}}    # Cyrillic, Arabic, scripts of India
+    | [\u2000-\u2bff]{{1,2}}                                   # typographic marks, symbols, lines
+    | \s+ | \S
+    """,
+    re.VERBOSE,
+)
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens *text* is; at least 1 unless it is empty."""
-    wide = sum(1 for char in text if ord(char) > 0x2E80) if not text.isascii() else 0
-    return wide + (len(text) - wide + 3) // 4
+    """About as many tokens as a current OpenAI tokenizer makes of *text*: 0 only for no text.
+
+    Prose in most languages, code and data come out within about 15 % on average, single texts within about 50 %.
+    """
+    return len(_PIECE.findall(text))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.models import Bot
 
 GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kept for ever
+MAX_ID = 2**63 - 1  # what the site's database can hold
 CONSENT_KEY = "aipkit_chatbot_consent_given_{bot_id}"  # local storage: set once the guest agreed
 
 
@@ -18,6 +19,7 @@ class PageConfig:
     nonce: str
     post_id: int
     bots: tuple[Bot, ...]
+    image_triggers: tuple[str, ...]  # beginnings, in lower case, that make a message ask for a picture (PROTOCOL 2)
 
 
 def read_configs(attributes: Iterable[str], local_storage: Mapping[str, str]) -> PageConfig | None:
@@ -32,12 +34,13 @@ def read_configs(attributes: Iterable[str], local_storage: Mapping[str, str]) ->
     for chat in chats:
         bot = _bot(chat, local_storage)
         bots.setdefault(bot.id, bot)
-    first = chats[0]
+    triggers = (word.strip().lower() for chat in chats for word in _text(chat, "imageTriggers").split(","))
     return PageConfig(
-        ajax_url=str(first["ajaxUrl"]),
-        nonce=next((str(chat["nonce"]) for chat in chats if chat.get("nonce")), ""),
+        ajax_url=_text(chats[0], "ajaxUrl"),
+        nonce=next((nonce for chat in chats if (nonce := _text(chat, "nonce"))), ""),
         post_id=next((number for chat in chats if (number := _number(chat.get("postId")))), 0),
         bots=tuple(bots.values()),
+        image_triggers=tuple(dict.fromkeys(word for word in triggers if word)),
     )
 
 
@@ -46,25 +49,31 @@ def _parse(attribute: str) -> dict[str, object] | None:
         config = json.loads(attribute)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(config, dict) or not _number(config.get("botId")) or not config.get("ajaxUrl"):
+    if not isinstance(config, dict) or not _number(config.get("botId")) or not _text(config, "ajaxUrl"):
         return None
     return config
 
 
+def _text(chat: Mapping[str, object], key: str) -> str:
+    """A text without halves of surrogate pairs, which no UTF-8 can carry; "" where there is none."""
+    value = chat.get(key)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
 def _number(value: object) -> int:
     """A positive id given as int or as digits; 0 for anything else."""
-    if isinstance(value, int):
-        return max(value, 0)
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_ID)):
+        value = int(value)
+    return value if isinstance(value, int) and 0 < value <= MAX_ID else 0
 
 
 def _bot(chat: Mapping[str, object], local_storage: Mapping[str, str]) -> Bot:
     bot_id = _number(chat["botId"])
-    provider = str(chat.get("provider") or "")
+    provider = _text(chat, "provider")
     is_google = provider == "Google"
     return Bot(
         id=bot_id,
-        name=str(chat.get("headerName") or "").strip(),
+        name=_text(chat, "headerName").strip(),
         provider=provider,
         keeps_state=_is_on(chat, "enableGoogleConversationState" if is_google else "enableOpenAIConversationState")
         and provider in {"OpenAI", "Google"},

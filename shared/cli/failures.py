@@ -5,6 +5,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from shared.cli.gateway import Gateway, gateway_of
 from shared.cli.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, explain, load
 
@@ -35,3 +36,11 @@ def read_settings() -> Settings:
         return load()
     except ValidationError as error:
         raise BadSettings(f"the settings cannot be used:\n{explain(error)}") from error
+
+
+def read_gateway(settings: Settings) -> Gateway:
+    """The proxy that *settings* describe. Raises `BadSettings` where the key file cannot be read."""
+    try:
+        return gateway_of(settings)
+    except OSError as error:
+        raise BadSettings(f"the key file in {settings.data_dir} cannot be read: {error.strerror}") from error

@@ -46,7 +46,7 @@ MANAGERS = (
         update=("apt-get", "update"),
         libatomic=("libatomic1",),
     ),
-    Manager("dnf", ("dnf", "install", "-y"), (("chromium-headless",), ("chromium",)), libatomic=("libatomic",)),
+    Manager("dnf", ("dnf", "install", "-y"), (("chromium",),), libatomic=("libatomic",)),
     Manager("pacman", ("pacman", "-Sy", "--noconfirm", "--needed"), (("chromium",),)),
     Manager("apk", ("apk", "add", "--no-cache"), (("chromium",),), libatomic=("libatomic",)),
     Manager("brew", ("brew", "install", "--cask"), (("google-chrome",),), needs_root=False),
@@ -58,9 +58,9 @@ def find_manager() -> Manager | None:
     return next((manager for manager in MANAGERS if shutil.which(manager.program)), None)
 
 
-def privilege(manager: Manager) -> tuple[str, ...] | None:
-    """What has to stand before the manager's commands; None where it may not be used without asking."""
-    if not manager.needs_root or os.geteuid() == 0:
+def privilege(manager: Manager, user: int) -> tuple[str, ...] | None:
+    """What has to stand before the manager's commands for *user* (0: root); None where it may not be used unasked."""
+    if not manager.needs_root or user == 0:
         return ()
     if shutil.which("sudo") is None:
         return None
@@ -79,7 +79,7 @@ def download() -> bool:
 
 def install_packages(manager: Manager, choices: Sequence[Sequence[str]]) -> bool:
     """Install the first of *choices* that can be had; whether one could. Nothing is asked of the user."""
-    prefix = privilege(manager)
+    prefix = privilege(manager, os.geteuid())
     if prefix is None:
         return False
     environment = ("env", "DEBIAN_FRONTEND=noninteractive")

@@ -18,7 +18,7 @@ class Key:
     @property
     def place(self) -> str:
         """Where the key is, for people."""
-        return str(self.file) if self.file else "FREEAICHAT_API_KEY in the settings"
+        return str(self.file) if self.file else "the one that FREEAICHAT_API_KEY sets"
 
     @property
     def shell_word(self) -> str:

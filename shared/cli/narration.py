@@ -39,13 +39,11 @@ def kept_line(state: SiteState, now: float) -> str:
     return f"credentials kept: {what}, captured {text.ago(state.current.captured_at, now)}"
 
 
-def key_line(key: Key | None, *, is_new: bool) -> str:
-    """The key where it is new (it is shown this once), else where it is."""
+def key_line(key: Key | None) -> str:
+    """Where the key is."""
     if key is None:
         return f"key: {NO_KEY}"
-    if is_new:
-        return f"key: {click.style(key.value, bold=True)} (new, shown this once; kept in {key.place})"
-    return f"key: kept in {key.place}" if key.file else f"key: the one of {key.place}"
+    return f"key: kept in {key.place}" if key.file else f"key: {key.place}"
 
 
 def curl_line(base_url: str, model: str, key: Key | None) -> str:
@@ -59,12 +57,12 @@ def curl_line(base_url: str, model: str, key: Key | None) -> str:
     return " ".join(words)
 
 
-def ready_lines(base_url: str, model: str, key: Key | None, *, key_is_new: bool, seconds: float) -> list[str]:
+def ready_lines(base_url: str, model: str, key: Key | None, *, seconds: float) -> list[str]:
     """That requests can be answered now, and how to send one to *model*. *seconds*: since the start."""
     return [
         f"{click.style('ready', fg='green')} ({seconds:.1f} s)",
         f"base URL: {click.style(base_url, bold=True)}",
-        key_line(key, is_new=key_is_new),
+        key_line(key),
         "try it:",
         curl_line(base_url, model, key),
     ]

@@ -5,17 +5,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.cli import text
+from shared.cli.failures import BadSettings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Site
 from shared.settings import Settings
-from shared.store import Store
+from shared.store import Store, StoreError, open_store
 from shared.store.schema import MIGRATIONS
 
 VISITS_SHOWN = 5
 
 Report = dict[str, Any]
 ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id → model ids
+
+
+async def read(settings: Settings, gateway: Gateway, now: float) -> Report:
+    """The report on the store that *settings* name. Raises `BadSettings` where it cannot be opened."""
+    try:
+        async with open_store(settings.store_url) as store:
+            return await gather(settings, store, gateway, now)
+    except StoreError as error:
+        raise BadSettings(str(error)) from error
 
 
 async def gather(settings: Settings, store: Store, gateway: Gateway, now: float) -> Report:

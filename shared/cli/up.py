@@ -2,19 +2,21 @@
 
 import asyncio
 import os
+import socket
 import sys
 import time
 
 import click
 
+from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
-from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings
-from shared.cli.keys import ensure_key
+from shared.cli.failures import BadSettings, PortTaken, read_settings
+from shared.cli.proxy import provide_key
 from shared.cli.services import module_command
 from shared.settings import Settings
 from shared.store import StoreError, open_store
 
-PORT_PATIENCE_SECONDS = 8.0  # services of a killed supervisor take a few seconds to notice and to end
+PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
 PORT_PAUSE = 0.1
 
 
@@ -22,23 +24,36 @@ def up() -> None:
     """Prepare, and become the supervisor; does not return. Raises `Failure`."""
     begun = time.time()
     settings = read_settings()
-    key_is_new = prepare(settings)
-    words = ["--begun", f"{begun:.3f}", *(["--key-is-new"] if key_is_new else [])]
-    command = module_command("shared.cli.supervise", *words)
+    prepare(settings)
+    command = module_command("shared.cli.supervise", f"{begun:.3f}")
     sys.stdout.flush()
     os.execve(command[0], command, child_environment(settings))  # noqa: S606  (our own interpreter)
 
 
-def prepare(settings: Settings) -> bool:
-    """Check the store, the port and the browser, and make the key where one is needed; whether it was made now."""
+def prepare(settings: Settings) -> None:
+    """Check store and port, get a browser, and make the key where one is needed. Raises `Failure`."""
     check_store(settings)
     await_port(settings)
-    try:
-        key_is_new = ensure_key(settings)[1]
-    except OSError as error:
-        raise BadSettings(f"the key cannot be kept in {settings.data_dir}: {error.strerror}") from error
     provide_browser(settings)
-    return key_is_new
+    provide_key(settings)
+
+
+def provide_browser(settings: Settings) -> None:
+    """Find a browser and say so; install one where there is none, unless values captured by hand make up for it."""
+    begun = time.monotonic()
+    found = browser.locate(settings)
+    if found is not None:
+        click.echo(f"browser found: {found.path} ({time.monotonic() - begun:.1f} s)")
+    elif has_manual_values(settings):
+        click.echo("no browser: the values captured by hand serve until they fail; see `freeaichat browser install`")
+    else:
+        browser.provide(settings)
+
+
+def has_manual_values(settings: Settings) -> bool:
+    """Whether credentials captured by hand are set."""
+    values = (settings.cookie, settings.ajax_nonce, settings.session_id)
+    return any(value.get_secret_value() for value in values)
 
 
 def check_store(settings: Settings) -> None:
@@ -66,3 +81,12 @@ def await_port(settings: Settings) -> None:
                 "(`freeaichat status` tells whether it is this program) or set FREEAICHAT_PORT to a free port"
             )
         time.sleep(PORT_PAUSE)
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of the services: ours, and for "any free port" one chosen here, so that all know it."""
+    environment = dict(os.environ)
+    if settings.port == 0:
+        with socket.create_server((settings.host, 0)) as probe:
+            environment["FREEAICHAT_PORT"] = str(probe.getsockname()[1])
+    return environment

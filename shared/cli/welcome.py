@@ -1,10 +1,10 @@
 """Prints what `freeaichat up` is doing until requests can be answered, then how to send one, and ends.
 
-A process of its own (`python -m shared.cli.welcome`), so that what it needs does not stay in memory.
+A process of its own (`python -m shared.cli.welcome BEGUN`), so that what it needs does not stay in memory.
 """
 
-import argparse
 import asyncio
+import os
 import sys
 from time import time
 
@@ -29,12 +29,11 @@ VISITS_LOOKED_AT = 10
 class Narrator:
     """Tells each thing once. *begun* is when `up` was started (Unix seconds)."""
 
-    def __init__(self, settings: Settings, store: Store, *, begun: float, key_is_new: bool) -> None:
+    def __init__(self, settings: Settings, store: Store, *, begun: float) -> None:
         self._settings = settings
         self._store = store
         self._gateway = gateway_of(settings)
         self._begun = begun
-        self._key_is_new = key_is_new
         self._told_visits: set[str] = set()
         self._told_credentials: set[tuple[str, float]] = set()
 
@@ -49,7 +48,6 @@ class Narrator:
                 self._gateway.base_url,
                 model,
                 find_key(self._settings),
-                key_is_new=self._key_is_new,
                 seconds=time() - self._begun,
             )
         )
@@ -95,12 +93,12 @@ def model_when_ready(gateway: Gateway) -> str | None:
 
 def _print(lines: list[str]) -> None:
     for line in lines:
-        click.echo(line)
+        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
-async def _run(settings: Settings, *, begun: float, key_is_new: bool) -> None:
+async def _run(settings: Settings, *, begun: float) -> None:
     async with open_store(settings.store_url) as store:
-        telling = asyncio.create_task(Narrator(settings, store, begun=begun, key_is_new=key_is_new).run())
+        telling = asyncio.create_task(Narrator(settings, store, begun=begun).run())
         on_parent_gone(lambda: _cancel(telling))
         await telling
 
@@ -110,13 +108,9 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 
 def main() -> int:
-    """Run with the arguments of this process; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m shared.cli.welcome")
-    parser.add_argument("--begun", type=float, required=True, help="when `up` was started (Unix seconds)")
-    parser.add_argument("--key-is-new", action="store_true", help="the key was made just now: show it")
-    arguments = parser.parse_args()
+    """Run; returns the exit code. The one argument is when `up` was started, in Unix seconds."""
     try:
-        asyncio.run(_run(load(), begun=arguments.begun, key_is_new=arguments.key_is_new))
+        asyncio.run(_run(load(), begun=float(sys.argv[1])))
     except asyncio.CancelledError:
         return 0
     except StoreError as error:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from shared.store import StoreError
+from shared.store import StoreError, StoreUnavailable
 
 Version = tuple[int, ...] | None
 
@@ -31,10 +31,12 @@ class Changes:
             watcher.set()
 
     async def watch(self) -> AsyncGenerator[None, None]:
-        """As `Store.watch`. Ends when the store is closed."""
+        """As `Store.watch`. Ends when the store is closed; raises `StoreUnavailable` if it was closed before."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
         changed = asyncio.Event()
         self._watchers.add(changed)
-        if self._poller is None and not self._is_closed:
+        if self._poller is None:
             self._poller = asyncio.create_task(self._poll(), name="store-changes")
         try:
             while not self._is_closed:

@@ -15,6 +15,7 @@ import psutil
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
+FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))  # the console script beside this interpreter
 
 
 @contextmanager
@@ -74,3 +75,22 @@ def is_alive(pid: int) -> bool:
 def pids_in(file: Path) -> list[int]:
     """The process ids that stand-ins wrote to *file* so far."""
     return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def program(path: Path, script: str) -> Path:
+    """An executable shell script at *path*."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def clean_environment(data_dir: Path, site: str, port: int, **more: str) -> dict[str, str]:
+    """An environment in which the program finds these settings and no others."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
+    return ours | {
+        "FREEAICHAT_ENV_FILE": os.devnull,
+        "FREEAICHAT_DATA_DIR": str(data_dir),
+        "FREEAICHAT_SITES": site,
+        "FREEAICHAT_PORT": str(port),
+        **more,
+    }

@@ -1,6 +1,6 @@
 """A running proxy in front of the simulated site, for tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -31,18 +31,14 @@ class RunningProxy:
     store: Store
     settings: Settings
     http: aiohttp.ClientSession
-
-    @property
-    def openai(self) -> openai.AsyncOpenAI:
-        """The official client, without retries of its own, so that each answer is seen as it is."""
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0)
+    openai: openai.AsyncOpenAI  # the official client, without retries of its own: each answer is seen as it is
 
     async def chat(self, *messages: dict[str, Any] | str, model: str = "gpt-4o-mini-helper", **fields: Any) -> Any:
         """Post a chat request; returns the status, the parsed body and the headers."""
         sent = [{"role": "user", "content": item} if isinstance(item, str) else item for item in messages]
         body = {"model": model, "messages": sent, **fields}
         async with self.http.post(f"{self.url}/v1/chat/completions", json=body) as response:
-            return Answered(response.status, await response.json(), dict(response.headers))
+            return Answered(response.status, await response.json(), response.headers)
 
 
 @dataclass
@@ -51,7 +47,7 @@ class Answered:
 
     status: int
     body: Any
-    headers: dict[str, str]
+    headers: Mapping[str, str]
 
     @property
     def text(self) -> str:
@@ -115,6 +111,8 @@ async def running_proxy(
             try:
                 listener = web.TCPSite(runner, "127.0.0.1", 0)
                 await listener.start()
-                yield RunningProxy(f"http://127.0.0.1:{listener.port}", store, loaded, http)
+                url = f"http://127.0.0.1:{listener.port}"
+                async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
+                    yield RunningProxy(url, store, loaded, http, client)
             finally:
                 await runner.cleanup()

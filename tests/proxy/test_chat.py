@@ -1,11 +1,12 @@
 """chat/completions with the official client against the simulated site."""
 
+import asyncio
 import json
 
 import openai
 import pytest
 
-from tests.proxy.running import RunningProxy
+from tests.proxy.running import RunningProxy, capture
 from tests.site import SimulatedSite
 
 ECHO = '[gpt-4o-mini] You said: hi\n你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\nprior=0 images=0 END'
@@ -132,11 +133,10 @@ async def test_the_visits_cookie_and_user_agent_go_with_both_steps(proxy: Runnin
     state = await proxy.store.site_state(site.origin)
     assert state is not None
     odd = state.current.model_copy(update={"cookie": 'a="b|c,d\\;$"; e=f'})
-    from tests.proxy.running import capture
-
     await proxy.store.save_capture(
         (await capture(site)).model_copy(update={"credentials": odd}), base=state.current.generation
     )
+    await asyncio.sleep(0.3)  # the proxy follows the store
     await proxy.chat("hi")
 
     turn = [request for request in site.requests if request.fields.get("action", "").startswith("aipkit_")][-2:]

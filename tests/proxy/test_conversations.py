@@ -1,11 +1,12 @@
 """Memory: conversations by id, across turns, models, restarts and failures."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 
@@ -111,8 +112,6 @@ async def test_an_unknown_id_is_404(proxy: RunningProxy) -> None:
 async def test_a_changed_guest_identity_starts_anew_with_the_whole_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    from tests.proxy.running import capture
-
     conversation = await new_conversation(proxy)
     await proxy.chat("my name is Ada", conversation_id=conversation)
     taken = await capture(site)
@@ -156,8 +155,6 @@ async def test_a_refusal_before_the_model_leaves_the_conversation_usable(
 
 
 async def test_two_turns_at_once_on_one_id_are_both_remembered(proxy: RunningProxy, site: SimulatedSite) -> None:
-    import asyncio
-
     conversation = await new_conversation(proxy)
     await proxy.chat("first", conversation_id=conversation)
     await asyncio.gather(

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from shared.store import StoreCorrupt, StoreUnavailable
+from shared.store import StoreCorrupt, StoreUnavailable, sqlite_notes
 from shared.store.sqlite import open_sqlite
+from shared.store.sqlite_worker import Worker
 from tests.shared.samples import conversation, texts_of, turn
 from tests.shared.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
 
@@ -128,11 +130,26 @@ async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_mend
         assert await store.commit_turn("conv-1", turn("t1", "small", "y" * 20_000))
 
 
+async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES ('a', 'half')")
+        raise LookupError
+
+    announced: list[str] = []
+    worker = Worker(path, busy_timeout=1.0, max_pages=None, on_change=lambda: announced.append("changed"))
+    with pytest.raises(LookupError):
+        await worker.write(fail)
+    assert await worker.read(sqlite_notes.get_note, "a") is None
+    await worker.close()
+    assert announced == []
+
+
 async def test_a_deleted_file_is_made_anew_and_both_openers_meet_again(path: Path) -> None:
     async with open_sqlite(path) as one, open_sqlite(path) as two:
         await one.set_note("a", "old")
         delete(path)  # its -wal and -shm files stay, as they do when only the database is deleted
 
+        assert await one.get_note("a") is None
         await one.set_note("a", "new")
 
         assert await two.get_note("a") == "new"

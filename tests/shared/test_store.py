@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from shared.store import StaleWrite, Store, StoreError, open_store
+from shared.store import StaleWrite, Store, StoreError, StoreUnavailable, open_store
 from tests.shared.samples import BOTS, SITE, capture, visit
 
 OTHER_SITE = "http://127.0.0.1:8090"
@@ -267,6 +267,8 @@ async def test_a_closed_store_refuses_calls_and_ends_its_watchers(store_url: str
     with pytest.raises(StoreError, match="closed"):
         await store.get_note("x")
     assert [change async for change in watcher] == []
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await anext(store.watch())
 
 
 async def test_closing_waits_for_the_calls_that_run(store_url: str) -> None:

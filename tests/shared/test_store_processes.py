@@ -20,12 +20,12 @@ STARTING_SECONDS = 1.5  # for four interpreters to be up and waiting
 
 async def _start(job: str, url: str, name: str, seconds: float, *, start: float = 0.0) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-X", "dev", "-W", "error", "-m", "tests.shared.store_process"),
+        *(sys.executable, "-W", "error", "-m", "tests.shared.store_process"),
         *(job, url, name, str(seconds), str(start)),
         stdout=PIPE,
         stderr=PIPE,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": "", "PYTHONDEVMODE": ""},
     )
 
 

@@ -1,6 +1,7 @@
 """Bytes in the site's own style: headers, PHP's JSON and the framing of events (PROTOCOL 4 and 5)."""
 
 import json
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -62,7 +63,7 @@ def nonce_json(request: web.BaseRequest, nonce: str) -> web.Response:
 def ajax_zero(request: web.BaseRequest) -> web.Response:
     """WordPress' answer where no action runs: 400 and `0`."""
     headers = _headers(request, "text/html; charset=UTF-8")
-    return _response(400, headers | _AJAX_FIRST | _EXPIRES | _NO_CACHE | _FRAMES, b"0")
+    return _response(400, headers | _AJAX_FIRST | _FRAMES | _EXPIRES | _NO_CACHE, b"0")
 
 
 def html(request: web.BaseRequest, text: str, status: int = 200, more: dict[str, str] | None = None) -> web.Response:
@@ -79,8 +80,10 @@ def nginx_error(request: web.BaseRequest, status: int, reason: str) -> web.Respo
 
 def _headers(request: web.BaseRequest, content_type: str) -> dict[str, str]:
     connection = {"Connection": "keep-alive" if request.keep_alive else "close"}
-    return _SERVER | {"Date": ""} | {"Content-Type": content_type} | _CHUNKED | connection
+    return _SERVER | {"Date": formatdate(usegmt=True)} | {"Content-Type": content_type} | _CHUNKED | connection
 
 
 def _response(status: int, headers: dict[str, str], body: bytes) -> web.Response:
-    return web.Response(status=status, reason=_REASONS.get(status), headers=headers, body=body)
+    response = web.Response(status=status, reason=_REASONS.get(status), headers=headers, body=body)
+    response.enable_chunked_encoding()
+    return response

@@ -3,8 +3,8 @@
 import re
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
+from shared.browsers import NoBrowser, find_browser
 from shared.cli import install
 from shared.cli.doctor.check import Check, fail, ok
 
@@ -13,15 +13,17 @@ MAX_SHOWN = 200
 _MISSING_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 
 
-def check_browser(path: Path | None, kind: str) -> Check:
-    """Whether the browser at *path* (None: none was found) starts."""
-    if path is None:
-        return fail("browser", "none found", "`freeaichat browser install`, or FREEAICHAT_BROWSER names one")
-    problem, version = try_start([str(path), "--version"])
+def check_browser(setting: str) -> Check:
+    """Whether there is a browser (*setting* is FREEAICHAT_BROWSER) and it starts."""
+    try:
+        browser = find_browser(setting)
+    except NoBrowser as error:
+        return fail("browser", str(error), install.manual_command())
+    problem, version = try_start([str(browser.path), "--version"])
     if problem:
         mend = f"install what is missing, or another browser: {install.manual_command()}"
-        return fail("browser", f"{path} does not start: {problem}", mend)
-    return ok("browser", f"{path} ({kind}), {version}")
+        return fail("browser", f"{browser.path} does not start: {problem}", mend)
+    return ok("browser", f"{browser.path} ({browser.found}), {version}")
 
 
 def check_driver() -> Check:
@@ -30,7 +32,9 @@ def check_driver() -> Check:
     if not problem:
         return ok("driver", f"Playwright {version.removeprefix('Version ')}")
     if "libatomic" in problem:
-        return fail("driver", f"Playwright's driver does not start: {problem}", install.manual_command(only_driver=True))
+        return fail(
+            "driver", f"Playwright's driver does not start: {problem}", install.manual_command(only_driver=True)
+        )
     return fail("driver", f"Playwright's driver does not start: {problem}", "pip install --force-reinstall playwright")
 
 

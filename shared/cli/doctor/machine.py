@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
@@ -51,7 +52,7 @@ def check_data_dir(directory: Path) -> Check:
 
 def _check_missing(name: str, directory: Path) -> Check:
     parent = next(parent for parent in directory.absolute().parents if parent.exists())
-    if os.access(parent, os.W_OK | os.X_OK):
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
         return ok(name, f"{directory} is made at the first start")
     return fail(
         name, f"{directory} is missing and cannot be made", "set FREEAICHAT_DATA_DIR to a directory of your own"
@@ -70,7 +71,7 @@ def check_key(settings: Settings) -> Check:
         file = settings.data_dir / KEY_FILE
         return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
     if key.file is None:
-        return ok("key", f"set by {key.place}")
+        return ok("key", key.place)
     mode = key.file.stat().st_mode & 0o777
     if mode & 0o077:
         return fail("key", f"{key.file} can be read by others (mode {mode:04o})", f"chmod 600 {key.file}")
@@ -99,15 +100,23 @@ def _check_bind(settings: Settings) -> Check:
 
 
 def bind_problem(host: str, port: int) -> OSError | None:
-    """Why a server could not listen on *host* and *port*; None if it could."""
+    """Why a server could not listen on *host* and *port*; None if it could. One usable address of a name is enough."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in addresses:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
+    except OSError as error:
+        return error
+    problems = [_try_bind(socket.AddressFamily(family), address) for family, _, _, _, address in addresses]
+    taken = next((problem for problem in problems if is_taken(problem)), None)
+    return taken or (problems[0] if all(problems) else None)
+
+
+def _try_bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> OSError | None:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
     except OSError as error:
         return error
     return None

@@ -1,0 +1,85 @@
+"""From what a page showed and asked for to the values of a capture. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from harvester.observed import Observed
+from shared.aipkit.page import GUEST_ID_KEY, read_configs
+from shared.models import Bot
+
+MAX_SESSION_ID = 64  # the site fails with a longer one (PROTOCOL 5)
+GREETINGS = ("Hi", "Hello", "Good day")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of a chat so far; empty values are not known."""
+
+    ajax_url: str
+    nonce: str
+    session_id: str
+    post_id: int
+    bots: tuple[Bot, ...]
+    greeting: str  # a message that may be typed: no image trigger
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing that a nonce and a guest id made by us would not mend."""
+        return bool(self.ajax_url and self.bots)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether every bot asks for a consent that only the guest himself may give."""
+        return bool(self.bots) and all(bot.consent_required for bot in self.bots)
+
+
+def read_page(
+    page_url: str, configs: Sequence[str], local_storage: Mapping[str, str], observed: Sequence[Observed]
+) -> Reading:
+    """Put together what the page says (*configs*: its `data-config` attributes) and what its requests said.
+
+    The page wins, except for the nonce: one that the site was seen to take is better than one that is only written.
+    """
+    page = read_configs(configs, local_storage)
+    proven = [request for request in observed if request.proves_nonce]
+    told = [*proven, *observed]
+    return Reading(
+        ajax_url=_web_address(page_url, page.ajax_url) if page else next((one.ajax_url for one in told), ""),
+        nonce=(
+            next((one.nonce for one in reversed(proven)), "")
+            or (page.nonce if page else "")
+            or next((one.nonce for one in observed if one.nonce), "")
+        ),
+        session_id=_usable(local_storage.get(GUEST_ID_KEY, "")) or next((one.session_id for one in told), ""),
+        post_id=page.post_id if page else next((one.post_id for one in told if one.post_id), 0),
+        bots=page.bots if page else tuple(Bot(id=number, name="") for number in _bot_ids(observed)),
+        greeting=_greeting(page.image_triggers if page else ()),
+    )
+
+
+def session_of(local_storage: Mapping[str, str]) -> str:
+    """The guest id that the page keeps, if it is one the site takes."""
+    return _usable(local_storage.get(GUEST_ID_KEY, ""))
+
+
+def _usable(session_id: str) -> str:
+    return session_id if len(session_id) <= MAX_SESSION_ID else ""
+
+
+def _web_address(page_url: str, ajax_url: str) -> str:
+    """*ajax_url* as an absolute http(s) address, or "" if it is none."""
+    try:
+        url = urljoin(page_url, ajax_url)
+        return url if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname else ""
+    except ValueError:
+        return ""
+
+
+def _bot_ids(observed: Sequence[Observed]) -> list[int]:
+    return list(dict.fromkeys(one.bot_id for one in observed if one.bot_id))
+
+
+def _greeting(triggers: Sequence[str]) -> str:
+    """The first greeting that no trigger begins."""
+    return next(word for word in (*GREETINGS, "") if not word.lower().startswith(tuple(triggers)) or not word)

@@ -1,0 +1,45 @@
+"""What a visit's own process is told, and what it reports. Both travel as one line of JSON, never as arguments:
+they hold secrets."""
+
+from pydantic import Field
+
+from shared.models import Capture, Outcome, Value
+
+
+class Limits(Value):
+    """The longest each part of a visit may take, in seconds."""
+
+    browser: float = 20.0  # to start the browser
+    load: float = 15.0  # until a page begins to come
+    chat: float = 10.0  # more for the chat to appear on a page that is to have it
+    glance: float = 3.0  # the same, on a page that only may have it while another may have it too
+    read: float = 10.0
+    confirm: float = 15.0
+    visit: float = 60.0  # all together
+
+
+BY_ITSELF = Limits()
+BY_HAND = Limits(load=60.0, chat=540.0, glance=540.0, visit=600.0)  # a person passes what only a person may pass
+
+
+class Job(Value):
+    """One visit to make."""
+
+    site: str  # origin
+    page_url: str  # where the settings say the chat is
+    remembered_url: str = ""  # where the last capture found it
+    browser: str  # path of the program
+    is_headed: bool = False
+    identity: str | None = Field(default=None, repr=False)  # Playwright's storage_state as JSON
+    session_id: str = Field(default="", repr=False)  # the guest id in use
+    limits: Limits = BY_ITSELF
+
+
+class Report(Value):
+    """How it went. With outcome `captured` there is a capture, else there may be a screenshot (PNG in base64)."""
+
+    outcome: Outcome
+    reason: str = ""
+    steps: dict[str, float] = Field(default_factory=dict)
+    capture: Capture | None = Field(default=None, repr=False)
+    screenshot: str = Field(default="", repr=False)

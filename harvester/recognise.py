@@ -1,0 +1,72 @@
+"""Telling what stands in place of a chat: a bot check, a failing site, or an answer out of a cache. Pure.
+
+A check is only recognised, never solved or dodged: a person may pass it in a visible browser.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+_TITLES = (  # lower case; beginnings of the titles that check pages carry
+    ("just a moment", "Cloudflare"),
+    ("attention required! | cloudflare", "Cloudflare"),
+    ("checking your browser", "a browser check"),
+    ("verifying you are human", "a check for humans"),
+    ("verify you are human", "a check for humans"),
+    ("human verification", "a check for humans"),
+    ("are you a robot", "a check for humans"),
+    ("robot challenge screen", "a robot check"),
+    ("one moment, please", "a browser check"),
+    ("ddos-guard", "DDoS-Guard"),
+    ("pardon our interruption", "Imperva"),
+    ("sucuri website firewall", "Sucuri"),
+    ("you are being redirected", "a browser check"),
+    ("client challenge", "a browser check"),
+)
+_WIDGETS = (  # parts of the addresses of the scripts and frames that show a check
+    ("challenges.cloudflare.com", "Turnstile"),
+    ("/cdn-cgi/challenge-platform/h/b/orchestrate/", "Cloudflare"),
+    ("hcaptcha.com", "hCaptcha"),
+    ("google.com/recaptcha", "reCAPTCHA"),
+    ("recaptcha.net", "reCAPTCHA"),
+    ("captcha-delivery.com", "DataDome"),
+)
+_INTERSTITIAL_LINKS = 5  # a page with more links than this is a page of the site that has a protected form
+_CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
+
+
+def bot_check(headers: Mapping[str, str], title: str, resources: Iterable[str], links: int) -> str | None:
+    """The name of the bot check that a page without a chat is, if it is one.
+
+    *headers* have lower-case names; *resources* are the addresses of the page's scripts and frames; *links* is how
+    many links it has.
+    """
+    if headers.get("cf-mitigated") == "challenge":
+        return "Cloudflare"
+    plain = title.strip().lower()
+    for beginning, name in _TITLES:
+        if plain.startswith(beginning):
+            return name
+    if links > _INTERSTITIAL_LINKS:
+        return None
+    addresses = list(resources)
+    return next((name for part, name in _WIDGETS if any(part in address for address in addresses)), None)
+
+
+def refusal(status: int) -> str | None:
+    """Why a page with this HTTP status is the site's own failure; None: the status says nothing against it."""
+    if status >= 500:
+        return f"the site answered with HTTP {status}; it may recover by itself"
+    if status in {401, 403}:
+        return f"the site refused the page with HTTP {status}"
+    if status == 429:
+        return "the site answered with HTTP 429: too many requests from this address"
+    return None
+
+
+def is_from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether a page came out of a cache on the way, so that its nonce may be old. *headers*: lower-case names."""
+    age = headers.get("age", "")
+    if age.isdigit() and int(age[:9]) > 0:
+        return True
+    names = (name for name in headers if "cache" in name and name != "cache-control")
+    return any(_CACHE_HIT.search(headers[name]) for name in names)

@@ -1,0 +1,25 @@
+"""Dropping conversations that nobody used for long, and the oldest when there are too many."""
+
+import asyncio
+import logging
+from time import time
+
+from shared.settings import Settings
+from shared.store import Store, StoreUnavailable
+
+INTERVAL_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+async def tidy(store: Store, settings: Settings) -> None:
+    """Prune now and every hour, until cancelled."""
+    while True:
+        try:
+            dropped = await store.prune(before=time() - settings.retention, max_bytes=settings.max_stored)
+        except StoreUnavailable as error:
+            log.warning("conversations not pruned: %s", error)
+        else:
+            if dropped:
+                log.info("%d conversations dropped (FREEAICHAT_RETENTION, FREEAICHAT_MAX_STORED)", dropped)
+        await asyncio.sleep(INTERVAL_SECONDS)

@@ -1,0 +1,161 @@
+"""The commands of `freeaichat`: their options, help and exit codes. What they do is in the modules beside this one."""
+
+import asyncio
+import json
+import os
+import sys
+from time import time
+
+import click
+
+from shared import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="freeaichat")
+def freeaichat() -> None:
+    """OpenAI-compatible APIs for free AI chats on WordPress sites.
+
+    Start with `freeaichat up`. All settings come from the environment or from `.env`.
+    """
+
+
+@freeaichat.command()
+def up() -> None:
+    """Run everything on this machine, supervised.
+
+    Starts harvester and proxy, gets a browser where there is none, and shows what happens; then the base URL, the
+    key and a curl line, once requests can be answered. Ctrl-C ends everything.
+
+    \b
+    Exit codes: 0 ended by a signal, 1 no browser could be had, 2 settings or store cannot be used,
+    4 the port is taken, 130 killed by a second Ctrl-C.
+    """
+    from shared.cli.up import up
+
+    up()
+
+
+@freeaichat.command()
+def harvester() -> None:
+    """Run the harvester alone.
+
+    Exit codes: 0 ended by a signal, 2 settings or store cannot be used.
+    """
+    from shared.cli.services import module_command
+
+    command = module_command("harvester")
+    os.execv(command[0], command)  # noqa: S606  (the service itself, with its own signals and exit codes)
+
+
+@freeaichat.command()
+def proxy() -> None:
+    """Run the proxy alone.
+
+    Where others can reach it and no key is set, one is made at the first start and shown this once.
+
+    Exit codes: 0 ended by a signal, 2 settings or store cannot be used, 4 the port is taken.
+    """
+    from shared.cli.proxy import run
+
+    run()
+
+
+@freeaichat.command()
+@click.option("--headed", is_flag=True, help="Visit in a visible window, for what only a person may do.")
+@AS_JSON
+def harvest(headed: bool, as_json: bool) -> None:
+    """Make one visit now.
+
+    Shows what was captured, secrets masked.
+
+    \b
+    Exit codes: 0 captured, 1 not captured, 2 settings or store cannot be used, 3 another visit is under way.
+    """
+    from shared.cli.harvest import harvest
+
+    sys.exit(harvest(headed=headed, as_json=as_json))
+
+
+@freeaichat.command()
+@AS_JSON
+def status(as_json: bool) -> None:
+    """Show credentials, bots and last visits.
+
+    Exit codes: 0 something was captured, 1 nothing ever was, 2 settings or store cannot be used.
+    """
+    from shared.cli import status, status_text
+    from shared.cli.failures import read_gateway, read_settings
+
+    settings = read_settings()
+    report = asyncio.run(status.read(settings, read_gateway(settings), time()))
+    for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
+        click.echo(line)
+    sys.exit(0 if status.was_captured(report) else 1)
+
+
+@freeaichat.command()
+@AS_JSON
+def doctor(as_json: bool) -> None:
+    """Check what has to be right.
+
+    Looks at browser, store, site, key, port and more, and says how to mend what is wrong.
+
+    Exit codes: 0 nothing fails (warnings are not failures), 1 something does, 2 settings cannot be used.
+    """
+    from shared.cli.doctor.report import run
+
+    sys.exit(run(as_json=as_json))
+
+
+@freeaichat.command()
+@AS_JSON
+def models(as_json: bool) -> None:
+    """List the models of the running proxy.
+
+    Exit codes: 0, 1 no proxy runs or it refuses, 2 settings cannot be used.
+    """
+    from shared.cli.chat import show_models
+    from shared.cli.failures import read_gateway, read_settings
+
+    show_models(read_gateway(read_settings()), as_json=as_json)
+
+
+@freeaichat.command()
+@click.argument("message")
+@click.option("-m", "--model", help="The model to ask; without it the first of `freeaichat models`.")
+def chat(message: str, model: str | None) -> None:
+    """Say MESSAGE to a model.
+
+    The running proxy answers, and the answer is printed as it comes.
+
+    Exit codes: 0, 1 no proxy runs or it answers with an error, 2 settings cannot be used.
+    """
+    from shared.cli.chat import say
+    from shared.cli.failures import read_gateway, read_settings
+
+    say(read_gateway(read_settings()), message, model)
+
+
+@freeaichat.group()
+def browser() -> None:
+    """The browser that makes the visits."""
+
+
+@browser.command("install")
+@click.option("--force", is_flag=True, help="Install another one even if one is found.")
+def browser_install(force: bool) -> None:
+    """Get a browser where there is none.
+
+    Tries Playwright's own download, then the system's package manager where it may be used without asking;
+    else prints the command to type.
+
+    Exit codes: 0 there is a browser, 1 none could be had, 2 settings cannot be used.
+    """
+    from shared.cli.browser import provide
+    from shared.cli.failures import read_settings
+
+    provide(read_settings(), force=force)

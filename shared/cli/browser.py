@@ -1,0 +1,54 @@
+"""`freeaichat browser install`, and what `up` does where there is no browser."""
+
+import click
+
+from shared.browsers import Browser, NoBrowser, find_browser
+from shared.cli import install
+from shared.cli.failures import BadSettings, Failure
+from shared.settings import Settings
+
+
+def locate(settings: Settings) -> Browser | None:
+    """The browser for the visits; None where there is none. Raises `BadSettings` where FREEAICHAT_BROWSER is wrong."""
+    try:
+        return find_browser(settings.browser)
+    except NoBrowser as error:
+        if settings.browser:
+            raise BadSettings(str(error)) from error
+        return None
+
+
+def provide(settings: Settings, *, force: bool = False) -> Browser:
+    """Get a browser and a driver that starts, showing what is done. Raises `Failure` with the command to type."""
+    browser = locate(settings)
+    if browser is not None and not force:
+        click.echo(f"browser found: {browser.path} ({browser.found})")
+    else:
+        browser = _install(settings)
+        click.echo(f"browser installed: {browser.path} ({browser.found})")
+    _provide_driver()
+    return browser
+
+
+def _install(settings: Settings) -> Browser:
+    click.echo("getting a browser: Playwright's own download first")
+    if install.download() and (browser := locate(settings)):
+        return browser
+    manager = install.find_manager()
+    if manager is not None:
+        click.echo(f"that failed; trying {manager.program}")
+        if install.install_packages(manager, manager.browsers) and (browser := locate(settings)):
+            return browser
+    raise Failure(f"no browser could be installed; type this yourself, then try again:\n  {install.manual_command()}")
+
+
+def _provide_driver() -> None:
+    if install.driver_starts():
+        return
+    click.echo("Playwright's driver does not start: it may lack libatomic")
+    manager = install.find_manager()
+    if manager is not None and manager.libatomic:
+        install.install_packages(manager, [manager.libatomic])
+    if not install.driver_starts():
+        command = install.manual_command(only_driver=True)
+        raise Failure(f"Playwright's driver does not start (`freeaichat doctor` says why); this may help:\n  {command}")

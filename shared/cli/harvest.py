@@ -1,0 +1,59 @@
+"""`freeaichat harvest`: one visit now, by the harvester itself, and what it brought in words."""
+
+import json
+import os
+import signal
+import subprocess
+from typing import Any
+
+import click
+
+from shared.cli import text
+from shared.cli.services import module_command
+from shared.lifeline import make_lifeline
+
+
+def harvest(*, headed: bool, as_json: bool) -> int:
+    """Let the harvester make one visit; returns its exit code. Its log goes to standard error."""
+    command = module_command("harvester", "once", *(["--headed"] if headed else []))
+    if as_json:
+        os.execv(command[0], command)  # noqa: S606  (its output and exit code are what was asked for)
+    output, code = _run(command)
+    for line in output.splitlines():
+        for told in tell(json.loads(line)):
+            click.echo(told)
+    return code
+
+
+def _run(command: list[str]) -> tuple[str, int]:
+    """Output and exit code of *command*, which ends when we do. A Ctrl-C is left to it: it tidies up and ends."""
+    lifeline = make_lifeline()
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        pass_fds=lifeline.pass_fds,
+        env=os.environ | lifeline.environment,
+    ) as visit:
+        lifeline.hand_over()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        output = visit.communicate()[0]
+    lifeline.cut()
+    return output, visit.returncode
+
+
+def tell(result: dict[str, Any]) -> list[str]:
+    """The harvester's own report of a visit, in words."""
+    visit = result["visit"]
+    steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in visit.get("steps", {}).items())
+    lines = [f"{visit['site']}: {text.outcome(visit['outcome'])} in {visit['seconds']:.1f} s ({steps})"]
+    if visit.get("reason"):
+        lines.append(f"  {visit['reason']}")
+    credentials = result.get("credentials") or {}
+    lines += text.table([(str(name), str(value)) for name, value in credentials.items()])
+    bots = result.get("bots") or []
+    if bots:
+        lines.append(f"  bots ({len(bots)})")
+        lines += text.table([(str(bot["id"]), bot["name"], bot["provider"]) for bot in bots], indent="    ")
+    return lines

@@ -1,0 +1,231 @@
+"""The commands that use the running proxy or the store, as processes, in front of the simulated site."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.models import Outcome, Visit
+from shared.store import open_store
+from tests.cli.processes import FREEAICHAT, clean_environment
+from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+COMMAND_SECONDS = 30.0
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class CommandLine:
+    """`freeaichat` with the settings of one test."""
+
+    def __init__(self, environment: dict[str, str], cwd: Path) -> None:
+        self.environment = environment
+        self._cwd = cwd
+
+    async def __call__(self, *words: str) -> Done:
+        process = await asyncio.create_subprocess_exec(
+            FREEAICHAT,
+            *words,
+            env=self.environment,
+            cwd=self._cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(COMMAND_SECONDS):
+            output, errors = await process.communicate()
+        return Done(process.returncode or 0, output.decode(), errors.decode())
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[SimulatedSite]:
+    """The site, with its default bots."""
+    async with SimulatedSite() as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy whose store holds credentials of the site."""
+    async with running_proxy(site, tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def beside(proxy: RunningProxy, site: SimulatedSite, tmp_path: Path) -> CommandLine:
+    """The command line beside the running proxy, with its settings."""
+    port = urlsplit(proxy.url).port or 0
+    return CommandLine(clean_environment(tmp_path / "data", site.url, port), tmp_path)
+
+
+@pytest.fixture
+def alone(site: SimulatedSite, tmp_path: Path, free_port: int) -> CommandLine:
+    """The command line where nothing runs and nothing was captured."""
+    return CommandLine(clean_environment(tmp_path / "alone", site.url, free_port), tmp_path)
+
+
+async def test_models_lists_what_the_proxy_offers(beside: CommandLine, proxy: RunningProxy) -> None:
+    offered = [model.id async for model in proxy.openai.models.list()]
+
+    listed = await beside("models")
+    as_json = await beside("models", "--json")
+
+    assert listed.code == 0, listed.errors
+    assert [line.split()[0] for line in listed.output.splitlines()] == offered
+    assert [model["id"] for model in json.loads(as_json.output)["data"]] == offered
+
+
+async def test_chat_prints_the_streamed_answer(beside: CommandLine) -> None:
+    done = await beside("chat", "Hello 世界")
+
+    assert done.code == 0, done.errors
+    assert "Hello 世界" in done.output
+    assert done.output.endswith("\n")
+
+
+async def test_chat_with_an_unknown_model_says_so_and_exits_1(beside: CommandLine) -> None:
+    done = await beside("chat", "hi", "-m", "no-such-model")
+
+    assert done.code == 1
+    assert "no-such-model" in done.errors
+    assert "404" in done.errors
+
+
+async def test_chat_uses_the_key_of_the_settings(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path / "data", key="a key") as proxy:
+        environment = clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
+        refused = await CommandLine(environment, tmp_path)("chat", "hi")
+        served = await CommandLine(environment | {"FREEAICHAT_API_KEY": "a key"}, tmp_path)("chat", "hi")
+
+    assert refused.code == 1
+    assert "key" in refused.errors
+    assert served.code == 0, served.errors
+
+
+@pytest.mark.parametrize("words", [("models",), ("chat", "hi")])
+async def test_without_a_proxy_it_is_said_how_to_start_it(alone: CommandLine, words: tuple[str, ...]) -> None:
+    done = await alone(*words)
+
+    assert done.code == 1
+    assert "freeaichat up" in done.errors
+
+
+async def test_status_before_anything_was_captured_exits_1(alone: CommandLine) -> None:
+    done = await alone("status")
+
+    assert done.code == 1
+    assert "none were captured" in done.output
+    assert "not running" in done.output
+
+
+async def test_status_shows_credentials_bots_and_visits_without_secrets(
+    beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    failed = Visit(
+        id="v1",
+        site=site.origin,
+        started_at=time() - 90,
+        seconds=3.2,
+        outcome=Outcome.NO_CHAT,
+        reason="no chat there",
+        trigger="schedule",
+    )
+    assert await proxy.store.begin_visit(site.origin, "test", at=time(), ttl=60)
+    await proxy.store.end_visit(failed, "test")
+
+    done = await beside("status")
+    report = json.loads((await beside("status", "--json")).output)
+
+    assert done.code == 0, done.errors
+    assert "no chat there" in done.output
+    assert "1 min 30 s ago" in done.output
+    assert "ready" in done.output
+    assert f"{SESSION_ID[:4]}…" in done.output
+    for secret in (SESSION_ID, site.nonce):
+        assert secret not in done.output + json.dumps(report)
+    found = report["sites"][0]
+    assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
+    assert all(bot["models"] for bot in found["bots"])
+    assert report["proxy"]["ready"] is True
+
+
+async def test_a_bad_setting_is_explained_with_exit_code_2(alone: CommandLine) -> None:
+    alone.environment["FREEAICHAT_PORT"] = "many"
+
+    for words in (("status",), ("doctor",), ("up",), ("models",), ("proxy",)):
+        done = await alone(*words)
+        assert (done.code, "FREEAICHAT_PORT" in done.errors) == (2, True), words
+
+
+async def test_a_store_that_is_none_is_told_with_exit_code_2(alone: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("this is not a database, whatever its name says\n" * 100)
+    alone.environment["FREEAICHAT_STORE"] = f"sqlite:///{tmp_path}/file"
+
+    for words in (("status",), ("up",)):
+        done = await alone(*words)
+        assert done.code == 2, words
+        assert "Traceback" not in done.errors
+
+
+async def test_doctor_finds_nothing_wrong_beside_a_running_proxy(beside: CommandLine, site: SimulatedSite) -> None:
+    done = await beside("doctor", "--json")
+
+    findings = {finding["name"]: finding for finding in json.loads(done.output)}
+    assert [name for name, finding in findings.items() if finding["level"] == "fail"] == []
+    assert done.code == 0
+    assert findings["site"]["what"].startswith(site.url)
+    assert "the nonce is current" in findings["credentials"]["what"]
+    assert "the proxy answers" in findings["port"]["what"]
+
+
+async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_mend_it(
+    alone: CommandLine, free_port: int
+) -> None:
+    alone.environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:{free_port}/"
+
+    done = await alone("doctor")
+
+    assert done.code == 1
+    assert "fail  site" in done.output
+    assert "→ check the network" in done.output
+
+
+async def test_doctor_tells_a_challenge(alone: CommandLine, site: SimulatedSite) -> None:
+    site.behaviour.update({"page": "challenge"})
+
+    done = await alone("doctor")
+
+    assert "warn  site" in done.output
+    assert "--headed" in done.output
+
+
+async def test_status_reads_what_another_program_stored(alone: CommandLine, tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/alone/freeaichat.db"):
+        done = await alone("status", "--json")
+
+    assert json.loads(done.output)["store"]["schema"] >= 1
+
+
+async def test_the_proxy_shows_the_key_it_makes_once(alone: CommandLine, tmp_path: Path) -> None:
+    """An address of another machine makes the service end by itself, after the key was made."""
+    alone.environment["FREEAICHAT_HOST"] = "192.0.2.1"
+
+    first, second = await alone("proxy"), await alone("proxy")
+
+    key = (tmp_path / "alone" / "master.key").read_text().strip()
+    assert first.output.count(key) == 1
+    assert key not in second.output + first.errors + second.errors
+    assert "master.key" in second.output

@@ -1,0 +1,121 @@
+"""The doctor's checks of this machine, each against the real thing."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from shared.cli.doctor.check import Level
+from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python
+from shared.cli.gateway import Gateway
+from shared.secrets import ensure_master_key
+from shared.settings import Settings
+
+
+@contextmanager
+def http_server(body: bytes) -> Iterator[int]:
+    """A server that answers every GET with *body*; yields its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def port_level(port: int) -> Level:
+    return check_port(Settings(port=port), Gateway("127.0.0.1", port)).level
+
+
+def test_this_python_is_good_enough() -> None:
+    assert check_python().level is Level.OK
+
+
+def test_a_free_port_is_fine(free_port: int) -> None:
+    assert port_level(free_port) is Level.OK
+
+
+def test_our_own_proxy_on_the_port_is_fine() -> None:
+    with http_server(b'{"status": "ok"}') as port:
+        assert port_level(port) is Level.OK
+
+
+def test_another_web_server_on_the_port_is_a_failure_with_a_mend() -> None:
+    with http_server(b"<html>") as port:
+        found = check_port(Settings(port=port), Gateway("127.0.0.1", port))
+
+    assert found.level is Level.FAIL
+    assert "FREEAICHAT_PORT" in found.mend
+
+
+def test_a_silent_listener_on_the_port_is_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert port_level(silent.getsockname()[1]) is Level.FAIL
+
+
+def test_an_address_of_another_machine_is_a_failure(free_port: int) -> None:
+    settings = Settings(host="192.0.2.1", port=free_port)
+
+    assert check_port(settings, Gateway("127.0.0.1", free_port)).level is Level.FAIL
+
+
+def test_a_private_data_directory_is_fine(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+    assert check_data_dir(tmp_path).level is Level.OK
+
+
+def test_a_missing_data_directory_is_fine_where_it_can_be_made(tmp_path: Path) -> None:
+    assert check_data_dir(tmp_path / "new" / "deeper").level is Level.OK
+
+
+def test_a_data_directory_open_to_others_is_a_warning_with_the_command(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    found = check_data_dir(tmp_path)
+
+    assert found.level is Level.WARN
+    assert found.mend == f"chmod 700 {tmp_path}"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_data_directory_that_cannot_be_used_is_a_failure(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+
+    assert check_data_dir(tmp_path / name).level is Level.FAIL
+
+
+def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_path: Path) -> None:
+    assert check_key(Settings(data_dir=tmp_path)).level is Level.OK
+    assert check_key(Settings(data_dir=tmp_path, host="0.0.0.0")).level is Level.WARN
+
+
+def test_a_kept_key_must_be_private(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, host="0.0.0.0")
+    key, _ = ensure_master_key(tmp_path)
+
+    private = check_key(settings)
+    (tmp_path / "master.key").chmod(0o644)
+    public = check_key(settings)
+
+    assert private.level is Level.OK
+    assert public.level is Level.FAIL
+    assert public.mend == f"chmod 600 {tmp_path / 'master.key'}"
+    assert key not in private.what + public.what

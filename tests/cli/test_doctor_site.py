@@ -1,0 +1,54 @@
+"""The doctor's judgement of a page and of the clock."""
+
+import html
+import json
+from email.utils import formatdate
+
+import pytest
+
+from shared.cli.doctor.check import Level
+from shared.cli.doctor.site import check_clock, data_configs, judge_page
+
+CONFIG = {"botId": 8, "ajaxUrl": "https://chat.example/wp-admin/admin-ajax.php", "nonce": "0123456789"}
+PAGE = f"<html><div data-config='{html.escape(json.dumps(CONFIG))}'></div><p data-config>"
+
+
+def judge(status: int, page: str, **headers: str) -> Level:
+    return judge_page("https://chat.example/", status, headers, page.encode()).level
+
+
+def test_a_page_with_the_chat_is_fine() -> None:
+    assert judge(200, PAGE) is Level.OK
+
+
+def test_attributes_are_unescaped_and_empty_ones_passed_over() -> None:
+    assert [json.loads(attribute) for attribute in data_configs(PAGE)] == [CONFIG]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_an_error_page_is_a_failure(status: int) -> None:
+    assert judge(status, "<html>") is Level.FAIL
+
+
+def test_a_page_without_chat_is_a_warning_since_a_script_may_add_it() -> None:
+    assert judge(200, "<html>") is Level.WARN
+
+
+def test_a_check_of_visitors_is_told_from_an_error() -> None:
+    page = "<title>Just a moment...</title><script src=/cdn-cgi/challenge-platform/x.js></script>"
+    found = judge_page("https://chat.example/", 403, {"cf-mitigated": "challenge"}, page.encode())
+
+    assert found.level is Level.WARN
+    assert "--headed" in found.mend
+    assert judge(503, page) is Level.WARN
+
+
+@pytest.mark.parametrize(("difference", "level"), [(0, Level.OK), (-3600, Level.WARN), (3600, Level.WARN)])
+def test_a_clock_that_is_wrong_is_a_warning(difference: float, level: Level) -> None:
+    now = 1_790_000_000.0
+
+    assert check_clock({"Date": formatdate(now - difference, usegmt=True)}, now).level is level
+
+
+def test_without_a_date_there_is_nothing_to_compare() -> None:
+    assert check_clock({}, 0.0).level is Level.OK

@@ -1,0 +1,106 @@
+"""Talking to the proxy: against a real server that answers as told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from shared.cli.gateway import Gateway, GatewayError, NoGateway, preferred_model, reachable_host
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def answering(handler: Handler) -> AsyncIterator[Gateway]:
+    """A server whose every route is *handler*."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield Gateway("127.0.0.1", site.port, "the key")
+    finally:
+        await runner.cleanup()
+
+
+def stream_of(*events: str) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in events:
+            await response.write(event.encode())
+        return response
+
+    return handler
+
+
+async def said(gateway: Gateway) -> list[str]:
+    return await asyncio.to_thread(lambda: list(gateway.stream_chat("m", "hi")))
+
+
+async def test_the_pieces_of_an_answer_come_in_order_and_comments_are_passed_over() -> None:
+    events = [
+        'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n',
+        ": keep-alive\n\n",
+        'data: {"choices":[{"delta":{"content":"你"}}]}\n\n',
+        'data: {"choices":[{"delta":{"content":"好"}}]}\n\n',
+        'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+        "data: [DONE]\n\n",
+    ]
+
+    async with answering(stream_of(*events)) as gateway:
+        assert await said(gateway) == ["你", "好"]
+
+
+async def test_an_error_in_the_stream_is_an_error_with_its_message() -> None:
+    async with answering(stream_of('data: {"error":{"message":"the site hung up"}}\n\n')) as gateway:
+        with pytest.raises(GatewayError, match="the site hung up"):
+            await said(gateway)
+
+
+async def test_a_stream_without_its_end_is_an_error() -> None:
+    async with answering(stream_of('data: {"choices":[{"delta":{"content":"half"}}]}\n\n')) as gateway:
+        with pytest.raises(GatewayError, match="broke off"):
+            await said(gateway)
+
+
+async def test_a_refusal_is_told_with_message_and_status() -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "no such model"}}, status=404)
+
+    async with answering(refuse) as gateway:
+        with pytest.raises(GatewayError, match=r"no such model \(HTTP 404\)"):
+            await said(gateway)
+
+
+async def test_the_key_is_sent_and_json_comes_back() -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"got": request.headers.get("Authorization")}, status=503)
+
+    async with answering(echo) as gateway:
+        assert await asyncio.to_thread(gateway.get, "/readyz") == (503, {"got": "Bearer the key"})
+
+
+def test_where_nothing_listens_it_says_so(free_port: int) -> None:
+    with pytest.raises(NoGateway, match=f"127.0.0.1:{free_port}"):
+        Gateway("127.0.0.1", free_port).get("/readyz")
+
+
+@pytest.mark.parametrize(
+    ("listening", "reached"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.7", "192.0.2.7"), ("localhost", "localhost")],
+)
+def test_a_proxy_that_listens_everywhere_is_reached_by_loopback(listening: str, reached: str) -> None:
+    assert reachable_host(listening) == reached
+
+
+def test_a_discovered_model_is_preferred_and_the_order_kept() -> None:
+    models = [{"id": "a", "discovered": False}, {"id": "b", "discovered": True}, {"id": "c", "discovered": True}]
+
+    assert preferred_model(models) == "b"
+    assert preferred_model(models[:1]) == "a"
+    assert preferred_model([]) is None

@@ -1,0 +1,82 @@
+"""The lines of `freeaichat up`."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from shared.cli import narration
+from shared.cli.keys import Key
+from shared.models import Bot, Credentials, Outcome, SiteState, Visit
+
+SESSION = "12345678-1234-4123-8123-123456789abc"
+URL = "http://127.0.0.1:8080/v1"
+
+
+def a_state(*, source: str = "visit") -> SiteState:
+    credentials = Credentials.model_validate(
+        {
+            "site": "https://chat.example",
+            "ajax_url": "https://chat.example/wp-admin/admin-ajax.php",
+            "page_url": "https://chat.example/chat/",
+            "cookie": "",
+            "nonce": "0123456789",
+            "session_id": SESSION,
+            "source": source,
+            "captured_at": 1000.0,
+            "nonce_checked_at": 1000.0,
+        }
+    )
+    return SiteState(current=credentials, bots=tuple(Bot(id=number, name=f"Bot {number}") for number in range(12)))
+
+
+def a_visit(outcome: Outcome, *, reason: str = "") -> Visit:
+    steps = {"browser": 0.5, "page": 0.7, "read": 0.06, "confirm": 0.04}
+    return Visit(
+        id="v", site="https://chat.example", started_at=1.0, seconds=1.3, outcome=outcome, reason=reason, steps=steps
+    )
+
+
+def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
+    lines = narration.visit_lines(a_visit(Outcome.CAPTURED), a_state(), retry_seconds=None)
+
+    assert lines == [
+        "page visited: https://chat.example/chat/ (1.2 s)",
+        "credentials captured: 12 bots, cookie none, session 1234… (0.1 s)",
+    ]
+
+
+def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
+    lines = narration.visit_lines(a_visit(Outcome.NO_CHAT, reason="no chat there"), None, retry_seconds=30)
+
+    assert "no_chat" in lines[0]
+    assert "no chat there" in lines[0]
+    assert "in 30 s" in lines[1]
+
+
+def test_credentials_that_were_there_already_are_told_with_their_source() -> None:
+    assert narration.kept_line(a_state(), now=4600.0).endswith("session 1234…, captured 1 h ago")
+    assert "from the settings" in narration.kept_line(a_state(source="manual"), now=4600.0)
+
+
+def test_of_a_kept_key_only_the_place_is_told() -> None:
+    assert narration.key_line(Key("sk-secret", Path("/data/master.key"))) == "key: kept in /data/master.key"
+    assert "sk-secret" not in narration.key_line(Key("sk-secret"))
+    assert "no key" in narration.key_line(None)
+
+
+@pytest.mark.parametrize("value", ["plain", "with blanks and 'quotes' and $HOME"])
+def test_the_curl_line_survives_the_shell_with_any_key_and_model(value: str) -> None:
+    words = shlex.split(narration.curl_line(URL, "it's", Key(value)))
+
+    assert words[:3] == ["curl", "-N", f"{URL}/chat/completions"]
+    assert f"Authorization: Bearer {value}" in words
+    assert json.loads(words[-1])["model"] == "it's"
+
+
+def test_the_curl_line_reads_a_kept_key_from_its_file_when_pasted() -> None:
+    line = narration.curl_line(URL, "m", Key("sk-secret", Path("/a dir/master.key")))
+
+    assert "sk-secret" not in line
+    assert "$(cat '/a dir/master.key')" in line

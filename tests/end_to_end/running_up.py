@@ -1,0 +1,120 @@
+"""`freeaichat up` as a real process in front of the simulated site in another one."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import psutil
+
+READY_SECONDS = 30.0
+
+
+@dataclass
+class RunningUp:
+    """One running `freeaichat up`."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    http: aiohttp.ClientSession
+    started: float
+    output: list[str] = field(default_factory=list)
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        """The process the user started."""
+        return psutil.Process(self.process.pid)
+
+    def service(self, name: str) -> psutil.Process | None:
+        """The running child `python -m NAME`, if there is one just now."""
+        with suppress(psutil.NoSuchProcess):
+            for child in self.supervisor.children():
+                if child.cmdline()[-2:] == ["-m", name]:
+                    return child
+        return None
+
+    def everything(self) -> list[psutil.Process]:
+        """The supervisor and all processes below it."""
+        return [self.supervisor, *self.supervisor.children(recursive=True)]
+
+    async def ready(self) -> float:
+        """Wait until /readyz says so; the seconds since the start."""
+        deadline = monotonic() + READY_SECONDS
+        while monotonic() < deadline:
+            with suppress(aiohttp.ClientError):
+                async with self.http.get(f"{self.url}/readyz") as response:
+                    if response.status == 200:
+                        return monotonic() - self.started
+            await asyncio.sleep(0.02)
+        raise AssertionError("not ready in time:\n" + "".join(self.output))
+
+    async def chat(self, text: str, **fields: Any) -> Any:
+        """One whole answer's body; raises `aiohttp.ClientError` where none came."""
+        body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": text}], **fields}
+        async with self.http.post(f"{self.url}/v1/chat/completions", json=body) as response:
+            answer = await response.json()
+            response.raise_for_status()
+            return answer
+
+    async def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal to the supervisor and wait for its exit code."""
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@asynccontextmanager
+async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIterator[RunningUp]:
+    """`freeaichat up` on a free port, stopped at the end if it still runs."""
+    port = free_port()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
+    environment = {
+        **clean,
+        "FREEAICHAT_SITES": site_url,
+        "FREEAICHAT_DATA_DIR": str(data_dir),
+        "FREEAICHAT_PORT": str(port),
+        "FREEAICHAT_ENV_FILE": str(data_dir / "no.env"),
+        **settings,
+    }
+    started = monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shared.cli", "up"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with aiohttp.ClientSession() as http:
+        up = RunningUp(process, f"http://127.0.0.1:{port}", http, started)
+        reader = asyncio.create_task(_collect(process, up.output))
+        try:
+            yield up
+        finally:
+            if process.returncode is None:
+                await up.stop(signal.SIGTERM)
+            await reader
+
+
+async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        lines.append(line.decode())
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def pss_bytes(processes: list[psutil.Process]) -> int:
+    """Memory of *processes* together, shared pages counted once."""
+    return sum(process.memory_full_info().pss for process in processes)

@@ -1,0 +1,291 @@
+"""Repair of double-encoded replies: what is repaired, what is left alone, and that cuts never matter."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from proxy.protocol.encoding import MAX_HELD_CHARS, Repair
+
+ENCODINGS = ["latin-1", "cp1252"]
+PRIORS = [None, True, False]
+
+
+def twice(text: str, encoding: str) -> str:
+    """*text* encoded in UTF-8 and read as *encoding*, as browsers do: undefined bytes of cp1252 stay C1 controls."""
+    return "".join(shown(byte, encoding) for byte in text.encode())
+
+
+def shown(byte: int, encoding: str) -> str:
+    try:
+        return bytes([byte]).decode(encoding)
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+def repair(text: str, prior: bool | None = None) -> tuple[str, bool | None]:
+    return repair_pieces([text], prior)
+
+
+def repair_pieces(pieces: list[str], prior: bool | None = None) -> tuple[str, bool | None]:
+    filter_ = Repair(prior)
+    text = "".join(filter_.feed(piece) for piece in pieces)
+    return text + filter_.end(), filter_.verdict
+
+
+def cut(draw: st.DrawFn, text: str) -> list[str]:
+    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=15)))
+    return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+
+
+CHINESE = "你好！很高兴为你服务。这个问题可以分三步来解决：首先确认网络连接正常，其次检查配置。"
+RUSSIAN = "Вчера вечером мы долго гуляли по набережной и разговаривали о будущем."
+FRENCH = (
+    "Oui, c’est évident : l’été dernier, j’ai visité la région de Nîmes, où la chaleur était élevée. On y trouve des "
+    "arènes, des musées et des cafés très agréables."
+)
+GERMAN = (
+    "Für die Übung brauchen Sie nur wenige Geräte: Öl, Mehl und ein größeres Gefäß. Rühren Sie alles gründlich um, "
+    "lassen Sie es für fünf Minuten ruhen und fügen Sie schließlich die übrigen Gewürze hinzu. Möchten Sie es schärfer?"
+)
+DOUBLE_ENCODED = {
+    "a greeting": "你好",
+    "a Chinese sentence": CHINESE,
+    "traditional Chinese": "這座城市的圖書館藏書超過三十萬冊。",
+    "Chinese and English": "在 Python 中可以使用 `asyncio.gather()` 并发执行多个协程。",
+    "Chinese, then code": "示例如下：\n```python\nfor i in range(10):\n    print(i)\n```\n运行后会输出十个数字。",
+    "English, then Chinese": "Sure, here is the translation you asked for: 今天天气很好，我们去公园散步吧。",
+    "Japanese": "明日は雨が降るそうですから、傘を持って出かけたほうがいいと思います。",
+    "Korean": "오늘은 날씨가 맑아서 공원에서 산책하기 좋은 날입니다.",
+    "Russian": RUSSIAN,
+    "Greek": "Το καλοκαίρι περνάμε τις διακοπές μας σε ένα μικρό νησί.",
+    "Arabic": "في صباح يوم جميل خرجت مع أصدقائي إلى الحديقة.",
+    "Hindi": "आज सुबह मैं अपने दोस्त के साथ बाज़ार गया।",
+    "French": FRENCH,
+    "German": GERMAN,
+    "Vietnamese": "Buổi sáng ở làng quê rất yên bình. Tiếng gà gáy vang lên từ xa.",
+    "emoji": "🎉🥳 Yes! 💪",
+    "a family": "👨‍👩‍👧",
+    "box drawing": "┌──────┐\n│ name │\n└──────┘",
+    "what a double-encoding site says about this": f"`{twice('你好', 'latin-1')}` is what 你好 looks like: 编码错误。",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", DOUBLE_ENCODED.values(), ids=DOUBLE_ENCODED)
+def test_double_encoded_replies_are_repaired(text: str, encoding: str) -> None:
+    assert repair(twice(text, encoding)) == (text, True)
+
+
+SPARSE = {
+    "French": "Ça va très bien, merci !",
+    "German": "Straße nach München",
+    "English with an apostrophe": "I’m fine.",
+    "an emoji at the end": "Done. ✅",
+    "Spanish": "¿Qué tal?",
+    "one letter": "é",
+    "Russian": "Да.",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", SPARSE.values(), ids=SPARSE)
+def test_a_site_known_for_it_is_repaired_on_little_evidence(text: str, encoding: str) -> None:
+    assert repair(twice(text, encoding), prior=True) == (text, True)
+
+
+@pytest.mark.parametrize("text", ["é", "Straße", "Señor", "naïve"])
+def test_little_evidence_is_not_enough_where_nothing_is_known(text: str) -> None:
+    assert repair(twice(text, "cp1252")) == (twice(text, "cp1252"), None)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_site_known_as_clean_needs_more_evidence_but_is_not_trusted_for_ever(encoding: str) -> None:
+    assert repair(twice("你好", encoding), prior=False) == ("你好", True)
+    assert repair(twice(CHINESE, encoding), prior=False) == (CHINESE, True)
+    assert repair(twice("😀", encoding), prior=False)[1] is (True if encoding == "latin-1" else None)
+    assert repair(twice(FRENCH, "cp1252"), prior=False) == (twice(FRENCH, "cp1252"), None)
+
+
+def test_a_no_break_space_that_became_a_plain_one_is_repaired_too() -> None:
+    assert repair("ä½ å¥½") == ("你好", True)
+    assert repair("ä½ å¥½ï¼Œä¸–ç•Œ") == ("你好，世界", True)
+    assert repair("æ ‡é¢˜") == ("标题", True)
+    assert repair(twice(CHINESE, "latin-1").replace("\xa0", " ")) == (CHINESE, True)
+
+
+def test_a_plain_space_is_taken_for_nothing_else_where_no_sequence_follows() -> None:
+    assert repair("å¥½ä½ ") == ("å¥½ä½ ", False)
+    assert repair(twice(CHINESE, "cp1252") + "né… à") == (CHINESE + "né… à", True)
+
+
+MEANT = {
+    "an explanation": "`Ã©` is what é looks like when UTF-8 is read as Latin-1.",
+    "an explanation in ASCII": "If you see Ã© or â€™ in a page, its encoding is declared wrongly.",
+    "a quote with a plain space": "ä½ å¥½ is mojibake for 你好",
+    "a quote with a no-break space": "ä½\xa0å¥½ is mojibake for 你好",
+    "a longer quote": f'"{twice("你好，世界！欢迎光临", "cp1252")}" is what you get for 你好，世界！',
+    "a quote and nothing more": f"It then reads {twice('你好，世界', 'cp1252')} and nobody understands it.",
+    "a table": "| shown | meant |\n|---|---|\n| Ã¤ | ä |\n| Ã¶ | ö |\n| Ã¼ | ü |",
+    "a list in ASCII": "cafÃ©, rÃ©sumÃ©, naÃ¯ve and â€œquotesâ€\x9d are typical.",
+    "degrees in an example": "In the file it says 20 Â°C, so strip the Â.",
+    "French": FRENCH,
+    "French in capitals": "LE CAFÉ DE LA GARE À ORLÉANS",
+    "French quotes": "«CAFÉ» et «THÉ»",
+    "an ellipsis after é": "Il est né… à Paris",
+    "German": GERMAN,
+    "German quotes": "„Schön“, sagte er.",
+    "Spanish": "¿Qué tal? ¡Muy bien, señor!",
+    "Portuguese": "A SÃO PAULO, NÃO! Ã é uma letra com til; a maçã está boa.",
+    "Portuguese capitals": "AMANHÃ TRARÃO AS MAÇÃS",
+    "Italian": "Perché è così? È già lì.",
+    "Danish": "Smørrebrød på Ærø, hvor Å er ø",
+    "Icelandic": "Það er gott veður í dag.",
+    "Polish": "Ścieżka była stroma i śliska.",
+    "Vietnamese": "Buổi sáng ở làng quê rất yên bình.",
+    "English typography": "It’s “fine” – really… 5×10 ± 2 µm, © 2024",
+    "Chinese": CHINESE,
+    "Russian": RUSSIAN,
+    "emoji": "Sure 😀",
+    "box drawing": "┌──────┐\n│ name │\n└──────┘",
+    "Latin-1 signs": "£5 §3 ¶ ¬ · ¹ ² ³ ¼ ½ ¾",
+    "a word at the end": "Un café",
+    "a capital and a sign": "CAFÉ™ is a brand",
+    "control characters": "odd \x85 and \x9c bytes",
+}
+
+
+@pytest.mark.parametrize("prior", [None, False])
+@pytest.mark.parametrize("text", MEANT.values(), ids=MEANT)
+def test_text_that_is_meant_so_is_left_alone(text: str, prior: bool | None) -> None:
+    shown, verdict = repair(text, prior)
+
+    assert shown == text
+    assert verdict is not True
+
+
+@pytest.mark.parametrize("text", [FRENCH, GERMAN, RUSSIAN, CHINESE, MEANT["English typography"]])
+def test_a_clean_reply_of_a_site_that_was_repaired_before_is_left_alone(text: str) -> None:
+    assert repair(text, prior=True) == (text, False)
+
+
+def test_ascii_passes_at_once_and_shows_nothing() -> None:
+    filter_ = Repair()
+
+    assert [filter_.feed(piece) for piece in ("Hello", ",", " world")] == ["Hello", ",", " world"]
+    assert filter_.end() == ""
+    assert filter_.verdict is None
+
+
+def test_nothing_is_held_that_needs_no_decision() -> None:
+    filter_ = Repair()
+
+    assert filter_.feed("The caf") == "The caf"
+    assert filter_.feed("e or caf\xe9") == "e or caf"
+    assert filter_.feed(" is open") == "\xe9 is open"
+    assert filter_.verdict is False
+    assert filter_.feed("Ã©") == "Ã©"
+
+
+def test_a_repaired_reply_flows_again_once_decided() -> None:
+    filter_ = Repair()
+    for piece in twice(CHINESE, "cp1252"):
+        filter_.feed(piece)
+
+    assert filter_.verdict is True
+    assert filter_.feed("ä½") == ""
+    assert filter_.feed("\xa0å¥½!") == "你好!"
+    assert filter_.feed(" raw é and 你") == " raw é and 你"
+    assert filter_.end() == ""
+
+
+def test_what_is_broken_off_comes_out_as_it_came() -> None:
+    assert repair(twice(CHINESE, "latin-1") + "\xe4\xbd") == (CHINESE + "\xe4\xbd", True)
+    assert repair("Ã") == ("Ã", False)
+
+
+def test_the_evidence_of_a_long_reply_is_weighed_when_no_more_is_held() -> None:
+    long_french = FRENCH * 10
+
+    assert repair(twice(long_french, "cp1252")) == (long_french, True)
+    assert repair(f"`Ã©` {'and so on ' * 60} {twice(FRENCH, 'cp1252')}")[1] is None
+
+
+any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
+# Characters that sequences are made of, their neighbours, and a few that belong to none.
+odd_text = st.text(alphabet="aé -\xa0\x80\x9f…€™œÂÃÄâäåãðôíà½¥¿»Ÿ你\n", max_size=80)
+sequences = st.sampled_from("éüñ’€中文字я😀").flatmap(
+    lambda character: st.sampled_from([twice(character, encoding) for encoding in ENCODINGS])
+)
+seeded = st.builds("{}{}{}".format, odd_text, st.lists(sequences, max_size=40).map("".join), odd_text)
+
+
+@given(st.data(), seeded, st.sampled_from(PRIORS))
+def test_cuts_change_neither_text_nor_verdict(data: st.DataObject, text: str, prior: bool | None) -> None:
+    pieces = data.draw(st.composite(cut)(text))
+
+    assert repair_pieces(pieces, prior) == repair(text, prior)
+    assert repair_pieces(list(text), prior) == repair(text, prior)
+
+
+@given(seeded, st.sampled_from(PRIORS))
+def test_only_whole_sequences_ever_change(text: str, prior: bool | None) -> None:
+    assume(" " not in text)
+    shown, verdict = repair(text, prior)
+
+    assert shown == (repair_naively(text) if verdict else text)
+
+
+def repair_naively(text: str) -> str:
+    codes = [character.encode("cp1252", "ignore") or character.encode("latin-1", "ignore") for character in text]
+    repaired, at = "", 0
+    while at < len(text):
+        for length in (2, 3, 4):
+            code = codes[at : at + length]
+            try:
+                decoded = b"".join(code).decode() if all(code) and len(code) == length else ""
+            except UnicodeDecodeError:
+                continue
+            if len(decoded) == 1:
+                repaired, at = repaired + decoded, at + length
+                break
+        else:
+            repaired, at = repaired + text[at], at + 1
+    return repaired
+
+
+@given(st.data(), any_text, st.lists(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=8), any_text)
+def test_eight_chinese_characters_are_enough(data: st.DataObject, before: str, chinese: list[str], after: str) -> None:
+    text = before + "".join(chinese) + after
+    encoding = data.draw(st.sampled_from(ENCODINGS))
+    pieces = data.draw(st.composite(cut)(twice(text, encoding)))
+
+    assert repair_pieces(pieces) == (text, True)
+
+
+@given(st.data(), st.lists(sequences, max_size=7), st.characters(min_codepoint=0x4E00, codec="utf-8"), seeded)
+def test_one_foreign_character_before_enough_evidence_proves_a_reply_clean(
+    data: st.DataObject, begun: list[str], foreign: str, rest: str
+) -> None:
+    text = "".join(begun) + foreign + rest
+    pieces = data.draw(st.composite(cut)(text))
+
+    assert repair_pieces(pieces) == (text, False)
+
+
+@given(any_text, st.sampled_from(PRIORS))
+def test_ordinary_unicode_text_stays_as_it_is(text: str, prior: bool | None) -> None:
+    assume(repair_naively(text) == text)
+    assert repair(text, prior)[0] == text
+
+
+@given(st.lists(seeded), st.sampled_from(PRIORS))
+def test_what_is_held_back_is_bounded(pieces: list[str], prior: bool | None) -> None:
+    filter_ = Repair(prior)
+    fed = given_out = 0
+    for piece in pieces:
+        fed += len(piece)
+        given_out += len(filter_.feed(piece))
+        if not filter_.verdict:
+            assert fed - given_out < MAX_HELD_CHARS

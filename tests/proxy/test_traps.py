@@ -1,0 +1,112 @@
+"""The upstream's traps: texts it would lose, misroute or garble."""
+
+import base64
+
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 40).decode()
+
+
+def given(site: SimulatedSite) -> str:
+    """What the model got as the user's message."""
+    return site.model_calls[-1].messages[-1]["content"]
+
+
+@pytest.mark.parametrize("text", ["0", " 0 ", "00", "false", "null", "[]", "{}", "/image a cat", "/generate x"])
+async def test_texts_the_site_would_trip_over_arrive(proxy: RunningProxy, site: SimulatedSite, text: str) -> None:
+    answer = await proxy.chat(text)
+
+    assert answer.status == 200, answer.body
+    assert given(site).strip() == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"stream_context": "content_writer", "x": 1}',
+        ' {"stream_\\u0063ontext": "ai_forms"}\n',
+        '{"stream_context":"nonsense"}',
+    ],
+)
+async def test_a_json_message_is_not_misrouted(proxy: RunningProxy, site: SimulatedSite, text: str) -> None:
+    answer = await proxy.chat(text)
+
+    assert answer.status == 200, answer.body
+    assert text.strip() in given(site)
+
+
+async def test_nul_and_half_a_surrogate_pair_do_not_empty_the_message(proxy: RunningProxy, site: SimulatedSite) -> None:
+    raw = b'{"model":"gpt-4o-mini-helper","messages":[{"role":"user","content":"a\\u0000b \\ud83d c"}]}'
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", data=raw) as response:
+        assert response.status == 200, await response.text()
+
+    assert given(site) == "ab \ufffd c"
+
+
+async def test_an_image_without_text_gets_some(proxy: RunningProxy, site: SimulatedSite) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": PNG}}]
+
+    answer = await proxy.chat({"role": "user", "content": parts}, model="vision-bot-视觉")
+
+    assert "images=1" in answer.text
+    assert given(site)
+
+
+async def test_an_image_with_text_arrives_with_it(proxy: RunningProxy, site: SimulatedSite) -> None:
+    parts = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": PNG}}]
+
+    answer = await proxy.chat({"role": "user", "content": parts}, model="vision-bot-视觉")
+
+    assert "images=1" in answer.text
+    assert given(site) == "look"
+
+
+@pytest.mark.parametrize("mode", ["burst", "bytewise", "keepalive"])
+async def test_however_the_deltas_are_cut_the_text_is_whole(proxy: RunningProxy, mode: str) -> None:
+    answer = await proxy.chat(f"[[mode:{mode}]] hi")
+
+    assert '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\nprior=0 images=0 END' in answer.text
+
+
+async def test_an_empty_first_delta_is_no_text(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("hi", model="deepseek-bot")
+
+    assert answer.text.startswith("[deepseek-chat] You said: hi")
+
+
+async def test_one_long_event_arrives_whole(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("[[one_event:2000000]]")
+
+    assert len(answer.text.encode()) == 2_000_000
+
+
+async def test_a_long_message_in_any_script_arrives_whole(proxy: RunningProxy, site: SimulatedSite) -> None:
+    text = "你好 <b>x</b> & 😀 " * 20_000
+
+    assert (await proxy.chat(text)).status == 200
+    assert given(site).strip() == text.strip()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_double_encoded_reply_is_repaired(proxy: RunningProxy, stream: bool) -> None:
+    message = {"role": "user", "content": "[[mojibake]] hi"}
+    if stream:
+        chunks = await proxy.openai.chat.completions.create(
+            model="gpt-4o-mini-helper",
+            messages=[message],  # type: ignore[list-item]
+            stream=True,
+        )
+        text = "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+    else:
+        text = (await proxy.chat(message)).text
+
+    assert '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash' in text
+
+
+async def test_text_that_is_meant_to_look_odd_is_left_alone(proxy: RunningProxy) -> None:
+    odd = "In Latin-1, 你好 reads ä½\xa0å¥½ and é reads Ã©."
+
+    assert odd in (await proxy.chat(f"[[say:{odd}]]")).text

@@ -1,0 +1,85 @@
+"""The switches of the simulated site. All may be changed while it runs; each has one meaning."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+PAGES = (
+    "inline",  # the chats are in the page
+    "popup",  # the attribute sits on the popup's outer wrapper
+    "late",  # a script adds the chats after `late_ms`
+    "blank",  # no chat and no link
+    "links",  # no chat, but links; /chat/ has it
+    "bare_form",  # no data-config; a form whose script sends the requests itself
+    "challenge",  # a bot check instead of the page
+    "endless_blank",  # the page never finishes, and the chat never comes
+    "endless_chat",  # the page never finishes, but the chat is there
+    "download",  # the address gives a file
+    "redirects",  # the address leads to itself
+    "busy",  # a script that never ends
+    "dialogs",  # alert() while loading, and a question before leaving
+)
+
+
+@dataclass
+class Behaviour:
+    """How the site behaves. Times are in seconds unless the name says otherwise."""
+
+    # The page at / (the other pages always have their chats, unless `challenge_ajax` covers the whole site).
+    page: str = "inline"
+    page_status: int = 200  # anything else: an error page with this status
+    page_delay: float = 0.0  # before the page's headers
+    late_ms: int = 500
+    page_cookies: list[str] = field(default_factory=list)  # whole Set-Cookie values, sent as they are
+    makes_guest_id: bool = True  # the page's script keeps aipkit_guest_uuid in local storage
+    stale_page_nonce: bool = False  # as from a page cache: the nonce in the page is long expired
+    page_nonce: str | None = None  # instead of the real one
+    extra_resources: bool = False  # images, fonts, media, styles, and a script from another port
+    hanging_script: bool = False  # a script tag in the page whose request is never answered
+
+    # Nonces (PROTOCOL 3)
+    nonce_life: float = 86400.0
+    nonce_action: bool = True  # False: the action is not there (400, `0`)
+    cookie_bound_nonce: bool = False  # the nonce belongs to a cookie that the page sets, and fails without it
+
+    # admin-ajax
+    challenge_ajax: bool = False  # the bot check stands before admin-ajax too
+    ajax_status: int = 0  # 429, 500, 502 ...: admin-ajax answers this instead; 0: it works
+    ajax_status_action: str = ""  # ... only for this action
+    ajax_status_times: int = -1  # ... only so many times; -1: always
+    ajax_delay: float = 0.0
+    cache_key_seconds: float = 60.0
+    post_max_size: int = 64 << 20  # bytes; PHP drops a larger body
+    body_limit: int = 1 << 30  # bytes; the web server refuses a larger body
+
+    # Checks before the model (PROTOCOL 7)
+    banned_words: list[str] = field(default_factory=list)
+    banned_ips: list[str] = field(default_factory=list)
+    flagged_words: list[str] = field(default_factory=list)  # OpenAI moderation
+    stream_error: str = ""  # refuse with this text, right before the message is logged
+    language: str = "en"  # "de": the site's error texts are German
+    quota_text: str = "You have reached your quota for this period."
+
+    # The stream
+    first_delta_delay: float = 0.0
+    delta_delay: float = 0.0  # between pieces, unless the message says [[delay:S]]
+    upstream_timeout: float = 120.0  # of the whole call to the model
+    drop_done: bool = False  # the stream ends without `done`
+    cut_connection_after: int = -1  # break the TCP connection after so many deltas; -1: never
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set fields by name. Raises ValueError for an unknown name or a value of another type."""
+        known = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"unknown switch: {name}")
+            setattr(self, name, _like(name, value, known[name]))
+
+
+def _like(name: str, value: Any, current: Any) -> Any:
+    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if current is not None and type(value) is not type(current):
+        raise ValueError(f"{name} must be {type(current).__name__}")
+    if name == "page" and value not in PAGES:
+        raise ValueError(f"unknown page {value}; one of: {', '.join(PAGES)}")
+    return value

@@ -1,0 +1,179 @@
+"""The site's pages. The one at `/` takes the form that `Behaviour.page` names."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tests.site.bots import SiteBot
+from tests.site.challenge import challenge
+from tests.site.markup import PageFacts, inline_chat, popup_chat
+from tests.site.nonces import BOUND_COOKIE
+from tests.site.resources import SCRIPT_PATH, resource_tags
+from tests.site.wire import html
+
+if TYPE_CHECKING:
+    from tests.site.server import SimulatedSite
+
+# Whole Set-Cookie values whose characters need care, for `Behaviour.page_cookies`.
+ODD_COOKIES = (
+    "session_mark=a|b,c$d%20e; Path=/",
+    'quoted="x y\\z"; Path=/; HttpOnly',
+    "kept=1=2==; Path=/; Max-Age=86400; SameSite=Lax",
+    "hidden=$HOME'`; Path=/; Max-Age=86400; HttpOnly",
+)
+LATE_PATH = "/late-chats/"
+_POST_IDS = {"/chat/": 18, "/all/": 19, "/": 20, "/draft/": 22}
+_PLAIN_PAGES = {"/about/": "About us", "/contact/": "Contact", "/blog/": "Blog"}
+_BUSY = "<script>for (;;) {}</script>"
+_DIALOGS = """<script>
+window.addEventListener("beforeunload", (event) => { event.preventDefault(); event.returnValue = "Leave?"; });
+alert("Welcome!");
+</script>"""
+_PLAIN_FORM = """<form class="plain_chat" onsubmit="return false"><div class="aipkit_chat_messages"></div>
+<textarea name="message" placeholder="Ask anything"></textarea>
+<button type="button" class="aipkit_chat_action_btn">Send</button></form>"""
+
+_BODIES = {
+    "late": '<div id="late"></div>',
+    "links": "<p>Welcome. Our assistant is on its own page.</p>",
+    "bare_form": _PLAIN_FORM,
+    "busy": _BUSY,
+}
+
+
+async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> web.StreamResponse:
+    """Answer a request for *path* (below the site's base path)."""
+    site.record(request, "", dict(request.query))
+    if path == LATE_PATH:
+        return html(request, _inline(site, request, _shown(site), "/"))
+    if path == "/":
+        await asyncio.sleep(site.behaviour.page_delay)
+        return await _home(site, request)
+    if path in _POST_IDS:
+        return _finished(site, request, html(request, _document(site, request, _chats(site, request, path))))
+    if path in _PLAIN_PAGES:
+        return html(request, _document(site, request, f"<h1>{_PLAIN_PAGES[path]}</h1>"))
+    return html(request, _document(site, request, "<h1>Page not found</h1>"), 404)
+
+
+async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamResponse:
+    behaviour = site.behaviour
+    if behaviour.page_status != 200:
+        text = "<p>There has been a critical error on this website.</p>"
+        return html(request, f"<html><body>{text}</body></html>", behaviour.page_status)
+    match behaviour.page:
+        case "challenge":
+            return challenge(request)
+        case "redirects":
+            return web.Response(status=302, headers={"Location": site.url})
+        case "download":
+            headers = {"Content-Disposition": 'attachment; filename="report.bin"'}
+            return web.Response(body=b"\0" * 1000, content_type="application/octet-stream", headers=headers)
+        case "endless_blank" | "endless_chat":
+            return await _endless(site, request)
+        case _:
+            return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+
+
+def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
+    kind = site.behaviour.page
+    if kind in {"inline", "dialogs"}:
+        return (_DIALOGS if kind == "dialogs" else "") + _chats(site, request, "/")
+    if kind == "popup":
+        return _popups(site, request)
+    return _BODIES.get(kind, "<p>Nothing here yet.</p>")
+
+
+async def _endless(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamResponse:
+    body = _chats(site, request, "/") if site.behaviour.page == "endless_chat" else "<p>Loading</p>"
+    head = _document(site, request, body).removesuffix("</body></html>\n")
+    response = web.StreamResponse(headers={"Content-Type": "text/html; charset=UTF-8"})
+    with site.unfinished_pages.counted():
+        await response.prepare(request)
+        await response.write(head.encode())
+        await asyncio.Event().wait()
+    return response
+
+
+def _finished(site: "SimulatedSite", request: web.BaseRequest, response: web.Response) -> web.Response:
+    """Add the page's cookies."""
+    if site.behaviour.cookie_bound_nonce:
+        response.headers.add("Set-Cookie", f"{BOUND_COOKIE}={_token(request)}; Path=/; HttpOnly")
+    for cookie in site.behaviour.page_cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+def _token(request: web.BaseRequest) -> str:
+    """The visitor's token: the one he has, or one made for this request."""
+    if BOUND_COOKIE in request.cookies:
+        return request.cookies[BOUND_COOKIE]
+    if "token" not in request:
+        request["token"] = secrets.token_hex(16)
+    return str(request["token"])
+
+
+def _shown(site: "SimulatedSite") -> list[SiteBot]:
+    return [bot for bot in site.bots.values() if bot.published and not bot.popup]
+
+
+def _chats(site: "SimulatedSite", request: web.BaseRequest, path: str) -> str:
+    bots = list(site.bots.values())
+    drafts = [bot for bot in bots if not bot.published]
+    shown = _shown(site) or bots
+    on_page = {
+        "/chat/": shown[:1],
+        "/draft/": [*drafts, shown[0], shown[0]],
+        "/all/": [*shown, shown[0]],
+        "/": shown,
+    }
+    return _inline(site, request, on_page[path], path)
+
+
+def _popups(site: "SimulatedSite", request: web.BaseRequest) -> str:
+    """The popups of the page at `/`; where the site has none, all its chats as popups."""
+    facts = _facts(site, request, "/")
+    bots = [bot for bot in site.bots.values() if bot.popup] or _shown(site)
+    return "".join(popup_chat(bot, facts) for bot in bots)
+
+
+def _inline(site: "SimulatedSite", request: web.BaseRequest, bots: Sequence[SiteBot], path: str) -> str:
+    facts = _facts(site, request, path)
+    return "".join(inline_chat(bot, facts) for bot in bots)
+
+
+def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFacts:
+    behaviour = site.behaviour
+    token = _token(request) if behaviour.cookie_bound_nonce else ""
+    nonce = site.nonces.current(token, ticks_ago=5 if behaviour.stale_page_nonce else 0)
+    shown = nonce if behaviour.page_nonce is None else behaviour.page_nonce
+    return PageFacts(site.ajax_url, shown, _POST_IDS[path])
+
+
+def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str:
+    links = [("/", "Home"), ("/about/", "About us"), ("/contact/", "Contact"), ("/blog/", "Blog")]
+    if site.behaviour.page != "blank":
+        links.insert(2, ("/chat/", "Chat with our AI"))
+    nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
+    script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
+    return (
+        '<!DOCTYPE html>\n<html lang="en-US"><head><meta charset="UTF-8"><title>A site with a chat</title>\n'
+        f"<script>window.simulatedSite = {_script_settings(site, request)};</script>\n{script}\n</head>\n"
+        f'<body class="page"><nav><ul>{nav}</ul></nav>\n<main>\n{body}</main>\n{resource_tags(site)}</body></html>\n'
+    )
+
+
+def _script_settings(site: "SimulatedSite", request: web.BaseRequest) -> str:
+    behaviour = site.behaviour
+    settings: dict[str, object] = {"makesGuestId": behaviour.makes_guest_id}
+    if behaviour.page == "late":
+        settings |= {"lateUrl": f"{site.base_path}{LATE_PATH}", "lateMs": behaviour.late_ms}
+    if behaviour.page == "bare_form":
+        facts = _facts(site, request, "/")
+        first = (_shown(site) or list(site.bots.values()))[0]
+        settings["plainChat"] = {"botId": first.id, "ajaxUrl": facts.ajax_url, "nonce": facts.nonce, "postId": 0}
+    return json.dumps(settings)
