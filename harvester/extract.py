@@ -51,7 +51,7 @@ def read_page(
             or (page.nonce if page else "")
             or next((one.nonce for one in observed if one.nonce), "")
         ),
-        session_id=_usable(local_storage.get(GUEST_ID_KEY, "")) or next((one.session_id for one in told), ""),
+        session_id=session_of(local_storage) or next((one.session_id for one in told), ""),
         post_id=page.post_id if page else next((one.post_id for one in told if one.post_id), 0),
         bots=page.bots if page else tuple(Bot(id=number, name="") for number in _bot_ids(observed)),
         greeting=_greeting(page.image_triggers if page else ()),
@@ -60,10 +60,7 @@ def read_page(
 
 def session_of(local_storage: Mapping[str, str]) -> str:
     """The guest id that the page keeps, if it is one the site takes."""
-    return _usable(local_storage.get(GUEST_ID_KEY, ""))
-
-
-def _usable(session_id: str) -> str:
+    session_id = local_storage.get(GUEST_ID_KEY, "")
     return session_id if len(session_id) <= MAX_SESSION_ID else ""
 
 

@@ -30,6 +30,19 @@ _WIDGETS = (  # parts of the addresses of the scripts and frames that show a che
     ("recaptcha.net", "reCAPTCHA"),
     ("captcha-delivery.com", "DataDome"),
 )
+_NET_ERRORS = {  # Chromium's names, without `net::ERR_`
+    "NAME_NOT_RESOLVED": "the site's name cannot be resolved; check the address and this machine's network",
+    "INTERNET_DISCONNECTED": "this machine has no network",
+    "CONNECTION_REFUSED": "the site refuses connections",
+    "CONNECTION_TIMED_OUT": "the site cannot be reached",
+    "ADDRESS_UNREACHABLE": "the site cannot be reached",
+    "TOO_MANY_REDIRECTS": "the page redirects in a circle",
+    "ABORTED": "the address gives no page (an empty answer or a download)",
+    "UNSAFE_PORT": "browsers open no connection to this port",
+}
+_PASSING = frozenset(
+    {"CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"}
+)
 _INTERSTITIAL_LINKS = 5  # a page with more links than this is a page of the site that has a protected form
 _CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
 
@@ -61,6 +74,15 @@ def refusal(status: int) -> str | None:
     if status == 429:
         return "the site answered with HTTP 429: too many requests from this address"
     return None
+
+
+def net_error(code: str) -> tuple[str, bool]:
+    """What one of Chromium's network errors (without `net::ERR_`) means, and whether trying again at once may help."""
+    if code in _NET_ERRORS:
+        return _NET_ERRORS[code], False
+    if code.startswith("CERT_"):
+        return f"the site's certificate is not accepted ({code})", False
+    return f"the connection to the site failed ({code})", code in _PASSING
 
 
 def is_from_cache(headers: Mapping[str, str]) -> bool:

@@ -104,7 +104,7 @@ class Repair:
 
     def _leading_ascii(self) -> str:
         """Take ASCII text off the front of what is held: it waits for no decision."""
-        if self._weighed or not (match := _ASCII.match(self._held)):
+        if not (match := _ASCII.match(self._held)):
             return ""
         self._held = self._held[match.end() :]
         self._sent += match.end()
@@ -113,7 +113,7 @@ class Repair:
     def _count(self, view: str, token: re.Match[str]) -> None:
         start, end = token.span()
         self._suspicious += end - start
-        self._points += end - start - (2 if " " in token[0] else 1)
+        self._points += end - start - 1
         if _C1_CONTROL.search(self._held, start, end) and self._held[start:end] == view[start:end]:
             self._points += _CONTROL_POINTS
 

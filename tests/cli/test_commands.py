@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.models import Outcome, Visit
-from shared.store import open_store
 from tests.cli.processes import FREEAICHAT, clean_environment
 from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -210,13 +209,6 @@ async def test_doctor_tells_a_challenge(alone: CommandLine, site: SimulatedSite)
 
     assert "warn  site" in done.output
     assert "--headed" in done.output
-
-
-async def test_status_reads_what_another_program_stored(alone: CommandLine, tmp_path: Path) -> None:
-    async with open_store(f"sqlite:///{tmp_path}/alone/freeaichat.db"):
-        done = await alone("status", "--json")
-
-    assert json.loads(done.output)["store"]["schema"] >= 1
 
 
 async def test_the_proxy_shows_the_key_it_makes_once(alone: CommandLine, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from typing import Any
 
 import aiohttp
 import psutil
+
+from tests.needs import FREEAICHAT
 
 READY_SECONDS = 30.0
 
@@ -85,7 +86,7 @@ async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIte
     }
     started = monotonic()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shared.cli", "up"),
+        *(FREEAICHAT, "up"),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

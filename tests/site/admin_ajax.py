@@ -55,7 +55,7 @@ async def _run(
         case "aipkit_get_conversation_history" | "aipkit_delete_single_conversation" if request.method == "POST":
             return _conversation(site, request, action, form)
         case _:
-            return ajax_zero(request)
+            return ajax_zero(request, action)
 
 
 def _nonce(site: "SimulatedSite", request: web.BaseRequest, fields: Fields) -> web.Response:

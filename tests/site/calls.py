@@ -75,10 +75,10 @@ def keep_answer(
 
 
 def new_message_id() -> str:
-    """`aipkit-msg-<13 hex>.<8 digits>`, made like PHP's uniqid."""
+    """`aipkit-msg-` and what PHP's uniqid gives with more entropy: 13 hex digits and a number below 10."""
     micros = time.time_ns() // 1000
     unique = f"{micros // 1_000_000:08x}{micros % 1_000_000:05x}"
-    return f"aipkit-msg-{unique}.{secrets.randbelow(10**8):08d}"
+    return f"aipkit-msg-{unique}{secrets.randbelow(10)}.{secrets.randbelow(10**8):08d}"
 
 
 def _details(call: ModelCall, output_tokens: int, *, has_state: bool) -> dict[str, Any]:

@@ -18,7 +18,10 @@ def _hex_id(prefix: str) -> str:
 
 @dataclass
 class Dialect:
-    """One turn's events besides its text. Each item of an iterator is one HTTP chunk."""
+    """One turn's events besides its text, as chat-completions upstreams send them (DeepSeek, xAI, OpenAI's older API).
+
+    Each item of an iterator is one HTTP chunk.
+    """
 
     bot: SiteBot
     web_search: bool
@@ -29,7 +32,7 @@ class Dialect:
         """What comes before the text."""
         if self.web_search and self.bot.provider == "xAI":
             yield self._searching()
-        if self.bot.provider != "OpenAI" or self.bot.chat_completions:
+        if self.bot.provider != "OpenAI":
             yield delta("")
 
     def closing(self, text: str) -> Iterator[bytes]:

@@ -156,7 +156,7 @@ def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFa
 
 def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str:
     links = [("/", "Home"), ("/about/", "About us"), ("/contact/", "Contact"), ("/blog/", "Blog")]
-    if site.behaviour.page != "blank":
+    if site.behaviour.page in {"inline", "links"}:
         links.insert(2, ("/chat/", "Chat with our AI"))
     nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
     script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
@@ -169,10 +169,11 @@ def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str
 
 def _script_settings(site: "SimulatedSite", request: web.BaseRequest) -> str:
     behaviour = site.behaviour
+    is_home = request.path == f"{site.base_path}/"
     settings: dict[str, object] = {"makesGuestId": behaviour.makes_guest_id}
-    if behaviour.page == "late":
+    if is_home and behaviour.page == "late":
         settings |= {"lateUrl": f"{site.base_path}{LATE_PATH}", "lateMs": behaviour.late_ms}
-    if behaviour.page == "bare_form":
+    if is_home and behaviour.page == "bare_form":
         facts = _facts(site, request, "/")
         first = (_shown(site) or list(site.bots.values()))[0]
         settings["plainChat"] = {"botId": first.id, "ajaxUrl": facts.ajax_url, "nonce": facts.nonce, "postId": 0}

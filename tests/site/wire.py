@@ -60,10 +60,11 @@ def nonce_json(request: web.BaseRequest, nonce: str) -> web.Response:
     return _response(200, headers | _AJAX_FIRST | _FRAMES | _EXPIRES | _NO_CACHE, body)
 
 
-def ajax_zero(request: web.BaseRequest) -> web.Response:
-    """WordPress' answer where no action runs: 400 and `0`."""
+def ajax_zero(request: web.BaseRequest, action: str) -> web.Response:
+    """WordPress' answer where no action runs: 400 and `0`. Without any action it comes with fewer headers."""
     headers = _headers(request, "text/html; charset=UTF-8")
-    return _response(400, headers | _AJAX_FIRST | _FRAMES | _EXPIRES | _NO_CACHE, b"0")
+    more = _AJAX_FIRST | _FRAMES if action else {"X-Robots-Tag": "noindex"}
+    return _response(400, headers | more | _EXPIRES | _NO_CACHE, b"0")
 
 
 def html(request: web.BaseRequest, text: str, status: int = 200, more: dict[str, str] | None = None) -> web.Response:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 _IDS = {
-    "message": r"aipkit-msg-[0-9a-f]{13}\.?[0-9]{8}",
+    "message": r"aipkit-msg-[0-9a-f]{13}[0-9]\.?[0-9]{8}",
     "client": r"aipkit-client-msg-[0-9]+-[0-9]+-[0-9a-z]+",
     "resp": r"resp_[0-9a-f]{32}",
     "item": r"(?:msg|ws)_[0-9a-f]{32}",

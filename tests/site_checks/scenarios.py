@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from tests.site_checks.raw import RawAnswer, multipart, post
-from tests.site_checks.visitor import Visitor
+from tests.site_checks.visitor import URLENCODED, Visitor
 
 Scenario = Callable[[Visitor], Awaitable[RawAnswer]]
 SCENARIOS: dict[str, Scenario] = {}
@@ -95,13 +95,13 @@ async def _nonce(visitor: Visitor) -> RawAnswer:
 
 @_scenario("02b-cache-post-urlencoded.http")
 async def _urlencoded(visitor: Visitor) -> RawAnswer:
-    return await visitor.store("urlencoded & plus + percent %41 世界", plain=True)
+    return await visitor.store("urlencoded & plus + percent %41 世界", 5, URLENCODED)
 
 
 @_scenario("03b-stream-ok-2nd-turn.http")
 async def _second_turn(visitor: Visitor) -> RawAnswer:
     await visitor.say("Hello 世界 😀")
-    answer = await visitor.store("urlencoded & plus + percent %41 世界", plain=True)
+    answer = await visitor.store("urlencoded & plus + percent %41 世界", 5, URLENCODED)
     return await visitor.stream(json.loads(answer.body)["data"]["cache_key"])
 
 

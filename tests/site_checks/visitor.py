@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 from tests.site import SimulatedSite
 from tests.site_checks.raw import RawAnswer, get, multipart, post, urlencoded
 
+URLENCODED = "urlencoded"  # among the headers: the form's other encoding
+
 
 class Visitor:
     """One guest of the site, in one conversation unless told otherwise."""
@@ -15,7 +17,7 @@ class Visitor:
         self.conversation = "015a0567-ad61-4623-9f8e-8c5307b40878"
         self.sent = 0
 
-    async def store(self, text: str, bot: int = 5, *headers: str, plain: bool = False, **more: str) -> RawAnswer:
+    async def store(self, text: str, bot: int = 5, *headers: str, **more: str) -> RawAnswer:
         """Step 1."""
         self.sent += 1
         fields = {
@@ -25,8 +27,8 @@ class Visitor:
             "bot_id": str(bot),
             "user_client_message_id": f"aipkit-client-msg-{bot}-17953959335{self.sent:02}-vwguu",
         } | more
-        body, content_type = urlencoded(fields) if plain else multipart(fields)
-        return await post(self.site.ajax_url, body, content_type, *headers)
+        form = urlencoded if URLENCODED in headers else multipart
+        return await post(self.site.ajax_url, *form(fields), *(header for header in headers if header != URLENCODED))
 
     async def key(self, text: str = "x", bot: int = 5, **more: str) -> str:
         """The key of a stored message."""

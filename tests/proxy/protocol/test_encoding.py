@@ -115,6 +115,12 @@ def test_a_no_break_space_that_became_a_plain_one_is_repaired_too() -> None:
     assert repair(twice(CHINESE, "latin-1").replace("\xa0", " ")) == (CHINESE, True)
 
 
+def test_damaged_characters_may_arrive_in_pieces() -> None:
+    for text in ("ä½ å¥½", "æ ‡é¢˜", twice(CHINESE, "cp1252") + "ä½ ðŸ˜€æ ‡é¢˜"):
+        assert repair_pieces(list(text)) == repair(text)
+        assert repair(text)[0].endswith(("你好", "标题"))
+
+
 def test_a_plain_space_is_taken_for_nothing_else_where_no_sequence_follows() -> None:
     assert repair("å¥½ä½ ") == ("å¥½ä½ ", False)
     assert repair(twice(CHINESE, "cp1252") + "né… à") == (CHINESE + "né… à", True)
@@ -127,8 +133,9 @@ MEANT = {
     "a quote with a no-break space": "ä½\xa0å¥½ is mojibake for 你好",
     "a longer quote": f'"{twice("你好，世界！欢迎光临", "cp1252")}" is what you get for 你好，世界！',
     "a quote and nothing more": f"It then reads {twice('你好，世界', 'cp1252')} and nobody understands it.",
+    "a quote at the end": f"It then reads {twice('你好', 'cp1252')}",
     "a table": "| shown | meant |\n|---|---|\n| Ã¤ | ä |\n| Ã¶ | ö |\n| Ã¼ | ü |",
-    "a list in ASCII": "cafÃ©, rÃ©sumÃ©, naÃ¯ve and â€œquotesâ€\x9d are typical.",
+    "a list in ASCII": "cafÃ©, rÃ©sumÃ©, naÃ¯ve, â€œquotesâ€\x9d and â€œmoreâ€\x9d are typical.",
     "degrees in an example": "In the file it says 20 Â°C, so strip the Â.",
     "French": FRENCH,
     "French in capitals": "LE CAFÉ DE LA GARE À ORLÉANS",
@@ -196,7 +203,8 @@ def test_a_repaired_reply_flows_again_once_decided() -> None:
     assert filter_.verdict is True
     assert filter_.feed("ä½") == ""
     assert filter_.feed("\xa0å¥½!") == "你好!"
-    assert filter_.feed(" raw é and 你") == " raw é and 你"
+    assert filter_.feed(" raw é, € and 你™") == " raw é, € and 你™"
+    assert filter_.feed("€ ä½\xa0!") == "€ 你!"
     assert filter_.end() == ""
 
 
@@ -205,11 +213,33 @@ def test_what_is_broken_off_comes_out_as_it_came() -> None:
     assert repair("Ã") == ("Ã", False)
 
 
+@pytest.mark.parametrize(
+    "invalid", ["à\x80\x80", "í\xa0\x80", "ð\x80\x80\x80", "ô\x90\x80\x80", "À\xaf", "õ\x80\x80\x80"]
+)
+def test_only_valid_utf_8_is_evidence_or_repaired(invalid: str) -> None:
+    assert repair(invalid, prior=True) == (invalid, False)
+    assert repair(twice(CHINESE, "latin-1") + invalid) == (CHINESE + invalid, True)
+
+
+def test_the_decision_falls_with_the_last_point_that_was_missing() -> None:
+    character = twice("中", "latin-1")  # two points
+    filter_ = Repair()
+
+    assert filter_.feed(character * 31) == ""
+    assert filter_.feed(character) == "中" * 32
+    assert repair(f"word {character} " * 8)[1] is True
+    assert repair(f"word {character} " * 7)[1] is None
+
+
 def test_the_evidence_of_a_long_reply_is_weighed_when_no_more_is_held() -> None:
     long_french = FRENCH * 10
 
     assert repair(twice(long_french, "cp1252")) == (long_french, True)
-    assert repair(f"`Ã©` {'and so on ' * 60} {twice(FRENCH, 'cp1252')}")[1] is None
+    filter_ = Repair()
+    assert filter_.feed(f"`Ã©` {'and so on ' * 50}") == "`"
+    assert len(filter_.feed("and so on ")) > MAX_HELD_CHARS
+    assert filter_.feed(twice(FRENCH, "cp1252")) == twice(FRENCH, "cp1252")
+    assert filter_.verdict is None
 
 
 any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)

@@ -129,6 +129,13 @@ def test_cases_of_the_standard(body: str, expected: list[str]) -> None:
     assert [event.data for event in decode([body.encode()])] == expected
 
 
+def test_invalid_utf_8_is_replaced() -> None:
+    assert decode([b"event: \xff\ndata: \xe4\xbd\n\n", b"data: \xe4\xbd\xa0\xff\n\n"]) == [
+        ("\ufffd", "\ufffd"),
+        ("message", "你\ufffd"),
+    ]
+
+
 def test_a_name_holds_for_one_event_only() -> None:
     assert decode([b"event: done\n\ndata: 1\n\nevent: error\ndata: 2\n\ndata: 3\n\n"]) == [
         ("message", "1"),

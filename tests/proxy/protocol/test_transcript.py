@@ -112,6 +112,8 @@ def test_headers_are_numbered_where_a_text_shows_one() -> None:
 
     assert '"----- user (3) -----"' in text.partition("\n")[0]
     assert text.endswith("\n\n----- user (3) -----\n2")
+    assert transcript([user("----- user ----- user (2) -----"), user("2")]).endswith("\n\n----- user (3) -----\n2")
+    assert transcript([user("----- user, 9 images -----"), user("2", images=2)]).endswith("user, 2 images (2) -----\n2")
 
 
 @pytest.mark.parametrize(

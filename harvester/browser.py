@@ -1,0 +1,314 @@
+"""The only place that uses Playwright: one browser with one tab, for the length of one visit.
+
+It moves a browser and decides nothing. It hides nothing either: no made-up User-Agent, nothing that would make an
+automated browser look like another.
+"""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    Error,
+    Page,
+    Request,
+    Response,
+    Route,
+    async_playwright,
+)
+
+from harvester import page_script
+from harvester.addresses import Link, is_wanted
+from harvester.observed import Observed, read_request
+from harvester.recognise import net_error
+from shared.aipkit.page import GUEST_ID_KEY
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 2.0
+SCREENSHOT_SECONDS = 5.0
+MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
+MAX_OBSERVED = 200
+ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
+
+log = logging.getLogger(__name__)
+
+
+class BrowserFailed(Exception):
+    """The browser did not start, crashed or was ended."""
+
+
+class PageFailed(Exception):
+    """A page did not come. `is_passing`: trying once more at once may help."""
+
+    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
+
+
+class NotNow(Exception):
+    """The page was just changing; the next look may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the tab shows at one moment."""
+
+    url: str
+    status: int  # of the document; 0: none came yet
+    headers: dict[str, str]  # of the document, names in lower case
+    ready: bool  # the whole document has come
+    title: str
+    configs: list[str]  # `data-config` attributes, in the page's order
+    links: list[Link]
+    resources: list[str]  # addresses of scripts and frames
+    scripts: int
+    stored: dict[str, str]  # the plugin's part of the local storage
+    box: bool  # there is a field to type a message to the plugin's chat in
+
+
+class Tab:
+    """The tab of a visit. All methods raise `BrowserFailed` when the browser is gone."""
+
+    def __init__(self, context: BrowserContext, page: Page) -> None:
+        self._context = context
+        self._page = page
+        self._document: Response | None = None
+        self._requests: dict[Request, int] = {}
+        context.on("request", self._on_request)
+        context.on("response", self._on_response)
+
+    async def go(self, url: str, *, timeout: float) -> None:
+        """Begin to show *url*; returns when the page begins to come. Raises `PageFailed` and TimeoutError."""
+        self._document = None
+        await _call(self._page.goto(url, wait_until="commit", timeout=timeout * 1000))
+
+    async def look(self) -> Look:
+        """What the tab shows now. Raises `NotNow`. A page whose script never ends keeps this waiting."""
+        seen: dict[str, Any] = await _call(self._page.evaluate(page_script.LOOK, page_script.BOX))
+        links = [Link(*link) for link in seen.pop("links")]
+        status = self._document.status if self._document else 0
+        headers = dict(self._document.headers) if self._document else {}
+        return Look(url=self._page.url, status=status, headers=headers, links=links, **seen)
+
+    async def user_agent(self) -> str:
+        """The browser's own User-Agent."""
+        return str(await _call(self._page.evaluate("navigator.userAgent")))
+
+    async def keep_guest_id(self, session_id: str) -> None:
+        """Put *session_id* where the page's script keeps it."""
+        await _call(self._page.evaluate(page_script.SET_STORED, [GUEST_ID_KEY, session_id]))
+
+    async def cookie_header(self, url: str) -> str:
+        """The Cookie header that the browser sends to *url*: names and values verbatim, in its order; may be ""."""
+        cookies = await _call(self._context.cookies(url))
+        return "; ".join(f"{it['name']}={it['value']}" if it["name"] else it["value"] for it in cookies)
+
+    async def identity(self) -> str:
+        """Playwright's storage_state as JSON: all cookies, also those of the session, and all local storage."""
+        return json.dumps(await _call(self._context.storage_state()))
+
+    async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
+        """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
+        answer = await _call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
+        return answer.status, await _call(answer.body())
+
+    async def type_message(self, text: str, *, timeout: float) -> bool:
+        """Type *text* into the chat and press Enter; False if the page has no field that can be seen."""
+        button = self._page.locator(page_script.POPUP_BUTTON).first
+        box = self._page.locator(page_script.BOX).filter(visible=True).first
+        if not await _call(box.count()) and await _call(button.count()):
+            await _call(button.click(timeout=timeout * 1000))
+        if not await _call(box.count()):
+            return False
+        await _call(box.fill(text, timeout=timeout * 1000))
+        await _call(box.press("Enter", timeout=timeout * 1000))
+        return True
+
+    def observed(self) -> list[Observed]:
+        """The chat's own requests so far, in their order."""
+        found = []
+        for request, status in self._requests.items():
+            content_type = request.headers.get("content-type", "")
+            read = read_request(request.url, content_type, request.post_data_buffer, status)
+            if read is not None:
+                found.append(read)
+        return found
+
+    async def screenshot(self) -> bytes | None:
+        """A picture (PNG) of the tab, None where none can be had."""
+        try:
+            async with asyncio.timeout(SCREENSHOT_SECONDS):
+                picture = await _call(self._page.screenshot(timeout=SCREENSHOT_SECONDS * 1000))
+        except (BrowserFailed, PageFailed, NotNow, TimeoutError) as error:
+            log.debug("no screenshot: %s", error)
+            return None
+        return picture if len(picture) <= MAX_SCREENSHOT_BYTES else None
+
+    def _on_request(self, request: Request) -> None:
+        if "/admin-ajax.php" in request.url and len(self._requests) < MAX_OBSERVED:
+            self._requests[request] = 0
+
+    def _on_response(self, response: Response) -> None:
+        if response.request in self._requests:
+            self._requests[response.request] = response.status
+        elif _is_document(response.request, self._page):
+            self._document = response
+
+
+@asynccontextmanager
+async def open_tab(
+    program: Path, *, host: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
+) -> AsyncIterator[Tab]:
+    """A browser for a visit of *host*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
+
+    *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
+    """
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(timeout):
+            playwright = await _call(async_playwright().start())
+            stack.push_async_callback(_close, playwright.stop)
+            browser = await _call(_launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout))
+            stack.push_async_callback(_close, browser.close)
+            context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
+            page = await _call(context.new_page())
+            tab = Tab(context, page)
+            if not is_headed:
+                await _keep_small(context, page, host)
+        yield tab
+
+
+async def _launch(chromium: BrowserType, program: Path, *, is_headed: bool, timeout: float) -> Browser:
+    async def launch(*, with_sandbox: bool) -> Browser:
+        return await chromium.launch(
+            executable_path=program,
+            headless=not is_headed,
+            chromium_sandbox=with_sandbox,
+            args=ARGUMENTS,
+            timeout=timeout * 1000,
+            handle_sigint=False,  # who started the visit ends it
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+
+    if os.geteuid() == 0:  # Chromium refuses to run as root with its sandbox
+        return await launch(with_sandbox=False)
+    try:
+        return await launch(with_sandbox=True)
+    except Error as error:
+        if not any(word in error.message.lower() for word in ("sandbox", "namespace")):
+            raise
+        # Many containers forbid the namespaces that the sandbox is made of; the container is the sandbox then.
+        log.warning("the browser's own sandbox cannot work here; starting it without")
+        return await launch(with_sandbox=False)
+
+
+async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:
+    state = json.loads(identity) if identity else {}
+    context = await _call(
+        browser.new_context(
+            storage_state={"origins": state.get("origins", [])}, accept_downloads=is_headed, no_viewport=is_headed
+        )
+    )
+    if session_id:
+        script = page_script.KEEP_GUEST_ID.replace("VALUES", json.dumps([GUEST_ID_KEY, session_id]))
+        await _call(context.add_init_script(script))
+    await _restore_cookies(context, state.get("cookies", []))
+    return context
+
+
+async def _restore_cookies(context: BrowserContext, cookies: list[Any]) -> None:
+    """Set *cookies*; where the browser refuses one, only that one is lost."""
+    try:
+        await context.add_cookies(cookies)
+    except Error:
+        for cookie in cookies:
+            try:
+                await context.add_cookies([cookie])
+            except Error as error:
+                log.warning("a stored cookie of %s was refused: %s", cookie.get("domain"), _first_line(error))
+
+
+async def _keep_small(context: BrowserContext, page: Page, host: str) -> None:
+    """Load only what the visit needs, and in this one tab."""
+
+    async def decide(route: Route) -> None:
+        request = route.request
+        if is_wanted(request.resource_type, request.url, host) or _is_document(request, page):
+            await route.continue_()
+        else:
+            await route.abort()
+
+    async def close_popup(other: Page) -> None:
+        await other.close()
+
+    await _call(context.route("**/*", _unless_closed(decide)))
+    context.on("page", _unless_closed(close_popup))
+
+
+def _is_document(request: Request, page: Page) -> bool:
+    """Whether this loads the tab's own page, which may lead to another host."""
+    return request.is_navigation_request() and request.frame == page.main_frame
+
+
+def _unless_closed(handler: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
+    """*handler* for events that may still come while the tab is closed: then there is nothing left to handle."""
+
+    async def handle(event: T) -> None:
+        try:
+            await handler(event)
+        except Error as error:
+            log.debug("event not handled: %s", _first_line(error))
+
+    return handle
+
+
+async def _close(close: Callable[[], Awaitable[None]]) -> None:
+    """Close in good order if that is quick; whatever is left is killed with the visit's process."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await _call(close())
+    except (BrowserFailed, TimeoutError) as error:
+        log.debug("not closed: %s", error)
+
+
+async def _call(call: Awaitable[T]) -> T:
+    """Await *call*, with Playwright's exceptions turned into ours."""
+    try:
+        return await call
+    except Error as error:
+        raise _translated(error) from error
+    except Exception as error:
+        if type(error) is not Exception:  # Playwright has no class of its own for a driver that ended
+            raise
+        raise BrowserFailed(f"the browser's driver ended: {error}") from error
+
+
+def _translated(error: Error) -> Exception:
+    text = _first_line(error)
+    if error.name == "TimeoutError":
+        return TimeoutError(text)
+    if "net::ERR_" in text:
+        reason, is_passing = net_error(text.partition("net::ERR_")[2].partition(" ")[0])
+        return PageFailed(reason, is_passing=is_passing)
+    if "Download is starting" in text:
+        return PageFailed("the address gives a file to download, not a page")
+    if error.message.startswith("APIRequestContext.") and "has been closed" not in text:
+        return PageFailed(text, is_passing="ECONNRESET" in text or "socket hang up" in text)
+    if any(part in text for part in ("context was destroyed", "interrupted by another navigation", "was detached")):
+        return NotNow(text)
+    return BrowserFailed(text)
+
+
+def _first_line(error: Error) -> str:
+    """What went wrong, without the name of the method and the logs that Playwright adds."""
+    return error.message.partition("\n")[0].partition(": ")[2] or error.message.partition("\n")[0]

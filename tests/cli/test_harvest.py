@@ -1,0 +1,82 @@
+"""`freeaichat harvest` and `freeaichat harvester`: real visits of the simulated site."""
+
+import json
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.cli.harvest import tell
+from tests.cli.processes import FREEAICHAT, clean_environment, running, wait_until
+from tests.site.process import RunningSite, running_site
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[RunningSite]:
+    """The simulated site, as a process of its own."""
+    async with running_site() as started:
+        yield started
+
+
+@pytest.fixture
+def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, str]:
+    """Settings for the simulated site."""
+    return clean_environment(tmp_path / "data", site.url, free_port)
+
+
+def harvest(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [FREEAICHAT, "harvest", *options], env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def test_a_visit_is_told_in_words_and_as_json_without_secrets(environment: dict[str, str], site: RunningSite) -> None:
+    told, as_json = harvest(environment), harvest(environment, "--json")
+    result = json.loads(as_json.stdout)
+
+    assert (told.returncode, as_json.returncode) == (0, 0), told.stderr + as_json.stderr
+    assert "captured" in told.stdout
+    assert result["visit"]["outcome"] == "captured"
+    assert all(bot["name"] in told.stdout for bot in result["bots"])
+
+
+async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
+    environment: dict[str, str], site: RunningSite
+) -> None:
+    await site.control(page="none")
+
+    done = harvest(environment)
+
+    assert done.returncode == 1
+    assert "no_chat" in done.stdout
+
+
+def test_settings_that_make_no_sense_exit_2(environment: dict[str, str]) -> None:
+    assert harvest(environment | {"FREEAICHAT_HARVEST_INTERVAL": "often"}).returncode == 2
+
+
+def test_the_harvester_alone_ends_well_when_told_to(environment: dict[str, str], tmp_path: Path) -> None:
+    with running([FREEAICHAT, "harvester"], environment, cwd=tmp_path) as service:
+        wait_until((tmp_path / "data" / "freeaichat.db").exists, "it made the store")
+        service.send_signal(signal.SIGTERM)
+
+        assert service.wait(20) == 0
+
+
+def test_the_report_of_a_visit_in_words() -> None:
+    result: dict[str, Any] = {
+        "visit": {
+            "site": "https://chat.example",
+            "outcome": "timeout",
+            "seconds": 30.04,
+            "reason": "no answer",
+            "steps": {"browser": 0.51},
+        },
+        "credentials": None,
+        "bots": [],
+    }
+
+    assert tell(result) == ["https://chat.example: \x1b[31mtimeout\x1b[0m in 30.0 s (browser 0.5 s)", "  no answer"]

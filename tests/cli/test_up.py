@@ -1,0 +1,276 @@
+"""`freeaichat up`, whole: real services, a real browser, the simulated site."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.processes import FREEAICHAT, clean_environment, family, is_alive, wait_until
+from tests.site.process import RunningSite, running_site
+
+LIFELINE_SECONDS = 3.0
+BACK_SECONDS = 10.0
+FIRST_TOKEN_SECONDS = 6.0
+SUPERVISOR_BYTES = 15_000_000
+
+
+class Up:
+    """One run of `freeaichat up`, its output in files."""
+
+    def __init__(self, process: "subprocess.Popen[str]", output: Path, log: Path) -> None:
+        self.process = process
+        self._output = output
+        self._log = log
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        return self._output.read_text()
+
+    @property
+    def log(self) -> str:
+        """What it and the services logged so far."""
+        return self._log.read_text()
+
+    def wait_for(self, text: str, *, seconds: float = 30.0) -> None:
+        """Wait until *text* was printed."""
+
+        def is_there() -> bool:
+            assert self.process.poll() is None, f"ended early:\n{self.output}{self.log}"
+            return text in self.output
+
+        wait_until(is_there, f"{text!r} was printed", seconds=seconds)
+
+    def ready(self) -> str:
+        """Wait until it is ready; the curl line."""
+        self.wait_for("\ncurl ")
+        wait_until(lambda: self.output.endswith("\n"), "the line is whole")
+        return self.output.splitlines()[-1]
+
+    def services(self) -> list[int]:
+        """The process ids of the two services, once the progress display has ended."""
+        return [child.pid for child in wait_until(lambda: two(self.process.pid), "two services run")]
+
+
+def two(pid: int) -> list[psutil.Process]:
+    children = family(pid)
+    return children if len(children) == 2 else []
+
+
+@contextmanager
+def up(environment: dict[str, str], directory: Path) -> Iterator[Up]:
+    """Start it; whatever is left of it is killed at the end."""
+    name = f"up-{time.monotonic_ns()}"
+    output, log = directory / f"{name}.out", directory / f"{name}.log"
+    with output.open("w") as out, log.open("w") as err:
+        process = subprocess.Popen(
+            [FREEAICHAT, "up"],
+            env=environment,
+            cwd=directory,
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    try:
+        yield Up(process, output, log)
+    finally:
+        for left in [*family(process.pid), psutil.Process(process.pid)] if process.poll() is None else []:
+            left.kill()
+        process.wait()
+
+
+def shell(line: str) -> "subprocess.CompletedProcess[str]":
+    """Paste *line* into a fresh shell."""
+    return subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, timeout=30, check=False, env={"PATH": os.environ["PATH"]}
+    )
+
+
+def visit_now(environment: dict[str, str]) -> None:
+    """One visit by hand."""
+    visit = subprocess.run([FREEAICHAT, "harvest"], env=environment, capture_output=True, text=True, check=False)
+    assert visit.returncode == 0, visit
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[RunningSite]:
+    """The simulated site, as a process of its own."""
+    async with running_site() as running:
+        yield running
+
+
+@pytest.fixture
+def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, str]:
+    """Settings for the simulated site, a free port and an empty data directory."""
+    return clean_environment(tmp_path / "data", site.url, free_port)
+
+
+def test_it_tells_each_step_and_ends_with_a_curl_line_that_works(environment: dict[str, str], tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with up(environment, tmp_path) as running:
+        line = running.ready()
+        answer = shell(line)
+        took = time.monotonic() - begun
+
+        assert re.search(r"^browser found: /\S+ \(\d+\.\d s\)$", running.output, re.MULTILINE)
+        assert re.search(r"^page visited: http://127\S+ \(\d+\.\d s\)$", running.output, re.MULTILINE)
+        assert re.search(
+            r"^credentials captured: \d+ bots?, cookie none, session \w{4}… \(\d+\.\d s\)$",
+            running.output,
+            re.MULTILINE,
+        )
+        assert f"base URL: http://127.0.0.1:{environment['FREEAICHAT_PORT']}/v1\nkey: no key needed" in running.output
+        assert "\x1b" not in running.output
+        assert line.startswith("curl ")
+        assert answer.stdout.rstrip().endswith("data: [DONE]"), answer
+        assert took < FIRST_TOKEN_SECONDS
+
+
+def test_one_interrupt_ends_everything_and_exits_0(environment: dict[str, str], tmp_path: Path) -> None:
+    with up(environment, tmp_path) as running:
+        running.ready()
+        pids = running.services()
+
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.process.wait(15) == 0
+        assert not any(map(is_alive, pids))
+        assert "Traceback" not in running.log
+
+
+def test_an_interrupt_during_the_first_visit_ends_everything_too(environment: dict[str, str], tmp_path: Path) -> None:
+    with up(environment, tmp_path) as running:
+        running.wait_for("browser found")
+        wait_until(lambda: len(family(running.process.pid)) > 3, "the browser's driver runs")
+        everything = [process.pid for process in family(running.process.pid)]
+
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.process.wait(20) == 0
+        wait_until(lambda: not any(map(is_alive, everything)), "browser and driver ended", seconds=5)
+
+
+def test_after_the_supervisor_was_killed_its_services_end_and_a_new_one_serves(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with up(environment, tmp_path) as running:
+        running.ready()
+        pids = running.services()
+        running.process.kill()
+        killed_at = time.monotonic()
+        with up(environment, tmp_path) as again:
+            wait_until(lambda: not any(map(is_alive, pids)), "the services ended", seconds=LIFELINE_SECONDS)
+            again.wait_for("\ncurl ", seconds=BACK_SECONDS)
+            answer = shell(again.ready())
+            back = time.monotonic() - killed_at
+
+            assert "credentials kept: " in again.output
+            assert answer.stdout.rstrip().endswith("data: [DONE]"), answer
+            assert back < BACK_SECONDS
+
+
+@pytest.mark.parametrize("name", ["proxy", "harvester"])
+def test_a_killed_service_is_back_within_ten_seconds(environment: dict[str, str], tmp_path: Path, name: str) -> None:
+    with up(environment, tmp_path) as running:
+        line = running.ready()
+        victim = next(pid for pid in running.services() if name in psutil.Process(pid).cmdline())
+
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: victim not in running.services(), "another one runs", seconds=BACK_SECONDS)
+
+        wait_until(lambda: "[DONE]" in shell(line).stdout, "it serves again", seconds=BACK_SECONDS)
+
+
+async def test_a_first_visit_that_fails_is_told_and_tried_again(
+    environment: dict[str, str], tmp_path: Path, site: RunningSite
+) -> None:
+    await site.control(page="none")
+    with up(environment, tmp_path) as running:
+        running.wait_for("failed: ")
+        assert "no_chat" in running.output
+        assert "trying again" in running.output
+
+        await site.control(page="inline")
+        visit_now(environment)
+
+        assert "[DONE]" in shell(running.ready()).stdout
+
+
+def test_where_others_can_reach_it_a_key_is_made_and_the_curl_line_uses_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with up(environment | {"FREEAICHAT_HOST": "0.0.0.0"}, tmp_path) as running:
+        line = running.ready()
+        key = (tmp_path / "data" / "master.key").read_text().strip()
+
+        assert running.output.count(key) == 1
+        assert key not in running.log
+        assert f"key: kept in {tmp_path}/data/master.key" in running.output
+        assert "[DONE]" in shell(line).stdout
+        assert "401" in shell(line.replace("Authorization", "X-Nothing") + " -w '%{http_code}'").stdout
+
+
+def test_a_key_of_the_settings_is_in_the_curl_line(environment: dict[str, str], tmp_path: Path) -> None:
+    with up(environment | {"FREEAICHAT_API_KEY": "it's a key"}, tmp_path) as running:
+        assert "[DONE]" in shell(running.ready()).stdout
+
+
+def test_the_supervisor_stays_small(environment: dict[str, str], tmp_path: Path) -> None:
+    with up(environment, tmp_path) as running:
+        running.ready()
+        running.services()
+
+        assert psutil.Process(running.process.pid).memory_full_info().pss < SUPERVISOR_BYTES
+
+
+def test_a_taken_port_is_told_with_exit_code_4(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", int(environment["FREEAICHAT_PORT"]))), up(environment, tmp_path) as running:
+        assert running.process.wait(20) == 4
+        assert "FREEAICHAT_PORT" in running.log
+
+
+def test_a_port_that_becomes_free_in_a_moment_is_waited_for(environment: dict[str, str], tmp_path: Path) -> None:
+    taken = socket.create_server(("127.0.0.1", int(environment["FREEAICHAT_PORT"])))
+    with taken, up(environment, tmp_path) as running:
+        time.sleep(1.5)
+        taken.close()
+
+        running.ready()
+
+
+def test_port_0_means_any_free_port(environment: dict[str, str], tmp_path: Path) -> None:
+    with up(environment | {"FREEAICHAT_PORT": "0"}, tmp_path) as running:
+        assert "[DONE]" in shell(running.ready()).stdout
+
+
+def test_without_a_browser_and_a_way_to_get_one_the_command_is_printed(
+    environment: dict[str, str], tmp_path: Path, free_port: int
+) -> None:
+    away = {
+        "PATH": str(tmp_path),
+        "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path),
+        "PLAYWRIGHT_DOWNLOAD_HOST": f"http://127.0.0.1:{free_port}",
+    }
+    with up(environment | away, tmp_path) as running:
+        assert running.process.wait(60) == 1
+        assert "-m playwright install --with-deps --only-shell chromium" in running.log
+
+
+def test_values_captured_by_hand_serve_without_a_browser(environment: dict[str, str], tmp_path: Path) -> None:
+    by_hand = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), "SESSION_ID": "by-hand-0001"}
+    with up(environment | by_hand, tmp_path) as running:
+        line = running.ready()
+
+        assert "credentials taken from the settings: " in running.output
+        assert "session by-h…" in running.output
+        assert json.loads(re.findall(r"-d '(.*)'$", line)[0])["model"]
