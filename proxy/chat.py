@@ -207,8 +207,13 @@ class Answer:
         if self.conversation_id is None:
             return
         with store_needed():
-            if not await self._store.begin_turn(self.conversation_id, turn_id, at=time()):
-                raise unknown_conversation(self.conversation_id)
+            await self._store.begin_turn(self.conversation_id, turn_id, at=time())
+            stored = await self._store.conversation(self.conversation_id)
+        if stored is None:
+            raise unknown_conversation(self.conversation_id)
+        # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
+        # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
+        self._plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._request.messages)
 
     async def _abandon(self, turn_id: str) -> None:
         if self.conversation_id is None:

@@ -15,7 +15,7 @@ from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
-from shared.store import StaleWrite, Store, StoreUnavailable
+from shared.store import StaleWrite, Store, StoreError, StoreUnavailable
 
 NONCE_SECONDS = 15.0  # longest wait for the nonce action
 FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
@@ -52,7 +52,7 @@ class CredentialKeeper:
                     async for _ in changes:
                         for site in self.sites:
                             await self._reload(site.origin)
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("store away, going on with what was last seen: %s", error)
                 await asyncio.sleep(STORE_RETRY_SECONDS)
 

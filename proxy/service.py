@@ -7,12 +7,12 @@ import sys
 from time import time
 
 from aiohttp import web
-from shared.manual import seed_manual
 
 from proxy.app import open_app
 from shared.lifeline import on_parent_gone
 from shared.logs import configure
-from shared.secrets import ensure_master_key
+from shared.manual import seed_manual
+from shared.secrets import ensure_master_key, private_dir
 from shared.settings import Settings
 from shared.store import StoreError, open_store
 
@@ -29,7 +29,7 @@ def run(settings: Settings) -> int:
     configure("proxy", level=settings.log_level, style=settings.log_format)
     try:
         return asyncio.run(_serve(settings))
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_SETTINGS
 
@@ -52,6 +52,7 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     on_parent_gone(stop.set)
+    private_dir(settings.data_dir)
     async with open_store(settings.store_url) as store:
         await seed_manual(store, settings, now=time())
         async with open_app(settings, store, key=master_key(settings)) as app:

@@ -46,7 +46,7 @@ def test_a_visit_is_told_in_words_and_as_json_without_secrets(environment: dict[
 async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
     environment: dict[str, str], site: RunningSite
 ) -> None:
-    await site.control(page="none")
+    await site.control(page="blank")
 
     done = harvest(environment)
 

@@ -194,7 +194,7 @@ def test_a_killed_service_is_back_within_ten_seconds(environment: dict[str, str]
 async def test_a_first_visit_that_fails_is_told_and_tried_again(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
-    await site.control(page="none")
+    await site.control(page="blank")
     with up(environment, tmp_path) as running:
         running.wait_for("failed: ")
         assert "no_chat" in running.output

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.running_up import RunningUp, running_up
+from tests.figures import figure
 from tests.site.process import running_site
 
 KILLS = int(os.environ.get("TEST_KILLS", "4"))  # the benchmarks command kills each twenty times
@@ -101,7 +102,8 @@ async def test_killing_a_process_loses_nothing_that_was_acknowledged(tmp_path: P
         await traffic.check()
         service = await back(up, "harvester" if name == "browser" else name)
 
-    print(f"{name}: {KILLS} kills, back in {slowest:.2f} s at most, {len(traffic.acknowledged)} conversations kept")
+    figure(f"{KILLS} times kill -9 of {name}: back within", f"{slowest:.2f} s")
+    figure(f"{KILLS} times kill -9 of {name}: conversations lost", f"0 of {len(traffic.acknowledged)}")
     assert service.is_running() is False  # ended with the supervisor
     assert traffic.acknowledged
 

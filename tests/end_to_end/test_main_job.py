@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from tests.end_to_end.running_up import pss_bytes, running_up
+from tests.figures import figure
 from tests.site.process import running_site
 
 MODEL = "gpt-4o-mini-helper"
@@ -28,7 +29,7 @@ async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_p
             seconds = monotonic() - up.started
             text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
-        print(f"cold start to the first streamed token: {seconds:.2f} s")
+        figure("cold start to first streamed token", f"{seconds:.2f} s")
         assert first.choices[0].delta.role == "assistant"
         assert text.startswith("[gpt-4o-mini] You said: hi")
         assert seconds < COLD_START_SECONDS
@@ -83,7 +84,7 @@ async def test_everything_together_stays_small_between_visits(tmp_path: Path) ->
         everything = up.everything()
         used = pss_bytes(everything)
 
-    print(f"idle: {used / 1024**2:.0f} MB PSS in {len(everything)} processes")
+    figure("idle memory of everything (PSS)", f"{used / 1024**2:.0f} MB")
     assert len(everything) == 3
     assert used < MAX_PSS
 

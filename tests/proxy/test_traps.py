@@ -92,16 +92,13 @@ async def test_a_long_message_in_any_script_arrives_whole(proxy: RunningProxy, s
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_double_encoded_reply_is_repaired(proxy: RunningProxy, stream: bool) -> None:
-    message = {"role": "user", "content": "[[mojibake]] hi"}
     if stream:
         chunks = await proxy.openai.chat.completions.create(
-            model="gpt-4o-mini-helper",
-            messages=[message],  # type: ignore[list-item]
-            stream=True,
+            model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "[[mojibake]] hi"}], stream=True
         )
         text = "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
     else:
-        text = (await proxy.chat(message)).text
+        text = (await proxy.chat("[[mojibake]] hi")).text
 
     assert '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash' in text
 

@@ -1,5 +1,7 @@
 """What a request continues."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,7 @@ from proxy.protocol.continuation import plan_turn
 from shared.conversations import Conversation, Message, Upstream
 
 COPY = Upstream(site="https://a.example", bot_id=5, session_id="guest", conversation_uuid="u", response_id="resp_1")
-HERE = {"site": "https://a.example", "bot_id": 5, "session_id": "guest"}
+HERE: dict[str, Any] = {"site": "https://a.example", "bot_id": 5, "session_id": "guest"}
 
 
 def say(*texts: str) -> tuple[Message, ...]:
@@ -80,7 +82,7 @@ def test_another_site_bot_or_guest_starts_anew() -> None:
     plan = plan_turn(holding("hi", "hello"), say("more"))
 
     for change in ({"site": "https://b.example"}, {"bot_id": 6}, {"session_id": "other"}):
-        assert plan.continues(**{**HERE, **change}) is None  # type: ignore[arg-type]
+        assert plan.continues(**{**HERE, **change}) is None
 
 
 def test_a_turn_that_was_never_committed_spoils_the_sites_copy() -> None:

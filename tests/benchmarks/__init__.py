@@ -1,0 +1,1 @@
+"""The long forms of checks that the test run makes in short."""

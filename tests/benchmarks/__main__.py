@@ -1,0 +1,61 @@
+"""`python -m tests.benchmarks [names]`: run the long checks and print what they measured as one table."""
+
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from tests.figures import PREFIX
+from tests.needs import provide
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Tests to run in their long form: what to select, and the variables that make them long."""
+
+    select: tuple[str, ...]
+    environment: dict[str, str]
+
+
+BENCHMARKS = {
+    "start": Benchmark(("tests/end_to_end/test_main_job.py",), {}),
+    "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
+    "kills": Benchmark(("tests/end_to_end/test_kills.py",), {"TEST_KILLS": "20"}),
+    "store": Benchmark(("tests/shared/test_store_processes.py",), {"TEST_KILLS": "20"}),
+}
+
+
+def machine() -> str:
+    """The machine the figures belong to."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, all without names; non-zero if one failed."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    if not provide():
+        return 1
+    failed = 0
+    figures: list[str] = []
+    for name in names or BENCHMARKS:
+        benchmark = BENCHMARKS[name]
+        command = (sys.executable, "-m", "pytest", "-q", "-s", "--timeout", "1800", *benchmark.select)
+        environment = {**os.environ, **benchmark.environment}
+        run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        print(run.stdout if run.returncode else f"{name}: passed", flush=True)
+        failed += run.returncode != 0
+        figures += [f"| {name} | {line.removeprefix(PREFIX).replace(' = ', ' | ')} |" for line in _figures(run.stdout)]
+    print(f"\n{machine()}\n\n| benchmark | what | measured |\n|---|---|---|", *figures, sep="\n")
+    return failed
+
+
+def _figures(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith(PREFIX)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
