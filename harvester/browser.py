@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +28,8 @@ from playwright.async_api import (
 from harvester import page_script
 from harvester.addresses import Link, is_wanted
 from harvester.observed import Observed, read_request
-from harvester.recognise import net_error
+from harvester.recognise import is_sandbox_failure, launch_failure, net_error
+from harvester.tab import BrowserFailed, Look, NotNow, PageFailed
 from shared.aipkit.page import GUEST_ID_KEY
 
 T = TypeVar("T")
@@ -43,41 +43,8 @@ ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no
 log = logging.getLogger(__name__)
 
 
-class BrowserFailed(Exception):
-    """The browser did not start, crashed or was ended."""
-
-
-class PageFailed(Exception):
-    """A page did not come. `is_passing`: trying once more at once may help."""
-
-    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
-        super().__init__(reason)
-        self.is_passing = is_passing
-
-
-class NotNow(Exception):
-    """The page was just changing; the next look may succeed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the tab shows at one moment."""
-
-    url: str
-    status: int  # of the document; 0: none came yet
-    headers: dict[str, str]  # of the document, names in lower case
-    ready: bool  # the whole document has come
-    title: str
-    configs: list[str]  # `data-config` attributes, in the page's order
-    links: list[Link]
-    resources: list[str]  # addresses of scripts and frames
-    scripts: int
-    stored: dict[str, str]  # the plugin's part of the local storage
-    box: bool  # there is a field to type a message to the plugin's chat in
-
-
-class Tab:
-    """The tab of a visit. All methods raise `BrowserFailed` when the browser is gone."""
+class ChromiumTab:
+    """`harvester.tab.Tab` in a real browser."""
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
         self._context = context
@@ -88,12 +55,10 @@ class Tab:
         context.on("response", self._on_response)
 
     async def go(self, url: str, *, timeout: float) -> None:
-        """Begin to show *url*; returns when the page begins to come. Raises `PageFailed` and TimeoutError."""
         self._document = None
         await _call(self._page.goto(url, wait_until="commit", timeout=timeout * 1000))
 
     async def look(self) -> Look:
-        """What the tab shows now. Raises `NotNow`. A page whose script never ends keeps this waiting."""
         seen: dict[str, Any] = await _call(self._page.evaluate(page_script.LOOK, page_script.BOX))
         links = [Link(*link) for link in seen.pop("links")]
         status = self._document.status if self._document else 0
@@ -101,41 +66,36 @@ class Tab:
         return Look(url=self._page.url, status=status, headers=headers, links=links, **seen)
 
     async def user_agent(self) -> str:
-        """The browser's own User-Agent."""
         return str(await _call(self._page.evaluate("navigator.userAgent")))
 
     async def keep_guest_id(self, session_id: str) -> None:
-        """Put *session_id* where the page's script keeps it."""
-        await _call(self._page.evaluate(page_script.SET_STORED, [GUEST_ID_KEY, session_id]))
+        await _call(self._page.evaluate(page_script.KEEP_GUEST_ID, [GUEST_ID_KEY, session_id]))
 
     async def cookie_header(self, url: str) -> str:
-        """The Cookie header that the browser sends to *url*: names and values verbatim, in its order; may be ""."""
         cookies = await _call(self._context.cookies(url))
         return "; ".join(f"{it['name']}={it['value']}" if it["name"] else it["value"] for it in cookies)
 
     async def identity(self) -> str:
-        """Playwright's storage_state as JSON: all cookies, also those of the session, and all local storage."""
         return json.dumps(await _call(self._context.storage_state()))
 
     async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
-        """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
         answer = await _call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
         return answer.status, await _call(answer.body())
 
     async def type_message(self, text: str, *, timeout: float) -> bool:
-        """Type *text* into the chat and press Enter; False if the page has no field that can be seen."""
         button = self._page.locator(page_script.POPUP_BUTTON).first
         box = self._page.locator(page_script.BOX).filter(visible=True).first
-        if not await _call(box.count()) and await _call(button.count()):
+        fields, buttons = await _call(box.count()), await _call(button.count())
+        if not fields and buttons:
             await _call(button.click(timeout=timeout * 1000))
-        if not await _call(box.count()):
+            fields = await _call(box.count())
+        if not fields:
             return False
         await _call(box.fill(text, timeout=timeout * 1000))
         await _call(box.press("Enter", timeout=timeout * 1000))
         return True
 
     def observed(self) -> list[Observed]:
-        """The chat's own requests so far, in their order."""
         found = []
         for request, status in self._requests.items():
             content_type = request.headers.get("content-type", "")
@@ -145,7 +105,6 @@ class Tab:
         return found
 
     async def screenshot(self) -> bytes | None:
-        """A picture (PNG) of the tab, None where none can be had."""
         try:
             async with asyncio.timeout(SCREENSHOT_SECONDS):
                 picture = await _call(self._page.screenshot(timeout=SCREENSHOT_SECONDS * 1000))
@@ -168,7 +127,7 @@ class Tab:
 @asynccontextmanager
 async def open_tab(
     program: Path, *, host: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
-) -> AsyncIterator[Tab]:
+) -> AsyncIterator[ChromiumTab]:
     """A browser for a visit of *host*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
 
     *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
@@ -177,11 +136,11 @@ async def open_tab(
         async with asyncio.timeout(timeout):
             playwright = await _call(async_playwright().start())
             stack.push_async_callback(_close, playwright.stop)
-            browser = await _call(_launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout))
+            browser = await _launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout)
             stack.push_async_callback(_close, browser.close)
             context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
             page = await _call(context.new_page())
-            tab = Tab(context, page)
+            tab = ChromiumTab(context, page)
             if not is_headed:
                 await _keep_small(context, page, host)
         yield tab
@@ -200,16 +159,20 @@ async def _launch(chromium: BrowserType, program: Path, *, is_headed: bool, time
             handle_sighup=False,
         )
 
-    if os.geteuid() == 0:  # Chromium refuses to run as root with its sandbox
-        return await launch(with_sandbox=False)
     try:
-        return await launch(with_sandbox=True)
+        # Chromium refuses to run as root with its sandbox. Many containers forbid the namespaces that the sandbox
+        # is made of; the container is the sandbox then.
+        if os.geteuid() == 0:
+            return await launch(with_sandbox=False)
+        try:
+            return await launch(with_sandbox=True)
+        except Error as error:
+            if not is_sandbox_failure(error.message):
+                raise
+            log.warning("the browser's own sandbox cannot work here; starting it without")
+            return await launch(with_sandbox=False)
     except Error as error:
-        if not any(word in error.message.lower() for word in ("sandbox", "namespace")):
-            raise
-        # Many containers forbid the namespaces that the sandbox is made of; the container is the sandbox then.
-        log.warning("the browser's own sandbox cannot work here; starting it without")
-        return await launch(with_sandbox=False)
+        raise BrowserFailed(f"{program} did not start: {launch_failure(error.message)}") from error
 
 
 async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:
@@ -220,8 +183,9 @@ async def _guest_context(browser: Browser, identity: str | None, session_id: str
         )
     )
     if session_id:
-        script = page_script.KEEP_GUEST_ID.replace("VALUES", json.dumps([GUEST_ID_KEY, session_id]))
-        await _call(context.add_init_script(script))
+        # Before the page's own scripts run, so that the guest stays the same whatever host answers.
+        known = json.dumps([GUEST_ID_KEY, session_id])
+        await _call(context.add_init_script(f"({page_script.KEEP_GUEST_ID})({known})"))
     await _restore_cookies(context, state.get("cookies", []))
     return context
 
@@ -302,11 +266,11 @@ def _translated(error: Error) -> Exception:
         return PageFailed(reason, is_passing=is_passing)
     if "Download is starting" in text:
         return PageFailed("the address gives a file to download, not a page")
-    if error.message.startswith("APIRequestContext.") and "has been closed" not in text:
-        return PageFailed(text, is_passing="ECONNRESET" in text or "socket hang up" in text)
     if any(part in text for part in ("context was destroyed", "interrupted by another navigation", "was detached")):
         return NotNow(text)
-    return BrowserFailed(text)
+    if any(part in text for part in ("has been closed", "crashed", "Connection closed")):
+        return BrowserFailed(text)
+    return PageFailed(text, is_passing="ECONNRESET" in text or "socket hang up" in text)
 
 
 def _first_line(error: Error) -> str:

@@ -14,7 +14,7 @@ POPUP_BUTTON = ".aipkit_popup_trigger"
 # Gives what `harvester.browser.Look` holds. Local storage may be forbidden to the page: then it counts as empty.
 LOOK = """
 (boxes) => {
-  const some = (selector, count) => Array.from(document.querySelectorAll(selector)).slice(0, count);
+  const some = (selector, count) => [...document.querySelectorAll(selector)].slice(0, count);
   const stored = {};
   try {
     for (const key of Object.keys(localStorage).slice(0, 1000)) {
@@ -27,8 +27,9 @@ LOOK = """
     ready: document.readyState !== "loading",
     title: document.title.slice(0, 300),
     configs: some("[data-config]", 200).map((element) => element.getAttribute("data-config").slice(0, 300000)),
-    links: some("a[href]", 500).map((link) => [link.href.slice(0, 2000), link.textContent.trim().slice(0, 200)]),
-    resources: some("script[src], iframe[src]", 200).map((element) => element.src.slice(0, 500)),
+    links: some("a[href]", 500).map((link) =>
+      [link.getAttribute("href").slice(0, 2000), link.textContent.trim().slice(0, 200)]),
+    resources: some("script[src], iframe[src]", 200).map((element) => element.getAttribute("src").slice(0, 500)),
     scripts: document.scripts.length,
     stored,
     box: document.querySelector(boxes) !== null && /aipkit/.test(document.documentElement.outerHTML),
@@ -36,16 +37,15 @@ LOOK = """
 }
 """
 
-SET_STORED = "([key, value]) => localStorage.setItem(key, value)"
-
-# Runs before the page's own scripts: the guest id in use goes with the guest to whatever host answers.
+# Keeps the guest id in use, unless the page has one already. Where the page may store nothing, nothing is lost: the id
+# is known outside, too.
 KEEP_GUEST_ID = """
-(([key, value]) => {
+([key, value]) => {
   if (window !== window.top) return;
   try {
     if (!localStorage.getItem(key)) localStorage.setItem(key, value);
   } catch (error) {
     if (error.name !== "SecurityError") throw error;
   }
-})(VALUES);
+}
 """

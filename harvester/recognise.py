@@ -43,6 +43,12 @@ _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
 _PASSING = frozenset(
     {"CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"}
 )
+_NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
+_SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
+_TELLING = re.compile(
+    r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
+)
+_MAX_SAID = 300
 _INTERSTITIAL_LINKS = 5  # a page with more links than this is a page of the site that has a protected form
 _CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
 
@@ -83,6 +89,20 @@ def net_error(code: str) -> tuple[str, bool]:
     if code.startswith("CERT_"):
         return f"the site's certificate is not accepted ({code})", False
     return f"the connection to the site failed ({code})", code in _PASSING
+
+
+def is_sandbox_failure(message: str) -> bool:
+    """Whether a browser that did not start (*message*: all that Playwright says of it) lacked its sandbox."""
+    return any(part in message for part in _NO_SANDBOX)
+
+
+def launch_failure(message: str) -> str:
+    """Why a browser did not start, and what to do, from all that Playwright says of it."""
+    said = _SAID.findall(message)
+    telling = [line for line in said if _TELLING.search(line)] or said[-1:]
+    first = message.partition("\n")[0].partition(": ")[2]
+    why = telling[0] if telling else "it ended at once" if "has been closed" in first else first
+    return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one that works)"
 
 
 def is_from_cache(headers: Mapping[str, str]) -> bool:

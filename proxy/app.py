@@ -1,6 +1,7 @@
 """Putting the proxy together. Nothing happens at import."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,9 +9,10 @@ from aiohttp import web
 
 from proxy.access import Access
 from proxy.chat import ChatService
+from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, health, models
-from proxy.keys import CHAT, KEEPER, SETTINGS
+from proxy.keys import CHAT, CONVERSATIONS, KEEPER, SETTINGS
 from proxy.middleware import access, add_headers, errors, request_ids
 from proxy.routes import add_api
 from proxy.tidying import tidy
@@ -19,6 +21,8 @@ from shared.http import SiteClient
 from shared.settings import Settings
 from shared.store import Store
 
+log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def open_app(settings: Settings, store: Store, *, key: str | None) -> AsyncIterator[web.Application]:
@@ -26,21 +30,31 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
     async with SiteClient() as client:
         keeper = CredentialKeeper(settings.sites, store, client)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream)
-        service = ChatService(store, keeper, upstream, aliases=settings.models, default_model=settings.default_model)
+        chats = ChatService(store, keeper, upstream, aliases=settings.models, default_model=settings.default_model)
         tasks = [asyncio.create_task(keeper.watch()), asyncio.create_task(tidy(store, settings))]
+        for task in tasks:
+            task.add_done_callback(_report_failure)
         try:
-            yield _build(settings, keeper, service, key)
+            app = _build(settings, key)
+            app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
+            yield app
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _build(settings: Settings, keeper: CredentialKeeper, service: ChatService, key: str | None) -> web.Application:
+def _report_failure(task: asyncio.Task[None]) -> None:
+    """A background task never ends by itself; if one does, the log says why."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("background work ended: %s", error, exc_info=error)
+
+
+def _build(settings: Settings, key: str | None) -> web.Application:
     rules = Access(key=key, cors_origins=settings.cors_origins)
     app = web.Application(middlewares=[request_ids(), errors(), access(rules)], client_max_size=settings.max_body)
     app.on_response_prepare.append(add_headers)
-    app[SETTINGS], app[KEEPER], app[CHAT] = settings, keeper, service
+    app[SETTINGS] = settings
     app.router.add_get("/", health.root)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
@@ -48,4 +62,10 @@ def _build(settings: Settings, keeper: CredentialKeeper, service: ChatService, k
     add_api(app, "/models", [("GET", models.list_models)])
     add_api(app, "/models/{id}", [("GET", models.retrieve_model)])
     add_api(app, "/conversations", [("POST", conversations.create_conversation)])
+    by_id = [
+        ("GET", conversations.retrieve_conversation),
+        ("POST", conversations.update_conversation),
+        ("DELETE", conversations.delete_conversation),
+    ]
+    add_api(app, "/conversations/{id}", by_id)
     return app

@@ -6,7 +6,7 @@ time and site, however many turns were refused; where that does not help, a visi
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from time import time
 
@@ -43,6 +43,7 @@ class CredentialKeeper:
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
         self._renewals: dict[str, tuple[int, asyncio.Task[Credentials]]] = {}
+        self._refused: dict[str, int] = {}  # the generation that a site was last seen to refuse for good
 
     async def watch(self) -> None:
         """Follow the store until cancelled."""
@@ -98,11 +99,13 @@ class CredentialKeeper:
         await self._ask(refused.site, reason)
         state = await self._wait_newer(refused.site, refused.generation, RENEWAL_SECONDS)
         if state is None:
+            self._refused[refused.site] = refused.generation
             raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
         return state.current
 
     async def mark_good(self, used: Credentials) -> None:
         """A turn succeeded with *used*. Costs nothing after the first time."""
+        self._refused.pop(used.site, None)
         state = self._states.get(used.site)
         if state is None or state.current.generation != used.generation:
             return
@@ -171,6 +174,11 @@ class CredentialKeeper:
         except StoreUnavailable as error:
             log.warning("visit of %s not asked for: %s", site, error)
 
-    def ages(self, now: float) -> Mapping[str, float]:
-        """Seconds since each site's credentials were captured."""
-        return {site: now - state.current.captured_at for site, state in self._states.items()}
+    def trouble(self, site: str) -> str | None:
+        """Why *site* could not answer a request now, in words; None if it could."""
+        state = self._states.get(site)
+        if state is None:
+            return "no credentials were captured yet"
+        if self._refused.get(site) == state.current.generation:
+            return "the site refuses the current credentials; a visit for new ones was asked for"
+        return None

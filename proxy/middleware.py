@@ -12,7 +12,7 @@ from proxy.access import Access
 from proxy.keys import AUTHORISED, REQUEST_ID
 from proxy.protocol.errors import ServiceError
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # a prober has no key
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})  # a prober has no key, and the root says nothing
 PREFLIGHT_SECONDS = "600"
 EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-model"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")

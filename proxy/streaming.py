@@ -13,7 +13,7 @@ from typing import Literal
 
 from aiohttp import ClientConnectionResetError, web
 
-from proxy.chat import Answer
+from proxy.answer import Answer
 from proxy.protocol.chat_reply import KEEPALIVE_COMMENT, ChatReply, event
 from proxy.protocol.errors import ServiceError
 
@@ -56,7 +56,8 @@ class AnswerStream:
     async def _write_body(self, first: asyncio.Task[str], texts: AsyncGenerator[str, None]) -> None:
         try:
             await self._write_texts(first, texts)
-            await self._response.write(self._reply.closing(self._answer.ending, self._answer.usage))
+            used = self._answer.usage if self._reply.includes_usage else None
+            await self._response.write(self._reply.closing(self._answer.ending, used))
         except ServiceError as error:
             log.warning("answer %s broke off: %s", self._answer.id, error.message)
             await self._response.write(event(error.body))

@@ -21,7 +21,7 @@ HOMES = {  # the only files that may import a library
     "apscheduler": ("harvester/schedule.py",),
     "aiohttp": ("shared/http.py", "proxy/"),
     "sqlite3": ("shared/store/",),
-    "uuid": ("proxy/chat.py", "shared/manual.py", "harvester/"),
+    "uuid": ("proxy/answer.py", "shared/manual.py", "harvester/"),
 }
 # A client of aiohttp's in the proxy would be a second home.
 NAMES_WITH_HOMES = {"ClientSession": ("shared/http.py",)}

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.chat import Answer
+from proxy.answer import Answer
 from proxy.keys import CHAT, SETTINGS
 from proxy.protocol.chat_reply import ChatReply
 from proxy.protocol.chat_request import parse_chat, parse_json

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.keys import CHAT
+from proxy.keys import CONVERSATIONS
 from proxy.protocol.chat_request import parse_json, read_messages
 from proxy.protocol.errors import bad_request
 from shared.conversations import Conversation
@@ -18,8 +18,26 @@ async def create_conversation(request: web.Request) -> web.Response:
     fields = parse_json(body) if body.strip() else {}
     items = fields.get("items") or []
     messages = read_messages(items)[0] if items else ()
-    conversation = await request.app[CHAT].create_conversation(_read_metadata(fields.get("metadata")), messages)
+    conversation = await request.app[CONVERSATIONS].create(_read_metadata(fields.get("metadata")), messages)
     return web.json_response(to_wire(conversation))
+
+
+async def retrieve_conversation(request: web.Request) -> web.Response:
+    """One conversation by its id."""
+    return web.json_response(to_wire(await request.app[CONVERSATIONS].find(request.match_info["id"])))
+
+
+async def update_conversation(request: web.Request) -> web.Response:
+    """Replace a conversation's metadata."""
+    metadata = _read_metadata(parse_json(await request.read()).get("metadata"))
+    return web.json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
+
+
+async def delete_conversation(request: web.Request) -> web.Response:
+    """Forget a conversation."""
+    name = request.match_info["id"]
+    await request.app[CONVERSATIONS].delete(name)
+    return web.json_response({"id": name, "object": "conversation.deleted", "deleted": True})
 
 
 def to_wire(conversation: Conversation) -> dict[str, Any]:

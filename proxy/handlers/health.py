@@ -4,6 +4,7 @@ from time import time
 
 from aiohttp import web
 
+from proxy.credentials import CredentialKeeper
 from proxy.keys import AUTHORISED, KEEPER
 from shared import __version__
 
@@ -16,16 +17,20 @@ async def healthz(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """200 only when a request could be answered now; details for those who hold the key."""
     keeper = request.app[KEEPER]
-    ages = keeper.ages(time())
-    body: dict[str, object] = {"status": "ready" if ages else "unavailable"}
-    if not ages:
-        body["reason"] = "no credentials were captured yet"
+    troubles = {site.origin: keeper.trouble(site.origin) for site in keeper.sites}
+    is_ready = None in troubles.values()
+    body: dict[str, object] = {"status": "ready" if is_ready else "unavailable"}
+    if not is_ready:
+        body["reason"] = next(iter(troubles.values()))
     if request.get(AUTHORISED):
-        body["sites"] = {
-            site.origin: {"credentials_age_seconds": round(ages[site.origin]) if site.origin in ages else None}
-            for site in keeper.sites
-        }
-    return web.json_response(body, status=200 if ages else 503, headers={} if ages else {"retry-after": "5"})
+        body["sites"] = [_describe(keeper, origin, trouble) for origin, trouble in troubles.items()]
+    return web.json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
+
+
+def _describe(keeper: CredentialKeeper, origin: str, trouble: str | None) -> dict[str, object]:
+    state = keeper.state(origin)
+    age = round(time() - state.current.captured_at) if state else None
+    return {"site": origin, "ready": trouble is None, "reason": trouble, "credentials_age_seconds": age}
 
 
 async def root(_: web.Request) -> web.Response:

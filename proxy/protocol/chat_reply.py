@@ -68,7 +68,7 @@ class ChatReply:
         self, *, id: str, created: int, model: str, conversation_id: str | None = None, include_usage: bool = False
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
-        self._include_usage = include_usage
+        self.includes_usage = include_usage
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         # Everything of a text chunk but its text is the same each time: the hot path only encodes the text.
         empty = self._chunk({"content": ""}, None)
@@ -86,15 +86,15 @@ class ChatReply:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
         return self.text("")
 
-    def closing(self, ending: Ending, used: dict[str, Any]) -> bytes:
-        """The last chunks of a whole answer, and the end mark."""
+    def closing(self, ending: Ending, used: dict[str, Any] | None) -> bytes:
+        """The last chunks of a whole answer, and the end mark. *used* comes as a chunk of its own, if given."""
         extras: dict[str, Any] = {}
         if ending.refusal is not None:
             extras["refusal"] = ending.refusal
         if ending.annotations:
             extras["annotations"] = ending.annotations
         last = (self._chunk(extras, None) if extras else b"") + self._chunk({}, ending.finish_reason)
-        if self._include_usage:
+        if used is not None:
             last += event({**self._base, **self._extra, "choices": [], "usage": used})
         return last + DONE
 
@@ -120,7 +120,7 @@ class ChatReply:
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None, *, first: bool = False) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         chunk: dict[str, Any] = {**self._base, "choices": [choice], "system_fingerprint": None}
-        if self._include_usage:
+        if self.includes_usage:
             chunk["usage"] = None
         if first or finish_reason:
             chunk.update(self._extra)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from tests.proxy.running import RunningProxy, capture, running_proxy
@@ -176,5 +177,28 @@ async def test_a_provider_that_forgot_the_conversation_is_told_the_whole_text(
     site.forget_responses()
 
     answer = await proxy.chat("[[recall]]", model="gpt-5-nano", conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text
+
+
+async def test_a_conversation_is_retrieved_updated_and_deleted_in_openais_shape(proxy: RunningProxy) -> None:
+    made = await proxy.openai.conversations.create(metadata={"a": "1"}, items=[{"role": "user", "content": "hi"}])
+    found = await proxy.openai.conversations.retrieve(made.id)
+    changed = await proxy.openai.conversations.update(made.id, metadata={"b": "2"})
+    gone = await proxy.openai.conversations.delete(made.id)
+
+    assert (found.id, found.object, found.metadata) == (made.id, "conversation", {"a": "1"})
+    assert (changed.created_at, changed.metadata) == (made.created_at, {"b": "2"})
+    assert (gone.id, gone.deleted, gone.object) == (made.id, True, "conversation.deleted")
+    with pytest.raises(openai.NotFoundError):
+        await proxy.openai.conversations.retrieve(made.id)
+    with pytest.raises(openai.NotFoundError):
+        await proxy.openai.conversations.delete(made.id)
+
+
+async def test_items_given_at_the_start_are_remembered(proxy: RunningProxy) -> None:
+    made = await proxy.openai.conversations.create(items=[{"role": "user", "content": "my name is Ada"}])
+
+    answer = await proxy.chat("[[recall]]", conversation_id=made.id)
 
     assert "my name is Ada" in answer.text

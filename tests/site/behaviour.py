@@ -49,6 +49,7 @@ class Behaviour:
     ajax_delay: float = 0.0
     cache_key_seconds: float = 60.0
     post_max_size: int = 64 << 20  # bytes; PHP drops a larger body
+    max_allowed_packet: int = 16 << 20  # bytes; the database refuses a larger message
     body_limit: int = 1 << 30  # bytes; the web server refuses a larger body
 
     # Checks before the model (PROTOCOL 7)

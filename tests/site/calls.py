@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.site.checks import Admitted
 from tests.site.dialects import Dialect
 from tests.site.model import count_tokens
-from tests.site.records import Message, ModelCall, remember
+from tests.site.records import Message, ModelCall, forget_oldest, remember
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -54,6 +54,7 @@ def prepare(site: "SimulatedSite", turn: Admitted) -> Prepared:
         context=context,
     )
     remember(site.model_calls, call)
+    site.model_call_count += 1
     message_id = turn.message.client_message_id or new_message_id().replace(".", "")
     site.history.add(turn.row, message_id=message_id, role="user", text=turn.message.text)
     return Prepared(call, previous if previous is not None and previous not in site.responses else "")
@@ -69,6 +70,7 @@ def keep_answer(
     if turn.bot.conversation_state:
         spoken = [message for message in call.context if message["role"] != "system"]
         site.responses[dialect.response_id] = [*spoken, {"role": "assistant", "content": answer}]
+        forget_oldest(site.responses)
     if answer:
         details = _details(call, tokens, has_state=turn.bot.conversation_state) | ids
         site.history.add(turn.row, message_id=message_id.replace(".", ""), role="bot", text=answer, details=details)

@@ -1,6 +1,7 @@
 """Step 2 (PROTOCOL 5): the event stream of one turn."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: Mapping[str, str]) -> web.StreamResponse:
     """Answer `aipkit_frontend_chat_stream`. A client that goes away ends the turn at once."""
     response = stream_response(request)
-    with site.streams.counted() as stream:
+    # A client that is gone is counted there as an aborted stream.
+    with site.streams.counted() as stream, contextlib.suppress(ConnectionResetError):
         await response.prepare(request)
         await response.write(PADDING)
         try:

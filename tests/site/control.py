@@ -10,20 +10,21 @@ if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
 
 PATH = "/_control"
+DEFAULT_CALLS = 100
 
 
 async def control(site: "SimulatedSite", request: web.BaseRequest) -> web.Response:
     """`GET`: the state. `POST`: JSON with switches of `Behaviour` and commands, then the state.
 
     Commands: `{"rotate_nonce": true}` or `"keep_previous"`; `{"forget_responses": true}`; `{"clear": true}` empties
-    the records. An unknown name or a wrong type is 400.
+    the records. An unknown name or a wrong type is 400. `?calls=N` bounds the model calls shown, the newest last.
     """
     if request.method == "POST":
         try:
             _apply(site, json.loads(await request.read()))
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
-    return web.json_response(_state(site))
+    return web.json_response(_state(site, int(request.query.get("calls", DEFAULT_CALLS))))
 
 
 def _apply(site: "SimulatedSite", asked: dict[str, Any]) -> None:
@@ -39,12 +40,13 @@ def _apply(site: "SimulatedSite", asked: dict[str, Any]) -> None:
         site.clear_records()
 
 
-def _state(site: "SimulatedSite") -> dict[str, Any]:
+def _state(site: "SimulatedSite", calls: int) -> dict[str, Any]:
     return {
         "url": site.url,
         "nonce": site.nonce,
         "requests": dict(site.request_counts),
-        "model_calls": [asdict(call) for call in site.model_calls],
+        "model_calls": [asdict(call) for call in site.model_calls[-calls:]],
+        "model_call_count": site.model_call_count,
         "open_streams": site.open_streams,
         "aborted_streams": site.aborted_streams,
         "resource_hits": dict(site.resource_hits),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.site.bots import SiteBot
 from tests.site.kses import filtered
-from tests.site.records import Message, StoredMessage
+from tests.site.records import Message, StoredMessage, forget_oldest
 
 Row = tuple[int, str, str]  # bot id, session id, conversation uuid
 
@@ -22,6 +22,7 @@ class History:
         """Log one message, filtered as WordPress does."""
         stored = StoredMessage(message_id, role, filtered(text), int(time.time()), details or {})
         self.rows.setdefault(row, []).append(stored)
+        forget_oldest(self.rows)
 
     def last_messages(self, row: Row, bot: SiteBot) -> list[Message]:
         """What goes to the model besides the new message: the last ones, never more than the bot's limit."""

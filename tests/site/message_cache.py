@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tests.site import texts
 from tests.site.behaviour import Behaviour
+from tests.site.records import forget_oldest
 
 MAX_IMAGES = 4
 MAX_IMAGE_BYTES = 20 << 20
@@ -52,9 +53,12 @@ class MessageCache:
         images = _count_images(form.get("image_inputs", ""))
         if text in {"", "0"} and not images:
             raise RefusedMessage(400, "empty_data_to_cache", texts.EMPTY)
+        if len(text.encode()) + len(form.get("image_inputs", "")) > self._behaviour.max_allowed_packet:
+            raise RefusedMessage(500, "sse_cache_db_insert_failed", texts.INSERT)
         key = "aipkit_sse_" + "".join(secrets.choice(_ALPHABET) for _ in range(32))
         message_id = sanitize_key(form.get("user_client_message_id", ""))
         self._rows[key] = CachedMessage(text, images, message_id, time.monotonic())
+        forget_oldest(self._rows)
         return key
 
     def take(self, key: str) -> CachedMessage | None:

@@ -9,6 +9,12 @@ from tests.site.behaviour import Behaviour
 BOUND_COOKIE = "visit_token"  # with `cookie_bound_nonce`
 
 
+def token_in(cookie_header: str) -> str:
+    """The visitor's token in a Cookie header, or nothing."""
+    pairs = (pair.strip().partition("=") for pair in cookie_header.split(";"))
+    return next((value for name, _, value in pairs if name == BOUND_COOKIE), "")
+
+
 class Nonces:
     """Makes and checks nonces. Turning the clock on by ticks makes earlier ones old."""
 

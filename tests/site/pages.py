@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.site.bots import SiteBot
 from tests.site.challenge import challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
-from tests.site.nonces import BOUND_COOKIE
+from tests.site.nonces import BOUND_COOKIE, token_in
 from tests.site.resources import SCRIPT_PATH, resource_tags
 from tests.site.wire import html
 
@@ -26,6 +26,7 @@ ODD_COOKIES = (
     "hidden=$HOME'`; Path=/; Max-Age=86400; HttpOnly",
 )
 LATE_PATH = "/late-chats/"
+_NEW_TOKEN = web.RequestKey("new_token", str)
 _POST_IDS = {"/chat/": 18, "/all/": 19, "/": 20, "/draft/": 22}
 _PLAIN_PAGES = {"/about/": "About us", "/contact/": "Contact", "/blog/": "Blog"}
 _BUSY = "<script>for (;;) {}</script>"
@@ -110,11 +111,11 @@ def _finished(site: "SimulatedSite", request: web.BaseRequest, response: web.Res
 
 def _token(request: web.BaseRequest) -> str:
     """The visitor's token: the one he has, or one made for this request."""
-    if BOUND_COOKIE in request.cookies:
-        return request.cookies[BOUND_COOKIE]
-    if "token" not in request:
-        request["token"] = secrets.token_hex(16)
-    return str(request["token"])
+    if known := token_in(request.headers.get("Cookie", "")):
+        return known
+    if _NEW_TOKEN not in request:
+        request[_NEW_TOKEN] = secrets.token_hex(16)
+    return request[_NEW_TOKEN]
 
 
 def _shown(site: "SimulatedSite") -> list[SiteBot]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-MAX_RECORDED = 5000  # requests and model calls kept; the oldest go first
+MAX_RECORDED = 5000  # requests, model calls, conversations and so on that are kept; the oldest go first
 MAX_FIELD_CHARS = 1_000_000  # of one recorded form field
 
+K = TypeVar("K")
 T = TypeVar("T")
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
 
@@ -50,6 +51,12 @@ class StoredMessage:
     content: str
     timestamp: int
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def forget_oldest(rows: dict[K, T]) -> None:
+    """Keep a table that grows with each turn bounded."""
+    if len(rows) > MAX_RECORDED:
+        del rows[next(iter(rows))]
 
 
 def remember(items: list[T], item: T) -> None:

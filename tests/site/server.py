@@ -14,7 +14,7 @@ from tests.site.control import PATH as CONTROL_PATH
 from tests.site.control import control
 from tests.site.history import History, Row
 from tests.site.message_cache import MessageCache
-from tests.site.nonces import BOUND_COOKIE, Nonces
+from tests.site.nonces import Nonces, token_in
 from tests.site.pages import page
 from tests.site.records import MAX_FIELD_CHARS, Message, ModelCall, SeenRequest, StoredMessage, remember
 from tests.site.resources import is_resource, resource, third_party
@@ -51,6 +51,7 @@ class SimulatedSite:
         self.requests: list[SeenRequest] = []
         self.request_counts: Counter[str] = Counter()  # by action, or by path where there is none
         self.model_calls: list[ModelCall] = []
+        self.model_call_count = 0
         self.resource_hits: Counter[str] = Counter()
         self.streams = OpenStreams()
         self.unfinished_pages = OpenStreams()
@@ -120,12 +121,13 @@ class SimulatedSite:
 
     def clear_records(self) -> None:
         """Empty what was recorded for the tests; conversations stay."""
+        self.model_call_count = 0
         for record in (self.requests, self.model_calls, self.request_counts, self.resource_hits):
             record.clear()
 
     def token_of(self, request: web.BaseRequest) -> str:
         """The session token the request's nonce belongs to: empty for guests of an ordinary site."""
-        return request.cookies.get(BOUND_COOKIE, "") if self.behaviour.cookie_bound_nonce else ""
+        return token_in(request.headers.get("Cookie", "")) if self.behaviour.cookie_bound_nonce else ""
 
     def record(self, request: web.BaseRequest, action: str, fields: Mapping[str, str]) -> None:
         """Keep one request for the tests."""

@@ -9,6 +9,7 @@ IMAGE_DATA = "Invalid image data provided."
 IMAGE_TYPE = "Invalid image type. Allowed: JPG, PNG, WEBP."
 IMAGE_COUNT = "Too many images uploaded. Max images: 4."
 IMAGE_SIZE = "Image is too large. Max size: 20MB."
+INSERT = "Failed to store message in database cache."
 EMBED = "Embed feature is not available with your current plan."
 DOMAIN = "This domain is not permitted to access the chatbot."
 KEY_MISSING = "Message cache key is missing."
@@ -38,6 +39,7 @@ _GERMAN = {
     IMAGE_TYPE: "Ungültiger Bildtyp. Erlaubt: JPG, PNG, WEBP.",
     IMAGE_COUNT: "Zu viele Bilder hochgeladen. Höchstens: 4.",
     IMAGE_SIZE: "Das Bild ist zu groß. Höchstens: 20MB.",
+    INSERT: "Die Nachricht konnte nicht im Datenbank-Cache gespeichert werden.",
     EMBED: "Die Einbettung ist in Ihrem aktuellen Tarif nicht verfügbar.",
     DOMAIN: "Diese Domain darf nicht auf den Chatbot zugreifen.",
     KEY_MISSING: "Der Cache-Schlüssel der Nachricht fehlt.",

@@ -25,7 +25,9 @@ async def page() -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path)
         try:
-            yield await browser.new_page()
+            page = await browser.new_page()
+            page.set_default_timeout(10_000)
+            yield page
         finally:
             await browser.close()
 
@@ -124,7 +126,7 @@ async def test_a_stale_nonce_in_the_page_is_renewed_by_the_script(page: Page) ->
 
 
 async def test_a_cookie_bound_nonce_works_in_the_browser_that_has_the_cookie(page: Page) -> None:
-    async with home(page, cookie_bound_nonce=True) as site:
+    async with home(page, cookie_bound_nonce=True, page_cookies=list(ODD_COOKIES)) as site:
         answer = await type_and_wait(page, "hi")
 
     assert answer.startswith("[gpt-4o-mini] You said: hi")

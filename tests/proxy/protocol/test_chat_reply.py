@@ -33,7 +33,7 @@ def test_any_text_travels_unchanged_in_one_event(text: str) -> None:
 
 def test_a_stream_opens_with_the_role_and_closes_with_the_reason() -> None:
     (opening,) = parse(reply().opening())
-    finish, done = parse(reply().closing(PLAIN, USED))
+    finish, done = parse(reply().closing(PLAIN, None))
 
     assert opening["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
     assert (finish["choices"][0]["delta"], finish["choices"][0]["finish_reason"]) == ({}, "stop")
@@ -57,7 +57,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
         [{"url": "https://a", "title": "A", "start_char_index": 1, "end_char_index": 2}, {"title": "B"}]
     )
 
-    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), USED))
+    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), None))
 
     assert extras["choices"][0]["delta"]["refusal"] == "I cannot"
     assert extras["choices"][0]["delta"]["annotations"] == [

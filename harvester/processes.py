@@ -1,0 +1,90 @@
+"""Ending whole families of processes: a browser leaves its parent's process group, and may outlive it.
+
+The processes of a visit are known by its directory, which is their TMPDIR, their working directory or on their
+command line, whoever their parent is by now.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import psutil
+
+ROUNDS = 5  # a process may have started another one while it was being ended
+ROUND_SECONDS = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Let orphans among our descendants become our children, so that they can be collected (Linux; else nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_family(directory: Path, *, root: int | None = None, spare: Collection[int] = ()) -> None:
+    """Kill all processes of the visit in *directory*, *root* and all their descendants; wait for their end.
+
+    *root* is not waited for: that is its parent's affair. *spare* are left alone.
+    """
+    for _ in range(ROUNDS):
+        found = [process for process in _family(directory, root) if process.pid not in spare]
+        alive = [process for process in found if _kill(process)]
+        if not alive:
+            return
+        psutil.wait_procs([process for process in alive if process.pid != root], timeout=ROUND_SECONDS)
+
+
+def reap_orphans(spare: Collection[int]) -> None:
+    """Collect ended children that nobody waits for; *spare* are waited for by others."""
+    for child in psutil.Process().children():
+        if child.pid in spare:
+            continue
+        try:
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+        except (psutil.NoSuchProcess, ChildProcessError):
+            continue
+
+
+def _family(directory: Path, root: int | None) -> set[psutil.Process]:
+    found = {process for process in psutil.process_iter() if _belongs(process, str(directory))}
+    if root is not None:
+        try:
+            top = psutil.Process(root)
+            found |= {top, *top.children(recursive=True)}
+        except psutil.NoSuchProcess:
+            pass
+    return found | {child for process in found for child in _children(process)}
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _belongs(process: psutil.Process, directory: str) -> bool:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return (
+            process.environ().get("TMPDIR") == directory
+            or process.cwd() == directory
+            or any(word.startswith(f"--user-data-dir={directory}/") for word in process.cmdline())
+        )
+    except psutil.Error:  # gone meanwhile, or another user's
+        return False
+
+
+def _kill(process: psutil.Process) -> bool:
+    """Kill *process*; whether it was still there."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        process.kill()
+    except psutil.Error:
+        return False
+    return True

@@ -1,0 +1,129 @@
+"""Directories and locks of visits, outside the store: what the next start needs to clean up after a killed one.
+
+All is in one private directory of the system's temporary directory, which is named after the user and the store. A
+visit has a directory of its own there, in which the browser's throwaway profile lies. The lock of a site is the
+system's own (flock): it is gone with the process that held it, however that ended.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harvester.processes import end_family
+from shared.secrets import private_dir
+
+_ATTEMPTS = 10  # another process may remove what was just made; never so often in a row
+
+
+class WorkspaceError(Exception):
+    """The temporary directory cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to visit one site from this machine."""
+
+    holder: str  # the same for whoever claims through this workspace: a successor takes over at once
+    directory: Path  # of the visit
+    leftovers: tuple[Path, ...]  # directories of earlier visits of the site, which were all killed
+
+    def prepare(self) -> None:
+        """Make the directory, and end and remove what earlier visits left. Blocks for as long. Raises OSError."""
+        for directory in self.leftovers:
+            _clear(directory)
+        private_dir(self.directory)
+
+    def clear(self) -> None:
+        """End what still runs of the visit, and remove its directory. Blocks for as long."""
+        _clear(self.directory)
+
+
+class Workspace:
+    """The private directory of all harvesters that use one store, as one user, on this machine."""
+
+    def __init__(self, store_url: str) -> None:
+        """Raises `WorkspaceError` where there is no temporary directory."""
+        digest = hashlib.sha256(store_url.encode()).hexdigest()[:12]
+        try:
+            parent = Path(tempfile.gettempdir()).resolve()
+        except FileNotFoundError as error:
+            raise WorkspaceError("there is no temporary directory that can be written to; set TMPDIR") from error
+        self.path = parent / f"freeaichat-{os.geteuid()}-{digest}"
+
+    @contextmanager
+    def claim(self, site: str) -> Iterator[Claim | None]:
+        """Claim *site*, or None while another process has it. Raises `WorkspaceError`."""
+        with self._claim(hashlib.sha256(site.encode()).hexdigest()[:12]) as claim:
+            yield claim
+
+    def sweep(self) -> None:
+        """End and remove what killed visits of any site left, unless somebody visits that site now.
+
+        Blocks for as long. Raises `WorkspaceError`.
+        """
+        for name in {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}:
+            with self._claim(name) as claim:
+                for directory in claim.leftovers if claim else ():
+                    _clear(directory)
+
+    @contextmanager
+    def _claim(self, name: str) -> Iterator[Claim | None]:
+        lock = self._lock(f"{name}.lock")
+        if lock is None:
+            yield None
+            return
+        try:
+            leftovers = tuple(self.path.glob(f"visit-{name}-*"))
+            yield Claim(self._holder(), self.path / f"visit-{name}-{secrets.token_hex(4)}", leftovers)
+        finally:
+            (self.path / f"{name}.lock").unlink(missing_ok=True)
+            os.close(lock)
+            with suppress(OSError):  # others are still using it
+                self.path.rmdir()
+
+    def _holder(self) -> str:
+        made = self.path.stat()
+        return f"{socket.gethostname()}:{made.st_dev}:{made.st_ino}"
+
+    def _lock(self, name: str) -> int | None:
+        """An open descriptor that holds the lock *name*, or None while another process holds it."""
+        for _ in range(_ATTEMPTS):
+            self._make()
+            path = self.path / name
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except FileNotFoundError:  # the directory was removed just now
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                    return descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except FileNotFoundError:  # its holder removed it; a lock on it would lock nothing
+                pass
+            os.close(descriptor)
+        raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
+
+    def _make(self) -> None:
+        try:
+            private_dir(self.path)
+            found = self.path.lstat()
+        except OSError as error:
+            raise WorkspaceError(f"{self.path} cannot be made: {error.strerror}") from error
+        if not self.path.is_dir() or self.path.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise WorkspaceError(f"{self.path} is not ours alone; remove it, or set TMPDIR to another directory")
+
+
+def _clear(directory: Path) -> None:
+    end_family(directory)
+    shutil.rmtree(directory, ignore_errors=True)

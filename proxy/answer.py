@@ -1,0 +1,169 @@
+"""One answer in the making: what is sent to the site, what comes back, and what is kept of it."""
+
+import secrets
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from time import time
+
+from proxy.conversations import store_needed, unknown_conversation
+from proxy.protocol.aipkit import Image, SiteTurn
+from proxy.protocol.catalog import Model
+from proxy.protocol.chat_reply import Ending, annotations, usage
+from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
+from proxy.protocol.continuation import Plan, plan_turn
+from proxy.protocol.errors import ServiceError
+from proxy.protocol.refusals import Kind, SiteRefusal, to_error
+from proxy.protocol.transcript import guard, transcript
+from proxy.protocol.usage import estimate_tokens
+from proxy.upstream import SiteReply, Upstream
+from shared.conversations import Conversation, Message, TurnResult
+from shared.conversations import Upstream as UpstreamCopy
+from shared.models import Credentials
+from shared.store import Store
+
+
+class Answer:
+    """One answer: `texts` yields it; afterwards `ending` and `usage` describe it."""
+
+    def __init__(
+        self,
+        store: Store,
+        upstream: Upstream,
+        request: ChatRequest,
+        *,
+        name: str,
+        model: Model,
+        stored: Conversation | None,
+        plan: Plan,
+    ) -> None:
+        self.id = f"chatcmpl-{secrets.token_hex(16)}"
+        self.created = int(time())
+        self.model = name
+        self.conversation_id = stored.id if stored else None
+        self._store = store
+        self._upstream = upstream
+        self._request = request
+        self._bot_model = model
+        self._plan = plan
+        self._reply: SiteReply
+        self._parts: list[str] = []
+
+    @property
+    def ending(self) -> Ending:
+        """How the answer ended."""
+        reader = self._reply.reader
+        return Ending(reader.finish_reason, reader.refusal, annotations(reader.citations))
+
+    @property
+    def usage(self) -> dict[str, object]:
+        """Estimated tokens of the whole history and of the answer."""
+        asked = sum(estimate_tokens(message.text) for message in self._plan.messages)
+        return usage(asked, estimate_tokens("".join(self._parts)))
+
+    async def texts(self) -> AsyncGenerator[str, None]:
+        """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
+        turn_id = secrets.token_hex(8)
+        await self._begin(turn_id)
+        try:
+            for build in (self._continue, self._start_anew):
+                self._reply = self._upstream.reply(self._bot_model.site.origin, build)
+                try:
+                    async with aclosing(self._reply.texts()) as texts:
+                        async for text in texts:
+                            self._parts.append(text)
+                            yield text
+                    break
+                except SiteRefusal as refusal:
+                    if refusal.kind is not Kind.PREVIOUS or self._parts or build == self._start_anew:
+                        raise
+        except SiteRefusal as refusal:
+            if not refusal.logged and not self._parts:
+                await self._abandon(turn_id)
+            raise to_error(refusal) from refusal
+        except ServiceError:
+            await self._abandon(turn_id)
+            raise
+        await self._commit(turn_id)
+
+    def _continue(self, credentials: Credentials) -> SiteTurn:
+        """The turn that continues the site's copy where there is one."""
+        copy = self._plan.continues(
+            site=credentials.site, bot_id=self._bot_model.bot.id, session_id=credentials.session_id
+        )
+        if copy is None:
+            return self._start_anew(credentials)
+        return self._turn(credentials, self._plan.new, copy)
+
+    def _start_anew(self, credentials: Credentials) -> SiteTurn:
+        """The turn that carries the whole text into a fresh upstream conversation."""
+        fresh = UpstreamCopy(
+            site=credentials.site,
+            bot_id=self._bot_model.bot.id,
+            session_id=credentials.session_id,
+            conversation_uuid=str(uuid.uuid4()),
+        )
+        return self._turn(credentials, self._plan.messages, fresh)
+
+    def _turn(self, credentials: Credentials, messages: tuple[Message, ...], copy: UpstreamCopy) -> SiteTurn:
+        bot = self._bot_model.bot
+        images = self._images(messages)
+        return SiteTurn(
+            bot_id=bot.id,
+            provider=bot.provider,
+            message=guard(transcript(messages), images=len(images)),
+            images=images,
+            session_id=credentials.session_id,
+            conversation_uuid=copy.conversation_uuid,
+            post_id=credentials.post_id,
+            response_id=copy.response_id if bot.keeps_state else "",
+            interaction_id=copy.interaction_id if bot.keeps_state else "",
+            web_search=self._request.web_search,
+        )
+
+    def _images(self, messages: tuple[Message, ...]) -> tuple[Image, ...]:
+        """The newest images that came with *messages*; the site takes four. Earlier turns' images are not stored."""
+        digests = [digest for message in messages for digest in message.images]
+        pictures = self._request.pictures
+        return tuple(pictures[digest] for digest in digests if digest in pictures)[-MAX_IMAGES:]
+
+    async def _begin(self, turn_id: str) -> None:
+        if self.conversation_id is None:
+            return
+        with store_needed():
+            await self._store.begin_turn(self.conversation_id, turn_id, at=time())
+            stored = await self._store.conversation(self.conversation_id)
+        if stored is None:
+            raise unknown_conversation(self.conversation_id)
+        # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
+        # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
+        self._plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._request.messages)
+
+    async def _abandon(self, turn_id: str) -> None:
+        if self.conversation_id is None:
+            return
+        with store_needed():
+            await self._store.abandon_turn(self.conversation_id, turn_id)
+
+    async def _commit(self, turn_id: str) -> None:
+        if self.conversation_id is None:
+            return
+        turn, reader = self._reply.turn, self._reply.reader
+        answer = Message(role="assistant", text="".join(self._parts))
+        plan = self._plan
+        result = TurnResult(
+            turn_id=turn_id,
+            at=time(),
+            history=plan.messages[: len(plan.messages) - 1] if plan.replaces else None,
+            added=(plan.messages[-1], answer) if plan.replaces else (*plan.new, answer),
+            upstream=UpstreamCopy(
+                site=self._reply.credentials.site,
+                bot_id=turn.bot_id,
+                session_id=turn.session_id,
+                conversation_uuid=turn.conversation_uuid,
+                response_id=reader.response_id,
+                interaction_id=reader.interaction_id,
+            ),
+        )
+        with store_needed():
+            await self._store.commit_turn(self.conversation_id, result)

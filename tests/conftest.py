@@ -1,0 +1,60 @@
+"""What all tests share: a guard against leaving this machine, and a free port."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+LOCAL_NAMES = ("localhost", "")
+ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
+
+refused: list[str] = []
+
+
+class LeavesThisMachine(RuntimeError):
+    """A test, or the code it runs in this process, tried to reach another machine."""
+
+
+def is_here(host: str | bytes | None) -> bool:
+    """Whether *host*, a name or an address, is this machine for certain, without asking anyone."""
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name.lower() in LOCAL_NAMES
+    return address.is_loopback or address.is_unspecified
+
+
+def guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse what leaves this machine before the system sees it; told by the interpreter's audit events."""
+    position = ADDRESS_AT.get(event)
+    if position is None:
+        return
+    target = arguments[position]
+    host = target[0] if isinstance(target, tuple) else target
+    if event != "socket.getaddrinfo" and not isinstance(target, tuple):
+        return  # a Unix socket's path, or a socket that is connected already
+    if not is_here(host):
+        refused.append(f"{event} to {host!r}")
+        raise LeavesThisMachine(refused[-1])
+
+
+sys.addaudithook(guard)
+
+
+@pytest.fixture(autouse=True)
+def stays_on_this_machine() -> Iterator[None]:
+    """Fail a test that tried to leave this machine, also where the code it tests made something else of the refusal."""
+    refused.clear()
+    yield
+    assert refused == [], "this test tried to leave this machine"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

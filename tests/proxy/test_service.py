@@ -1,0 +1,167 @@
+"""Keys, names, origins and health over HTTP, and the running service as a process."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+import proxy.credentials as proxy_credentials
+from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.site import SimulatedSite
+
+MODELS = "/v1/models"
+
+
+async def get(proxy: RunningProxy, path: str, **headers: str) -> tuple[int, dict[str, object], dict[str, str]]:
+    async with proxy.http.get(proxy.url + path, headers=headers) as response:
+        return response.status, await response.json(), {name.lower(): value for name, value in response.headers.items()}
+
+
+async def test_once_a_key_exists_it_is_required(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, key="my secret key") as proxy:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer wrong"}, 401),
+            ({"Authorization": "bEaReR   my secret key"}, 200),
+            ({"x-api-key": "my secret key"}, 200),
+        ):
+            assert (await get(proxy, MODELS, **headers))[0] == status
+        for path in ("/", "/healthz", "/readyz"):
+            status, body, _ = await get(proxy, path)
+            assert status == 200
+            assert "sites" not in body
+        assert "sites" in (await get(proxy, "/readyz", **{"x-api-key": "my secret key"}))[1]
+
+
+async def test_without_a_key_only_this_machines_names_and_pages_are_served(proxy: RunningProxy) -> None:
+    assert (await get(proxy, MODELS, Host="localhost:1234"))[0] == 200
+    assert (await get(proxy, MODELS, Host="evil.example"))[0] == 403
+    assert (await get(proxy, MODELS, Origin="https://evil.example"))[0] == 403
+    status, _, headers = await get(proxy, MODELS, Origin="http://localhost:3000")
+    assert status == 200
+    assert headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert "access-control-allow-credentials" not in headers
+
+
+async def test_browsers_may_ask_first_on_every_route(proxy: RunningProxy) -> None:
+    for path in (MODELS, "/v1/chat/completions", "/chat/completions/", "/nothing"):
+        asked = {
+            "Origin": "http://localhost:3000",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,x-stainless-lang",
+        }
+        async with proxy.http.options(proxy.url + path, headers=asked) as response:
+            assert response.status == 204
+            assert response.headers["Access-Control-Allow-Headers"] == "authorization,x-stainless-lang"
+            assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+
+
+async def test_a_clients_own_request_id_is_kept_and_a_strange_one_replaced(proxy: RunningProxy) -> None:
+    assert (await get(proxy, MODELS, **{"x-request-id": "mine-1"}))[2]["x-request-id"] == "mine-1"
+    assert (await get(proxy, MODELS, **{"x-request-id": "no good"}))[2]["x-request-id"].startswith("req_")
+
+
+async def test_models_are_listed_without_touching_the_site(proxy: RunningProxy, site: SimulatedSite) -> None:
+    before = len(site.requests)
+    listed = await proxy.openai.models.list()
+    one = await proxy.openai.models.retrieve("vision-bot-视觉")
+
+    assert len(site.requests) == before
+    assert {model.id for model in listed.data} >= {"gpt-4o-mini-helper", "claude-sonnet-b", "vision-bot-视觉"}
+    assert (one.id, one.object, one.owned_by) == ("vision-bot-视觉", "model", "openai")
+    assert isinstance(one.created, int)
+
+
+async def test_refused_credentials_make_the_proxy_unready_until_new_ones_come(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    monkeypatch.setattr(proxy_credentials, "RENEWAL_SECONDS", 0.1)
+    site.behaviour.nonce_action = False
+    site.rotate_nonce()
+    await proxy.chat("hi")
+    refused, body, _ = await get(proxy, "/readyz")
+    await proxy.store.save_capture(await capture(site), base=1)
+    await asyncio.sleep(0.5)
+
+    assert refused == 503
+    assert "refuses" in str(body["reason"])
+    assert (await get(proxy, "/readyz"))[0] == 200
+
+
+async def test_the_default_model_answers_for_unknown_names(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, default_model="gpt-4o-mini-helper") as proxy:
+        answer = await proxy.chat("hi", model="gpt-99")
+
+    assert answer.text.startswith("[gpt-4o-mini]")
+    assert answer.body["model"] == "gpt-4o-mini-helper"
+
+
+async def test_a_bot_behind_a_consent_box_is_refused(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path) as proxy:
+        state = await proxy.store.site_state(site.origin)
+        assert state is not None
+
+        taken = await capture(site)
+        bots = tuple(bot.model_copy(update={"consent_required": True}) for bot in taken.bots)
+        await proxy.store.save_capture(taken.model_copy(update={"bots": bots}), base=state.current.generation)
+        await asyncio.sleep(0.5)
+        answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (403, "consent_required")
+    assert not site.model_calls
+
+
+async def started(data_dir: Path, **settings: str) -> asyncio.subprocess.Process:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
+    environment = {**clean, "FREEAICHAT_DATA_DIR": str(data_dir), "FREEAICHAT_ENV_FILE": "/nowhere", **settings}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy"), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path) -> None:
+    process = await started(tmp_path, FREEAICHAT_PORT="0")
+    assert process.stderr is not None
+    line = (await process.stderr.readline()).decode()
+    url = line[line.index("http://") :].strip()
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
+        assert response.status == 200
+    process.send_signal(signal.SIGTERM)
+
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_an_open_bind_makes_a_key_and_keeps_it_out_of_the_log(tmp_path: Path) -> None:
+    process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST="0.0.0.0")
+    assert process.stderr is not None
+    lines = [(await process.stderr.readline()).decode() for _ in range(2)]
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+
+    key = (tmp_path / "master.key").read_text().strip()
+    assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
+    assert len(key) > 30
+    assert not any(key in line for line in lines)
+    assert any(str(tmp_path) in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"FREEAICHAT_PORT": "banana"}, "FREEAICHAT_PORT"),
+        ({"FREEAICHAT_SITES": "ftp://x"}, "FREEAICHAT_SITES"),
+        ({"FREEAICHAT_STORE": "mysql://x"}, "FREEAICHAT_STORE"),
+    ],
+)
+async def test_settings_that_make_no_sense_are_named(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    process = await started(tmp_path, **settings)
+    _, stderr = await asyncio.wait_for(process.communicate(), 20)
+
+    assert process.returncode == 2
+    assert told in stderr.decode()
+    assert "Traceback" not in stderr.decode()
