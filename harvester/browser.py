@@ -24,6 +24,7 @@ from playwright.async_api import (
     Route,
     async_playwright,
 )
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester import page_script
 from harvester.addresses import Link, is_wanted
@@ -35,7 +36,7 @@ from shared.aipkit.page import GUEST_ID_KEY
 T = TypeVar("T")
 
 CLOSE_SECONDS = 2.0
-SCREENSHOT_SECONDS = 5.0
+SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
 MAX_OBSERVED = 200
 ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
@@ -107,11 +108,21 @@ class ChromiumTab:
     async def screenshot(self) -> bytes | None:
         try:
             async with asyncio.timeout(SCREENSHOT_SECONDS):
-                picture = await _call(self._page.screenshot(timeout=SCREENSHOT_SECONDS * 1000))
+                picture = await self._picture()
         except (BrowserFailed, PageFailed, NotNow, TimeoutError) as error:
-            log.debug("no screenshot: %s", error)
+            log.warning("no screenshot: %s", error)
             return None
         return picture if len(picture) <= MAX_SCREENSHOT_BYTES else None
+
+    @retry(
+        retry=retry_if_exception_type((PageFailed, NotNow)),
+        stop=stop_after_attempt(3),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
+    async def _picture(self) -> bytes:
+        """One of a page that is just changing fails, and soon succeeds."""
+        return await _call(self._page.screenshot(timeout=SCREENSHOT_SECONDS * 1000))
 
     def _on_request(self, request: Request) -> None:
         if "/admin-ajax.php" in request.url and len(self._requests) < MAX_OBSERVED:

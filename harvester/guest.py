@@ -102,18 +102,16 @@ async def _confirm(tab: Tab, look: Look, reading: Reading) -> Reading:
 
 async def _ask_nonce(tab: Tab, ajax_url: str) -> str | None:
     """The nonce that the site hands out to this guest; None where it hands out none."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(PageFailed),
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(RETRY_SECONDS),
+        reraise=True,
+    )
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(PageFailed),
-            stop=stop_after_attempt(2),
-            wait=wait_fixed(RETRY_SECONDS),
-            reraise=True,
-        ):
-            with attempt:
-                return read_nonce(*await tab.post_form(ajax_url, nonce_form(), timeout=NONCE_SECONDS))
+        return read_nonce(*await retrying(tab.post_form, ajax_url, nonce_form(), timeout=NONCE_SECONDS))
     except (PageFailed, TimeoutError):
         return None
-    return None
 
 
 async def _read_by_typing(tab: Tab, look: Look, reading: Reading) -> Reading:

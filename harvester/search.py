@@ -13,7 +13,7 @@ from harvester.tab import Look, NotNow, PageFailed, Tab
 from shared.aipkit.page import read_configs
 from shared.models import Outcome
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 SETTLE_SECONDS = 3.0  # more for a chat's page to finish; one that never does is taken as it is
 BUSY_SECONDS = 2.0  # more for a page to answer at all
 RETRY_SECONDS = 1.0
@@ -103,7 +103,7 @@ async def _watch(tab: Tab, job: Job, url: str, *, known: bool = False) -> _Seen:
                 elif look.ready and not job.is_headed:
                     _refuse(look)
                 is_glance = not known and _leads_elsewhere(job, look)
-                if _is_over(look, waited, job.limits.glance if is_glance else job.limits.chat):
+                if _is_over(look, waited, job.limits.glance if is_glance or look.box else job.limits.chat):
                     if job.is_headed:
                         _refuse(look)
                     return _Seen(look, was_glance=is_glance)
@@ -144,15 +144,14 @@ async def _look(tab: Tab) -> Look:
 
 async def _go(tab: Tab, job: Job, url: str) -> None:
     """Begin to show *url*, with one more try where the connection broke. Raises `VisitFailed`."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, PageFailed) and error.is_passing),
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(RETRY_SECONDS),
+        reraise=True,
+    )
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, PageFailed) and error.is_passing),
-            stop=stop_after_attempt(2),
-            wait=wait_fixed(RETRY_SECONDS),
-            reraise=True,
-        ):
-            with attempt:
-                await tab.go(url, timeout=job.limits.load)
+        await retrying(tab.go, url, timeout=job.limits.load)
     except NotNow:
         return  # the page itself led on to another one, which is looked at instead
     except TimeoutError:

@@ -6,10 +6,12 @@ Playwright, its driver and the browser live and die there, so that the service s
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -21,6 +23,7 @@ from shared.models import Outcome
 
 MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
 CLOSE_SECONDS = 3.0  # for the browser to close in good order after the report
+LAST_WORDS_SECONDS = 0.5
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 KEPT_LINES = 20  # of the error output
 LONGEST_LINE = 300
@@ -28,42 +31,117 @@ LONGEST_LINE = 300
 log = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def worker(job: Job, claim: Claim) -> AsyncIterator[Report]:
-    """Make the visit in a process of its own and hand out its report as soon as it is there.
+@dataclass(slots=True)
+class _Child:
+    """A running process; *said* are the last lines of its error output."""
 
-    On leaving, the process and everything it started is ended and its directory removed. A process that hangs or
-    dies has a report too.
-    """
-    said: deque[str] = deque(maxlen=KEPT_LINES)
-    process = await _start(job, claim)
-    listening = asyncio.create_task(_listen(process, said))
+    process: asyncio.subprocess.Process
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+
+    async def listen(self) -> None:
+        while line := await self.stderr.readline():
+            text = line.decode("utf-8", "replace").rstrip()[:LONGEST_LINE]
+            if text:
+                self.said.append(text)
+                log.debug("visit: %s", text)
+
+
+class Workers:
+    """Makes visits in processes of their own. One instance serves one process of ours."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+
+    @asynccontextmanager
+    async def run(self, job: Job, claim: Claim) -> AsyncIterator[Report]:
+        """Make the visit and hand out its report as soon as it is there.
+
+        A process that hangs or dies has a report too. On leaving, it and all that it started has ended, and its
+        directory is gone. Raises OSError where nothing can be started.
+        """
+        await asyncio.to_thread(claim.prepare)
+        lifeline = make_lifeline()
+        try:
+            child = await _start(claim, lifeline.environment, lifeline.pass_fds)
+        except BaseException:
+            lifeline.cut()
+            raise
+        finally:
+            lifeline.hand_over()
+        self._running.add(child.process.pid)
+        listening = asyncio.create_task(child.listen())
+        try:
+            report = await _hear(child, job, listening)
+            yield report
+            await _wait(child.process, CLOSE_SECONDS)
+        finally:
+            lifeline.cut()
+            await self._end(child, claim)
+            await listening
+
+    async def _end(self, child: _Child, claim: Claim) -> None:
+        pid = child.process.pid
+        await asyncio.to_thread(end_family, claim.directory, root=pid)
+        await child.process.wait()
+        self._running.discard(pid)
+        await asyncio.to_thread(reap_orphans, frozenset(self._running))
+        await asyncio.to_thread(claim.clear)
+
+
+async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[int, ...]) -> _Child:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *(["-P"] if sys.flags.safe_path else []),
+        "-m",
+        "harvester.visit",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=MAX_REPORT_BYTES,
+        env=os.environ | environment | {"TMPDIR": str(claim.directory)},
+        pass_fds=descriptors,
+        start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
+    )
+    assert process.stdin is not None  # noqa: S101  (all three were asked for)
+    assert process.stdout is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101
+    return _Child(process, process.stdin, process.stdout, process.stderr)
+
+
+async def _hear(child: _Child, job: Job, listening: asyncio.Task[None]) -> Report:
+    """The report, or one in its place where none comes."""
+    deadline = job.limits.visit + MARGIN_SECONDS
     try:
-        yield await _report(process, job, said)
-    finally:
-        await _end(process, claim)
-        await listening
-
-
-async def _start(job: Job, claim: Claim) -> asyncio.subprocess.Process:
-    await asyncio.to_thread(claim.prepare)
-    lifeline = make_lifeline()
+        async with asyncio.timeout(deadline):
+            child.stdin.write(job.model_dump_json().encode() + b"\n")
+            await child.stdin.drain()
+            line = await child.stdout.readline()
+    except TimeoutError:
+        return Report(outcome=Outcome.TIMEOUT, reason=f"the visit hung, and was ended after {deadline:.0f} s")
+    except (ConnectionError, ValueError):  # it died before it read the job, or a report without an end
+        line = b""
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *(["-P"] if sys.flags.safe_path else []),
-            "-m",
-            "harvester.visit",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=MAX_REPORT_BYTES,
-            env=os.environ | lifeline.environment | {"TMPDIR": str(claim.directory)},
-            pass_fds=lifeline.pass_fds,
-            start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
-        )
-    finally:
-        lifeline.hand_over()
-    assert process.stdin is not None
-    process.stdin.write(job.model_dump_json().encode() + b"\n")
-    return process
+        return Report.model_validate_json(line)
+    except ValidationError:
+        await _wait(child.process, CLOSE_SECONDS)
+        await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
+        last = f": {child.said[-1]}" if child.said else ""
+        how = _how(child.process.returncode)
+        return Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit's process ended without a report ({how}){last}")
+
+
+async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Wait for the end of *process*, but no longer than *seconds*."""
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        log.debug("the visit's process does not end by itself")
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "and hangs"
+    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

@@ -2,8 +2,9 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from time import time
 
 from proxy.conversations import store_needed, unknown_conversation
@@ -13,6 +14,7 @@ from proxy.protocol.chat_reply import Ending, annotations, usage
 from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.memory import MemoryPolicy, history_digest
 from proxy.protocol.refusals import Kind, SiteRefusal, to_error
 from proxy.protocol.transcript import guard, transcript
 from proxy.protocol.usage import estimate_tokens
@@ -20,7 +22,7 @@ from proxy.upstream import SiteReply, Upstream
 from shared.conversations import Conversation, Message, TurnResult
 from shared.conversations import Upstream as UpstreamCopy
 from shared.models import Credentials
-from shared.store import Store
+from shared.store import Store, StoreUnavailable
 
 
 class Answer:
@@ -36,6 +38,8 @@ class Answer:
         model: Model,
         stored: Conversation | None,
         plan: Plan,
+        policy: MemoryPolicy,
+        session_id: str,
     ) -> None:
         self.id = f"chatcmpl-{secrets.token_hex(16)}"
         self.created = int(time())
@@ -46,6 +50,8 @@ class Answer:
         self._request = request
         self._bot_model = model
         self._plan = plan
+        self._policy = policy
+        self._session_id = session_id
         self._reply: SiteReply
         self._parts: list[str] = []
 
@@ -128,16 +134,42 @@ class Answer:
         return tuple(pictures[digest] for digest in digests if digest in pictures)[-MAX_IMAGES:]
 
     async def _begin(self, turn_id: str) -> None:
+        """Find what is continued, and take it for this turn alone."""
         if self.conversation_id is None:
-            return
+            await self._find_branch()
+        else:
+            await self._mark_turn(self.conversation_id, turn_id)
+        history = self._plan.messages[: len(self._plan.messages) - len(self._plan.new)]
+        if not self._policy.trusts(self._bot_model.bot, history):
+            self._plan = replace(self._plan, upstream=None)
+
+    async def _mark_turn(self, conversation_id: str, turn_id: str) -> None:
         with store_needed():
-            await self._store.begin_turn(self.conversation_id, turn_id, at=time())
-            stored = await self._store.conversation(self.conversation_id)
+            await self._store.begin_turn(conversation_id, turn_id, at=time())
+            stored = await self._store.conversation(conversation_id)
         if stored is None:
-            raise unknown_conversation(self.conversation_id)
+            raise unknown_conversation(conversation_id)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
         self._plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._request.messages)
+
+    async def _find_branch(self) -> None:
+        """Without an id: the site's copy that holds exactly the history the client sent."""
+        *history, last = self._plan.messages
+        if not history or last.role != "user" or not self._policy.trusts(self._bot_model.bot, history):
+            return
+        with suppress(StoreUnavailable):  # the transcript serves as well
+            branch = await self._store.take_branch(self._digest(history))
+            if branch is not None:
+                self._plan = replace(self._plan, new=(last,), upstream=branch)
+
+    async def _keep_branch(self, held: Sequence[Message], copy: UpstreamCopy) -> None:
+        if self._policy.trusts(self._bot_model.bot, held):
+            with suppress(StoreUnavailable):
+                await self._store.keep_branch(self._digest(held), copy, at=time())
+
+    def _digest(self, messages: Sequence[Message]) -> str:
+        return history_digest(self._bot_model.site.origin, self._bot_model.bot.id, self._session_id, messages)
 
     async def _abandon(self, turn_id: str) -> None:
         if self.conversation_id is None:
@@ -146,24 +178,26 @@ class Answer:
             await self._store.abandon_turn(self.conversation_id, turn_id)
 
     async def _commit(self, turn_id: str) -> None:
-        if self.conversation_id is None:
-            return
-        turn, reader = self._reply.turn, self._reply.reader
+        turn, reader, plan = self._reply.turn, self._reply.reader, self._plan
         answer = Message(role="assistant", text="".join(self._parts))
-        plan = self._plan
+        copy = UpstreamCopy(
+            site=self._reply.credentials.site,
+            bot_id=turn.bot_id,
+            session_id=turn.session_id,
+            conversation_uuid=turn.conversation_uuid,
+            response_id=reader.response_id,
+            interaction_id=reader.interaction_id,
+        )
+        if self.conversation_id is None:
+            if turn.session_id == self._session_id:
+                await self._keep_branch((*plan.messages, answer), copy)
+            return
         result = TurnResult(
             turn_id=turn_id,
             at=time(),
-            history=plan.messages[: len(plan.messages) - 1] if plan.replaces else None,
+            history=plan.messages[:-1] if plan.replaces else None,
             added=(plan.messages[-1], answer) if plan.replaces else (*plan.new, answer),
-            upstream=UpstreamCopy(
-                site=self._reply.credentials.site,
-                bot_id=turn.bot_id,
-                session_id=turn.session_id,
-                conversation_uuid=turn.conversation_uuid,
-                response_id=reader.response_id,
-                interaction_id=reader.interaction_id,
-            ),
+            upstream=copy,
         )
         with store_needed():
             await self._store.commit_turn(self.conversation_id, result)

@@ -14,6 +14,7 @@ from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, health, models
 from proxy.keys import CHAT, CONVERSATIONS, KEEPER, SETTINGS
 from proxy.middleware import access, add_headers, errors, request_ids
+from proxy.protocol.memory import MemoryPolicy
 from proxy.routes import add_api
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
@@ -30,7 +31,14 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
     async with SiteClient() as client:
         keeper = CredentialKeeper(settings.sites, store, client)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream)
-        chats = ChatService(store, keeper, upstream, aliases=settings.models, default_model=settings.default_model)
+        chats = ChatService(
+            store,
+            keeper,
+            upstream,
+            aliases=settings.models,
+            default_model=settings.default_model,
+            policy=MemoryPolicy(settings.history, settings.history_limit),
+        )
         tasks = [asyncio.create_task(keeper.watch()), asyncio.create_task(tidy(store, settings))]
         for task in tasks:
             task.add_done_callback(_report_failure)

@@ -9,6 +9,7 @@ from proxy.protocol.catalog import Catalog, Model, SiteBots
 from proxy.protocol.chat_request import ChatRequest, unknown_model
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.memory import MemoryPolicy
 from proxy.protocol.transcript import EmptyMessage, guard, transcript
 from proxy.upstream import Upstream
 from shared.store import Store
@@ -25,6 +26,7 @@ class ChatService:
         *,
         aliases: Mapping[str, int],
         default_model: str,
+        policy: MemoryPolicy,
     ) -> None:
         self._store = store
         self._conversations = Conversations(store)
@@ -32,6 +34,7 @@ class ChatService:
         self._upstream = upstream
         self._aliases = aliases
         self._default_model = default_model
+        self._policy = policy
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
 
     @property
@@ -57,7 +60,18 @@ class ChatService:
         stored = await self._conversations.find(request.conversation_id) if request.conversation_id else None
         plan = plan_turn(stored, request.messages)
         _refuse_empty(plan)
-        return Answer(self._store, self._upstream, request, name=name, model=model, stored=stored, plan=plan)
+        state = self._keeper.state(model.site.origin)
+        return Answer(
+            self._store,
+            self._upstream,
+            request,
+            name=name,
+            model=model,
+            stored=stored,
+            plan=plan,
+            policy=self._policy,
+            session_id=state.current.session_id if state else "",
+        )
 
     async def _find_model(self, name: str) -> tuple[str, Model]:
         """The model that answers for *name*, once the sites that may have it were visited."""

@@ -5,6 +5,7 @@ and every body that is read whole is bounded.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shared.models import Credentials
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
 LINGER_SECONDS = 0.1
+LARGE_BODY_BYTES = 1024 * 1024  # a larger body is written piece by piece, so that it does not block the loop
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
 
@@ -98,7 +100,7 @@ class SiteClient:
             async with self._session.request(
                 method,
                 URL(url, encoded=True),
-                data=body,
+                data=_payload(body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS),
@@ -122,6 +124,10 @@ class SiteClient:
             await _read_to_end(answer)
         finally:
             answer.close()  # does nothing to a connection that went back to the pool
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    return io.BytesIO(body) if body and len(body) >= LARGE_BODY_BYTES else body
 
 
 async def _read_to_end(answer: aiohttp.ClientResponse) -> None:

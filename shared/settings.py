@@ -104,6 +104,13 @@ class Settings(BaseSettings):
     cors_origins: Words = Field(
         default=(), description="further browser origins served without a key (`*`: all); loopback always is"
     )
+    history: Literal["auto", "continue", "replay"] = Field(
+        default="auto",
+        description="`continue` always uses the site's own memory, `replay` never; `auto`: only while it is exact",
+    )
+    history_limit: int = Field(
+        default=4, ge=0, description="messages the site may have to remember in `auto`; more are replayed"
+    )
     retention: Duration = Field(default=30 * 86400.0, description="conversations unused for so long are dropped")
     max_stored: ByteSize = Field(
         default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"

@@ -1,5 +1,6 @@
 """What the tests need beyond Python packages, how to see that it is there, and how to get it."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from shared.browsers import NoBrowser, find_browser
+from shared.cli.install import driver_starts
 
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
 
@@ -18,7 +20,7 @@ class Need:
 
     name: str
     is_there: Callable[[], bool]
-    install: tuple[str, ...]  # the command that gets it, which is also what to type where it may not be run
+    install: tuple[str, ...]  # gets it, or prints the exact command for a person where it may not
 
 
 def _has_browser() -> bool:
@@ -29,29 +31,24 @@ def _has_browser() -> bool:
     return True
 
 
-def _driver_starts() -> bool:
-    command = (sys.executable, "-m", "playwright", "--version")
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
 NEEDS = (
     Need(
         "a Chromium-family browser, and what its driver needs",
-        lambda: _has_browser() and _driver_starts(),
+        lambda: _has_browser() and driver_starts(),
         (FREEAICHAT, "browser", "install"),
     ),
 )
 
 
 def provide() -> bool:
-    """Install what is missing; False, with the command to type, where something still is."""
+    """Install what is missing, one line and its seconds each; False where something still is, with what to do."""
     for need in NEEDS:
         begun = monotonic()
         if not need.is_there():
-            print(f"installing {need.name}: {' '.join(need.install)}", flush=True)
+            print(f"{need.name}: missing; running {shlex.join(need.install)}", flush=True)
             subprocess.run(need.install, check=False)
         if not need.is_there():
-            print(f"{need.name} is still missing; type this yourself: {' '.join(need.install)}", file=sys.stderr)
+            print(f"{need.name}: missing; do what is said above, and run the tests again", file=sys.stderr)
             return False
         print(f"{need.name}: there ({monotonic() - begun:.1f} s)", flush=True)
     return True

@@ -1,109 +1,124 @@
-"""The rooms keep to themselves: who may import whom, one home per library, and sizes."""
+"""The rooms keep to themselves, in every file there is; and the checks see what they are there to see."""
 
-import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.architecture import MAX_LINES, product_problems, suite_problems, text_problems
+
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("harvester", "proxy", "shared")
-MAX_LINES = 300
-PURE = ("proxy/protocol/", "shared/aipkit/")
-PURE_IMPORTS = {
-    *("base64", "collections", "contextlib", "dataclasses", "enum", "hashlib", "itertools", "json", "math", "re"),
-    *("typing", "unicodedata", "urllib", "orjson", "pydantic"),
-    *("proxy.protocol", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
-}
-HOMES = {  # the only files that may import a library
-    "playwright": ("harvester/browser.py",),
-    "apscheduler": ("harvester/schedule.py",),
-    "aiohttp": ("shared/http.py", "proxy/"),
-    "sqlite3": ("shared/store/",),
-    "uuid": ("proxy/answer.py", "shared/manual.py", "harvester/"),
-}
-# A client of aiohttp's in the proxy would be a second home.
-NAMES_WITH_HOMES = {"ClientSession": ("shared/http.py",)}
-ENVIRONMENT = ("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/cli/", "harvester/")
+TEXTS = {".py", ".js", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh"}
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """The full names of all modules that *tree* imports, wherever the statement stands."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+def files(*places: str) -> Iterator[tuple[str, str]]:
+    """The path from the root and the text of every text file in *places*, which must not be empty."""
+    for place in places:
+        found = [file for file in sorted((ROOT / place).rglob("*")) if file.suffix in TEXTS]
+        assert found, f"nothing to check in {place}"
+        yield from ((file.relative_to(ROOT).as_posix(), file.read_text("utf-8")) for file in found)
 
 
-def within(name: str, modules: set[str] | tuple[str, ...]) -> bool:
-    return any(name == module or name.startswith(f"{module}.") for module in modules)
+def test_every_file_of_the_product_keeps_to_its_room() -> None:
+    sources = [(path, text) for path, text in files("harvester", "proxy", "shared") if path.endswith(".py")]
+
+    assert [problem for path, text in sources for problem in product_problems(path, text)] == []
 
 
-def violations(path: str, source: str) -> list[str]:
-    """What is wrong with a file of the product, by its path from the root."""
-    tree = ast.parse(source)
-    found = []
-    others = {"shared": ("harvester", "proxy"), "harvester": ("proxy",), "proxy": ("harvester",)}[
-        path.partition("/")[0]
-    ]
-    for name in imports(tree):
-        if within(name, others) or within(name, ("tests",)):
-            found.append(f"{path} imports {name}")
-        for library, homes in HOMES.items():
-            if within(name, (library,)) and not path.startswith(homes):
-                found.append(f"{path} imports {name}, whose home is {' or '.join(homes)}")
-        if path.startswith(PURE) and not within(name, PURE_IMPORTS):
-            found.append(f"{path} must stay pure and imports {name}")
-    for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else ""
-        if name in NAMES_WITH_HOMES and not path.startswith(NAMES_WITH_HOMES[name]):
-            found.append(f"{path} uses {name}")
-        if name == "environ" and not path.startswith(ENVIRONMENT):
-            found.append(f"{path} reads the environment")
-    if source.count("\n") > MAX_LINES:
-        found.append(f"{path} has more than {MAX_LINES} lines")
-    return found
+def test_no_test_can_be_passed_over() -> None:
+    sources = [(path, text) for path, text in files("tests") if path.endswith(".py")]
+
+    assert [problem for path, text in sources for problem in suite_problems(path, text)] == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_file_keeps_to_its_room(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
+def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
+    top = [(file.name, file.read_text("utf-8")) for file in ROOT.iterdir() if file.is_file() and file.suffix in TEXTS]
+    texts = [*top, *files("harvester", "proxy", "shared", "tests"), (".ci/run", (ROOT / ".ci/run").read_text("utf-8"))]
 
-    found = [
-        problem for file in files for problem in violations(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))
-    ]
-
-    assert files
-    assert found == []
+    assert [problem for path, text in texts for problem in text_problems(path, text)] == []
 
 
 @pytest.mark.parametrize(
     ("path", "source"),
     [
         ("shared/x.py", "import proxy.app"),
+        ("shared/x.py", "from harvester import service"),
         ("shared/cli/x.py", "from harvester.service import run"),
         ("harvester/x.py", "def f():\n    from proxy import app"),
         ("proxy/x.py", "import harvester"),
         ("proxy/x.py", "from tests.site import SimulatedSite"),
+        ("proxy/handlers/x.py", "from ..app import create_app"),
         ("harvester/x.py", "from playwright.async_api import async_playwright"),
+        ("shared/x.py", "import playwright"),
         ("harvester/x.py", "import apscheduler.schedulers.asyncio"),
         ("harvester/x.py", "import aiohttp"),
+        ("shared/cli/x.py", "from aiohttp import ClientSession"),
         ("proxy/x.py", "import aiohttp\nsession = aiohttp.ClientSession()"),
+        ("proxy/x.py", "from aiohttp import ClientSession"),
+        ("proxy/x.py", "from aiohttp.client import request"),
+        ("proxy/x.py", "import sqlite3"),
         ("proxy/protocol/x.py", "import asyncio"),
         ("proxy/protocol/x.py", "from time import time"),
+        ("proxy/protocol/x.py", "import os, json"),
+        ("proxy/protocol/x.py", "from urllib.request import urlopen"),
+        ("proxy/protocol/x.py", "from proxy.upstream import Upstream"),
         ("shared/aipkit/x.py", "from shared.store import Store"),
+        ("shared/aipkit/x.py", "from random import choice"),
         ("proxy/x.py", "import os\nos.environ['A']"),
-        ("proxy/x.py", "a = 1\n" * 301),
+        ("harvester/x.py", "from os import environ"),
+        ("shared/settings.py", "import os\nos.getenv('A')"),
     ],
 )
-def test_a_planted_violation_is_found(path: str, source: str) -> None:
-    assert violations(path, source)
+def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
+    assert product_problems(path, source)
 
 
-def test_no_test_can_be_passed_over() -> None:
-    marks = re.compile(r"pytest\.(skip|importorskip|xfail)|mark\.(skip|xfail)|skipif")
-    files = [file for file in (ROOT / "tests").rglob("*.py") if file != Path(__file__)]
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("harvester/browser.py", "from playwright.async_api import async_playwright"),
+        ("harvester/schedule.py", "from apscheduler.schedulers.asyncio import AsyncIOScheduler"),
+        ("shared/http.py", "import aiohttp\naiohttp.ClientSession()"),
+        ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
+        ("proxy/protocol/x.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
+        ("shared/settings.py", "import os\nos.environ.get('A')"),
+        ("shared/store/x.py", "import sqlite3"),
+    ],
+)
+def test_what_is_at_home_is_left_alone(path: str, source: str) -> None:
+    assert product_problems(path, source) == []
 
-    assert [file.name for file in files if marks.search(file.read_text("utf-8"))] == []
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pytest\n@pytest.mark.skip\ndef test_x(): ...",
+        "import pytest\n@pytest.mark.skipif(True, reason='x')\ndef test_x(): ...",
+        "import pytest\npytestmark = pytest.mark.xfail",
+        "import pytest\ndef test_x():\n    pytest.skip('x')",
+        "import pytest\npytest.importorskip('redis')",
+        "from pytest import skip",
+        "from unittest import SkipTest",
+    ],
+)
+def test_a_test_that_may_not_run_is_found(source: str) -> None:
+    assert suite_problems("tests/test_x.py", source)
+
+
+@pytest.mark.parametrize("source", ["x = '/{}/somewhere'", "# see /{}/x", "open('/{}/A')"])
+@pytest.mark.parametrize("directory", ["work", "root", "home", "tmp"])
+def test_a_path_of_one_machine_is_found(source: str, directory: str) -> None:
+    text = source.format(directory)
+
+    assert text_problems("proxy/x.py", text)
+    assert text_problems("README.md", text)
+
+
+@pytest.mark.parametrize("text", ["https://site.example/home/x", "tests/tmp/x", "$HOME/.cache", "a /tmp directory"])
+def test_a_path_that_only_looks_alike_is_left_alone(text: str) -> None:
+    assert text_problems("README.md", text) == []
+
+
+def test_a_file_that_is_too_long_is_found() -> None:
+    assert text_problems("proxy/x.py", "a = 1\n" * (MAX_LINES + 1))
+    assert text_problems("proxy/x.py", "a = 1\n" * MAX_LINES) == []

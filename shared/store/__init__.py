@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from shared.conversations import Conversation, TurnResult
+from shared.conversations import Conversation, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 
 
@@ -124,6 +124,14 @@ class Store(Protocol):
 
         Returns how many went.
         """
+
+    # Branches ---------------------------------------------------------------------------------
+
+    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
+        """Note that the site's copy *upstream* holds exactly the history with this digest, and may be continued."""
+
+    async def take_branch(self, history: str) -> Upstream | None:
+        """Take the newest copy that holds this history, if any: each is handed out once, so no two turns share one."""
 
     # The rest ---------------------------------------------------------------------------------
 

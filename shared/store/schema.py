@@ -60,6 +60,16 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX messages_by_conversation ON messages (conversation)",
         "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     ),
+    (
+        """CREATE TABLE branches (
+            number INTEGER PRIMARY KEY,
+            history TEXT NOT NULL,  -- digest
+            upstream TEXT NOT NULL,  -- Upstream as JSON
+            kept_at REAL NOT NULL
+        )""",
+        "CREATE INDEX branches_by_history ON branches (history)",
+        "CREATE INDEX branches_by_age ON branches (kept_at)",
+    ),
 )
 
 

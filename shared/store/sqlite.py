@@ -8,9 +8,17 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from shared.conversations import Conversation, TurnResult
+from shared.conversations import Conversation, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
-from shared.store import Store, StoreError, sqlite_conversations, sqlite_credentials, sqlite_notes, sqlite_visits
+from shared.store import (
+    Store,
+    StoreError,
+    sqlite_branches,
+    sqlite_conversations,
+    sqlite_credentials,
+    sqlite_notes,
+    sqlite_visits,
+)
 from shared.store.changes import Changes
 from shared.store.sqlite_worker import Worker
 
@@ -125,7 +133,17 @@ class SqliteStore:
         gone = 0
         while some := await self._worker.write(sqlite_conversations.prune_some, before, max_bytes):
             gone += some
+        while await self._worker.write(sqlite_branches.prune_some, before):
+            pass
         return gone
+
+    # Branches ---------------------------------------------------------------------------------
+
+    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
+        await self._worker.write(sqlite_branches.keep_branch, history, upstream, at)
+
+    async def take_branch(self, history: str) -> Upstream | None:
+        return await self._worker.write(sqlite_branches.take_branch, history)
 
     # The rest ---------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ import psutil
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
-FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))  # the console script beside this interpreter
 
 
 @contextmanager

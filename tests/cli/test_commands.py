@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.models import Outcome, Visit
-from tests.cli.processes import FREEAICHAT, clean_environment
+from tests.cli.processes import clean_environment
+from tests.needs import FREEAICHAT
 from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -200,6 +201,15 @@ async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_mend_it(
     assert done.code == 1
     assert "fail  site" in done.output
     assert "→ check the network" in done.output
+
+
+async def test_doctor_tells_an_address_that_is_not_this_machines(alone: CommandLine) -> None:
+    alone.environment["FREEAICHAT_HOST"] = "192.0.2.1"
+
+    done = await alone("doctor")
+
+    assert "fail  port" in done.output
+    assert "FREEAICHAT_HOST" in done.output
 
 
 async def test_doctor_tells_a_challenge(alone: CommandLine, site: SimulatedSite) -> None:

@@ -70,12 +70,6 @@ def test_a_silent_listener_on_the_port_is_a_failure() -> None:
         assert port_level(silent.getsockname()[1]) is Level.FAIL
 
 
-def test_an_address_of_another_machine_is_a_failure(free_port: int) -> None:
-    settings = Settings(host="192.0.2.1", port=free_port)
-
-    assert check_port(settings, Gateway("127.0.0.1", free_port)).level is Level.FAIL
-
-
 def test_a_private_data_directory_is_fine(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 

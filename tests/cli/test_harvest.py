@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from shared.cli.harvest import tell
-from tests.cli.processes import FREEAICHAT, clean_environment, running, wait_until
+from tests.cli.processes import clean_environment, running, wait_until
+from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
 

@@ -3,7 +3,6 @@
 import io
 import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from shared.cli.install import MANAGERS, privilege
 from tests.cli.processes import program
+from tests.needs import FREEAICHAT
 
 APT = next(manager for manager in MANAGERS if manager.program == "apt-get")
 APT_INSTALL = "install -y --no-install-recommends"
@@ -51,7 +51,7 @@ class Machine:
         program(self.bin / "chromium", "exit 0")
 
     def install(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(Path(sys.executable).with_name("freeaichat")), "browser", "install", *options]
+        command = [FREEAICHAT, "browser", "install", *options]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
     @property

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.processes import FREEAICHAT, clean_environment, family, is_alive, wait_until
+from tests.cli.processes import clean_environment, family, is_alive, wait_until
+from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
 LIFELINE_SECONDS = 3.0

@@ -1,5 +1,7 @@
 """A running proxy in front of the simulated site, for tests."""
 
+import io
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ class RunningProxy:
         """Post a chat request; returns the status, the parsed body and the headers."""
         sent = [{"role": "user", "content": item} if isinstance(item, str) else item for item in messages]
         body = {"model": model, "messages": sent, **fields}
-        async with self.http.post(f"{self.url}/v1/chat/completions", json=body) as response:
+        data = io.BytesIO(json.dumps(body).encode())
+        async with self.http.post(f"{self.url}/v1/chat/completions", data=data) as response:
             return Answered(response.status, await response.json(), response.headers)
 
 

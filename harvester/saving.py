@@ -1,0 +1,56 @@
+"""Storing what a visit brought, where somebody else may have stored something meanwhile."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from shared.models import Capture, Credentials
+from shared.store import StaleWrite, Store, StoreUnavailable
+
+T = TypeVar("T")
+
+STORE_SECONDS = 10.0  # how long an unavailable store is waited for
+MAX_RENEWALS = 5  # nonce renewals by others that are taken into account while one capture is stored
+
+log = logging.getLogger(__name__)
+
+
+async def save_capture(store: Store, capture: Capture, *, base: Credentials | None) -> Credentials | None:
+    """Store *capture*; *base*: what was current when the visit began. Returns what is current now.
+
+    A nonce that was renewed meanwhile is part of the older capture, and is replaced with it. A capture that somebody
+    else made meanwhile is newer: it stands, and ours is dropped. Raises `StoreUnavailable`.
+    """
+    current = base
+    for _ in range(MAX_RENEWALS):
+        try:
+            return await patiently(partial(store.save_capture, capture, base=_generation(current)))
+        except StaleWrite as stale:
+            current = stale.current
+            if current is None or base is None or not _is_renewal(current, base):
+                break
+    log.warning("newer credentials of %s were stored meanwhile; this visit's are dropped", capture.credentials.site)
+    return current
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What *call* returns, repeated while the store is unavailable, for a limited time."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        stop=stop_after_delay(STORE_SECONDS),
+        wait=wait_random_exponential(multiplier=0.2, max=2.0),
+        reraise=True,
+    )
+    return await retrying(call)
+
+
+def _generation(credentials: Credentials | None) -> int:
+    return credentials.generation if credentials else 0
+
+
+def _is_renewal(current: Credentials, base: Credentials) -> bool:
+    """Whether *current* is *base* with a renewed nonce, and nothing else."""
+    return current.captured_at == base.captured_at and current.session_id == base.session_id

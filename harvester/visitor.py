@@ -1,0 +1,168 @@
+"""One visit from beginning to end: claimed, made in a process of its own, stored, recorded."""
+
+import base64
+import logging
+import time
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from harvester.addresses import is_same_site
+from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
+from harvester.saving import patiently, save_capture
+from harvester.worker import MARGIN_SECONDS, Workers
+from harvester.workspace import Claim, Workspace
+from shared.browsers import Browser, NoBrowser, find_browser, has_display
+from shared.models import Credentials, Outcome, Visit
+from shared.parsing import Site
+from shared.store import Store, StoreError
+
+CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
+MAX_REASON = 500
+UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began; empty after its end
+
+log = logging.getLogger(__name__)
+
+
+class Visitor:
+    """Visits sites for one store. One instance serves one process."""
+
+    def __init__(
+        self, store: Store, workspace: Workspace, *, browser: str, limits: Limits = BY_ITSELF, is_headed: bool = False
+    ) -> None:
+        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
+        self._store = store
+        self._workspace = workspace
+        self._workers = Workers()
+        self._browser = browser
+        self._limits = BY_HAND if is_headed else limits
+        self._is_headed = is_headed
+
+    async def visit(self, site: Site, trigger: str, *, is_page_given: bool = False) -> Visit | None:
+        """Visit *site* now and return the record; None while somebody else visits it.
+
+        *is_page_given*: the site's URL comes first, not the page where the last capture found the chat. Once begun, a
+        visit is recorded with its outcome whatever happens, also when this call is cancelled. Raises StoreError and
+        `WorkspaceError`.
+        """
+        with self._workspace.claim(site.origin) as claim:
+            if claim is None or not await self._begin(site.origin, claim):
+                return None
+            visit = _new_visit(site.origin, trigger)
+            await self._store.set_note(UNDER_WAY.format(site=site.origin), visit.model_dump_json())
+            begun = time.monotonic()
+            report = Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")
+            try:
+                report = await self._make(site, claim, is_page_given=is_page_given)
+            finally:
+                visit = _finished(visit, report, time.monotonic() - begun)
+                await self._record(visit, claim, base64.b64decode(report.screenshot) or None)
+        return visit
+
+    async def recover(self, site: str) -> None:
+        """Record a visit of *site* whose harvester was killed, so that it counts. Raises what `visit` raises."""
+        note = await self._store.get_note(UNDER_WAY.format(site=site))
+        if not note:
+            return
+        with self._workspace.claim(site) as claim:
+            if claim is None or not await self._begin(site, claim):
+                return  # it goes on, elsewhere
+            try:
+                visit = Visit.model_validate_json(note)
+            except ValidationError:
+                visit = _new_visit(site, "")
+            await self._record(visit, claim, None)
+
+    async def _begin(self, site: str, claim: Claim) -> bool:
+        ttl = self._limits.visit + MARGIN_SECONDS + CLAIM_MARGIN_SECONDS
+        return await self._store.begin_visit(site, claim.holder, at=time.time(), ttl=ttl)
+
+    async def _make(self, site: Site, claim: Claim, *, is_page_given: bool) -> Report:
+        try:
+            browser = self._find_browser()
+        except NoBrowser as error:
+            return Report(outcome=Outcome.BROWSER_ERROR, reason=str(error))
+        state = await self._store.site_state(site.origin)
+        current = state.current if state else None
+        job = Job(
+            site=site.origin,
+            page_url=site.url,
+            remembered_url="" if is_page_given else _remembered(site, current),
+            browser=str(browser.path),
+            is_headed=self._is_headed,
+            identity=await self._store.identity(site.origin),
+            session_id=current.session_id if current else "",
+            limits=self._limits,
+        )
+        try:
+            async with self._workers.run(job, claim) as report:
+                return await self._stored(report, current)
+        except OSError as error:
+            return Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit's process cannot be started: {error}")
+
+    def _find_browser(self) -> Browser:
+        browser = find_browser(self._browser, full_only=self._is_headed)
+        if self._is_headed and not has_display():
+            raise NoBrowser("no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)")
+        return browser
+
+    async def _stored(self, report: Report, base: Credentials | None) -> Report:
+        """Keep what was captured, before the visit counts as captured."""
+        if report.capture is None:
+            return report
+        try:
+            await save_capture(self._store, report.capture, base=base)
+        except StoreError as error:
+            reason = f"what was captured could not be stored: {error}"
+            return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "reason": reason})
+        return report
+
+    async def _record(self, visit: Visit, claim: Claim, screenshot: bytes | None) -> None:
+        await patiently(lambda: self._store.end_visit(visit, claim.holder, screenshot=screenshot))
+        await patiently(lambda: self._store.set_note(UNDER_WAY.format(site=visit.site), ""))
+        steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
+        log.log(
+            logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
+            "visit of %s (%s): %s in %.1f s%s%s",
+            visit.site,
+            visit.trigger,
+            visit.outcome,
+            visit.seconds,
+            f" ({steps})" if steps else "",
+            f": {visit.reason}" if visit.reason else "",
+            extra={"fields": visit.model_dump(mode="json")},
+        )
+
+
+def _new_visit(site: str, trigger: str) -> Visit:
+    """A visit that begins now; as it stands it is the record of one that was killed."""
+    return Visit(
+        id=str(uuid4()),
+        site=site,
+        started_at=time.time(),
+        seconds=0.0,
+        outcome=Outcome.BROWSER_ERROR,
+        reason="the harvester was killed during this visit",
+        trigger=trigger,
+    )
+
+
+def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
+    return visit.model_copy(
+        update={
+            "seconds": round(seconds, 3),
+            "outcome": report.outcome,
+            "reason": report.reason[:MAX_REASON],
+            "steps": report.steps,
+            "screenshot": bool(report.screenshot),
+        }
+    )
+
+
+def _remembered(site: Site, current: Credentials | None) -> str:
+    """Where the last capture found the chat, unless that is the configured page or no longer on the site."""
+    if current is None or current.page_url == site.url:
+        return ""
+    host, found_at = urlsplit(site.url).hostname or "", urlsplit(current.page_url).hostname or ""
+    return current.page_url if is_same_site(host, found_at) else ""

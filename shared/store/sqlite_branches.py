@@ -1,0 +1,34 @@
+"""Branches in SQLite: the site's copies of conversations that clients carry themselves.
+
+Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
+"""
+
+import sqlite3
+
+from shared.conversations import Upstream
+
+MAX_BRANCHES = 100_000  # a row is some 300 bytes
+PRUNED_AT_ONCE = 1000
+
+
+def keep_branch(connection: sqlite3.Connection, history: str, upstream: Upstream, at: float) -> None:
+    connection.execute(
+        "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)", (history, upstream.model_dump_json(), at)
+    )
+
+
+def take_branch(connection: sqlite3.Connection, history: str) -> Upstream | None:
+    row = connection.execute(
+        "DELETE FROM branches WHERE number = (SELECT MAX(number) FROM branches WHERE history = ?) RETURNING upstream",
+        (history,),
+    ).fetchone()
+    return None if row is None else Upstream.model_validate_json(row["upstream"])
+
+
+def prune_some(connection: sqlite3.Connection, before: float) -> int:
+    """Drop up to `PRUNED_AT_ONCE` branches that are too old or too many; how many went."""
+    return connection.execute(
+        "DELETE FROM branches WHERE number IN (SELECT number FROM branches WHERE kept_at < ? "
+        "OR number <= (SELECT MAX(number) FROM branches) - ? LIMIT ?)",
+        (before, MAX_BRANCHES, PRUNED_AT_ONCE),
+    ).rowcount

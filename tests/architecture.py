@@ -1,0 +1,108 @@
+"""The rules of the rooms, checked on one file at a time: who may import whom, homes, purity, sizes, tests that all run.
+
+Each function takes a path from the root, in POSIX form, and the file's text, and returns what is wrong with it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+MAX_LINES = 300
+FORBIDDEN = {  # by package: what it never imports
+    "shared": ("harvester", "proxy", "tests"),
+    "harvester": ("proxy", "tests"),
+    "proxy": ("harvester", "tests"),
+}
+HOMES = {  # the only places that may import or use these names
+    "playwright": ("harvester/browser.py",),
+    "apscheduler": ("harvester/schedule.py",),
+    "aiohttp": ("shared/http.py", "proxy/"),
+    "sqlite3": ("shared/store/",),
+    # Settings are read in one place; the others find a browser, or hand the environment on to a child.
+    "os.environ": (
+        *("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/cli/"),
+        "harvester/worker.py",
+    ),
+    "os.getenv": (),
+}
+# Its server, and what that one raises when a client is gone; the home of the client is shared/http.py.
+PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError")
+PURE = ("proxy/protocol/", "shared/aipkit/")
+PURE_IMPORTS = (
+    *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
+    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "orjson", "pydantic"),
+    *("proxy.protocol", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
+)
+PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
+# A path of the machine it was written on; one below another path or in a URL is not meant.
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|root|home|tmp)/[A-Za-z]")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The full names of all that *tree* imports, wherever the statement stands; relative ones begin with a dot."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` for the attribute *node* stands for; an empty string for what is no plain chain of names."""
+    if isinstance(node, ast.Name):
+        return node.id
+    owner = dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    return f"{owner}.{node.attr}" if isinstance(node, ast.Attribute) and owner else ""
+
+
+def within(name: str, names: tuple[str, ...]) -> bool:
+    """Whether *name* is one of *names* or inside one."""
+    return any(name == other or name.startswith(f"{other}.") for other in names)
+
+
+def wrong_imports(path: str, tree: ast.AST) -> Iterator[str]:
+    """Imports that the room at *path* may not have."""
+    for name in imports(tree):
+        if name.startswith("."):
+            yield f"{path} imports {name} relatively; a full name shows the room"
+        if within(name, FORBIDDEN[path.partition("/")[0]]):
+            yield f"{path} imports {name}"
+        if path.startswith(PURE) and not within(name, PURE_IMPORTS):
+            yield f"{path} must stay pure and imports {name}"
+
+
+def strayed_names(path: str, tree: ast.AST) -> Iterator[str]:
+    """Libraries and names that *path* imports or uses outside their homes."""
+    for name in {*imports(tree), *map(dotted, ast.walk(tree))}:
+        for thing, homes in HOMES.items():
+            if within(name, (thing,)) and not path.startswith(homes):
+                yield f"{path} uses {name}, whose home is {' or '.join(homes) or 'nowhere'}"
+        if path.startswith("proxy/") and name.startswith("aiohttp.") and not within(name, PROXY_AIOHTTP):
+            yield f"{path} uses {name}: sites are asked through shared/http.py"
+
+
+def passed_over(path: str, tree: ast.AST) -> Iterator[str]:
+    """Marks and calls in a test file by which a test may not run, or may fail unseen."""
+    for name in {*imports(tree), *map(dotted, ast.walk(tree))}:
+        owner, _, last = name.rpartition(".")
+        if last in PASSING_OVER and owner.partition(".")[0] in ("pytest", "unittest", "self", "mark"):
+            yield f"{path} uses {name}"
+
+
+def product_problems(path: str, source: str) -> list[str]:
+    """What is wrong with a Python file of the product."""
+    tree = ast.parse(source)
+    return [*wrong_imports(path, tree), *strayed_names(path, tree)]
+
+
+def suite_problems(path: str, source: str) -> list[str]:
+    """What is wrong with a Python file of the tests."""
+    return list(passed_over(path, ast.parse(source)))
+
+
+def text_problems(path: str, source: str) -> list[str]:
+    """What is wrong with any text file."""
+    found = [f"{path} names a path of one machine: {hit[0]}" for hit in MACHINE_PATH.finditer(source)]
+    if path.endswith(".py") and source.count("\n") > MAX_LINES:
+        found.append(f"{path} has more than {MAX_LINES} lines")
+    return found

@@ -1,0 +1,45 @@
+"""The locked packages are what pyproject.toml asks for, with hashes, and name no place to get them from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+RUNTIME: list[str] = PROJECT["dependencies"]
+DEV: list[str] = PROJECT["optional-dependencies"]["dev"]
+
+
+def locked(name: str) -> dict[str, str]:
+    """The version of every package in the lock file *name*."""
+    text = (ROOT / name).read_text("utf-8")
+    return {
+        canonicalize_name(package): version
+        for package, version in re.findall(r"^([\w.-]+)==([^ ;]+)", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize(("file", "wanted"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", RUNTIME + DEV)])
+def test_every_dependency_is_locked_to_a_version_that_fits(file: str, wanted: list[str]) -> None:
+    versions = locked(file)
+
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
+def test_tests_run_on_the_versions_that_users_get() -> None:
+    assert locked("requirements.txt").items() <= locked("requirements-dev.txt").items()
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_file_has_hashes_and_names_no_place(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    entries = re.findall(r"^\S+==.*(?:\\\n    --hash=sha256:[0-9a-f]{64} ?)+$", text, re.MULTILINE)
+
+    assert len(entries) == len(locked(file))
+    assert "://" not in text
+    assert re.findall(r"^-.*", text, re.MULTILINE) == []
