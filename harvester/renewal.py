@@ -43,7 +43,7 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     """The nonce, or None and the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
+    from shared.http import Reply, SiteClient, SiteUnreachable, form_body, visitor_headers
 
     content_type, body = form_body(nonce_form())
     headers = {**visitor_headers(credentials), "Content-Type": content_type}
@@ -55,7 +55,7 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     )
     async with SiteClient(limit=1) as client:
         try:
-            reply = await retrying(client.post, credentials.ajax_url, body, headers, timeout=REPLY_SECONDS)
+            reply: Reply = await retrying(client.post, credentials.ajax_url, body, headers, timeout=REPLY_SECONDS)
         except SiteUnreachable as error:
             return None, str(error)
     nonce = read_nonce(reply.status, reply.body)

@@ -44,7 +44,12 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
         wait=wait_random_exponential(multiplier=0.2, max=2.0),
         reraise=True,
     )
-    return await retrying(call)
+
+    async def attempt() -> T:  # tenacity awaits only what it can see to be a coroutine function
+        return await call()
+
+    result: T = await retrying(attempt)
+    return result
 
 
 def _generation(credentials: Credentials | None) -> int:

@@ -51,7 +51,7 @@ class Workspace:
 
     def __init__(self, store_url: str) -> None:
         """Raises `WorkspaceError` where there is no temporary directory."""
-        digest = hashlib.sha256(store_url.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(store_url.encode()).hexdigest()[:8]
         try:
             parent = Path(tempfile.gettempdir()).resolve()
         except FileNotFoundError as error:
@@ -61,7 +61,7 @@ class Workspace:
     @contextmanager
     def claim(self, site: str) -> Iterator[Claim | None]:
         """Claim *site*, or None while another process has it. Raises `WorkspaceError`."""
-        with self._claim(hashlib.sha256(site.encode()).hexdigest()[:12]) as claim:
+        with self._claim(hashlib.sha256(site.encode()).hexdigest()[:8]) as claim:
             yield claim
 
     def sweep(self) -> None:
@@ -82,7 +82,7 @@ class Workspace:
             return
         try:
             leftovers = tuple(self.path.glob(f"visit-{name}-*"))
-            yield Claim(self._holder(), self.path / f"visit-{name}-{secrets.token_hex(4)}", leftovers)
+            yield Claim(self._holder(), self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
         finally:
             (self.path / f"{name}.lock").unlink(missing_ok=True)
             os.close(lock)

@@ -12,11 +12,8 @@ from shared.models import Outcome, SiteState, Visit
 NO_KEY = "no key needed on this machine"
 
 
-def visit_lines(visit: Visit, state: SiteState | None, *, retry_seconds: float | None) -> list[str]:
-    """What a visit brought, or why it failed and what happens next.
-
-    *state* is what the store holds of the site now; *retry_seconds* is the time to the next visit, None: not known.
-    """
+def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
+    """What a visit brought, or why it failed and what happens next. *state*: what the store holds of the site now."""
     if visit.outcome is Outcome.CAPTURED and state is not None:
         loading = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
         reading = max(visit.seconds - loading, 0.0)
@@ -24,10 +21,10 @@ def visit_lines(visit: Visit, state: SiteState | None, *, retry_seconds: float |
             f"page visited: {state.current.page_url} ({loading:.1f} s)",
             f"credentials captured: {text.credentials_line(state.current, state.bots)} ({reading:.1f} s)",
         ]
-    when = f"in {text.duration(retry_seconds)}" if retry_seconds is not None else "by itself, after growing pauses"
+    serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
-        f"trying again {when}; until then there may be nothing to answer requests with",
+        f"trying again by itself, soon and then ever more rarely; {serves}",
     ]
 
 

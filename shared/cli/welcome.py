@@ -69,7 +69,7 @@ class Narrator:
             state = await self._store.site_state(visit.site)
             if visit.outcome is Outcome.CAPTURED and state is not None:
                 self._told_credentials.add((visit.site, state.current.captured_at))
-            _print(narration.visit_lines(visit, state, retry_seconds=None))
+            _print(narration.visit_lines(visit, state))
 
     async def _tell_kept(self, site: str) -> None:
         """Tell of credentials that no visit of this run brought."""

@@ -39,7 +39,7 @@ def a_visit(outcome: Outcome, *, reason: str = "") -> Visit:
 
 
 def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
-    lines = narration.visit_lines(a_visit(Outcome.CAPTURED), a_state(), retry_seconds=None)
+    lines = narration.visit_lines(a_visit(Outcome.CAPTURED), a_state())
 
     assert lines == [
         "page visited: https://chat.example/chat/ (1.2 s)",
@@ -48,11 +48,14 @@ def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
 
 
 def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
-    lines = narration.visit_lines(a_visit(Outcome.NO_CHAT, reason="no chat there"), None, retry_seconds=30)
+    visit = a_visit(Outcome.NO_CHAT, reason="no chat there")
+    first, kept = narration.visit_lines(visit, None), narration.visit_lines(visit, a_state())
 
-    assert "no_chat" in lines[0]
-    assert "no chat there" in lines[0]
-    assert "in 30 s" in lines[1]
+    assert "no_chat" in first[0]
+    assert "no chat there" in first[0]
+    assert "trying again" in first[1]
+    assert "503" in first[1]
+    assert "kept from before" in kept[1]
 
 
 def test_credentials_that_were_there_already_are_told_with_their_source() -> None:

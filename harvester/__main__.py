@@ -1,0 +1,34 @@
+"""`python -m harvester`: visit on the schedule until told to stop. `python -m harvester once`: visit once, now."""
+
+import argparse
+import sys
+
+from pydantic import ValidationError
+
+from harvester.service import EXIT_SETTINGS, run, run_once
+from shared.settings import explain, load
+
+
+def main() -> int:
+    """Read arguments and settings and run; returns the exit code."""
+    arguments = _arguments()
+    try:
+        settings = load()
+    except ValidationError as error:
+        print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
+        return EXIT_SETTINGS
+    if arguments.command == "once":
+        return run_once(settings, arguments.site, is_headed=arguments.headed)
+    return run(settings)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m harvester", description="Visits the chat sites of the settings.")
+    once = parser.add_subparsers(dest="command").add_parser("once", help="visit one site now and print the outcome")
+    once.add_argument("--site", default="", metavar="URL", help="the page to visit; default: the first of the settings")
+    once.add_argument("--headed", action="store_true", help="in a window, for what only a person may do")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
