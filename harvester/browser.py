@@ -144,16 +144,19 @@ async def open_tab(
     *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
     """
     async with AsyncExitStack() as stack:
-        async with asyncio.timeout(timeout):
-            playwright = await _call(async_playwright().start())
-            stack.push_async_callback(_close, playwright.stop)
-            browser = await _launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout)
-            stack.push_async_callback(_close, browser.close)
-            context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
-            page = await _call(context.new_page())
-            tab = ChromiumTab(context, page)
-            if not is_headed:
-                await _keep_small(context, page, host)
+        try:
+            async with asyncio.timeout(timeout):
+                playwright = await _call(async_playwright().start())
+                stack.push_async_callback(_close, playwright.stop)
+                browser = await _launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout)
+                stack.push_async_callback(_close, browser.close)
+                context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
+                page = await _call(context.new_page())
+                tab = ChromiumTab(context, page)
+                if not is_headed:
+                    await _keep_small(context, page, host)
+        except (PageFailed, NotNow) as error:
+            raise BrowserFailed(f"the browser cannot be used: {error}", is_passing=False) from error
         yield tab
 
 
@@ -183,7 +186,8 @@ async def _launch(chromium: BrowserType, program: Path, *, is_headed: bool, time
             log.warning("the browser's own sandbox cannot work here; starting it without")
             return await launch(with_sandbox=False)
     except Error as error:
-        raise BrowserFailed(f"{program} did not start: {launch_failure(error.message)}") from error
+        reason, is_passing = launch_failure(error.message)
+        raise BrowserFailed(f"{program} did not start: {reason}", is_passing=is_passing) from error
 
 
 async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:

@@ -40,6 +40,7 @@ class Report(Value):
 
     outcome: Outcome
     reason: str = ""
+    is_passing: bool = False  # the browser was ended from outside, or crashed: trying again at once may help
     steps: dict[str, float] = Field(default_factory=dict)
     capture: Capture | None = Field(default=None, repr=False)
     screenshot: str = Field(default="", repr=False)

@@ -16,6 +16,7 @@ CHALLENGE_PAUSES = (60.0, 300.0, 900.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
 ASKED_PAUSES = (30.0, 60.0, 300.0, 900.0, 3600.0)
 JITTER_SHARE = 0.1  # of the interval, to either side
 RENEWAL_SECONDS = 3 * 3600.0  # a nonce lives 12 to 24 h (PROTOCOL 3)
+LEAST_RENEWAL_SECONDS = 60.0
 RENEWAL_PAUSE = 900.0  # after a failed renewal
 
 
@@ -42,11 +43,11 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
     *chance* is a number from -1 to 1 that stays the same between two visits; *is_start*: nothing was visited yet
     since the service started.
     """
-    earliest = _earliest(known, now)
     if known.ask is not None:
-        return Due(earliest, "asked")
+        return Due(_after_pause(known.visits, _failure_pause(known.visits) or _asked_pause(known), now), "asked")
     if known.state is not None and is_typed(known.state.current):
         return None
+    earliest = _after_pause(known.visits, _failure_pause(known.visits), now)
     captured_at = known.state.current.captured_at if known.state else 0.0
     if _is_past(captured_at, now) and now - captured_at < interval:
         return Due(max(captured_at + interval * (1 + JITTER_SHARE * chance), earliest), "schedule")
@@ -58,7 +59,8 @@ def next_renewal(credentials: Credentials, *, now: float, interval: float, faile
     earliest = failed_at + RENEWAL_PAUSE if failed_at and _is_past(failed_at, now) else 0.0
     if not _is_past(credentials.nonce_checked_at, now):
         return max(now, earliest)
-    return max(credentials.nonce_checked_at + min(RENEWAL_SECONDS, interval / 2), earliest)
+    period = max(min(RENEWAL_SECONDS, interval / 2), LEAST_RENEWAL_SECONDS)
+    return max(credentials.nonce_checked_at + period, earliest)
 
 
 def is_typed(credentials: Credentials) -> bool:
@@ -69,27 +71,29 @@ def is_typed(credentials: Credentials) -> bool:
     return credentials.source == "manual" or (credentials.source == "renewal" and not credentials.user_agent)
 
 
-def _earliest(known: Known, now: float) -> float:
-    """The first moment at which a visit would not be one too soon after the last."""
-    if not known.visits:
+def _after_pause(visits: Sequence[Visit], pause: float, now: float) -> float:
+    """The first moment, from *now* on, that is *pause* seconds after the last visit's end."""
+    if not visits:
         return now
-    ended = known.visits[0].started_at + known.visits[0].seconds
-    return max(ended + _pause(known), now) if _is_past(ended, now) else now
+    ended = visits[0].started_at + visits[0].seconds
+    return max(ended + pause, now) if _is_past(ended, now) else now
 
 
-def _pause(known: Known) -> float:
-    failures = list(takewhile(lambda visit: visit.outcome is not Outcome.CAPTURED, known.visits))
-    if failures:
-        challenges = sum(visit.outcome is Outcome.CHALLENGE for visit in failures)
-        if failures[0].outcome is Outcome.CHALLENGE:
-            return _nth(CHALLENGE_PAUSES, challenges)
-        return _nth(FAILURE_PAUSES, len(failures))
+def _failure_pause(visits: Sequence[Visit]) -> float:
+    """The pause after the failures that came last; 0 after a success."""
+    failures = list(takewhile(lambda visit: visit.outcome is not Outcome.CAPTURED, visits))
+    if not failures:
+        return 0.0
+    if failures[0].outcome is Outcome.CHALLENGE:
+        return _nth(CHALLENGE_PAUSES, sum(visit.outcome is Outcome.CHALLENGE for visit in failures))
+    return _nth(FAILURE_PAUSES, len(failures))
+
+
+def _asked_pause(known: Known) -> float:
+    """The pause between a success and a visit that is asked for."""
     good = known.state.last_good if known.state else None
     good_since = good.captured_at if good else 0.0
-    in_vain = takewhile(
-        lambda visit: visit.outcome is Outcome.CAPTURED and visit.trigger == "asked" and visit.started_at > good_since,
-        known.visits,
-    )
+    in_vain = takewhile(lambda visit: visit.trigger == "asked" and visit.started_at > good_since, known.visits)
     return _nth(ASKED_PAUSES, sum(1 for _ in in_vain))
 
 

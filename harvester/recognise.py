@@ -45,6 +45,7 @@ _PASSING = frozenset(
 )
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
 _SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
+_KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
 _TELLING = re.compile(
     r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
 )
@@ -96,13 +97,15 @@ def is_sandbox_failure(message: str) -> bool:
     return any(part in message for part in _NO_SANDBOX)
 
 
-def launch_failure(message: str) -> str:
-    """Why a browser did not start, and what to do, from all that Playwright says of it."""
+def launch_failure(message: str) -> tuple[str, bool]:
+    """Why a browser did not start, and whether trying again at once may help; *message*: as `is_sandbox_failure`."""
+    if _KILLED.search(message):
+        return "it was killed", True
     said = _SAID.findall(message)
     telling = [line for line in said if _TELLING.search(line)] or said[-1:]
     first = message.partition("\n")[0].partition(": ")[2]
     why = telling[0] if telling else "it ended at once" if "has been closed" in first else first
-    return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one that works)"
+    return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one)", False
 
 
 def is_from_cache(headers: Mapping[str, str]) -> bool:

@@ -8,7 +8,11 @@ from harvester.observed import Observed
 
 
 class BrowserFailed(Exception):
-    """The browser did not start, crashed or was ended."""
+    """The browser did not start, crashed or was ended. `is_passing`: trying once more at once may help."""
+
+    def __init__(self, reason: str, *, is_passing: bool = True) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
 
 
 class PageFailed(Exception):

@@ -44,10 +44,10 @@ async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
                     )
                 )
         except BrowserFailed as error:
-            tell(Report(outcome=Outcome.BROWSER_ERROR, reason=str(error), steps=steps.seconds))
+            tell(_browser_error(steps, str(error), is_passing=error.is_passing))
         except TimeoutError:
             reason = f"the browser did not start within {job.limits.browser:.0f} s"
-            tell(Report(outcome=Outcome.BROWSER_ERROR, reason=reason, steps=steps.seconds))
+            tell(_browser_error(steps, reason))
         else:
             tell(await _visit_in(tab, job, steps, deadline))
 
@@ -66,8 +66,12 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
         return await _failed(tab, steps, Outcome.TIMEOUT, reason)
     except BrowserFailed as error:
         what = "the window was closed, or the browser ended" if job.is_headed else "the browser ended"
-        return Report(outcome=Outcome.BROWSER_ERROR, reason=f"{what} during the visit: {error}", steps=steps.seconds)
+        return _browser_error(steps, f"{what} during the visit: {error}", is_passing=not job.is_headed)
     return Report(outcome=Outcome.CAPTURED, steps=steps.seconds, capture=capture)
+
+
+def _browser_error(steps: Steps, reason: str, *, is_passing: bool = False) -> Report:
+    return Report(outcome=Outcome.BROWSER_ERROR, reason=reason, steps=steps.seconds, is_passing=is_passing)
 
 
 async def _failed(tab: Tab, steps: Steps, outcome: Outcome, reason: str) -> Report:

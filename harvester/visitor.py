@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import ValidationError
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
 
 from harvester.addresses import is_same_site
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
@@ -19,6 +20,9 @@ from shared.parsing import Site
 from shared.store import Store, StoreError
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
+ATTEMPTS = 3  # with a browser that is killed or crashes
+ATTEMPT_WITHIN_SECONDS = 20.0  # of the visit's beginning: later ones begin no more
+ATTEMPT_PAUSE_SECONDS = 0.5
 MAX_REASON = 500
 UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began; empty after its end
 
@@ -52,12 +56,12 @@ class Visitor:
             visit = _new_visit(site.origin, trigger)
             await self._store.set_note(UNDER_WAY.format(site=site.origin), visit.model_dump_json())
             begun = time.monotonic()
-            report = Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")
+            reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
             try:
-                report = await self._make(site, claim, is_page_given=is_page_given)
+                await self._make(site, claim, reports, is_page_given=is_page_given)
             finally:
-                visit = _finished(visit, report, time.monotonic() - begun)
-                await self._record(visit, claim, base64.b64decode(report.screenshot) or None)
+                visit = _finished(visit, reports[-1], time.monotonic() - begun)
+                await self._record(visit, claim, base64.b64decode(reports[-1].screenshot) or None)
         return visit
 
     async def recover(self, site: str) -> None:
@@ -75,14 +79,16 @@ class Visitor:
             await self._record(visit, claim, None)
 
     async def _begin(self, site: str, claim: Claim) -> bool:
-        ttl = self._limits.visit + MARGIN_SECONDS + CLAIM_MARGIN_SECONDS
+        ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS
         return await self._store.begin_visit(site, claim.holder, at=time.time(), ttl=ttl)
 
-    async def _make(self, site: Site, claim: Claim, *, is_page_given: bool) -> Report:
+    async def _make(self, site: Site, claim: Claim, reports: list[Report], *, is_page_given: bool) -> None:
+        """Add to *reports* as soon as there is one: what was stored counts, even if closing is interrupted."""
         try:
             browser = self._find_browser()
         except NoBrowser as error:
-            return Report(outcome=Outcome.BROWSER_ERROR, reason=str(error))
+            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=str(error)))
+            return
         state = await self._store.site_state(site.origin)
         current = state.current if state else None
         job = Job(
@@ -95,11 +101,22 @@ class Visitor:
             session_id=current.session_id if current else "",
             limits=self._limits,
         )
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda report: report.is_passing),
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(ATTEMPT_WITHIN_SECONDS),
+            wait=wait_fixed(ATTEMPT_PAUSE_SECONDS),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        await retrying(self._attempt, job, claim, current, reports)
+
+    async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
         try:
             async with self._workers.run(job, claim) as report:
-                return await self._stored(report, current)
+                reports.append(await self._stored(report, base))
         except OSError as error:
-            return Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit's process cannot be started: {error}")
+            reason = f"the visit's process cannot be started: {error}"
+            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=reason))
+        return reports[-1]
 
     def _find_browser(self) -> Browser:
         browser = find_browser(self._browser, full_only=self._is_headed)

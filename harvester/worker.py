@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -124,13 +124,23 @@ async def _hear(child: _Child, job: Job, listening: asyncio.Task[None]) -> Repor
     except (ConnectionError, ValueError):  # it died before it read the job, or a report without an end
         line = b""
     try:
-        return Report.model_validate_json(line)
+        return _explained(Report.model_validate_json(line), child.said)
     except ValidationError:
         await _wait(child.process, CLOSE_SECONDS)
         await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
         last = f": {child.said[-1]}" if child.said else ""
         how = _how(child.process.returncode)
-        return Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit's process ended without a report ({how}){last}")
+        reason = f"the visit's process ended without a report ({how}){last}"
+        return Report(outcome=Outcome.BROWSER_ERROR, reason=reason, is_passing=True)
+
+
+def _explained(report: Report, said: Iterable[str]) -> Report:
+    """*report*; where the driver lacks a library, which only its error output tells, that is the reason."""
+    lacking = next((line for line in said if "cannot open shared object" in line), "")
+    if report.outcome is not Outcome.BROWSER_ERROR or not lacking:
+        return report
+    reason = f"Playwright's driver did not start: {lacking} (`freeaichat doctor` says how to get it)"
+    return report.model_copy(update={"reason": reason, "is_passing": False})
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from proxy.access import Access
 from proxy.keys import AUTHORISED, REQUEST_ID
 from proxy.protocol.errors import ServiceError
+from proxy.rendering import error_response
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})  # a prober has no key, and the root says nothing
 PREFLIGHT_SECONDS = "600"
@@ -98,11 +99,6 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = EXPOSED
         response.headers.add("Vary", "Origin")
-
-
-def error_response(error: ServiceError, headers: dict[str, str] | None = None) -> web.Response:
-    """*error* as a response."""
-    return web.json_response(error.body, status=error.status, headers={**error.headers, **(headers or {})})
 
 
 def _preflight(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from proxy.answer import Answer
 from proxy.keys import CHAT, SETTINGS
 from proxy.protocol.chat_reply import ChatReply
 from proxy.protocol.chat_request import parse_chat, parse_json
+from proxy.rendering import json_response
 from proxy.streaming import AnswerStream
 
 
@@ -22,7 +23,7 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
     )
     if chat.stream:
         return await AnswerStream(answer, reply, request.app[SETTINGS].keepalive).send(request)
-    return web.json_response(await _whole(answer, reply), headers={"Cache-Control": "no-store"})
+    return json_response(await _whole(answer, reply), headers={"Cache-Control": "no-store"})
 
 
 async def _whole(answer: Answer, reply: ChatReply) -> dict[str, object]:

@@ -7,6 +7,7 @@ from aiohttp import web
 from proxy.keys import CONVERSATIONS
 from proxy.protocol.chat_request import parse_json, read_messages
 from proxy.protocol.errors import bad_request
+from proxy.rendering import json_response
 from shared.conversations import Conversation
 
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits for metadata
@@ -19,25 +20,25 @@ async def create_conversation(request: web.Request) -> web.Response:
     items = fields.get("items") or []
     messages = read_messages(items)[0] if items else ()
     conversation = await request.app[CONVERSATIONS].create(_read_metadata(fields.get("metadata")), messages)
-    return web.json_response(to_wire(conversation))
+    return json_response(to_wire(conversation))
 
 
 async def retrieve_conversation(request: web.Request) -> web.Response:
     """One conversation by its id."""
-    return web.json_response(to_wire(await request.app[CONVERSATIONS].find(request.match_info["id"])))
+    return json_response(to_wire(await request.app[CONVERSATIONS].find(request.match_info["id"])))
 
 
 async def update_conversation(request: web.Request) -> web.Response:
     """Replace a conversation's metadata."""
     metadata = _read_metadata(parse_json(await request.read()).get("metadata"))
-    return web.json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
+    return json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
 
 
 async def delete_conversation(request: web.Request) -> web.Response:
     """Forget a conversation."""
     name = request.match_info["id"]
     await request.app[CONVERSATIONS].delete(name)
-    return web.json_response({"id": name, "object": "conversation.deleted", "deleted": True})
+    return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
 
 
 def to_wire(conversation: Conversation) -> dict[str, Any]:

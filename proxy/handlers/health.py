@@ -6,12 +6,13 @@ from aiohttp import web
 
 from proxy.credentials import CredentialKeeper
 from proxy.keys import AUTHORISED, KEEPER
+from proxy.rendering import json_response
 from shared import __version__
 
 
 async def healthz(_: web.Request) -> web.Response:
     """200 while the process runs, whatever the site does."""
-    return web.json_response({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -24,7 +25,7 @@ async def readyz(request: web.Request) -> web.Response:
         body["reason"] = next(iter(troubles.values()))
     if request.get(AUTHORISED):
         body["sites"] = [_describe(keeper, origin, trouble) for origin, trouble in troubles.items()]
-    return web.json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
+    return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
 
 
 def _describe(keeper: CredentialKeeper, origin: str, trouble: str | None) -> dict[str, object]:
@@ -35,4 +36,4 @@ def _describe(keeper: CredentialKeeper, origin: str, trouble: str | None) -> dic
 
 async def root(_: web.Request) -> web.Response:
     """What this is, for whoever opens the address."""
-    return web.json_response({"name": "freeaichat-2api", "version": __version__, "openai_base_url": "/v1"})
+    return json_response({"name": "freeaichat-2api", "version": __version__, "openai_base_url": "/v1"})

@@ -4,12 +4,13 @@ from aiohttp import web
 
 from proxy.keys import CHAT
 from proxy.protocol.chat_request import unknown_model
+from proxy.rendering import json_response
 
 
 async def list_models(request: web.Request) -> web.Response:
     """Every model that can be named now."""
     models = [model.to_wire() for model in request.app[CHAT].catalog.list()]
-    return web.json_response({"object": "list", "data": models})
+    return json_response({"object": "list", "data": models})
 
 
 async def retrieve_model(request: web.Request) -> web.Response:
@@ -18,4 +19,4 @@ async def retrieve_model(request: web.Request) -> web.Response:
     found = request.app[CHAT].catalog.find(name)
     if found is None or found[0] != name:
         raise unknown_model(name)
-    return web.json_response({**found[1].to_wire(), "id": name})
+    return json_response({**found[1].to_wire(), "id": name})

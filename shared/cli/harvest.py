@@ -12,6 +12,17 @@ from shared.cli import text
 from shared.cli.services import module_command
 from shared.lifeline import make_lifeline
 
+SHOWN = {
+    "page_url": "page",
+    "ajax_url": "ajax URL",
+    "cookie": "cookie",
+    "nonce": "nonce",
+    "session_id": "session",
+    "post_id": "post",
+    "user_agent": "User-Agent",
+    "generation": "generation",
+}
+
 
 def harvest(*, headed: bool, as_json: bool) -> int:
     """Let the harvester make one visit; returns its exit code. Its log goes to standard error."""
@@ -51,7 +62,7 @@ def tell(result: dict[str, Any]) -> list[str]:
     if visit.get("reason"):
         lines.append(f"  {visit['reason']}")
     credentials = result.get("credentials") or {}
-    lines += text.table([(str(name), str(value)) for name, value in credentials.items()])
+    lines += text.table([(label, str(credentials[name])) for name, label in SHOWN.items() if name in credentials])
     bots = result.get("bots") or []
     if bots:
         lines.append(f"  bots ({len(bots)})")

@@ -1,6 +1,7 @@
 """How times, counts and credentials are written for people. Pure: secrets come out masked."""
 
 from collections.abc import Sequence
+from unicodedata import east_asian_width
 
 import click
 
@@ -55,12 +56,16 @@ def outcome(name: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
-    """*rows* as lines with aligned columns; colour codes take no room."""
+    """*rows* as lines with aligned columns; colour codes take no room, and wide characters take two places."""
     if not rows:
         return []
-    widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
+        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
         lines.append((indent + "  ".join(cells)).rstrip())
     return lines
+
+
+def _width(cell: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in click.unstyle(cell))

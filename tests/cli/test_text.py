@@ -31,7 +31,7 @@ def test_a_session_shows_too_little_to_use() -> None:
     assert text.session("12345678-1234-4123-8123-123456789abc") == "1234…"
 
 
-def test_a_table_is_aligned_whatever_colours_its_cells_have() -> None:
-    rows = [("\x1b[32mab\x1b[0m", "x"), ("a", "y")]
+def test_a_table_is_aligned_whatever_colours_and_scripts_its_cells_have() -> None:
+    rows = [("\x1b[32mab\x1b[0m", "x"), ("a", "y"), ("视", "z")]
 
-    assert text.table(rows, indent="") == ["\x1b[32mab\x1b[0m  x", "a   y"]
+    assert text.table(rows, indent="") == ["\x1b[32mab\x1b[0m  x", "a   y", "视  z"]

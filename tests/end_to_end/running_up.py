@@ -27,6 +27,7 @@ class RunningUp:
     url: str
     http: aiohttp.ClientSession
     started: float
+    environment: dict[str, str]
     output: list[str] = field(default_factory=list)
 
     @property
@@ -56,6 +57,12 @@ class RunningUp:
                         return monotonic() - self.started
             await asyncio.sleep(0.02)
         raise AssertionError("not ready in time:\n" + "".join(self.output))
+
+    async def printed(self, text: str) -> None:
+        """Wait until *text* was printed."""
+        async with asyncio.timeout(READY_SECONDS):
+            while text not in "".join(self.output):
+                await asyncio.sleep(0.05)
 
     async def chat(self, text: str, **fields: Any) -> Any:
         """One whole answer's body; raises `aiohttp.ClientError` where none came."""
@@ -92,7 +99,7 @@ async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIte
         stderr=asyncio.subprocess.STDOUT,
     )
     async with aiohttp.ClientSession() as http:
-        up = RunningUp(process, f"http://127.0.0.1:{port}", http, started)
+        up = RunningUp(process, f"http://127.0.0.1:{port}", http, started, environment)
         reader = asyncio.create_task(_collect(process, up.output))
         try:
             yield up

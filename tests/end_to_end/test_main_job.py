@@ -33,6 +33,7 @@ async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_p
         assert first.choices[0].delta.role == "assistant"
         assert text.startswith("[gpt-4o-mini] You said: hi")
         assert seconds < COLD_START_SECONDS
+        await up.printed("curl")
         assert await up.stop() == 0
     printed = "".join(up.output)
     assert re.search(r"browser found: .+ s\)", printed)
@@ -70,10 +71,10 @@ async def test_the_hand_captured_values_need_no_browser(tmp_path: Path) -> None:
         async with running_up(site.url, tmp_path, **by_hand) as up:
             await up.ready()
             answer = await up.chat("hi")
-            visits = (await site.state())["page_loads"]
+            pages = (await site.state())["requests"].get("/", 0)
 
     assert answer["choices"][0]["message"]["content"].startswith("[gpt-4o-mini] You said: hi")
-    assert visits == 0
+    assert pages == 0
 
 
 async def test_everything_together_stays_small_between_visits(tmp_path: Path) -> None:

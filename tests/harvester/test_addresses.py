@@ -1,0 +1,95 @@
+"""Which addresses belong to a site, which links may lead to its chat, and what is not loaded."""
+
+import pytest
+
+from harvester.addresses import Link, chat_candidates, is_same_site, is_wanted
+
+PAGE = "https://www.example.org/start/"
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "same"),
+    [
+        ("example.org", "example.org", True),
+        ("Example.org", "EXAMPLE.ORG", True),
+        ("example.org", "www.example.org", True),
+        ("www.example.org", "example.org", True),
+        ("www.example.org", "static.example.org", True),
+        ("chat.example.org", "example.org", True),
+        ("chat.example.org", "org", False),
+        ("example.org", "notexample.org", False),
+        ("example.org", "example.org.evil.net", False),
+        ("example.org", "", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", False),
+    ],
+)
+def test_one_site_is_a_host_and_those_above_and_below_it(host: str, other: str, same: bool) -> None:
+    assert is_same_site(host, other) is same
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "wanted"),
+    [
+        ("document", "https://example.org/", True),
+        ("script", "https://static.example.org/x.js", True),
+        ("fetch", "https://example.org/wp-admin/admin-ajax.php", True),
+        ("stylesheet", "https://example.org/style.css", True),
+        ("image", "https://example.org/x.png", False),
+        ("media", "https://example.org/x.mp4", False),
+        ("font", "https://example.org/x.woff2", False),
+        ("image", "data:image/png;base64,AAAA", False),
+        ("script", "https://tracker.example.com/x.js", False),
+        ("script", "blob:https://example.org/1", True),
+    ],
+)
+def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str, wanted: bool) -> None:
+    assert is_wanted(kind, url, "example.org") is wanted
+
+
+def candidates(*links: tuple[str, str], visited: tuple[str, ...] = (PAGE,)) -> list[str]:
+    return chat_candidates(PAGE, [Link(href, text) for href, text in links], visited)
+
+
+def test_the_likeliest_page_comes_first_and_the_front_page_last() -> None:
+    found = candidates(("/about/", "About us"), ("/tools/ai/", "Our tools"), ("/free-gpt-chat/", "Start"))
+
+    assert found == [
+        "https://www.example.org/free-gpt-chat/",
+        "https://www.example.org/tools/ai/",
+        "https://www.example.org/",
+    ]
+
+
+def test_the_text_of_a_link_counts_as_much_as_its_address() -> None:
+    assert candidates(("/p/17", "Chat now"))[0] == "https://www.example.org/p/17"
+    assert candidates(("/p/18", "免费聊天"))[0] == "https://www.example.org/p/18"
+    assert candidates(("/%E8%81%8A%E5%A4%A9/", ""))[0] == "https://www.example.org/%E8%81%8A%E5%A4%A9/"
+
+
+def test_no_more_than_three_pages_are_proposed() -> None:
+    assert len(candidates(*((f"/chat-{number}/", "") for number in range(9)))) == 3
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://other.net/chat/",
+        "mailto:chat@example.org",
+        "javascript:chat()",
+        "/chat.pdf",
+        "/wp-login.php?chat",
+        "/category/chat/",
+        "http://[chat",
+        "/start/#chat",
+        "/start",
+    ],
+)
+def test_what_leads_elsewhere_or_nowhere_is_left_out(href: str) -> None:
+    assert candidates((href, "chat")) == ["https://www.example.org/"]
+
+
+def test_pages_that_were_visited_are_not_proposed_again() -> None:
+    visited = (PAGE, "https://www.example.org/", "https://www.example.org/chat")
+
+    assert candidates(("/chat/", "Chat"), visited=visited) == []

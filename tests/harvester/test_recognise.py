@@ -1,0 +1,109 @@
+"""Telling bot checks, failing sites, caches and browsers that do not start from one another."""
+
+import pytest
+
+from harvester.recognise import bot_check, is_from_cache, is_sandbox_failure, launch_failure, net_error, refusal
+
+LAUNCH = """BrowserType.launch: Target page, context or browser has been closed
+Browser logs:
+
+<launching> /usr/bin/chromium --headless --user-data-dir=/x
+<launched> pid=359
+[pid=359][err] [1123/045642.145832:ERROR:dbus/bus.cc:405] Failed to connect to the bus: no such file
+{line}
+[pid=359] <process did exit: {ended}>
+"""
+
+
+@pytest.mark.parametrize(
+    ("headers", "title", "resources", "links", "name"),
+    [
+        ({"cf-mitigated": "challenge"}, "", [], 0, "Cloudflare"),
+        ({}, "Just a moment...", [], 0, "Cloudflare"),
+        ({}, " JUST A MOMENT…", [], 0, "Cloudflare"),
+        ({}, "DDoS-Guard", [], 0, "DDoS-Guard"),
+        ({}, "", ["https://challenges.cloudflare.com/turnstile/v0/api.js"], 1, "Turnstile"),
+        ({}, "", ["https://js.hcaptcha.com/1/api.js"], 0, "hCaptcha"),
+        ({}, "", ["https://www.google.com/recaptcha/api.js"], 5, "reCAPTCHA"),
+        ({}, "Contact", ["https://www.google.com/recaptcha/api.js"], 30, None),  # a page with a protected form
+        ({}, "A chat for a moment", ["/chat.js"], 0, None),
+        ({"server": "cloudflare"}, "Welcome", ["/cdn-cgi/challenge-platform/h/b/scripts/jsd/main.js"], 0, None),
+        ({}, "", [], 0, None),
+    ],
+)
+def test_a_bot_check_is_known_by_its_header_title_or_widget(
+    headers: dict[str, str], title: str, resources: list[str], links: int, name: str | None
+) -> None:
+    assert bot_check(headers, title, resources, links) == name
+
+
+@pytest.mark.parametrize(("status", "is_refusal"), [(0, 0), (200, 0), (404, 0), (401, 1), (403, 1), (429, 1), (503, 1)])
+def test_a_status_may_speak_against_a_page(status: int, is_refusal: int) -> None:
+    assert bool(refusal(status)) is bool(is_refusal)
+
+
+@pytest.mark.parametrize(
+    ("headers", "cached"),
+    [
+        ({}, False),
+        ({"age": "0"}, False),
+        ({"age": "3600"}, True),
+        ({"age": "x"}, False),
+        ({"cache-control": "hit"}, False),
+        ({"cf-cache-status": "HIT"}, True),
+        ({"cf-cache-status": "DYNAMIC"}, False),
+        ({"x-cache": "Hit from cloudfront"}, True),
+        ({"x-cache": "MISS, HIT"}, True),
+        ({"x-cache": "MISS"}, False),
+        ({"x-litespeed-cache": "hit"}, True),
+        ({"x-cache-status": "STALE"}, True),
+        ({"x-cache-hits": "0"}, False),
+    ],
+)
+def test_a_page_out_of_a_cache_is_known_by_its_headers(headers: dict[str, str], cached: bool) -> None:
+    assert is_from_cache(headers) is cached
+
+
+def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
+    assert net_error("NAME_NOT_RESOLVED") == (
+        "the site's name cannot be resolved; check the address and this machine's network",
+        False,
+    )
+    assert net_error("CONNECTION_RESET")[1] is True
+    assert "CERT_DATE_INVALID" in net_error("CERT_DATE_INVALID")[0]
+    assert "SOMETHING_NEW" in net_error("SOMETHING_NEW")[0]
+
+
+def launch(line: str = "", ended: str = "exitCode=1, signal=null") -> str:
+    return LAUNCH.format(line=line, ended=ended)
+
+
+def test_the_line_that_tells_why_a_browser_did_not_start_is_found_among_the_others() -> None:
+    said = (
+        "/usr/lib/chromium/chromium: error while loading shared libraries: libnss3.so: cannot open shared object file"
+    )
+
+    reason, is_passing = launch_failure(launch(f"[pid=359][err] {said}", "exitCode=127, signal=null"))
+
+    assert said in reason
+    assert "freeaichat browser install" in reason
+    assert not is_passing
+
+
+def test_a_browser_that_said_nothing_of_use_leaves_its_last_words_or_the_drivers() -> None:
+    assert "Failed to connect to the bus" in launch_failure(launch())[0]
+    missing = "BrowserType.launch: Failed to launch chromium because executable doesn't exist at /x\nCall log:"
+    assert "executable doesn't exist" in launch_failure(missing)[0]
+    assert "ended at once" in launch_failure("BrowserType.launch: Target page has been closed\nBrowser logs:")[0]
+
+
+@pytest.mark.parametrize("ended", ["exitCode=null, signal=SIGKILL", "exitCode=137, signal=null"])
+def test_a_browser_that_was_killed_is_worth_another_try(ended: str) -> None:
+    assert launch_failure(launch(ended=ended)) == ("it was killed", True)
+
+
+def test_only_a_missing_sandbox_is_taken_for_one() -> None:
+    missing = "[1:ERROR:zygote_host_impl_linux.cc:130] No usable sandbox! If this is a Debian system, please install"
+
+    assert is_sandbox_failure(launch(f"[pid=359][err] {missing}"))
+    assert not is_sandbox_failure(launch("[pid=1][err] [1:WARNING:sandbox/policy/linux/sandbox_linux.cc:405] threads"))

@@ -1,0 +1,1 @@
+"""Tests of what both services know of the chat plugin."""
