@@ -42,17 +42,16 @@ def read_page(
     The page wins, except for the nonce: one that the site was seen to take is better than one that is only written.
     """
     page = read_configs(configs, local_storage)
-    proven = [request for request in observed if request.proves_nonce]
-    told = [*proven, *observed]
+    proven = [one for one in observed if one.proves_nonce]
     return Reading(
-        ajax_url=_web_address(page_url, page.ajax_url) if page else next((one.ajax_url for one in told), ""),
+        ajax_url=_web_address(page_url, page.ajax_url) if page else next((one.ajax_url for one in observed), ""),
         nonce=(
             next((one.nonce for one in reversed(proven)), "")
             or (page.nonce if page else "")
             or next((one.nonce for one in observed if one.nonce), "")
         ),
-        session_id=session_of(local_storage) or next((one.session_id for one in told), ""),
-        post_id=page.post_id if page else next((one.post_id for one in told if one.post_id), 0),
+        session_id=session_of(local_storage) or next((one.session_id for one in observed if one.session_id), ""),
+        post_id=page.post_id if page else next((one.post_id for one in observed if one.post_id), 0),
         bots=page.bots if page else tuple(Bot(id=number, name="") for number in _bot_ids(observed)),
         greeting=_greeting(page.image_triggers if page else ()),
     )

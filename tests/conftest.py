@@ -54,6 +54,13 @@ def stays_on_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture
+def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes run without coverage and development mode, so that their memory and speed can be measured."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONDEVMODE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
 def free_port() -> int:
     """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -12,15 +12,19 @@ from shared.models import Outcome, SiteState, Visit
 NO_KEY = "no key needed on this machine"
 
 
+def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: float) -> list[str]:
+    """What a visit brought: how long it took to see the page, and then to have the credentials."""
+    return [
+        f"page visited: {state.current.page_url} ({page_seconds:.1f} s)",
+        f"credentials captured: {text.credentials_line(state.current, state.bots)} ({capture_seconds:.1f} s)",
+    ]
+
+
 def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
-    """What a visit brought, or why it failed and what happens next. *state*: what the store holds of the site now."""
+    """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
     if visit.outcome is Outcome.CAPTURED and state is not None:
-        loading = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
-        reading = max(visit.seconds - loading, 0.0)
-        return [
-            f"page visited: {state.current.page_url} ({loading:.1f} s)",
-            f"credentials captured: {text.credentials_line(state.current, state.bots)} ({reading:.1f} s)",
-        ]
+        page = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
+        return captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",

@@ -14,16 +14,17 @@ from shared.cli import narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import find_key
 from shared.lifeline import on_parent_gone
-from shared.models import Outcome
+from shared.models import Outcome, SiteState, Visit
 from shared.settings import Settings, load
 from shared.store import Store, StoreError, open_store
 
 EAGER_SECONDS = 15.0  # so long it looks often, afterwards it waits for something that takes its time
-EAGER_PAUSE = 0.1
+EAGER_PAUSE = 0.05
 PATIENT_PAUSE = 1.0
 PROBE_SECONDS = 1.0  # longest wait for one answer of the proxy
 RECORD_SECONDS = 2.0  # a visit's record may follow its credentials by a moment
 VISITS_LOOKED_AT = 10
+UNDER_WAY = "harvester.visit: {site}"  # the harvester's note of a visit that began: a Visit as JSON
 
 
 class Narrator:
@@ -60,25 +61,37 @@ class Narrator:
             await asyncio.sleep(EAGER_PAUSE)
 
     async def _tell_news(self) -> None:
-        for site in self._settings.sites:
-            await self._tell_kept(site.origin)
         for visit in reversed(await self._store.visits(limit=VISITS_LOOKED_AT)):
-            if visit.started_at + visit.seconds < self._begun or visit.id in self._told_visits:
-                continue
-            self._told_visits.add(visit.id)
-            state = await self._store.site_state(visit.site)
-            if visit.outcome is Outcome.CAPTURED and state is not None:
-                self._told_credentials.add((visit.site, state.current.captured_at))
-            _print(narration.visit_lines(visit, state))
+            if visit.started_at + visit.seconds >= self._begun and visit.id not in self._told_visits:
+                await self._tell_visit(visit)
+        for site in self._settings.sites:
+            state = await self._store.site_state(site.origin)
+            if state is not None and (site.origin, state.current.captured_at) not in self._told_credentials:
+                await self._tell_credentials(state)
 
-    async def _tell_kept(self, site: str) -> None:
-        """Tell of credentials that no visit of this run brought."""
-        state = await self._store.site_state(site)
-        if state is None or (site, state.current.captured_at) in self._told_credentials:
-            return
-        if state.current.source == "manual" or state.current.captured_at < self._begun:
-            self._told_credentials.add((site, state.current.captured_at))
-            _print([narration.kept_line(state, time())])
+    async def _tell_visit(self, visit: Visit) -> None:
+        state = await self._store.site_state(visit.site)
+        self._told_visits.add(visit.id)
+        if visit.outcome is Outcome.CAPTURED and state is not None:
+            self._told_credentials.add((visit.site, state.current.captured_at))
+        _print(narration.visit_lines(visit, state))
+
+    async def _tell_credentials(self, state: SiteState) -> None:
+        """Tell of credentials that no recorded visit of this run brought."""
+        now, current = time(), state.current
+        if current.source == "manual" or current.captured_at < self._begun:
+            lines = [narration.kept_line(state, now)]
+        elif note := await self._store.get_note(UNDER_WAY.format(site=current.site)):
+            # The visit is recorded only when its browser is closed, which takes a moment.
+            visit = Visit.model_validate_json(note)
+            self._told_visits.add(visit.id)
+            lines = narration.captured_lines(
+                state, page_seconds=current.captured_at - visit.started_at, capture_seconds=now - current.captured_at
+            )
+        else:
+            return  # the record follows
+        self._told_credentials.add((current.site, current.captured_at))
+        _print(lines)
 
 
 def model_when_ready(gateway: Gateway) -> str | None:

@@ -165,6 +165,7 @@ def test_a_child_that_need_not_last_ends_without_consequence(start: Start, tmp_p
     assert supervisor.poll() is None
 
 
+@pytest.mark.usefixtures("as_users_run_it")
 def test_the_idle_supervisor_uses_no_processor_time_and_little_memory(start: Start, tmp_path: Path) -> None:
     supervisor = start("serve", "serve")
     first_pid(tmp_path / "1")

@@ -226,6 +226,7 @@ def test_a_key_of_the_settings_is_in_the_curl_line(environment: dict[str, str], 
         assert "[DONE]" in shell(running.ready()).stdout
 
 
+@pytest.mark.usefixtures("as_users_run_it")
 def test_the_supervisor_stays_small(environment: dict[str, str], tmp_path: Path) -> None:
     with up(environment, tmp_path) as running:
         running.ready()

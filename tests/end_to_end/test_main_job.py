@@ -18,6 +18,7 @@ COLD_START_SECONDS = 6.0
 MAX_PSS = 130 * 1024 * 1024
 
 
+@pytest.mark.usefixtures("as_users_run_it")
 async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_path: Path) -> None:
     async with running_site() as site, running_up(site.url, tmp_path) as up:
         await up.ready()
@@ -77,6 +78,7 @@ async def test_the_hand_captured_values_need_no_browser(tmp_path: Path) -> None:
     assert pages == 0
 
 
+@pytest.mark.usefixtures("as_users_run_it")
 async def test_everything_together_stays_small_between_visits(tmp_path: Path) -> None:
     async with running_site() as site, running_up(site.url, tmp_path) as up:
         await up.ready()

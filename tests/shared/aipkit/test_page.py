@@ -42,7 +42,7 @@ def test_a_recorded_tag_is_read(name: str) -> None:
 def test_names_keep_quotes_brackets_and_other_scripts() -> None:
     dumps = [json.loads((SAMPLES / f"data-config-all-bot{number}.json").read_text("utf-8")) for number in (12, 8, 11)]
 
-    found = read(*(json.dumps(dump["config"] if "config" in dump else dump) for dump in dumps))
+    found = read(*(json.dumps(dump["config"]) for dump in dumps))
 
     assert [(bot.id, bot.name, bot.provider) for bot in found.bots] == [
         (12, 'Claude "Sonnet" <b>', "Claude"),

@@ -1,0 +1,193 @@
+"""Visits that cannot succeed: each ends as one outcome, with a reason, and leaves nothing behind."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harvester.workspace import Workspace
+from shared.models import Outcome
+from shared.store import Store
+from tests.cli.processes import program
+from tests.harvester.visiting import Visits, processes_of
+from tests.site import SimulatedSite
+
+PNG = b"\x89PNG\r\n"
+LACKING = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("page", "outcome", "reason"),
+    [
+        ("challenge", Outcome.CHALLENGE, "Cloudflare"),
+        ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
+        ("endless_blank", Outcome.TIMEOUT, "never finished"),
+        ("busy", Outcome.TIMEOUT, "busy"),
+        ("redirects", Outcome.SITE_ERROR, "circle"),
+        ("download", Outcome.SITE_ERROR, "download"),
+    ],
+)
+async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
+    visits: Visits, site: SimulatedSite, page: str, outcome: Outcome, reason: str
+) -> None:
+    site.behaviour.page = page
+
+    visit = await visits.make()
+
+    assert visit.outcome is outcome, visit
+    assert reason in visit.reason
+    assert await visits.store.visits() == [visit]
+    assert await visits.store.site_state(site.origin) is None
+    picture = await visits.store.screenshot(visit.id)
+    assert picture is None if page == "busy" else picture is not None and picture.startswith(PNG)
+    assert visit.screenshot is (picture is not None)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, "HTTP 500"), (503, "HTTP 503"), (429, "HTTP 429"), (403, "403")])
+async def test_an_error_of_the_site_is_reported_with_its_status(
+    visits: Visits, site: SimulatedSite, status: int, reason: str
+) -> None:
+    site.behaviour.page_status = status
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    assert reason in visit.reason
+
+
+async def test_a_site_that_refuses_connections_is_a_site_error(store: Store, workspace: Workspace) -> None:
+    async with SimulatedSite() as site:
+        visits = Visits(store, workspace, site)
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    assert "refuses connections" in visit.reason
+
+
+async def test_a_site_that_does_not_answer_is_a_timeout(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 60
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.TIMEOUT
+    assert "did not begin to answer" in visit.reason
+
+
+async def test_a_failure_leaves_credentials_and_identity_as_they_were(visits: Visits, site: SimulatedSite) -> None:
+    found = await visits.capture()
+    identity = await visits.store.identity(site.origin)
+    site.behaviour.page = "challenge"
+
+    await visits.make()
+
+    assert (await visits.state()).current == found
+    assert await visits.store.identity(site.origin) == identity
+
+
+async def test_a_browser_that_is_not_there_is_named_with_what_to_do(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    visit = await Visits(store, workspace, site, browser=str(tmp_path / "chromium")).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "FREEAICHAT_BROWSER" in visit.reason
+    assert "freeaichat browser install" in visit.reason
+
+
+async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    broken = program(tmp_path / "chromium", f"echo '{LACKING.format('libnss3.so')}' >&2; exit 127")
+
+    visit = await Visits(store, workspace, site, browser=str(broken)).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "libnss3.so" in visit.reason
+    assert site.requests == []
+
+
+async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
+    visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = program(tmp_path / "node", f"echo '{LACKING.format('libatomic.so.1')}' >&2; exit 127")
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(broken))
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "libatomic.so.1" in visit.reason
+
+
+def worker(process: psutil.Process) -> bool:
+    return "harvester.visit" in process.cmdline()
+
+
+def driver(process: psutil.Process) -> bool:
+    return "run-driver" in process.cmdline()
+
+
+def browser(process: psutil.Process) -> bool:
+    return any(word.startswith("--user-data-dir") for word in process.cmdline())
+
+
+def renderer(process: psutil.Process) -> bool:
+    return "--type=renderer" in process.cmdline()
+
+
+async def kill_one(workspace: Workspace, is_victim: Callable[[psutil.Process], bool]) -> None:
+    """Kill the processes of this kind as soon as there are any."""
+    async with asyncio.timeout(20):
+        while True:
+            for process in await asyncio.to_thread(processes_of, workspace.path):
+                if is_victim(process):
+                    process.send_signal(signal.SIGKILL)
+                    return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("victim", [worker, driver, browser, renderer])
+async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succeeds(
+    visits: Visits, site: SimulatedSite, victim: Callable[[psutil.Process], bool]
+) -> None:
+    site.behaviour.page_delay = 1.0  # the kill comes in the middle
+
+    killing = asyncio.create_task(kill_one(visits.workspace, victim))
+    visit = await visits.make()
+    await killing
+
+    assert visit.outcome is Outcome.CAPTURED, visit
+    assert len(await visits.store.visits()) == 1
+
+
+async def test_a_browser_that_is_killed_again_and_again_is_given_up(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 30.0
+
+    async def kill_all() -> None:
+        while True:
+            await kill_one(visits.workspace, browser)
+
+    killing = asyncio.create_task(kill_all())
+    visit = await visits.make()
+    killing.cancel()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert visit.seconds < 25
+
+
+async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 30.0
+    making = asyncio.create_task(visits.make())
+    while not site.requests:
+        await asyncio.sleep(0.02)
+
+    making.cancel()
+    await asyncio.wait({making})
+
+    assert making.cancelled()
+    assert [(visit.outcome, visit.reason) for visit in await visits.store.visits()] == [
+        (Outcome.BROWSER_ERROR, "the harvester was stopped during this visit")
+    ]

@@ -1,0 +1,85 @@
+"""Making visits of the simulated site with a real browser, and looking at what they leave behind."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from harvester.job import Limits
+from harvester.visitor import Visitor
+from harvester.workspace import Workspace
+from shared.models import Credentials, Outcome, SiteState, Visit
+from shared.parsing import Site
+from shared.store import Store
+from tests.site import SeenRequest, SimulatedSite
+
+NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
+QUICK = Limits(load=5.0, chat=2.5, glance=0.7, visit=30.0)  # nobody waits long for a page that is known to be bad
+
+
+class Visits:
+    """Visits of one simulated site, as one harvester makes them."""
+
+    def __init__(self, store: Store, workspace: Workspace, site: SimulatedSite, *, browser: str = "") -> None:
+        self.store = store
+        self.workspace = workspace
+        self.site = site
+        self.visitor = Visitor(store, workspace, browser=browser, limits=QUICK)
+
+    def restarted(self) -> "Visits":
+        """The same as a new process would make them."""
+        return Visits(self.store, Workspace(f"other {self.workspace.path}"), self.site)
+
+    async def make(self, *, path: str = "", is_page_given: bool = False) -> Visit:
+        """Visit the site's front page, or the one at *path* below it."""
+        page = Site(self.site.origin, self.site.url + path)
+        visit = await self.visitor.visit(page, "command", is_page_given=is_page_given)
+        assert visit is not None
+        return visit
+
+    async def capture(self, *, path: str = "", is_page_given: bool = False) -> Credentials:
+        """Make a visit that must succeed; the credentials that are current then."""
+        visit = await self.make(path=path, is_page_given=is_page_given)
+        assert visit.outcome is Outcome.CAPTURED, visit
+        return (await self.state()).current
+
+    async def state(self) -> SiteState:
+        """What the store holds of the site."""
+        state = await self.store.site_state(self.site.origin)
+        assert state is not None
+        return state
+
+    def requests(self, name: str) -> list[SeenRequest]:
+        """Requests to the site, by their action or path."""
+        return [request for request in self.site.requests if name in (request.action, request.path)]
+
+
+def processes_of(directory: Path) -> list[psutil.Process]:
+    """Processes that have to do with *directory* or anything in it, and ended children that nobody waited for."""
+    return list(_processes_of(str(directory)))
+
+
+def _processes_of(directory: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.ppid() == psutil.Process().pid and process.status() == psutil.STATUS_ZOMBIE:
+                yield process
+                continue
+            words = [process.environ().get("TMPDIR", ""), process.cwd(), *process.cmdline()]
+            if process.pid != psutil.Process().pid and any(directory in word for word in words):
+                yield process
+
+
+async def wait_for(question: object, what: str, *, seconds: float = 15.0) -> object:
+    """The first true answer of the callable *question*; fails the test after *seconds*."""
+    async with asyncio.timeout(seconds):
+        while True:
+            assert callable(question), what
+            answer = question()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer:
+                return answer
+            await asyncio.sleep(0.02)
