@@ -35,7 +35,7 @@ from shared.aipkit.page import GUEST_ID_KEY
 
 T = TypeVar("T")
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
 MAX_OBSERVED = 200
@@ -106,6 +106,8 @@ class ChromiumTab:
         return found
 
     async def screenshot(self) -> bytes | None:
+        if self._document is None:  # nothing came: there is nothing to see
+            return None
         try:
             async with asyncio.timeout(SCREENSHOT_SECONDS):
                 picture = await self._picture()

@@ -7,6 +7,7 @@ command line, whoever their parent is by now.
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import psutil
 
 ROUNDS = 5  # a process may have started another one while it was being ended
 ROUND_SECONDS = 2.0
+POLL_SECONDS = 0.01
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -26,14 +28,16 @@ def become_subreaper() -> None:
 def end_family(directory: Path, *, root: int | None = None, spare: Collection[int] = ()) -> None:
     """Kill all processes of the visit in *directory*, *root* and all their descendants; wait for their end.
 
-    *root* is not waited for: that is its parent's affair. *spare* are left alone.
+    *spare* are left alone. Ended processes stay zombies until their parent collects them: see `reap_orphans`.
     """
     for _ in range(ROUNDS):
         found = [process for process in _family(directory, root) if process.pid not in spare]
-        alive = [process for process in found if _kill(process)]
-        if not alive:
+        killed = [process for process in found if _kill(process)]
+        if not killed:
             return
-        psutil.wait_procs([process for process in alive if process.pid != root], timeout=ROUND_SECONDS)
+        deadline = time.monotonic() + ROUND_SECONDS
+        while any(map(_runs, killed)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
 
 def reap_orphans(spare: Collection[int]) -> None:
@@ -68,7 +72,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, directory: str) -> bool:
     try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+        if process.pid == os.getpid() or not _runs(process):
             return False
         return (
             process.environ().get("TMPDIR") == directory
@@ -80,11 +84,18 @@ def _belongs(process: psutil.Process, directory: str) -> bool:
 
 
 def _kill(process: psutil.Process) -> bool:
-    """Kill *process*; whether it was still there."""
+    """Kill *process*; whether it still ran."""
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if not _runs(process):
             return False
         process.kill()
     except psutil.Error:
         return False
     return True
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

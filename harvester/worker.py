@@ -22,7 +22,7 @@ from shared.lifeline import make_lifeline
 from shared.models import Outcome
 
 MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
-CLOSE_SECONDS = 3.0  # for the browser to close in good order after the report
+CLOSE_SECONDS = 1.5  # for the browser to close in good order after the report
 LAST_WORDS_SECONDS = 0.5
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 KEPT_LINES = 20  # of the error output

@@ -13,6 +13,7 @@ from proxy.protocol.catalog import Model
 from proxy.protocol.chat_reply import Ending, annotations, usage
 from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
 from proxy.protocol.continuation import Plan, plan_turn
+from proxy.protocol.cutting import Cutter
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.memory import MemoryPolicy, history_digest
 from proxy.protocol.refusals import Kind, SiteRefusal, to_error
@@ -52,6 +53,7 @@ class Answer:
         self._plan = plan
         self._policy = policy
         self._session_id = session_id
+        self._cutter = Cutter(request.stops, request.max_tokens)
         self._reply: SiteReply
         self._parts: list[str] = []
 
@@ -59,6 +61,8 @@ class Answer:
     def ending(self) -> Ending:
         """How the answer ended."""
         reader = self._reply.reader
+        if self._cutter.reason:
+            return Ending(self._cutter.reason, None, [])
         return Ending(reader.finish_reason, reader.refusal, annotations(reader.citations))
 
     @property
@@ -77,8 +81,11 @@ class Answer:
                 try:
                     async with aclosing(self._reply.texts()) as texts:
                         async for text in texts:
-                            self._parts.append(text)
-                            yield text
+                            if kept := self._cutter.feed(text):
+                                self._parts.append(kept)
+                                yield kept
+                            if self._cutter.reason:
+                                break  # the rest is not wanted: leaving drops the upstream
                     break
                 except SiteRefusal as refusal:
                     if refusal.kind is not Kind.PREVIOUS or self._parts or build == self._start_anew:
@@ -90,6 +97,9 @@ class Answer:
         except ServiceError:
             await self._abandon(turn_id)
             raise
+        if rest := self._cutter.end():
+            self._parts.append(rest)
+            yield rest
         await self._commit(turn_id)
 
     def _continue(self, credentials: Credentials) -> SiteTurn:
@@ -188,8 +198,9 @@ class Answer:
             response_id=reader.response_id,
             interaction_id=reader.interaction_id,
         )
+        is_whole = self._cutter.reason is None  # the site does not log an answer that was dropped
         if self.conversation_id is None:
-            if turn.session_id == self._session_id:
+            if is_whole and turn.session_id == self._session_id:
                 await self._keep_branch((*plan.messages, answer), copy)
             return
         result = TurnResult(
@@ -197,7 +208,7 @@ class Answer:
             at=time(),
             history=plan.messages[:-1] if plan.replaces else None,
             added=(plan.messages[-1], answer) if plan.replaces else (*plan.new, answer),
-            upstream=copy,
+            upstream=copy if is_whole else None,
         )
         with store_needed():
             await self._store.commit_turn(self.conversation_id, result)

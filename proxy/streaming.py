@@ -7,7 +7,7 @@ mark follows it.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Literal
 
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 class AnswerStream:
     """One answer on its way to one client."""
 
-    def __init__(self, answer: Answer, reply: ChatReply, keepalive: Keepalive) -> None:
+    def __init__(self, answer: Answer, reply: ChatReply, keepalive: Keepalive, headers: Mapping[str, str]) -> None:
         self._answer = answer
         self._reply = reply
         self._filler = {"comment": KEEPALIVE_COMMENT, "chunk": reply.silence(), "off": b""}[keepalive]
-        self._response = web.StreamResponse(headers=SSE_HEADERS)
+        self._response = web.StreamResponse(headers={**headers, **SSE_HEADERS})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the answer as it comes. Raises `ServiceError` as long as no header was sent."""

@@ -47,4 +47,4 @@ class TurnResult(Value):
     at: float
     history: tuple[Message, ...] | None  # replaces the messages held so far; None: they stand
     added: tuple[Message, ...]  # the new messages of the client and the answer
-    upstream: Upstream
+    upstream: Upstream | None  # None: the site's copy does not hold this turn

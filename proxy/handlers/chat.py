@@ -21,9 +21,10 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         conversation_id=answer.conversation_id,
         include_usage=chat.include_usage,
     )
+    headers = {"x-ignored-params": ", ".join(chat.ignored)} if chat.ignored else {}
     if chat.stream:
-        return await AnswerStream(answer, reply, request.app[SETTINGS].keepalive).send(request)
-    return json_response(await _whole(answer, reply), headers={"Cache-Control": "no-store"})
+        return await AnswerStream(answer, reply, request.app[SETTINGS].keepalive, headers).send(request)
+    return json_response(await _whole(answer, reply), headers={**headers, "Cache-Control": "no-store"})
 
 
 async def _whole(answer: Answer, reply: ChatReply) -> dict[str, object]:

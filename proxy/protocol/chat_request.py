@@ -14,6 +14,19 @@ from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_IMAGES = 4  # the site takes no more in one message
+MAX_STOPS = 16
+_IGNORED = (
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "verbosity",
+)
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -35,6 +48,9 @@ class ChatRequest:
     include_usage: bool = False
     conversation_id: str | None = None
     web_search: bool = False
+    stops: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -67,7 +83,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
     messages, pictures = read_messages(body.get("messages"))
-    _check_limits(body)
+    _refuse_unsupported(body)
     return ChatRequest(
         model=model.strip(),
         messages=messages,
@@ -76,6 +92,9 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         include_usage=_includes_usage(body),
         conversation_id=_conversation_id(body),
         web_search=_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
+        stops=_stops(body),
+        max_tokens=_max_tokens(body),
+        ignored=tuple(name for name in _IGNORED if body.get(name) is not None),
     )
 
 
@@ -160,7 +179,9 @@ def _conversation_id(body: Mapping[str, Any]) -> str | None:
     return value
 
 
-def _check_limits(body: Mapping[str, Any]) -> None:
+def _max_tokens(body: Mapping[str, Any]) -> int | None:
+    """The lower of both limits; 0 means not set."""
+    limits = []
     for name in ("max_tokens", "max_completion_tokens"):
         value = body.get(name)
         if value is None:
@@ -169,6 +190,35 @@ def _check_limits(body: Mapping[str, Any]) -> None:
             raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
         if value < 0:
             raise bad_request(f"'{name}' must not be negative.", param=name, code="integer_below_min_value")
+        limits.append(value)
+    return min(filter(None, limits), default=None)
+
+
+def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
+    value = body.get("stop")
+    stops = [value] if isinstance(value, str) else value
+    if stops is None:
+        return ()
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops) or len(stops) > MAX_STOPS:
+        raise bad_request(f"'stop' must be a string or at most {MAX_STOPS} of them.", param="stop", code="invalid_type")
+    return tuple(stop for stop in stops if stop)
+
+
+def _refuse_unsupported(body: Mapping[str, Any]) -> None:
+    """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
+    for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
+        if body.get(tools) and body.get(choice) != "none":
+            raise _unsupported(tools, "The site's bots call no tools.")
+    form = body.get("response_format")
+    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
+        raise _unsupported("response_format", "The site's bots answer in plain text only.")
+    count = body.get("n")
+    if count is not None and count != 1:
+        raise _unsupported("n", "One answer is made for each request.")
+
+
+def _unsupported(name: str, why: str) -> ServiceError:
+    return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
 
 
 def unknown_model(name: str) -> ServiceError:

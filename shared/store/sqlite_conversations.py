@@ -80,7 +80,9 @@ def commit_turn(connection: sqlite3.Connection, conversation_id: str, result: Tu
         connection.execute("UPDATE conversations SET bytes = 0 WHERE number = ?", (row["number"],))
         _append(connection, row["number"], result.history)
     _append(connection, row["number"], result.added)
-    upstream = result.upstream if is_alone and not _continues_spoilt(row, result.upstream) else None
+    upstream = result.upstream
+    if upstream and (not is_alone or _continues_spoilt(row, upstream)):
+        upstream = None
     pending_turn = None if is_mine else row["pending_turn"]
     connection.execute(
         "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = ?, spoilt = 0, pending_turn = ?, "

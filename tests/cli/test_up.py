@@ -221,6 +221,15 @@ def test_where_others_can_reach_it_a_key_is_made_and_the_curl_line_uses_it(
         assert "401" in shell(line.replace("Authorization", "X-Nothing") + " -w '%{http_code}'").stdout
 
 
+def test_a_users_own_file_of_a_services_name_is_not_run(environment: dict[str, str], tmp_path: Path) -> None:
+    for name in ("proxy.py", "harvester.py"):
+        (tmp_path / name).write_text("raise SystemExit('not ours')")
+    with up(environment, tmp_path) as running:
+        running.ready()
+
+        assert "not ours" not in running.log
+
+
 def test_a_key_of_the_settings_is_in_the_curl_line(environment: dict[str, str], tmp_path: Path) -> None:
     with up(environment | {"FREEAICHAT_API_KEY": "it's a key"}, tmp_path) as running:
         assert "[DONE]" in shell(running.ready()).stdout

@@ -3,11 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harvester.job import Limits
 from harvester.workspace import Workspace
 from shared.models import Outcome
 from shared.store import Store
@@ -68,10 +70,12 @@ async def test_a_site_that_refuses_connections_is_a_site_error(store: Store, wor
     assert "refuses connections" in visit.reason
 
 
-async def test_a_site_that_does_not_answer_is_a_timeout(visits: Visits, site: SimulatedSite) -> None:
+async def test_a_site_that_does_not_answer_is_a_timeout(
+    store: Store, workspace: Workspace, site: SimulatedSite
+) -> None:
     site.behaviour.page_delay = 60
 
-    visit = await visits.make()
+    visit = await Visits(store, workspace, site, limits=Limits(load=1.0)).make()
 
     assert visit.outcome is Outcome.TIMEOUT
     assert "did not begin to answer" in visit.reason
@@ -131,7 +135,8 @@ def driver(process: psutil.Process) -> bool:
 
 
 def browser(process: psutil.Process) -> bool:
-    return any(word.startswith("--user-data-dir") for word in process.cmdline())
+    is_shell_around_it = "chrom" not in process.exe()  # as Debian starts it
+    return not is_shell_around_it and any(word.startswith("--user-data-dir") for word in process.cmdline())
 
 
 def renderer(process: psutil.Process) -> bool:
@@ -143,9 +148,10 @@ async def kill_one(workspace: Workspace, is_victim: Callable[[psutil.Process], b
     async with asyncio.timeout(20):
         while True:
             for process in await asyncio.to_thread(processes_of, workspace.path):
-                if is_victim(process):
-                    process.send_signal(signal.SIGKILL)
-                    return
+                with suppress(psutil.Error):
+                    if is_victim(process):
+                        process.send_signal(signal.SIGKILL)
+                        return
             await asyncio.sleep(0.01)
 
 

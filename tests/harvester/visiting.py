@@ -22,11 +22,13 @@ QUICK = Limits(load=5.0, chat=2.5, glance=0.7, visit=30.0)  # nobody waits long 
 class Visits:
     """Visits of one simulated site, as one harvester makes them."""
 
-    def __init__(self, store: Store, workspace: Workspace, site: SimulatedSite, *, browser: str = "") -> None:
+    def __init__(
+        self, store: Store, workspace: Workspace, site: SimulatedSite, *, browser: str = "", limits: Limits = QUICK
+    ) -> None:
         self.store = store
         self.workspace = workspace
         self.site = site
-        self.visitor = Visitor(store, workspace, browser=browser, limits=QUICK)
+        self.visitor = Visitor(store, workspace, browser=browser, limits=limits)
 
     def restarted(self) -> "Visits":
         """The same as a new process would make them."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import openai
 import pytest
@@ -157,3 +158,53 @@ async def test_an_unknown_model_is_404_and_names_where_to_look(proxy: RunningPro
 
     assert caught.value.code == "model_not_found"
     assert "/v1/models" in caught.value.message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"stop": "世界"}, "[gpt-4o-mini] You said: hi\n你好,"),
+        ({"stop": ["nowhere", "o-mini] Y"]}, "[gpt-4"),
+        ({"max_tokens": 4}, "[gpt-4"),
+    ],
+)
+async def test_an_answer_ends_where_the_client_wants_it_to(
+    proxy: RunningProxy, site: SimulatedSite, stream: bool, fields: dict[str, Any], text: str
+) -> None:
+    site.behaviour.delta_delay = 0.05
+    if stream:
+        chunks = await proxy.openai.chat.completions.create(
+            model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "hi"}], stream=True, **fields
+        )
+        got = [chunk async for chunk in chunks]
+        answer = "".join(chunk.choices[0].delta.content or "" for chunk in got)
+        ended = got[-1].choices[0].finish_reason
+    else:
+        whole = await proxy.chat("hi", **fields)
+        answer, ended = whole.text, whole.body["choices"][0]["finish_reason"]
+
+    assert (answer, ended) == (text, "stop" if "stop" in fields else "length")
+    for _ in range(100):
+        if not site.open_streams:
+            break
+        await asyncio.sleep(0.01)
+    assert site.open_streams == 0
+    assert site.aborted_streams == 1
+
+
+async def test_a_cut_answer_is_remembered_as_it_was_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
+    made = await proxy.openai.conversations.create()
+    first = await proxy.chat("hi", conversation_id=made.id, stop="世界")
+
+    answer = await proxy.chat("[[recall]]", conversation_id=made.id)
+
+    assert first.text in answer.text
+    assert "世界" not in answer.text
+
+
+async def test_parameters_the_site_cannot_take_are_named_in_a_header(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("hi", temperature=0.1, seed=3)
+
+    assert answer.status == 200
+    assert answer.headers["x-ignored-params"] == "temperature, seed"

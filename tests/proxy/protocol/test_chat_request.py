@@ -111,6 +111,14 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
         ({"max_tokens": True}, "max_tokens"),
+        ({"stop": 5}, "stop"),
+        ({"stop": ["a", 5]}, "stop"),
+        ({"stop": ["a"] * 17}, "stop"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"functions": [{"name": "f"}], "function_call": "auto"}, "functions"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": "text"}, "response_format"),
+        ({"n": 2}, "n"),
     ],
 )
 def test_what_makes_no_sense_is_named(fields: dict[str, Any], param: str) -> None:
@@ -140,3 +148,29 @@ def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+def test_what_has_no_effect_here_is_taken() -> None:
+    chat = parse(
+        tools=[{"type": "function"}],
+        tool_choice="none",
+        response_format={"type": "text"},
+        n=1,
+        store=True,
+        metadata={"a": "b"},
+        user="ada",
+        temperature=0.5,
+        seed=7,
+        unheard_of=[1],
+    )
+
+    assert chat.ignored == ("temperature", "seed")
+
+
+def test_stops_and_limits_are_read() -> None:
+    assert parse(stop="END").stops == ("END",)
+    assert parse(stop=["a", "", "b"]).stops == ("a", "b")
+    assert parse(stop=None).stops == ()
+    assert parse(max_tokens=9, max_completion_tokens=5).max_tokens == 5
+    assert parse(max_tokens=0, max_completion_tokens=7).max_tokens == 7
+    assert parse(max_tokens=0).max_tokens is None
