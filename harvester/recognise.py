@@ -41,7 +41,10 @@ _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
     "UNSAFE_PORT": "browsers open no connection to this port",
 }
 _PASSING = frozenset(
-    {"CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"}
+    {
+        *("CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"),
+        "ABORTED",  # also what a page that crashes while it loads looks like; the next try tells
+    }
 )
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
 _SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
@@ -86,7 +89,7 @@ def refusal(status: int) -> str | None:
 def net_error(code: str) -> tuple[str, bool]:
     """What one of Chromium's network errors (without `net::ERR_`) means, and whether trying again at once may help."""
     if code in _NET_ERRORS:
-        return _NET_ERRORS[code], False
+        return _NET_ERRORS[code], code in _PASSING
     if code.startswith("CERT_"):
         return f"the site's certificate is not accepted ({code})", False
     return f"the connection to the site failed ({code})", code in _PASSING

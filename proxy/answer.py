@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from time import time
+from typing import Any
 
 from proxy.conversations import store_needed, unknown_conversation
 from proxy.protocol.aipkit import Image, SiteTurn
@@ -66,7 +67,7 @@ class Answer:
         return Ending(reader.finish_reason, reader.refusal, annotations(reader.citations))
 
     @property
-    def usage(self) -> dict[str, object]:
+    def usage(self) -> dict[str, Any]:
         """Estimated tokens of the whole history and of the answer."""
         asked = sum(estimate_tokens(message.text) for message in self._plan.messages)
         return usage(asked, estimate_tokens("".join(self._parts)))

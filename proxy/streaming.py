@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from aiohttp import ClientConnectionResetError, web
 
 from proxy.answer import Answer
-from proxy.protocol.chat_reply import KEEPALIVE_COMMENT, ChatReply, event
+from proxy.protocol.chat_reply import KEEPALIVE_COMMENT, Ending, event
 from proxy.protocol.errors import ServiceError
 
 HOLD_SECONDS = 10.0
@@ -29,10 +29,31 @@ Keepalive = Literal["comment", "chunk", "off"]
 log = logging.getLogger(__name__)
 
 
+class Reply(Protocol):
+    """Builds the objects of one answer in one of OpenAI's shapes."""
+
+    includes_usage: bool
+
+    def opening(self) -> bytes:
+        """What comes before the first text."""
+
+    def text(self, text: str) -> bytes:
+        """One piece of text."""
+
+    def silence(self) -> bytes:
+        """An event that adds nothing."""
+
+    def closing(self, ending: Ending, used: dict[str, Any] | None) -> bytes:
+        """The last events of a whole answer, and the end mark."""
+
+    def whole(self, text: str, ending: Ending, used: dict[str, Any]) -> dict[str, Any]:
+        """The answer in one piece."""
+
+
 class AnswerStream:
     """One answer on its way to one client."""
 
-    def __init__(self, answer: Answer, reply: ChatReply, keepalive: Keepalive, headers: Mapping[str, str]) -> None:
+    def __init__(self, answer: Answer, reply: Reply, keepalive: Keepalive, headers: Mapping[str, str]) -> None:
         self._answer = answer
         self._reply = reply
         self._filler = {"comment": KEEPALIVE_COMMENT, "chunk": reply.silence(), "off": b""}[keepalive]

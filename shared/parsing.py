@@ -35,6 +35,18 @@ def duration(text: str | float) -> float:
     return sum(float(number) * _UNITS[unit.lower()] for number, unit in parts)
 
 
+def sites(text: str) -> tuple[Site, ...]:
+    """The sites of a list of page URLs, each once: of several pages of one origin the first is its page.
+
+    Raises ValueError.
+    """
+    found: dict[str, Site] = {}
+    for word in words(text):
+        one = site(word)
+        found.setdefault(one.origin, one)
+    return tuple(found.values())
+
+
 def words(text: str) -> list[str]:
     """The items of a list separated by commas or blanks."""
     return [word for word in re.split(r"[,\s]+", text) if word]

@@ -23,9 +23,7 @@ Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow
 Sites = Annotated[
     tuple[parsing.Site, ...],
     NoDecode,
-    BeforeValidator(
-        lambda value: tuple(parsing.site(word) for word in parsing.words(value)) if isinstance(value, str) else value
-    ),
+    BeforeValidator(lambda value: parsing.sites(value) if isinstance(value, str) else value),
 ]
 Aliases = Annotated[
     dict[str, int], NoDecode, BeforeValidator(lambda value: parsing.pairs(value) if isinstance(value, str) else value)

@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from time import time
 
 import aiohttp
 import pytest
 
 import proxy.credentials as proxy_credentials
+from shared.conversations import Conversation
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
@@ -165,3 +167,17 @@ async def test_settings_that_make_no_sense_are_named(tmp_path: Path, settings: d
     assert process.returncode == 2
     assert told in stderr.decode()
     assert "Traceback" not in stderr.decode()
+
+
+async def test_conversations_that_nobody_used_for_long_are_dropped(site: SimulatedSite, tmp_path: Path) -> None:
+    now = time()
+    async with running_proxy(site, tmp_path) as proxy:
+        for name, used_at in (("conv_old", now - 40 * 86400), ("conv_new", now - 20 * 86400)):
+            old = Conversation(id=name, created_at=used_at, updated_at=used_at)
+            await proxy.store.create_conversation(old)
+    async with running_proxy(site, tmp_path, retention=30 * 86400.0) as proxy:
+        async with asyncio.timeout(5):
+            while await proxy.store.conversation("conv_old") is not None:
+                await asyncio.sleep(0.02)
+
+        assert await proxy.store.conversation("conv_new") is not None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from shared import parsing
 from shared.envfile import undouble_dollars
 from shared.parsing import Site
 from shared.settings import Settings, explain, load
@@ -287,3 +288,12 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_only_addresses_of_this_machine_are_a_loopback_bind(host: str, is_loopback: bool) -> None:
     assert Settings(host=host).is_loopback_bind is is_loopback
+
+
+def test_two_pages_of_one_origin_are_one_site() -> None:
+    found = parsing.sites("https://a.example/chat/ https://b.example, https://A.example:443/other/")
+
+    assert [(site.origin, site.url) for site in found] == [
+        ("https://a.example", "https://a.example/chat/"),
+        ("https://b.example", "https://b.example/"),
+    ]
