@@ -17,10 +17,8 @@ from harvester.tab import Look, NotNow, PageFailed, Tab
 from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.models import Capture, Credentials, Outcome
 
-GUEST_ID_SECONDS = 2.0  # longest wait for the page's script to make the guest id
 NONCE_SECONDS = 8.0  # longest wait for the nonce action
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
-TYPED_SECONDS = 5.0  # longest wait for the requests that a typed message causes
 
 
 class Steps:
@@ -46,19 +44,19 @@ async def visit(job: Job, tab: Tab, steps: Steps) -> Capture:
         look = await find_chat(tab, job)
     with steps.step("read"):
         async with asyncio.timeout(job.limits.read):
-            reading = await _read(tab, look)
+            reading = await _read(job, tab, look)
     with steps.step("confirm"):
         async with asyncio.timeout(job.limits.confirm):
-            reading = await _confirm(tab, look, reading)
+            reading = await _confirm(job, tab, look, reading)
             return await _capture(job, tab, look, reading)
 
 
-async def _read(tab: Tab, look: Look) -> Reading:
+async def _read(job: Job, tab: Tab, look: Look) -> Reading:
     """All that the page and its requests tell; a message is typed only where that is not enough."""
-    look = await _with_guest_id(tab, look)
+    look = await _with_guest_id(tab, look, seconds=job.limits.guest_id)
     reading = read_page(look.url, look.configs, look.stored, tab.observed())
     if not reading.is_complete:
-        reading = await _read_by_typing(tab, look, reading)
+        reading = await _read_by_typing(job, tab, look, reading)
     if not reading.is_complete:
         raise VisitFailed(
             Outcome.NO_CHAT, f"{look.url} has a chat field, but neither the page nor its requests say how to use it"
@@ -66,9 +64,9 @@ async def _read(tab: Tab, look: Look) -> Reading:
     return reading
 
 
-async def _with_guest_id(tab: Tab, look: Look) -> Look:
+async def _with_guest_id(tab: Tab, look: Look, *, seconds: float) -> Look:
     """The page once its script has made the guest id, or as it is where the script makes none."""
-    deadline = time.monotonic() + GUEST_ID_SECONDS
+    deadline = time.monotonic() + seconds
     while not session_of(look.stored) and time.monotonic() < deadline:
         await asyncio.sleep(POLL_SECONDS)
         try:
@@ -78,7 +76,7 @@ async def _with_guest_id(tab: Tab, look: Look) -> Look:
     return look
 
 
-async def _confirm(tab: Tab, look: Look, reading: Reading) -> Reading:
+async def _confirm(job: Job, tab: Tab, look: Look, reading: Reading) -> Reading:
     """*reading* with a nonce that the site stands by. Raises `VisitFailed`.
 
     What the site hands out now is surest. Where it hands out none, the nonce is good if the site was seen to take
@@ -90,7 +88,7 @@ async def _confirm(tab: Tab, look: Look, reading: Reading) -> Reading:
         return replace(reading, nonce=given)
     is_proven = any(one.proves_nonce for one in tab.observed())
     if not is_proven and (not reading.nonce or is_from_cache(look.headers)):
-        reading = await _read_by_typing(tab, look, reading)
+        reading = await _read_by_typing(job, tab, look, reading)
         is_proven = any(one.proves_nonce for one in tab.observed())
         if not is_proven:
             raise VisitFailed(
@@ -114,7 +112,7 @@ async def _ask_nonce(tab: Tab, ajax_url: str) -> str | None:
         return None
 
 
-async def _read_by_typing(tab: Tab, look: Look, reading: Reading) -> Reading:
+async def _read_by_typing(job: Job, tab: Tab, look: Look, reading: Reading) -> Reading:
     """Type one short message and read the requests that this causes, until they tell all or the time is over.
 
     Consent is never given here: a chat that asks for it gets no message.
@@ -123,7 +121,7 @@ async def _read_by_typing(tab: Tab, look: Look, reading: Reading) -> Reading:
         return reading
     if not await tab.type_message(reading.greeting, timeout=TYPING_SECONDS):
         return reading
-    deadline = time.monotonic() + TYPED_SECONDS
+    deadline = time.monotonic() + job.limits.typed
     while time.monotonic() < deadline:
         await asyncio.sleep(POLL_SECONDS)
         reading = read_page(look.url, look.configs, look.stored, tab.observed())

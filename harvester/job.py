@@ -13,6 +13,8 @@ class Limits(Value):
     load: float = 15.0  # until a page begins to come
     chat: float = 10.0  # more for the chat to appear on a page that is to have it
     glance: float = 3.0  # the same, on a page that only may have it while another may have it too
+    guest_id: float = 2.0  # for the page's script to make the guest id
+    typed: float = 5.0  # for the requests that a typed message causes
     read: float = 15.0
     confirm: float = 25.0
     visit: float = 60.0  # all together

@@ -183,10 +183,11 @@ class Answer:
         return history_digest(self._bot_model.site.origin, self._bot_model.bot.id, self._session_id, messages)
 
     async def _abandon(self, turn_id: str) -> None:
-        if self.conversation_id is None:
-            return
-        with store_needed():
-            await self._store.abandon_turn(self.conversation_id, turn_id)
+        """Nothing reached the site: what it holds is as good as before. If this cannot be noted, the mark stays,
+        and the next turn replays the text instead."""
+        if self.conversation_id is not None:
+            with suppress(StoreUnavailable):
+                await self._store.abandon_turn(self.conversation_id, turn_id)
 
     async def _commit(self, turn_id: str) -> None:
         turn, reader, plan = self._reply.turn, self._reply.reader, self._plan

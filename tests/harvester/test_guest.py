@@ -25,7 +25,7 @@ def tab(*configs: str, **values: object) -> FakeTab:
 
 
 async def make(tab: FakeTab, *, session_id: str = "") -> Capture:
-    limits = Limits(chat=0.3, glance=0.1)
+    limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3)
     return await visit(Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits), tab, Steps())
 
 
