@@ -11,15 +11,14 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from harvester.policy import Known, next_renewal, next_visit
 from harvester.renewal import renew_nonce
-from harvester.visitor import Visitor
 from harvester.workspace import WorkspaceError
-from shared.models import Outcome, SiteState, VisitAsk
+from shared.models import Outcome, SiteState, Visit, VisitAsk
 from shared.parsing import Site
 from shared.store import Store, StoreError
 
@@ -30,6 +29,13 @@ HOLD_SECONDS = 5.0  # after a visit that could not begin: another process visits
 VISITS_LOOKED_AT = 10  # longer than any row of pauses
 
 log = logging.getLogger(__name__)
+
+
+class Visits(Protocol):
+    """Who makes the visits: `harvester.visitor.Visitor`."""
+
+    async def visit(self, site: Site, trigger: str) -> Visit | None:
+        """Visit *site* now; None while somebody else does. Raises StoreError and `WorkspaceError`."""
 
 
 class _Plan:
@@ -50,7 +56,7 @@ class _Plan:
 class Schedule:
     """Runs for one process and its sites."""
 
-    def __init__(self, sites: Sequence[Site], store: Store, visitor: Visitor, *, interval: float) -> None:
+    def __init__(self, sites: Sequence[Site], store: Store, visitor: Visits, *, interval: float) -> None:
         """*interval*: seconds between visits."""
         self._plans = [_Plan(site) for site in sites]
         self._store = store

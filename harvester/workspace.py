@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from pathlib import Path
 from harvester.processes import end_family
 from shared.secrets import private_dir
 
-_ATTEMPTS = 10  # another process may remove what was just made; never so often in a row
+_ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
 
 
 class WorkspaceError(Exception):
@@ -96,9 +97,9 @@ class Workspace:
     def _lock(self, name: str) -> int | None:
         """An open descriptor that holds the lock *name*, or None while another process holds it."""
         for _ in range(_ATTEMPTS):
-            self._make()
             path = self.path / name
             try:
+                self._make()
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except FileNotFoundError:  # the directory was removed just now
                 continue
@@ -115,12 +116,16 @@ class Workspace:
         raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
 
     def _make(self) -> None:
+        """Raises FileNotFoundError where another process removed it at this very moment."""
         try:
-            private_dir(self.path)
+            with suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
             found = self.path.lstat()
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise WorkspaceError(f"{self.path} cannot be made: {error.strerror}") from error
-        if not self.path.is_dir() or self.path.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise WorkspaceError(f"{self.path} is not ours alone; remove it, or set TMPDIR to another directory")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import suppress
 from time import time
 
 from aiohttp import web
@@ -20,6 +21,7 @@ EXIT_SETTINGS = 2
 EXIT_PORT_TAKEN = 4
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
 SHUTDOWN_SECONDS = 5.0  # aiohttp waits twice as long at most
+ORPHANED_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +49,24 @@ def master_key(settings: Settings) -> str | None:
 
 
 async def _serve(settings: Settings) -> int:
-    stop = asyncio.Event()
+    stop, orphaned = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    on_parent_gone(stop.set)
+
+    def be_orphaned() -> None:
+        orphaned.set()
+        stop.set()
+
+    on_parent_gone(be_orphaned)
     private_dir(settings.data_dir)
     async with open_store(settings.store_url) as store:
         await seed_manual(store, settings, now=time())
         async with open_app(settings, store, key=master_key(settings)) as app:
-            return await _listen(app, settings, stop)
+            return await _listen(app, settings, stop, orphaned)
 
 
-async def _listen(app: web.Application, settings: Settings, stop: asyncio.Event) -> int:
+async def _listen(app: web.Application, settings: Settings, stop: asyncio.Event, orphaned: asyncio.Event) -> int:
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves ends its upstream request at once
@@ -80,4 +87,7 @@ async def _listen(app: web.Application, settings: Settings, stop: asyncio.Event)
         log.info("stopping")
         return 0
     finally:
-        await runner.cleanup()
+        # Whoever started us was killed and may start anew at once: open streams get a moment, not their full time.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ORPHANED_SECONDS if orphaned.is_set() else None):
+                await runner.cleanup()

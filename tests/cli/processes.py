@@ -1,12 +1,11 @@
 """Starting programs, waiting for what they do, and looking at what they leave behind."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def running(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, cwd: Path = ROOT
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run *command* with its output in pipes; kill its whole process group at the end."""
+    """Run *command* with its output in pipes; kill it and all below it at the end."""
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -30,15 +29,21 @@ def running(
         env=None if environment is None else dict(environment),
         cwd=cwd,
         text=True,
-        process_group=0,
     ) as process:
         try:
             yield process
         finally:
-            for left in family(process.pid):
-                left.kill()
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            end(process)
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """Kill *process* and all below it, if it still runs."""
+    left = family(process.pid) if process.poll() is None else []
+    process.kill()
+    for one in left:
+        with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            one.kill()
+    process.wait()
 
 
 def module(name: str, *arguments: str) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.processes import clean_environment, family, is_alive, wait_until
+from tests.cli.processes import clean_environment, end, family, is_alive, wait_until
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
@@ -85,9 +85,7 @@ def up(environment: dict[str, str], directory: Path) -> Iterator[Up]:
     try:
         yield Up(process, output, log)
     finally:
-        for left in [*family(process.pid), psutil.Process(process.pid)] if process.poll() is None else []:
-            left.kill()
-        process.wait()
+        end(process)
 
 
 def shell(line: str) -> "subprocess.CompletedProcess[str]":

@@ -134,10 +134,13 @@ async def test_killing_the_supervisor_ends_its_children_and_a_new_one_serves(tmp
                         conversation = (await response.json())["id"]
                     await up.chat("remember me", conversation_id=conversation)
                 children = up.supervisor.children(recursive=True)
+                open_stream = asyncio.create_task(up.chat("[[delay:1]] [[tokens:40]]"))
+                await asyncio.sleep(0.5)
                 up.process.send_signal(signal.SIGKILL)
                 await up.process.wait()
                 await asyncio.to_thread(psutil.wait_procs, children, 3)
                 assert not any(child.is_running() for child in children)
+                await stop([open_stream])
         async with running_up(site.url, tmp_path) as up:
             assert await up.ready() < BACK_SECONDS
 

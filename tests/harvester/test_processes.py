@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,8 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -48,7 +50,7 @@ def test_what_has_the_directory_as_its_tmpdir_is_ended_and_others_are_not(
 def test_what_works_in_the_directory_or_keeps_its_profile_there_is_ended(
     started: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    works = subprocess.Popen(["sleep", "60"], cwd=tmp_path, text=True)
+    works = subprocess.Popen(["sleep", "60"], cwd=tmp_path, text=True, start_new_session=True)
     started.append(works)
     keeps = start(started, "sh", "-c", "sleep 60; true", "sh", f"--user-data-dir={tmp_path}/profile")
     mentions = start(started, "sh", "-c", "sleep 60; true", "sh", f"--note={tmp_path}/profile")

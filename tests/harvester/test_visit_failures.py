@@ -135,7 +135,8 @@ def driver(process: psutil.Process) -> bool:
 
 
 def browser(process: psutil.Process) -> bool:
-    is_shell_around_it = "chrom" not in process.exe()  # as Debian starts it
+    # Debian starts it through a shell, which it then replaces; a process that was seen before remembers the shell.
+    is_shell_around_it = "chrom" not in psutil.Process(process.pid).exe()
     return not is_shell_around_it and any(word.startswith("--user-data-dir") for word in process.cmdline())
 
 

@@ -1,0 +1,97 @@
+"""The harvester as a real process in front of the simulated site."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harvester.workspace import Workspace
+from shared.lifeline import Lifeline, make_lifeline
+from tests.cli.processes import clean_environment
+
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a harvester keeps its things, and the site it visits."""
+
+    data_dir: Path
+    site_url: str
+
+    @property
+    def store_url(self) -> str:
+        """The store of this place."""
+        return f"sqlite:///{self.data_dir}/freeaichat.db"
+
+    @property
+    def workspace(self) -> Path:
+        """Where visits have their directories."""
+        return Workspace(self.store_url).path
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Settings of a harvester here."""
+        return clean_environment(self.data_dir, self.site_url, 0, **settings)
+
+
+@dataclass(slots=True)
+class Running:
+    """One running harvester."""
+
+    process: asyncio.subprocess.Process
+    lifeline: Lifeline
+
+    @property
+    def system(self) -> psutil.Process:
+        """The process as the system knows it."""
+        return psutil.Process(self.process.pid)
+
+    def family(self) -> list[psutil.Process]:
+        """What it started: the visit's process, the driver, the browser."""
+        return self.system.children(recursive=True)
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+
+
+@asynccontextmanager
+async def harvester(place: Place, **settings: str) -> AsyncIterator[Running]:
+    """`python -m harvester`, stopped at the end if it still runs."""
+    lifeline = make_lifeline()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "harvester"),
+        env=place.environment(**settings) | lifeline.environment,
+        pass_fds=lifeline.pass_fds,
+    )
+    lifeline.hand_over()
+    running = Running(process, lifeline)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            await running.stop()
+        if lifeline.write_end:
+            os.close(lifeline.write_end)
+
+
+async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:
+    """`python -m harvester once`: exit code, what it printed as JSON ({}: nothing), and its log."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "harvester", "once", *arguments),
+        env=place.environment(**settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, log = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, json.loads(output) if output else {}, log.decode()
