@@ -22,7 +22,7 @@ BENCHMARKS = {
     "start": Benchmark(("tests/end_to_end/test_main_job.py",), {}),
     "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
     "kills": Benchmark(("tests/end_to_end/test_kills.py",), {"TEST_KILLS": "20"}),
-    "store": Benchmark(("tests/shared/test_store_processes.py",), {"TEST_KILLS": "20"}),
+    "memory": Benchmark(("tests/proxy/test_memory.py",), {}),
 }
 
 
