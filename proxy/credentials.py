@@ -91,6 +91,7 @@ class CredentialKeeper:
         running = self._renewals.get(refused.site)
         if running is None or running[0] != refused.generation or running[1].done():
             task = asyncio.create_task(self._renew(refused))
+            task.add_done_callback(_look_at)
             running = self._renewals[refused.site] = (refused.generation, task)
         return await asyncio.shield(running[1])
 
@@ -182,3 +183,9 @@ class CredentialKeeper:
         if self._refused.get(site) == state.current.generation:
             return "the site refuses the current credentials; a visit for new ones was asked for"
         return None
+
+
+def _look_at(task: asyncio.Task[Credentials]) -> None:
+    """The requests that wait for a renewal are told how it failed; if all of them left, nobody needs to know."""
+    if not task.cancelled():
+        task.exception()

@@ -48,6 +48,12 @@ class Running:
 
     process: asyncio.subprocess.Process
     lifeline: Lifeline
+    is_cut: bool = False
+
+    def cut_off(self) -> None:
+        """Let it see that its parent is gone."""
+        self.lifeline.cut()
+        self.is_cut = True
 
     @property
     def system(self) -> psutil.Process:
@@ -65,14 +71,17 @@ class Running:
 
 
 @asynccontextmanager
-async def harvester(place: Place, **settings: str) -> AsyncIterator[Running]:
-    """`python -m harvester`, stopped at the end if it still runs."""
+async def harvester(place: Place, *, log: Path = Path(os.devnull), **settings: str) -> AsyncIterator[Running]:
+    """`python -m harvester` with its output in *log*, stopped at the end if it still runs."""
     lifeline = make_lifeline()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "harvester"),
-        env=place.environment(**settings) | lifeline.environment,
-        pass_fds=lifeline.pass_fds,
-    )
+    with log.open("a") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "harvester"),
+            env=place.environment(**settings) | lifeline.environment,
+            pass_fds=lifeline.pass_fds,
+            stdout=output,
+            stderr=output,
+        )
     lifeline.hand_over()
     running = Running(process, lifeline)
     try:
@@ -80,8 +89,8 @@ async def harvester(place: Place, **settings: str) -> AsyncIterator[Running]:
     finally:
         if process.returncode is None:
             await running.stop()
-        if lifeline.write_end:
-            os.close(lifeline.write_end)
+        if not running.is_cut:
+            lifeline.cut()
 
 
 async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:

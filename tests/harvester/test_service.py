@@ -5,12 +5,11 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
+from harvester.schedule import HEARTBEAT_NOTE
 from shared.models import Credentials, Outcome, Visit
 from shared.store import Store, open_store
 from tests.cli.processes import is_alive
@@ -69,11 +68,13 @@ async def under_way(running: Running, site: SimulatedSite, count: int = 1) -> No
 
 
 async def test_it_visits_at_the_start_and_stops_at_a_signal(place: Place, store: Store, site: SimulatedSite) -> None:
-    for number, generation in ((signal.SIGTERM, 0), (signal.SIGINT, 0)):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        await store.set_note(HEARTBEAT_NOTE, "")
         async with harvester(place) as running:
-            await captured(store, site, after=generation)
+            await captured(store, site)
             visit = (await recorded(store))[0]
             await wait_for(lambda: running.family() == [], "the browser is gone")
+            await wait_for(lambda: store.get_note(HEARTBEAT_NOTE), "it runs")
 
             assert (visit.outcome, visit.trigger) == (Outcome.CAPTURED, "start")
             assert await running.stop(number) == 0
@@ -114,8 +115,7 @@ async def test_it_ends_with_its_parent(place: Place, store: Store, site: Simulat
     site.behaviour.page_delay = 30
     async with harvester(place) as running:
         await under_way(running, site)
-        running.lifeline.cut()
-        running.lifeline = type(running.lifeline)(0, 0)
+        running.cut_off()
 
         assert await asyncio.wait_for(running.process.wait(), 5) == 0
     assert len(await store.visits()) == 1
@@ -200,8 +200,7 @@ async def test_it_is_small_while_it_waits(place: Place, store: Store, site: Simu
 async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
     place: Place, store: Store, site: SimulatedSite
 ) -> None:
-    typed = {"SESSION_ID": "typed-session", "AJAX_NONCE": site.nonce, "COOKIE": "a=1"}
-    async with harvester(place, **typed) as running:
+    async with harvester(place, SESSION_ID="typed-session", AJAX_NONCE=site.nonce, COOKIE="a=1") as running:
         found = await captured(store, site)
         await asyncio.sleep(0.7)
 
@@ -218,16 +217,9 @@ async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
 async def test_its_log_holds_no_secret(place: Place, store: Store, site: SimulatedSite, tmp_path: Path) -> None:
     site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
     log = tmp_path / "log"
-    with log.open("w") as file, suppress(asyncio.CancelledError):
-        process = await asyncio.create_subprocess_exec(
-            *(psutil.Process().exe(), "-P", "-m", "harvester"),
-            env=place.environment(FREEAICHAT_LOG_LEVEL="debug"),
-            stderr=file,
-        )
+    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug"):
         found = await captured(store, site)
         await recorded(store)
-        process.terminate()
-        assert await process.wait() == 0
 
     text = log.read_text()
     assert "captured in" in text
