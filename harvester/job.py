@@ -12,7 +12,8 @@ class Limits(Value):
     browser: float = 20.0  # to start the browser
     load: float = 15.0  # until a page begins to come
     chat: float = 10.0  # more for the chat to appear on a page that is to have it
-    glance: float = 3.0  # the same, on a page that only may have it while another may have it too
+    settle: float = 3.0  # more for a page with a chat to finish; one that never does is taken as it is
+    glance: float = 3.0  # instead of `chat`, on a page that only may have it while another may have it too
     guest_id: float = 2.0  # for the page's script to make the guest id
     typed: float = 5.0  # for the requests that a typed message causes
     read: float = 15.0

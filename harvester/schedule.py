@@ -25,7 +25,7 @@ from shared.store import Store, StoreError
 HEARTBEAT_SECONDS = 30.0
 HEARTBEAT_NOTE = "harvester.heartbeat"  # Unix seconds
 SETTLE_SECONDS = 0.2  # changes of the store that come closer together are looked at as one
-HOLD_SECONDS = 5.0  # after a visit that could not begin: another process visits, or the store is away
+HOLD_SECONDS = 3.0  # after a visit that could not begin: another process visits, or the store is away
 VISITS_LOOKED_AT = 10  # longer than any row of pauses
 
 log = logging.getLogger(__name__)

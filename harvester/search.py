@@ -14,7 +14,6 @@ from shared.aipkit.page import read_configs
 from shared.models import Outcome
 
 POLL_SECONDS = 0.05
-SETTLE_SECONDS = 3.0  # more for a chat's page to finish; one that never does is taken as it is
 BUSY_SECONDS = 2.0  # more for a page to answer at all
 RETRY_SECONDS = 1.0
 
@@ -93,12 +92,12 @@ async def _watch(tab: Tab, job: Job, url: str, *, known: bool = False) -> _Seen:
     await _go(tab, job, url)
     begun = time.monotonic()
     try:
-        async with asyncio.timeout(job.limits.chat + SETTLE_SECONDS + BUSY_SECONDS):
+        async with asyncio.timeout(job.limits.chat + job.limits.settle + BUSY_SECONDS):
             while True:
                 look = await _look(tab)
                 waited = time.monotonic() - begun
                 if _is_readable(look):
-                    if look.ready or waited > SETTLE_SECONDS:
+                    if look.ready or waited > job.limits.settle:
                         return _Seen(look, was_glance=False)
                 elif look.ready and not job.is_headed:
                     _refuse(look)

@@ -1,15 +1,16 @@
 """What the tests need beyond Python packages, how to see that it is there, and how to get it."""
 
-import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from shared.browsers import NoBrowser, find_browser
-from shared.cli.install import driver_starts
+from shared.cli.install import driver_starts, find_manager, install_packages, packages_command
 
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
 
@@ -20,7 +21,7 @@ class Need:
 
     name: str
     is_there: Callable[[], bool]
-    install: tuple[str, ...]  # gets it, or prints the exact command for a person where it may not
+    install: Callable[[], None]  # gets it, or prints the exact command for a person where it may not
 
 
 def _has_browser() -> bool:
@@ -28,15 +29,29 @@ def _has_browser() -> bool:
         find_browser("")
     except NoBrowser:
         return False
-    return True
+    return driver_starts()
+
+
+def _install_browser() -> None:
+    subprocess.run((FREEAICHAT, "browser", "install"), check=False)
+
+
+def _install_package(name: str) -> None:
+    manager = find_manager()
+    if manager is None:
+        print(f"install {name} with the package manager of this system")
+    elif not install_packages(manager, [(name,)]):
+        print(f"{name} could not be installed; type this yourself:\n  {packages_command(manager, (name,))}", flush=True)
+
+
+def program(name: str, package: str) -> Need:
+    """A program on the search path, from the system's package of that name."""
+    return Need(name, lambda: shutil.which(name) is not None, partial(_install_package, package))
 
 
 NEEDS = (
-    Need(
-        "a Chromium-family browser, and what its driver needs",
-        lambda: _has_browser() and driver_starts(),
-        (FREEAICHAT, "browser", "install"),
-    ),
+    Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
+    program("curl", "curl"),
 )
 
 
@@ -45,10 +60,10 @@ def provide() -> bool:
     for need in NEEDS:
         begun = monotonic()
         if not need.is_there():
-            print(f"{need.name}: missing; running {shlex.join(need.install)}", flush=True)
-            subprocess.run(need.install, check=False)
+            print(f"{need.name}: missing", flush=True)
+            need.install()
         if not need.is_there():
-            print(f"{need.name}: missing; do what is said above, and run the tests again", file=sys.stderr)
+            print(f"{need.name}: still missing; do what is said above, and run the tests again", file=sys.stderr)
             return False
         print(f"{need.name}: there ({monotonic() - begun:.1f} s)", flush=True)
     return True

@@ -96,8 +96,12 @@ def manual_command(*, only_driver: bool = False) -> str:
     manager = find_manager()
     if manager is None or (only_driver and not manager.libatomic):
         return shlex.join((sys.executable, "-m", "playwright", "install", "--with-deps", "--only-shell", "chromium"))
+    return packages_command(manager, manager.libatomic if only_driver else manager.browsers[0])
+
+
+def packages_command(manager: Manager, packages: Sequence[str]) -> str:
+    """The exact command for a person to install *packages*."""
     prefix = ("sudo",) if manager.needs_root and os.geteuid() != 0 else ()
-    packages = manager.libatomic if only_driver else manager.browsers[0]
     commands = [(*prefix, *manager.install, *packages)]
     if manager.update:
         commands.insert(0, (*prefix, *manager.update))

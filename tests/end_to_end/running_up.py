@@ -126,3 +126,17 @@ def free_port() -> int:
 def pss_bytes(processes: list[psutil.Process]) -> int:
     """Memory of *processes* together, shared pages counted once."""
     return sum(process.memory_full_info().pss for process in processes)
+
+
+async def still_running(processes: list[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Those of *processes* that have not ended after *seconds*; ended ones that nobody has collected do not count."""
+    deadline = monotonic() + seconds
+    while (left := [process for process in processes if _runs(process)]) and monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.end_to_end.running_up import RunningUp, running_up
+from tests.end_to_end.running_up import RunningUp, running_up, still_running
 from tests.figures import figure
 from tests.needs import FREEAICHAT
 from tests.site.process import running_site
@@ -115,7 +115,7 @@ async def test_killing_a_process_loses_nothing_that_was_acknowledged(tmp_path: P
 
     figure(f"{KILLS} times kill -9 of {name}: back within", f"{slowest:.2f} s")
     figure(f"{KILLS} times kill -9 of {name}: conversations lost", f"0 of {len(traffic.acknowledged)}")
-    assert service.is_running() is False  # ended with the supervisor
+    assert await still_running([service], seconds=1) == []  # ended with the supervisor
     assert traffic.acknowledged
 
 
@@ -138,8 +138,7 @@ async def test_killing_the_supervisor_ends_its_children_and_a_new_one_serves(tmp
                 await asyncio.sleep(0.5)
                 up.process.send_signal(signal.SIGKILL)
                 await up.process.wait()
-                await asyncio.to_thread(psutil.wait_procs, children, 3)
-                assert not any(child.is_running() for child in children)
+                assert await still_running(children, seconds=3) == []
                 await stop([open_stream])
         async with running_up(site.url, tmp_path) as up:
             assert await up.ready() < BACK_SECONDS

@@ -9,7 +9,7 @@ from time import monotonic
 import openai
 import pytest
 
-from tests.end_to_end.running_up import pss_bytes, running_up
+from tests.end_to_end.running_up import pss_bytes, running_up, still_running
 from tests.figures import figure
 from tests.site.process import running_site
 
@@ -100,7 +100,7 @@ async def test_one_signal_ends_everything(tmp_path: Path, number: int) -> None:
         code = await up.stop(number)
 
     assert code == 0
-    assert not any(process.is_running() for process in everything)
+    assert await still_running(everything, seconds=1) == []
 
 
 async def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
