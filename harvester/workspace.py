@@ -83,16 +83,14 @@ class Workspace:
             return
         try:
             leftovers = tuple(self.path.glob(f"visit-{name}-*"))
-            yield Claim(self._holder(), self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
+            yield Claim(
+                f"{socket.gethostname()}:{self.path}", self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers
+            )
         finally:
             (self.path / f"{name}.lock").unlink(missing_ok=True)
             os.close(lock)
             with suppress(OSError):  # others are still using it
                 self.path.rmdir()
-
-    def _holder(self) -> str:
-        made = self.path.stat()
-        return f"{socket.gethostname()}:{made.st_dev}:{made.st_ino}"
 
     def _lock(self, name: str) -> int | None:
         """An open descriptor that holds the lock *name*, or None while another process holds it."""
