@@ -85,10 +85,10 @@ def test_a_sweep_before_does_not_change_the_name(url: str) -> None:
     kill(process)
     workspace = Workspace(url)
     workspace.sweep()
-    with Workspace(f"{url}-other").claim(SITE):  # whatever is made meanwhile
-        with workspace.claim(SITE) as claim:
-            assert claim is not None
-            assert claim.holder == name
+
+    with workspace.claim(OTHER), workspace.claim(SITE) as claim:
+        assert claim is not None
+        assert claim.holder == name
 
 
 def test_a_sweep_ends_what_killed_visits_left_and_spares_those_under_way(url: str, tmp_path: Path) -> None:
