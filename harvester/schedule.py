@@ -157,6 +157,10 @@ class Schedule:
             plan.held_until = time.monotonic() + HOLD_SECONDS
         plan.is_visiting = False
         await self._replan(plan)
+        next_one = self._scheduler.get_job(f"visit {plan.site.origin}")
+        if next_one is not None:
+            seconds = next_one.next_run_time.timestamp() - time.time()
+            log.info("next visit of %s in %.0f s", plan.site.origin, max(seconds, 0.0))
 
     async def _renew(self, plan: _Plan) -> None:
         try:
