@@ -22,7 +22,7 @@ class Limits(Value):
 
 
 BY_ITSELF = Limits()
-BY_HAND = Limits(load=60.0, chat=540.0, glance=540.0, visit=600.0)  # a person passes what only a person may pass
+BY_HAND = Limits(load=60.0, chat=540.0, visit=600.0)  # a person passes what only a person may pass
 
 
 class Job(Value):

@@ -101,19 +101,22 @@ async def _watch(tab: Tab, job: Job, url: str, *, known: bool = False) -> _Seen:
                         return _Seen(look, was_glance=False)
                 elif look.ready and not job.is_headed:
                     _refuse(look)
-                is_glance = not known and _leads_elsewhere(job, look)
-                if _is_over(look, waited, job.limits.glance if is_glance or look.box else job.limits.chat):
+                is_glance = not known and not job.is_headed and _leads_elsewhere(job, look)
+                patience = job.limits.glance if is_glance or look.box else job.limits.chat
+                if waited > patience or (_is_all(look) and not job.is_headed):
                     if job.is_headed:
                         _refuse(look)
                     return _Seen(look, was_glance=is_glance)
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
-        raise VisitFailed(Outcome.TIMEOUT, "the page does not answer: its scripts keep the browser busy") from None
+        raise VisitFailed(
+            Outcome.TIMEOUT, "the page does not come to rest: its scripts keep the browser busy, or reload it"
+        ) from None
 
 
-def _is_over(look: Look, waited: float, patience: float) -> bool:
-    """Whether a page has had its time; one without a script gets no chat after it has come."""
-    return waited > patience or (look.ready and not look.scripts and not _is_readable(look))
+def _is_all(look: Look) -> bool:
+    """Whether nothing more can appear on a page: it has come, and has no script."""
+    return look.ready and not look.scripts
 
 
 def _leads_elsewhere(job: Job, look: Look) -> bool:

@@ -6,6 +6,7 @@ Playwright, its driver and the browser live and die there, so that the service s
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 from collections import deque
@@ -28,6 +29,8 @@ MAX_REPORT_BYTES = 32 * 1024 * 1024
 KEPT_LINES = 20  # of the error output
 LONGEST_LINE = 300
 
+_MAY_BE_SECRET = re.compile(r"cookie|nonce|session|authorization", re.IGNORECASE)  # as in Playwright's own call logs
+
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +47,7 @@ class _Child:
     async def listen(self) -> None:
         while line := await self.stderr.readline():
             text = line.decode("utf-8", "replace").rstrip()[:LONGEST_LINE]
-            if text:
+            if text and not _MAY_BE_SECRET.search(text):
                 self.said.append(text)
                 log.debug("visit: %s", text)
 
@@ -62,12 +65,14 @@ class Workers:
         A process that hangs or dies has a report too. On leaving, it and all that it started has ended, and its
         directory is gone. Raises OSError where nothing can be started.
         """
-        await asyncio.to_thread(claim.prepare)
+        await asyncio.to_thread(claim.sweep)
+        claim.prepare()
         lifeline = make_lifeline()
         try:
             child = await _start(claim, lifeline.environment, lifeline.pass_fds)
         except BaseException:
             lifeline.cut()
+            claim.clear()
             raise
         finally:
             lifeline.hand_over()

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.processes import end_family
-from shared.secrets import private_dir
 
 _ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
 
@@ -36,11 +35,14 @@ class Claim:
     directory: Path  # of the visit
     leftovers: tuple[Path, ...]  # directories of earlier visits of the site, which were all killed
 
-    def prepare(self) -> None:
-        """Make the directory, and end and remove what earlier visits left. Blocks for as long. Raises OSError."""
+    def sweep(self) -> None:
+        """End and remove what earlier visits left. Blocks for as long."""
         for directory in self.leftovers:
             _clear(directory)
-        private_dir(self.directory)
+
+    def prepare(self) -> None:
+        """Make the directory. Raises OSError."""
+        self.directory.mkdir(mode=0o700, exist_ok=True)
 
     def clear(self) -> None:
         """End what still runs of the visit, and remove its directory. Blocks for as long."""
@@ -72,8 +74,8 @@ class Workspace:
         """
         for name in {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}:
             with self._claim(name) as claim:
-                for directory in claim.leftovers if claim else ():
-                    _clear(directory)
+                if claim is not None:
+                    claim.sweep()
 
     @contextmanager
     def _claim(self, name: str) -> Iterator[Claim | None]:

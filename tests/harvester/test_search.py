@@ -1,5 +1,6 @@
 """Where the chat is looked for, and how long; without a browser."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -116,13 +117,33 @@ async def test_a_bot_check_before_any_of_the_pages_ends_the_visit() -> None:
 
 
 async def test_in_a_window_a_check_is_left_to_the_person_for_as_long_as_there_is_time() -> None:
-    tab = FakeTab({FRONT: page(FRONT, title="Just a moment...", status=403)})
+    tab = FakeTab({FRONT: page(FRONT, title="Just a moment...", status=403, scripts=0, links=LINKS)})
     begun = time.monotonic()
 
     found = await failure(tab, job(is_headed=True))
 
     assert found.outcome is Outcome.CHALLENGE
     assert time.monotonic() - begun >= BRIEF.chat
+
+
+async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
+    tab = FakeTab({FRONT: page(FRONT, title="Just a moment...", status=403), CHAT: page(CHAT, CONFIG)})
+
+    async def pass_the_check() -> None:
+        await asyncio.sleep(BRIEF.chat / 2)
+        tab.went.append(CHAT)
+
+    found, _ = await asyncio.gather(find_chat(tab, job(is_headed=True)), pass_the_check())
+
+    assert found.url == CHAT
+
+
+async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance() -> None:
+    tab = FakeTab({FRONT: page(FRONT, box=True)})
+    begun = time.monotonic()
+
+    assert (await find_chat(tab, job())).box
+    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
 
 
 async def test_a_broken_connection_is_tried_once_more() -> None:

@@ -111,6 +111,17 @@ async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
     assert [visit.reason for visit in await store.visits()] == ["the harvester was stopped during this visit"]
 
 
+async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(place: Place, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 0.3
+    for number in range(4 * KILLS):
+        async with harvester(place) as running:
+            await wait_for(lambda: running.system.num_threads() > 1, "it has opened its store")
+            await asyncio.sleep(number * 0.8 / KILLS / 4)
+
+            assert await running.stop() == 0
+        assert not place.workspace.exists(), number
+
+
 async def test_it_ends_with_its_parent(place: Place, store: Store, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 30
     async with harvester(place) as running:

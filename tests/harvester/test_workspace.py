@@ -75,9 +75,8 @@ def test_a_killed_holder_is_followed_at_once_under_the_same_name(url: str) -> No
         assert claim is not None
         assert claim.holder == name
         assert len(claim.leftovers) == 1
-        claim.prepare()
+        claim.sweep()
         assert not claim.leftovers[0].exists()
-        claim.clear()
 
 
 def test_a_sweep_before_does_not_change_the_name(url: str) -> None:
