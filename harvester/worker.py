@@ -85,7 +85,8 @@ class Workers:
         finally:
             lifeline.cut()
             await self._end(child, claim)
-            await listening
+            await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
+            listening.cancel()
 
     async def _end(self, child: _Child, claim: Claim) -> None:
         pid = child.process.pid

@@ -21,7 +21,7 @@ class Benchmark:
 BENCHMARKS = {
     "start": Benchmark(("tests/end_to_end/test_main_job.py",), {}),
     "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
-    "kills": Benchmark(("tests/end_to_end/test_kills.py",), {"TEST_KILLS": "20"}),
+    "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
     "memory": Benchmark(("tests/proxy/test_memory.py",), {}),
 }
 

@@ -44,8 +44,7 @@ async def captured(store: Store, site: SimulatedSite, *, after: int = 0, seconds
         state = await store.site_state(site.origin)
         return state.current if state and state.current.generation > after else None
 
-    found = await wait_for(newer, "credentials were captured", seconds=seconds)
-    assert isinstance(found, Credentials)
+    found: Credentials = await wait_for(newer, "credentials were captured", seconds=seconds)
     return found
 
 
@@ -56,8 +55,7 @@ async def recorded(store: Store, count: int = 1) -> list[Visit]:
         visits = await store.visits()
         return visits if len(visits) >= count else []
 
-    found = await wait_for(enough, f"{count} visits were recorded")
-    assert isinstance(found, list)
+    found: list[Visit] = await wait_for(enough, f"{count} visits were recorded")
     return found
 
 

@@ -144,14 +144,16 @@ def renderer(process: psutil.Process) -> bool:
     return "--type=renderer" in process.cmdline()
 
 
-async def kill_one(workspace: Workspace, is_victim: Callable[[psutil.Process], bool]) -> None:
-    """Kill the processes of this kind as soon as there are any."""
+async def signal_one(
+    workspace: Workspace, is_chosen: Callable[[psutil.Process], bool], number: signal.Signals = signal.SIGKILL
+) -> None:
+    """Send a signal to a process of this kind as soon as there is one."""
     async with asyncio.timeout(20):
         while True:
             for process in await asyncio.to_thread(processes_of, workspace.path):
                 with suppress(psutil.Error):
-                    if is_victim(process):
-                        process.send_signal(signal.SIGKILL)
+                    if is_chosen(process):
+                        process.send_signal(number)
                         return
             await asyncio.sleep(0.01)
 
@@ -162,7 +164,7 @@ async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succ
 ) -> None:
     site.behaviour.page_delay = 1.0  # the kill comes in the middle
 
-    killing = asyncio.create_task(kill_one(visits.workspace, victim))
+    killing = asyncio.create_task(signal_one(visits.workspace, victim))
     visit = await visits.make()
     await killing
 
@@ -170,12 +172,27 @@ async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succ
     assert len(await visits.store.visits()) == 1
 
 
+async def test_a_visit_that_hangs_is_ended_from_outside(
+    store: Store, workspace: Workspace, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.worker.MARGIN_SECONDS", 0.5)
+    visits = Visits(store, workspace, site, limits=Limits(visit=2.0))
+
+    stopping = asyncio.create_task(signal_one(workspace, worker, signal.SIGSTOP))
+    visit = await visits.make()
+    await stopping
+
+    assert visit.outcome is Outcome.TIMEOUT
+    assert "hung" in visit.reason
+    assert visit.seconds < 6
+
+
 async def test_a_browser_that_is_killed_again_and_again_is_given_up(visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 30.0
 
     async def kill_all() -> None:
         while True:
-            await kill_one(visits.workspace, browser)
+            await signal_one(visits.workspace, browser)
 
     killing = asyncio.create_task(kill_all())
     visit = await visits.make()

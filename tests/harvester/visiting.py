@@ -1,9 +1,11 @@
 """Making visits of the simulated site with a real browser, and looking at what they leave behind."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -76,14 +78,14 @@ def _processes_of(directory: str) -> Iterator[psutil.Process]:
                 yield process
 
 
-async def wait_for(question: object, what: str, *, seconds: float = 15.0) -> object:
-    """The first true answer of the callable *question*; fails the test after *seconds*."""
-    async with asyncio.timeout(seconds):
-        while True:
-            assert callable(question), what
-            answer = question()
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-            if answer:
-                return answer
-            await asyncio.sleep(0.02)
+async def wait_for(question: Callable[[], Any], what: str, *, seconds: float = 15.0) -> Any:
+    """The first true answer to *question*, which may be awaitable; fails the test after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        await asyncio.sleep(0.02)
