@@ -31,6 +31,11 @@ class RunningUp:
     output: list[str] = field(default_factory=list)
 
     @property
+    def store_url(self) -> str:
+        """The store of both services."""
+        return f"sqlite:///{Path(self.environment['FREEAICHAT_DATA_DIR']) / 'freeaichat.db'}"
+
+    @property
     def supervisor(self) -> psutil.Process:
         """The process the user started."""
         return psutil.Process(self.process.pid)

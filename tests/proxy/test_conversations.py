@@ -202,3 +202,16 @@ async def test_items_given_at_the_start_are_remembered(proxy: RunningProxy) -> N
     answer = await proxy.chat("[[recall]]", conversation_id=made.id)
 
     assert "my name is Ada" in answer.text
+
+
+async def test_a_turn_in_which_a_proxy_died_is_not_built_upon(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    first = await proxy.chat("first", conversation_id=conversation)
+    assert await proxy.store.begin_turn(conversation, "of a proxy that was killed", at=2e9)
+
+    await proxy.chat("second", conversation_id=conversation)
+
+    one, two = site.model_calls
+    assert two.conversation_uuid != one.conversation_uuid
+    assert "first" in spoken(two)[0]
+    assert first.text in spoken(two)[0]

@@ -154,3 +154,14 @@ async def streamed(proxy: RunningProxy, text: str) -> list[dict[str, Any]]:
     assert response.status == 200
     assert "[DONE]" not in raw
     return [json.loads(event.removeprefix("data: ")) for event in raw.split("\n\n") if event.startswith("data: ")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_that_stalls_is_504(proxy: RunningProxy, site: SimulatedSite, stream: bool) -> None:
+    site.behaviour.upstream_timeout = 0.5
+    if stream:
+        events = await streamed(proxy, "[[mode:stall]] hi")
+        assert events[-1]["error"]["code"] == "upstream_timeout"
+    else:
+        answer = await proxy.chat("[[mode:stall]] hi")
+        assert (answer.status, answer.code) == (504, "upstream_timeout")
