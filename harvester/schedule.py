@@ -143,6 +143,7 @@ class Schedule:
             self._tasks.create_task(self._renew(plan))
 
     async def _visit(self, plan: _Plan, trigger: str) -> None:
+        is_captured = False
         try:
             visit = await self._visitor.visit(plan.site, trigger)
             if visit is None:
@@ -150,17 +151,23 @@ class Schedule:
                 plan.held_until = time.monotonic() + HOLD_SECONDS
             else:
                 plan.is_start, plan.chance = False, _chance()
-            if visit is not None and visit.outcome is Outcome.CAPTURED:
+            is_captured = visit is not None and visit.outcome is Outcome.CAPTURED
+            if is_captured:
                 plan.answered = await self._store.pending_ask(plan.site.origin)
         except (StoreError, WorkspaceError) as error:
             log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
             plan.held_until = time.monotonic() + HOLD_SECONDS
         plan.is_visiting = False
         await self._replan(plan)
-        next_one = self._scheduler.get_job(f"visit {plan.site.origin}")
-        if next_one is not None:
-            seconds = next_one.next_run_time.timestamp() - time.time()
-            log.info("next visit of %s in %.0f s", plan.site.origin, max(seconds, 0.0))
+        if not is_captured:
+            self._tell_next(plan)
+
+    def _tell_next(self, plan: _Plan) -> None:
+        """Whoever sees that a visit failed wants to know when it is tried again."""
+        job = self._scheduler.get_job(f"visit {plan.site.origin}")
+        if job is not None:
+            seconds = max(job.next_run_time.timestamp() - time.time(), 0.0)
+            log.info("next visit of %s in %.0f s", plan.site.origin, seconds)
 
     async def _renew(self, plan: _Plan) -> None:
         try:
