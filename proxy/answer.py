@@ -1,34 +1,38 @@
 """One answer in the making: what is sent to the site, what comes back, and what is kept of it."""
 
+import logging
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from time import time
-from typing import Any
 
-from proxy.conversations import store_needed, unknown_conversation
+from proxy.conversations import named, new_item_id, store_needed, unknown_conversation
 from proxy.protocol.aipkit import Image, SiteTurn
 from proxy.protocol.catalog import Model
-from proxy.protocol.chat_reply import Ending, annotations, usage
+from proxy.protocol.chat_reply import Ending, annotations
 from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.cutting import Cutter
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.memory import MemoryPolicy, history_digest
 from proxy.protocol.refusals import Kind, SiteRefusal, to_error
-from proxy.protocol.transcript import guard, transcript
-from proxy.protocol.usage import estimate_tokens
+from proxy.protocol.transcript import guard, shorten, transcript
+from proxy.protocol.usage import Usage, estimate_tokens
 from proxy.upstream import SiteReply, Upstream
 from shared.conversations import Conversation, Message, TurnResult
 from shared.conversations import Upstream as UpstreamCopy
 from shared.models import Credentials
 from shared.store import Store, StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+Afterwards = Callable[["Answer"], Awaitable[None]]
+
 
 class Answer:
-    """One answer: `texts` yields it; afterwards `ending` and `usage` describe it."""
+    """One answer: `texts` yields it; afterwards `message`, `ending` and `usage` describe it."""
 
     def __init__(
         self,
@@ -42,11 +46,16 @@ class Answer:
         plan: Plan,
         policy: MemoryPolicy,
         session_id: str,
+        max_transcript: int,
+        afterwards: Afterwards | None = None,
     ) -> None:
+        """*max_transcript*: characters. *afterwards* is awaited once the answer is whole, before its end is told."""
         self.id = f"chatcmpl-{secrets.token_hex(16)}"
         self.created = int(time())
         self.model = name
         self.conversation_id = stored.id if stored else None
+        self.message_id = new_item_id()
+        self.left_out = 0  # messages that the site was not sent, since the transcript would have been too long
         self._store = store
         self._upstream = upstream
         self._request = request
@@ -54,9 +63,16 @@ class Answer:
         self._plan = plan
         self._policy = policy
         self._session_id = session_id
+        self._max_transcript = max_transcript
+        self._afterwards = afterwards
         self._cutter = Cutter(request.stops, request.max_tokens)
         self._reply: SiteReply
         self._parts: list[str] = []
+
+    @property
+    def message(self) -> Message:
+        """The whole answer."""
+        return Message(role="assistant", text="".join(self._parts), id=self.message_id)
 
     @property
     def ending(self) -> Ending:
@@ -67,10 +83,15 @@ class Answer:
         return Ending(reader.finish_reason, reader.refusal, annotations(reader.citations))
 
     @property
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> Usage:
         """Estimated tokens of the whole history and of the answer."""
         asked = sum(estimate_tokens(message.text) for message in self._plan.messages)
-        return usage(asked, estimate_tokens("".join(self._parts)))
+        return Usage(asked, estimate_tokens("".join(self._parts)))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that tell what the client should know of how the answer was got."""
+        return {"x-dropped-messages": str(self.left_out)} if self.left_out else {}
 
     async def texts(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
@@ -102,6 +123,8 @@ class Answer:
             self._parts.append(rest)
             yield rest
         await self._commit(turn_id)
+        if self._afterwards is not None:
+            await self._afterwards(self)
 
     def _continue(self, credentials: Credentials) -> SiteTurn:
         """The turn that continues the site's copy where there is one."""
@@ -120,7 +143,10 @@ class Answer:
             session_id=credentials.session_id,
             conversation_uuid=str(uuid.uuid4()),
         )
-        return self._turn(credentials, self._plan.messages, fresh)
+        kept, self.left_out = shorten(self._plan.messages, self._max_transcript)
+        if self.left_out:
+            log.warning("answer %s: the oldest %d messages were left out of its transcript", self.id, self.left_out)
+        return self._turn(credentials, tuple(kept), fresh)
 
     def _turn(self, credentials: Credentials, messages: tuple[Message, ...], copy: UpstreamCopy) -> SiteTurn:
         bot = self._bot_model.bot
@@ -191,7 +217,7 @@ class Answer:
 
     async def _commit(self, turn_id: str) -> None:
         turn, reader, plan = self._reply.turn, self._reply.reader, self._plan
-        answer = Message(role="assistant", text="".join(self._parts))
+        answer = self.message
         copy = UpstreamCopy(
             site=self._reply.credentials.site,
             bot_id=turn.bot_id,
@@ -200,7 +226,8 @@ class Answer:
             response_id=reader.response_id,
             interaction_id=reader.interaction_id,
         )
-        is_whole = self._cutter.reason is None  # the site does not log an answer that was dropped
+        # The site does not log an answer that was dropped, nor does it hold what it was not sent.
+        is_whole = self._cutter.reason is None and not self.left_out
         if self.conversation_id is None:
             if is_whole and turn.session_id == self._session_id:
                 await self._keep_branch((*plan.messages, answer), copy)
@@ -208,8 +235,8 @@ class Answer:
         result = TurnResult(
             turn_id=turn_id,
             at=time(),
-            history=plan.messages[:-1] if plan.replaces else None,
-            added=(plan.messages[-1], answer) if plan.replaces else (*plan.new, answer),
+            history=named(plan.messages[:-1]) if plan.replaces else None,
+            added=named((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
             upstream=copy if is_whole else None,
         )
         with store_needed():

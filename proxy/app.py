@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from proxy.access import Access
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
-from proxy.handlers import chat, conversations, health, models
-from proxy.keys import CHAT, CONVERSATIONS, KEEPER, SETTINGS
+from proxy.handlers import chat, conversations, health, models, responses
+from proxy.keys import CHAT, CONVERSATIONS, KEEPER, RESPONSES, SETTINGS
 from proxy.middleware import access, add_headers, errors, request_ids
 from proxy.protocol.memory import MemoryPolicy
+from proxy.responses import Responses
 from proxy.routes import add_api
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
@@ -23,6 +25,24 @@ from shared.settings import Settings
 from shared.store import Store
 
 log = logging.getLogger(__name__)
+
+API: Mapping[str, Mapping[str, Handler]] = {
+    "/chat/completions": {"POST": chat.create_chat_completion},
+    "/completions": {"POST": chat.create_completion},
+    "/responses": {"POST": responses.create_response},
+    "/responses/{id}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
+    "/responses/{id}/input_items": {"GET": responses.list_input_items},
+    "/models": {"GET": models.list_models},
+    "/models/{id}": {"GET": models.retrieve_model},
+    "/conversations": {"POST": conversations.create_conversation},
+    "/conversations/{id}": {
+        "GET": conversations.retrieve_conversation,
+        "POST": conversations.update_conversation,
+        "DELETE": conversations.delete_conversation,
+    },
+    "/conversations/{id}/items": {"GET": conversations.list_items, "POST": conversations.create_items},
+    "/conversations/{id}/items/{item_id}": {"GET": conversations.retrieve_item, "DELETE": conversations.delete_item},
+}
 
 
 @asynccontextmanager
@@ -38,6 +58,7 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
             aliases=settings.models,
             default_model=settings.default_model,
             policy=MemoryPolicy(settings.history, settings.history_limit),
+            max_transcript=settings.max_transcript,
         )
         tasks = [asyncio.create_task(keeper.watch()), asyncio.create_task(tidy(store, settings))]
         for task in tasks:
@@ -45,6 +66,7 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
         try:
             app = _build(settings, key)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
+            app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
             yield app
         finally:
             for task in tasks:
@@ -66,15 +88,6 @@ def _build(settings: Settings, key: str | None) -> web.Application:
     app.router.add_get("/", health.root)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
-    add_api(app, "/chat/completions", [("POST", chat.create_chat_completion)])
-    add_api(app, "/completions", [("POST", chat.create_completion)])
-    add_api(app, "/models", [("GET", models.list_models)])
-    add_api(app, "/models/{id}", [("GET", models.retrieve_model)])
-    add_api(app, "/conversations", [("POST", conversations.create_conversation)])
-    by_id = [
-        ("GET", conversations.retrieve_conversation),
-        ("POST", conversations.update_conversation),
-        ("DELETE", conversations.delete_conversation),
-    ]
-    add_api(app, "/conversations/{id}", by_id)
+    for path, methods in API.items():
+        add_api(app, path, methods)
     return app

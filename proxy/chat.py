@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.answer import Answer
+from proxy.answer import Afterwards, Answer
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.protocol.catalog import Catalog, Model, SiteBots
@@ -27,6 +27,7 @@ class ChatService:
         aliases: Mapping[str, int],
         default_model: str,
         policy: MemoryPolicy,
+        max_transcript: int,
     ) -> None:
         self._store = store
         self._conversations = Conversations(store)
@@ -35,6 +36,7 @@ class ChatService:
         self._aliases = aliases
         self._default_model = default_model
         self._policy = policy
+        self._max_transcript = max_transcript
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
 
     @property
@@ -45,8 +47,8 @@ class ChatService:
             self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
         return self._catalog[1]
 
-    async def answer(self, request: ChatRequest) -> Answer:
-        """The answer to *request*, not begun yet. Raises `ServiceError`."""
+    async def answer(self, request: ChatRequest, afterwards: Afterwards | None = None) -> Answer:
+        """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`."""
         name, model = await self._find_model(request.model)
         if model.bot.consent_required:
             raise ServiceError(
@@ -71,6 +73,8 @@ class ChatService:
             plan=plan,
             policy=self._policy,
             session_id=state.current.session_id if state else "",
+            max_transcript=self._max_transcript,
+            afterwards=afterwards,
         )
 
     async def _find_model(self, name: str) -> tuple[str, Model]:

@@ -1,9 +1,11 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
 import secrets
+from collections.abc import Iterable
 from time import time
 
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.items import find_item, unknown_item
 from shared.conversations import Conversation, Message
 from shared.store import Store, StoreUnavailable
 
@@ -20,7 +22,11 @@ class Conversations:
         """A new conversation that holds *messages*."""
         now = time()
         conversation = Conversation(
-            id=f"conv_{secrets.token_hex(24)}", created_at=now, updated_at=now, metadata=metadata, messages=messages
+            id=f"conv_{secrets.token_hex(24)}",
+            created_at=now,
+            updated_at=now,
+            metadata=metadata,
+            messages=named(messages),
         )
         with store_needed():
             await self._store.create_conversation(conversation)
@@ -30,22 +36,55 @@ class Conversations:
         """The conversation with all its messages."""
         with store_needed():
             stored = await self._store.conversation(conversation_id)
-        if stored is None:
+        if stored is None or stored.response:  # a stored response is no conversation that can go on
             raise unknown_conversation(conversation_id)
         return stored
 
     async def update(self, conversation_id: str, metadata: dict[str, str]) -> Conversation:
         """The conversation with *metadata* in place of what it had."""
+        await self.find(conversation_id)
         with store_needed():
             await self._store.update_metadata(conversation_id, metadata, at=time())
         return await self.find(conversation_id)
 
     async def delete(self, conversation_id: str) -> None:
         """Forget the conversation."""
+        await self.find(conversation_id)
         with store_needed():
-            found = await self._store.delete_conversation(conversation_id)
+            await self._store.delete_conversation(conversation_id)
+
+    async def add(self, conversation_id: str, messages: Iterable[Message]) -> tuple[Message, ...]:
+        """Append *messages*; returns them with their ids."""
+        await self.find(conversation_id)
+        added = named(messages)
+        with store_needed():
+            found = await self._store.add_messages(conversation_id, added, at=time())
         if not found:
             raise unknown_conversation(conversation_id)
+        return added
+
+    async def item(self, conversation_id: str, item_id: str) -> Message:
+        """One message of the conversation."""
+        return find_item((await self.find(conversation_id)).messages, item_id)
+
+    async def delete_item(self, conversation_id: str, item_id: str) -> Conversation:
+        """Take out one message; returns the conversation without it."""
+        await self.find(conversation_id)
+        with store_needed():
+            found = await self._store.delete_message(conversation_id, item_id, at=time())
+        if not found:
+            raise unknown_item(item_id)
+        return await self.find(conversation_id)
+
+
+def new_item_id() -> str:
+    """A name for a message."""
+    return f"msg_{secrets.token_hex(24)}"
+
+
+def named(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The same messages, each with an id."""
+    return tuple(message if message.id else message.model_copy(update={"id": new_item_id()}) for message in messages)
 
 
 def unknown_conversation(conversation_id: str) -> ServiceError:

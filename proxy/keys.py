@@ -5,11 +5,13 @@ from aiohttp import web
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
+from proxy.responses import Responses
 from shared.settings import Settings
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
 KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
+RESPONSES = web.AppKey("RESPONSES", Responses)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 AUTHORISED = web.RequestKey("AUTHORISED", bool)

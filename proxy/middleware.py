@@ -15,7 +15,7 @@ from proxy.rendering import error_response
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})  # a prober has no key, and the root says nothing
 PREFLIGHT_SECONDS = "600"
-EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params"
+EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 log = logging.getLogger(__name__)

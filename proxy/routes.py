@@ -1,6 +1,6 @@
 """Paths as clients type them: with and without `/v1`, twice `/v1`, doubled and trailing slashes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -8,13 +8,13 @@ from aiohttp.typedefs import Handler
 _PREFIX = "/{prefix:(?:/*v1(?=/))*}"
 
 
-def add_api(app: web.Application, path: str, handlers: Sequence[tuple[str, Handler]]) -> None:
+def add_api(app: web.Application, path: str, handlers: Mapping[str, Handler]) -> None:
     """Serve *path* (such as `/models/{id}`) below `/v1` in every spelling, each method with its handler."""
     segments = path.strip("/").split("/")
     slashes = ["{slash0:/*}", *(f"{{slash{index}:/+}}" for index in range(1, len(segments)))]
     pattern = _PREFIX + "".join(map("".join, zip(slashes, segments, strict=True))) + "{end:/*}"
     resource = app.router.add_resource(pattern)
-    for method, handler in handlers:
+    for method, handler in handlers.items():
         resource.add_route(method, handler)
         if method == "GET":
             resource.add_route("HEAD", handler)

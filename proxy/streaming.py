@@ -7,15 +7,15 @@ mark follows it.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from aiohttp import ClientConnectionResetError, web
 
-from proxy.answer import Answer
-from proxy.protocol.chat_reply import KEEPALIVE_COMMENT, Ending, event
+from proxy.protocol.chat_reply import KEEPALIVE_COMMENT
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.usage import Usage
 
 HOLD_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -28,44 +28,78 @@ SSE_HEADERS = {
 Keepalive = Literal["comment", "chunk", "off"]
 log = logging.getLogger(__name__)
 
+Piece = TypeVar("Piece")  # of text: a str, or with several answers at once the number of the answer and its text
+Piece_contra = TypeVar("Piece_contra", contravariant=True)
+Piece_co = TypeVar("Piece_co", covariant=True)
+End = TypeVar("End")  # how the answer ended, or each of them
+End_contra = TypeVar("End_contra", contravariant=True)
+End_co = TypeVar("End_co", covariant=True)
 
-class Reply(Protocol):
+
+class Source(Protocol[Piece_co, End_co]):
+    """What is streamed: an answer, or several at once."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the log."""
+
+    @property
+    def ending(self) -> End_co:
+        """How it ended; known after its texts."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it used; known after its texts."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Response headers; known from its first text on."""
+
+    def texts(self) -> AsyncGenerator[Piece_co, None]:
+        """Its text as it comes. Raises `ServiceError`."""
+
+
+class Reply(Protocol[Piece_contra, End_contra]):
     """Builds the objects of one answer in one of OpenAI's shapes."""
-
-    includes_usage: bool
 
     def opening(self) -> bytes:
         """What comes before the first text."""
 
-    def text(self, text: str) -> bytes:
+    def text(self, text: Piece_contra, /) -> bytes:
         """One piece of text."""
 
     def silence(self) -> bytes:
         """An event that adds nothing."""
 
-    def closing(self, ending: Ending, used: dict[str, Any] | None) -> bytes:
+    def closing(self, ending: End_contra, used: Usage, /) -> bytes:
         """The last events of a whole answer, and the end mark."""
 
-    def whole(self, text: str, ending: Ending, used: dict[str, Any]) -> dict[str, Any]:
-        """The answer in one piece."""
+    def failure(self, error: ServiceError, /) -> bytes:
+        """The last event of an answer that broke off."""
+
+    def whole(self, texts: Sequence[Piece_contra], ending: End_contra, used: Usage, /) -> dict[str, Any]:
+        """The whole answer as one object, from all of its texts."""
 
 
-class AnswerStream:
+class AnswerStream(Generic[Piece, End]):
     """One answer on its way to one client."""
 
-    def __init__(self, answer: Answer, reply: Reply, keepalive: Keepalive, headers: Mapping[str, str]) -> None:
-        self._answer = answer
+    def __init__(
+        self, source: Source[Piece, End], reply: Reply[Piece, End], keepalive: Keepalive, headers: Mapping[str, str]
+    ) -> None:
+        self._source = source
         self._reply = reply
-        self._filler = {"comment": KEEPALIVE_COMMENT, "chunk": reply.silence(), "off": b""}[keepalive]
+        self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": reply.silence, "off": None}[keepalive]
         self._response = web.StreamResponse(headers={**headers, **SSE_HEADERS})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the answer as it comes. Raises `ServiceError` as long as no header was sent."""
-        async with aclosing(self._answer.texts()) as texts:
-            first = asyncio.ensure_future(_first(texts))
+        async with aclosing(self._source.texts()) as texts:
+            first = asyncio.create_task(_first(texts))
             try:
                 if (await asyncio.wait({first}, timeout=HOLD_SECONDS))[0]:
                     first.result()  # a failure leaves here, with its own status
+                self._response.headers.update(self._source.headers)
                 with suppress(ClientConnectionResetError):  # the client left; there is nobody to tell
                     await self._response.prepare(request)
                     await self._write_body(first, texts)
@@ -74,33 +108,32 @@ class AnswerStream:
                 await _cancel(first)
         return self._response
 
-    async def _write_body(self, first: asyncio.Task[str], texts: AsyncGenerator[str, None]) -> None:
+    async def _write_body(self, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]) -> None:
         try:
             await self._write_texts(first, texts)
-            used = self._answer.usage if self._reply.includes_usage else None
-            await self._response.write(self._reply.closing(self._answer.ending, used))
+            await self._response.write(self._reply.closing(self._source.ending, self._source.usage))
         except ServiceError as error:
-            log.warning("answer %s broke off: %s", self._answer.id, error.message)
-            await self._response.write(event(error.body))
+            log.warning("answer %s broke off: %s", self._source.id, error.message)
+            await self._response.write(self._reply.failure(error))
         except ClientConnectionResetError:
             raise
         except Exception:
-            log.exception("answer %s broke off", self._answer.id)
+            log.exception("answer %s broke off", self._source.id)
             failure = ServiceError(
                 500, "The proxy failed; its log says more.", type="server_error", code="internal_error"
             )
-            await self._response.write(event(failure.body))
+            await self._response.write(self._reply.failure(failure))
 
-    async def _write_texts(self, first: asyncio.Task[str], texts: AsyncGenerator[str, None]) -> None:
+    async def _write_texts(self, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]) -> None:
         write, as_chunk = self._response.write, self._reply.text
         opening = self._reply.opening()
-        if first.done():
-            await write(opening + as_chunk(first.result()))
-        else:
+        if not first.done():
             await write(opening)
+            opening = b""
         async with self._filled_silences() as written:
-            if not first.done():
-                await write(as_chunk(await first))
+            piece = await first
+            if begun := opening + (b"" if piece is None else as_chunk(piece)):
+                await write(begun)
             async for text in texts:
                 written.set()
                 await write(as_chunk(text))
@@ -110,14 +143,14 @@ class AnswerStream:
         """Write a keep-alive whenever the yielded event was not set for a while."""
         written = asyncio.Event()
 
-        async def fill() -> None:
+        async def fill(filler: Callable[[], bytes]) -> None:
             while True:
                 await asyncio.sleep(SILENCE_SECONDS)
                 if not written.is_set():
-                    await self._response.write(self._filler)
+                    await self._response.write(filler())
                 written.clear()
 
-        task = asyncio.create_task(fill()) if self._filler else None
+        task = asyncio.create_task(fill(self._filler)) if self._filler else None
         try:
             yield written
         finally:
@@ -125,12 +158,12 @@ class AnswerStream:
                 await _cancel(task)
 
 
-async def _first(texts: AsyncGenerator[str, None]) -> str:
-    """The first text; empty where a whole answer has none (a refusal, for one)."""
-    return await anext(texts, "")
+async def _first(texts: AsyncGenerator[Piece, None]) -> Piece | None:
+    """The first text; None where a whole answer has none (a refusal, for one)."""
+    return await anext(texts, None)
 
 
-async def _cancel(task: asyncio.Task[str] | asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[Piece | None] | asyncio.Task[None]) -> None:
     """End *task* and wait until it is gone. What it failed with was told already, or has nobody to hear it."""
     if not task.done():
         task.cancel()

@@ -15,6 +15,7 @@ class Message(Value):
     role: Role
     text: str = Field(repr=False)
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
+    id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
 
 
 class Upstream(Value):
@@ -29,7 +30,10 @@ class Upstream(Value):
 
 
 class Conversation(Value):
-    """A conversation and its whole text."""
+    """A conversation and its whole text.
+
+    A stored response is one too: a copy of the text up to its answer that never changes.
+    """
 
     id: str
     created_at: float
@@ -38,6 +42,7 @@ class Conversation(Value):
     messages: tuple[Message, ...] = ()
     upstream: Upstream | None = None  # None: the next turn starts a fresh one with the transcript
     pending_turn: str | None = None  # a turn that may have reached the site and was not committed
+    response: str = Field(default="", repr=False)  # of a stored response: OpenAI's object as JSON
 
 
 class TurnResult(Value):

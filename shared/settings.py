@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     history_limit: int = Field(
         default=4, ge=0, description="messages the site may have to remember in `auto`; more are replayed"
     )
+    max_transcript: int = Field(
+        default=400_000, ge=1000, description="characters of a replayed history; above it the oldest turns are left out"
+    )
     retention: Duration = Field(default=30 * 86400.0, description="conversations unused for so long are dropped")
     max_stored: ByteSize = Field(
         default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"

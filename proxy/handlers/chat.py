@@ -3,26 +3,24 @@
 from aiohttp import web
 
 from proxy.answer import Answer
-from proxy.keys import CHAT, SETTINGS
+from proxy.choices import Choices
+from proxy.keys import CHAT
+from proxy.protocol.chat_choices import ChoicesReply
 from proxy.protocol.chat_reply import ChatReply
-from proxy.protocol.chat_request import ChatRequest, parse_chat, parse_json
+from proxy.protocol.chat_request import ChatRequest, ignored_header, parse_chat, parse_json
 from proxy.protocol.completions import CompletionReply, to_chat_body
-from proxy.rendering import json_response
-from proxy.streaming import AnswerStream, Reply
+from proxy.sending import send
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
     chat = parse_chat(parse_json(await request.read()))
-    answer = await request.app[CHAT].answer(chat)
-    reply = ChatReply(
-        id=answer.id,
-        created=answer.created,
-        model=answer.model,
-        conversation_id=answer.conversation_id,
-        include_usage=chat.include_usage,
-    )
-    return await _send(request, chat, answer, reply)
+    headers = ignored_header(chat.ignored)
+    answers = [await request.app[CHAT].answer(chat) for _ in range(chat.choices)]
+    replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]
+    if len(answers) == 1:
+        return await send(request, answers[0], replies[0], stream=chat.stream, headers=headers)
+    return await send(request, Choices(answers), ChoicesReply(replies), stream=chat.stream, headers=headers)
 
 
 async def create_completion(request: web.Request) -> web.StreamResponse:
@@ -35,13 +33,15 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         model=answer.model,
         include_usage=chat.include_usage,
     )
-    return await _send(request, chat, answer, reply)
+    return await send(request, answer, reply, stream=chat.stream, headers=ignored_header(chat.ignored))
 
 
-async def _send(request: web.Request, chat: ChatRequest, answer: Answer, reply: Reply) -> web.StreamResponse:
-    headers = {"x-ignored-params": ", ".join(chat.ignored)} if chat.ignored else {}
-    if chat.stream:
-        return await AnswerStream(answer, reply, request.app[SETTINGS].keepalive, headers).send(request)
-    text = "".join([text async for text in answer.texts()])
-    whole = reply.whole(text, answer.ending, answer.usage)
-    return json_response(whole, headers={**headers, "Cache-Control": "no-store"})
+def _reply(chat: ChatRequest, id: str, answer: Answer, index: int) -> ChatReply:
+    return ChatReply(
+        id=id,
+        created=answer.created,
+        model=answer.model,
+        conversation_id=answer.conversation_id,
+        include_usage=chat.include_usage,
+        index=index,
+    )

@@ -1,4 +1,4 @@
-"""`/v1/conversations`: stored conversations in OpenAI's shape."""
+"""`/v1/conversations` and their items: stored conversations in OpenAI's shape."""
 
 from typing import Any
 
@@ -6,11 +6,10 @@ from aiohttp import web
 
 from proxy.keys import CONVERSATIONS
 from proxy.protocol.chat_request import parse_json, read_messages
-from proxy.protocol.errors import bad_request
+from proxy.protocol.items import item, item_list, page_of, read_page
+from proxy.protocol.metadata import read_metadata
 from proxy.rendering import json_response
 from shared.conversations import Conversation
-
-MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits for metadata
 
 
 async def create_conversation(request: web.Request) -> web.Response:
@@ -18,8 +17,8 @@ async def create_conversation(request: web.Request) -> web.Response:
     body = await request.read()
     fields = parse_json(body) if body.strip() else {}
     items = fields.get("items") or []
-    messages = read_messages(items)[0] if items else ()
-    conversation = await request.app[CONVERSATIONS].create(_read_metadata(fields.get("metadata")), messages)
+    messages = read_messages(items, name="items")[0] if items else ()
+    conversation = await request.app[CONVERSATIONS].create(read_metadata(fields.get("metadata")), messages)
     return json_response(to_wire(conversation))
 
 
@@ -30,7 +29,7 @@ async def retrieve_conversation(request: web.Request) -> web.Response:
 
 async def update_conversation(request: web.Request) -> web.Response:
     """Replace a conversation's metadata."""
-    metadata = _read_metadata(parse_json(await request.read()).get("metadata"))
+    metadata = read_metadata(parse_json(await request.read()).get("metadata"))
     return json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
 
 
@@ -39,6 +38,32 @@ async def delete_conversation(request: web.Request) -> web.Response:
     name = request.match_info["id"]
     await request.app[CONVERSATIONS].delete(name)
     return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
+
+
+async def list_items(request: web.Request) -> web.Response:
+    """The conversation's items, a page at a time, newest first unless asked otherwise."""
+    page = read_page(request.query)
+    conversation = await request.app[CONVERSATIONS].find(request.match_info["id"])
+    return json_response(page_of(conversation.messages, page))
+
+
+async def create_items(request: web.Request) -> web.Response:
+    """Append items to the conversation; the next turn knows them."""
+    messages, _ = read_messages(parse_json(await request.read()).get("items"), name="items")
+    added = await request.app[CONVERSATIONS].add(request.match_info["id"], messages)
+    return json_response(item_list(added))
+
+
+async def retrieve_item(request: web.Request) -> web.Response:
+    """One item of the conversation."""
+    match = request.match_info
+    return json_response(item(await request.app[CONVERSATIONS].item(match["id"], match["item_id"])))
+
+
+async def delete_item(request: web.Request) -> web.Response:
+    """Take an item out of the conversation; answers with the conversation, as OpenAI does."""
+    match = request.match_info
+    return json_response(to_wire(await request.app[CONVERSATIONS].delete_item(match["id"], match["item_id"])))
 
 
 def to_wire(conversation: Conversation) -> dict[str, Any]:
@@ -50,16 +75,3 @@ def to_wire(conversation: Conversation) -> dict[str, Any]:
         "metadata": conversation.metadata,
         "conversation_id": conversation.id,
     }
-
-
-def _read_metadata(value: Any) -> dict[str, str]:
-    if value is None:
-        return {}
-    is_plain = isinstance(value, dict) and all(
-        isinstance(item, str) and len(key) <= MAX_KEY and len(item) <= MAX_VALUE for key, item in value.items()
-    )
-    if not is_plain or len(value) > MAX_PAIRS:
-        raise bad_request(
-            f"'metadata' must be an object of at most {MAX_PAIRS} strings of {MAX_VALUE} characters.", param="metadata"
-        )
-    return dict(value)

@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 
+from proxy.protocol.errors import ServiceError
+from proxy.protocol.usage import Usage
+
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE_COMMENT = b": keep-alive\n\n"
 
@@ -15,12 +18,17 @@ def event(value: Any) -> bytes:
     return b"data: " + orjson.dumps(value) + b"\n\n"
 
 
-def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+def failure(error: ServiceError) -> bytes:
+    """The event that tells of *error* once the headers are out. No end mark follows it."""
+    return event(error.body)
+
+
+def usage(used: Usage) -> dict[str, Any]:
     """OpenAI's usage object. The numbers are estimates: the site names none."""
     return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens": used.asked,
+        "completion_tokens": used.answered,
+        "total_tokens": used.total,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
@@ -62,13 +70,21 @@ class Ending:
 
 
 class ChatReply:
-    """Builds one answer's objects; all chunks share id, time and model."""
+    """Builds one answer's objects; all chunks share id, time and model. *index* tells several answers apart."""
 
     def __init__(
-        self, *, id: str, created: int, model: str, conversation_id: str | None = None, include_usage: bool = False
+        self,
+        *,
+        id: str,
+        created: int,
+        model: str,
+        conversation_id: str | None = None,
+        include_usage: bool = False,
+        index: int = 0,
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
-        self.includes_usage = include_usage
+        self._includes_usage = include_usage
+        self._index = index
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         # Everything of a text chunk but its text is the same each time: the hot path only encodes the text.
         empty = self._chunk({"content": ""}, None)
@@ -86,41 +102,59 @@ class ChatReply:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
         return self.text("")
 
-    def closing(self, ending: Ending, used: dict[str, Any] | None) -> bytes:
-        """The last chunks of a whole answer, and the end mark. *used* comes as a chunk of its own, if given."""
+    def finish(self, ending: Ending) -> bytes:
+        """The last chunks of the choice."""
         extras: dict[str, Any] = {}
         if ending.refusal is not None:
             extras["refusal"] = ending.refusal
         if ending.annotations:
             extras["annotations"] = ending.annotations
-        last = (self._chunk(extras, None) if extras else b"") + self._chunk({}, ending.finish_reason)
-        if used is not None:
-            last += event({**self._base, **self._extra, "choices": [], "usage": used})
-        return last + DONE
+        return (self._chunk(extras, None) if extras else b"") + self._chunk({}, ending.finish_reason)
 
-    def whole(self, text: str, ending: Ending, used: dict[str, Any]) -> dict[str, Any]:
-        """The answer in one piece."""
+    def end(self, used: Usage) -> bytes:
+        """What follows the last choice: the usage in a chunk of its own, where it was asked for, and the end mark."""
+        if not self._includes_usage:
+            return DONE
+        return event({**self._base, **self._extra, "choices": [], "usage": usage(used)}) + DONE
+
+    def closing(self, ending: Ending, used: Usage) -> bytes:
+        """The last chunks of a whole answer, and the end mark."""
+        return self.finish(ending) + self.end(used)
+
+    def failure(self, error: ServiceError) -> bytes:
+        """The event in place of the rest."""
+        return failure(error)
+
+    def choice(self, text: str, ending: Ending) -> dict[str, Any]:
+        """The choice in one piece."""
         message = {
             "role": "assistant",
             "content": text,
             "refusal": ending.refusal,
             "annotations": ending.annotations,
         }
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": ending.finish_reason}
+        return {"index": self._index, "message": message, "logprobs": None, "finish_reason": ending.finish_reason}
+
+    def whole(self, texts: Sequence[str], ending: Ending, used: Usage) -> dict[str, Any]:
+        """The answer in one piece."""
+        return self.completion([self.choice("".join(texts), ending)], used)
+
+    def completion(self, choices: Sequence[dict[str, Any]], used: Usage) -> dict[str, Any]:
+        """OpenAI's object around *choices*."""
         return {
             **self._base,
             "object": "chat.completion",
-            "choices": [choice],
-            "usage": used,
+            "choices": list(choices),
+            "usage": usage(used),
             "system_fingerprint": None,
             "service_tier": "default",
             **self._extra,
         }
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None, *, first: bool = False) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         chunk: dict[str, Any] = {**self._base, "choices": [choice], "system_fingerprint": None}
-        if self.includes_usage:
+        if self._includes_usage:
             chunk["usage"] = None
         if first or finish_reason:
             chunk.update(self._extra)

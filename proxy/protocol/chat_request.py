@@ -1,7 +1,7 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,13 @@ import orjson
 from proxy.protocol.aipkit import Image
 from proxy.protocol.errors import ServiceError, bad_request
 from proxy.protocol.images import read_image_url
+from proxy.protocol.metadata import read_metadata
 from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_IMAGES = 4  # the site takes no more in one message
 MAX_STOPS = 16
+MAX_CHOICES = 4
 _IGNORED = (
     "temperature",
     "top_p",
@@ -50,6 +52,7 @@ class ChatRequest:
     web_search: bool = False
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
+    choices: int = 1
     ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
 
 
@@ -84,30 +87,32 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
     messages, pictures = read_messages(body.get("messages"))
     _refuse_unsupported(body)
+    read_metadata(body.get("metadata"))
     return ChatRequest(
         model=model.strip(),
         messages=messages,
         pictures=pictures,
-        stream=_flag(body, "stream"),
+        stream=read_flag(body, "stream"),
         include_usage=_includes_usage(body),
         conversation_id=_conversation_id(body),
-        web_search=_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
+        web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
         stops=_stops(body),
-        max_tokens=_max_tokens(body),
+        max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
+        choices=_choices(body),
         ignored=tuple(name for name in _IGNORED if body.get(name) is not None),
     )
 
 
-def read_messages(value: Any) -> tuple[tuple[Message, ...], dict[str, Image]]:
-    """Read a list of messages and the images in them, by digest. Raises `ServiceError` (400)."""
+def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message, ...], dict[str, Image]]:
+    """Read the list of messages called *name* and the images in them, by digest. Raises `ServiceError` (400)."""
     if not isinstance(value, list):
-        raise bad_request("'messages' must be a list of messages.", param="messages")
+        raise bad_request(f"'{name}' must be a list of messages.", param=name)
     if not value:
-        raise bad_request("'messages' must hold at least one message.", param="messages")
+        raise bad_request(f"'{name}' must hold at least one message.", param=name)
     if len(value) > MAX_MESSAGES:
-        raise bad_request(f"'messages' holds more than {MAX_MESSAGES} messages.", param="messages")
+        raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
     pictures: dict[str, Image] = {}
-    messages = tuple(_read_message(item, f"messages.{index}", pictures) for index, item in enumerate(value))
+    messages = tuple(_read_message(item, f"{name}.{index}", pictures) for index, item in enumerate(value))
     return messages, pictures
 
 
@@ -156,18 +161,19 @@ def _read_content(content: Any, where: str, pictures: dict[str, Image]) -> tuple
     return "\n".join(texts), tuple(digests)
 
 
-def _flag(body: Mapping[str, Any], name: str) -> bool:
+def read_flag(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    """A true or false. Raises `ServiceError` (400)."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
         raise bad_request(f"'{name}' must be true or false.", param=name, code="invalid_type")
-    return bool(value)
+    return default if value is None else bool(value)
 
 
 def _includes_usage(body: Mapping[str, Any]) -> bool:
     options = body.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")
-    return bool(options) and _flag(options or {}, "include_usage")
+    return bool(options) and read_flag(options or {}, "include_usage")
 
 
 def _conversation_id(body: Mapping[str, Any]) -> str | None:
@@ -179,10 +185,10 @@ def _conversation_id(body: Mapping[str, Any]) -> str | None:
     return value
 
 
-def _max_tokens(body: Mapping[str, Any]) -> int | None:
-    """The lower of both limits; 0 means not set."""
+def read_limit(body: Mapping[str, Any], *names: str) -> int | None:
+    """The lowest of the token limits with these names; 0 means not set. Raises `ServiceError` (400)."""
     limits = []
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in names:
         value = body.get(name)
         if value is None:
             continue
@@ -192,6 +198,19 @@ def _max_tokens(body: Mapping[str, Any]) -> int | None:
             raise bad_request(f"'{name}' must not be negative.", param=name, code="integer_below_min_value")
         limits.append(value)
     return min(filter(None, limits), default=None)
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    count = body.get("n")
+    if count is None:
+        return 1
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise bad_request("'n' must be a whole number.", param="n", code="invalid_type")
+    if not 1 <= count <= MAX_CHOICES:
+        raise bad_request(f"'n' must be from 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
+    if count > 1 and _conversation_id(body):
+        raise unsupported("n", "A conversation goes on with one answer; leave conversation_id out for several.")
+    return count
 
 
 def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -208,16 +227,14 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
     for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
         if body.get(tools) and body.get(choice) != "none":
-            raise _unsupported(tools, "The site's bots call no tools.")
+            raise unsupported(tools, "The site's bots call no tools.")
     form = body.get("response_format")
     if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
-        raise _unsupported("response_format", "The site's bots answer in plain text only.")
-    count = body.get("n")
-    if count is not None and count != 1:
-        raise _unsupported("n", "One answer is made for each request.")
+        raise unsupported("response_format", "The site's bots answer in plain text only.")
 
 
-def _unsupported(name: str, why: str) -> ServiceError:
+def unsupported(name: str, why: str) -> ServiceError:
+    """The error for a parameter that would change the answer and cannot be honoured."""
     return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
 
 
@@ -229,3 +246,8 @@ def unknown_model(name: str) -> ServiceError:
         code="model_not_found",
         param="model",
     )
+
+
+def ignored_header(ignored: Sequence[str]) -> dict[str, str]:
+    """The response header that names the parameters which the site cannot take."""
+    return {"x-ignored-params": ", ".join(ignored)} if ignored else {}

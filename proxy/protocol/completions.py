@@ -1,10 +1,11 @@
 """The legacy `/v1/completions`: a prompt in, bare text out. Served by the same turns as a chat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from proxy.protocol.chat_reply import DONE, Ending, event
-from proxy.protocol.errors import bad_request
+from proxy.protocol.chat_reply import DONE, Ending, event, failure, usage
+from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.usage import Usage
 
 
 def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_request(
             "'prompt' must be one string; token ids and several prompts are not supported.", param="prompt"
         )
-    for name in ("suffix", "echo", "best_of"):
+    for name in ("suffix", "echo", "best_of", "n"):
         if body.get(name) not in (None, False, "", 1):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
     passed = {name: value for name, value in body.items() if name not in {"prompt", "logprobs"}}
@@ -28,7 +29,7 @@ class CompletionReply:
 
     def __init__(self, *, id: str, created: int, model: str, include_usage: bool = False) -> None:
         self._base = {"id": id, "object": "text_completion", "created": created, "model": model}
-        self.includes_usage = include_usage
+        self._includes_usage = include_usage
 
     def opening(self) -> bytes:
         """Nothing: there is no role."""
@@ -42,20 +43,24 @@ class CompletionReply:
         """A chunk that adds nothing."""
         return self.text("")
 
-    def closing(self, ending: Ending, used: dict[str, Any] | None) -> bytes:
+    def closing(self, ending: Ending, used: Usage) -> bytes:
         """The last chunks of a whole answer, and the end mark."""
         last = self._chunk("", ending.finish_reason)
-        if used is not None:
-            last += event({**self._base, "choices": [], "usage": used})
+        if self._includes_usage:
+            last += event({**self._base, "choices": [], "usage": usage(used)})
         return last + DONE
 
-    def whole(self, text: str, ending: Ending, used: dict[str, Any]) -> dict[str, Any]:
+    def failure(self, error: ServiceError) -> bytes:
+        """The event in place of the rest."""
+        return failure(error)
+
+    def whole(self, texts: Sequence[str], ending: Ending, used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        return {**self._base, "choices": [self._choice(text, ending.finish_reason)], "usage": used}
+        return {**self._base, "choices": [self._choice("".join(texts), ending.finish_reason)], "usage": usage(used)}
 
     def _chunk(self, text: str, finish_reason: str | None) -> bytes:
         chunk: dict[str, Any] = {**self._base, "choices": [self._choice(text, finish_reason)]}
-        if self.includes_usage:
+        if self._includes_usage:
             chunk["usage"] = None
         return event(chunk)
 

@@ -13,6 +13,7 @@ from shared.conversations import Message, Role
 
 _HEADER_LIKE = re.compile(r"----- (?:system|user|assistant)(?:, [0-9]+ images?)?(?: \(([0-9]+)\))?(?= -----)")
 _SEPARATOR = "\n\n"
+_LONGEST_FRAME = 400  # characters around a message, or before all of them, are fewer
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
 _NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
@@ -45,6 +46,8 @@ def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message
     turn always stay, so what is left may still be too long. The limit is for the caller to choose: the plugin has
     none, the servers around it do (PROTOCOL 4).
     """
+    if sum(len(message.text) + _LONGEST_FRAME for message in messages) + _LONGEST_FRAME <= limit_chars:
+        return list(messages), 0
     number = _free_number(message.text for message in messages)
     excess = len(transcript(messages)) - limit_chars
     turns = list(accumulate(message.role == "user" for message in messages))

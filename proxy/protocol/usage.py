@@ -1,6 +1,7 @@
 """An estimate of how many tokens a text is; the site tells nothing about usage in its stream (PROTOCOL 5)."""
 
 import re
+from typing import NamedTuple
 
 # Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
@@ -32,3 +33,15 @@ def estimate_tokens(text: str) -> int:
     Prose in most languages, code and data come out within about 15 % on average, single texts within about 50 %.
     """
     return len(_PIECE.findall(text))
+
+
+class Usage(NamedTuple):
+    """Estimated tokens of a question, with all of its history, and of what was answered."""
+
+    asked: int
+    answered: int
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.asked + self.answered

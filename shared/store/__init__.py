@@ -5,11 +5,11 @@
 and leaves the file as it was.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from shared.conversations import Conversation, TurnResult, Upstream
+from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 
 
@@ -112,6 +112,15 @@ class Store(Protocol):
         If another turn was begun or committed since `begin_turn`, the messages `added` are appended to what
         stands and the upstream copy is dropped, since it holds only one of the two.
         """
+
+    async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
+        """Append messages that came without a turn; False if the conversation is gone.
+
+        The upstream copy is dropped, since it does not hold them, and a turn under way counts as crossed.
+        """
+
+    async def delete_message(self, conversation_id: str, message_id: str, *, at: float) -> bool:
+        """Take out one message, and drop the upstream copy as `add_messages` does. False if it is not there."""
 
     async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
         """Replace the metadata. False if the conversation is gone."""

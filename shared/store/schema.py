@@ -70,6 +70,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX branches_by_history ON branches (history)",
         "CREATE INDEX branches_by_age ON branches (kept_at)",
     ),
+    (
+        "ALTER TABLE messages ADD COLUMN item TEXT NOT NULL DEFAULT ''",  # the message's id in OpenAI's APIs
+        "UPDATE messages SET item = 'msg_' || lower(hex(randomblob(24)))",
+        "ALTER TABLE conversations ADD COLUMN response TEXT NOT NULL DEFAULT ''",  # of a stored response: its JSON
+    ),
 )
 
 

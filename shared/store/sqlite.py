@@ -4,11 +4,11 @@ A killed process loses nothing it was told is kept; a power cut may lose the las
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from shared.conversations import Conversation, TurnResult, Upstream
+from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store import (
     Store,
@@ -122,6 +122,12 @@ class SqliteStore:
 
     async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
         return await self._worker.write(sqlite_conversations.commit_turn, conversation_id, result)
+
+    async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
+        return await self._worker.write(sqlite_conversations.add_messages, conversation_id, messages, at)
+
+    async def delete_message(self, conversation_id: str, message_id: str, *, at: float) -> bool:
+        return await self._worker.write(sqlite_conversations.delete_message, conversation_id, message_id, at)
 
     async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
         return await self._worker.write(sqlite_conversations.update_metadata, conversation_id, metadata, at)

@@ -5,7 +5,7 @@ Each function does what the `Store` method of its name promises, inside a transa
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.store import StoreError
@@ -18,8 +18,8 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
     if _find(connection, conversation.id) is not None:
         raise StoreError(f"there is a conversation {conversation.id!r} already")
     connection.execute(
-        "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, bytes) "
-        "VALUES (?, ?, ?, ?, ?, ?, 0)",
+        "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             conversation.id,
             conversation.created_at,
@@ -27,6 +27,8 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
             json.dumps(conversation.metadata),
             dump(conversation.upstream) if conversation.upstream else None,
             conversation.pending_turn,
+            conversation.response,
+            len(conversation.response),
         ),
     )
     number = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
@@ -38,7 +40,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
     if row is None:
         return None
     messages = connection.execute(
-        "SELECT role, text, images FROM messages WHERE conversation = ? ORDER BY number", (row["number"],)
+        "SELECT role, text, images, item FROM messages WHERE conversation = ? ORDER BY number", (row["number"],)
     )
     return Conversation(
         id=row["id"],
@@ -48,6 +50,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
         messages=tuple(_message(message) for message in messages),
         upstream=load(Upstream, row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
         pending_turn=row["pending_turn"],
+        response=row["response"],
     )
 
 
@@ -92,6 +95,31 @@ def commit_turn(connection: sqlite3.Connection, conversation_id: str, result: Tu
     return True
 
 
+def add_messages(connection: sqlite3.Connection, conversation_id: str, messages: Sequence[Message], at: float) -> bool:
+    row = _find(connection, conversation_id)
+    if row is None:
+        return False
+    _append(connection, row["number"], messages)
+    _edited(connection, row["number"], at)
+    return True
+
+
+def delete_message(connection: sqlite3.Connection, conversation_id: str, message_id: str, at: float) -> bool:
+    row = _find(connection, conversation_id)
+    gone = (
+        row
+        and connection.execute(
+            "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING LENGTH(text) AS bytes",
+            (row["number"], message_id),
+        ).fetchone()
+    )
+    if not row or not gone:
+        return False
+    connection.execute("UPDATE conversations SET bytes = bytes - ? WHERE number = ?", (gone["bytes"], row["number"]))
+    _edited(connection, row["number"], at)
+    return True
+
+
 def update_metadata(connection: sqlite3.Connection, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
     return _changed(
         connection,
@@ -131,12 +159,21 @@ def _changed(connection: sqlite3.Connection, statement: str, values: dict[str, o
     return connection.execute(statement, values).rowcount > 0
 
 
+def _edited(connection: sqlite3.Connection, number: int, at: float) -> None:
+    """The messages were changed by hand: no copy of the site's holds them, and no turn under way has read them."""
+    connection.execute(
+        "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = NULL, crossed = pending_turn IS NOT NULL "
+        "WHERE number = ?",
+        (at, number),
+    )
+
+
 def _append(connection: sqlite3.Connection, number: int, messages: Iterable[Message]) -> None:
     rows = [
-        (number, message.role, message.text.encode("utf-8", "surrogatepass"), json.dumps(message.images))
+        (number, message.role, message.text.encode("utf-8", "surrogatepass"), json.dumps(message.images), message.id)
         for message in messages
     ]
-    connection.executemany("INSERT INTO messages (conversation, role, text, images) VALUES (?, ?, ?, ?)", rows)
+    connection.executemany("INSERT INTO messages (conversation, role, text, images, item) VALUES (?, ?, ?, ?, ?)", rows)
     connection.execute(
         "UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (sum(len(row[2]) for row in rows), number)
     )
@@ -147,6 +184,7 @@ def _message(row: sqlite3.Row) -> Message:
         role=row["role"],
         text=row["text"].decode("utf-8", "surrogatepass"),
         images=tuple(json.loads(row["images"])),
+        id=row["item"],
     )
 
 

@@ -153,3 +153,24 @@ def test_each_migration_happens_whole_or_not_at_all(tmp_path: Path) -> None:
         assert schema.version(connection) == 2
         schema.migrate(connection, steps)
         assert schema.version(connection) == 2
+
+
+async def test_messages_from_before_items_had_ids_get_one_each(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        schema.migrate(connection, schema.MIGRATIONS[:2])
+        connection.execute(
+            "INSERT INTO conversations (id, created_at, updated_at, metadata, bytes) VALUES ('conv-1', 1, 1, '{}', 2)"
+        )
+        for text in (b"a", b"b"):
+            connection.execute(
+                "INSERT INTO messages (conversation, role, text, images) VALUES (1, 'user', ?, '[]')", (text,)
+            )
+
+    async with open_sqlite(str(path)) as store:
+        found = await store.conversation("conv-1")
+
+    assert found is not None
+    assert [message.text for message in found.messages] == ["a", "b"]
+    assert len({message.id for message in found.messages}) == 2
+    assert all(message.id.startswith("msg_") for message in found.messages)

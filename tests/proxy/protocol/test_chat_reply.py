@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocol.chat_reply import ChatReply, Ending, annotations, usage
+from proxy.protocol.chat_reply import ChatReply, Ending, annotations
+from proxy.protocol.usage import Usage
 
-USED = usage(3, 4)
+USED = Usage(3, 4)
 PLAIN = Ending("stop", None, [])
 
 
@@ -33,7 +34,7 @@ def test_any_text_travels_unchanged_in_one_event(text: str) -> None:
 
 def test_a_stream_opens_with_the_role_and_closes_with_the_reason() -> None:
     (opening,) = parse(reply().opening())
-    finish, done = parse(reply().closing(PLAIN, None))
+    finish, done = parse(reply().closing(PLAIN, USED))
 
     assert opening["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
     assert (finish["choices"][0]["delta"], finish["choices"][0]["finish_reason"]) == ({}, "stop")
@@ -57,7 +58,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
         [{"url": "https://a", "title": "A", "start_char_index": 1, "end_char_index": 2}, {"title": "B"}]
     )
 
-    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), None))
+    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), USED))
 
     assert extras["choices"][0]["delta"]["refusal"] == "I cannot"
     assert extras["choices"][0]["delta"]["annotations"] == [
@@ -67,7 +68,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 
 def test_a_whole_answer_has_every_required_key() -> None:
-    whole = reply(conversation_id="conv_1").whole("hello", PLAIN, USED)
+    whole = reply(conversation_id="conv_1").whole(["hel", "lo"], PLAIN, USED)
 
     assert whole["object"] == "chat.completion"
     assert whole["conversation_id"] == "conv_1"

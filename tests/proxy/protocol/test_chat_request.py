@@ -118,7 +118,11 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"functions": [{"name": "f"}], "function_call": "auto"}, "functions"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"response_format": "text"}, "response_format"),
-        ({"n": 2}, "n"),
+        ({"n": 5}, "n"),
+        ({"n": 0}, "n"),
+        ({"n": 1.0}, "n"),
+        ({"n": 2, "conversation_id": "conv_1"}, "n"),
+        ({"metadata": {"a": 1}}, "metadata"),
     ],
 )
 def test_what_makes_no_sense_is_named(fields: dict[str, Any], param: str) -> None:

@@ -1,0 +1,37 @@
+"""`/v1/responses`: OpenAI's Responses API."""
+
+from aiohttp import web
+
+from proxy.keys import RESPONSES
+from proxy.protocol.chat_request import ignored_header, parse_json, unsupported
+from proxy.protocol.items import page_of, read_page
+from proxy.protocol.responses_request import parse_response
+from proxy.rendering import json_response
+from proxy.sending import send
+
+
+async def create_response(request: web.Request) -> web.StreamResponse:
+    """Answer, streamed or whole."""
+    wanted = parse_response(parse_json(await request.read()))
+    answer, reply = await request.app[RESPONSES].create(wanted)
+    return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
+
+
+async def retrieve_response(request: web.Request) -> web.Response:
+    """One stored response by its id."""
+    if request.query.get("stream") == "true":
+        raise unsupported("stream", "A stored response is answered in one piece.")
+    return json_response(await request.app[RESPONSES].find(request.match_info["id"]))
+
+
+async def delete_response(request: web.Request) -> web.Response:
+    """Forget a stored response."""
+    name = request.match_info["id"]
+    await request.app[RESPONSES].delete(name)
+    return json_response({"id": name, "object": "response", "deleted": True})
+
+
+async def list_input_items(request: web.Request) -> web.Response:
+    """What a stored response answers to, a page at a time, newest first unless asked otherwise."""
+    page = read_page(request.query)
+    return json_response(page_of(await request.app[RESPONSES].input_items(request.match_info["id"]), page))

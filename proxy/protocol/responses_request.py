@@ -1,0 +1,169 @@
+"""Reading a request of OpenAI's Responses API; what it has in common with a chat is read as a chat is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.protocol.aipkit import Image
+from proxy.protocol.chat_request import ChatRequest, read_flag, read_limit, read_messages, unsupported
+from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.metadata import read_metadata
+from shared.conversations import Message
+
+_SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
+_UNREAD_ITEMS = frozenset({"reasoning", "web_search_call"})  # of earlier answers; they hold nothing a model is told
+_REFUSED = {
+    "background": "Answers are made while the client waits.",
+    "prompt": "No prompt templates are kept here.",
+}
+_IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls")
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequest:
+    """A request, normalised. `input` holds the new messages only, `pictures` their images by digest."""
+
+    model: str
+    input: tuple[Message, ...]
+    pictures: Mapping[str, Image] = field(repr=False)
+    instructions: str | None
+    previous_response_id: str | None
+    conversation_id: str | None
+    stream: bool
+    store: bool
+    web_search: bool
+    max_tokens: int | None
+    metadata: dict[str, str]
+    echoed: Mapping[str, Any]  # parameters that the response object repeats
+    ignored: tuple[str, ...]
+
+    def as_chat(self, history: tuple[Message, ...]) -> ChatRequest:
+        """The chat that asks the same, with what was said before."""
+        instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
+        return ChatRequest(
+            model=self.model,
+            messages=(*instructions, *history, *self.input),
+            pictures=self.pictures,
+            stream=self.stream,
+            web_search=self.web_search,
+            max_tokens=self.max_tokens,
+            ignored=self.ignored,
+        )
+
+
+def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
+    """Read a body of `POST /v1/responses`. Raises `ServiceError` (400) that names the field."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    for name, why in _REFUSED.items():
+        if body.get(name):
+            raise unsupported(name, why)
+    previous, conversation = _name(body, "previous_response_id"), _conversation(body)
+    if previous and conversation:
+        raise bad_request(
+            "'previous_response_id' and 'conversation' exclude each other.",
+            param="previous_response_id",
+            code="mutually_exclusive_parameters",
+        )
+    messages, pictures = _read_input(body.get("input"))
+    return ResponseRequest(
+        model=model.strip(),
+        input=messages,
+        pictures=pictures,
+        instructions=_text(body, "instructions"),
+        previous_response_id=previous,
+        conversation_id=conversation,
+        stream=read_flag(body, "stream"),
+        store=read_flag(body, "store", default=True),
+        web_search=_searches(body) or read_flag(body, "web_search"),
+        max_tokens=read_limit(body, "max_output_tokens"),
+        metadata=read_metadata(body.get("metadata")),
+        echoed=_echoed(body),
+        ignored=(*(name for name in _IGNORED if body.get(name) is not None), *_ignored_text(body)),
+    )
+
+
+def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Image]]:
+    if isinstance(value, str):
+        value = [{"role": "user", "content": value}]
+    if not isinstance(value, list):
+        raise bad_request("'input' must be a string or a list of items.", param="input")
+    items = []
+    for index, item in enumerate(value):
+        kind = item.get("type", "message") if isinstance(item, dict) else "message"
+        if kind in _UNREAD_ITEMS:
+            continue
+        if kind != "message":
+            raise _unreadable(f"input.{index}")
+        items.append(item)
+    return read_messages(items, name="input")
+
+
+def _unreadable(where: str) -> ServiceError:
+    return bad_request(
+        f"'{where}' has a type the site cannot take; use messages.", param=where, code="unsupported_item"
+    )
+
+
+def _searches(body: Mapping[str, Any]) -> bool:
+    """Whether the web search is asked for; it is the one tool that the site's bots have."""
+    tools = body.get("tools")
+    if tools is None or body.get("tool_choice") == "none":
+        return False
+    if not isinstance(tools, list):
+        raise bad_request("'tools' must be a list.", param="tools", code="invalid_type")
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str) or not kind.startswith(_SEARCH_TOOLS):
+            raise unsupported("tools", "The site's bots have no tool but web_search.")
+    return bool(tools)
+
+
+def _ignored_text(body: Mapping[str, Any]) -> tuple[str, ...]:
+    text = body.get("text")
+    if text is None:
+        return ()
+    form = text.get("format") if isinstance(text, dict) else text
+    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
+        raise unsupported("text.format", "The site's bots answer in plain text only.")
+    return ("text.verbosity",) if text.get("verbosity") else ()
+
+
+def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client sent and reads back, where its type is right; the rest is shown as its default."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "temperature": (int, float),
+        "top_p": (int, float),
+        "truncation": str,
+        "user": str,
+        "safety_identifier": str,
+        "prompt_cache_key": str,
+        "parallel_tool_calls": bool,
+        "tool_choice": str,
+        "tools": list,
+    }
+    return {name: body[name] for name, kind in kinds.items() if isinstance(body.get(name), kind)}
+
+
+def _conversation(body: Mapping[str, Any]) -> str | None:
+    value = body.get("conversation")
+    if isinstance(value, dict):
+        return _name(value, "id", "conversation")
+    return _name(body, "conversation")
+
+
+def _name(body: Mapping[str, Any], key: str, param: str | None = None) -> str | None:
+    value = body.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"'{param or key}' must be an id.", param=param or key, code="invalid_type")
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise bad_request(f"'{name}' must be a string.", param=name, code="invalid_type")
+    return value

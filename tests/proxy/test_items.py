@@ -1,0 +1,124 @@
+"""Items of conversations with the official client: create, list page by page, retrieve, delete."""
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+
+def texts(items: Any) -> list[str]:
+    return [item.content[0].text for item in items]
+
+
+async def filled(proxy: RunningProxy, count: int) -> str:
+    """A conversation with *count* items, named by their numbers."""
+    items: Any = [{"type": "message", "role": "user", "content": str(number)} for number in range(count)]
+    return (await proxy.openai.conversations.create(items=items)).id
+
+
+async def test_items_are_listed_newest_first_in_openais_shape(proxy: RunningProxy) -> None:
+    name = await filled(proxy, 3)
+
+    page = await proxy.openai.conversations.items.list(name)
+
+    assert texts(page.data) == ["2", "1", "0"]
+    assert (page.has_more, page.first_id, page.last_id) == (False, page.data[0].id, page.data[-1].id)  # type: ignore[attr-defined]
+    first = page.data[0]
+    assert first.type == "message"
+    assert (first.role, first.status, first.id[:4]) == ("user", "completed", "msg_")
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_the_client_walks_all_pages(proxy: RunningProxy, order: Any) -> None:
+    name = await filled(proxy, 25)
+
+    found = [item async for item in proxy.openai.conversations.items.list(name, order=order, limit=10)]
+
+    numbers = [str(number) for number in range(25)]
+    assert texts(found) == (numbers if order == "asc" else numbers[::-1])
+
+
+async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -> None:
+    page = await proxy.openai.conversations.items.list(await filled(proxy, 25))
+
+    assert len(page.data) == 20
+    assert page.has_more
+
+
+async def test_added_items_are_known_to_the_next_turn(proxy: RunningProxy, site: SimulatedSite) -> None:
+    name = await filled(proxy, 1)
+    await proxy.chat("first", conversation_id=name)
+    added = await proxy.openai.conversations.items.create(
+        name, items=[{"role": "user", "content": [{"type": "input_text", "text": "my name is Ada"}]}]
+    )
+
+    answer = await proxy.chat("[[recall]]", conversation_id=name)
+
+    assert texts(added.data) == ["my name is Ada"]
+    assert added.object == "list"
+    assert "my name is Ada" in answer.text
+    assert site.model_calls[-1].conversation_uuid != site.model_calls[0].conversation_uuid
+
+
+async def test_an_answer_is_an_item_with_its_text(proxy: RunningProxy) -> None:
+    name = await filled(proxy, 0)
+    answer = await proxy.chat("hi", conversation_id=name)
+
+    newest = (await proxy.openai.conversations.items.list(name, limit=1)).data[0]
+    again = await proxy.openai.conversations.items.retrieve(newest.id or "", conversation_id=name)
+
+    assert again == newest
+    assert again.type == "message"
+    assert again.role == "assistant"
+    assert again.content[0].type == "output_text"
+    assert again.content[0].text == answer.text
+
+
+async def test_a_deleted_item_is_forgotten(proxy: RunningProxy, site: SimulatedSite) -> None:
+    name = await filled(proxy, 2)
+    await proxy.chat("first [[say:fine]]", conversation_id=name)
+    listed = (await proxy.openai.conversations.items.list(name, order="asc")).data
+
+    left = await proxy.openai.conversations.items.delete(listed[0].id or "", conversation_id=name)
+    await proxy.chat("second", conversation_id=name)
+
+    assert (left.id, left.object) == (name, "conversation")
+    told = str(site.model_calls[-1].messages)
+    assert "first" in told
+    assert "----- user -----\\n0" not in told
+    with pytest.raises(openai.NotFoundError):
+        await proxy.openai.conversations.items.retrieve(listed[0].id or "", conversation_id=name)
+    with pytest.raises(openai.NotFoundError) as failure:
+        await proxy.openai.conversations.items.delete(listed[0].id or "", conversation_id=name)
+    assert failure.value.code == "item_not_found"
+
+
+async def test_items_of_an_unknown_conversation_are_404(proxy: RunningProxy) -> None:
+    items = proxy.openai.conversations.items
+    with pytest.raises(openai.NotFoundError):
+        await items.list("conv_unknown")
+    with pytest.raises(openai.NotFoundError):
+        await items.create("conv_unknown", items=[{"role": "user", "content": "hi"}])
+    with pytest.raises(openai.NotFoundError):
+        await items.retrieve("msg_1", conversation_id="conv_unknown")
+    with pytest.raises(openai.NotFoundError):
+        await items.delete("msg_1", conversation_id="conv_unknown")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("limit=0", 400), ("limit=101", 400), ("limit=x", 400), ("order=up", 400), ("after=msg_unknown", 404)],
+)
+async def test_a_page_that_makes_no_sense_is_refused(proxy: RunningProxy, query: str, status: int) -> None:
+    name = await filled(proxy, 1)
+    async with proxy.http.get(f"{proxy.url}/v1/conversations/{name}/items?{query}") as answer:
+        assert answer.status == status
+        assert (await answer.json())["error"]["param"]
+
+
+async def test_an_empty_conversation_lists_nothing(proxy: RunningProxy) -> None:
+    async with proxy.http.get(f"{proxy.url}/v1/conversations/{await filled(proxy, 0)}/items") as answer:
+        assert await answer.json() == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}

@@ -1,0 +1,78 @@
+"""What every store promises about single messages of a conversation, and about stored responses."""
+
+from shared.conversations import Conversation, Message
+from shared.store import Store
+from tests.shared.samples import conversation, said, texts_of, turn, upstream
+
+
+def message(name: str, text: str = "text") -> Message:
+    return Message(role="user", text=text, id=name)
+
+
+async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(store: Store) -> None:
+    held = conversation("conv-1", "one", "two").model_copy(update={"upstream": upstream()})
+    await store.create_conversation(held)
+
+    assert await store.add_messages("conv-1", (message("msg_a", "three"), message("msg_b", "four")), at=500.0)
+
+    found = await store.conversation("conv-1")
+    assert found is not None
+    assert texts_of(found) == ["one", "two", "three", "four"]
+    assert [item.id for item in found.messages[2:]] == ["msg_a", "msg_b"]
+    assert (found.upstream, found.updated_at) == (None, 500.0)
+
+
+async def test_one_message_is_taken_out(store: Store) -> None:
+    await store.create_conversation(Conversation(id="conv-1", created_at=1.0, updated_at=1.0, upstream=upstream()))
+    await store.add_messages("conv-1", [message(name, name) for name in ("msg_a", "msg_b", "msg_c")], at=2.0)
+
+    assert await store.delete_message("conv-1", "msg_b", at=3.0)
+
+    assert not await store.delete_message("conv-1", "msg_b", at=4.0)
+    assert not await store.delete_message("conv-2", "msg_a", at=4.0)
+    found = await store.conversation("conv-1")
+    assert texts_of(found) == ["msg_a", "msg_c"]
+    assert found is not None
+    assert found.updated_at == 3.0
+
+
+async def test_a_conversation_that_is_gone_takes_no_messages(store: Store) -> None:
+    assert not await store.add_messages("gone", said("one"), at=1.0)
+    assert await store.conversation("gone") is None
+
+
+async def test_a_turn_under_way_keeps_its_messages_and_loses_its_copy(store: Store) -> None:
+    await store.create_conversation(conversation("conv-1", "one", "two"))
+    await store.begin_turn("conv-1", "t1", at=2.0)
+    await store.add_messages("conv-1", (message("msg_a", "between"),), at=3.0)
+    await store.commit_turn("conv-1", turn("t1", "three", "four"))
+
+    found = await store.conversation("conv-1")
+    assert texts_of(found) == ["one", "two", "between", "three", "four"]
+    assert found is not None
+    assert found.upstream is None
+
+
+async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> None:
+    await store.create_conversation(conversation("conv-1", at=1.0))
+    await store.create_conversation(conversation("conv-2", "x" * 10, at=2.0))
+    await store.add_messages("conv-1", (message("msg_a", "y" * 90), message("msg_b", "z")), at=1.5)
+    await store.delete_message("conv-1", "msg_a", at=1.6)
+
+    assert await store.prune(before=0.0, max_bytes=11) == 0
+    assert await store.prune(before=0.0, max_bytes=10) == 1
+    assert await store.conversation("conv-1") is None
+
+
+async def test_a_stored_response_is_read_back_and_its_size_counts(store: Store) -> None:
+    stored = Conversation(
+        id="resp-1",
+        created_at=1.0,
+        updated_at=1.0,
+        messages=(message("msg_a", "hi"),),
+        response='{"a":"%s"}' % ("x" * 90),
+    )
+    await store.create_conversation(stored)
+
+    assert await store.conversation("resp-1") == stored
+    assert await store.prune(before=0.0, max_bytes=90) == 1
