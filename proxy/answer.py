@@ -1,30 +1,27 @@
-"""One answer in the making: what is sent to the site, what comes back, and what is kept of it."""
+"""One answer in the making: what is sent to a site, what comes back, and where it goes on if that fails."""
 
 import logging
 import secrets
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import replace
+from contextlib import aclosing
 from time import time
 
-from proxy.conversations import named, new_item_id, store_needed, unknown_conversation
+from proxy.conversations import new_item_id
+from proxy.memory import Memory
 from proxy.protocol.aipkit import Image, SiteTurn
 from proxy.protocol.catalog import Model
 from proxy.protocol.chat_reply import Ending, annotations
 from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
-from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.cutting import Cutter
 from proxy.protocol.errors import ServiceError
-from proxy.protocol.memory import MemoryPolicy, history_digest
-from proxy.protocol.refusals import Kind, SiteRefusal, to_error
+from proxy.protocol.refusals import Kind, SiteRefusal, may_move_on, to_error
 from proxy.protocol.transcript import guard, shorten, transcript
 from proxy.protocol.usage import Usage, estimate_tokens
-from proxy.upstream import SiteReply, Upstream
-from shared.conversations import Conversation, Message, TurnResult
+from proxy.upstream import Attempts, SiteReply, Upstream
+from shared.conversations import Message
 from shared.conversations import Upstream as UpstreamCopy
 from shared.models import Credentials
-from shared.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,38 +33,46 @@ class Answer:
 
     def __init__(
         self,
-        store: Store,
         upstream: Upstream,
         request: ChatRequest,
+        memory: Memory,
+        models: Sequence[Model],
         *,
         name: str,
-        model: Model,
-        stored: Conversation | None,
-        plan: Plan,
-        policy: MemoryPolicy,
-        session_id: str,
         max_transcript: int,
         afterwards: Afterwards | None = None,
     ) -> None:
-        """*max_transcript*: characters. *afterwards* is awaited once the answer is whole, before its end is told."""
+        """*models*: the same one on the sites that offer it, in the order in which they are tried.
+
+        *max_transcript*: characters. *afterwards* is awaited once the answer is whole, before its end is told.
+        """
         self.id = f"chatcmpl-{secrets.token_hex(16)}"
         self.created = int(time())
         self.model = name
-        self.conversation_id = stored.id if stored else None
         self.message_id = new_item_id()
         self.left_out = 0  # messages that the site was not sent, since the transcript would have been too long
-        self._store = store
         self._upstream = upstream
         self._request = request
-        self._bot_model = model
-        self._plan = plan
-        self._policy = policy
-        self._session_id = session_id
+        self._memory = memory
+        self._models = models
+        self._model = models[0]
+        self._plan = memory.plan
         self._max_transcript = max_transcript
         self._afterwards = afterwards
         self._cutter = Cutter(request.stops, request.max_tokens)
+        self._attempts = Attempts()
         self._reply: SiteReply
         self._parts: list[str] = []
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The stored conversation that the answer belongs to."""
+        return self._memory.conversation_id
+
+    @property
+    def site(self) -> str:
+        """The origin of the site that answers, or was tried last."""
+        return self._model.site.origin
 
     @property
     def message(self) -> Message:
@@ -85,7 +90,7 @@ class Answer:
     @property
     def usage(self) -> Usage:
         """Estimated tokens of the whole history and of the answer."""
-        asked = sum(estimate_tokens(message.text) for message in self._plan.messages)
+        asked = sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
         return Usage(asked, estimate_tokens("".join(self._parts)))
 
     @property
@@ -95,51 +100,83 @@ class Answer:
 
     async def texts(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
-        turn_id = secrets.token_hex(8)
-        await self._begin(turn_id)
-        try:
-            for build in (self._continue, self._start_anew):
-                self._reply = self._upstream.reply(self._bot_model.site.origin, build)
-                try:
-                    async with aclosing(self._reply.texts()) as texts:
-                        async for text in texts:
-                            if kept := self._cutter.feed(text):
-                                self._parts.append(kept)
-                                yield kept
-                            if self._cutter.reason:
-                                break  # the rest is not wanted: leaving drops the upstream
-                    break
-                except SiteRefusal as refusal:
-                    if refusal.kind is not Kind.PREVIOUS or self._parts or build == self._start_anew:
-                        raise
-        except SiteRefusal as refusal:
-            if not refusal.logged and not self._parts:
-                await self._abandon(turn_id)
-            raise to_error(refusal) from refusal
-        except ServiceError:
-            await self._abandon(turn_id)
-            raise
+        await self._memory.begin()
+        async with aclosing(self._from_any()) as texts:
+            async for text in texts:
+                if kept := self._cutter.feed(text):
+                    self._parts.append(kept)
+                    yield kept
+                if self._cutter.reason:
+                    break  # the rest is not wanted: leaving drops the upstream
         if rest := self._cutter.end():
             self._parts.append(rest)
             yield rest
-        await self._commit(turn_id)
+        # The site does not log an answer that was dropped, nor does it hold what it was not sent.
+        is_whole = self._cutter.reason is None and not self.left_out
+        await self._memory.commit(self._model, self._reply, self.message, is_whole=is_whole)
         if self._afterwards is not None:
             await self._afterwards(self)
 
+    async def _from_any(self) -> AsyncGenerator[str, None]:
+        """The text from the first site that gives any; what failed before its first text goes on to the next."""
+        may_have_logged = False
+        for model in self._models:
+            self._model = model
+            is_last = model is self._models[-1]
+            begun = False
+            try:
+                async with aclosing(self._from_site(has_alternative=not is_last)) as texts:
+                    async for text in texts:
+                        begun = True
+                        yield text
+                return
+            except SiteRefusal as refusal:
+                may_have_logged = may_have_logged or refusal.logged or begun
+                if begun or is_last or not may_move_on(refusal) or not self._attempts.may_retry:
+                    if not may_have_logged:
+                        await self._memory.abandon()
+                    raise to_error(refusal) from refusal
+                reason = refusal.kind.value
+            except ServiceError as error:
+                if begun or is_last or not self._attempts.may_retry:
+                    if not may_have_logged:
+                        await self._memory.abandon()
+                    raise
+                reason = error.code or error.type
+            log.info("answer %s: %s failed (%s), going on to the next site", self.id, self.site, reason)
+            if not may_have_logged:
+                await self._memory.put_back()
+
+    async def _from_site(self, *, has_alternative: bool) -> AsyncGenerator[str, None]:
+        """The text from the current model's site; anew if its provider forgot what was to be continued."""
+        session_id = self._upstream.session_id(self.site)
+        self._plan = await self._memory.find_copy(self._model, session_id)
+        for build in (self._continue, self._start_anew):
+            self._reply = SiteReply(self._upstream, self.site, self._model.bot.id, build, self._attempts)
+            begun = False
+            try:
+                async with aclosing(self._reply.texts(self._request.caller, has_alternative)) as texts:
+                    async for text in texts:
+                        begun = True
+                        yield text
+                return
+            except SiteRefusal as refusal:
+                if refusal.kind is not Kind.PREVIOUS or begun or build == self._start_anew:
+                    raise
+
     def _continue(self, credentials: Credentials) -> SiteTurn:
         """The turn that continues the site's copy where there is one."""
-        copy = self._plan.continues(
-            site=credentials.site, bot_id=self._bot_model.bot.id, session_id=credentials.session_id
-        )
+        copy = self._plan.continues(site=credentials.site, bot_id=self._model.bot.id, session_id=credentials.session_id)
         if copy is None:
             return self._start_anew(credentials)
+        self.left_out = 0
         return self._turn(credentials, self._plan.new, copy)
 
     def _start_anew(self, credentials: Credentials) -> SiteTurn:
         """The turn that carries the whole text into a fresh upstream conversation."""
         fresh = UpstreamCopy(
             site=credentials.site,
-            bot_id=self._bot_model.bot.id,
+            bot_id=self._model.bot.id,
             session_id=credentials.session_id,
             conversation_uuid=str(uuid.uuid4()),
         )
@@ -149,7 +186,7 @@ class Answer:
         return self._turn(credentials, tuple(kept), fresh)
 
     def _turn(self, credentials: Credentials, messages: tuple[Message, ...], copy: UpstreamCopy) -> SiteTurn:
-        bot = self._bot_model.bot
+        bot = self._model.bot
         images = self._images(messages)
         return SiteTurn(
             bot_id=bot.id,
@@ -169,75 +206,3 @@ class Answer:
         digests = [digest for message in messages for digest in message.images]
         pictures = self._request.pictures
         return tuple(pictures[digest] for digest in digests if digest in pictures)[-MAX_IMAGES:]
-
-    async def _begin(self, turn_id: str) -> None:
-        """Find what is continued, and take it for this turn alone."""
-        if self.conversation_id is None:
-            await self._find_branch()
-        else:
-            await self._mark_turn(self.conversation_id, turn_id)
-        history = self._plan.messages[: len(self._plan.messages) - len(self._plan.new)]
-        if not self._policy.trusts(self._bot_model.bot, history):
-            self._plan = replace(self._plan, upstream=None)
-
-    async def _mark_turn(self, conversation_id: str, turn_id: str) -> None:
-        with store_needed():
-            await self._store.begin_turn(conversation_id, turn_id, at=time())
-            stored = await self._store.conversation(conversation_id)
-        if stored is None:
-            raise unknown_conversation(conversation_id)
-        # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
-        # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
-        self._plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._request.messages)
-
-    async def _find_branch(self) -> None:
-        """Without an id: the site's copy that holds exactly the history the client sent."""
-        *history, last = self._plan.messages
-        if not history or last.role != "user" or not self._policy.trusts(self._bot_model.bot, history):
-            return
-        with suppress(StoreUnavailable):  # the transcript serves as well
-            branch = await self._store.take_branch(self._digest(history))
-            if branch is not None:
-                self._plan = replace(self._plan, new=(last,), upstream=branch)
-
-    async def _keep_branch(self, held: Sequence[Message], copy: UpstreamCopy) -> None:
-        if self._policy.trusts(self._bot_model.bot, held):
-            with suppress(StoreUnavailable):
-                await self._store.keep_branch(self._digest(held), copy, at=time())
-
-    def _digest(self, messages: Sequence[Message]) -> str:
-        return history_digest(self._bot_model.site.origin, self._bot_model.bot.id, self._session_id, messages)
-
-    async def _abandon(self, turn_id: str) -> None:
-        """Nothing reached the site: what it holds is as good as before. If this cannot be noted, the mark stays,
-        and the next turn replays the text instead."""
-        if self.conversation_id is not None:
-            with suppress(StoreUnavailable):
-                await self._store.abandon_turn(self.conversation_id, turn_id)
-
-    async def _commit(self, turn_id: str) -> None:
-        turn, reader, plan = self._reply.turn, self._reply.reader, self._plan
-        answer = self.message
-        copy = UpstreamCopy(
-            site=self._reply.credentials.site,
-            bot_id=turn.bot_id,
-            session_id=turn.session_id,
-            conversation_uuid=turn.conversation_uuid,
-            response_id=reader.response_id,
-            interaction_id=reader.interaction_id,
-        )
-        # The site does not log an answer that was dropped, nor does it hold what it was not sent.
-        is_whole = self._cutter.reason is None and not self.left_out
-        if self.conversation_id is None:
-            if is_whole and turn.session_id == self._session_id:
-                await self._keep_branch((*plan.messages, answer), copy)
-            return
-        result = TurnResult(
-            turn_id=turn_id,
-            at=time(),
-            history=named(plan.messages[:-1]) if plan.replaces else None,
-            added=named((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
-            upstream=copy if is_whole else None,
-        )
-        with store_needed():
-            await self._store.commit_turn(self.conversation_id, result)

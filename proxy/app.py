@@ -50,7 +50,7 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
     """The application with everything it needs running. *key*: the master key, None for open loopback use."""
     async with SiteClient() as client:
         keeper = CredentialKeeper(settings.sites, store, client)
-        upstream = Upstream(client, keeper, max_streams=settings.max_upstream)
+        upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
         chats = ChatService(
             store,
             keeper,

@@ -1,13 +1,14 @@
-"""Answering a chat request: which bot answers, and which conversation it continues."""
+"""Answering a chat request: which bots may answer, and which conversation it continues."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from proxy.answer import Afterwards, Answer
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
+from proxy.memory import Memory
 from proxy.protocol.catalog import Catalog, Model, SiteBots
 from proxy.protocol.chat_request import ChatRequest, unknown_model
-from proxy.protocol.continuation import Plan, plan_turn
+from proxy.protocol.continuation import Plan
 from proxy.protocol.errors import ServiceError, bad_request
 from proxy.protocol.memory import MemoryPolicy
 from proxy.protocol.transcript import EmptyMessage, guard, transcript
@@ -49,36 +50,25 @@ class ChatService:
 
     async def answer(self, request: ChatRequest, afterwards: Afterwards | None = None) -> Answer:
         """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`."""
-        name, model = await self._find_model(request.model)
-        if model.bot.consent_required:
-            raise ServiceError(
-                403,
-                f"The site asks visitors to agree to its terms before they use '{name}'. Only a person may agree: "
-                "run `freeaichat harvest --headed` and do so in the window.",
-                type="permission_error",
-                code="consent_required",
-                should_retry=False,
-            )
+        name, models = await self._find_models(request.model)
+        willing = [model for model in models if not model.bot.consent_required]
+        if not willing:
+            raise _consent_required(name)
         stored = await self._conversations.find(request.conversation_id) if request.conversation_id else None
-        plan = plan_turn(stored, request.messages)
-        _refuse_empty(plan)
-        state = self._keeper.state(model.site.origin)
+        memory = Memory(self._store, self._policy, request.messages, stored)
+        _refuse_empty(memory.plan)
         return Answer(
-            self._store,
             self._upstream,
             request,
+            memory,
+            self._upstream.in_order(willing),
             name=name,
-            model=model,
-            stored=stored,
-            plan=plan,
-            policy=self._policy,
-            session_id=state.current.session_id if state else "",
             max_transcript=self._max_transcript,
             afterwards=afterwards,
         )
 
-    async def _find_model(self, name: str) -> tuple[str, Model]:
-        """The model that answers for *name*, once the sites that may have it were visited."""
+    async def _find_models(self, name: str) -> tuple[str, Sequence[Model]]:
+        """The models that answer for *name*, once the sites that may have it were visited."""
         for site in self._keeper.sites:
             found = self.catalog.find(name)
             if self._keeper.state(site.origin) is None and (found is None or found[1].site == site):
@@ -86,7 +76,7 @@ class ChatService:
         found = self.catalog.find(name)
         if found is None:
             raise unknown_model(name)
-        return found
+        return found[0], self.catalog.offers(found[0])
 
     async def _discover(self, site: str) -> None:
         """Wait a little for the first capture of *site*; without any site at all there is nothing to say yet."""
@@ -95,6 +85,17 @@ class ChatService:
         except ServiceError:
             if not any(self._keeper.state(other.origin) for other in self._keeper.sites):
                 raise
+
+
+def _consent_required(name: str) -> ServiceError:
+    return ServiceError(
+        403,
+        f"The site asks visitors to agree to its terms before they use '{name}'. Only a person may agree: "
+        "run `freeaichat harvest --headed` and do so in the window.",
+        type="permission_error",
+        code="consent_required",
+        should_retry=False,
+    )
 
 
 def _refuse_empty(plan: Plan) -> None:

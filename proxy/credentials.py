@@ -74,7 +74,7 @@ class CredentialKeeper:
         """The current credentials of *site*; waits a little for the first ones. Raises `NoCredentials`."""
         state = self._states.get(site) or await self._reload(site)
         if state is None:
-            await self._ask(site, "a request came before anything was captured")
+            await self.ask(site, "a request came before anything was captured")
             state = await self._wait_newer(site, 0, FIRST_CAPTURE_SECONDS)
         if state is None:
             raise NoCredentials("no credentials were captured yet; `freeaichat status` shows what the visits meet")
@@ -97,7 +97,7 @@ class CredentialKeeper:
 
     async def replaced(self, refused: Credentials, reason: str) -> Credentials:
         """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
-        await self._ask(refused.site, reason)
+        await self.ask(refused.site, reason)
         state = await self._wait_newer(refused.site, refused.generation, RENEWAL_SECONDS)
         if state is None:
             self._refused[refused.site] = refused.generation
@@ -169,7 +169,8 @@ class CredentialKeeper:
                     await self._changed.wait()
         return None
 
-    async def _ask(self, site: str, reason: str) -> None:
+    async def ask(self, site: str, reason: str) -> None:
+        """Ask for a visit of *site*; joins one that was asked for already."""
         try:
             await self._store.ask_visit(site, reason, at=time())
         except StoreUnavailable as error:

@@ -1,48 +1,95 @@
-"""How many streams may be open to one site, and how long others wait for their turn."""
+"""How many streams may be open to one site, and how others wait for their turn: fairly, bounded, not for ever."""
 
 import asyncio
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from proxy.protocol.errors import ServiceError
 
-MAX_WAITING = 256
+MAX_WAITING = 1024
 WAIT_SECONDS = 30.0
 
 
 class SiteLimit:
-    """A bounded number of places, and a bounded queue for them."""
+    """A bounded number of places, and a bounded queue for them.
+
+    Callers take turns: whoever waits with many requests gets no more places than one that waits with few.
+    """
 
     def __init__(self, places: int) -> None:
-        self._places = asyncio.Semaphore(places)
-        self._waiting = 0
+        self._free = places
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller comes first
+        self.open = 0
+        self.queued = 0
+        self._closed: ServiceError | None = None
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self, caller: str) -> AsyncIterator[None]:
         """Hold one place. Raises `ServiceError` (429) when the queue is full or moves too slowly."""
-        await self._enter()
+        if self._free:
+            self._free -= 1
+        else:
+            await self._queue(caller)
+        self.open += 1
         try:
             yield
         finally:
-            self._places.release()
+            self.open -= 1
+            self._hand_on()
 
-    async def _enter(self) -> None:
-        if not self._places.locked():
-            await self._places.acquire()
-            return
-        if self._waiting >= MAX_WAITING:
-            raise _busy()
-        self._waiting += 1
+    def close(self, reason: ServiceError) -> None:
+        """Refuse all who wait, and who would have to from now on, with *reason*."""
+        self._closed = reason
+        for waiting in self._waiting.values():
+            for turn in waiting:
+                if not turn.done():
+                    turn.set_exception(reason)
+
+    async def _queue(self, caller: str) -> None:
+        if self._closed is not None:
+            raise self._closed
+        if self.queued >= MAX_WAITING:
+            raise busy()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(turn)
+        self.queued += 1
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await self._places.acquire()
+                await turn
         except TimeoutError:
-            raise _busy() from None
+            raise busy() from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._hand_on()  # the place came at the moment the caller left
+            raise
         finally:
-            self._waiting -= 1
+            self.queued -= 1
+            self._forget(caller, turn)
+
+    def _hand_on(self) -> None:
+        """Give a free place to the next caller in turn, or keep it free."""
+        while self._waiting:
+            caller, waiting = self._waiting.popitem(last=False)
+            while waiting:
+                turn = waiting.popleft()
+                if waiting:
+                    self._waiting[caller] = waiting  # behind all others
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._free += 1
+
+    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get(caller)
+        if waiting and turn in waiting:
+            waiting.remove(turn)
+            if not waiting:
+                del self._waiting[caller]
 
 
-def _busy() -> ServiceError:
+def busy() -> ServiceError:
+    """The error for a request that found no place in time."""
     return ServiceError(
         429,
         "Too many requests are waiting for this site; FREEAICHAT_MAX_UPSTREAM sets how many it answers at once.",

@@ -6,23 +6,25 @@ was not made. Never retried: anything after the site may have put the message in
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from time import monotonic
 
 from proxy.credentials import CredentialKeeper, NoCredentials
-from proxy.limits import SiteLimit
 from proxy.protocol.aipkit import SiteTurn, message_fields, multipart, read_cache_key, read_stream_head, stream_url
+from proxy.protocol.catalog import Model
 from proxy.protocol.encoding import Repair
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.refusals import Kind, SiteRefusal
 from proxy.protocol.reply import ReplyReader
 from proxy.protocol.sse import EventDecoder, EventTooLarge
+from proxy.sites import Sites
 from shared.http import SiteClient, SiteTimeout, SiteUnreachable, visitor_headers
 from shared.models import Credentials
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 3  # of one request, on all sites together
+RETRY_SECONDS = 60.0  # after which nothing is tried again
 STEP_1_SECONDS = 60.0
-IDLE_SECONDS = 90.0  # longest silence in a stream
 RETRY_AFTER_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -33,34 +35,42 @@ BuildTurn = Callable[[Credentials], SiteTurn]
 class Upstream:
     """All sites, as something that answers turns."""
 
-    def __init__(self, client: SiteClient, keeper: CredentialKeeper, *, max_streams: int) -> None:
+    def __init__(self, client: SiteClient, keeper: CredentialKeeper, *, max_streams: int, idle_timeout: float) -> None:
+        """*max_streams*: open to one site at once. *idle_timeout*: the longest silence in a stream, seconds."""
+        self.sites = Sites((site.origin for site in keeper.sites), max_streams)
         self._client = client
         self._keeper = keeper
-        self._limits = {site.origin: SiteLimit(max_streams) for site in keeper.sites}
+        self._idle_timeout = idle_timeout
         self._double_encodes: dict[str, bool] = {}  # what replies have shown of each site's text encoding
 
-    def reply(self, site: str, build: BuildTurn) -> "SiteReply":
-        """The reply to a turn, not begun yet. *build* makes the turn for the credentials it is sent with."""
-        return SiteReply(self, site, build)
+    def session_id(self, site: str) -> str:
+        """The guest as which *site* is visited now; empty before the first visit."""
+        state = self._keeper.state(site)
+        return state.current.session_id if state else ""
 
-    @asynccontextmanager
-    async def place(self, site: str) -> AsyncIterator[None]:
-        """Hold one of the site's places."""
-        async with self._limits[site].place():
-            yield
+    def in_order(self, models: Sequence[Model]) -> list[Model]:
+        """The same model on several sites, in the order in which to try them: the healthiest first."""
+
+        def rank(model: Model) -> int:
+            trouble = self._keeper.trouble(model.site.origin)
+            return 3 if trouble else self.sites[model.site.origin].rank(model.bot.id)
+
+        return sorted(models, key=rank)  # stable: the order of preference among equals
 
     async def credentials(self, site: str) -> Credentials:
         """The current credentials. Raises `ServiceError` (503)."""
         with _told_to_client():
             return await self._keeper.current(site)
 
-    async def recover(self, refusal: SiteRefusal, used: Credentials) -> Credentials:
-        """Credentials to try again with, or *refusal* raised anew where trying again would not help."""
-        if refusal.kind in {Kind.CACHE_KEY, Kind.UNREACHABLE}:
+    async def recover(self, refusal: SiteRefusal, used: Credentials, *, has_alternative: bool) -> Credentials:
+        """Credentials to try again with, or *refusal* raised anew where trying again would not help.
+
+        With *has_alternative* another site is asked next: nothing is waited for here.
+        """
+        if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
             return used
         if refusal.kind is Kind.CHALLENGE:
-            with _told_to_client():
-                return await self._keeper.replaced(used, "a check page came instead of an answer")
+            return await self._replaced(refusal, used, "a check page came instead of an answer", has_alternative)
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
             raise refusal
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
@@ -74,8 +84,15 @@ class Upstream:
                 return renewed
             if refusal.kind is Kind.UNRECOGNISED:
                 raise refusal
+        return await self._replaced(refusal, used, "the site refuses a fresh nonce", has_alternative)
+
+    async def _replaced(self, refusal: SiteRefusal, used: Credentials, why: str, has_alternative: bool) -> Credentials:
+        """What a visit brings."""
+        if has_alternative:
+            await self._keeper.ask(used.site, why)
+            raise refusal
         with _told_to_client():
-            return await self._keeper.replaced(used, "the site refuses a fresh nonce")
+            return await self._keeper.replaced(used, why)
 
     async def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
         """Remember what a whole reply has shown."""
@@ -118,34 +135,55 @@ class Upstream:
     async def _pieces(self, url: str, credentials: Credentials, reader: ReplyReader) -> AsyncGenerator[bytes, None]:
         """The body of step 2, up to the piece with the end mark."""
         try:
-            async with self._client.stream(url, visitor_headers(credentials), idle_timeout=IDLE_SECONDS) as reply:
+            async with self._client.stream(url, visitor_headers(credentials), idle_timeout=self._idle_timeout) as reply:
                 read_stream_head(reply.status, reply.content_type, reply.headers)
                 async for piece in reply.body:
                     yield piece
                     if reader.finished:
                         break
         except SiteTimeout as error:
-            raise SiteRefusal(Kind.TIMEOUT, f"no sign of it for {IDLE_SECONDS:.0f} s", logged=True) from error
+            raise SiteRefusal(Kind.TIMEOUT, f"no sign of it for {self._idle_timeout:g} s", logged=True) from error
         except SiteUnreachable as error:
             raise SiteRefusal(Kind.TRUNCATED, str(error), logged=True) from error
+
+
+class Attempts:
+    """How often one request may be tried, and how long."""
+
+    def __init__(self) -> None:
+        self._left = MAX_ATTEMPTS
+        self._deadline = monotonic() + RETRY_SECONDS
+
+    def take(self) -> None:
+        """One is made."""
+        self._left -= 1
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether another one may be made."""
+        return self._left > 0 and monotonic() < self._deadline
 
 
 class SiteReply:
     """One reply: `texts` yields it; afterwards `turn`, `reader` and `credentials` tell how it was got."""
 
-    def __init__(self, upstream: Upstream, site: str, build: BuildTurn) -> None:
+    def __init__(self, upstream: Upstream, site: str, bot_id: int, build: BuildTurn, attempts: Attempts) -> None:
+        """*build* makes the turn for the credentials it is sent with."""
         self._upstream = upstream
         self._site = site
+        self._bot_id = bot_id
         self._build = build
+        self._attempts = attempts
         self.credentials: Credentials
         self.turn: SiteTurn
         self.reader = ReplyReader()
 
-    async def texts(self) -> AsyncGenerator[str, None]:
+    async def texts(self, caller: str, has_alternative: bool) -> AsyncGenerator[str, None]:
         """The reply's text as it comes. Raises `SiteRefusal` or `ServiceError`."""
-        async with self._upstream.place(self._site):
+        async with self._upstream.sites[self._site].enter(self._bot_id, caller):
             self.credentials = await self._upstream.credentials(self._site)
-            for attempt in range(1, MAX_ATTEMPTS + 1):
+            while True:
+                self._attempts.take()
                 self.turn = self._build(self.credentials)
                 self.reader = ReplyReader(self.turn.provider)
                 try:
@@ -154,10 +192,12 @@ class SiteReply:
                             yield text
                     return
                 except SiteRefusal as refusal:
-                    if refusal.logged or self.reader.started or attempt == MAX_ATTEMPTS:
+                    if refusal.logged or self.reader.started or not self._attempts.may_retry:
                         raise
-                    log.info("turn refused by %s (%s), mending", self._site, refusal.kind.value)
-                    self.credentials = await self._upstream.recover(refusal, self.credentials)
+                    self.credentials = await self._upstream.recover(
+                        refusal, self.credentials, has_alternative=has_alternative
+                    )
+                    log.info("turn refused by %s (%s), mended", self._site, refusal.kind.value)
 
 
 async def _read_texts(pieces: AsyncIterator[bytes], reader: ReplyReader) -> AsyncIterator[str]:

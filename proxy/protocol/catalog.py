@@ -95,6 +95,13 @@ class Catalog:
         fallback = self._named(self._default) if self._default else None
         return (self._default, fallback) if fallback else None
 
+    def offers(self, name: str) -> Sequence[Model]:
+        """Every site's model of that name, in order of preference; only one for a pinned name."""
+        if "@" in name:
+            model = self._named(name)
+            return [model] if model else []
+        return [model for model in self._pinned.values() if model.id == name]
+
     def _named(self, name: str) -> Model | None:
         if name in self._listed:
             return self._listed[name]

@@ -30,6 +30,7 @@ class Kind(Enum):
     UNREACHABLE = "unreachable"  # no connection; nothing was sent
     UPSTREAM = "upstream"
     TIMEOUT = "timeout"
+    SITE_LIMIT = "site_limit"  # the site cuts every answer after a time of its own, however alive it is
     EMPTY = "empty"
     TRUNCATED = "truncated"
 
@@ -90,9 +91,19 @@ _TOLD = {
     Kind.UNREACHABLE: _Told(502, "server_error", "upstream_unreachable", "The site cannot be reached: {text}"),
     Kind.UPSTREAM: _Told(502, "server_error", "upstream_error", "The site failed to answer: {text}"),
     Kind.TIMEOUT: _Told(504, "server_error", "upstream_timeout", "The site did not answer in time: {text}"),
+    Kind.SITE_LIMIT: _Told(
+        504,
+        "server_error",
+        "upstream_timeout",
+        "The site cut the answer at its own time limit (120 s unless its operator changed that): {text}",
+    ),
     Kind.EMPTY: _Told(502, "server_error", "upstream_empty_response", "The site sent an answer without any text."),
     Kind.TRUNCATED: _Told(502, "server_error", "upstream_truncated", "The site's answer broke off: {text}"),
 }
+
+_ABOUT_THE_MESSAGE = frozenset(
+    {Kind.FILTERED, Kind.IMAGE, Kind.TOO_LARGE, Kind.CONTEXT_LENGTH, Kind.UNRECOGNISED, Kind.PREVIOUS}
+)
 
 # The plugin's own English texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start).
 _BEFORE_START = (
@@ -117,7 +128,7 @@ _AFTER_START = (
     ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", Kind.FILTERED),
     ("(code: content_filter)", Kind.FILTERED),
-    ("operation timed out after", Kind.TIMEOUT),
+    ("operation timed out after", Kind.SITE_LIMIT),
     ("connection timed out after", Kind.TIMEOUT),
 )
 _STEP_1_CODES = {
@@ -163,6 +174,11 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None)
     else:
         kind = Kind.UPSTREAM
     return SiteRefusal(kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after)
+
+
+def may_move_on(refusal: SiteRefusal) -> bool:
+    """Whether another site may well answer what this one did not. What was said is refused alike everywhere."""
+    return refusal.kind not in _ABOUT_THE_MESSAGE
 
 
 def to_error(refusal: SiteRefusal, *, retry_after: float | None = None) -> ServiceError:

@@ -80,7 +80,7 @@ def test_a_list_of_citations_that_is_repeated_counts_once() -> None:
         ("40-upstream-error_event", "OpenAI", Kind.UPSTREAM, ""),
         ("40-upstream-cut", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:cut]]"),
         ("40-upstream-late_error", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:late_"),
-        ("42-upstream-stall", "OpenAI", Kind.TIMEOUT, "[gpt-4o-mini] You said: [[mode:stall"),
+        ("42-upstream-stall", "OpenAI", Kind.SITE_LIMIT, "[gpt-4o-mini] You said: [[mode:stall"),
         ("40-upstream-cut_clean", "OpenAI", Kind.TRUNCATED, "[gpt-4o-mini] You said: [[mode:cut_c"),
         ("41-google-late_error", "Google", Kind.TRUNCATED, "[gemini-2.5-flash] You said: [[mode:late_"),
     ],

@@ -1,0 +1,113 @@
+"""What one turn continues, on whichever site it is tried, and what is kept of it."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from time import time
+
+from proxy.conversations import named, store_needed, unknown_conversation
+from proxy.protocol.catalog import Model
+from proxy.protocol.continuation import Plan, plan_turn
+from proxy.protocol.memory import MemoryPolicy, history_digest
+from proxy.upstream import SiteReply
+from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.store import Store, StoreUnavailable
+
+
+class Memory:
+    """Of one turn. With a stored conversation all methods raise `ServiceError` (503) while the store is away."""
+
+    def __init__(
+        self, store: Store, policy: MemoryPolicy, messages: Sequence[Message], stored: Conversation | None
+    ) -> None:
+        self.conversation_id = stored.id if stored else None
+        self.plan = plan_turn(stored, messages)
+        self._store = store
+        self._policy = policy
+        self._sent = tuple(messages)
+        self._turn_id = secrets.token_hex(8)
+        self._taken: tuple[str, Upstream] | None = None  # a copy that no other turn can continue now
+
+    async def begin(self) -> None:
+        """Mark the stored conversation, so that whatever happens to this process, its copy is not trusted blindly."""
+        if self.conversation_id is None:
+            return
+        with store_needed():
+            await self._store.begin_turn(self.conversation_id, self._turn_id, at=time())
+            stored = await self._store.conversation(self.conversation_id)
+        if stored is None:
+            raise unknown_conversation(self.conversation_id)
+        # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
+        # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
+        self.plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent)
+
+    async def find_copy(self, model: Model, session_id: str) -> Plan:
+        """The plan for a turn with *model* as this guest: with the site's copy, if one may be continued."""
+        if self.conversation_id is None:
+            return await self._find_branch(model, session_id)
+        history = self.plan.messages[: len(self.plan.messages) - len(self.plan.new)]
+        return self.plan if self._policy.trusts(model.bot, history) else replace(self.plan, upstream=None)
+
+    async def put_back(self) -> None:
+        """Nothing of the turn reached the site: what was taken from it is as good as before."""
+        if self._taken is not None:
+            history, copy = self._taken
+            self._taken = None
+            with suppress(StoreUnavailable):
+                await self._store.keep_branch(history, copy, at=time())
+
+    async def abandon(self) -> None:
+        """The whole turn failed and nothing of it reached any site. If this cannot be noted, the mark stays, and the
+        next turn replays the text instead."""
+        await self.put_back()
+        if self.conversation_id is not None:
+            with suppress(StoreUnavailable):
+                await self._store.abandon_turn(self.conversation_id, self._turn_id)
+
+    async def commit(self, model: Model, reply: SiteReply, answer: Message, *, is_whole: bool) -> None:
+        """Keep the answer. *is_whole*: the site's copy holds all of this history and the answer."""
+        copy = Upstream(
+            site=reply.credentials.site,
+            bot_id=reply.turn.bot_id,
+            session_id=reply.turn.session_id,
+            conversation_uuid=reply.turn.conversation_uuid,
+            response_id=reply.reader.response_id,
+            interaction_id=reply.reader.interaction_id,
+        )
+        if self.conversation_id is not None:
+            await self._commit_turn(self.conversation_id, answer, copy if is_whole else None)
+        elif is_whole:
+            held = (*self.plan.messages, answer)
+            if self._policy.trusts(model.bot, held):
+                with suppress(StoreUnavailable):  # the transcript serves as well
+                    await self._store.keep_branch(_digest(model, copy.session_id, held), copy, at=time())
+
+    async def _find_branch(self, model: Model, session_id: str) -> Plan:
+        """Without an id: the site's copy that holds exactly the history the client sent."""
+        *history, last = self.plan.messages
+        if not history or last.role != "user" or not self._policy.trusts(model.bot, history):
+            return self.plan
+        digest = _digest(model, session_id, history)
+        with suppress(StoreUnavailable):  # the transcript serves as well
+            copy = await self._store.take_branch(digest)
+            if copy is not None:
+                self._taken = digest, copy
+                return replace(self.plan, new=(last,), upstream=copy)
+        return self.plan
+
+    async def _commit_turn(self, conversation_id: str, answer: Message, copy: Upstream | None) -> None:
+        plan = self.plan
+        result = TurnResult(
+            turn_id=self._turn_id,
+            at=time(),
+            history=named(plan.messages[:-1]) if plan.replaces else None,
+            added=named((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
+            upstream=copy,
+        )
+        with store_needed():
+            await self._store.commit_turn(conversation_id, result)
+
+
+def _digest(model: Model, session_id: str, messages: Sequence[Message]) -> str:
+    return history_digest(model.site.origin, model.bot.id, session_id, messages)

@@ -1,0 +1,64 @@
+"""Leaving a site alone that fails again and again, and noticing by itself when it is well again.
+
+Pure: times are seconds of any steady clock, and come in from outside.
+"""
+
+FAILURES_TO_OPEN = 5  # one after the other
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds; each failed trial doubles the pause
+TRIAL_SECONDS = 180.0  # a trial that nobody has heard of for so long is given up
+
+
+class Breaker:
+    """Closed: requests pass. Open: none do. Half open: one does, as a trial, and decides."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._open_until: float | None = None
+        self._trial_since: float | None = None
+
+    def state(self, now: float) -> str:
+        """`closed`, `open` or `half_open`."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if now < self._open_until else "half_open"
+
+    def admits(self, now: float) -> bool:
+        """Whether a request may pass now; in the half-open state the first that asks is the trial."""
+        state = self.state(now)
+        if state != "half_open":
+            return state == "closed"
+        if self._trial_since is not None and now - self._trial_since < TRIAL_SECONDS:
+            return False
+        self._trial_since = now
+        return True
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request may pass."""
+        if self._open_until is None:
+            return 0.0
+        return max(self._open_until - now, FIRST_PAUSE if self._trial_since is not None else 0.0)
+
+    def succeeded(self) -> None:
+        """The site answered: it is well."""
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._open_until = self._trial_since = None
+
+    def failed(self, now: float) -> None:
+        """The site failed a request."""
+        self._failures += 1
+        if self._open_until is not None:  # the trial, or a request from before
+            if self._trial_since is not None:
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                self._open(now)
+        elif self._failures >= FAILURES_TO_OPEN:
+            self._open(now)
+
+    def left(self) -> None:
+        """A request ended without showing anything; if it was the trial, the next one is."""
+        self._trial_since = None
+
+    def _open(self, now: float) -> None:
+        self._open_until = now + self._pause
+        self._trial_since = None

@@ -1,0 +1,103 @@
+"""What this proxy knows of each site's health, and the gate through which every turn goes."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic, time
+
+from proxy.limits import SiteLimit
+from proxy.protocol.breaker import Breaker
+from proxy.protocol.errors import ServiceError
+from proxy.protocol.refusals import Kind, SiteRefusal
+
+# Where another site offers the same model it is asked first for so long. Seconds.
+QUOTA_COOLDOWN = 600.0
+RATE_LIMIT_COOLDOWN = 30.0
+# What speaks against the whole site if nothing of the turn had reached a model.
+_FAULTS = frozenset({Kind.UNREACHABLE, Kind.UPSTREAM, Kind.TIMEOUT, Kind.CHALLENGE, Kind.NONCE})
+_COOLING = {Kind.QUOTA: QUOTA_COOLDOWN, Kind.RATE_LIMIT: RATE_LIMIT_COOLDOWN}
+
+log = logging.getLogger(__name__)
+
+
+class SiteGate:
+    """One site: its places, its circuit breaker, and which of its bots are better left alone for a while."""
+
+    def __init__(self, site: str, places: int) -> None:
+        self.site = site
+        self.limit = SiteLimit(places)
+        self.breaker = Breaker()
+        self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
+
+    @asynccontextmanager
+    async def enter(self, bot_id: int, caller: str) -> AsyncIterator[None]:
+        """Hold a place for one turn, and learn from how it ends. Raises `ServiceError`: 429 and 503."""
+        if not self.breaker.admits(monotonic()):
+            raise self._resting()
+        try:
+            async with self.limit.place(caller):
+                yield
+        except SiteRefusal as refusal:
+            self._learn(bot_id, refusal)
+            raise
+        except BaseException:
+            self.breaker.left()
+            raise
+        self.breaker.succeeded()
+
+    def is_cooling(self, bot_id: int) -> bool:
+        """Whether the bot's quota or rate limit was reached a short while ago."""
+        return monotonic() < self._cool_until.get(bot_id, 0.0)
+
+    @property
+    def cooldown_until(self) -> float | None:
+        """When the last of its bots may be used like others again (Unix seconds); None: now."""
+        left = max(self._cool_until.values(), default=0.0) - monotonic()
+        return time() + left if left > 0 else None
+
+    def rank(self, bot_id: int) -> int:
+        """The lower, the better a turn's prospects here are."""
+        if self.breaker.state(monotonic()) != "closed":
+            return 2
+        return int(self.is_cooling(bot_id))
+
+    def _learn(self, bot_id: int, refusal: SiteRefusal) -> None:
+        now = monotonic()
+        if refusal.kind in _COOLING:
+            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
+        if refusal.kind not in _FAULTS or refusal.logged:
+            self.breaker.succeeded() if refusal.logged else self.breaker.left()
+            return
+        was_closed = self.breaker.state(now) == "closed"
+        self.breaker.failed(now)
+        if was_closed and self.breaker.state(now) == "open":
+            log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.kind.value)
+
+    def _resting(self) -> ServiceError:
+        return ServiceError(
+            503,
+            f"{self.site} failed again and again and is left alone for a moment.",
+            type="server_error",
+            code="site_unavailable",
+            retry_after=max(1.0, self.breaker.wait(monotonic())),
+        )
+
+
+class Sites:
+    """The gates of all sites."""
+
+    def __init__(self, origins: Iterable[str], places: int) -> None:
+        self._gates = {origin: SiteGate(origin, places) for origin in origins}
+
+    def __getitem__(self, origin: str) -> SiteGate:
+        return self._gates[origin]
+
+    @property
+    def all(self) -> Sequence[SiteGate]:
+        """Every gate, in order of preference."""
+        return list(self._gates.values())
+
+    def close(self, reason: ServiceError) -> None:
+        """Refuse all who wait for a place, with *reason*."""
+        for gate in self._gates.values():
+            gate.limit.close(reason)
