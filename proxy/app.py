@@ -14,10 +14,11 @@ from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, health, models, responses
 from proxy.keys import CHAT, CONVERSATIONS, KEEPER, RESPONSES, SETTINGS
-from proxy.middleware import access, add_headers, errors, request_ids
+from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.protocol.memory import MemoryPolicy
 from proxy.responses import Responses
 from proxy.routes import add_api
+from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
 from shared.http import SiteClient
@@ -82,7 +83,11 @@ def _report_failure(task: asyncio.Task[None]) -> None:
 
 def _build(settings: Settings, key: str | None) -> web.Application:
     rules = Access(key=key, cors_origins=settings.cors_origins)
-    app = web.Application(middlewares=[request_ids(), errors(), access(rules)], client_max_size=settings.max_body)
+    app = web.Application(
+        middlewares=[request_ids(), errors(), bounded(settings.max_requests), access(rules)],
+        client_max_size=settings.max_body,
+    )
+    app[STOPPING] = Stopping()
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app.router.add_get("/", health.root)

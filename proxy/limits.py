@@ -22,7 +22,6 @@ class SiteLimit:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller comes first
         self.open = 0
         self.queued = 0
-        self._closed: ServiceError | None = None
 
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncIterator[None]:
@@ -38,17 +37,7 @@ class SiteLimit:
             self.open -= 1
             self._hand_on()
 
-    def close(self, reason: ServiceError) -> None:
-        """Refuse all who wait, and who would have to from now on, with *reason*."""
-        self._closed = reason
-        for waiting in self._waiting.values():
-            for turn in waiting:
-                if not turn.done():
-                    turn.set_exception(reason)
-
     async def _queue(self, caller: str) -> None:
-        if self._closed is not None:
-            raise self._closed
         if self.queued >= MAX_WAITING:
             raise busy()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

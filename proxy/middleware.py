@@ -1,5 +1,6 @@
 """What happens to every request: an id, access, and errors in OpenAI's shape."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -12,9 +13,11 @@ from proxy.access import Access
 from proxy.keys import AUTHORISED, REQUEST_ID
 from proxy.protocol.errors import ServiceError
 from proxy.rendering import error_response
+from proxy.stopping import STOPPING, stopping_error
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})  # a prober has no key, and the root says nothing
 PREFLIGHT_SECONDS = "600"
+OVERLOADED_SECONDS = 1.0
 EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
@@ -46,6 +49,26 @@ def request_ids() -> Middleware:
     return middleware
 
 
+def bounded(limit: int) -> Middleware:
+    """Count the requests under way, and refuse more than *limit* of them; those for probes always pass."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        stopping = request.app[STOPPING]
+        if stopping.under_way >= limit and request.path not in OPEN_PATHS:
+            raise ServiceError(
+                503,
+                "Too many requests are under way; FREEAICHAT_MAX_REQUESTS sets how many may be.",
+                type="server_error",
+                code="overloaded",
+                retry_after=OVERLOADED_SECONDS,
+            )
+        async with stopping.request():
+            return await handler(request)
+
+    return middleware
+
+
 def errors() -> Middleware:
     """Turn every failure into OpenAI's error object with a fitting status."""
 
@@ -53,6 +76,10 @@ def errors() -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
+        except asyncio.CancelledError:
+            if not request.app[STOPPING].is_over:
+                raise  # the client left
+            return error_response(stopping_error())
         except ServiceError as error:
             return error_response(error)
         except web.HTTPException as error:

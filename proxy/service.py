@@ -3,13 +3,17 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
 from time import time
+from typing import cast
 
 from aiohttp import web
 
 from proxy.app import open_app
+from proxy.listening import accept_rest, open_sockets, serve_rest
+from proxy.stopping import STOPPING
 from shared.lifeline import on_parent_gone
 from shared.logs import configure
 from shared.manual import seed_manual
@@ -20,8 +24,7 @@ from shared.store import StoreError, open_store
 EXIT_SETTINGS = 2
 EXIT_PORT_TAKEN = 4
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
-SHUTDOWN_SECONDS = 5.0  # aiohttp waits twice as long at most
-ORPHANED_SECONDS = 1.0
+SETTLE_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -48,46 +51,70 @@ def master_key(settings: Settings) -> str | None:
     return key
 
 
+class _Signals:
+    """What this process was told from outside."""
+
+    def __init__(self) -> None:
+        self.stop, self.hurry = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        on_parent_gone(self._orphaned)
+
+    def _told_to_stop(self) -> None:
+        if self.stop.is_set():
+            self.hurry.set()  # told twice: nobody wants to wait
+        self.stop.set()
+
+    def _orphaned(self) -> None:
+        # Whoever started us was killed and may start anew at once: open streams get no more time.
+        self.hurry.set()
+        self.stop.set()
+
+
 async def _serve(settings: Settings) -> int:
-    stop, orphaned = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-    def be_orphaned() -> None:
-        orphaned.set()
-        stop.set()
-
-    on_parent_gone(be_orphaned)
+    signals = _Signals()
     private_dir(settings.data_dir)
     async with open_store(settings.store_url) as store:
         await seed_manual(store, settings, now=time())
         async with open_app(settings, store, key=master_key(settings)) as app:
-            return await _listen(app, settings, stop, orphaned)
+            return await _listen(app, settings, signals)
 
 
-async def _listen(app: web.Application, settings: Settings, stop: asyncio.Event, orphaned: asyncio.Event) -> int:
+async def _listen(app: web.Application, settings: Settings, signals: _Signals) -> int:
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves ends its upstream request at once
         keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=SHUTDOWN_SECONDS,
+        shutdown_timeout=0.1,  # by then everything has ended
         access_log=None,
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
         try:
-            await site.start()
+            sockets = open_sockets(settings.host, settings.port)
         except OSError as error:
             log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror)
             return EXIT_PORT_TAKEN
-        log.info("listening on http://%s:%d", settings.host, site.port)
-        await stop.wait()
-        log.info("stopping")
+        for listener in sockets:
+            await web.SockSite(runner, listener).start()
+        log.info("listening on http://%s:%d", settings.host, sockets[0].getsockname()[1])
+        await signals.stop.wait()
+        await _stop(runner, sockets, settings.shutdown_timeout, signals.hurry)
         return 0
     finally:
-        # Whoever started us was killed and may start anew at once: open streams get a moment, not their full time.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ORPHANED_SECONDS if orphaned.is_set() else None):
-                await runner.cleanup()
+        await runner.cleanup()
+
+
+async def _stop(runner: web.AppRunner, sockets: Sequence[socket.socket], seconds: float, hurry: asyncio.Event) -> None:
+    """Accept no more, let what is under way finish for a while, and tell the rest."""
+    stopping, server = runner.app[STOPPING], cast(web.Server, runner.server)
+    log.info("stopping; %d requests are under way", stopping.under_way)
+    rest = accept_rest(sockets)
+    for site in list(runner.sites):
+        await site.stop()
+    await serve_rest(rest, server)
+    await asyncio.sleep(SETTLE_SECONDS)  # requests on connections that are made already are on the way
+    server.pre_shutdown()  # idle connections close now, the others after their answers
+    if ended := await stopping.finish(seconds, hurry):
+        log.warning("stopped; %d requests were ended before their time", ended)

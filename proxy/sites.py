@@ -96,8 +96,3 @@ class Sites:
     def all(self) -> Sequence[SiteGate]:
         """Every gate, in order of preference."""
         return list(self._gates.values())
-
-    def close(self, reason: ServiceError) -> None:
-        """Refuse all who wait for a place, with *reason*."""
-        for gate in self._gates.values():
-            gate.limit.close(reason)

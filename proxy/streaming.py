@@ -16,6 +16,7 @@ from aiohttp import ClientConnectionResetError, web
 from proxy.protocol.chat_reply import KEEPALIVE_COMMENT
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.usage import Usage
+from proxy.stopping import STOPPING, stopping_error
 
 HOLD_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -102,13 +103,15 @@ class AnswerStream(Generic[Piece, End]):
                 self._response.headers.update(self._source.headers)
                 with suppress(ClientConnectionResetError):  # the client left; there is nobody to tell
                     await self._response.prepare(request)
-                    await self._write_body(first, texts)
+                    await self._write_body(request, first, texts)
                     await self._response.write_eof()
             finally:
                 await _cancel(first)
         return self._response
 
-    async def _write_body(self, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]) -> None:
+    async def _write_body(
+        self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
+    ) -> None:
         try:
             await self._write_texts(first, texts)
             await self._response.write(self._reply.closing(self._source.ending, self._source.usage))
@@ -117,6 +120,10 @@ class AnswerStream(Generic[Piece, End]):
             await self._response.write(self._reply.failure(error))
         except ClientConnectionResetError:
             raise
+        except asyncio.CancelledError:
+            if not request.app[STOPPING].is_over:
+                raise  # the client left
+            await self._response.write(self._reply.failure(stopping_error()))
         except Exception:
             log.exception("answer %s broke off", self._source.id)
             failure = ServiceError(

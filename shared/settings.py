@@ -96,6 +96,8 @@ class Settings(BaseSettings):
         default="comment", description="what fills silences in a stream"
     )
     max_upstream: int = Field(default=8, ge=1, description="streams open to one site at once; more wait in a queue")
+    max_requests: int = Field(default=4096, ge=1, description="requests under way at once; more get 503")
+    shutdown_timeout: Duration = Field(default=10.0, description="how long open streams may go on when told to stop")
     idle_timeout: Duration = Field(default=90.0, description="longest silence of a site in the middle of an answer")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")

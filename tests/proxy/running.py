@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -101,13 +101,24 @@ async def capture(site: SimulatedSite, page: str = "all/", *, cookie: str = "") 
 
 @asynccontextmanager
 async def running_proxy(
-    site: SimulatedSite, data_dir: Path, *, key: str | None = None, captured: bool = True, **settings: Any
+    site: SimulatedSite,
+    data_dir: Path,
+    *,
+    more: Sequence[SimulatedSite] = (),
+    key: str | None = None,
+    captured: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[RunningProxy]:
-    """A proxy on a free port; with *captured*, the store holds what a visit of the site would have brought."""
-    loaded = load(sites=(parse_site(site.url),), data_dir=data_dir, **settings)
+    """A proxy on a free port, in front of *site* and then *more*.
+
+    With *captured*, the store holds what a visit of each would have brought.
+    """
+    sites = (site, *more)
+    loaded = load(sites=tuple(parse_site(each.url) for each in sites), data_dir=data_dir, **settings)
     async with open_store(loaded.store_url) as store:
-        if captured and await store.site_state(site.origin) is None:
-            await store.save_capture(await capture(site), base=0)
+        for each in sites:
+            if captured and await store.site_state(each.origin) is None:
+                await store.save_capture(await capture(each), base=0)
         async with open_app(loaded, store, key=key) as app, aiohttp.ClientSession() as http:
             runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
             await runner.setup()

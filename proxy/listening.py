@@ -1,0 +1,54 @@
+"""The sockets that the proxy listens on, and letting go of them without losing a connection."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+BACKLOG = 1024
+
+
+def open_sockets(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of *host*. Raises OSError.
+
+    On Linux further proxies may listen on the same address (SO_REUSEPORT): the system shares new connections out
+    among them, so that one can take over from another.
+    """
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            listener = socket.create_server(
+                address[:2],  # host and port come first in every internet family
+                family=family,
+                backlog=BACKLOG,
+                reuse_port=sys.platform == "linux",
+            )
+            listener.setblocking(False)
+            sockets.append(listener)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets
+
+
+def accept_rest(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """The connections that the system has made already and nobody has accepted yet: closing would reset them."""
+    accepted = []
+    for listener in sockets:
+        with suppress(OSError):  # there is none any more
+            while True:
+                connection, _ = listener.accept()
+                connection.setblocking(False)
+                accepted.append(connection)
+    return accepted
+
+
+async def serve_rest(connections: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]) -> None:
+    """Hand accepted *connections* to *protocol*."""
+    loop = asyncio.get_running_loop()
+    for connection in connections:
+        with suppress(OSError):  # gone meanwhile
+            await loop.connect_accepted_socket(protocol, connection)

@@ -1,0 +1,62 @@
+"""A proxy as a process of its own in front of the simulated site, for what only a real process shows."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from shared.secrets import private_dir
+from shared.store import open_store
+from tests.proxy.running import capture
+from tests.site import SimulatedSite
+
+
+async def fill_store(data_dir: Path, *sites: SimulatedSite) -> None:
+    """Put into the store what a visit of each site would have brought."""
+    private_dir(data_dir)
+    async with open_store(f"sqlite:///{data_dir / 'freeaichat.db'}") as store:
+        for site in sites:
+            if await store.site_state(site.origin) is None:
+                await store.save_capture(await capture(site), base=0)
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """The environment of a proxy: nothing of the developer's own settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
+    return {**clean, "FREEAICHAT_DATA_DIR": str(data_dir), "FREEAICHAT_ENV_FILE": "/nowhere", **settings}
+
+
+@asynccontextmanager
+async def serving(
+    site: SimulatedSite, data_dir: Path, port: int, **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A proxy process that answers on *port*; killed at the end if it still runs."""
+    await fill_store(data_dir, site)
+    variables = environment(data_dir, FREEAICHAT_SITES=site.url, FREEAICHAT_PORT=str(port), **settings)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy"), env=variables, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        await asyncio.wait_for(_listening(process), 30)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _listening(process: asyncio.subprocess.Process) -> None:
+    assert process.stderr is not None
+    while b"listening on" not in (line := await process.stderr.readline()):
+        assert line, "the proxy ended before it listened"
+
+
+async def ask(http: aiohttp.ClientSession, port: int, text: str, *, stream: bool = True) -> tuple[int, str]:
+    """One turn; the status and the whole body."""
+    body = {"model": "gpt-4o-mini-helper", "stream": stream, "messages": [{"role": "user", "content": text}]}
+    async with http.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response:
+        return response.status, await response.text()

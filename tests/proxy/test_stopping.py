@@ -1,0 +1,130 @@
+"""SIGTERM: what is under way may finish, the rest is told, and another proxy can take over without a failed request."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic
+
+import aiohttp
+import pytest
+
+from tests.figures import figure
+from tests.proxy.serving import ask, serving
+from tests.site import SimulatedSite
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session:
+        yield session
+
+
+async def streams_open(site: SimulatedSite, count: int) -> None:
+    async with asyncio.timeout(20):
+        while site.open_streams < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stream_under_way_ends_whole(
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    async with serving(site, tmp_path, free_port) as process:
+        turn = asyncio.create_task(ask(http, free_port, "[[tokens:20]] [[delay:0.05]]"))
+        await streams_open(site, 1)
+        process.send_signal(signal.SIGTERM)
+        status, text = await turn
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await ask(http, free_port, "hi")
+
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert status == 200
+    assert text.endswith("data: [DONE]\n\n")
+
+
+async def test_what_does_not_end_in_time_is_told(
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    settings = {"FREEAICHAT_SHUTDOWN_TIMEOUT": "0.5", "FREEAICHAT_MAX_UPSTREAM": "1"}
+    async with serving(site, tmp_path, free_port, **settings) as process:
+        begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
+        await streams_open(site, 1)
+        queued = [asyncio.create_task(ask(http, free_port, "hi", stream=stream)) for stream in (True, False)]
+        await asyncio.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        status, text = await begun
+        refused = await asyncio.gather(*queued)
+
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert status == 200
+    assert '"code":"stopping"' in text.rpartition("data: ")[2]
+    assert "[DONE]" not in text
+    for status, text in refused:
+        assert status == 503
+        assert json.loads(text)["error"]["code"] == "stopping"
+
+
+async def test_what_was_queued_is_answered_where_there_is_time(
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    async with serving(site, tmp_path, free_port, FREEAICHAT_MAX_UPSTREAM="1") as process:
+        begun = asyncio.create_task(ask(http, free_port, "[[tokens:10]] [[delay:0.05]]"))
+        await streams_open(site, 1)
+        queued = asyncio.create_task(ask(http, free_port, "hi", stream=False))
+        await asyncio.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+
+        assert (await begun)[0] == (await queued)[0] == 200
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_told_twice_it_ends_at_once(
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    async with serving(site, tmp_path, free_port, FREEAICHAT_SHUTDOWN_TIMEOUT="60") as process:
+        begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
+        await streams_open(site, 1)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        since = monotonic()
+        process.send_signal(signal.SIGTERM)
+
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert monotonic() - since < 5
+        assert "stopping" in (await begun)[1]
+
+
+async def test_proxies_take_over_from_each_other_without_a_failed_request(
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    answered, failed = 0, []
+    done = asyncio.Event()
+
+    async def client() -> None:
+        nonlocal answered
+        while not done.is_set():
+            try:
+                status, text = await ask(http, free_port, "[[tokens:3]]")
+            except aiohttp.ClientError as error:
+                failed.append(repr(error))
+                continue
+            if status != 200 or not text.endswith("data: [DONE]\n\n"):
+                failed.append(f"{status} {text[-200:]}")
+            answered += 1
+
+    async with AsyncExitStack() as stack:
+        old = [await stack.enter_async_context(serving(site, tmp_path, free_port)) for _ in range(2)]
+        clients = [asyncio.create_task(client()) for _ in range(8)]
+        for process in old:
+            await stack.enter_async_context(serving(site, tmp_path, free_port))
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+            await asyncio.sleep(0.3)
+        done.set()
+        await asyncio.gather(*clients)
+
+    figure("rolling restart of two proxies", f"{len(failed)} of {answered} requests failed")
+    assert not failed
+    assert answered > 20
