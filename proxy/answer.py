@@ -9,12 +9,13 @@ from time import time
 
 from proxy.conversations import new_item_id
 from proxy.memory import Memory
-from proxy.protocol.aipkit import Image, SiteTurn
+from proxy.protocol.aipkit import SiteTurn
 from proxy.protocol.catalog import Model
 from proxy.protocol.chat_reply import Ending, annotations
-from proxy.protocol.chat_request import MAX_IMAGES, ChatRequest
+from proxy.protocol.chat_request import ChatRequest
 from proxy.protocol.cutting import Cutter
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.images import to_send
 from proxy.protocol.refusals import Kind, SiteRefusal, may_move_on, to_error
 from proxy.protocol.transcript import guard, shorten, transcript
 from proxy.protocol.usage import Usage, estimate_tokens
@@ -187,7 +188,7 @@ class Answer:
 
     def _turn(self, credentials: Credentials, messages: tuple[Message, ...], copy: UpstreamCopy) -> SiteTurn:
         bot = self._model.bot
-        images = self._images(messages)
+        images = to_send(messages, self._request.pictures)
         return SiteTurn(
             bot_id=bot.id,
             provider=bot.provider,
@@ -200,9 +201,3 @@ class Answer:
             interaction_id=copy.interaction_id if bot.keeps_state else "",
             web_search=self._request.web_search,
         )
-
-    def _images(self, messages: tuple[Message, ...]) -> tuple[Image, ...]:
-        """The newest images that came with *messages*; the site takes four. Earlier turns' images are not stored."""
-        digests = [digest for message in messages for digest in message.images]
-        pictures = self._request.pictures
-        return tuple(pictures[digest] for digest in digests if digest in pictures)[-MAX_IMAGES:]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -13,14 +13,18 @@ from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, health, models, responses
-from proxy.keys import CHAT, CONVERSATIONS, KEEPER, RESPONSES, SETTINGS
+from proxy.keys import CHAT, CONVERSATIONS, KEEPER, PICTURES, RESPONSES, SETTINGS
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
+from proxy.pictures import PictureFetcher
+from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
 from proxy.responses import Responses
 from proxy.routes import add_api
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
+from shared.addresses import Address, is_public
+from shared.download import Downloader
 from shared.http import SiteClient
 from shared.settings import Settings
 from shared.store import Store
@@ -47,9 +51,14 @@ API: Mapping[str, Mapping[str, Handler]] = {
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, store: Store, *, key: str | None) -> AsyncIterator[web.Application]:
-    """The application with everything it needs running. *key*: the master key, None for open loopback use."""
-    async with SiteClient() as client:
+async def open_app(
+    settings: Settings, store: Store, *, key: str | None, allowed: Callable[[Address], bool] = is_public
+) -> AsyncIterator[web.Application]:
+    """The application with everything it needs running.
+
+    *key*: the master key, None for open loopback use. *allowed*: where pictures may be fetched from.
+    """
+    async with SiteClient() as client, Downloader(MAX_IMAGE_BYTES, allowed=allowed) as downloader:
         keeper = CredentialKeeper(settings.sites, store, client)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
         chats = ChatService(
@@ -68,6 +77,7 @@ async def open_app(settings: Settings, store: Store, *, key: str | None) -> Asyn
             app = _build(settings, key)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
+            app[PICTURES] = PictureFetcher(downloader)
             yield app
         finally:
             for task in tasks:

@@ -5,6 +5,7 @@ from aiohttp import web
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
+from proxy.pictures import PictureFetcher
 from proxy.responses import Responses
 from shared.settings import Settings
 
@@ -12,6 +13,7 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
+PICTURES = web.AppKey("PICTURES", PictureFetcher)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 AUTHORISED = web.RequestKey("AUTHORISED", bool)

@@ -1,4 +1,6 @@
-"""The only place that uses aiohttp's client: moves bytes to and from a site, and decides nothing.
+"""The client of the sites: moves bytes to and from one, and decides nothing.
+
+With shared/download.py the only place that uses aiohttp's client.
 
 Cookies go out exactly as they were captured (aiohttp's own jar would quote them anew), redirects are not followed,
 and every body that is read whole is bounded.

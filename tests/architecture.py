@@ -16,7 +16,7 @@ FORBIDDEN = {  # by package: what it never imports
 HOMES = {  # the only places that may import or use these names
     "playwright": ("harvester/browser.py",),
     "apscheduler": ("harvester/schedule.py",),
-    "aiohttp": ("shared/http.py", "proxy/"),
+    "aiohttp": ("shared/http.py", "shared/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
@@ -25,13 +25,13 @@ HOMES = {  # the only places that may import or use these names
     ),
     "os.getenv": (),
 }
-# Its server, and what that one raises when a client is gone; the home of the client is shared/http.py.
+# Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError")
 PURE = ("proxy/protocol/", "shared/aipkit/")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "orjson", "pydantic"),
-    *("proxy.protocol", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
+    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.

@@ -1,20 +1,25 @@
 """`/v1/chat/completions` and the legacy `/v1/completions`."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
 from aiohttp import web
 
 from proxy.answer import Answer
 from proxy.choices import Choices
-from proxy.keys import CHAT
+from proxy.keys import CHAT, PICTURES
 from proxy.protocol.chat_choices import ChoicesReply
 from proxy.protocol.chat_reply import ChatReply
 from proxy.protocol.chat_request import ChatRequest, ignored_header, parse_chat, parse_json
 from proxy.protocol.completions import CompletionReply, to_chat_body
+from proxy.reading import read_body
 from proxy.sending import send
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
-    chat = parse_chat(parse_json(await request.read()))
+    chat = await _read(request, parse_json)
     headers = ignored_header(chat.ignored)
     answers = [await request.app[CHAT].answer(chat) for _ in range(chat.choices)]
     replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]
@@ -25,7 +30,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
 
 async def create_completion(request: web.Request) -> web.StreamResponse:
     """Answer a bare prompt, streamed or whole."""
-    chat = parse_chat(to_chat_body(parse_json(await request.read())))
+    chat = await _read(request, lambda body: to_chat_body(parse_json(body)))
     answer = await request.app[CHAT].answer(chat)
     reply = CompletionReply(
         id=answer.id.replace("chatcmpl-", "cmpl-"),
@@ -34,6 +39,13 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         include_usage=chat.include_usage,
     )
     return await send(request, answer, reply, stream=chat.stream, headers=ignored_header(chat.ignored))
+
+
+async def _read(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
+    """The request, with the pictures that it names by address."""
+    chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
+    messages, pictures = await request.app[PICTURES].fetch(chat.messages, chat.pictures)
+    return replace(chat, messages=messages, pictures=pictures)
 
 
 def _reply(chat: ChatRequest, id: str, answer: Answer, index: int) -> ChatReply:

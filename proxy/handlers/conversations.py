@@ -4,21 +4,21 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.keys import CONVERSATIONS
+from proxy.keys import CONVERSATIONS, PICTURES
 from proxy.protocol.chat_request import parse_json, read_messages
+from proxy.protocol.images import Picture
 from proxy.protocol.items import item, item_list, page_of, read_page
 from proxy.protocol.metadata import read_metadata
+from proxy.reading import read_body
 from proxy.rendering import json_response
-from shared.conversations import Conversation
+from shared.conversations import Conversation, Message
 
 
 async def create_conversation(request: web.Request) -> web.Response:
     """Make a conversation, with first items if some are given."""
-    body = await request.read()
-    fields = parse_json(body) if body.strip() else {}
-    items = fields.get("items") or []
-    messages = read_messages(items, name="items")[0] if items else ()
-    conversation = await request.app[CONVERSATIONS].create(read_metadata(fields.get("metadata")), messages)
+    metadata, messages, pictures = await read_body(request, _parse)
+    messages, _ = await request.app[PICTURES].fetch(messages, pictures)
+    conversation = await request.app[CONVERSATIONS].create(metadata, messages)
     return json_response(to_wire(conversation))
 
 
@@ -49,7 +49,8 @@ async def list_items(request: web.Request) -> web.Response:
 
 async def create_items(request: web.Request) -> web.Response:
     """Append items to the conversation; the next turn knows them."""
-    messages, _ = read_messages(parse_json(await request.read()).get("items"), name="items")
+    new = await read_body(request, lambda body: read_messages(parse_json(body).get("items"), name="items"))
+    messages, _ = await request.app[PICTURES].fetch(*new)
     added = await request.app[CONVERSATIONS].add(request.match_info["id"], messages)
     return json_response(item_list(added))
 
@@ -64,6 +65,14 @@ async def delete_item(request: web.Request) -> web.Response:
     """Take an item out of the conversation; answers with the conversation, as OpenAI does."""
     match = request.match_info
     return json_response(to_wire(await request.app[CONVERSATIONS].delete_item(match["id"], match["item_id"])))
+
+
+def _parse(body: bytes) -> tuple[dict[str, str], tuple[Message, ...], dict[str, Picture]]:
+    """Metadata, items and the pictures in them; the body may be empty."""
+    fields = parse_json(body) if body.strip() else {}
+    items = fields.get("items") or []
+    messages, pictures = read_messages(items, name="items") if items else ((), {})
+    return read_metadata(fields.get("metadata")), messages, pictures
 
 
 def to_wire(conversation: Conversation) -> dict[str, Any]:

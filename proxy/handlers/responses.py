@@ -1,18 +1,23 @@
 """`/v1/responses`: OpenAI's Responses API."""
 
+from dataclasses import replace
+
 from aiohttp import web
 
-from proxy.keys import RESPONSES
+from proxy.keys import PICTURES, RESPONSES
 from proxy.protocol.chat_request import ignored_header, parse_json, unsupported
 from proxy.protocol.items import page_of, read_page
 from proxy.protocol.responses_request import parse_response
+from proxy.reading import read_body
 from proxy.rendering import json_response
 from proxy.sending import send
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    wanted = parse_response(parse_json(await request.read()))
+    wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
+    messages, pictures = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
+    wanted = replace(wanted, input=messages, pictures=pictures)
     answer, reply = await request.app[RESPONSES].create(wanted)
     return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import orjson
 
-from proxy.protocol.aipkit import Image
 from proxy.protocol.errors import ServiceError, bad_request
-from proxy.protocol.images import read_image_url
+from proxy.protocol.images import MAX_IMAGES, Picture, read_image_url
 from proxy.protocol.metadata import read_metadata
 from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
-MAX_IMAGES = 4  # the site takes no more in one message
 MAX_STOPS = 16
 MAX_CHOICES = 4
 _IGNORED = (
@@ -41,11 +39,11 @@ _ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request, normalised. `pictures` holds the images of all messages by their digest."""
+    """A request, normalised. `pictures` holds the images of all messages by what names them there."""
 
     model: str
     messages: tuple[Message, ...]
-    pictures: Mapping[str, Image] = field(repr=False)
+    pictures: Mapping[str, Picture] = field(repr=False)
     stream: bool = False
     include_usage: bool = False
     conversation_id: str | None = None
@@ -104,20 +102,20 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     )
 
 
-def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message, ...], dict[str, Image]]:
-    """Read the list of messages called *name* and the images in them, by digest. Raises `ServiceError` (400)."""
+def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """Read the list of messages called *name*, and the pictures they name. Raises `ServiceError` (400)."""
     if not isinstance(value, list):
         raise bad_request(f"'{name}' must be a list of messages.", param=name)
     if not value:
         raise bad_request(f"'{name}' must hold at least one message.", param=name)
     if len(value) > MAX_MESSAGES:
         raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
-    pictures: dict[str, Image] = {}
+    pictures: dict[str, Picture] = {}
     messages = tuple(_read_message(item, f"{name}.{index}", pictures) for index, item in enumerate(value))
     return messages, pictures
 
 
-def _read_message(item: Any, where: str, pictures: dict[str, Image]) -> Message:
+def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Message:
     if not isinstance(item, dict):
         raise bad_request(f"'{where}' must be an object with a role and content.", param=where)
     role = item.get("role")
@@ -128,7 +126,7 @@ def _read_message(item: Any, where: str, pictures: dict[str, Image]) -> Message:
     return Message(role=_ROLES[role], text=text, images=images)
 
 
-def _read_content(content: Any, where: str, pictures: dict[str, Image]) -> tuple[str, tuple[str, ...]]:
+def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tuple[str, tuple[str, ...]]:
     if content is None:
         return "", ()
     if isinstance(content, str):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.protocol.aipkit import Image
 from proxy.protocol.chat_request import ChatRequest, read_flag, read_limit, read_messages, unsupported
 from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.images import Picture
 from proxy.protocol.metadata import read_metadata
 from shared.conversations import Message
 
@@ -21,11 +21,11 @@ _IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """A request, normalised. `input` holds the new messages only, `pictures` their images by digest."""
+    """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them."""
 
     model: str
     input: tuple[Message, ...]
-    pictures: Mapping[str, Image] = field(repr=False)
+    pictures: Mapping[str, Picture] = field(repr=False)
     instructions: str | None
     previous_response_id: str | None
     conversation_id: str | None
@@ -84,7 +84,7 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
     )
 
 
-def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Image]]:
+def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
     if isinstance(value, str):
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list):
