@@ -4,6 +4,7 @@ Mended without the client noticing: a refused nonce at either step, a message th
 was not made. Never retried: anything after the site may have put the message into its history.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -123,7 +124,11 @@ class Upstream:
         boundary = secrets.token_hex(24)
         headers = visitor_headers(credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-        body = multipart(message_fields(turn, credentials.nonce), boundary)
+
+        def build() -> bytes:
+            return multipart(message_fields(turn, credentials.nonce), boundary)
+
+        body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
         try:
             reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
         except SiteTimeout as error:

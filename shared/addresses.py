@@ -63,6 +63,7 @@ def web_url(text: str, base: URL | None = None) -> URL:
     try:
         url = URL(text, encoded=is_ready)
         url = base.join(url) if base is not None else url
+        url.port  # noqa: B018  (raises for what is no port)
     except ValueError as error:
         raise ValueError("it is no URL") from error
     if url.scheme not in {"http", "https"} or not url.host:

@@ -137,6 +137,8 @@ class _CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host, port)
+        if not found:
+            raise OSError("the name has no address")
         for info in found:
             _refuse_unless(self._allowed, str(info[4][0]))
         return [

@@ -52,6 +52,7 @@ def program(name: str, package: str) -> Need:
 NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
+    program("openssl", "openssl"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -14,6 +14,7 @@ import openai
 from aiohttp import web
 
 from proxy.app import open_app
+from shared.addresses import Address, is_public
 from shared.aipkit.page import read_configs
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
@@ -107,11 +108,13 @@ async def running_proxy(
     more: Sequence[SimulatedSite] = (),
     key: str | None = None,
     captured: bool = True,
+    allowed: Callable[[Address], bool] = is_public,
     **settings: Any,
 ) -> AsyncIterator[RunningProxy]:
     """A proxy on a free port, in front of *site* and then *more*.
 
-    With *captured*, the store holds what a visit of each would have brought.
+    With *captured*, the store holds what a visit of each would have brought. *allowed*: where pictures may be
+    fetched from.
     """
     sites = (site, *more)
     loaded = load(sites=tuple(parse_site(each.url) for each in sites), data_dir=data_dir, **settings)
@@ -119,7 +122,7 @@ async def running_proxy(
         for each in sites:
             if captured and await store.site_state(each.origin) is None:
                 await store.save_capture(await capture(each), base=0)
-        async with open_app(loaded, store, key=key) as app, aiohttp.ClientSession() as http:
+        async with open_app(loaded, store, key=key, allowed=allowed) as app, aiohttp.ClientSession() as http:
             runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
             await runner.setup()
             try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.protocol.aipkit import Image
 from proxy.protocol.chat_request import ChatRequest, parse_chat, parse_json
 from proxy.protocol.errors import ServiceError
 
@@ -72,8 +73,7 @@ def test_an_image_is_known_by_its_digest_and_real_type() -> None:
 
     digest = hashlib.sha256(PNG).hexdigest()
     assert chat.messages[0].images == (digest,)
-    assert chat.pictures[digest].mime_type == "image/png"
-    assert base64.b64decode(chat.pictures[digest].base64) == PNG
+    assert chat.pictures == {digest: Image("image/png", base64.b64encode(PNG).decode())}
 
 
 def image(url: str) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [7]}]}, "messages.0.content.0"),
-        ({"messages": image("https://example.invalid/a.png")}, "messages.0.content.0"),
+        ({"messages": image("ftp://example.invalid/a.png")}, "messages.0.content.0"),
         ({"messages": image("data:image/png,plain")}, "messages.0.content.0"),
         ({"messages": image("data:image/png;base64,***")}, "messages.0.content.0"),
         ({"messages": image("data:image/gif;base64,R0lGODdh")}, "messages.0.content.0"),

@@ -1,0 +1,264 @@
+"""Pictures named by address, from the official client through to what the site gets."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+import proxy.pictures
+from proxy.pictures import PictureFetcher
+from proxy.protocol.images import ImageAddress
+from shared.conversations import Message
+from shared.download import Downloader
+from tests.pictures import JPEG, PNG, WEBP, PictureServer, picture_server, public_or_here
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+
+@pytest.fixture
+async def pictures() -> AsyncIterator[PictureServer]:
+    """A server of pictures."""
+    async with picture_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def near(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy that may fetch from 127.0.0.1 too."""
+    async with running_proxy(site, tmp_path, allowed=public_or_here) as running:
+        yield running
+
+
+def asks(*urls: str, text: str = "look") -> dict[str, Any]:
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return {"role": "user", "content": [{"type": "text", "text": text}, *images]}
+
+
+def says(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def sent(site: SimulatedSite) -> list[tuple[str, bytes]]:
+    """The pictures in the newest message to the site."""
+    fields = [request.fields for request in site.requests if request.action == "aipkit_cache_sse_message"][-1]
+    images = json.loads(fields.get("image_inputs", "[]"))
+    return [(image["mime_type"], base64.b64decode(image["base64_data"])) for image in images]
+
+
+def data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+async def test_the_official_client_sends_addresses_and_the_site_gets_pictures(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    paths = ("/one.png", "/two.jpg", "/odd/to?url=/three.webp")
+    messages: list[Any] = [asks(*(pictures.url + path for path in paths))]
+
+    answer = await near.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
+
+    assert "images=3" in (answer.choices[0].message.content or "")
+    assert sent(site) == [("image/png", PNG), ("image/jpeg", JPEG), ("image/webp", WEBP)]
+
+
+async def test_an_address_named_twice_is_fetched_once(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    url = f"{pictures.url}/one.png"
+
+    assert (await near.chat(asks(url, url), asks(url))).status == 200
+
+    assert pictures.hits["/one.png"] == 1
+    assert sent(site) == [("image/png", PNG)] * 3
+
+
+async def test_the_site_is_continued_whichever_way_the_picture_comes(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    url = f"{pictures.url}/one.png"
+    first = await near.chat(asks(url), model="gpt-5-nano")
+    second = await near.chat(asks(url), says(first.text), "more", model="gpt-5-nano")
+    history: list[Any] = [asks(data_url(PNG)), says(first.text), "more", says(second.text)]
+
+    assert (await near.chat(*history, "and more", model="gpt-5-nano")).status == 200
+
+    assert pictures.hits["/one.png"] == 1  # resent, and not fetched again
+    assert len({call.conversation_uuid for call in site.model_calls}) == 1
+    assert [call.images for call in site.model_calls] == [1, 0, 0]
+
+
+async def test_a_turn_sees_what_is_at_the_address_now(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    url = f"{pictures.url}/one.png"
+    await near.chat(asks(url))
+    pictures.bodies["/one.png"] = JPEG
+
+    await near.chat(asks(url))
+
+    assert sent(site) == [("image/jpeg", JPEG)]
+
+
+async def test_an_old_conversation_outlives_its_pictures(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    """A picture nobody remembers and nobody serves any more is left out; one that came lately is still there."""
+    seen, gone = f"{pictures.url}/one.png", f"{pictures.url}/gone.png"
+    await near.chat(asks(seen))
+    pictures.bodies.clear()
+
+    history: list[Any] = [asks(seen, gone), says("nice"), "another question"]
+
+    assert "images=1" in (await near.chat(*history)).text
+    assert sent(site) == [("image/png", PNG)]
+    new = await near.chat(*history[:2], asks(gone))
+    assert (new.status, new.code) == (400, "image_download_failed")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/none.png", "image_download_failed"),
+        ("/page", "invalid_image_format"),
+        ("/odd/announced", "image_too_large"),
+        ("/odd/endless", "image_too_large"),
+        ("/odd/broken", "image_download_failed"),
+        ("/odd/round", "image_download_failed"),
+        ("/odd/to?url=http://127.0.0.2/", "image_download_failed"),
+        ("/odd/to?url=file:///etc/passwd", "image_download_failed"),
+    ],
+)
+async def test_what_cannot_be_had_is_a_400_that_names_the_place(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer, path: str, code: str
+) -> None:
+    messages: list[Any] = [{"role": "user", "content": "hi"}, asks(f"{pictures.url}/one.png", pictures.url + path)]
+
+    with pytest.raises(openai.BadRequestError) as failed:
+        await near.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
+
+    assert (failed.value.code, failed.value.param) == (code, "messages.1.content.2")
+    assert str(pictures.port) not in failed.value.message
+    assert site.model_call_count == 0
+
+
+async def test_one_failure_ends_the_other_downloads(near: RunningProxy, pictures: PictureServer) -> None:
+    answer = await asyncio.wait_for(near.chat(asks(f"{pictures.url}/odd/slow", f"{pictures.url}/none.png")), 5)
+
+    assert answer.code == "image_download_failed"
+    assert await asyncio.wait_for(pictures.endings.get(), 5) == "/odd/slow"
+
+
+async def test_nothing_on_this_machine_is_fetched(
+    proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer, free_port: int
+) -> None:
+    """With the rule that holds outside of tests: not even the proxy's own port, and nothing tells what is there."""
+    answers = [
+        await proxy.chat(asks(f"http://{host}:{port}/one.png"))
+        for host in ("127.0.0.1", "localhost", "[::1]", "2130706433")
+        for port in (pictures.port, free_port, proxy.url.rpartition(":")[2])
+    ]
+
+    assert {(answer.status, answer.code) for answer in answers} == {(400, "image_download_failed")}
+    assert len({answer.body["error"]["message"] for answer in answers}) == 1
+    assert not pictures.hits
+    assert site.model_call_count == 0
+
+
+async def test_pictures_in_stored_conversations_are_known_by_their_content(
+    near: RunningProxy, pictures: PictureServer
+) -> None:
+    async with near.http.post(
+        f"{near.url}/v1/conversations", json={"items": [asks(f"{pictures.url}/one.png")]}
+    ) as response:
+        name = (await response.json())["id"]
+
+    stored = await near.store.conversation(name)
+    answer = await near.chat(asks(data_url(PNG)), "what was it?", conversation_id=name)
+
+    assert stored is not None
+    assert answer.status == 200
+    kept = await near.store.conversation(name)
+    assert kept is not None
+    assert [len(message.images) for message in kept.messages] == [1, 0, 0]
+    assert kept.messages[0].images == stored.messages[0].images
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def turns(*urls: str) -> tuple[list[Message], dict[str, Any]]:
+    """A conversation whose earlier turns hold the pictures at *urls*, one each."""
+    named = [ImageAddress(url, "messages.0") for url in urls]
+    messages = [Message(role=role, text="x", images=images) for address in named for role, images in _turn(address)]
+    return [*messages, Message(role="user", text="y")], {address.name: address for address in named}
+
+
+def _turn(address: ImageAddress) -> Any:
+    return ("user", (address.name,)), ("assistant", ())
+
+
+async def test_what_is_remembered_has_an_age_and_a_size(
+    pictures: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.pictures, "MAX_CACHED_CHARS", len(base64.b64encode(PNG)) + len(base64.b64encode(JPEG)))
+    one, two, three = (pictures.url + path for path in ("/one.png", "/two.jpg", "/three.webp"))
+    clock = Clock()
+    async with Downloader(1024, allowed=public_or_here) as downloader:
+        fetcher = PictureFetcher(downloader, clock)
+        for urls in ((one,), (two,), (one, two), (three,), (two,), (one,)):
+            await fetcher.fetch(*turns(*urls))
+        assert pictures.hits == {"/one.png": 2, "/two.jpg": 1, "/three.webp": 1}
+
+        clock.now += proxy.pictures.MAX_CACHED_SECONDS + 1
+        await fetcher.fetch(*turns(one))
+
+    assert pictures.hits["/one.png"] == 3
+
+
+async def test_of_very_many_pictures_the_newest_are_fetched(pictures: PictureServer) -> None:
+    pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(40)}
+    urls = [pictures.url + path for path in pictures.bodies]
+
+    async with Downloader(1024, allowed=public_or_here) as downloader:
+        fetcher = PictureFetcher(downloader)
+        messages, held = await fetcher.fetch(*turns(*urls))
+        assert set(pictures.hits) == set(list(pictures.bodies)[-proxy.pictures.MAX_FETCHES :])
+        assert len({name for message in messages for name in message.images}) == 40
+        assert len(held) == 4  # no more can be sent
+
+        await fetcher.fetch(*turns(*urls))
+        await fetcher.fetch(*turns(*urls))
+
+    assert max(pictures.hits.values()) == 1
+    assert len(pictures.hits) == 40
+
+
+async def test_too_many_addresses_in_one_turn_are_refused(near: RunningProxy, pictures: PictureServer) -> None:
+    pictures.bodies = {f"/{number}": PNG for number in range(20)}
+    urls = [pictures.url + path for path in pictures.bodies]
+
+    answer = await near.chat(*(asks(*urls[first : first + 4]) for first in range(0, 20, 4)))
+
+    assert (answer.code, answer.body["error"]["param"]) == ("too_many_images", "messages.0.content.4")
+    assert not pictures.hits
+
+
+async def test_a_large_picture_arrives_unchanged(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    pictures.bodies["/large.png"] = large = PNG + bytes(range(256)) * 8192
+
+    answer = await near.chat(asks(f"{pictures.url}/large.png", data_url(large)))
+
+    assert "images=2" in answer.text
