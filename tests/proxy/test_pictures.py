@@ -188,6 +188,40 @@ async def test_pictures_in_stored_conversations_are_known_by_their_content(
     assert kept.messages[0].images == stored.messages[0].images
 
 
+async def test_items_are_told_where_their_pictures_fail(near: RunningProxy, pictures: PictureServer) -> None:
+    created = await near.openai.conversations.create()
+    item: Any = {**asks(f"{pictures.url}/none.png"), "type": "message"}
+
+    with pytest.raises(openai.BadRequestError) as failed:
+        await near.openai.conversations.items.create(created.id, items=[item])
+
+    assert (failed.value.code, failed.value.param) == ("image_download_failed", "items.0.content.1")
+
+
+async def test_responses_take_addresses_too(near: RunningProxy, site: SimulatedSite, pictures: PictureServer) -> None:
+    def shows(path: str) -> Any:
+        part = {"type": "input_image", "image_url": pictures.url + path, "detail": "auto"}
+        return [{"role": "user", "content": [{"type": "input_text", "text": "look"}, part]}]
+
+    first = await near.openai.responses.create(model="gpt-5-nano", input=shows("/one.png"))
+    await near.openai.responses.create(model="gpt-5-nano", input="and?", previous_response_id=first.id)
+    with pytest.raises(openai.BadRequestError) as failed:
+        await near.openai.responses.create(model="gpt-5-nano", input=shows("/page"))
+
+    assert [call.images for call in site.model_calls] == [1, 0]
+    assert len({call.conversation_uuid for call in site.model_calls}) == 1
+    assert (failed.value.code, failed.value.param) == ("invalid_image_format", "input.0.content.1")
+
+
+async def test_several_answers_need_a_picture_once(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    assert (await near.chat(asks(f"{pictures.url}/one.png"), n=3)).status == 200
+
+    assert pictures.hits["/one.png"] == 1
+    assert [call.images for call in site.model_calls] == [1, 1, 1]
+
+
 class Clock:
     """Seconds that pass when told to."""
 
