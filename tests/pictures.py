@@ -52,7 +52,12 @@ class PictureServer:
         if request.path in {"/odd/endless", "/odd/slow", "/odd/announced", "/odd/broken"}:
             return await self._misbehave(request)
         body = self.bodies.get(request.path)
-        return web.Response(status=404) if body is None else web.Response(body=body, content_type="text/plain")
+        if body is None:
+            return web.Response(status=404)
+        response = web.Response(body=body, content_type="text/plain", headers={"Set-Cookie": "seen=1"})
+        if request.path == "/squeezed":
+            response.headers["Content-Encoding"] = "gzip"
+        return response
 
     async def _misbehave(self, request: web.BaseRequest) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]

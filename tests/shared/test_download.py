@@ -1,6 +1,7 @@
 """Fetching from a real server on this machine."""
 
 import asyncio
+import gzip
 import os
 from collections.abc import AsyncIterator
 
@@ -107,6 +108,12 @@ async def test_a_body_of_just_the_limit_is_taken(server: PictureServer, download
     assert len(await downloader.get(f"{server.url}/most")) == LIMIT
     with pytest.raises(DownloadTooLarge):
         await downloader.get(f"{server.url}/more")
+
+
+async def test_a_body_is_never_unpacked(server: PictureServer, downloader: Downloader) -> None:
+    server.bodies["/squeezed"] = squeezed = gzip.compress(bytes(2 * LIMIT))
+
+    assert await downloader.get(f"{server.url}/squeezed") == squeezed
 
 
 @pytest.mark.parametrize("limit", ["TOTAL_SECONDS", "IDLE_SECONDS"])
