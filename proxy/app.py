@@ -60,6 +60,7 @@ async def open_app(
     """
     async with SiteClient() as client, Downloader(MAX_IMAGE_BYTES, allowed=allowed) as downloader:
         keeper = CredentialKeeper(settings.sites, store, client)
+        await keeper.load()
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
         chats = ChatService(
             store,

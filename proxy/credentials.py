@@ -45,14 +45,18 @@ class CredentialKeeper:
         self._renewals: dict[str, tuple[int, asyncio.Task[Credentials]]] = {}
         self._refused: dict[str, int] = {}  # the generation that a site was last seen to refuse for good
 
+    async def load(self) -> None:
+        """Read what the store holds now."""
+        for site in self.sites:
+            await self._reload(site.origin)
+
     async def watch(self) -> None:
         """Follow the store until cancelled."""
         while True:
             try:
                 async with aclosing(self._store.watch()) as changes:
                     async for _ in changes:
-                        for site in self.sites:
-                            await self._reload(site.origin)
+                        await self.load()
             except StoreError as error:
                 log.warning("store away, going on with what was last seen: %s", error)
                 await asyncio.sleep(STORE_RETRY_SECONDS)

@@ -34,15 +34,20 @@ def open_sockets(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def accept_rest(sockets: Sequence[socket.socket]) -> list[socket.socket]:
-    """The connections that the system has made already and nobody has accepted yet: closing would reset them."""
+def stop_listening(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """Take no more connections, and return those that the system has made already and nobody has accepted yet.
+
+    The system resets whatever comes between the last accept and the end of listening: nothing stands between them.
+    """
     accepted = []
     for listener in sockets:
-        with suppress(OSError):  # there is none any more
+        try:
             while True:
-                connection, _ = listener.accept()
-                connection.setblocking(False)
-                accepted.append(connection)
+                accepted.append(listener.accept()[0])
+        except OSError:  # there is none any more
+            listener.shutdown(socket.SHUT_RD)
+    for connection in accepted:
+        connection.setblocking(False)
     return accepted
 
 

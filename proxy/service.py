@@ -12,7 +12,7 @@ from typing import cast
 from aiohttp import web
 
 from proxy.app import open_app
-from proxy.listening import accept_rest, open_sockets, serve_rest
+from proxy.listening import open_sockets, serve_rest, stop_listening
 from proxy.stopping import STOPPING
 from shared.lifeline import on_parent_gone
 from shared.logs import configure
@@ -110,7 +110,7 @@ async def _stop(runner: web.AppRunner, sockets: Sequence[socket.socket], seconds
     """Accept no more, let what is under way finish for a while, and tell the rest."""
     stopping, server = runner.app[STOPPING], cast(web.Server, runner.server)
     log.info("stopping; %d requests are under way", stopping.under_way)
-    rest = accept_rest(sockets)
+    rest = stop_listening(sockets)
     for site in list(runner.sites):
         await site.stop()
     await serve_rest(rest, server)
