@@ -146,7 +146,7 @@ class Answer:
                 reason = error.code or error.type
             log.info("answer %s: %s failed (%s), going on to the next site", self.id, self.site, reason)
             if not may_have_logged:
-                await self._memory.put_back()
+                self._memory.put_back()
 
     async def _from_site(self, *, has_alternative: bool) -> AsyncGenerator[str, None]:
         """The text from the current model's site; anew if its provider forgot what was to be continued."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -13,7 +13,7 @@ from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, health, models, responses
-from proxy.keys import CHAT, CONVERSATIONS, KEEPER, PICTURES, RESPONSES, SETTINGS
+from proxy.keys import CHAT, CONVERSATIONS, KEEPER, PICTURES, RESPONSES, SETTINGS, UPSTREAM
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
 from proxy.protocol.images import MAX_IMAGE_BYTES
@@ -27,7 +27,7 @@ from shared.addresses import Address, is_public
 from shared.download import Downloader
 from shared.http import SiteClient
 from shared.settings import Settings
-from shared.store import Store
+from shared.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,14 @@ async def open_app(
             policy=MemoryPolicy(settings.history, settings.history_limit),
             max_transcript=settings.max_transcript,
         )
-        tasks = [asyncio.create_task(keeper.watch()), asyncio.create_task(tidy(store, settings))]
+        work = (keeper.watch(), tidy(store, settings), chats.branches.keep_flushing())
+        tasks = [asyncio.create_task(each) for each in work]
         for task in tasks:
             task.add_done_callback(_report_failure)
         try:
             app = _build(settings, key)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
+            app[UPSTREAM] = upstream
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
             app[PICTURES] = PictureFetcher(downloader)
             yield app
@@ -84,6 +86,9 @@ async def open_app(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await keeper.settle()
+            with suppress(StoreUnavailable):  # the transcripts serve as well
+                await chats.branches.flush()
 
 
 def _report_failure(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from proxy.answer import Afterwards, Answer
+from proxy.branches import Branches
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.memory import Memory
@@ -32,6 +33,7 @@ class ChatService:
     ) -> None:
         self._store = store
         self._conversations = Conversations(store)
+        self.branches = Branches(store)
         self._keeper = keeper
         self._upstream = upstream
         self._aliases = aliases
@@ -55,7 +57,7 @@ class ChatService:
         if not willing:
             raise _consent_required(name)
         stored = await self._conversations.find(request.conversation_id) if request.conversation_id else None
-        memory = Memory(self._store, self._policy, request.messages, stored)
+        memory = Memory(self._store, self.branches, self._policy, request.messages, stored)
         _refuse_empty(memory.plan)
         return Answer(
             self._upstream,

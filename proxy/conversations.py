@@ -1,15 +1,22 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from time import time
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.items import find_item, unknown_item
 from shared.conversations import Conversation, Message
 from shared.store import Store, StoreUnavailable
 
+PATIENCE_SECONDS = 5.0
+RETRY_PAUSE = 0.25
 STORE_RETRY_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class Conversations:
@@ -28,14 +35,12 @@ class Conversations:
             metadata=metadata,
             messages=named(messages),
         )
-        with store_needed():
-            await self._store.create_conversation(conversation)
+        await needed(lambda: self._store.create_conversation(conversation))
         return conversation
 
     async def find(self, conversation_id: str) -> Conversation:
         """The conversation with all its messages."""
-        with store_needed():
-            stored = await self._store.conversation(conversation_id)
+        stored = await needed(lambda: self._store.conversation(conversation_id))
         if stored is None or stored.response:  # a stored response is no conversation that can go on
             raise unknown_conversation(conversation_id)
         return stored
@@ -43,22 +48,19 @@ class Conversations:
     async def update(self, conversation_id: str, metadata: dict[str, str]) -> Conversation:
         """The conversation with *metadata* in place of what it had."""
         await self.find(conversation_id)
-        with store_needed():
-            await self._store.update_metadata(conversation_id, metadata, at=time())
+        await needed(lambda: self._store.update_metadata(conversation_id, metadata, at=time()))
         return await self.find(conversation_id)
 
     async def delete(self, conversation_id: str) -> None:
         """Forget the conversation."""
         await self.find(conversation_id)
-        with store_needed():
-            await self._store.delete_conversation(conversation_id)
+        await needed(lambda: self._store.delete_conversation(conversation_id))
 
     async def add(self, conversation_id: str, messages: Iterable[Message]) -> tuple[Message, ...]:
         """Append *messages*; returns them with their ids."""
         await self.find(conversation_id)
         added = named(messages)
-        with store_needed():
-            found = await self._store.add_messages(conversation_id, added, at=time())
+        found = await needed(lambda: self._store.add_messages(conversation_id, added, at=time()))
         if not found:
             raise unknown_conversation(conversation_id)
         return added
@@ -70,8 +72,7 @@ class Conversations:
     async def delete_item(self, conversation_id: str, item_id: str) -> Conversation:
         """Take out one message; returns the conversation without it."""
         await self.find(conversation_id)
-        with store_needed():
-            found = await self._store.delete_message(conversation_id, item_id, at=time())
+        found = await needed(lambda: self._store.delete_message(conversation_id, item_id, at=time()))
         if not found:
             raise unknown_item(item_id)
         return await self.find(conversation_id)
@@ -97,18 +98,26 @@ def unknown_conversation(conversation_id: str) -> ServiceError:
     )
 
 
-class store_needed:  # noqa: N801  (reads as a word in a with statement)
-    """What needs stored state cannot go on without the store: 503, and the client may try again."""
+async def needed(use: Callable[[], Awaitable[T]]) -> T:
+    """What *use* of the store gives; where the store is away, it is given some seconds to come back.
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, StoreUnavailable):
-            raise ServiceError(
-                503,
-                f"The store cannot be used just now: {error}",
-                type="server_error",
-                code="store_unavailable",
-                retry_after=STORE_RETRY_SECONDS,
-            ) from error
+    Raises `ServiceError` (503): what needs stored state cannot go on without it, and the client may try again.
+    """
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            wait=wait_fixed(RETRY_PAUSE),
+            reraise=True,
+        ):
+            with attempt:
+                return await use()
+    except StoreUnavailable as error:
+        raise ServiceError(
+            503,
+            f"The store cannot be used just now: {error}",
+            type="server_error",
+            code="store_unavailable",
+            retry_after=STORE_RETRY_SECONDS,
+        ) from error
+    raise AssertionError("unreachable: the last attempt raises")

@@ -43,6 +43,8 @@ class CredentialKeeper:
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
         self._renewals: dict[str, tuple[int, asyncio.Task[Credentials]]] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+        self._away = ""
         self._refused: dict[str, int] = {}  # the generation that a site was last seen to refuse for good
 
     async def load(self) -> None:
@@ -58,8 +60,14 @@ class CredentialKeeper:
                     async for _ in changes:
                         await self.load()
             except StoreError as error:
+                self._away = str(error)
                 log.warning("store away, going on with what was last seen: %s", error)
                 await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    @property
+    def store_trouble(self) -> str | None:
+        """Why the store could not be used when it was needed last; None if it could."""
+        return self._away or None
 
     def state(self, site: str) -> SiteState | None:
         """What was last read of *site*."""
@@ -108,7 +116,7 @@ class CredentialKeeper:
             raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
         return state.current
 
-    async def mark_good(self, used: Credentials) -> None:
+    def mark_good(self, used: Credentials) -> None:
         """A turn succeeded with *used*. Costs nothing after the first time."""
         self._refused.pop(used.site, None)
         state = self._states.get(used.site)
@@ -116,8 +124,17 @@ class CredentialKeeper:
             return
         if state.last_good is None or state.last_good.generation != used.generation:
             self._states[used.site] = state.model_copy(update={"last_good": state.current})
-            with suppress(StoreUnavailable):  # the next success notes it again
-                await self._store.mark_good(used.site, used.generation)
+            noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
+            self._notes.add(noting)
+            noting.add_done_callback(self._notes.discard)
+
+    async def _note_good(self, used: Credentials) -> None:
+        with suppress(StoreUnavailable):  # the next success with newer ones notes it again
+            await self._store.mark_good(used.site, used.generation)
+
+    async def settle(self) -> None:
+        """Wait until everything that was learnt is noted."""
+        await asyncio.gather(*self._notes)
 
     async def _renew(self, refused: Credentials) -> Credentials:
         nonce = await self._fetch_nonce(refused)
@@ -155,8 +172,10 @@ class CredentialKeeper:
     async def _reload(self, site: str) -> SiteState | None:
         try:
             state = await self._store.site_state(site)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self._away = str(error)
             return self._states.get(site)
+        self._away = ""
         if state is not None and state != self._states.get(site):
             self._states[site] = state
             self._changed.set()

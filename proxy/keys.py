@@ -7,6 +7,7 @@ from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.pictures import PictureFetcher
 from proxy.responses import Responses
+from proxy.upstream import Upstream
 from shared.settings import Settings
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
@@ -14,6 +15,7 @@ KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
 PICTURES = web.AppKey("PICTURES", PictureFetcher)
+UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 AUTHORISED = web.RequestKey("AUTHORISED", bool)

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from time import time
 
-from proxy.conversations import named, store_needed, unknown_conversation
+from proxy.branches import Branches
+from proxy.conversations import named, needed, unknown_conversation
 from proxy.protocol.catalog import Model
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.memory import MemoryPolicy, history_digest
@@ -19,11 +20,17 @@ class Memory:
     """Of one turn. With a stored conversation all methods raise `ServiceError` (503) while the store is away."""
 
     def __init__(
-        self, store: Store, policy: MemoryPolicy, messages: Sequence[Message], stored: Conversation | None
+        self,
+        store: Store,
+        branches: Branches,
+        policy: MemoryPolicy,
+        messages: Sequence[Message],
+        stored: Conversation | None,
     ) -> None:
         self.conversation_id = stored.id if stored else None
         self.plan = plan_turn(stored, messages)
         self._store = store
+        self._branches = branches
         self._policy = policy
         self._sent = tuple(messages)
         self._turn_id = secrets.token_hex(8)
@@ -33,11 +40,11 @@ class Memory:
         """Mark the stored conversation, so that whatever happens to this process, its copy is not trusted blindly."""
         if self.conversation_id is None:
             return
-        with store_needed():
-            await self._store.begin_turn(self.conversation_id, self._turn_id, at=time())
-            stored = await self._store.conversation(self.conversation_id)
+        name = self.conversation_id
+        await needed(lambda: self._store.begin_turn(name, self._turn_id, at=time()))
+        stored = await needed(lambda: self._store.conversation(name))
         if stored is None:
-            raise unknown_conversation(self.conversation_id)
+            raise unknown_conversation(name)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the site's copy already.
         self.plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent)
@@ -49,18 +56,17 @@ class Memory:
         history = self.plan.messages[: len(self.plan.messages) - len(self.plan.new)]
         return self.plan if self._policy.trusts(model.bot, history) else replace(self.plan, upstream=None)
 
-    async def put_back(self) -> None:
+    def put_back(self) -> None:
         """Nothing of the turn reached the site: what was taken from it is as good as before."""
         if self._taken is not None:
             history, copy = self._taken
             self._taken = None
-            with suppress(StoreUnavailable):
-                await self._store.keep_branch(history, copy, at=time())
+            self._branches.keep(history, copy)
 
     async def abandon(self) -> None:
         """The whole turn failed and nothing of it reached any site. If this cannot be noted, the mark stays, and the
         next turn replays the text instead."""
-        await self.put_back()
+        self.put_back()
         if self.conversation_id is not None:
             with suppress(StoreUnavailable):
                 await self._store.abandon_turn(self.conversation_id, self._turn_id)
@@ -80,8 +86,7 @@ class Memory:
         elif is_whole:
             held = (*self.plan.messages, answer)
             if self._policy.trusts(model.bot, held):
-                with suppress(StoreUnavailable):  # the transcript serves as well
-                    await self._store.keep_branch(_digest(model, copy.session_id, held), copy, at=time())
+                self._branches.keep(_digest(model, copy.session_id, held), copy)
 
     async def _find_branch(self, model: Model, session_id: str) -> Plan:
         """Without an id: the site's copy that holds exactly the history the client sent."""
@@ -89,12 +94,11 @@ class Memory:
         if not history or last.role != "user" or not self._policy.trusts(model.bot, history):
             return self.plan
         digest = _digest(model, session_id, history)
-        with suppress(StoreUnavailable):  # the transcript serves as well
-            copy = await self._store.take_branch(digest)
-            if copy is not None:
-                self._taken = digest, copy
-                return replace(self.plan, new=(last,), upstream=copy)
-        return self.plan
+        copy = await self._branches.take(digest)
+        if copy is None:
+            return self.plan
+        self._taken = digest, copy
+        return replace(self.plan, new=(last,), upstream=copy)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, copy: Upstream | None) -> None:
         plan = self.plan
@@ -105,8 +109,7 @@ class Memory:
             added=named((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
             upstream=copy,
         )
-        with store_needed():
-            await self._store.commit_turn(conversation_id, result)
+        await needed(lambda: self._store.commit_turn(conversation_id, result))
 
 
 def _digest(model: Model, session_id: str, messages: Sequence[Message]) -> str:

@@ -12,7 +12,7 @@ import orjson
 
 from proxy.answer import Answer
 from proxy.chat import ChatService
-from proxy.conversations import Conversations, named, store_needed
+from proxy.conversations import Conversations, named, needed
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.responses_reply import ResponseReply
 from proxy.protocol.responses_request import ResponseRequest
@@ -59,8 +59,7 @@ class Responses:
     async def delete(self, response_id: str) -> None:
         """Forget the response; those that continue it stay."""
         await self._stored(response_id)
-        with store_needed():
-            await self._store.delete_conversation(response_id)
+        await needed(lambda: self._store.delete_conversation(response_id))
 
     async def _history(self, request: ResponseRequest) -> tuple[Message, ...]:
         if request.conversation_id is not None:
@@ -75,8 +74,7 @@ class Responses:
             raise
 
     async def _stored(self, response_id: str) -> Conversation:
-        with store_needed():
-            stored = await self._store.conversation(response_id)
+        stored = await needed(lambda: self._store.conversation(response_id))
         if stored is None or not stored.response:
             raise ServiceError(
                 404,

@@ -95,11 +95,11 @@ class Upstream:
         with _told_to_client():
             return await self._keeper.replaced(used, why)
 
-    async def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
+    def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
         """Remember what a whole reply has shown."""
         if double_encodes is not None:
             self._double_encodes[used.site] = double_encodes
-        await self._keeper.mark_good(used)
+        self._keeper.mark_good(used)
 
     async def texts(self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader) -> AsyncGenerator[str, None]:
         """One attempt: the reply's text as it comes. Raises `SiteRefusal`."""
@@ -118,7 +118,7 @@ class Upstream:
         if rest := repair.end():
             yield rest
         reader.end()
-        await self.succeeded(credentials, repair.verdict)
+        self.succeeded(credentials, repair.verdict)
 
     async def _store_message(self, credentials: Credentials, turn: SiteTurn) -> str:
         boundary = secrets.token_hex(24)

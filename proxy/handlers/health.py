@@ -1,12 +1,13 @@
 """`/healthz`, `/readyz` and the root, for probes and for people."""
 
-from time import time
+from time import monotonic, time
 
 from aiohttp import web
 
 from proxy.credentials import CredentialKeeper
-from proxy.keys import AUTHORISED, KEEPER
+from proxy.keys import AUTHORISED, KEEPER, UPSTREAM
 from proxy.rendering import json_response
+from proxy.sites import SiteGate
 from shared import __version__
 
 
@@ -16,22 +17,42 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 only when a request could be answered now; details for those who hold the key."""
-    keeper = request.app[KEEPER]
-    troubles = {site.origin: keeper.trouble(site.origin) for site in keeper.sites}
+    """200 only when a request could be answered now; details for those who hold the key.
+
+    `degraded`: requests are answered, but not by every site, or without stored conversations.
+    """
+    keeper, gates = request.app[KEEPER], request.app[UPSTREAM].sites.all
+    troubles = {gate.site: trouble_of(keeper, gate) for gate in gates}
+    reasons = [reason for reason in (*troubles.values(), keeper.store_trouble) if reason]
     is_ready = None in troubles.values()
-    body: dict[str, object] = {"status": "ready" if is_ready else "unavailable"}
-    if not is_ready:
-        body["reason"] = next(iter(troubles.values()))
+    body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
+    if reasons:
+        body["reason"] = reasons[0]
     if request.get(AUTHORISED):
-        body["sites"] = [_describe(keeper, origin, trouble) for origin, trouble in troubles.items()]
+        body["sites"] = [_describe(keeper, gate, troubles[gate.site]) for gate in gates]
     return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
 
 
-def _describe(keeper: CredentialKeeper, origin: str, trouble: str | None) -> dict[str, object]:
-    state = keeper.state(origin)
-    age = round(time() - state.current.captured_at) if state else None
-    return {"site": origin, "ready": trouble is None, "reason": trouble, "credentials_age_seconds": age}
+def trouble_of(keeper: CredentialKeeper, gate: SiteGate) -> str | None:
+    """Why a site could not answer a request now, in words; None if it could."""
+    trouble = keeper.trouble(gate.site)
+    if trouble is None and gate.breaker.state(monotonic()) == "open":
+        trouble = "the site failed again and again and is left alone for a moment"
+    return trouble
+
+
+def _describe(keeper: CredentialKeeper, gate: SiteGate, trouble: str | None) -> dict[str, object]:
+    state = keeper.state(gate.site)
+    return {
+        "site": gate.site,
+        "ready": trouble is None,
+        "reason": trouble,
+        "credentials_age_seconds": round(time() - state.current.captured_at) if state else None,
+        "breaker": gate.breaker.state(monotonic()),
+        "cooldown_until": gate.cooldown_until,
+        "open_streams": gate.limit.open,
+        "queued": gate.limit.queued,
+    }
 
 
 async def root(_: web.Request) -> web.Response:

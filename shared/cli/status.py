@@ -47,8 +47,9 @@ def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
             names[str(model.get("site")), int(model.get("bot_id") or 0)].append(str(model["id"]))
     except NoGateway:
         return {"base_url": gateway.base_url, "running": False, "ready": False, "reason": "not running"}, {}
-    reason = "" if status == 200 else str(ready.get("reason") or f"HTTP {status}")
-    return {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}, names
+    reason = str(ready.get("reason") or ("" if status == 200 else f"HTTP {status}"))
+    report = {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}
+    return {**report, "sites": ready.get("sites", [])}, names
 
 
 async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:

@@ -15,6 +15,7 @@ def lines(report: Report, now: float) -> Iterator[str]:
     for site in report["sites"]:
         yield ""
         yield click.style(site["site"], bold=True)
+        yield from _health(report["proxy"], site["site"], now)
         yield from _credentials(site, now)
         yield from _bots(site["bots"])
         yield from _visits(site["visits"], now)
@@ -24,7 +25,22 @@ def _proxy(proxy: Report) -> str:
     if not proxy["running"]:
         return f"not running at {proxy['base_url']} (`freeaichat up` starts it)"
     state = click.style("ready", fg="green") if proxy["ready"] else click.style(proxy["reason"], fg="red")
+    if proxy["ready"] and proxy["reason"]:
+        state += click.style(f" (degraded: {proxy['reason']})", fg="yellow")
     return f"{proxy['base_url']}, {state}"
+
+
+def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
+    """What the running proxy has learnt of a site, where that is more than that it is well."""
+    for site in proxy.get("sites", []):
+        if site["site"] != origin:
+            continue
+        if site["breaker"] != "closed":
+            yield f"  circuit breaker: {click.style(site['breaker'].replace('_', ' '), fg='yellow')}"
+        if site["cooldown_until"]:
+            yield f"  quota or rate limit reached; asked last for {text.duration(site['cooldown_until'] - now)}"
+        if site["queued"]:
+            yield f"  {site['open_streams']} streams open, {site['queued']} requests waiting"
 
 
 def _credentials(site: Report, now: float) -> Iterator[str]:

@@ -136,8 +136,8 @@ class Store(Protocol):
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
-        """Note that the site's copy *upstream* holds exactly the history with this digest, and may be continued."""
+    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+        """Note which histories (by digest) the site's copies hold exactly and may be continued, and since when."""
 
     async def take_branch(self, history: str) -> Upstream | None:
         """Take the newest copy that holds this history, if any: each is handed out once, so no two turns share one."""

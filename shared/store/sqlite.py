@@ -145,8 +145,8 @@ class SqliteStore:
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
-        await self._worker.write(sqlite_branches.keep_branch, history, upstream, at)
+    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+        await self._worker.write(sqlite_branches.keep_branches, branches)
 
     async def take_branch(self, history: str) -> Upstream | None:
         return await self._worker.write(sqlite_branches.take_branch, history)

@@ -4,6 +4,7 @@ Each function does what the `Store` method of its name promises, inside a transa
 """
 
 import sqlite3
+from collections.abc import Sequence
 
 from shared.conversations import Upstream
 
@@ -11,9 +12,10 @@ MAX_BRANCHES = 100_000  # a row is some 300 bytes
 PRUNED_AT_ONCE = 1000
 
 
-def keep_branch(connection: sqlite3.Connection, history: str, upstream: Upstream, at: float) -> None:
-    connection.execute(
-        "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)", (history, upstream.model_dump_json(), at)
+def keep_branches(connection: sqlite3.Connection, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    connection.executemany(
+        "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)",
+        [(history, upstream.model_dump_json(), at) for history, upstream, at in branches],
     )
 
 

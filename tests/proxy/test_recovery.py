@@ -168,8 +168,9 @@ async def test_a_challenge_before_admin_ajax_is_named(
 async def test_credentials_that_answered_are_remembered_as_good(proxy: RunningProxy, site: SimulatedSite) -> None:
     await proxy.chat("hi")
 
-    state = await proxy.store.site_state(site.origin)
-    assert state is not None
+    async with asyncio.timeout(5):
+        while not (state := await proxy.store.site_state(site.origin)) or state.last_good is None:
+            await asyncio.sleep(0.01)
     assert state.last_good == state.current
 
 

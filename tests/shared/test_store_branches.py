@@ -1,0 +1,39 @@
+"""What every store promises about the site's copies that clients without a conversation id continue."""
+
+import asyncio
+
+from shared.store import Store
+from tests.shared.samples import upstream
+
+
+async def test_a_copy_is_handed_out_once_the_newest_first(store: Store) -> None:
+    await store.keep_branches([("a", upstream("one"), 1.0), ("b", upstream("other"), 1.0)])
+    await store.keep_branches([("a", upstream("two"), 2.0)])
+
+    assert await store.take_branch("a") == upstream("two")
+    assert await store.take_branch("a") == upstream("one")
+    assert await store.take_branch("a") is None
+    assert await store.take_branch("b") == upstream("other")
+
+
+async def test_no_two_turns_get_the_same_copy(store: Store) -> None:
+    await store.keep_branches([("a", upstream(f"copy-{number}"), float(number)) for number in range(10)])
+
+    taken = await asyncio.gather(*(store.take_branch("a") for _ in range(20)))
+
+    names = [copy.conversation_uuid for copy in taken if copy]
+    assert len(names) == len(set(names)) == 10
+
+
+async def test_copies_that_nobody_continued_for_long_are_dropped(store: Store) -> None:
+    await store.keep_branches([("old", upstream("one"), 1.0), ("new", upstream("two"), 100.0)])
+
+    await store.prune(before=50.0, max_bytes=1000)
+
+    assert await store.take_branch("old") is None
+    assert await store.take_branch("new") == upstream("two")
+
+
+async def test_nothing_to_keep_is_no_fault(store: Store) -> None:
+    await store.keep_branches([])
+    assert await store.take_branch("a") is None
