@@ -43,7 +43,8 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     """The nonce, or None and the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.http import Reply, SiteClient, SiteUnreachable, form_body, visitor_headers
+    from shared.http import Reply, SiteClient, form_body, visitor_headers
+    from shared.reach import SiteUnreachable
 
     content_type, body = form_body(nonce_form())
     headers = {**visitor_headers(credentials), "Content-Type": content_type}

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from time import time
 
 from proxy.conversations import new_item_id
+from proxy.direct import Direct
 from proxy.memory import Memory
 from proxy.protocol.aipkit import SiteTurn
 from proxy.protocol.catalog import Model
@@ -64,6 +65,7 @@ class Answer:
         self._attempts = Attempts()
         self._reply: SiteReply
         self._parts: list[str] = []
+        self.direct: Direct | None = None  # the short way to the client, where there is one
 
     @property
     def conversation_id(self) -> str | None:
@@ -155,8 +157,11 @@ class Answer:
         for build in (self._continue, self._start_anew):
             self._reply = SiteReply(self._upstream, self.site, self._model.bot.id, build, self._attempts)
             begun = False
+            direct = self.direct if self._cutter.is_idle else None
             try:
-                async with aclosing(self._reply.texts(self._request.caller, has_alternative)) as texts:
+                async with aclosing(
+                    self._reply.texts(self._request.caller, has_alternative=has_alternative, direct=direct)
+                ) as texts:
                     async for text in texts:
                         begun = True
                         yield text

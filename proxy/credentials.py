@@ -12,9 +12,10 @@ from time import time
 
 from proxy.protocol.catalog import SiteBots
 from shared.aipkit.nonce import nonce_form, read_nonce
-from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
+from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
+from shared.reach import SiteUnreachable
 from shared.store import StaleWrite, Store, StoreError, StoreUnavailable
 
 NONCE_SECONDS = 15.0  # longest wait for the nonce action

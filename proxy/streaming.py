@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
+from proxy.direct import Direct, Sent
 from proxy.protocol.chat_reply import KEEPALIVE_COMMENT
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.usage import Usage
@@ -86,10 +87,16 @@ class AnswerStream(Generic[Piece, End]):
     """One answer on its way to one client."""
 
     def __init__(
-        self, source: Source[Piece, End], reply: Reply[Piece, End], keepalive: Keepalive, headers: Mapping[str, str]
+        self,
+        source: Source[Piece, End],
+        reply: Reply[Piece, End],
+        keepalive: Keepalive,
+        headers: Mapping[str, str],
+        direct: Direct | None = None,
     ) -> None:
         self._source = source
         self._reply = reply
+        self._direct = direct
         self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": reply.silence, "off": None}[keepalive]
         self._response = web.StreamResponse(headers={**headers, **SSE_HEADERS})
 
@@ -102,6 +109,10 @@ class AnswerStream(Generic[Piece, End]):
                     first.result()  # a failure leaves here, with its own status
                 self._response.headers.update(self._source.headers)
                 with suppress(ClientConnectionResetError):  # the client left; there is nobody to tell
+                    if request.version >= HttpVersion11:
+                        self._response.enable_chunked_encoding()  # what `Direct` writes is framed so
+                    else:
+                        self._direct = None
                     await self._response.prepare(request)
                     await self._write_body(request, first, texts)
                     await self._response.write_eof()
@@ -113,7 +124,7 @@ class AnswerStream(Generic[Piece, End]):
         self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
     ) -> None:
         try:
-            await self._write_texts(first, texts)
+            await self._write_texts(request, first, texts)
             await self._response.write(self._reply.closing(self._source.ending, self._source.usage))
         except ServiceError as error:
             log.warning("answer %s broke off: %s", self._source.id, error.message)
@@ -131,7 +142,9 @@ class AnswerStream(Generic[Piece, End]):
             )
             await self._response.write(self._reply.failure(failure))
 
-    async def _write_texts(self, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]) -> None:
+    async def _write_texts(
+        self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
+    ) -> None:
         write, as_chunk = self._response.write, self._reply.text
         opening = self._reply.opening()
         if not first.done():
@@ -141,9 +154,12 @@ class AnswerStream(Generic[Piece, End]):
             piece = await first
             if begun := opening + (b"" if piece is None else as_chunk(piece)):
                 await write(begun)
+            if self._direct is not None and piece is not None and request.transport is not None:
+                self._direct.open(request.transport)
             async for text in texts:
                 written.set()
-                await write(as_chunk(text))
+                if type(text) is not Sent:
+                    await write(as_chunk(text))
 
     @asynccontextmanager
     async def _filled_silences(self) -> AsyncIterator[asyncio.Event]:
@@ -153,9 +169,11 @@ class AnswerStream(Generic[Piece, End]):
         async def fill(filler: Callable[[], bytes]) -> None:
             while True:
                 await asyncio.sleep(SILENCE_SECONDS)
-                if not written.is_set():
+                if not written.is_set() and not (self._direct and self._direct.has_written):
                     await self._response.write(filler())
                 written.clear()
+                if self._direct is not None:
+                    self._direct.has_written = False
 
         task = asyncio.create_task(fill(self._filler)) if self._filler else None
         try:

@@ -7,21 +7,23 @@ was not made. Never retried: anything after the site may have put the message in
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from time import monotonic
 
 from proxy.credentials import CredentialKeeper, NoCredentials
+from proxy.direct import Direct, Sent
 from proxy.protocol.aipkit import SiteTurn, message_fields, multipart, read_cache_key, read_stream_head, stream_url
 from proxy.protocol.catalog import Model
 from proxy.protocol.encoding import Repair
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.refusals import Kind, SiteRefusal
 from proxy.protocol.reply import ReplyReader
-from proxy.protocol.sse import EventDecoder, EventTooLarge
+from proxy.protocol.sse import EventDecoder, EventTooLarge, ServerEvent
 from proxy.sites import Sites
-from shared.http import SiteClient, SiteTimeout, SiteUnreachable, visitor_headers
+from shared.http import SiteClient, visitor_headers
 from shared.models import Credentials
+from shared.reach import SiteTimeout, SiteUnreachable
 
 MAX_ATTEMPTS = 3  # of one request, on all sites together
 RETRY_SECONDS = 60.0  # after which nothing is tried again
@@ -101,16 +103,26 @@ class Upstream:
             self._double_encodes[used.site] = double_encodes
         self._keeper.mark_good(used)
 
-    async def texts(self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader) -> AsyncGenerator[str, None]:
-        """One attempt: the reply's text as it comes. Raises `SiteRefusal`."""
+    async def texts(
+        self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None
+    ) -> AsyncGenerator[str, None]:
+        """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`."""
         cache_key = await self._store_message(credentials, turn)
-        repair = Repair(self._double_encodes.get(credentials.site))
+        decoder, repair = EventDecoder(), Repair(self._double_encodes.get(credentials.site))
+        if direct is not None:
+            direct.follow(decoder, repair)
         url = stream_url(credentials.ajax_url, turn, credentials.nonce, cache_key)
         try:
-            async with aclosing(self._pieces(url, credentials, reader)) as pieces:
-                async for text in _read_texts(pieces, reader):
-                    if clear := repair.feed(text):
-                        yield clear
+            async with aclosing(self._pieces(url, credentials, reader, direct)) as pieces:
+                async for piece in pieces:
+                    if direct is not None and (sent := direct.drain()):
+                        repair.passed_over(len(sent))
+                        yield Sent(sent)
+                    for text in _read(decoder.feed(piece), reader):
+                        if clear := repair.feed(text):
+                            yield clear
+        except EventTooLarge as error:
+            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
         except SiteRefusal:
             if rest := repair.end():
                 yield rest
@@ -137,11 +149,15 @@ class Upstream:
             raise SiteRefusal(Kind.UNREACHABLE, str(error), logged=False) from error
         return read_cache_key(reply.status, reply.headers, reply.body)
 
-    async def _pieces(self, url: str, credentials: Credentials, reader: ReplyReader) -> AsyncGenerator[bytes, None]:
+    async def _pieces(
+        self, url: str, credentials: Credentials, reader: ReplyReader, direct: Direct | None
+    ) -> AsyncGenerator[bytes, None]:
         """The body of step 2, up to the piece with the end mark."""
         try:
             async with self._client.stream(url, visitor_headers(credentials), idle_timeout=self._idle_timeout) as reply:
                 read_stream_head(reply.status, reply.content_type, reply.headers)
+                if direct is not None:
+                    reply.body.tap = direct.take
                 async for piece in reply.body:
                     yield piece
                     if reader.finished:
@@ -183,7 +199,7 @@ class SiteReply:
         self.turn: SiteTurn
         self.reader = ReplyReader()
 
-    async def texts(self, caller: str, has_alternative: bool) -> AsyncGenerator[str, None]:
+    async def texts(self, caller: str, *, has_alternative: bool, direct: Direct | None) -> AsyncGenerator[str, None]:
         """The reply's text as it comes. Raises `SiteRefusal` or `ServiceError`."""
         async with self._upstream.sites[self._site].enter(self._bot_id, caller):
             self.credentials = await self._upstream.credentials(self._site)
@@ -192,7 +208,8 @@ class SiteReply:
                 self.turn = self._build(self.credentials)
                 self.reader = ReplyReader(self.turn.provider)
                 try:
-                    async with aclosing(self._upstream.texts(self.credentials, self.turn, self.reader)) as texts:
+                    attempt = self._upstream.texts(self.credentials, self.turn, self.reader, direct)
+                    async with aclosing(attempt) as texts:
                         async for text in texts:
                             yield text
                     return
@@ -205,22 +222,16 @@ class SiteReply:
                     log.info("turn refused by %s (%s), mended", self._site, refusal.kind.value)
 
 
-async def _read_texts(pieces: AsyncIterator[bytes], reader: ReplyReader) -> AsyncIterator[str]:
-    """The text in the pieces of an event stream; what came before a failure is not lost."""
-    decoder = EventDecoder()
-    async for piece in pieces:
-        texts: list[str] = []
-        try:
-            for event in decoder.feed(piece):
-                texts.append(reader.read(event))
-        except EventTooLarge as error:
-            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
-        except SiteRefusal:
-            if text := "".join(texts):
-                yield text
-            raise
-        if text := "".join(texts):
-            yield text
+def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
+    """The text of *events*, joined; what came before a failure is given out before it is raised."""
+    texts: list[str] = []
+    try:
+        for event in events:
+            texts.append(reader.read(event))
+    except SiteRefusal:
+        yield "".join(texts)
+        raise
+    yield "".join(texts)
 
 
 class _told_to_client:  # noqa: N801  (reads as a word in a with statement)

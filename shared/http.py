@@ -6,32 +6,27 @@ Cookies go out exactly as they were captured (aiohttp's own jar would quote them
 and every body that is read whole is bounded.
 """
 
-import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from shared import __version__
 from shared.models import Credentials
+from shared.reach import SiteTimeout, SiteUnreachable
+from shared.stream_pool import Streams
+from shared.streams import Body
 
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
-LINGER_SECONDS = 0.1
 LARGE_BODY_BYTES = 1024 * 1024  # a larger body is written piece by piece, so that it does not block the loop
+_STREAM_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
-
-
-class SiteUnreachable(Exception):
-    """No answer came: refused, reset, name not found, TLS failure."""
-
-
-class SiteTimeout(SiteUnreachable):
-    """No answer came in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class StreamReply:
     status: int
     content_type: str
     headers: Mapping[str, str]
-    body: AsyncIterator[bytes]
+    body: Body
 
 
 def visitor_headers(credentials: Credentials) -> dict[str, str]:
@@ -74,6 +69,7 @@ class SiteClient:
         """*limit*: connections open at once, 0 for no limit of its own."""
         self._limit = limit
         self._session: aiohttp.ClientSession
+        self._streams: Streams
 
     async def __aenter__(self) -> "SiteClient":
         self._session = aiohttp.ClientSession(
@@ -82,9 +78,11 @@ class SiteClient:
             headers={"Accept-Encoding": "identity"},  # a compressed event stream would arrive in lumps
             auto_decompress=False,
         )
+        self._streams = Streams(connect_timeout=CONNECT_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._streams.close()
         await self._session.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
@@ -112,32 +110,26 @@ class SiteClient:
 
     @asynccontextmanager
     async def stream(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> AsyncIterator[StreamReply]:
-        """Get *url* and hand out the body as it comes; leaving the context drops the connection.
+        """Get *url* and hand out the body as it comes; leaving the context drops the connection, or keeps it for the
+        next stream if the body's end comes in a moment.
 
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=idle_timeout)
         with _translated():
-            answer = await self._session.get(
-                URL(url, encoded=True), headers=headers, allow_redirects=False, timeout=timeout
+            head, body, connection = await self._streams.get(
+                url, {**_STREAM_HEADERS, **headers}, idle_timeout=idle_timeout
             )
         try:
-            yield StreamReply(answer.status, answer.content_type, answer.headers, _pieces(answer))
-            await _read_to_end(answer)
-        finally:
-            answer.close()  # does nothing to a connection that went back to the pool
+            content_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+            yield StreamReply(head.status, content_type, CIMultiDict(head.headers), body)
+        except BaseException:
+            connection.drop(body)
+            raise
+        connection.leave(body)
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body and len(body) >= LARGE_BODY_BYTES else body
-
-
-async def _read_to_end(answer: aiohttp.ClientResponse) -> None:
-    """Let the last bytes of the framing come in, so that the connection can be kept; not longer than a moment."""
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await answer.content.readany():
-                pass
 
 
 async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
@@ -150,12 +142,6 @@ async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(content[:MAX_REPLY_BYTES])
 
 
-async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    with _translated():
-        async for piece in answer.content.iter_any():
-            yield piece
-
-
 class _translated:  # noqa: N801  (reads as a word in a with statement)
     """Turns aiohttp's many exceptions into our two. The texts hold no URL: it may carry a nonce."""
 
@@ -163,6 +149,8 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, SiteUnreachable):
+            return
         if isinstance(error, TimeoutError):
             raise SiteTimeout("the site did not answer in time") from error
         if isinstance(error, aiohttp.ClientError | OSError):

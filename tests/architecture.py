@@ -26,7 +26,7 @@ HOMES = {  # the only places that may import or use these names
     "os.getenv": (),
 }
 # Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
-PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError")
+PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
 PURE = ("proxy/protocol/", "shared/aipkit/")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),

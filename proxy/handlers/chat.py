@@ -8,6 +8,7 @@ from aiohttp import web
 
 from proxy.answer import Answer
 from proxy.choices import Choices
+from proxy.direct import Direct
 from proxy.keys import CHAT, PICTURES
 from proxy.protocol.chat_choices import ChoicesReply
 from proxy.protocol.chat_reply import ChatReply
@@ -24,7 +25,10 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     answers = [await request.app[CHAT].answer(chat) for _ in range(chat.choices)]
     replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]
     if len(answers) == 1:
-        return await send(request, answers[0], replies[0], stream=chat.stream, headers=headers)
+        answers[0].direct = Direct(*replies[0].around_text) if chat.stream else None
+        return await send(
+            request, answers[0], replies[0], stream=chat.stream, headers=headers, direct=answers[0].direct
+        )
     return await send(request, Choices(answers), ChoicesReply(replies), stream=chat.stream, headers=headers)
 
 

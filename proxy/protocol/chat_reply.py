@@ -98,6 +98,11 @@ class ChatReply:
         """One chunk of text."""
         return self._before + b'"content":' + orjson.dumps(text) + self._after
 
+    @property
+    def around_text(self) -> tuple[bytes, bytes]:
+        """What stands before and after the JSON string of a text in its chunk."""
+        return self._before + b'"content":', self._after
+
     def silence(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
         return self.text("")

@@ -64,6 +64,20 @@ class Repair:
         self._points = 0
         self._suspicious = 0  # characters in sequences
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is decided that nothing is changed."""
+        return self._passing
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held, and nothing is decided."""
+        return not self._held and self.verdict is None and not self._passing
+
+    def passed_over(self, count: int) -> None:
+        """So many characters of ASCII text went out without being fed."""
+        self._sent += count
+
     def feed(self, text: str) -> str:
         """What may be given out after *text*; possibly nothing yet."""
         if self._passing:

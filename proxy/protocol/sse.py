@@ -46,6 +46,14 @@ class EventDecoder:
         """Whether part of an event (comments are none) is still waiting for its end."""
         return any(line and not line.startswith(b":") for line in self._pending.split(b"\n"))
 
+    def take_back(self) -> bytes:
+        """What was held of an unfinished event, and is not held any more."""
+        if not self._pending:
+            return b""
+        held = bytes(self._pending)
+        self._pending.clear()
+        return held
+
     def feed(self, data: bytes) -> list[ServerEvent]:
         """The events that *data* completes. Raises `EventTooLarge`."""
         if self._after_cr or b"\r" in data:

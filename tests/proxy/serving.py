@@ -37,22 +37,32 @@ async def serving(
     """A proxy process that answers on *port*; killed at the end if it still runs."""
     await fill_store(data_dir, site)
     variables = environment(data_dir, FREEAICHAT_SITES=site.url, FREEAICHAT_PORT=str(port), **settings)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy"), env=variables, stderr=asyncio.subprocess.PIPE
-    )
+    before = starts(data_dir)
+    with log_of(data_dir).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "proxy"), env=variables, stderr=log)
     try:
-        await asyncio.wait_for(_listening(process), 30)
+        await asyncio.wait_for(_listening(process, data_dir, before), 30)
         yield process
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process) -> None:
-    assert process.stderr is not None
-    while b"listening on" not in (line := await process.stderr.readline()):
-        assert line, "the proxy ended before it listened"
+def log_of(data_dir: Path) -> Path:
+    """Where the proxies of *data_dir* write their logs."""
+    return data_dir / "proxy.log"
+
+
+async def _listening(process: asyncio.subprocess.Process, data_dir: Path, before: int) -> None:
+    while starts(data_dir) == before:
+        assert process.returncode is None, log_of(data_dir).read_text()
+        await asyncio.sleep(0.02)
+
+
+def starts(data_dir: Path) -> int:
+    """How many proxies of *data_dir* have begun to listen."""
+    return log_of(data_dir).read_text().count("listening on") if log_of(data_dir).exists() else 0
 
 
 async def ask(http: aiohttp.ClientSession, port: int, text: str, *, stream: bool = True) -> tuple[int, str]:

@@ -8,8 +8,9 @@ from urllib.parse import urljoin, urlsplit
 from shared.aipkit.page import read_configs
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.http import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient, SiteUnreachable
+from shared.http import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
 from shared.parsing import Site
+from shared.reach import SiteUnreachable
 
 PAGE_SECONDS = 20.0
 MAX_REDIRECTS = 3

@@ -4,8 +4,9 @@ from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.status import without_password
-from shared.http import SiteClient, SiteUnreachable, form_body, visitor_headers
+from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials
+from shared.reach import SiteUnreachable
 from shared.settings import Settings
 from shared.store import StoreError, open_store
 from shared.store.schema import MIGRATIONS

@@ -1,0 +1,125 @@
+"""The short way for text: from the site's socket to the client's, without a task in between.
+
+A reply's first text, its end and everything unusual take the plain way, through generators that decode, repair, cut
+and write. Between them lie hundreds of small events that all look alike; those are rewritten as bytes here, in the
+very call that the socket's data arrives with. What makes that safe:
+
+1. The plain way is empty: its reader waits for the next piece, so all that came before has been written. (`Body`
+   calls a tap only then; the unfinished event that the decoder holds is taken back first.)
+2. Only whole events are taken, and only such as the plain way would pass on unchanged: valid deltas, valid UTF-8, no
+   half surrogate, nothing that the repair of double encoding would have to look at.
+3. A delta's JSON string is JSON for the client too: the bytes around it are exchanged, the string stays as it is.
+4. What was taken is kept, and given to the plain way as `Sent` text before anything that follows.
+5. Where the client is slow (its socket holds unsent bytes) nothing is taken: the plain way waits for the client, and
+   the site with it.
+"""
+
+import re
+from asyncio import Transport
+
+import orjson
+
+from proxy.protocol.encoding import Repair
+from proxy.protocol.sse import EventDecoder
+
+MAX_TAIL_BYTES = 64 * 1024  # of an unfinished event; a larger one is the plain way's business
+
+_BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
+_BETWEEN = _AFTER + _BEFORE
+# The inside of a JSON string. `_ANY`: all of it. `_CLEAR`: without the letters U+00C0 to U+00FF, raw (lead byte C3) or
+# escaped, with which all double-encoded text begins.
+_SIMPLE = rb'\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
+_ANY = re.compile(
+    rb'(?:data: \{"delta":"(?:[^"\\\x00-\x1f]++|' + _SIMPLE + rb'|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*+"\}\n\n)++'
+)
+_CLEAR = re.compile(
+    rb'(?:data: \{"delta":"(?:[^"\\\x00-\x1f\xc3]++|'
+    + _SIMPLE
+    + rb'|\\u(?![dD][89a-fA-F]|00[c-fC-F])[0-9a-fA-F]{4})*+"\}\n\n)++'
+)
+
+
+class Sent(str):
+    """Text that the client has got already."""
+
+    __slots__ = ()
+
+
+class Direct:
+    """The short way of one answer. *before* and *after*: what stands around a text's JSON string for the client."""
+
+    def __init__(self, before: bytes, after: bytes) -> None:
+        self.has_written = False  # for whoever fills silences: something went out since it was set to False
+        self._before, self._after = before, after
+        self._transport: Transport | None = None
+        self._decoder: EventDecoder
+        self._repair: Repair
+        self._tail = b""
+        self._taken: list[bytes] = []
+
+    def open(self, transport: Transport) -> None:
+        """From now on the client's response is under way, in chunks, on *transport*."""
+        self._transport = transport
+
+    def follow(self, decoder: EventDecoder, repair: Repair) -> None:
+        """Work for the attempt whose plain way uses these."""
+        self._decoder, self._repair = decoder, repair
+        self._tail = b""
+
+    def drain(self) -> str:
+        """The text that was sent since the last call."""
+        if not self._taken:
+            return ""
+        strings = b"".join(self._taken)[len(_BEFORE) : -len(_AFTER)].replace(_BETWEEN, b",")
+        self._taken.clear()
+        return "".join(orjson.loads(b"[" + strings + b"]"))
+
+    def take(self, data: bytes) -> bytes:
+        """Send what can be sent of *data* (a tap of `Body`); what is left goes the plain way."""
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        transport = self._transport
+        if transport is None or transport.get_write_buffer_size() or transport.is_closing():
+            return data
+        if held := self._decoder.take_back():
+            data = held + data
+        end = data.rfind(b"\n\n") + 2
+        events = data[:end] if 1 < end < len(data) else data
+        if end < 2 or not self._is_plain(events):
+            return self._keep(data) if end < 2 else data
+        self._tail = data[end:]
+        self._taken.append(events)
+        chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
+        transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        self.has_written = True
+        return b""
+
+    def _keep(self, data: bytes) -> bytes:
+        """Hold the beginning of an event back, if it looks like one of a delta."""
+        if len(data) <= MAX_TAIL_BYTES and (data.startswith(_BEFORE) or _BEFORE.startswith(data)):
+            self._tail = data
+            return b""
+        return data
+
+    def _is_plain(self, events: bytes) -> bool:
+        if self._repair.is_passing:
+            return _ANY.fullmatch(events) is not None and _is_utf8(events)
+        if not self._repair.is_empty or _CLEAR.fullmatch(events) is None or not _is_utf8(events):
+            return False
+        if not events.isascii() or b"\\u" in events:
+            # Other letters prove the reply clean; the repair gives such text back unchanged, and remembers.
+            strings = events[len(_BEFORE) : -len(_AFTER)].replace(_BETWEEN, b",")
+            text = "".join(orjson.loads(b"[" + strings + b"]"))
+            return self._repair.feed(text) == text
+        return True
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,186 @@
+"""HTTP/1.1 messages as plain values: a request's bytes, a response's head, and the framing of its body (RFC 9112).
+
+Pure, and strict where leniency would let bytes of one message pass for another: whatever breaks the grammar raises
+`BadResponse`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_LINE_BYTES = 8 * 1024  # of a chunk's size line, or of all trailers together
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_DIGITS = re.compile(r"[0-9]{1,18}")
+
+
+class BadResponse(ValueError):
+    """What came is no HTTP/1.1 response, or breaks its framing."""
+
+
+class Framing(Protocol):
+    """Where a body ends."""
+
+    finished: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's bytes in *data*. Raises `BadResponse`."""
+
+    def end(self) -> None:
+        """The connection has ended. Raises `BadResponse` if the body has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers; names in lower case, repeated ones joined with commas."""
+
+    status: int
+    headers: Mapping[str, str]
+    keeps_alive: bool
+
+    def framing(self) -> Framing:
+        """How the body that follows is framed. Raises `BadResponse`."""
+        coding = self.headers.get("transfer-encoding")
+        if coding is not None:
+            if coding.lower() != "chunked":
+                raise BadResponse(f"transfer coding {coding[:40]!r}")
+            return Chunked()
+        length = self.headers.get("content-length")
+        if self.status in {204, 304}:
+            return Sized(0)
+        if length is None:
+            return UntilEnd()
+        if not _DIGITS.fullmatch(length):
+            raise BadResponse("the length of the body is no number")
+        return Sized(int(length))
+
+
+def get_request(path: str, host: str, headers: Mapping[str, str]) -> bytes:
+    """A GET request. Raises ValueError for a value that would break out of its line."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        raise ValueError("a header holds a line break")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+
+
+def parse_head(data: bytes) -> Head:
+    """The head in *data*, which holds all of it without the empty line at its end. Raises `BadResponse`."""
+    first, *lines = data.split(b"\r\n")
+    status = _STATUS_LINE.fullmatch(first)
+    if status is None:
+        raise BadResponse("no status line")
+    headers: dict[str, str] = {}
+    for line in lines:
+        field = _FIELD.fullmatch(line)
+        if field is None:
+            raise BadResponse("a header line is malformed")
+        name, value = field[1].decode("ascii").lower(), field[2].decode("utf-8", "replace")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    options = {option.strip() for option in headers.get("connection", "").lower().split(",")}
+    keeps_alive = "close" not in options and (status[1] == b"1" or "keep-alive" in options)
+    return Head(int(status[2]), headers, keeps_alive)
+
+
+class Sized:
+    """A body of known length."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.finished = length == 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's bytes in *data*."""
+        if len(data) > self._left:
+            raise BadResponse("there is more than the body's length")
+        self._left -= len(data)
+        self.finished = self._left == 0
+        return data
+
+    def end(self) -> None:
+        """The connection has ended."""
+        if not self.finished:
+            raise BadResponse("the body ended early")
+
+
+class UntilEnd:
+    """A body that ends with the connection."""
+
+    finished = False
+
+    def feed(self, data: bytes) -> bytes:
+        """All of *data*."""
+        return data
+
+    def end(self) -> None:
+        """The connection has ended, and with it the body."""
+
+
+class Chunked:
+    """A body in chunks; trailers are passed over."""
+
+    def __init__(self) -> None:
+        self._held = b""  # an unfinished size line, the end of a chunk, or trailers
+        self._left = 0  # bytes of the current chunk that are still to come
+        self._in_chunk = False  # its line end is still to come too
+        self._in_trailers = False
+        self.finished = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's bytes in *data*. Raises `BadResponse`."""
+        if not (self._held or self._in_chunk or self._in_trailers or self.finished):
+            # The usual shape: one whole chunk, which holds one event (PROTOCOL 5).
+            end = data.find(b"\r\n", 0, 18)
+            size = _CHUNK_SIZE.fullmatch(data, 0, end) if end > 0 else None
+            if size and len(data) == (length := int(size[1], 16)) + end + 4 and length and data.endswith(b"\r\n"):
+                return data[end + 2 : -2]
+        return self._feed(data)
+
+    def end(self) -> None:
+        """The connection has ended."""
+        if not self.finished:
+            raise BadResponse("the body ended early")
+
+    def _feed(self, data: bytes) -> bytes:
+        data, self._held = self._held + data, b""
+        parts: list[bytes] = []
+        at = 0
+        while at < len(data):
+            if self.finished:
+                raise BadResponse("there is more after the last chunk")
+            if self._left:
+                part = data[at : at + self._left]
+                parts.append(part)
+                self._left -= len(part)
+                at += len(part)
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                self._hold(data[at:])
+                break
+            self._take_line(data, at, end)
+            at = end + 2
+        return b"".join(parts)
+
+    def _take_line(self, data: bytes, at: int, end: int) -> None:
+        """What stands in a line between chunks: the end of one, the size of the next, or a trailer."""
+        if self._in_chunk:
+            if end != at:
+                raise BadResponse("a chunk is longer than its size")
+            self._in_chunk = False
+        elif self._in_trailers:
+            self.finished = end == at
+        else:
+            size = _CHUNK_SIZE.fullmatch(data, at, end)
+            if size is None:
+                raise BadResponse("a chunk's size is no number")
+            self._left = int(size[1], 16)
+            self._in_chunk, self._in_trailers = self._left > 0, self._left == 0
+
+    def _hold(self, rest: bytes) -> None:
+        if len(rest) > MAX_LINE_BYTES or (self._in_chunk and rest != b"\r"):
+            raise BadResponse("a chunk is malformed")
+        self._held = rest

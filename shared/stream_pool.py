@@ -1,0 +1,99 @@
+"""Connections for event streams, made when they are needed and kept for the next request to the same site."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from yarl import URL
+
+from shared.http1 import Head, get_request
+from shared.reach import SiteTimeout, SiteUnreachable
+from shared.streams import Body, Connection
+
+MAX_IDLE = 256  # connections kept for each site
+IDLE_SECONDS = 30.0
+
+
+class Streams:
+    """Connections to all sites, kept for the next request."""
+
+    def __init__(self, *, connect_timeout: float) -> None:
+        """*connect_timeout*: seconds for name look-up, connecting and TLS together."""
+        self._connect_timeout = connect_timeout
+        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._open: set[Connection] = set()
+        self._tls: ssl.SSLContext | None = None
+
+    async def get(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> tuple[Head, Body, Connection]:
+        """Ask for *url*. Raises `SiteUnreachable`, and OSError where no connection can be made.
+
+        A kept connection that the other side closed at the same moment is tried again on a fresh one.
+        """
+        parts = URL(url, encoded=True)
+        host = parts.host_port_subcomponent or ""
+        request = get_request(parts.raw_path_qs, host, headers)
+        while True:
+            connection = await self._connection(parts)
+            try:
+                head, body = await connection.get(request, idle_timeout=idle_timeout)
+            except SiteTimeout:
+                raise
+            except SiteUnreachable:
+                if connection.is_reused:
+                    continue
+                raise
+            return head, body, connection
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # their transports end in the loop's next round
+
+    async def _connection(self, url: URL) -> Connection:
+        key = (url.scheme, url.raw_host or "", url.port or 0)
+        idle = self._idle.setdefault(key, [])
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable:
+                connection.is_reused = True
+                return connection
+        return await self._connect(key)
+
+    async def _connect(self, key: tuple[str, str, int]) -> Connection:
+        scheme, host, port = key
+        if scheme == "https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+
+        def keep(connection: Connection) -> None:
+            idle = self._idle.setdefault(key, [])
+            if len(idle) < MAX_IDLE:
+                connection.rest(IDLE_SECONDS)
+                idle.append(connection)
+            else:
+                connection.abort()
+
+        async with asyncio.timeout(self._connect_timeout):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: _Counted(keep, self._open, self._idle.setdefault(key, [])),
+                host,
+                port,
+                ssl=self._tls if scheme == "https" else None,
+            )
+        return connection
+
+
+class _Counted(Connection):
+    """A connection that knows where it is listed, and leaves those lists when it is gone."""
+
+    def __init__(self, free: Callable[[Connection], None], everything: set[Connection], idle: list[Connection]) -> None:
+        super().__init__(free)
+        self._everything, self._idle_list = everything, idle
+        everything.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._everything.discard(self)
+        with suppress(ValueError):
+            self._idle_list.remove(self)

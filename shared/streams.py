@@ -1,0 +1,235 @@
+"""Event streams over connections of our own: bytes go from the socket to their reader without a task in between.
+
+This is the hot path of the proxy: one event of a site is one small piece of data, and everything done for a piece is
+done for every token. A reader that is waiting for the next piece may leave a *tap* that looks at it first.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from shared.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
+from shared.reach import SiteTimeout, SiteUnreachable
+
+MAX_AHEAD_BYTES = 256 * 1024  # read from the socket and not by the reader; more stays in the kernel
+LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
+
+Tap = Callable[[bytes], bytes]  # takes what it can use of a piece, and returns what the reader is to get
+
+
+class Body:
+    """The body of one response. Iterate to read it; it raises `SiteUnreachable` where it breaks off."""
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self.tap: Tap | None = None  # used only while the reader waits and has read everything before
+        self._pause, self._resume = pause, resume
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+        self._has_ended = False
+
+    def __aiter__(self) -> "Body":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._has_ended:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if self._size > MAX_AHEAD_BYTES:
+            self._resume()
+        self._size = 0
+        return piece
+
+    def deliver(self, data: bytes) -> None:
+        """Hand *data* to the tap, and what it leaves to the reader."""
+        if self.tap is not None and self._waiter is not None and not self._pieces:
+            data = self.tap(data)
+            if not data:
+                return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > MAX_AHEAD_BYTES:
+            self._pause()
+        self._wake()
+
+    def end(self, error: Exception | None = None) -> None:
+        """There is no more; *error* says why if that is too early."""
+        self._has_ended, self._error = True, error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Connection(asyncio.Protocol):
+    """One connection, with at most one request under way."""
+
+    def __init__(self, free: Callable[["Connection"], None]) -> None:
+        """*free* is called when the connection may be used for another request."""
+        self._loop = asyncio.get_running_loop()
+        self._free = free
+        self._transport: asyncio.Transport
+        self._head_bytes = bytearray()
+        self._head: asyncio.Future[Head] | None = None
+        self._framing: Framing | None = None
+        self._body = Body(lambda: None, lambda: None)
+        self._heard_at = 0.0
+        self._idle_timeout = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._keeps_alive = False
+        self._is_lost = False
+        self.is_reused = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent."""
+        return not self._is_lost and not self._transport.is_closing()
+
+    async def get(self, request: bytes, *, idle_timeout: float) -> tuple[Head, Body]:
+        """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
+        self._head_bytes.clear()
+        self._framing = None
+        self._head = head = self._loop.create_future()
+        self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
+        self._idle_timeout, self._heard_at = idle_timeout, self._loop.time()
+        self._set_timer(idle_timeout)
+        self._transport.write(request)
+        try:
+            # By the time this goes on, the whole body may have come and another request have the connection.
+            return await head, body
+        except BaseException:
+            self.abort()
+            raise
+
+    def leave(self, body: Body) -> None:
+        """The reader of *body* has all it wants: its end may still come, for a moment, so that the connection is kept.
+
+        A body that has ended no longer has the connection: another request may be under way on it.
+        """
+        if self._body is body and self._framing is not None and not self._framing.finished:
+            self._body = Body(lambda: None, lambda: None)
+            self._transport.resume_reading()
+            self._idle_timeout = 0.0  # from now on the timer ends it
+            self._set_timer(LINGER_SECONDS)
+
+    def drop(self, body: Body) -> None:
+        """The reader of *body* wants no more of it: the other side is to notice at once."""
+        if self._body is body and self._framing is not None and not self._framing.finished:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._set_timer(None)
+        self._transport.abort()
+
+    def rest(self, seconds: float) -> None:
+        """Close after so long, unless it is used again."""
+        self._idle_timeout = 0.0
+        self._set_timer(seconds)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
+
+    def data_received(self, data: bytes) -> None:
+        if self._framing is None:
+            self._read_head(data)
+            return
+        self._heard_at = self._loop.time()
+        try:
+            payload = self._framing.feed(data)
+        except BadResponse as error:
+            self._fail(SiteUnreachable(str(error)))
+            return
+        if payload:
+            self._body.deliver(payload)
+        if self._framing.finished:
+            self._finish()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_lost = True
+        self._set_timer(None)
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(SiteUnreachable(f"closed without an answer ({_name(error)})"))
+        elif self._framing is not None and not self._framing.finished:
+            try:
+                self._framing.end()
+            except BadResponse as broken:
+                self._body.end(SiteUnreachable(f"{broken} ({_name(error)})"))
+            else:
+                self._body.end(SiteUnreachable(_name(error)) if error else None)
+
+    def _read_head(self, data: bytes) -> None:
+        if self._head is None or self._head.done():
+            self._transport.abort()  # nobody asked
+            return
+        self._heard_at = self._loop.time()
+        self._head_bytes += data
+        end = self._head_bytes.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._head_bytes) > MAX_HEAD_BYTES:
+                self._fail(SiteUnreachable("the response's head is too large"))
+            return
+        try:
+            head = parse_head(bytes(self._head_bytes[:end]))
+            if head.status < 200:  # an interim response; the real one follows
+                rest = bytes(self._head_bytes[end + 4 :])
+                self._head_bytes.clear()
+                if rest:
+                    self._read_head(rest)
+                return
+            self._framing = head.framing()
+        except BadResponse as error:
+            self._fail(SiteUnreachable(str(error)))
+            return
+        self._keeps_alive = head.keeps_alive
+        rest = bytes(self._head_bytes[end + 4 :])
+        self._head.set_result(head)
+        if rest:
+            self.data_received(rest)
+        elif self._framing.finished:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._set_timer(None)
+        self._body.end()
+        self._transport.resume_reading()
+        if self._keeps_alive and self.is_usable:
+            self._free(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, error: SiteUnreachable) -> None:
+        self._set_timer(None)
+        self._keeps_alive = False
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(error)
+        self._body.end(error)
+        self._transport.abort()
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """The timer: not set anew for each piece, so it looks how long ago the last one came."""
+        left = self._heard_at + self._idle_timeout - self._loop.time()
+        if self._idle_timeout and left > 0:
+            self._set_timer(left)
+        else:
+            self._fail(SiteTimeout("nothing came for too long"))
+
+
+def _name(error: Exception | None) -> str:
+    return type(error).__name__ if error is not None else "the other side closed it"
