@@ -18,6 +18,7 @@ HOMES = {  # the only places that may import or use these names
     "apscheduler": ("harvester/schedule.py",),
     "aiohttp": ("shared/http.py", "shared/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),
+    "redis": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
         *("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/cli/"),

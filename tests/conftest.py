@@ -4,9 +4,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.redis_server import RedisServer, running_redis
 
 LOCAL_NAMES = ("localhost", "")
 ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
@@ -60,8 +63,34 @@ def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def free_port() -> int:
+def a_free_port() -> int:
     """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    return a_free_port()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis for all tests that only use it."""
+    with running_redis(tmp_path_factory.mktemp("redis"), a_free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """An empty Redis that must not be stopped or paused."""
+    shared_redis.command("FLUSHALL")
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path, free_port: int) -> Iterator[RedisServer]:
+    """An empty Redis of the test's own that keeps what it is told over its restarts, to do with as one pleases."""
+    with running_redis(tmp_path / "redis", free_port, "--appendonly", "yes", "--appendfsync", "always") as server:
+        yield server

@@ -53,6 +53,7 @@ NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
     program("openssl", "openssl"),
+    program("redis-server", "redis-server"),
 )
 
 

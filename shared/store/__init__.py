@@ -1,8 +1,8 @@
 """The store: the one place where the harvester and the proxy meet.
 
-`Store` is the protocol; `sqlite.py` is the default behind it. All methods may raise
-`StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew`
-and leaves the file as it was.
+`Store` is the protocol; behind it are `sqlite.py`, the default, and `redis.py`, for several machines. All methods may
+raise `StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and leaves what it
+found as it was.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -74,9 +74,10 @@ class Store(Protocol):
         """The ask that stands for *site*, if any."""
 
     async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
-        """Claim the next visit of *site* for *holder*, for at most *ttl* seconds.
+        """Claim the next visit of *site* for *holder*, for at most *ttl* seconds from *at*, which is now.
 
-        False while another holder's claim stands: two never visit one site at once.
+        False while another holder's claim stands: two never visit one site at once. A store that several machines
+        share goes by its own clock, not by *at*.
         """
 
     async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
@@ -157,11 +158,26 @@ class Store(Protocol):
         """
 
 
-def open_store(url: str) -> AbstractAsyncContextManager[Store]:
-    """Open the store named by *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`."""
+def is_redis(url: str) -> bool:
+    """Whether *url* names a store in a server that speaks Redis's protocol."""
+    return url.startswith(("redis://", "rediss://", "unix://"))
+
+
+def open_store(url: str, *, patience: float = 0.0) -> AbstractAsyncContextManager[Store]:
+    """Open the store named by *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or the URL of a Redis
+    server (`redis://`, `rediss://`, `unix://`).
+
+    *patience*: seconds a server that cannot be used yet is waited for; it may still be starting.
+    """
     if url.startswith("sqlite:///"):
         from shared.store.sqlite import open_sqlite
 
         return open_sqlite(url.removeprefix("sqlite:///"))
+    if is_redis(url):
+        from shared.store.redis import open_redis
+
+        return open_redis(url, patience=patience)
     scheme = url.partition("://")[0]
-    raise StoreError(f"FREEAICHAT_STORE: {scheme}:// is not a store this version knows; use sqlite:///path")
+    raise StoreError(
+        f"FREEAICHAT_STORE: {scheme}:// is not a store this version knows; use sqlite:///path or redis://host"
+    )

@@ -19,7 +19,7 @@ from shared.store import (
     sqlite_notes,
     sqlite_visits,
 )
-from shared.store.changes import Changes
+from shared.store.changes import PolledChanges
 from shared.store.sqlite_worker import Worker
 
 BUSY_SECONDS = 10.0  # longest wait for another process's write; each takes milliseconds
@@ -53,7 +53,7 @@ class SqliteStore:
         self._worker = Worker(
             path.resolve(), busy_timeout=busy_timeout, max_pages=max_pages, on_change=self._announce_change
         )
-        self._changes = Changes(self._worker.version, seconds=POLL_SECONDS)
+        self._changes = PolledChanges(self._worker.version, seconds=POLL_SECONDS)
 
     async def open(self) -> None:
         """Open the file now, so that its faults show at once."""

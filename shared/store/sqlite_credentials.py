@@ -3,12 +3,11 @@
 Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
 """
 
-import json
 import sqlite3
 
-from shared.models import Bot, Capture, Credentials, SiteState
-from shared.store import StaleWrite, StoreCorrupt
-from shared.store.documents import dump, load
+from shared.models import Capture, Credentials, SiteState
+from shared.store import StaleWrite
+from shared.store.documents import dump, dump_bots, load, load_bots, renewed
 
 
 def site_state(connection: sqlite3.Connection, site: str) -> SiteState | None:
@@ -18,7 +17,7 @@ def site_state(connection: sqlite3.Connection, site: str) -> SiteState | None:
     return SiteState(
         current=load(Credentials, row["current"]),
         last_good=load(Credentials, row["last_good"]) if row["last_good"] is not None else None,
-        bots=_load_bots(row["bots"]),
+        bots=load_bots(row["bots"]),
     )
 
 
@@ -30,7 +29,7 @@ def save_capture(connection: sqlite3.Connection, capture: Capture, base: int) ->
         "INSERT INTO sites (site, generation, current, bots, identity) VALUES (?, ?, ?, ?, ?) ON CONFLICT (site) "
         "DO UPDATE SET generation = excluded.generation, current = excluded.current, bots = excluded.bots, "
         "identity = excluded.identity",
-        (site, credentials.generation, dump(credentials), _dump_bots(capture.bots), capture.identity),
+        (site, credentials.generation, dump(credentials), dump_bots(capture.bots), capture.identity),
     )
     return credentials
 
@@ -39,12 +38,7 @@ def save_nonce(connection: sqlite3.Connection, site: str, nonce: str, checked_at
     current = _require_current(connection, site, base)
     if current is None:
         raise StaleWrite(None)
-    if nonce == current.nonce:
-        credentials = current.model_copy(update={"nonce_checked_at": max(checked_at, current.nonce_checked_at)})
-    else:
-        credentials = current.model_copy(
-            update={"nonce": nonce, "nonce_checked_at": checked_at, "source": "renewal", "generation": base + 1}
-        )
+    credentials = renewed(current, nonce, checked_at)
     document = dump(credentials)
     connection.execute(
         "UPDATE sites SET generation = ?, current = ?, "
@@ -83,14 +77,3 @@ def _require_current(connection: sqlite3.Connection, site: str, base: int) -> Cr
     if (0 if row is None else row["generation"]) != base:
         raise StaleWrite(current)
     return current
-
-
-def _dump_bots(bots: tuple[Bot, ...]) -> str:
-    return json.dumps([bot.model_dump() for bot in bots], separators=(",", ":"))
-
-
-def _load_bots(text: str) -> tuple[Bot, ...]:
-    try:
-        return tuple(Bot.model_validate(bot) for bot in json.loads(text))
-    except (ValueError, TypeError):
-        raise StoreCorrupt("the store is damaged: the bots in it cannot be read") from None

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from shared.store import Store, open_store
+from tests.redis_server import RedisServer
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store that several processes may open."""
-    backends = {"sqlite": f"sqlite:///{tmp_path}/data/store.db"}
-    return backends[request.param]
+    """The URL of an empty store that several processes may open; with a digit after it, of another one."""
+    if request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        return server.url
+    return f"sqlite:///{tmp_path}/data/store.db"
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""The store in Redis (7 or later) or Valkey, which proxies and harvesters on any machines share.
+
+What Redis was told is kept as well as Redis keeps it: over its restarts with `appendonly yes`. Nothing here may be
+evicted: `maxmemory-policy noeviction`, which is the default.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from shared.conversations import Conversation, TurnResult, Upstream
+from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.store import (
+    Store,
+    StoreUnavailable,
+    redis_branches,
+    redis_conversations,
+    redis_credentials,
+    redis_notes,
+    redis_turns,
+    redis_visits,
+)
+from shared.store.redis_changes import PublishedChanges
+from shared.store.redis_server import Script, Server
+
+OPENING_PAUSE = 0.5
+
+_OPEN = Script("return 1", is_repeatable=True)
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_redis(url: str, *, patience: float = 0.0) -> AsyncIterator[Store]:
+    """Open the store in the Redis at *url*: `redis://`, `rediss://` (TLS) or `unix://`.
+
+    *patience*: seconds a server that cannot be used yet is waited for. Raises `StoreUnavailable`, `StoreCorrupt` and
+    `StoreTooNew`, and StoreError for an URL that makes no sense.
+    """
+    store = RedisStore(url)
+    try:
+        await store.open(patience)
+        yield store
+    finally:
+        await store.close()
+
+
+class RedisStore:
+    """`shared.store.Store` on Redis: every method is one script, but for those that say otherwise."""
+
+    def __init__(self, url: str) -> None:
+        self._server = Server(url)
+        self._changes = PublishedChanges(self._server)
+
+    async def open(self, patience: float) -> None:
+        """See that the store can be used, and mark it as ours."""
+        deadline, told = monotonic() + patience, ""
+        while True:
+            try:
+                await self._server.run(_OPEN)
+                return
+            except StoreUnavailable as error:
+                if monotonic() >= deadline:
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("waiting up to %.0f s: %s", patience, told)
+            await asyncio.sleep(OPENING_PAUSE)
+
+    async def close(self) -> None:
+        """End watching, wait for running calls and close the connections."""
+        await self._changes.close()
+        await self._server.close()
+
+    # Credentials ------------------------------------------------------------------------------
+
+    async def site_state(self, site: str) -> SiteState | None:
+        return await redis_credentials.site_state(self._server, site)
+
+    async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
+        return await redis_credentials.save_capture(self._server, capture, base)
+
+    async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
+        """Read, then replaced only if it is what was read."""
+        return await redis_credentials.save_nonce(self._server, site, nonce, checked_at, base)
+
+    async def mark_good(self, site: str, generation: int) -> None:
+        await redis_credentials.mark_good(self._server, site, generation)
+
+    async def identity(self, site: str) -> str | None:
+        return await redis_credentials.identity(self._server, site)
+
+    # Visits -----------------------------------------------------------------------------------
+
+    async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
+        await redis_visits.ask_visit(self._server, site, reason, at)
+
+    async def pending_ask(self, site: str) -> VisitAsk | None:
+        return await redis_visits.pending_ask(self._server, site)
+
+    async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
+        return await redis_visits.begin_visit(self._server, site, holder, ttl)
+
+    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+        await redis_visits.end_visit(self._server, visit, holder, screenshot)
+
+    async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
+        return await redis_visits.visits(self._server, site, limit)
+
+    async def screenshot(self, visit_id: str) -> bytes | None:
+        return await redis_visits.screenshot(self._server, visit_id)
+
+    # Conversations ----------------------------------------------------------------------------
+
+    async def create_conversation(self, conversation: Conversation) -> None:
+        await redis_conversations.create(self._server, conversation)
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        return await redis_conversations.conversation(self._server, conversation_id)
+
+    async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
+        return await redis_turns.begin_turn(self._server, conversation_id, turn_id, at)
+
+    async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
+        await redis_turns.abandon_turn(self._server, conversation_id, turn_id)
+
+    async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
+        return await redis_turns.commit_turn(self._server, conversation_id, result)
+
+    async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
+        return await redis_conversations.update_metadata(self._server, conversation_id, metadata, at)
+
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        return await redis_conversations.delete(self._server, conversation_id)
+
+    async def prune(self, *, before: float, max_bytes: int) -> int:
+        """In many scripts, so that none keeps Redis busy for long."""
+        gone = 0
+        while some := await redis_conversations.prune_some(self._server, before, max_bytes):
+            gone += some
+        while await redis_branches.prune_some(self._server, before):
+            pass
+        return gone
+
+    # Branches ---------------------------------------------------------------------------------
+
+    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
+        await redis_branches.keep_branch(self._server, history, upstream, at)
+
+    async def take_branch(self, history: str) -> Upstream | None:
+        return await redis_branches.take_branch(self._server, history)
+
+    # The rest ---------------------------------------------------------------------------------
+
+    async def get_note(self, key: str) -> str | None:
+        return await redis_notes.get_note(self._server, key)
+
+    async def set_note(self, key: str, value: str) -> None:
+        await redis_notes.set_note(self._server, key, value)
+
+    def watch(self) -> AsyncGenerator[None, None]:
+        return self._changes.watch()

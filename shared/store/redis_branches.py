@@ -1,0 +1,68 @@
+"""Branches in Redis: the site's copies of conversations that clients carry themselves.
+
+Each function does what the `Store` method of its name promises.
+"""
+
+from shared.conversations import Upstream
+from shared.store.documents import dump, load
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+
+MAX_BRANCHES = 100_000  # one takes some 600 bytes
+PRUNED_AT_ONCE = 1000
+
+_KEEP = Script(
+    """
+    local number = redis.call('INCR', last_number)
+    redis.call('ZADD', copies, number, number .. ' ' .. upstream)
+    redis.call('ZADD', branches, at, number .. ' ' .. history)
+    changed()
+    """,
+    keys="branches last_number copies",
+    args="history upstream at",
+)
+_TAKE = Script(
+    """
+    local newest = redis.call('ZPOPMAX', copies)[1]
+    if not newest then return end
+    local number, upstream = string.match(newest, '^(%d+) (.*)$')
+    redis.call('ZREM', branches, number .. ' ' .. history)
+    changed()
+    return upstream
+    """,
+    keys="branches copies",
+    args="history",
+)
+_PRUNE = Script(
+    f"""
+    local surplus = redis.call('ZCARD', branches) - {MAX_BRANCHES}
+    local oldest = redis.call('ZRANGE', branches, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
+    local gone = 0
+    for position = 1, #oldest, 2 do
+        if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
+        local number, history = string.match(oldest[position], '^(%d+) (.*)$')
+        redis.call('ZREMRANGEBYSCORE', prefix .. history, number, number)
+        redis.call('ZREM', branches, oldest[position])
+        gone = gone + 1
+    end
+    if gone > 0 then changed() end
+    return gone
+    """,
+    keys="branches",
+    args="before prefix",
+)
+
+
+async def keep_branch(server: Server, history: str, upstream: Upstream, at: float) -> None:
+    keys = [key("branches"), key("branch-number"), key("branch", history)]
+    await server.run(_KEEP, keys, history, dump(upstream), at)
+
+
+async def take_branch(server: Server, history: str) -> Upstream | None:
+    found = await server.run(_TAKE, [key("branches"), key("branch", history)], history)
+    return None if found is None else load(Upstream, found)
+
+
+async def prune_some(server: Server, before: float) -> int:
+    """Drop up to `PRUNED_AT_ONCE` branches that are too old or too many; how many went."""
+    return int(await server.run(_PRUNE, [key("branches")], before, key("branch", "")))

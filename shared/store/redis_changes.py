@@ -1,0 +1,66 @@
+"""Hearing from Redis that somebody changed the store."""
+
+import asyncio
+
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from shared.store.changes import Changes
+from shared.store.redis_server import CALL_SECONDS, Server
+
+GAP_SECONDS = 0.05  # between two wake-ups: however much is written, watching costs little
+SILENCE_SECONDS = 2.0  # after which the connection is tried; a machine that vanished says no word
+RECONNECT_SECONDS = 0.2
+
+
+class PublishedChanges(Changes):
+    """Every change is published, those of this process too. What may have been missed counts as a change."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    async def _follow(self) -> None:
+        is_lost = False
+        while True:
+            pubsub = self._server.pubsub()
+            try:
+                await self._subscribe(pubsub)
+                if is_lost:
+                    self.notify()
+                is_lost = False
+                self._is_following.set()
+                await self._listen(pubsub)
+            except (RedisError, OSError):
+                if not is_lost:
+                    self.notify()  # whoever looks at the store sees the error itself
+                is_lost = True
+                self._is_following.set()
+            finally:
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _subscribe(self, pubsub: PubSub) -> None:
+        async with asyncio.timeout(CALL_SECONDS):
+            await pubsub.subscribe(self._server.channel)
+            await pubsub.get_message(timeout=CALL_SECONDS)  # the confirmation: from here on nothing is missed
+
+    async def _listen(self, pubsub: PubSub) -> None:
+        """Announce changes until the connection fails."""
+        while True:
+            if await self._next(pubsub):
+                self.notify()
+                await asyncio.sleep(GAP_SECONDS)
+                while await pubsub.get_message(timeout=0.0):
+                    self.notify()
+
+    async def _next(self, pubsub: PubSub) -> bool:
+        """Whether the next message tells of a change. Raises TimeoutError where the server is silent."""
+        message = await pubsub.get_message(timeout=SILENCE_SECONDS)
+        if message is None:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await pubsub.ping()
+                message = await pubsub.get_message(timeout=SILENCE_SECONDS)
+            if message is None:
+                raise TimeoutError
+        return bool(message["type"] == "message")

@@ -1,0 +1,165 @@
+"""Conversations in Redis: a hash and a list of messages each. Turns are in `redis_turns.py`.
+
+Each function does what the `Store` method of its name promises.
+"""
+
+import json
+from collections.abc import Iterable
+
+from shared.conversations import Conversation, Message, Upstream
+from shared.store import StoreCorrupt, StoreError
+from shared.store.documents import dump, load
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+
+PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these
+
+KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
+APPEND = """
+    local function append(first, last, bytes)
+        for number = first, last do redis.call('RPUSH', messages, ARGV[number]) end
+        redis.call('HINCRBY', conversation, 'bytes', bytes)
+        redis.call('INCRBY', total, bytes)
+    end
+"""
+
+_CREATE = Script(
+    APPEND
+    + """
+    if redis.call('EXISTS', conversation) == 1 then return 0 end
+    redis.call('HSET', conversation, 'created_at', created_at, 'metadata', metadata)
+    if upstream ~= '' then redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy) end
+    if pending_turn ~= '' then redis.call('HSET', conversation, 'pending_turn', pending_turn) end
+    redis.call('ZADD', conversations, updated_at, id)
+    append(rest, #ARGV, bytes)
+    changed()
+    return 1
+    """,
+    keys=KEYS,
+    args="id created_at updated_at metadata upstream copy pending_turn bytes",
+)
+_READ = Script(
+    """
+    local fields = redis.call('HMGET', conversation, 'created_at', 'metadata', 'upstream', 'spoilt', 'pending_turn')
+    return {fields, redis.call('ZSCORE', conversations, id), redis.call('LRANGE', messages, 0, -1)}
+    """,
+    keys=KEYS,
+    args="id",
+    is_reading=True,
+)
+_UPDATE = Script(
+    """
+    if redis.call('EXISTS', conversation) == 0 then return 0 end
+    redis.call('HSET', conversation, 'metadata', metadata)
+    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    changed()
+    return 1
+    """,
+    keys=KEYS,
+    args="id metadata at",
+    is_repeatable=True,
+)
+_DELETE = Script(
+    """
+    local bytes = redis.call('HGET', conversation, 'bytes')
+    if not bytes then return 0 end
+    redis.call('UNLINK', conversation, messages)
+    redis.call('ZREM', conversations, id)
+    redis.call('DECRBY', total, bytes)
+    changed()
+    return 1
+    """,
+    keys=KEYS,
+    args="id",
+)
+_PRUNE = Script(
+    f"""
+    local bytes = tonumber(redis.call('GET', total) or '0')
+    local oldest = redis.call('ZRANGE', conversations, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
+    local gone = 0
+    for number = 1, #oldest, 2 do
+        if tonumber(oldest[number + 1]) >= tonumber(before) and bytes <= tonumber(max_bytes) then break end
+        local conversation = prefix .. oldest[number]
+        bytes = bytes - redis.call('HGET', conversation, 'bytes')
+        redis.call('UNLINK', conversation, messages_prefix .. oldest[number])
+        redis.call('ZREM', conversations, oldest[number])
+        gone = gone + 1
+    end
+    if gone > 0 then
+        redis.call('SET', total, string.format('%.0f', bytes))
+        changed()
+    end
+    return gone
+    """,
+    keys="conversations total",
+    args="before max_bytes prefix messages_prefix",
+)
+
+
+async def create(server: Server, conversation: Conversation) -> None:
+    upstream = conversation.upstream
+    is_new = await server.run(
+        _CREATE,
+        keys_of(conversation.id),
+        *(conversation.id, conversation.created_at, conversation.updated_at, json.dumps(conversation.metadata)),
+        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(conversation.pending_turn or "", text_bytes(conversation.messages)),
+        *map(dump_message, conversation.messages),
+    )
+    if not is_new:
+        raise StoreError(f"there is a conversation {conversation.id!r} already")
+
+
+async def conversation(server: Server, conversation_id: str) -> Conversation | None:
+    fields, updated_at, messages = await server.run(_READ, keys_of(conversation_id), conversation_id)
+    created_at, metadata, upstream, spoilt, pending_turn = fields
+    if created_at is None:
+        return None
+    return Conversation(
+        id=conversation_id,
+        created_at=float(created_at),
+        updated_at=float(updated_at),
+        metadata=json.loads(metadata),
+        messages=tuple(map(_load_message, messages)),
+        upstream=load(Upstream, upstream) if upstream and not spoilt else None,
+        pending_turn=pending_turn.decode() if pending_turn else None,
+    )
+
+
+async def update_metadata(server: Server, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
+    values = (conversation_id, json.dumps(metadata), at)
+    return bool(await server.run(_UPDATE, keys_of(conversation_id), *values))
+
+
+async def delete(server: Server, conversation_id: str) -> bool:
+    return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id))
+
+
+async def prune_some(server: Server, before: float, max_bytes: int) -> int:
+    """Drop at most `PRUNED_AT_ONCE` conversations of those that are to go; 0: none is left."""
+    keys = [key("conversations"), key("conversation-bytes")]
+    return int(await server.run(_PRUNE, keys, before, max_bytes, key("conversation", ""), key("messages", "")))
+
+
+def keys_of(conversation_id: str) -> list[str]:
+    """The keys that `KEYS` names."""
+    own = key("conversation", conversation_id), key("messages", conversation_id)
+    return [*own, key("conversations"), key("conversation-bytes")]
+
+
+def text_bytes(messages: Iterable[Message]) -> int:
+    """How many bytes of text count for `prune`."""
+    return sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
+
+
+def dump_message(message: Message) -> bytes:
+    """*message* as JSON in UTF-8, which holds most scripts in half the bytes that escapes take."""
+    text = json.dumps(message.model_dump(), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _load_message(document: bytes) -> Message:
+    try:
+        return Message.model_validate(json.loads(str(document, "utf-8", "surrogatepass")))
+    except ValueError:
+        raise StoreCorrupt("the store is damaged: one Message in it cannot be read") from None

@@ -1,0 +1,27 @@
+"""How values are laid out in Redis, and the number of that layout.
+
+All keys carry one hash tag, so that they lie in one slot and a script may use any of them.
+
+    schema                  the number
+    site:SITE               hash: generation, current, good_generation, last_good (Credentials as JSON), bots, identity
+    asks:SITE               list: "TIME COUNT REASON", oldest first
+    claim:SITE              its holder; expires by Redis's own clock
+    visits                  list of ids, newest first
+    visit-records           hash: id to Visit as JSON
+    screenshots             hash: id to PNG
+    conversations           sorted set: id by the time of its last use
+    conversation-bytes      bytes of all texts together
+    conversation:ID         hash: created_at, metadata, upstream, copy, pending_turn, spoilt, crossed, committed, bytes
+    messages:ID             list of Message as JSON
+    branches                sorted set: "NUMBER DIGEST" by the time it was kept
+    branch-number           the last number given
+    branch:DIGEST           sorted set: "NUMBER UPSTREAM" by number
+    notes                   hash
+"""
+
+VERSION = 1
+
+
+def key(name: str, *parts: str) -> str:
+    """The full name of a key."""
+    return ":".join(("{freeaichat}", name, *parts))

@@ -1,0 +1,159 @@
+"""Running scripts in Redis: each is one step that takes effect whole or not at all, and ends in bounded time."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.store import StoreError, StoreUnavailable
+from shared.store.address import shown
+from shared.store.redis_errors import FOREIGN, NEWER, translated
+from shared.store.redis_schema import VERSION, key
+
+CALL_SECONDS = 4.0  # longest wait for one call; it takes Redis less than a millisecond
+CONNECT_SECONDS = 2.0
+MAX_CONNECTIONS = 32  # further calls wait for one of these
+
+Argument = str | bytes | int | float
+
+_CHECK = f"""
+local schema = redis.call('GET', KEYS[1])
+if schema and not tonumber(schema) then return redis.error_reply('{FOREIGN}') end
+if schema and tonumber(schema) > {VERSION} then return redis.error_reply('{NEWER} ' .. schema) end
+"""
+_CHANGE = f"""
+if not schema then redis.call('SET', KEYS[1], {VERSION}) end
+local function changed() redis.call('PUBLISH', ARGV[1], '') end
+"""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A step in Lua.
+
+    Its keys and arguments go by the names given here; what is passed after the named arguments is in ARGV from
+    `rest` on. One that writes calls `changed()` if it changed anything.
+    """
+
+    body: str
+    keys: str = ""  # names, separated by spaces
+    args: str = ""
+    is_reading: bool = False
+    is_repeatable: bool = False  # doing it twice leaves and answers what doing it once does
+    text: str = field(init=False)
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        keys, args = self.keys.split(), self.args.split()
+        # By the first line Redis refuses before anything is done where it cannot do it all, as when memory is full.
+        lines = ["#!lua flags=no-writes", _CHECK] if self.is_reading else ["#!lua", _CHECK, _CHANGE]
+        lines += [f"local {name} = KEYS[{number}]" for number, name in enumerate(keys, 2)]
+        lines += [f"local {name} = ARGV[{number}]" for number, name in enumerate(args, 2)]
+        text = "\n".join((*lines, f"local rest = {len(args) + 2}", self.body))
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "sha", hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Server:
+    """The connections to one Redis. All methods raise what `Store` methods may raise."""
+
+    def __init__(self, url: str) -> None:
+        """Connects to nothing yet. Raises StoreError for an URL that names no server."""
+        self.shown = shown(url)
+        self._pool = _make_pool(url)
+        self._client = redis.asyncio.Redis(connection_pool=self._pool)
+        # Channels are not kept apart by database, so the name tells it.
+        self.channel = key("changes", str(self._pool.connection_kwargs.get("db", 0)))
+        self._running = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._is_closed = False
+
+    async def run(self, script: Script, keys: Sequence[str] = (), *args: Argument) -> Any:
+        """What *script* answers: None, integers, bytes and lists of these."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        values = [_encoded(value) for value in (key("schema"), *keys, self.channel, *args)]
+        with self._counted():
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    return await self._run(script, 1 + len(keys), values)
+            except TimeoutError:
+                failure: Exception = RedisTimeoutError()
+            except (RedisError, OSError) as error:
+                failure = error
+            known = translated(failure, self.shown)
+            if isinstance(known, StoreUnavailable):
+                # The others lead to the same place, which is gone or no longer the one that takes writes.
+                with suppress(RedisError, OSError):
+                    await self._pool.disconnect(inuse_connections=False)
+            raise known or failure
+
+    def pubsub(self) -> PubSub:
+        """A connection of its own to listen on; raises Redis's errors."""
+        return self._client.pubsub()
+
+    async def close(self) -> None:
+        """Wait for what runs, then close the connections. Later calls raise `StoreUnavailable`."""
+        self._is_closed = True
+        await self._is_idle.wait()
+        with suppress(RedisError, OSError):
+            await self._pool.disconnect()
+
+    async def _run(self, script: Script, key_count: int, values: Sequence[bytes]) -> Any:
+        try:
+            return await self._evaluate(script, key_count, values)
+        except RedisConnectionError:  # Redis was restarted since the connection was last used, or just now
+            if not (script.is_reading or script.is_repeatable):
+                raise
+            return await self._evaluate(script, key_count, values)
+
+    async def _evaluate(self, script: Script, key_count: int, values: Sequence[bytes]) -> Any:
+        try:
+            return await self._client.evalsha(script.sha, key_count, *values)
+        except NoScriptError:
+            return await self._client.eval(script.text, key_count, *values)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._is_idle.set()
+
+
+def _make_pool(url: str) -> redis.asyncio.ConnectionPool:
+    try:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=None,
+            socket_timeout=CALL_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            protocol=2,
+        )
+        pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
+        pool.make_connection()  # type: ignore[no-untyped-call]  # an option that nobody knows shows only here
+    except (ValueError, TypeError):
+        raise StoreError(
+            "FREEAICHAT_STORE: this is no URL of a Redis server; write redis://[[user]:password@]host[:port][/number]"
+        ) from None
+    return pool
+
+
+def _encoded(value: Argument) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return str(value).encode("utf-8", "surrogatepass")

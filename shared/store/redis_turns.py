@@ -1,0 +1,100 @@
+"""Turns of conversations in Redis. Each function does what the `Store` method of its name promises."""
+
+from shared.conversations import TurnResult
+from shared.store.documents import dump
+from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of, text_bytes
+from shared.store.redis_server import Script, Server
+
+REMEMBERED_COMMITS = 8  # of a conversation, so that a turn committed again is not added again
+
+_BEGIN = Script(
+    """
+    if redis.call('EXISTS', conversation) == 0 then return 0 end
+    local pending = redis.call('HGET', conversation, 'pending_turn')
+    if pending ~= turn then
+        -- The turn whose mark is taken over may still reach the site's copy.
+        if pending then redis.call('HSET', conversation, 'spoilt', 1) end
+        redis.call('HDEL', conversation, 'crossed')
+    end
+    redis.call('HSET', conversation, 'pending_turn', turn)
+    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    changed()
+    return 1
+    """,
+    keys=KEYS,
+    args="id turn at",
+    is_repeatable=True,
+)
+_ABANDON = Script(
+    """
+    if redis.call('HGET', conversation, 'pending_turn') ~= turn then return end
+    redis.call('HDEL', conversation, 'pending_turn', 'crossed')
+    changed()
+    """,
+    keys=KEYS,
+    args="turn",
+    is_repeatable=True,
+)
+_COMMIT = Script(
+    APPEND
+    + f"""
+    if redis.call('EXISTS', conversation) == 0 then return 0 end
+    local committed = cjson.decode(redis.call('HGET', conversation, 'committed') or '[]')
+    for _, earlier in ipairs(committed) do
+        if earlier == turn then return 1 end
+    end
+    table.insert(committed, 1, turn)
+    table.remove(committed, {REMEMBERED_COMMITS + 1})
+    redis.call('HSET', conversation, 'committed', cjson.encode(committed))
+
+    local pending = redis.call('HGET', conversation, 'pending_turn')
+    local is_mine = pending == turn
+    local is_alone = is_mine and not redis.call('HGET', conversation, 'crossed')
+    local first_added = rest + history_count
+    if is_alone and replaces == '1' then
+        redis.call('DEL', messages)
+        redis.call('DECRBY', total, redis.call('HGET', conversation, 'bytes'))
+        redis.call('HSET', conversation, 'bytes', 0)
+        append(rest, first_added - 1, history_bytes)
+    end
+    append(first_added, #ARGV, added_bytes)
+
+    local is_spoilt = redis.call('HGET', conversation, 'spoilt') and redis.call('HGET', conversation, 'copy') == copy
+    if upstream ~= '' and is_alone and not is_spoilt then
+        redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy)
+    else
+        redis.call('HDEL', conversation, 'upstream', 'copy')
+    end
+    redis.call('HDEL', conversation, 'spoilt')
+    if is_mine then redis.call('HDEL', conversation, 'pending_turn', 'crossed') end
+    if pending and not is_mine then redis.call('HSET', conversation, 'crossed', 1) end
+    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    changed()
+    return 1
+    """,
+    keys=KEYS,
+    args="id turn at upstream copy replaces history_count history_bytes added_bytes",
+    is_repeatable=True,
+)
+
+
+async def begin_turn(server: Server, conversation_id: str, turn_id: str, at: float) -> bool:
+    return bool(await server.run(_BEGIN, keys_of(conversation_id), conversation_id, turn_id, at))
+
+
+async def abandon_turn(server: Server, conversation_id: str, turn_id: str) -> None:
+    await server.run(_ABANDON, keys_of(conversation_id), turn_id)
+
+
+async def commit_turn(server: Server, conversation_id: str, result: TurnResult) -> bool:
+    """A turn that was committed before is not added again, so that this may be repeated where no answer came."""
+    history, upstream = result.history or (), result.upstream
+    is_there = await server.run(
+        _COMMIT,
+        keys_of(conversation_id),
+        *(conversation_id, result.turn_id, result.at),
+        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(int(result.history is not None), len(history), text_bytes(history), text_bytes(result.added)),
+        *map(dump_message, (*history, *result.added)),
+    )
+    return bool(is_there)

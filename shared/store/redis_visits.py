@@ -1,0 +1,123 @@
+"""Visits, the claims on them and the asks for them in Redis. Each function does what its `Store` method promises.
+
+A claim is a key with a time to live, so that Redis's clock alone decides when it ends, whatever the machines of the
+harvesters think the time is.
+"""
+
+from math import ceil
+
+from shared.models import Visit, VisitAsk
+from shared.store.documents import dump, load
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+
+KEPT_VISITS = 50
+KEPT_SCREENSHOTS = 5
+KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
+
+_ASK = Script(
+    f"""
+    if redis.call('LLEN', asks) < {KEPT_ASKS} then
+        redis.call('RPUSH', asks, at .. ' 1 ' .. reason)
+    else
+        local count, first_reason = string.match(redis.call('LINDEX', asks, -1), '^%S+ (%d+) (.*)$')
+        redis.call('LSET', asks, -1, at .. ' ' .. (count + 1) .. ' ' .. first_reason)
+    end
+    changed()
+    """,
+    keys="asks",
+    args="at reason",
+)
+_ASKS = Script("return redis.call('LRANGE', asks, 0, -1)", keys="asks", is_reading=True)
+_BEGIN = Script(
+    """
+    local stands = redis.call('GET', claim)
+    if stands and stands ~= holder then return 0 end
+    redis.call('SET', claim, holder, 'PX', milliseconds)
+    changed()
+    return 1
+    """,
+    keys="claim",
+    args="holder milliseconds",
+    is_repeatable=True,
+)
+_END = Script(
+    f"""
+    redis.call('LREM', visits, 0, id)
+    redis.call('LPUSH', visits, id)
+    redis.call('HSET', records, id, record)
+    redis.call('HDEL', screenshots, id)
+    if screenshot ~= '' then redis.call('HSET', screenshots, id, screenshot) end
+    local pictured = 0
+    for number, kept in ipairs(redis.call('LRANGE', visits, 0, -1)) do
+        pictured = pictured + redis.call('HEXISTS', screenshots, kept)
+        if number > {KEPT_VISITS} then redis.call('HDEL', records, kept) end
+        if number > {KEPT_VISITS} or pictured > {KEPT_SCREENSHOTS} then redis.call('HDEL', screenshots, kept) end
+    end
+    redis.call('LTRIM', visits, 0, {KEPT_VISITS - 1})
+    if redis.call('GET', claim) == holder then redis.call('DEL', claim) end
+    for _, ask in ipairs(redis.call('LRANGE', asks, 0, -1)) do
+        local asked_at = string.match(ask, '^%S+')
+        if tonumber(asked_at) <= tonumber(started_at) then redis.call('LREM', asks, 1, ask) end
+    end
+    changed()
+    """,
+    keys="visits records screenshots claim asks",
+    args="id record started_at holder screenshot",
+    is_repeatable=True,
+)
+_VISITS = Script(
+    """
+    local found = {}
+    for _, id in ipairs(redis.call('LRANGE', visits, 0, -1)) do
+        table.insert(found, {redis.call('HGET', records, id), redis.call('HEXISTS', screenshots, id)})
+    end
+    return found
+    """,
+    keys="visits records screenshots",
+    is_reading=True,
+)
+_SCREENSHOT = Script("return redis.call('HGET', screenshots, id)", keys="screenshots", args="id", is_reading=True)
+
+_RECORDS = (key("visits"), key("visit-records"), key("screenshots"))
+
+
+async def ask_visit(server: Server, site: str, reason: str, at: float) -> None:
+    await server.run(_ASK, [key("asks", site)], at, reason)
+
+
+async def pending_ask(server: Server, site: str) -> VisitAsk | None:
+    asks = [ask.split(b" ", 2) for ask in await server.run(_ASKS, [key("asks", site)])]
+    if not asks:
+        return None
+    return VisitAsk(
+        site=site,
+        asked_at=float(asks[0][0]),
+        reason=str(asks[0][2], "utf-8", "surrogatepass"),
+        count=sum(int(count) for _, count, _ in asks),
+    )
+
+
+async def begin_visit(server: Server, site: str, holder: str, ttl: float) -> bool:
+    return bool(await server.run(_BEGIN, [key("claim", site)], holder, max(ceil(ttl * 1000), 1)))
+
+
+async def end_visit(server: Server, visit: Visit, holder: str, screenshot: bytes | None) -> None:
+    await server.run(
+        _END,
+        [*_RECORDS, key("claim", visit.site), key("asks", visit.site)],
+        *(visit.id, dump(visit), visit.started_at, holder, screenshot or b""),
+    )
+
+
+async def visits(server: Server, site: str | None, limit: int) -> list[Visit]:
+    found = [
+        load(Visit, record).model_copy(update={"screenshot": bool(has_screenshot)})
+        for record, has_screenshot in await server.run(_VISITS, _RECORDS)
+    ]
+    return [visit for visit in found if site is None or visit.site == site][: max(limit, 0)]
+
+
+async def screenshot(server: Server, visit_id: str) -> bytes | None:
+    found: bytes | None = await server.run(_SCREENSHOT, [key("screenshots")], visit_id)
+    return found
