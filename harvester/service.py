@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from harvester.processes import become_subreaper
@@ -21,7 +22,7 @@ from shared.models import Outcome, SiteState, Visit
 from shared.parsing import Site, site
 from shared.secrets import mask
 from shared.settings import Settings
-from shared.store import Store, StoreError, open_store
+from shared.store import STARTING_SECONDS, Store, StoreError, open_store
 
 EXIT_NOT_CAPTURED = 1
 EXIT_SETTINGS = 2
@@ -81,10 +82,10 @@ async def _until_stopped(work: Coroutine[Any, Any, int], when_stopped: int) -> i
 
 
 async def _serve(settings: Settings) -> int:
-    async with open_store(settings.store_url) as store:
+    async with open_store(settings.store_url, patience=STARTING_SECONDS) as store:
         visitor = await _visitor(settings, store, is_headed=False)
         for one in settings.sites:
-            await visitor.recover(one.origin)
+            await patiently(partial(visitor.recover, one.origin))
         log.info("visiting %s", ", ".join(one.url for one in settings.sites))
         await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
     return 0

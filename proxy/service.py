@@ -5,9 +5,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from time import time
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import web
 
@@ -19,7 +20,9 @@ from shared.logs import configure
 from shared.manual import seed_manual
 from shared.secrets import ensure_master_key, private_dir
 from shared.settings import Settings
-from shared.store import StoreError, open_store
+from shared.store import STARTING_SECONDS, StoreError, open_store
+
+T = TypeVar("T")
 
 EXIT_SETTINGS = 2
 EXIT_PORT_TAKEN = 4
@@ -75,10 +78,26 @@ class _Signals:
 async def _serve(settings: Settings) -> int:
     signals = _Signals()
     private_dir(settings.data_dir)
-    async with open_store(settings.store_url) as store:
+    async with AsyncExitStack() as stack:
+        opening = stack.enter_async_context(open_store(settings.store_url, patience=STARTING_SECONDS))
+        store = await _unless_stopped(opening, signals.stop)
+        if store is None:
+            return 0
         await seed_manual(store, settings, now=time())
-        async with open_app(settings, store, key=master_key(settings)) as app:
-            return await _listen(app, settings, signals)
+        app = await stack.enter_async_context(open_app(settings, store, key=master_key(settings)))
+        return await _listen(app, settings, signals)
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """What *work* returns; None where *stop* was set before it ended, and ended it."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.wait({working, stopping})
 
 
 async def _listen(app: web.Application, settings: Settings, signals: _Signals) -> int:

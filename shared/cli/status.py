@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from typing import Any
-from urllib.parse import urlsplit
 
 from shared.cli import text
 from shared.cli.failures import BadSettings
@@ -10,8 +9,7 @@ from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Site
 from shared.settings import Settings
-from shared.store import Store, StoreError, open_store
-from shared.store.schema import MIGRATIONS
+from shared.store import Store, StoreError, address, open_store
 
 VISITS_SHOWN = 5
 
@@ -32,7 +30,7 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
     """Everything as JSON-ready values, secrets masked. Raises StoreError."""
     proxy, names = ask_proxy(gateway)
     return {
-        "store": {"url": without_password(settings.store_url), "schema": len(MIGRATIONS)},
+        "store": {"url": address.shown(settings.store_url), "schema": address.schema_known(settings.store_url)},
         "proxy": proxy,
         "sites": [await _site(store, site, names, now) for site in settings.sites],
     }
@@ -87,14 +85,6 @@ def _visit(visit: Visit) -> Report:
     return visit.model_dump(
         mode="json", include={"id", "started_at", "seconds", "outcome", "reason", "trigger", "steps", "screenshot"}
     )
-
-
-def without_password(url: str) -> str:
-    """A store URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
 
 
 def was_captured(report: Report) -> bool:

@@ -14,7 +14,7 @@ from shared.cli.failures import BadSettings, PortTaken, read_settings
 from shared.cli.proxy import provide_key
 from shared.cli.services import module_command
 from shared.settings import Settings
-from shared.store import StoreError, open_store
+from shared.store import STARTING_SECONDS, StoreError, open_store
 
 PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
 PORT_PAUSE = 0.1
@@ -60,7 +60,7 @@ def check_store(settings: Settings) -> None:
     """Open the store once, so that its faults are told once. Raises `BadSettings`."""
 
     async def attempt() -> None:
-        async with open_store(settings.store_url):
+        async with open_store(settings.store_url, patience=STARTING_SECONDS):
             pass
 
     try:

@@ -12,6 +12,8 @@ from typing import Protocol
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 
+STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
+
 
 class StoreError(Exception):
     """Root of everything the store raises on purpose."""

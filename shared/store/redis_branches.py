@@ -35,7 +35,7 @@ _TAKE = Script(
 )
 _PRUNE = Script(
     f"""
-    local surplus = redis.call('ZCARD', branches) - {MAX_BRANCHES}
+    local surplus = redis.call('ZCARD', branches) - most
     local oldest = redis.call('ZRANGE', branches, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
     local gone = 0
     for position = 1, #oldest, 2 do
@@ -49,7 +49,7 @@ _PRUNE = Script(
     return gone
     """,
     keys="branches",
-    args="before prefix",
+    args="before most prefix",
 )
 
 
@@ -65,4 +65,4 @@ async def take_branch(server: Server, history: str) -> Upstream | None:
 
 async def prune_some(server: Server, before: float) -> int:
     """Drop up to `PRUNED_AT_ONCE` branches that are too old or too many; how many went."""
-    return int(await server.run(_PRUNE, [key("branches")], before, key("branch", "")))
+    return int(await server.run(_PRUNE, [key("branches")], before, MAX_BRANCHES, key("branch", "")))

@@ -48,11 +48,13 @@ class PublishedChanges(Changes):
     async def _listen(self, pubsub: PubSub) -> None:
         """Announce changes until the connection fails."""
         while True:
-            if await self._next(pubsub):
+            is_news = await self._next(pubsub)
+            while is_news:
                 self.notify()
                 await asyncio.sleep(GAP_SECONDS)
+                is_news = False
                 while await pubsub.get_message(timeout=0.0):
-                    self.notify()
+                    is_news = True
 
     async def _next(self, pubsub: PubSub) -> bool:
         """Whether the next message tells of a change. Raises TimeoutError where the server is silent."""

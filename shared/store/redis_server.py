@@ -18,7 +18,8 @@ from shared.store.address import shown
 from shared.store.redis_errors import FOREIGN, NEWER, translated
 from shared.store.redis_schema import VERSION, key
 
-CALL_SECONDS = 4.0  # longest wait for one call; it takes Redis less than a millisecond
+CALL_SECONDS = 4.0  # for one call, waiting for a connection included; it takes Redis less than a millisecond
+ANSWER_SECONDS = 2.5  # for one answer; before Python 3.12 a call whose time is up may take this long in addition
 CONNECT_SECONDS = 2.0
 MAX_CONNECTIONS = 32  # further calls wait for one of these
 
@@ -140,7 +141,7 @@ def _make_pool(url: str) -> redis.asyncio.ConnectionPool:
             url,
             max_connections=MAX_CONNECTIONS,
             timeout=None,
-            socket_timeout=CALL_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,
             protocol=2,
         )

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from shared.store import Store
+import pytest
+
+from shared.store import Store, redis_branches, sqlite_branches
 from tests.shared.samples import upstream
 
 
@@ -37,3 +39,13 @@ async def test_copies_that_nobody_continued_for_long_are_dropped(store: Store) -
 async def test_nothing_to_keep_is_no_fault(store: Store) -> None:
     await store.keep_branches([])
     assert await store.take_branch("a") is None
+
+
+async def test_of_too_many_copies_the_oldest_are_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sqlite_branches, redis_branches):
+        monkeypatch.setattr(module, "MAX_BRANCHES", 3)
+    await store.keep_branches([(f"history {number}", upstream(str(number)), float(number)) for number in range(5)])
+
+    await store.prune(before=0.0, max_bytes=10**9)
+
+    assert [bool(await store.take_branch(f"history {number}")) for number in range(5)] == [False] * 2 + [True] * 3

@@ -3,13 +3,11 @@
 from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.status import without_password
 from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials
 from shared.reach import SiteUnreachable
 from shared.settings import Settings
-from shared.store import StoreError, open_store
-from shared.store.schema import MIGRATIONS
+from shared.store import StoreError, address, is_redis, open_store
 
 NONCE_SECONDS = 15.0
 
@@ -23,9 +21,10 @@ async def check_store(settings: Settings) -> tuple[Check, dict[str, Credentials]
                 if state := await store.site_state(site.origin):
                     found[site.origin] = state.current
     except StoreError as error:
-        mend = "mend what it says, move the file away to begin anew, or set FREEAICHAT_STORE"
-        return fail("store", str(error), mend), {}
-    return ok("store", f"{without_password(settings.store_url)} opens, schema {len(MIGRATIONS)}"), found
+        other = "start the Redis server" if is_redis(settings.store_url) else "move the file away to begin anew"
+        return fail("store", str(error), f"mend what it says, {other}, or set FREEAICHAT_STORE"), {}
+    url = settings.store_url
+    return ok("store", f"{address.shown(url)} opens, schema {address.schema_known(url)}"), found
 
 
 async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
