@@ -4,11 +4,15 @@ It prints a line after each call that the store has acknowledged. START, in Unix
 """
 
 import asyncio
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, time
 
 from shared.store import StaleWrite, Store, open_store
-from tests.shared.samples import SITE, turn
+from tests.shared.samples import SITE, capture, turn, visit
 
 
 async def append_turns(store: Store, name: str, seconds: float) -> None:
@@ -55,7 +59,47 @@ async def leave_a_note(store: Store, name: str, _: float) -> None:
     print(name, flush=True)
 
 
-JOBS = {job.__name__: job for job in (append_turns, renew_nonces, print_nonces, leave_a_note)}
+async def take_turns_to_visit(store: Store, place: str, seconds: float) -> None:
+    """Visit over and over, each visit alone at *place*; prints the number of each."""
+    holder, end = f"process {os.getpid()}", monotonic() + seconds
+    number = 0
+    while monotonic() < end:
+        if not await store.begin_visit(SITE, holder, at=time(), ttl=10.0):
+            await asyncio.sleep(0.001)
+            continue
+        with _alone_at(Path(place)):
+            await asyncio.sleep(0.002)
+        await store.end_visit(visit(number).model_copy(update={"id": f"{holder} {number}"}), holder)
+        print(number, flush=True)
+        number += 1
+
+
+@contextmanager
+def _alone_at(place: Path) -> Iterator[None]:
+    """Raises FileExistsError where another process is there."""
+    place.mkdir()
+    yield
+    place.rmdir()
+
+
+async def visit_slowly(store: Store, nonce: str, seconds: float) -> None:
+    """Begin a visit under a claim of *seconds*, and end it with a capture once a line is read."""
+    assert await store.begin_visit(SITE, "slow", at=time(), ttl=seconds)
+    print("begun", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    try:
+        await store.save_capture(capture(nonce), base=0)
+        print("stored", flush=True)
+    except StaleWrite as stale:
+        print(stale.current.nonce if stale.current else "none", flush=True)
+    await store.end_visit(visit(1), "slow")
+    print("ended", flush=True)
+
+
+JOBS = {
+    job.__name__: job
+    for job in (append_turns, renew_nonces, print_nonces, leave_a_note, take_turns_to_visit, visit_slowly)
+}
 
 
 async def main(job: str, url: str, name: str, seconds: str, start: str = "0") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -11,10 +12,13 @@ from pathlib import Path
 from time import monotonic, time
 
 from shared.store import open_store
-from tests.shared.samples import SITE, capture, conversation, texts_of
+from tests.figures import figure
+from tests.redis_server import RedisServer
+from tests.shared.samples import SITE, capture, conversation, texts_of, visit
 
 HAMMER_SECONDS = 3.0
 KILLS = 10
+ROUNDS = 50
 STARTING_SECONDS = 1.5  # for four interpreters to be up and waiting
 
 
@@ -22,6 +26,7 @@ async def _start(job: str, url: str, name: str, seconds: float, *, start: float 
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "tests.shared.store_process"),
         *(job, url, name, str(seconds), str(start)),
+        stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
         cwd=Path(__file__).parents[2],
@@ -117,6 +122,39 @@ async def test_a_reader_in_another_process_sees_new_credentials_within_a_second(
         await reader.communicate()
 
 
+async def test_processes_that_compete_for_a_site_visit_it_one_at_a_time(store_url: str, tmp_path: Path) -> None:
+    async with open_store(store_url):
+        place = str(tmp_path / "visiting")
+        visitors = [await _start("take_turns_to_visit", store_url, place, HAMMER_SECONDS / 2) for _ in range(3)]
+        visits = [await _finish(visitor) for visitor in visitors]
+
+    assert sum(map(len, visits)) > 20
+
+
+async def test_a_holder_that_was_paused_for_longer_than_its_claim_undoes_nothing(store_url: str) -> None:
+    async with open_store(store_url) as store:
+        paused = await _start("visit_slowly", store_url, "old-nonce", 1.0)
+        assert paused.stdout is not None
+        assert await paused.stdout.readline() == b"begun\n"
+        paused.send_signal(signal.SIGSTOP)
+        assert not await store.begin_visit(SITE, "other", at=time(), ttl=60.0)
+        async with asyncio.timeout(5.0):
+            while not await store.begin_visit(SITE, "other", at=time(), ttl=60.0):
+                await asyncio.sleep(0.02)
+        newer = await store.save_capture(capture("new-nonce"), base=0)
+
+        paused.send_signal(signal.SIGCONT)
+        out, complaints = await paused.communicate(b"\n")
+
+        assert (out, complaints) == (b"new-nonce\nended\n", b"")
+        state = await store.site_state(SITE)
+        assert state is not None
+        assert state.current == newer
+        assert not await store.begin_visit(SITE, "third", at=time(), ttl=60.0)
+        await store.end_visit(visit(2), "other")
+        assert await store.begin_visit(SITE, "third", at=time(), ttl=60.0)
+
+
 async def test_a_fresh_store_may_be_opened_by_four_processes_at_once(store_url: str) -> None:
     names = ["a", "b", "c", "d"]
     for round_number in range(2):
@@ -127,3 +165,27 @@ async def test_a_fresh_store_may_be_opened_by_four_processes_at_once(store_url: 
         async with open_store(url) as store:
             assert [await store.get_note(name) for name in names] == ["here"] * 4
         assert _is_sound(url)
+
+
+async def test_new_credentials_reach_another_process_within_a_tenth_of_a_second_through_redis(
+    redis_server: RedisServer,
+) -> None:
+    async with open_store(redis_server.url) as store:
+        current = await store.save_capture(capture("nonce-0"), base=0)
+        reader = await _start("print_nonces", redis_server.url, "", 60.0)
+        assert reader.stdout is not None
+        assert await reader.stdout.readline() == b"nonce-0\n"
+        took = []
+        for number in range(1, ROUNDS + 1):
+            await asyncio.sleep(0.06 + 0.001 * number)  # not in step with anything
+            begun = monotonic()
+            current = await store.save_nonce(SITE, f"nonce-{number}", checked_at=1.0, base=current.generation)
+            assert await reader.stdout.readline() == b"nonce-%d\n" % number
+            took.append(monotonic() - begun)
+        reader.kill()
+        await reader.communicate()
+
+    took.sort()
+    figure("new credentials to another process through Redis, median", f"{took[ROUNDS // 2] * 1000:.1f} ms")
+    figure(f"new credentials to another process through Redis, worst of {ROUNDS}", f"{took[-1] * 1000:.1f} ms")
+    assert took[-1] < 0.1
