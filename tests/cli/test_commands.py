@@ -15,6 +15,7 @@ from shared.models import Outcome, Visit
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
+from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
 
 COMMAND_SECONDS = 30.0
@@ -178,6 +179,34 @@ async def test_a_store_that_is_none_is_told_with_exit_code_2(alone: CommandLine,
     for words in (("status",), ("up",)):
         done = await alone(*words)
         assert done.code == 2, words
+        assert "Traceback" not in done.errors
+
+
+async def test_a_store_in_redis_is_shown_without_its_password(alone: CommandLine, redis_server: RedisServer) -> None:
+    redis_server.command("ACL", "SETUSER", "gateway", "on", ">hush", "~*", "&*", "+@all")
+    alone.environment["FREEAICHAT_STORE"] = f"redis://gateway:hush@127.0.0.1:{redis_server.port}/"
+
+    status, as_json, doctor = await alone("status"), await alone("status", "--json"), await alone("doctor")
+    redis_server.command("ACL", "DELUSER", "gateway")
+
+    url = f"redis://***@127.0.0.1:{redis_server.port}/"
+    assert url in status.output
+    assert json.loads(as_json.output)["store"] == {"url": url, "schema": 1}
+    assert f"ok    store        {url} opens, schema 1" in doctor.output
+    assert "hush" not in status.output + as_json.output + doctor.output + status.errors + doctor.errors
+
+
+async def test_a_redis_that_is_not_there_is_told_at_once_and_how_to_mend_it(alone: CommandLine, free_port: int) -> None:
+    alone.environment["FREEAICHAT_STORE"] = f"redis://:hush@127.0.0.1:{free_port}/"
+
+    status, doctor = await alone("status"), await alone("doctor")
+
+    assert status.code == 2
+    assert f"127.0.0.1:{free_port}" in status.errors
+    assert "fail  store" in doctor.output
+    assert "start the Redis server" in doctor.output
+    for done in (status, doctor):
+        assert "hush" not in done.output + done.errors
         assert "Traceback" not in done.errors
 
 

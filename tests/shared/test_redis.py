@@ -1,12 +1,14 @@
 """The store in Redis: how it is reached, what is not ours, and what is said when it cannot be used."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, open_store
+from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, address, open_store
 from shared.store.redis_schema import VERSION
 from shared.store.redis_server import CALL_SECONDS
 from tests.conftest import a_free_port
@@ -240,3 +242,27 @@ async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_oth
             await store.commit_turn("conv-1", turn("t1", "two"))
             await store.prune(before=10.0**10, max_bytes=0)
             assert await store.conversation("conv-1") is None
+
+
+def test_redis_is_imported_only_where_it_is_used() -> None:
+    code = (
+        "import sys, proxy.app, proxy.service, harvester.service, shared.cli.doctor.store, shared.cli.status\n"
+        "import shared.store.sqlite\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("sqlite:////var/lib/store.db", "sqlite:////var/lib/store.db"),
+        ("redis://host", "redis://host"),
+        ("rediss://someone:hush@host:6380/3?password=hush", "rediss://***@host:6380/3"),
+        ("redis://:hu@sh@host/", "redis://***@host/"),
+        ("unix://hush@/run/redis.sock?db=1&password=hush", "unix://***@/run/redis.sock"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(url: str, seen: str) -> None:
+    assert address.shown(url) == seen
