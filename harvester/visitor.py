@@ -3,6 +3,7 @@
 import base64
 import logging
 import time
+from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -54,14 +55,15 @@ class Visitor:
             if claim is None or not await self._begin(site.origin, claim):
                 return None
             visit = _new_visit(site.origin, trigger)
-            await self._store.set_note(UNDER_WAY.format(site=site.origin), visit.model_dump_json())
+            note = visit.model_dump_json()
+            await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
             begun = time.monotonic()
             reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
             try:
                 await self._make(site, claim, reports, is_page_given=is_page_given)
             finally:
                 visit = _finished(visit, reports[-1], time.monotonic() - begun)
-                await self._record(visit, claim, base64.b64decode(reports[-1].screenshot) or None)
+                await self._record(visit, claim, note, base64.b64decode(reports[-1].screenshot) or None)
         return visit
 
     async def recover(self, site: str) -> None:
@@ -76,7 +78,7 @@ class Visitor:
                 visit = Visit.model_validate_json(note)
             except ValidationError:
                 visit = _new_visit(site, "")
-            await self._record(visit, claim, None)
+            await self._record(visit, claim, note, None)
 
     async def _begin(self, site: str, claim: Claim) -> bool:
         ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS
@@ -135,9 +137,9 @@ class Visitor:
             return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "reason": reason})
         return report
 
-    async def _record(self, visit: Visit, claim: Claim, screenshot: bytes | None) -> None:
+    async def _record(self, visit: Visit, claim: Claim, note: str, screenshot: bytes | None) -> None:
         await patiently(lambda: self._store.end_visit(visit, claim.holder, screenshot=screenshot))
-        await patiently(lambda: self._store.set_note(UNDER_WAY.format(site=visit.site), ""))
+        await patiently(partial(self._clear_note, visit.site, note))
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
         log.log(
             logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
@@ -150,6 +152,12 @@ class Visitor:
             f": {visit.reason}" if visit.reason else "",
             extra={"fields": visit.model_dump(mode="json")},
         )
+
+    async def _clear_note(self, site: str, note: str) -> None:
+        """Unless another visit's stands there by now: this one was paused for longer than its claim stood."""
+        name = UNDER_WAY.format(site=site)
+        if await self._store.get_note(name) == note:
+            await self._store.set_note(name, "")
 
 
 def _new_visit(site: str, trigger: str) -> Visit:

@@ -60,6 +60,9 @@ class Workspace:
         except FileNotFoundError as error:
             raise WorkspaceError("there is no temporary directory that can be written to; set TMPDIR") from error
         self.path = parent / f"freeaichat-{os.geteuid()}-{digest}"
+        # Names and paths may be alike on two machines, or in two containers, that share a store.
+        status = parent.stat()
+        self._holder = f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}"
 
     @contextmanager
     def claim(self, site: str) -> Iterator[Claim | None]:
@@ -85,9 +88,7 @@ class Workspace:
             return
         try:
             leftovers = tuple(self.path.glob(f"visit-{name}-*"))
-            yield Claim(
-                f"{socket.gethostname()}:{self.path}", self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers
-            )
+            yield Claim(self._holder, self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
         finally:
             (self.path / f"{name}.lock").unlink(missing_ok=True)
             os.close(lock)
@@ -127,6 +128,14 @@ class Workspace:
             raise WorkspaceError(f"{self.path} cannot be made: {error.strerror}") from error
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise WorkspaceError(f"{self.path} is not ours alone; remove it, or set TMPDIR to another directory")
+
+
+def _boot_id() -> str:
+    """What tells this machine, since it was started, from all others; empty where the system has no such thing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def _clear(directory: Path) -> None:

@@ -1,5 +1,6 @@
 """Claiming, storing and recording a visit."""
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -101,6 +102,20 @@ async def test_a_note_that_makes_no_sense_counts_as_a_killed_visit(visits: Visit
     await visits.visitor.recover(site.origin)
 
     assert [visit.outcome for visit in await visits.store.visits()] == [Outcome.BROWSER_ERROR]
+
+
+async def test_a_visit_that_was_overtaken_leaves_the_note_of_the_other(visits: Visits, site: SimulatedSite) -> None:
+    """It was paused for longer than its claim stood, and another machine began one meanwhile."""
+    note = UNDER_WAY.format(site.origin)
+    visiting = asyncio.create_task(visits.make())
+    while not await visits.store.get_note(note):
+        await asyncio.sleep(0.01)
+    theirs = killed(site.origin).model_dump_json()
+    await visits.store.set_note(note, theirs)
+
+    await visiting
+
+    assert await visits.store.get_note(note) == theirs
 
 
 async def test_asks_made_before_the_visit_are_answered_by_it(visits: Visits, site: SimulatedSite) -> None:

@@ -165,3 +165,20 @@ while time.monotonic() < until:
     assert [process.returncode for process in processes] == [0] * 4, outputs
     assert sum(len(output[0]) for output in outputs) > 20
     wait_until(lambda: not Workspace(url).path.exists(), "the last one tidied up", seconds=1)
+
+
+def test_directories_of_one_name_on_two_machines_make_two_holders(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands for two containers of one host name that share a store but no directory."""
+    place = tmp_path / "tmp"
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    holders = []
+    for machine in ("one", "other"):
+        place.mkdir()
+        with Workspace(url).claim(SITE) as claim:
+            assert claim is not None
+            holders.append(claim.holder)
+        place.rename(tmp_path / machine)
+
+    assert holders[0] != holders[1]
