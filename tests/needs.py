@@ -54,6 +54,7 @@ NEEDS = (
     program("curl", "curl"),
     program("openssl", "openssl"),
     program("redis-server", "redis-server"),
+    program("openssl", "openssl"),
 )
 
 

@@ -76,6 +76,35 @@ async def test_a_unix_socket_leads_to_the_same_store(redis_server: RedisServer) 
         await changes.aclose()
 
 
+def _certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key."""
+    name, key = directory / "cert.pem", directory / "key.pem"
+    command = (
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", str(key), "-out", str(name), "-days", "1", "-subj", "/CN=redis"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+    )
+    subprocess.run(command, check=True, capture_output=True)
+    return name, key
+
+
+async def test_tls_is_used_and_a_certificate_of_strangers_is_refused(tmp_path: Path, free_port: int) -> None:
+    name, key = _certificate(tmp_path)
+    tls_port = a_free_port()
+    options = ("--tls-port", str(tls_port), "--tls-cert-file", str(name), "--tls-key-file", str(key))
+    with running_redis(tmp_path / "redis", free_port, *options, "--tls-auth-clients", "no"):
+        async with open_store(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={name}") as store:
+            await store.set_note("a", "1")
+            changes = store.watch()
+            await anext(changes)
+            await store.set_note("a", "2")
+            await asyncio.wait_for(anext(changes), 1.0)
+            await changes.aclose()
+        with pytest.raises(StoreUnavailable, match="certificate"):
+            async with open_store(f"rediss://127.0.0.1:{tls_port}"):
+                pass
+
+
 async def test_options_in_the_url_cannot_break_what_is_read(redis_server: RedisServer) -> None:
     async with open_store(f"{redis_server.url}?decode_responses=True&protocol=3") as store:
         await _fill(store)
