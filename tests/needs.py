@@ -52,7 +52,6 @@ def program(name: str, package: str) -> Need:
 NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
-    program("openssl", "openssl"),
     program("redis-server", "redis-server"),
     program("openssl", "openssl"),
 )

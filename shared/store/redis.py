@@ -6,11 +6,11 @@ evicted: `maxmemory-policy noeviction`, which is the default.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from shared.conversations import Conversation, TurnResult, Upstream
+from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store import (
     Store,
@@ -129,6 +129,12 @@ class RedisStore:
     async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
         return await redis_turns.commit_turn(self._server, conversation_id, result)
 
+    async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
+        return await redis_turns.add_messages(self._server, conversation_id, messages, at)
+
+    async def delete_message(self, conversation_id: str, message_id: str, *, at: float) -> bool:
+        return await redis_turns.delete_message(self._server, conversation_id, message_id, at)
+
     async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
         return await redis_conversations.update_metadata(self._server, conversation_id, metadata, at)
 
@@ -146,8 +152,8 @@ class RedisStore:
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branch(self, history: str, upstream: Upstream, *, at: float) -> None:
-        await redis_branches.keep_branch(self._server, history, upstream, at)
+    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+        await redis_branches.keep_branches(self._server, branches)
 
     async def take_branch(self, history: str) -> Upstream | None:
         return await redis_branches.take_branch(self._server, history)

@@ -3,6 +3,8 @@
 Each function does what the `Store` method of its name promises.
 """
 
+from collections.abc import Sequence
+
 from shared.conversations import Upstream
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
@@ -13,13 +15,16 @@ PRUNED_AT_ONCE = 1000
 
 _KEEP = Script(
     """
-    local number = redis.call('INCR', last_number)
-    redis.call('ZADD', copies, number, number .. ' ' .. upstream)
-    redis.call('ZADD', branches, at, number .. ' ' .. history)
+    for position = rest, #ARGV, 3 do
+        local history, upstream, at = ARGV[position], ARGV[position + 1], ARGV[position + 2]
+        local number = redis.call('INCR', last_number)
+        redis.call('ZADD', prefix .. history, number, number .. ' ' .. upstream)
+        redis.call('ZADD', branches, at, number .. ' ' .. history)
+    end
     changed()
     """,
-    keys="branches last_number copies",
-    args="history upstream at",
+    keys="branches last_number",
+    args="prefix",
 )
 _TAKE = Script(
     """
@@ -53,9 +58,10 @@ _PRUNE = Script(
 )
 
 
-async def keep_branch(server: Server, history: str, upstream: Upstream, at: float) -> None:
-    keys = [key("branches"), key("branch-number"), key("branch", history)]
-    await server.run(_KEEP, keys, history, dump(upstream), at)
+async def keep_branches(server: Server, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    if branches:
+        values = [value for history, upstream, at in branches for value in (history, dump(upstream), at)]
+        await server.run(_KEEP, [key("branches"), key("branch-number")], key("branch", ""), *values)
 
 
 async def take_branch(server: Server, history: str) -> Upstream | None:

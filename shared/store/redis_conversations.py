@@ -27,7 +27,7 @@ _CREATE = Script(
     APPEND
     + """
     if redis.call('EXISTS', conversation) == 1 then return 0 end
-    redis.call('HSET', conversation, 'created_at', created_at, 'metadata', metadata)
+    redis.call('HSET', conversation, 'created_at', created_at, 'metadata', metadata, 'response', response)
     if upstream ~= '' then redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy) end
     if pending_turn ~= '' then redis.call('HSET', conversation, 'pending_turn', pending_turn) end
     redis.call('ZADD', conversations, updated_at, id)
@@ -36,11 +36,13 @@ _CREATE = Script(
     return 1
     """,
     keys=KEYS,
-    args="id created_at updated_at metadata upstream copy pending_turn bytes",
+    args="id created_at updated_at metadata response upstream copy pending_turn bytes",
 )
 _READ = Script(
     """
-    local fields = redis.call('HMGET', conversation, 'created_at', 'metadata', 'upstream', 'spoilt', 'pending_turn')
+    local fields = redis.call(
+        'HMGET', conversation, 'created_at', 'metadata', 'response', 'upstream', 'spoilt', 'pending_turn'
+    )
     return {fields, redis.call('ZSCORE', conversations, id), redis.call('LRANGE', messages, 0, -1)}
     """,
     keys=KEYS,
@@ -102,8 +104,8 @@ async def create(server: Server, conversation: Conversation) -> None:
         _CREATE,
         keys_of(conversation.id),
         *(conversation.id, conversation.created_at, conversation.updated_at, json.dumps(conversation.metadata)),
-        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
-        *(conversation.pending_turn or "", text_bytes(conversation.messages)),
+        *(conversation.response, dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(conversation.pending_turn or "", len(conversation.response) + text_bytes(conversation.messages)),
         *map(dump_message, conversation.messages),
     )
     if not is_new:
@@ -112,7 +114,7 @@ async def create(server: Server, conversation: Conversation) -> None:
 
 async def conversation(server: Server, conversation_id: str) -> Conversation | None:
     fields, updated_at, messages = await server.run(_READ, keys_of(conversation_id), conversation_id)
-    created_at, metadata, upstream, spoilt, pending_turn = fields
+    created_at, metadata, response, upstream, spoilt, pending_turn = fields
     if created_at is None:
         return None
     return Conversation(
@@ -123,6 +125,7 @@ async def conversation(server: Server, conversation_id: str) -> Conversation | N
         messages=tuple(map(_load_message, messages)),
         upstream=load(Upstream, upstream) if upstream and not spoilt else None,
         pending_turn=pending_turn.decode() if pending_turn else None,
+        response=str(response, "utf-8", "surrogatepass"),
     )
 
 

@@ -11,7 +11,8 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     screenshots             hash: id to PNG
     conversations           sorted set: id by the time of its last use
     conversation-bytes      bytes of all texts together
-    conversation:ID         hash: created_at, metadata, upstream, copy, pending_turn, spoilt, crossed, committed, bytes
+    conversation:ID         hash: created_at, metadata, response, upstream, copy (its name), pending_turn, spoilt,
+                            crossed, committed (the last turns as JSON), bytes
     messages:ID             list of Message as JSON
     branches                sorted set: "NUMBER DIGEST" by the time it was kept
     branch-number           the last number given

@@ -1,6 +1,11 @@
-"""Turns of conversations in Redis. Each function does what the `Store` method of its name promises."""
+"""Turns and single messages of conversations in Redis.
 
-from shared.conversations import TurnResult
+Each function does what the `Store` method of its name promises.
+"""
+
+from collections.abc import Sequence
+
+from shared.conversations import Message, TurnResult
 from shared.store.documents import dump
 from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of, text_bytes
 from shared.store.redis_server import Script, Server
@@ -76,6 +81,47 @@ _COMMIT = Script(
     args="id turn at upstream copy replaces history_count history_bytes added_bytes",
     is_repeatable=True,
 )
+_EDITED = """
+    -- No copy of the site's holds the messages as they are now, and no turn under way has read them.
+    local function edited()
+        redis.call('HDEL', conversation, 'upstream', 'copy')
+        if redis.call('HEXISTS', conversation, 'pending_turn') == 1 then
+            redis.call('HSET', conversation, 'crossed', 1)
+        end
+        redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+        changed()
+    end
+"""
+_ADD = Script(
+    APPEND
+    + _EDITED
+    + """
+    if redis.call('EXISTS', conversation) == 0 then return 0 end
+    append(rest, #ARGV, bytes)
+    edited()
+    return 1
+    """,
+    keys=KEYS,
+    args="id at bytes",
+)
+_DELETE = Script(
+    APPEND
+    + _EDITED
+    + """
+    for _, document in ipairs(redis.call('LRANGE', messages, 0, -1)) do
+        local found = cjson.decode(document)
+        if found.id == message_id then
+            redis.call('LREM', messages, 1, document)
+            append(1, 0, -#found.text)
+            edited()
+            return 1
+        end
+    end
+    return 0
+    """,
+    keys=KEYS,
+    args="id at message_id",
+)
 
 
 async def begin_turn(server: Server, conversation_id: str, turn_id: str, at: float) -> bool:
@@ -98,3 +144,12 @@ async def commit_turn(server: Server, conversation_id: str, result: TurnResult) 
         *map(dump_message, (*history, *result.added)),
     )
     return bool(is_there)
+
+
+async def add_messages(server: Server, conversation_id: str, messages: Sequence[Message], at: float) -> bool:
+    documents = map(dump_message, messages)
+    return bool(await server.run(_ADD, keys_of(conversation_id), conversation_id, at, text_bytes(messages), *documents))
+
+
+async def delete_message(server: Server, conversation_id: str, message_id: str, at: float) -> bool:
+    return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id, at, message_id))

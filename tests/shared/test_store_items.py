@@ -36,6 +36,17 @@ async def test_one_message_is_taken_out(store: Store) -> None:
     assert found.updated_at == 3.0
 
 
+async def test_a_message_of_any_characters_can_be_taken_out(store: Store) -> None:
+    await store.create_conversation(conversation("conv-1", at=1.0))
+    odd = message("msg_a", 'lone \udc00 surrogate, 视, 😀, "\\\0\r\n')
+    await store.add_messages("conv-1", [odd, message("msg_b", "x")], at=2.0)
+
+    assert await store.delete_message("conv-1", "msg_a", at=3.0)
+
+    assert texts_of(await store.conversation("conv-1")) == ["x"]
+    assert await store.prune(before=0.0, max_bytes=1) == 0
+
+
 async def test_a_conversation_that_is_gone_takes_no_messages(store: Store) -> None:
     assert not await store.add_messages("gone", said("one"), at=1.0)
     assert await store.conversation("gone") is None
