@@ -12,28 +12,33 @@ from shared.store.redis_server import Script, Server
 
 MAX_BRANCHES = 100_000  # one takes some 600 bytes
 PRUNED_AT_ONCE = 1000
+REPEATED_SECONDS = 60  # so long a copy is known again that was kept and taken already
 
 _KEEP = Script(
     """
     for position = rest, #ARGV, 3 do
         local history, upstream, at = ARGV[position], ARGV[position + 1], ARGV[position + 2]
-        local number = redis.call('INCR', last_number)
-        redis.call('ZADD', prefix .. history, number, number .. ' ' .. upstream)
-        redis.call('ZADD', branches, at, number .. ' ' .. history)
+        local copies, copy = prefix .. history, at .. ' ' .. upstream
+        local seen = seen_prefix .. redis.sha1hex(history .. copy)
+        if not redis.call('ZSCORE', copies, copy) and redis.call('SET', seen, '', 'NX', 'EX', seconds) then
+            local number = redis.call('INCR', last_number)
+            redis.call('ZADD', copies, number, copy)
+            redis.call('ZADD', branches, at, number .. ' ' .. history)
+        end
     end
     changed()
     """,
     keys="branches last_number",
-    args="prefix",
+    args="prefix seen_prefix seconds",
+    is_repeatable=True,
 )
 _TAKE = Script(
     """
-    local newest = redis.call('ZPOPMAX', copies)[1]
-    if not newest then return end
-    local number, upstream = string.match(newest, '^(%d+) (.*)$')
-    redis.call('ZREM', branches, number .. ' ' .. history)
+    local newest = redis.call('ZPOPMAX', copies)
+    if not newest[1] then return end
+    redis.call('ZREM', branches, newest[2] .. ' ' .. history)
     changed()
-    return upstream
+    return string.match(newest[1], '^%S+ (.*)$')
     """,
     keys="branches copies",
     args="history",
@@ -59,9 +64,11 @@ _PRUNE = Script(
 
 
 async def keep_branches(server: Server, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    """A copy kept before is not kept again, so that this may be repeated where no answer came."""
     if branches:
+        keys = [key("branches"), key("branch-number")]
         values = [value for history, upstream, at in branches for value in (history, dump(upstream), at)]
-        await server.run(_KEEP, [key("branches"), key("branch-number")], key("branch", ""), *values)
+        await server.run(_KEEP, keys, key("branch", ""), key("branch-seen", ""), REPEATED_SECONDS, *values)
 
 
 async def take_branch(server: Server, history: str) -> Upstream | None:

@@ -3,6 +3,7 @@
 Each function does what the `Store` method of its name promises.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 
@@ -26,7 +27,9 @@ APPEND = """
 _CREATE = Script(
     APPEND
     + """
-    if redis.call('EXISTS', conversation) == 1 then return 0 end
+    local standing = redis.call('HGET', conversation, 'origin')
+    if standing then return standing == origin and 1 or 0 end
+    redis.call('HSET', conversation, 'origin', origin)
     redis.call('HSET', conversation, 'created_at', created_at, 'metadata', metadata, 'response', response)
     if upstream ~= '' then redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy) end
     if pending_turn ~= '' then redis.call('HSET', conversation, 'pending_turn', pending_turn) end
@@ -36,7 +39,8 @@ _CREATE = Script(
     return 1
     """,
     keys=KEYS,
-    args="id created_at updated_at metadata response upstream copy pending_turn bytes",
+    args="id origin created_at updated_at metadata response upstream copy pending_turn bytes",
+    is_repeatable=True,
 )
 _READ = Script(
     """
@@ -99,12 +103,15 @@ _PRUNE = Script(
 
 
 async def create(server: Server, conversation: Conversation) -> None:
+    """The very same conversation may be created again, where no answer came."""
     upstream = conversation.upstream
+    origin = hashlib.blake2b(dump(conversation).encode(), digest_size=16).hexdigest()
     is_new = await server.run(
         _CREATE,
         keys_of(conversation.id),
-        *(conversation.id, conversation.created_at, conversation.updated_at, json.dumps(conversation.metadata)),
-        *(conversation.response, dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(conversation.id, origin, conversation.created_at, conversation.updated_at),
+        *(json.dumps(conversation.metadata), conversation.response),
+        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
         *(conversation.pending_turn or "", len(conversation.response) + text_bytes(conversation.messages)),
         *map(dump_message, conversation.messages),
     )

@@ -12,11 +12,13 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     conversations           sorted set: id by the time of its last use
     conversation-bytes      bytes of all texts together
     conversation:ID         hash: created_at, metadata, response, upstream, copy (its name), pending_turn, spoilt,
-                            crossed, committed (the last turns as JSON), bytes
+                            crossed, bytes, origin (digest of what it began with), done (names of the last turns and
+                            additions as JSON)
     messages:ID             list of Message as JSON
     branches                sorted set: "NUMBER DIGEST" by the time it was kept
     branch-number           the last number given
-    branch:DIGEST           sorted set: "NUMBER UPSTREAM" by number
+    branch:DIGEST           sorted set: "TIME UPSTREAM" by number
+    branch-seen:DIGEST      of a copy that was kept a moment ago; expires
     notes                   hash
 """
 

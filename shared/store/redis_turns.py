@@ -10,7 +10,20 @@ from shared.store.documents import dump
 from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of, text_bytes
 from shared.store.redis_server import Script, Server
 
-REMEMBERED_COMMITS = 8  # of a conversation, so that a turn committed again is not added again
+REMEMBERED = 8  # turns and additions of a conversation that are known again, and not added again
+
+_ONCE = f"""
+    local function is_done(name)
+        local done = cjson.decode(redis.call('HGET', conversation, 'done') or '[]')
+        for _, earlier in ipairs(done) do
+            if earlier == name then return true end
+        end
+        table.insert(done, 1, name)
+        table.remove(done, {REMEMBERED + 1})
+        redis.call('HSET', conversation, 'done', cjson.encode(done))
+        return false
+    end
+"""
 
 _BEGIN = Script(
     """
@@ -42,16 +55,10 @@ _ABANDON = Script(
 )
 _COMMIT = Script(
     APPEND
-    + f"""
+    + _ONCE
+    + """
     if redis.call('EXISTS', conversation) == 0 then return 0 end
-    local committed = cjson.decode(redis.call('HGET', conversation, 'committed') or '[]')
-    for _, earlier in ipairs(committed) do
-        if earlier == turn then return 1 end
-    end
-    table.insert(committed, 1, turn)
-    table.remove(committed, {REMEMBERED_COMMITS + 1})
-    redis.call('HSET', conversation, 'committed', cjson.encode(committed))
-
+    if is_done(turn) then return 1 end
     local pending = redis.call('HGET', conversation, 'pending_turn')
     local is_mine = pending == turn
     local is_alone = is_mine and not redis.call('HGET', conversation, 'crossed')
@@ -94,15 +101,17 @@ _EDITED = """
 """
 _ADD = Script(
     APPEND
+    + _ONCE
     + _EDITED
     + """
     if redis.call('EXISTS', conversation) == 0 then return 0 end
+    if first_id ~= '' and is_done(first_id) then return 1 end
     append(rest, #ARGV, bytes)
     edited()
     return 1
     """,
     keys=KEYS,
-    args="id at bytes",
+    args="id at first_id bytes",
 )
 _DELETE = Script(
     APPEND
@@ -147,8 +156,10 @@ async def commit_turn(server: Server, conversation_id: str, result: TurnResult) 
 
 
 async def add_messages(server: Server, conversation_id: str, messages: Sequence[Message], at: float) -> bool:
+    """Messages that were added before, as the first one's id tells, are not added again: as for turns."""
     documents = map(dump_message, messages)
-    return bool(await server.run(_ADD, keys_of(conversation_id), conversation_id, at, text_bytes(messages), *documents))
+    values = (conversation_id, at, messages[0].id if messages else "", text_bytes(messages))
+    return bool(await server.run(_ADD, keys_of(conversation_id), *values, *documents))
 
 
 async def delete_message(server: Server, conversation_id: str, message_id: str, at: float) -> bool:

@@ -7,12 +7,13 @@ from time import monotonic
 
 import pytest
 
-from shared.store import Store, StoreUnavailable, open_store
+from shared.conversations import Message
+from shared.store import Store, StoreError, StoreUnavailable, open_store
 from shared.store.redis_changes import SILENCE_SECONDS
 from shared.store.redis_server import CALL_SECONDS
 from tests.redis_server import RedisServer
 from tests.relay import relay
-from tests.shared.samples import SITE, capture, conversation, texts_of, turn, visit
+from tests.shared.samples import SITE, capture, conversation, texts_of, turn, upstream, visit
 
 BACK_SECONDS = 1.0  # after the server is there again
 
@@ -160,6 +161,31 @@ async def test_a_lost_answer_does_not_make_anything_happen_twice(redis_server: R
             assert found is not None
             assert found.pending_turn is None
         assert len(await store.visits()) == 1
+
+
+async def test_who_repeats_a_call_that_got_no_answer_does_nothing_twice(redis_server: RedisServer) -> None:
+    """As the proxy does while the store is away."""
+    whole = conversation("conv-1", "one").model_copy(update={"metadata": {"a": "1"}})
+    added = [Message(role="user", text="added", id="msg_1"), Message(role="user", text="more", id="msg_2")]
+    async with open_store(redis_server.url) as store:
+        for _ in range(2):
+            await store.create_conversation(whole)
+        assert texts_of(await store.conversation("conv-1")) == ["one"]
+        with pytest.raises(StoreError, match="conv-1"):
+            await store.create_conversation(whole.model_copy(update={"metadata": {}}))
+
+        for _ in range(2):
+            assert await store.add_messages("conv-1", added, at=2.0)
+        assert texts_of(await store.conversation("conv-1")) == ["one", "added", "more"]
+
+        await store.keep_branches([("a", upstream("kept"), 1.0)])
+        assert await store.take_branch("a") == upstream("kept")
+        await store.keep_branches([("a", upstream("kept"), 1.0), ("a", upstream("new"), 2.0)])
+        await store.keep_branches([("a", upstream("new"), 2.0)])
+        assert [await store.take_branch("a") for _ in range(2)] == [upstream("new"), None]
+
+        await store.keep_branches([("a", upstream("kept"), 3.0)])  # put back by a turn that did not use it
+        assert await store.take_branch("a") == upstream("kept")
 
 
 async def test_a_watcher_is_woken_when_the_server_goes_and_comes_back_and_hears_all_after(
