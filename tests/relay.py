@@ -6,12 +6,22 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Relay:
-    """Passes on what is sent to its port; `cut_answers` makes it lose the next answers with their connections."""
+    """Passes on what is sent to its port, unless it is told otherwise."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._to_cut = 0
+        self._is_whole = asyncio.Event()
+        self._is_whole.set()
         self.port = 0
+
+    def cut(self) -> None:
+        """Pass on nothing, as where a cable was pulled: connections stand and are silent."""
+        self._is_whole.clear()
+
+    def heal(self) -> None:
+        """Pass on again, also what was sent meanwhile."""
+        self._is_whole.set()
 
     def cut_answers(self, count: int) -> None:
         """Pass on requests as before, but end the next *count* connections over which an answer would come."""
@@ -21,15 +31,22 @@ class Relay:
         """One connection."""
         with suppress(OSError):
             answers, requests = await asyncio.open_connection("127.0.0.1", self._target)
-            ways = [asyncio.create_task(way) for way in (_copy(reader, requests), self._answer(answers, writer))]
+            ways = [asyncio.create_task(way) for way in (self._ask(reader, requests), self._answer(answers, writer))]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
             requests.close()
         writer.close()
 
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await self._is_whole.wait()
+            writer.write(data)
+            await writer.drain()
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
+            await self._is_whole.wait()
             if self._to_cut:
                 self._to_cut -= 1
                 return
@@ -44,9 +61,3 @@ async def relay(target: int) -> AsyncIterator[Relay]:
     async with await asyncio.start_server(one.serve, "127.0.0.1", 0) as listener:
         one.port = listener.sockets[0].getsockname()[1]
         yield one
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()

@@ -2,79 +2,18 @@
 
 import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import aiohttp
 import pytest
 
 from shared.store import open_store
-from tests.cli.processes import clean_environment
-from tests.conftest import a_free_port
+from tests.end_to_end.machines import READY_SECONDS, STOP_SECONDS, Machine, chat, ready
 from tests.end_to_end.running_up import running_up
 from tests.redis_server import RedisServer, running_redis
 from tests.site.process import running_site
-
-MODEL = "gpt-4o-mini-helper"
-READY_SECONDS = 30.0
-STOP_SECONDS = 10.0
-
-
-class Machine:
-    """A machine on which one service runs: with its own data, temporary files and port."""
-
-    def __init__(self, directory: Path, site_url: str, store_url: str) -> None:
-        self.port = a_free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        temporary = directory / "tmp"
-        temporary.mkdir(parents=True)
-        more = {"FREEAICHAT_STORE": store_url, "TMPDIR": str(temporary)}
-        self.environment = clean_environment(directory / "data", site_url, self.port, **more)
-        self.log = directory / "log"
-
-    @asynccontextmanager
-    async def running(self, service: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """`python -m SERVICE`, stopped at the end."""
-        with self.log.open("a") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", service), env=self.environment, stdout=log, stderr=log
-            )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
-
-
-async def status(http: aiohttp.ClientSession, url: str) -> int:
-    """The HTTP status of *url*; 0 where nobody answers."""
-    with suppress(aiohttp.ClientError):
-        async with http.get(url) as response:
-            return response.status
-    return 0
-
-
-async def ready(http: aiohttp.ClientSession, machine: Machine) -> None:
-    """Wait until the proxy there can answer requests."""
-    deadline = monotonic() + READY_SECONDS
-    while await status(http, f"{machine.url}/readyz") != 200:
-        assert monotonic() < deadline, machine.log.read_text()
-        await asyncio.sleep(0.05)
-
-
-async def chat(http: aiohttp.ClientSession, machine: Machine, text: str, **fields: str) -> tuple[int, Any]:
-    """The status and the answer's text, or the error's code."""
-    body = {"model": MODEL, "messages": [{"role": "user", "content": text}], **fields}
-    async with http.post(f"{machine.url}/v1/chat/completions", json=body) as response:
-        found = await response.json()
-        if response.status == 200:
-            return 200, found["choices"][0]["message"]["content"]
-        return response.status, found["error"]["code"]
 
 
 @pytest.fixture
