@@ -139,7 +139,6 @@ class Visitor:
 
     async def _record(self, visit: Visit, claim: Claim, note: str, screenshot: bytes | None) -> None:
         await patiently(lambda: self._store.end_visit(visit, claim.holder, screenshot=screenshot))
-        await patiently(partial(self._clear_note, visit.site, note))
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
         log.log(
             logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
@@ -152,6 +151,7 @@ class Visitor:
             f": {visit.reason}" if visit.reason else "",
             extra={"fields": visit.model_dump(mode="json")},
         )
+        await patiently(partial(self._clear_note, visit.site, note))
 
     async def _clear_note(self, site: str, note: str) -> None:
         """Unless another visit's stands there by now: this one was paused for longer than its claim stood."""
