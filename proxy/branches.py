@@ -12,7 +12,7 @@ from time import time
 from shared.conversations import Upstream
 from shared.store import Store, StoreUnavailable
 
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
 MAX_PENDING = 10_000  # above it, while the store is away, the oldest are forgotten
 RETRY_SECONDS = 1.0

@@ -6,8 +6,9 @@ Cookies go out exactly as they were captured (aiohttp's own jar would quote them
 and every body that is read whole is bounded.
 """
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared import __version__
+from shared.http1 import Head
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 from shared.stream_pool import Streams
@@ -25,7 +27,7 @@ from shared.streams import Body
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
 LARGE_BODY_BYTES = 1024 * 1024  # a larger body is written piece by piece, so that it does not block the loop
-_STREAM_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
 
@@ -87,7 +89,20 @@ class SiteClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._whole("POST", url, body, headers, timeout)
+        if len(body) >= LARGE_BODY_BYTES:
+            return await self._whole("POST", url, body, headers, timeout)
+        with _translated():
+            async with asyncio.timeout(timeout):
+                head, answer, connection = await self._streams.ask(
+                    "POST", url, {**_HEADERS, **headers}, body=body, idle_timeout=timeout
+                )
+                try:
+                    content = await _read_bounded(answer)
+                except BaseException:
+                    connection.drop(answer)
+                    raise
+                connection.leave(answer)
+        return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
@@ -105,7 +120,7 @@ class SiteClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS),
             ) as answer:
-                content = await _read_bounded(answer)
+                content = await _read_bounded(answer.content.iter_any())
                 return Reply(answer.status, answer.content_type, answer.headers, content)
 
     @asynccontextmanager
@@ -116,12 +131,11 @@ class SiteClient:
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
         with _translated():
-            head, body, connection = await self._streams.get(
-                url, {**_STREAM_HEADERS, **headers}, idle_timeout=idle_timeout
+            head, body, connection = await self._streams.ask(
+                "GET", url, {**_HEADERS, **headers}, idle_timeout=idle_timeout
             )
         try:
-            content_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-            yield StreamReply(head.status, content_type, CIMultiDict(head.headers), body)
+            yield StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), body)
         except BaseException:
             connection.drop(body)
             raise
@@ -132,14 +146,17 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body and len(body) >= LARGE_BODY_BYTES else body
 
 
-async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(pieces: AsyncIterable[bytes]) -> bytes:
     content = bytearray()
-    async for piece in answer.content.iter_any():
+    async for piece in pieces:
         content += piece
         if len(content) >= MAX_REPLY_BYTES:
-            answer.close()
             break
     return bytes(content[:MAX_REPLY_BYTES])
+
+
+def _content_type(head: Head) -> str:
+    return head.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class _translated:  # noqa: N801  (reads as a word in a with statement)

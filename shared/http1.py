@@ -59,12 +59,15 @@ class Head:
         return Sized(int(length))
 
 
-def get_request(path: str, host: str, headers: Mapping[str, str]) -> bytes:
-    """A GET request. Raises ValueError for a value that would break out of its line."""
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+def request_bytes(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+    """A whole request. Raises ValueError for a value that would break out of its line."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
         raise ValueError("a header holds a line break")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+    return head.encode("utf-8") + b"\r\n\r\n" + (body or b"")
 
 
 def parse_head(data: bytes) -> Head:

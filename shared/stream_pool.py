@@ -1,4 +1,4 @@
-"""Connections for event streams, made when they are needed and kept for the next request to the same site."""
+"""Connections for a turn's requests, made when they are needed and kept for the next request to the same site."""
 
 import asyncio
 import ssl
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from yarl import URL
 
-from shared.http1 import Head, get_request
+from shared.http1 import Head, request_bytes
 from shared.reach import SiteTimeout, SiteUnreachable
 from shared.streams import Body, Connection
 
@@ -25,25 +25,27 @@ class Streams:
         self._open: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
 
-    async def get(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> tuple[Head, Body, Connection]:
-        """Ask for *url*. Raises `SiteUnreachable`, and OSError where no connection can be made.
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str], *, body: bytes | None = None, idle_timeout: float
+    ) -> tuple[Head, Body, Connection]:
+        """Send a request. Raises `SiteUnreachable`, and OSError where no connection can be made.
 
         A kept connection that the other side closed at the same moment is tried again on a fresh one.
         """
         parts = URL(url, encoded=True)
         host = parts.host_port_subcomponent or ""
-        request = get_request(parts.raw_path_qs, host, headers)
+        request = request_bytes(method, parts.raw_path_qs, host, headers, body)
         while True:
             connection = await self._connection(parts)
             try:
-                head, body = await connection.get(request, idle_timeout=idle_timeout)
+                head, answer = await connection.ask(request, idle_timeout=idle_timeout)
             except SiteTimeout:
                 raise
             except SiteUnreachable:
                 if connection.is_reused:
                     continue
                 raise
-            return head, body, connection
+            return head, answer, connection
 
     async def close(self) -> None:
         """Drop all connections."""

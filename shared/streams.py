@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         """Whether another request may be sent."""
         return not self._is_lost and not self._transport.is_closing()
 
-    async def get(self, request: bytes, *, idle_timeout: float) -> tuple[Head, Body]:
+    async def ask(self, request: bytes, *, idle_timeout: float) -> tuple[Head, Body]:
         """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
         self._head_bytes.clear()
         self._framing = None

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import orjson
+
 from proxy.protocol.refusals import Kind, SiteRefusal, from_stream_error
 from proxy.protocol.sse import ServerEvent
 
@@ -115,6 +117,10 @@ class ReplyReader:
 
 
 def _parse(data: str) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass  # half a surrogate pair, for one: the slower parser takes it
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
