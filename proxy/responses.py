@@ -5,6 +5,7 @@ itself. A stored response is a copy of the text up to its answer, so whatever go
 """
 
 import logging
+from dataclasses import replace
 from time import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from proxy.answer import Answer
 from proxy.chat import ChatService
 from proxy.conversations import Conversations, named, needed
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.items import unknown_item
 from proxy.protocol.responses_reply import ResponseReply
 from proxy.protocol.responses_request import ResponseRequest
 from shared.conversations import Conversation, Message
@@ -33,6 +35,7 @@ class Responses:
     async def create(self, request: ResponseRequest) -> tuple[Answer, ResponseReply]:
         """The answer to *request*, not begun yet, and what builds its objects."""
         history = await self._history(request)
+        request = replace(request, input=await self._with_texts(request.input))
 
         async def keep(answer: Answer) -> None:
             await self._keep(request, history, answer, reply)
@@ -40,7 +43,7 @@ class Responses:
         answer = await self._chats.answer(request.as_chat(history), afterwards=keep)
         reply = ResponseReply(
             request,
-            id=answer.id.replace("chatcmpl-", "resp_"),
+            id=_response_of(answer.message_id),
             message_id=answer.message_id,
             created=answer.created,
             model=answer.model,
@@ -73,8 +76,23 @@ class Responses:
                 error.code, error.param = "previous_response_not_found", "previous_response_id"
             raise
 
+    async def _with_texts(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The same messages; earlier answers that are only named get their texts.
+
+        The newest is looked up first: what its response continued holds the others, as a rule.
+        """
+        known: dict[str, Message] = {}
+        for item_id in (message.id for message in reversed(messages) if message.id):
+            if item_id in known:
+                continue
+            stored = await self._kept(_response_of(item_id))
+            known |= {message.id: message for message in stored.messages} if stored else {}
+            if item_id not in known:
+                raise unknown_item(item_id, param="input")
+        return tuple(known[message.id] if message.id else message for message in messages)
+
     async def _stored(self, response_id: str) -> Conversation:
-        stored = await needed(lambda: self._store.conversation(response_id))
+        stored = await self._kept(response_id)
         if stored is None or not stored.response:
             raise ServiceError(
                 404,
@@ -83,6 +101,9 @@ class Responses:
                 param="response_id",
             )
         return stored
+
+    async def _kept(self, response_id: str) -> Conversation | None:
+        return await needed(lambda: self._store.conversation(response_id))
 
     async def _keep(
         self, request: ResponseRequest, history: tuple[Message, ...], answer: Answer, reply: ResponseReply
@@ -108,3 +129,8 @@ class Responses:
         except StoreUnavailable as error:
             log.warning("response %s not stored: %s", stored.id, error)
             reply.is_stored = False
+
+
+def _response_of(item_id: str) -> str:
+    """The id of the response whose answer is the item *item_id*, so that the one leads to the other."""
+    return item_id.replace("msg_", "resp_", 1)

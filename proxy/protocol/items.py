@@ -68,9 +68,9 @@ def find_item(messages: Sequence[Message], item_id: str) -> Message:
     return messages[_position(messages, item_id)]
 
 
-def unknown_item(item_id: str) -> ServiceError:
+def unknown_item(item_id: str, *, param: str = "item_id") -> ServiceError:
     """The error for an id that names no item here."""
-    return ServiceError(404, f"No item '{item_id}' is stored here.", code="item_not_found", param="item_id")
+    return ServiceError(404, f"No item '{item_id}' is stored here.", code="item_not_found", param=param)
 
 
 def _position(messages: Sequence[Message], item_id: str) -> int:

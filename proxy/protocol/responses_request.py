@@ -21,7 +21,10 @@ _IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them."""
+    """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
+
+    A message of `input` with an id stands for an earlier answer that the client only names; its text is not here.
+    """
 
     model: str
     input: tuple[Message, ...]
@@ -89,15 +92,32 @@ def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list):
         raise bad_request("'input' must be a string or a list of items.", param="input")
-    items = []
+    items: list[Any] = []
+    references: dict[int, str] = {}
     for index, item in enumerate(value):
         kind = item.get("type", "message") if isinstance(item, dict) else "message"
         if kind in _UNREAD_ITEMS:
             continue
-        if kind != "message":
+        if kind == "item_reference":
+            references[len(items)] = _reference(item, f"input.{index}")
+            items.append({"role": "assistant", "content": ""})
+        elif kind == "message":
+            items.append(item)
+        else:
             raise _unreadable(f"input.{index}")
-        items.append(item)
-    return read_messages(items, name="input")
+    messages, pictures = read_messages(items, name="input")
+    named = (
+        message.model_copy(update={"id": references[position]}) if position in references else message
+        for position, message in enumerate(messages)
+    )
+    return tuple(named), pictures
+
+
+def _reference(item: Mapping[str, Any], where: str) -> str:
+    name = _name(item, "id", f"{where}.id")
+    if name is None:
+        raise bad_request(f"'{where}.id' must name an item.", param=f"{where}.id")
+    return name
 
 
 def _unreadable(where: str) -> ServiceError:
