@@ -11,6 +11,7 @@ from time import monotonic
 
 from shared.browsers import NoBrowser, find_browser
 from shared.cli.install import driver_starts, find_manager, install_packages, packages_command
+from tests.clients import installed
 
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
 
@@ -53,6 +54,8 @@ NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
     program("redis-server", "redis-server"),
+    Need("the Python clients", installed.has_python_clients, installed.install_python_clients),
+    Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
     program("openssl", "openssl"),
 )
 

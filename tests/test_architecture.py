@@ -8,13 +8,14 @@ import pytest
 from tests.architecture import MAX_LINES, product_problems, suite_problems, text_problems
 
 ROOT = Path(__file__).parents[1]
-TEXTS = {".py", ".js", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh"}
+TEXTS = {".py", ".js", ".mjs", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh"}
 
 
 def files(*places: str) -> Iterator[tuple[str, str]]:
     """The path from the root and the text of every text file in *places*, which must not be empty."""
     for place in places:
-        found = [file for file in sorted((ROOT / place).rglob("*")) if file.suffix in TEXTS]
+        every = sorted((ROOT / place).rglob("*"))
+        found = [file for file in every if file.suffix in TEXTS and "node_modules" not in file.parts]
         assert found, f"nothing to check in {place}"
         yield from ((file.relative_to(ROOT).as_posix(), file.read_text("utf-8")) for file in found)
 

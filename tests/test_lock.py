@@ -1,5 +1,6 @@
 """The locked packages are what pyproject.toml asks for, with hashes, and name no place to get them from."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -35,11 +36,32 @@ def test_tests_run_on_the_versions_that_users_get() -> None:
     assert locked("requirements.txt").items() <= locked("requirements-dev.txt").items()
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "tests/clients/requirements.txt"])
 def test_a_lock_file_has_hashes_and_names_no_place(file: str) -> None:
     text = (ROOT / file).read_text("utf-8")
     entries = re.findall(r"^\S+==.*(?:\\\n    --hash=sha256:[0-9a-f]{64} ?)+$", text, re.MULTILINE)
 
-    assert len(entries) == len(locked(file))
+    assert len(entries) == len(re.findall(r"^[^#\s]+==", text, re.MULTILINE)) > 0
     assert "://" not in text
     assert re.findall(r"^-.*", text, re.MULTILINE) == []
+
+
+def test_every_client_is_locked_to_a_version_that_fits() -> None:
+    lines = (ROOT / "tests/clients/requirements.in").read_text("utf-8").splitlines()
+    wanted = [Requirement(text) for line in lines if (text := line.partition("#")[0].strip())]
+    versions = locked("tests/clients/requirements.txt")
+
+    assert wanted
+    for requirement in wanted:
+        version = versions[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+def test_the_node_packages_have_hashes_and_name_no_place() -> None:
+    lock = json.loads((ROOT / "tests/clients/node/package-lock.json").read_text("utf-8"))["packages"]
+    package = json.loads((ROOT / "tests/clients/node/package.json").read_text("utf-8"))
+    own = lock.pop("")
+
+    assert own["dependencies"] == package["dependencies"]
+    assert lock
+    assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in lock.values())

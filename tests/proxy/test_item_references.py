@@ -4,6 +4,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.responses import Response
 
 from tests.proxy.running import RunningProxy
 from tests.proxy.test_memory import known
@@ -13,18 +14,21 @@ MODEL = "gpt-4o-mini-helper"
 STATEFUL = "gpt-5-nano"
 
 
-def user(text: str) -> dict[str, Any]:
+def user(text: str) -> Any:
     return {"role": "user", "content": [{"type": "input_text", "text": text}]}
 
 
-async def dialogue(proxy: RunningProxy, model: str, *texts: str) -> openai.types.responses.Response:
-    """The last response of a dialogue in which each turn names all earlier answers."""
+def reference(response: Response) -> Any:
+    return {"type": "item_reference", "id": response.output[0].id}
+
+
+async def dialogue(proxy: RunningProxy, model: str, *texts: str) -> None:
+    """A dialogue in which each turn names all earlier answers."""
     items: list[Any] = []
     for text in texts:
         items.append(user(text))
         response = await proxy.openai.responses.create(model=model, input=items)
-        items.append({"type": "item_reference", "id": response.output[0].id})
-    return response
+        items.append(reference(response))
 
 
 @pytest.mark.parametrize("model", [MODEL, STATEFUL])
@@ -51,9 +55,7 @@ async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy
     response = await proxy.openai.responses.create(model=MODEL, input="one", store=False)
 
     with pytest.raises(openai.NotFoundError) as refused:
-        await proxy.openai.responses.create(
-            model=MODEL, input=[{"type": "item_reference", "id": response.output[0].id}, user("two")]
-        )
+        await proxy.openai.responses.create(model=MODEL, input=[reference(response), user("two")])
     assert (refused.value.code, refused.value.param) == ("item_not_found", "input")
 
 

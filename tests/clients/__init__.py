@@ -1,0 +1,1 @@
+"""Clients that people use, each in a process of its own, against the proxy and the simulated site."""
