@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -12,17 +13,19 @@ from proxy.access import Access
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
-from proxy.handlers import chat, conversations, health, models, responses
-from proxy.keys import CHAT, CONVERSATIONS, KEEPER, PICTURES, RESPONSES, SETTINGS, UPSTREAM
+from proxy.handlers import chat, conversations, description, health, models, responses
+from proxy.keys import CHAT, CONVERSATIONS, DESCRIPTION, KEEPER, PICTURES, RESPONSES, SETTINGS, UPSTREAM
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
 from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
+from proxy.protocol.openapi import document
 from proxy.responses import Responses
 from proxy.routes import add_api
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
+from shared import __version__
 from shared.addresses import Address, is_public
 from shared.download import Downloader
 from shared.http import SiteClient
@@ -106,9 +109,11 @@ def _build(settings: Settings, key: str | None) -> web.Application:
     app[STOPPING] = Stopping()
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
+    app[DESCRIPTION] = orjson.dumps(document(__version__, needs_key=rules.needs_key))
     app.router.add_get("/", health.root)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/openapi.json", description.openapi)
     for path, methods in API.items():
         add_api(app, path, methods)
     return app

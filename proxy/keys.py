@@ -15,6 +15,7 @@ KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
 PICTURES = web.AppKey("PICTURES", PictureFetcher)
+DESCRIPTION = web.AppKey("DESCRIPTION", bytes)  # the OpenAPI document
 UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)

@@ -15,7 +15,7 @@ from proxy.protocol.errors import ServiceError
 from proxy.rendering import error_response
 from proxy.stopping import STOPPING, stopping_error
 
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})  # a prober has no key, and the root says nothing
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
 EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages"

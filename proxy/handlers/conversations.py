@@ -70,8 +70,8 @@ async def delete_item(request: web.Request) -> web.Response:
 def _parse(body: bytes) -> tuple[dict[str, str], tuple[Message, ...], dict[str, Picture]]:
     """Metadata, items and the pictures in them; the body may be empty."""
     fields = parse_json(body) if body.strip() else {}
-    items = fields.get("items") or []
-    messages, pictures = read_messages(items, name="items") if items else ((), {})
+    items = fields.get("items")
+    messages, pictures = ((), {}) if items is None or items == [] else read_messages(items, name="items")
     return read_metadata(fields.get("metadata")), messages, pictures
 
 

@@ -138,12 +138,12 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
     for index, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         place = f"{where}.{index}"
-        if kind in {"text", "input_text", "output_text", "refusal"}:
+        if kind in ("text", "input_text", "output_text", "refusal"):  # no sets: a client may send what has no hash
             text = part.get("refusal" if kind == "refusal" else "text")
             if not isinstance(text, str):
                 raise bad_request(f"'{place}.text' must be a string.", param=place)
             texts.append(text)
-        elif kind in {"image_url", "input_image"}:
+        elif kind in ("image_url", "input_image"):
             digest, image = read_image_url(part.get("image_url"), place)
             pictures[digest] = image
             digests.append(digest)
@@ -188,23 +188,29 @@ def read_limit(body: Mapping[str, Any], *names: str) -> int | None:
     """The lowest of the token limits with these names; 0 means not set. Raises `ServiceError` (400)."""
     limits = []
     for name in names:
-        value = body.get(name)
+        value = _whole_number(body, name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
         if value < 0:
             raise bad_request(f"'{name}' must not be negative.", param=name, code="integer_below_min_value")
         limits.append(value)
     return min(filter(None, limits), default=None)
 
 
+def _whole_number(body: Mapping[str, Any], name: str) -> int | None:
+    """A whole number; JSON does not tell 4096.0 or 1e30 from one. Raises `ServiceError` (400)."""
+    value = body.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
+    return value
+
+
 def _choices(body: Mapping[str, Any]) -> int:
-    count = body.get("n")
+    count = _whole_number(body, "n")
     if count is None:
         return 1
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise bad_request("'n' must be a whole number.", param="n", code="invalid_type")
     if not 1 <= count <= MAX_CHOICES:
         raise bad_request(f"'n' must be from 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
     if count > 1 and _conversation_id(body):

@@ -7,6 +7,8 @@ from proxy.protocol.chat_reply import DONE, Ending, event, failure, usage
 from proxy.protocol.errors import ServiceError, bad_request
 from proxy.protocol.usage import Usage
 
+_HARMLESS = {"suffix": "", "echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
+
 
 def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """The chat request that a completions request amounts to. Raises `ServiceError` (400)."""
@@ -17,8 +19,9 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_request(
             "'prompt' must be one string; token ids and several prompts are not supported.", param="prompt"
         )
-    for name in ("suffix", "echo", "best_of", "n"):
-        if body.get(name) not in (None, False, "", 1):
+    for name, harmless in _HARMLESS.items():
+        value = body.get(name)
+        if value is not None and (type(value) is not type(harmless) or value != harmless):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
     passed = {name: value for name, value in body.items() if name not in {"prompt", "logprobs"}}
     return {**passed, "messages": [{"role": "user", "content": prompt}]}

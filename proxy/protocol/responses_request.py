@@ -11,7 +11,7 @@ from proxy.protocol.metadata import read_metadata
 from shared.conversations import Message
 
 _SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
-_UNREAD_ITEMS = frozenset({"reasoning", "web_search_call"})  # of earlier answers; they hold nothing a model is told
+_UNREAD_ITEMS = ("reasoning", "web_search_call")  # of earlier answers; they hold nothing a model is told
 _REFUSED = {
     "background": "Answers are made while the client waits.",
     "prompt": "No prompt templates are kept here.",
@@ -129,10 +129,12 @@ def _unreadable(where: str) -> ServiceError:
 def _searches(body: Mapping[str, Any]) -> bool:
     """Whether the web search is asked for; it is the one tool that the site's bots have."""
     tools = body.get("tools")
-    if tools is None or body.get("tool_choice") == "none":
+    if tools is None:
         return False
     if not isinstance(tools, list):
         raise bad_request("'tools' must be a list.", param="tools", code="invalid_type")
+    if body.get("tool_choice") == "none":
+        return False
     for tool in tools:
         kind = tool.get("type") if isinstance(tool, dict) else None
         if not isinstance(kind, str) or not kind.startswith(_SEARCH_TOOLS):
@@ -163,7 +165,11 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
         "tool_choice": str,
         "tools": list,
     }
-    return {name: body[name] for name, kind in kinds.items() if isinstance(body.get(name), kind)}
+    return {
+        name: value
+        for name, kind in kinds.items()
+        if isinstance(value := body.get(name), kind) and isinstance(value, bool) == (kind is bool)
+    }
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:

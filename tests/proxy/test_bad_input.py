@@ -107,3 +107,66 @@ async def test_odd_values_in_any_field_never_give_a_500(proxy: RunningProxy, cha
         await response.read()
 
     assert response.status in {200, 400, 404}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": {}, "text": "hi"}]}]}),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": ["text"], "text": "hi"}]}]}),
+        ("/v1/responses", {"input": [{"type": [], "role": "user", "content": "hi"}]}),
+        ("/v1/conversations", {"items": [{"role": "user", "content": [{"type": {"a": 1}}]}]}),
+    ],
+)
+async def test_a_type_that_is_no_text_is_400(proxy: RunningProxy, path: str, fields: dict[str, Any]) -> None:
+    status, answer = await post(proxy, path, json.dumps({"model": "gpt-4o-mini-helper", **fields}).encode())
+
+    assert status == 400
+    assert answer["error"]["param"]
+
+
+@pytest.mark.parametrize("items", [{}, "", 0, False])
+async def test_items_that_are_no_list_are_not_taken_for_none(proxy: RunningProxy, items: Any) -> None:
+    assert (await post(proxy, "/v1/conversations", json.dumps({"items": items}).encode()))[0] == 400
+
+
+@pytest.mark.parametrize("fields", [{"echo": True}, {"best_of": True}, {"suffix": 1}, {"n": True}, {"best_of": 2}])
+async def test_a_legacy_parameter_is_not_mistaken_for_a_harmless_one(
+    proxy: RunningProxy, fields: dict[str, Any]
+) -> None:
+    body = {"model": "gpt-4o-mini-helper", "prompt": "hi", **fields}
+    status, answer = await post(proxy, "/v1/completions", json.dumps(body).encode())
+
+    assert (status, answer["error"]["code"]) == (400, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(b"4.0", "length"), (b"1e30", "stop"), (b"2" * 30, "stop")])
+async def test_a_whole_number_may_be_written_in_any_way(proxy: RunningProxy, limit: bytes, reason: str) -> None:
+    body = b'{"model":"gpt-4o-mini-helper","n":1.0,"messages":[{"role":"user","content":"hi"}],"max_tokens":%s}' % limit
+    status, answer = await post(proxy, CHAT, body)
+
+    assert status == 200, answer
+    assert answer["choices"][0]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("limit", [4.5, True, "4", -1.0])
+async def test_any_other_number_of_tokens_is_400(proxy: RunningProxy, limit: Any) -> None:
+    body = {"model": "gpt-4o-mini-helper", "messages": HI, "max_tokens": limit}
+
+    assert (await post(proxy, CHAT, json.dumps(body).encode()))[0] == 400
+
+
+async def test_a_response_repeats_only_parameters_of_the_right_type(proxy: RunningProxy) -> None:
+    body = {"model": "gpt-4o-mini-helper", "input": "hi", "temperature": True, "top_p": 0.5, "parallel_tool_calls": 1}
+    status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
+
+    assert status == 200
+    assert (answer["temperature"], answer["top_p"], answer["parallel_tool_calls"]) == (1.0, 0.5, True)
+    assert answer["temperature"] is not True
+
+
+@pytest.mark.parametrize("choice", ["none", "auto"])
+async def test_tools_of_a_response_are_a_list_whatever_is_chosen(proxy: RunningProxy, choice: str) -> None:
+    body = {"model": "gpt-4o-mini-helper", "input": "hi", "tools": {}, "tool_choice": choice}
+
+    assert (await post(proxy, "/v1/responses", json.dumps(body).encode()))[0] == 400

@@ -120,7 +120,7 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"response_format": "text"}, "response_format"),
         ({"n": 5}, "n"),
         ({"n": 0}, "n"),
-        ({"n": 1.0}, "n"),
+        ({"n": 1.5}, "n"),
         ({"n": 2, "conversation_id": "conv_1"}, "n"),
         ({"metadata": {"a": 1}}, "metadata"),
     ],

@@ -1,0 +1,148 @@
+"""`/v1/chat/completions`, and what it has in common with the legacy completions."""
+
+from proxy.protocol.chat_request import MAX_CHOICES, MAX_STOPS
+from proxy.protocol.openapi.messages import MESSAGES
+from proxy.protocol.openapi.parts import (
+    ANY,
+    ASKS_THE_SITE,
+    BOOLEAN,
+    NOT_BLANK,
+    NULL,
+    SECONDS,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    event_stream,
+    exactly,
+    json_body,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    ref,
+    told,
+)
+
+MODEL: Schema = {
+    "type": "string",
+    "pattern": NOT_BLANK,
+    "examples": ["gpt-4o-mini"],
+    "description": "A name from /v1/models; of a site's own with `name@host`.",
+}
+FINISH = one_of("stop", "length", "content_filter")
+LIMIT: Schema = nullable({"type": "integer", "minimum": 0, "description": "0 means no limit."})
+FLAG: Schema = nullable(BOOLEAN)
+STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages")
+IGNORED = told(ANY, "Accepted and without effect: the site cannot take it. `x-ignored-params` names it.")
+TOOLS = told(ANY, "The site's bots call no tools: 400 unless it is empty, or the choice is `none`.")
+
+# What chats and legacy completions both take.
+SHARED: dict[str, Schema] = {
+    "stream": told(FLAG, "Answer in server-sent events as the text comes."),
+    "stream_options": nullable(
+        told(at_least({}, include_usage=FLAG), "`include_usage`: a last chunk without choices holds the usage.")
+    ),
+    "stop": told(nullable(STRING, array(STRING, maxItems=MAX_STOPS)), "The answer ends before any of these texts."),
+    "max_tokens": told(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
+    "conversation_id": told(nullable(STRING), "A conversation from /v1/conversations that is to go on."),
+    "web_search": told(FLAG, "Switch on the site's own web search where the bot has one."),
+    "web_search_options": told(ANY, "An object, however empty, switches on the web search too."),
+    "metadata": nullable(ref("Metadata")),
+    **dict.fromkeys(("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"), IGNORED),
+    "logit_bias": IGNORED,
+    "user": told(ANY, "Accepted and without effect."),
+}
+_REQUEST = at_least(
+    {"model": MODEL, "messages": MESSAGES},
+    **SHARED,
+    max_completion_tokens=told(LIMIT, "As max_tokens; the smaller of both holds."),
+    n=told(
+        nullable({"type": "integer", "minimum": 1, "maximum": MAX_CHOICES}),
+        "So many answers, each a turn of its own. Above 1 not together with conversation_id.",
+    ),
+    **dict.fromkeys(("tools", "functions"), TOOLS),
+    tool_choice=told(ANY, "`none` makes tools harmless."),
+    function_call=told(ANY, "`none` makes functions harmless."),
+    response_format=nullable(told(at_least({"type": const("text")}), "The site's bots answer in plain text only.")),
+    **dict.fromkeys(("logprobs", "top_logprobs", "reasoning_effort", "verbosity"), IGNORED),
+    store=told(ANY, "Accepted and without effect."),
+)
+_ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
+_MESSAGE = exactly(
+    {"role": const("assistant"), "content": STRING, "refusal": nullable(STRING), "annotations": _ANNOTATIONS}
+)
+_BASE: dict[str, Schema] = {
+    "id": {"type": "string", "pattern": "^chatcmpl-"},
+    "created": SECONDS,
+    "model": told(STRING, "The name that answered."),
+}
+_CONVERSATION = told(STRING, "The conversation that went on, where one was named.")
+_SYSTEM_FINGERPRINT = NULL
+
+SCHEMAS: dict[str, Schema] = {
+    "ChatCompletionRequest": _REQUEST,
+    "ChatCompletion": exactly(
+        {
+            **_BASE,
+            "object": const("chat.completion"),
+            "choices": array(
+                exactly({"index": {"type": "integer"}, "message": _MESSAGE, "logprobs": NULL, "finish_reason": FINISH}),
+                minItems=1,
+                maxItems=MAX_CHOICES,
+            ),
+            "usage": ref("Usage"),
+            "system_fingerprint": _SYSTEM_FINGERPRINT,
+            "service_tier": const("default"),
+        },
+        conversation_id=_CONVERSATION,
+    ),
+    "ChatCompletionChunk": exactly(
+        {
+            **_BASE,
+            "object": const("chat.completion.chunk"),
+            "choices": array(
+                exactly(
+                    {
+                        "index": {"type": "integer"},
+                        "delta": exactly(
+                            {},
+                            role=const("assistant"),
+                            content=STRING,
+                            refusal=nullable(STRING),
+                            annotations=_ANNOTATIONS,
+                        ),
+                        "logprobs": NULL,
+                        "finish_reason": nullable(FINISH),
+                    }
+                ),
+                maxItems=1,
+            ),
+        },
+        system_fingerprint=_SYSTEM_FINGERPRINT,
+        usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
+        conversation_id=_CONVERSATION,
+    ),
+}
+
+PATHS: Paths = {
+    "/v1/chat/completions": {
+        "post": operation(
+            "create_chat_completion",
+            "Answer a chat, streamed or whole.",
+            answer(
+                "The answer. After it began, a failure is told in a last event without `[DONE]`.",
+                {
+                    **json_content(ref("ChatCompletion")),
+                    **event_stream([ref("ChatCompletionChunk"), ref("Error")], end_mark=True),
+                },
+                *STREAM_HEADERS,
+            ),
+            ASKS_THE_SITE,
+            body=json_body(ref("ChatCompletionRequest")),
+        )
+    }
+}

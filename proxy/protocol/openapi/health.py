@@ -1,0 +1,90 @@
+"""What is open to all: probes, the root, and this document."""
+
+from proxy.protocol.openapi.parts import (
+    BOOLEAN,
+    COUNT,
+    INTEGER,
+    NUMBER,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    const,
+    exactly,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    ref,
+    told,
+)
+
+_SITE = exactly(
+    {
+        "site": STRING,
+        "ready": BOOLEAN,
+        "reason": nullable(STRING),
+        "credentials_age_seconds": nullable(INTEGER),
+        "breaker": one_of("closed", "open", "half_open"),
+        "cooldown_until": nullable(NUMBER),
+        "open_streams": COUNT,
+        "queued": COUNT,
+    }
+)
+SCHEMAS: dict[str, Schema] = {
+    "Health": exactly({"status": const("ok")}),
+    "Readiness": exactly(
+        {
+            "status": told(
+                one_of("ready", "degraded", "unavailable"), "`degraded`: not by every site, or without memory."
+            )
+        },
+        reason=told(STRING, "What is amiss, in words."),
+        sites=told(array(_SITE), "Only for those who may use the proxy."),
+    ),
+    "Root": exactly({"name": const("freeaichat-2api"), "version": STRING, "openai_base_url": const("/v1")}),
+    "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
+}
+
+PATHS: Paths = {
+    "/healthz": {
+        "get": operation(
+            "healthz",
+            "Whether the process runs, whatever the site does.",
+            answer("It does.", json_content(ref("Health"))),
+            is_open=True,
+        )
+    },
+    "/readyz": {
+        "get": operation(
+            "readyz",
+            "Whether a request could be answered now.",
+            answer("It could.", json_content(ref("Readiness"))),
+            is_open=True,
+            statuses={
+                "503": answer(
+                    "It could not; or the proxy is being stopped.",
+                    json_content({"anyOf": [ref("Readiness"), ref("Error")]}),
+                    "retry-after",
+                )
+            },
+        )
+    },
+    "/openapi.json": {
+        "get": operation(
+            "openapi",
+            "This document.",
+            answer("The document.", json_content(ref("Document"))),
+            is_open=True,
+        )
+    },
+    "/": {
+        "get": operation(
+            "root",
+            "What this is.",
+            answer("The proxy's name and version.", json_content(ref("Root"))),
+            is_open=True,
+        )
+    },
+}

@@ -1,0 +1,175 @@
+"""What the descriptions of all resources are made of: small schemas, headers, parameters and answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Schema = dict[str, Any]
+Paths = dict[str, dict[str, Any]]
+
+NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"  # what Python's str.strip() leaves something of
+ANY: Schema = {}
+STRING: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+BOOLEAN: Schema = {"type": "boolean"}
+NULL: Schema = {"type": "null"}
+SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Unix time in seconds."}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+
+_RETRYING = ("retry-after", "retry-after-ms", "x-should-retry")
+_ERROR_HEADERS = {"403": ("x-should-retry",), "429": _RETRYING, "502": _RETRYING, "503": _RETRYING, "504": _RETRYING}
+_ALWAYS = ("403", "500", "503")  # an origin or a name that is not served, our own failures, too much at once
+_WITH_KEY = ("401",)
+READS = ()
+FINDS = ("404",)
+WRITES = ("400", "413")
+ASKS_THE_SITE = ("400", "404", "413", "429", "502", "504")
+
+
+def ref(name: str) -> Schema:
+    """A reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def shown(schema: Mapping[str, Any], *examples: Any) -> Schema:
+    """*schema* with examples."""
+    return {**schema, "examples": list(examples)}
+
+
+def told(schema: Mapping[str, Any], description: str) -> Schema:
+    """*schema* with a description."""
+    return {**schema, "description": description}
+
+
+def const(value: Any) -> Schema:
+    """Exactly this value."""
+    return {"const": value}
+
+
+def one_of(*values: Any) -> Schema:
+    """One of these values."""
+    return {"enum": list(values)}
+
+
+def nullable(*schemas: Schema) -> Schema:
+    """Any of *schemas*, or null."""
+    return {"anyOf": [*schemas, NULL]}
+
+
+def array(items: Schema, **limits: int) -> Schema:
+    """A list of *items*."""
+    return {"type": "array", "items": items, **limits}
+
+
+def exactly(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """An object of ours: all of *required*, perhaps some of *optional*, nothing else."""
+    return {
+        "type": "object",
+        "properties": {**required, **optional},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def at_least(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """A client's object: what is not named is ignored."""
+    return {"type": "object", "properties": {**required, **optional}, "required": list(required)}
+
+
+def event_stream(data: Sequence[Schema], *, end_mark: bool, **fields: Schema) -> dict[str, Any]:
+    """The `text/event-stream` content whose events each hold one of *data* as JSON; *fields*: the events' others."""
+    payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": list(data)}}
+    held = {"anyOf": [const("[DONE]"), payload]} if end_mark else payload
+    return {"text/event-stream": {"schema": told(at_least({**fields, "data": held}), "Each event of the stream.")}}
+
+
+def json_content(schema: Schema) -> dict[str, Any]:
+    """The `application/json` content of this shape."""
+    return {"application/json": {"schema": schema}}
+
+
+def answer(
+    description: str, content: Mapping[str, Any], *headers: str, links: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A 200 with *content* by media type; *headers*: those beside the id; *links*: what to do with it next."""
+    found = {"description": description, "headers": _headers("x-request-id", *headers), "content": dict(content)}
+    return {**found, "links": dict(links)} if links else found
+
+
+def links(parameters: Mapping[str, str], *operations: str) -> dict[str, Any]:
+    """Links to *operations* that take *parameters* from this answer."""
+    return {name: {"operationId": name, "parameters": dict(parameters)} for name in operations}
+
+
+def path_parameter(name: str, description: str) -> dict[str, Any]:
+    """A part of the path."""
+    schema = {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def query_parameter(name: str, schema: Schema, description: str) -> dict[str, Any]:
+    """A part of the query; it may be left out."""
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def json_body(schema: Schema, *, required: bool = True) -> dict[str, Any]:
+    """A JSON request body. It is read as JSON whatever its Content-Type says."""
+    return {"required": required, "content": json_content(schema)}
+
+
+def operation(
+    id: str,
+    summary: str,
+    ok: Mapping[str, Any],
+    errors: Sequence[str] = READS,
+    *,
+    parameters: Sequence[Mapping[str, Any]] = (),
+    body: Mapping[str, Any] | None = None,
+    is_open: bool = False,
+    statuses: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One method of one path. *is_open*: answered without a key; *statuses*: answers of its own beside *ok*."""
+    codes = sorted({*_ALWAYS, *(() if is_open else _WITH_KEY), *errors})
+    known: dict[str, Any] = {"operationId": id, "summary": summary}
+    if parameters:
+        known["parameters"] = list(parameters)
+    if body is not None:
+        known["requestBody"] = body
+    if is_open:
+        known["security"] = []
+    known["responses"] = {"200": ok, **{code: _error_ref(code) for code in codes}, **(statuses or {})}
+    return known
+
+
+def with_heads(paths: Paths) -> Paths:
+    """*paths* with a HEAD for every GET: the same status and headers, no body."""
+    return {path: {**methods, **_head(methods)} for path, methods in paths.items()}
+
+
+def _head(methods: Mapping[str, Any]) -> dict[str, Any]:
+    if "get" not in methods:
+        return {}
+    get = methods["get"]
+    responses = {code: {"description": f"As for GET ({code})."} for code in get["responses"]}
+    head = {**get, "operationId": f"{get['operationId']}_head", "summary": "As GET, without the body."}
+    return {"head": {**head, "responses": responses}}
+
+
+def _error_ref(code: str) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{code}"}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def error_responses(descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """The error answers by status, all of one shape."""
+    return {
+        code: {
+            "description": description,
+            "headers": _headers("x-request-id", *_ERROR_HEADERS.get(code, ())),
+            "content": json_content(ref("Error")),
+        }
+        for code, description in descriptions.items()
+    }

@@ -1,0 +1,1 @@
+"""Fuzzing the running proxy from its own OpenAPI document."""
