@@ -41,7 +41,7 @@ API: Mapping[str, Mapping[str, Handler]] = {
     "/responses/{id}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/models": {"GET": models.list_models},
-    "/models/{id}": {"GET": models.retrieve_model},
+    "/models/{id:.+?}": {"GET": models.retrieve_model},
     "/conversations": {"POST": conversations.create_conversation},
     "/conversations/{id}": {
         "GET": conversations.retrieve_conversation,

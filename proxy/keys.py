@@ -19,4 +19,5 @@ DESCRIPTION = web.AppKey("DESCRIPTION", bytes)  # the OpenAPI document
 UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+ORIGIN = web.RequestKey("ORIGIN", str)  # of a browser page that may read the answer
 AUTHORISED = web.RequestKey("AUTHORISED", bool)

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from proxy.access import Access
-from proxy.keys import AUTHORISED, REQUEST_ID
+from proxy.keys import AUTHORISED, ORIGIN, REQUEST_ID
 from proxy.protocol.errors import ServiceError
 from proxy.rendering import error_response
 from proxy.stopping import STOPPING, stopping_error
@@ -100,13 +100,15 @@ def access(rules: Access) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         rules.check_host(request.headers.get("Host", ""))
         origin = request.headers.get("Origin")
-        if origin is not None and not rules.allows_origin(origin):
-            raise ServiceError(
-                403,
-                "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
-                type="permission_error",
-                code="origin_not_allowed",
-            )
+        if origin is not None:
+            if not rules.allows_origin(origin):
+                raise ServiceError(
+                    403,
+                    "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
+                    type="permission_error",
+                    code="origin_not_allowed",
+                )
+            request[ORIGIN] = origin
         if request.method == "OPTIONS":
             return _preflight(request)
         request[AUTHORISED] = rules.has_key(request.headers)
@@ -121,9 +123,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
-    origin = request.headers.get("Origin")
-    if origin is not None and response.status != web.HTTPForbidden.status_code:
-        response.headers["Access-Control-Allow-Origin"] = origin
+    if ORIGIN in request:
+        response.headers["Access-Control-Allow-Origin"] = request[ORIGIN]
         response.headers["Access-Control-Expose-Headers"] = EXPOSED
         response.headers.add("Vary", "Origin")
 

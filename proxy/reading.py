@@ -6,14 +6,30 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from proxy.protocol.errors import bad_request
+
 LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
 
 T = TypeVar("T")
 
 
 async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
-    """What *parse*, a pure function, makes of the request's body. Raises what it raises."""
-    return await work_on(await request.read(), parse)
+    """What *parse*, a pure function, makes of the request's body, which is JSON. Raises `ServiceError` (400)."""
+    try:
+        body = await request.read()
+    except web.RequestPayloadError as error:  # not compressed as it says, or not framed as it says
+        raise bad_request("We could not read the body of your request; is it encoded as its headers say?") from error
+    if body and not _may_be_json(request.content_type):
+        raise bad_request(
+            f"The body must be JSON, and its Content-Type application/json instead of {request.content_type}.",
+            code="invalid_content_type",
+        )
+    return await work_on(body, parse)
+
+
+def _may_be_json(content_type: str) -> bool:
+    """Whether a body of this type is read; `application/octet-stream` is what nothing, or nothing in particular, is."""
+    return content_type == "application/octet-stream" or content_type.endswith(("/json", "+json"))
 
 
 async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:

@@ -95,7 +95,12 @@ class Upstream:
             await self._keeper.ask(used.site, why)
             raise refusal
         with _told_to_client():
-            return await self._keeper.replaced(used, why)
+            try:
+                return await self._keeper.replaced(used, why)
+            except NoCredentials:
+                if refusal.kind is Kind.CHALLENGE:
+                    raise refusal from None  # it says what a person can do
+                raise
 
     def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
         """Remember what a whole reply has shown."""

@@ -29,7 +29,7 @@ async def retrieve_conversation(request: web.Request) -> web.Response:
 
 async def update_conversation(request: web.Request) -> web.Response:
     """Replace a conversation's metadata."""
-    metadata = read_metadata(parse_json(await request.read()).get("metadata"))
+    metadata = await read_body(request, lambda body: read_metadata(parse_json(body).get("metadata")))
     return json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
 
 

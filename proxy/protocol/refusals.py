@@ -55,6 +55,7 @@ class _Told(NamedTuple):
     code: str
     message: str  # {text} is what the site said
     should_retry: bool | None = None
+    retry_after: float | None = None  # seconds, where the site names none
 
 
 _TOLD = {
@@ -68,6 +69,7 @@ _TOLD = {
         "challenge",
         "The site asks visitors to pass a check before it answers. Its operator's rule stands; run "
         "`freeaichat harvest --headed` to pass it by hand. ({text})",
+        should_retry=False,
     ),
     Kind.QUOTA: _Told(
         429, "insufficient_quota", "insufficient_quota", "The site's guest quota is used up: {text}", False
@@ -87,7 +89,9 @@ _TOLD = {
     Kind.CONTEXT_LENGTH: _Told(
         400, "invalid_request_error", "context_length_exceeded", "Too long for the model: {text}", False
     ),
-    Kind.RATE_LIMIT: _Told(429, "rate_limit_error", "rate_limit_exceeded", "The site is rate limited: {text}"),
+    Kind.RATE_LIMIT: _Told(
+        429, "rate_limit_error", "rate_limit_exceeded", "The site is rate limited: {text}", retry_after=20.0
+    ),
     Kind.UNREACHABLE: _Told(502, "server_error", "upstream_unreachable", "The site cannot be reached: {text}"),
     Kind.UPSTREAM: _Told(502, "server_error", "upstream_error", "The site failed to answer: {text}"),
     Kind.TIMEOUT: _Told(504, "server_error", "upstream_timeout", "The site did not answer in time: {text}"),
@@ -181,15 +185,15 @@ def may_move_on(refusal: SiteRefusal) -> bool:
     return refusal.kind not in _ABOUT_THE_MESSAGE
 
 
-def to_error(refusal: SiteRefusal, *, retry_after: float | None = None) -> ServiceError:
-    """What a client is told. *retry_after* (seconds) is used where the site named none."""
+def to_error(refusal: SiteRefusal) -> ServiceError:
+    """What a client is told."""
     told = _TOLD[refusal.kind]
     return ServiceError(
         told.status,
         told.message.format(text=_shortened(refusal.text)),
         type=told.type,
         code=told.code,
-        retry_after=refusal.retry_after if refusal.retry_after is not None else retry_after,
+        retry_after=refusal.retry_after if refusal.retry_after is not None else told.retry_after,
         should_retry=told.should_retry,
     )
 

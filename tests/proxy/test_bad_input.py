@@ -48,7 +48,8 @@ async def post(proxy: RunningProxy, path: str, body: bytes, **headers: str) -> t
 )
 async def test_chat_requests_that_make_no_sense(proxy: RunningProxy, body: bytes, status: int) -> None:
     assert (await post(proxy, CHAT, body))[0] == status
-    assert (await post(proxy, CHAT, body, **{"Content-Type": "text/plain"}))[0] == status
+    assert (await post(proxy, CHAT, body, **{"Content-Type": "application/json"}))[0] == status
+    assert (await post(proxy, CHAT, body, **{"Content-Type": "text/plain"}))[0] == 400
 
 
 async def test_a_body_over_the_limit_is_413(site: SimulatedSite, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from proxy.protocol.openapi.parts import STRING, Schema, error_responses, exactl
 _ABOUT = """OpenAI's API in front of free AI chats on WordPress sites.
 
 Paths are also served without `/v1`, with it twice, and with doubled or trailing slashes. OPTIONS is answered with 204
-on every path, for browsers. A body is read as JSON whatever its Content-Type says. Fields that are not described here
-are ignored."""
+on every path, for browsers. A body is JSON; its Content-Type may be left out. Fields that are not described here are
+ignored."""
 
 _ERRORS = {
     "400": "The request makes no sense, asks for what cannot be done, or was refused for what it says.",

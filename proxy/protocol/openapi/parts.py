@@ -113,7 +113,7 @@ def query_parameter(name: str, schema: Schema, description: str) -> dict[str, An
 
 
 def json_body(schema: Schema, *, required: bool = True) -> dict[str, Any]:
-    """A JSON request body. It is read as JSON whatever its Content-Type says."""
+    """A JSON request body."""
     return {"required": required, "content": json_content(schema)}
 
 

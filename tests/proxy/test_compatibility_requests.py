@@ -1,0 +1,261 @@
+"""Requests as clients write them: all of these must be taken, and nothing in them lost."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+CHAT = "/v1/chat/completions"
+MODEL = "gpt-4o-mini-helper"
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+Messages = list[dict[str, Any]]
+
+
+def user(content: Any = "hello there", **more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content, **more}
+
+
+TAKEN: dict[str, tuple[Messages, list[str]]] = {  # the messages, and what the model must get to see in this order
+    "a text": ([user()], ["hello there"]),
+    "parts": ([user([{"type": "text", "text": "part one"}, {"type": "text", "text": "part two"}])], ["one", "two"]),
+    "parts of a system message": (
+        [{"role": "system", "content": [{"type": "text", "text": "be brief"}]}, user()],
+        ["be brief", "hello there"],
+    ),
+    "parts of an answer": (
+        [user(), {"role": "assistant", "content": [{"type": "text", "text": "said so"}]}, user("and now")],
+        ["hello there", "said so", "and now"],
+    ),
+    "a refusal as an answer": (
+        [user(), {"role": "assistant", "content": [{"type": "refusal", "refusal": "not that"}]}, user("and now")],
+        ["hello there", "not that", "and now"],
+    ),
+    "parts of a tool's result": (
+        [
+            user(),
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "result 42"}]},
+        ],
+        ["hello there", "result 42"],
+    ),
+    "an answer without content": (
+        [user(), {"role": "assistant", "tool_calls": [CALL]}, user("and now")],
+        ["hello there", "and now"],
+    ),
+    "an empty answer": ([user(), {"role": "assistant", "content": ""}, user("and now")], ["hello there", "and now"]),
+    "an empty system text": ([{"role": "system", "content": ""}, user()], ["hello there"]),
+    "no parts": ([{"role": "system", "content": []}, user()], ["hello there"]),
+    "the same role twice": ([user("first half"), user("second half")], ["first half", "second half"]),
+    "answers twice": (
+        [user(), {"role": "assistant", "content": "one"}, {"role": "assistant", "content": "two"}, user("go on")],
+        ["one", "two", "go on"],
+    ),
+    "names": ([user("hello there", name="Ada")], ["hello there"]),
+    "a developer": ([{"role": "developer", "content": "be brief"}, user()], ["be brief", "hello there"]),
+    "a function's result": ([user(), {"role": "function", "name": "f", "content": "result 42"}], ["result 42"]),
+    "a tool's result of an unknown call": (
+        [user(), {"role": "tool", "tool_call_id": "call_9", "content": "result 42"}],
+        ["result 42"],
+    ),
+    "a system text alone": ([{"role": "system", "content": "say hello"}], ["say hello"]),
+    "a developer text alone": ([{"role": "developer", "content": "say hello"}], ["say hello"]),
+    "the beginning of an answer": (
+        [user("a poem"), {"role": "assistant", "content": "Roses are"}],
+        ["a poem", "Roses"],
+    ),
+    "fields nobody knows": (
+        [user("hello there", cache_control={"type": "ephemeral"}, id="m1", reasoning_content="x")],
+        ["hello there"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAKEN)
+async def test_messages_of_every_form_reach_the_model(proxy: RunningProxy, site: SimulatedSite, what: str) -> None:
+    """Agent frameworks send every one of these; some proxies blank what they do not expect, and answer all the same."""
+    messages, seen = TAKEN[what]
+
+    answer = await proxy.chat(*messages)
+
+    assert answer.status == 200, answer.body
+    told = site.model_calls[-1].messages[-1]["content"]
+    places = [told.index(text) for text in seen]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("stop", ["世界", ["世界"], ["nowhere", "世界"], None, [], ""])
+async def test_a_stop_may_be_a_text_a_list_or_nothing(proxy: RunningProxy, stop: Any) -> None:
+    """Clients fill the field from an empty setting as readily as from a list."""
+    text = (await proxy.chat("hi", stop=stop)).text
+
+    assert ("世界" in text) == (not stop)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_tokens": 4}, "length"),
+        ({"max_completion_tokens": 4}, "length"),
+        ({"max_tokens": 4, "max_completion_tokens": 100_000}, "length"),
+        ({"max_tokens": None, "max_completion_tokens": 4}, "length"),
+        ({"max_tokens": 0}, "stop"),
+        ({"max_tokens": None, "max_completion_tokens": None}, "stop"),
+    ],
+)
+async def test_both_names_of_the_limit_work_and_zero_is_none(
+    proxy: RunningProxy, limits: dict[str, Any], reason: str
+) -> None:
+    """New clients send the new name, old ones the old, some both; and 0 stands for «no limit» in settings windows."""
+    answer = await proxy.chat("hi", **limits)
+
+    assert answer.body["choices"][0]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_a_negative_limit_is_refused(proxy: RunningProxy, name: str) -> None:
+    answer = await proxy.chat("hi", **{name: -1})
+
+    assert (answer.status, answer.body["error"]["param"]) == (400, name)
+
+
+UNKNOWN: dict[str, Any] = {
+    "reasoning_effort": "high",
+    "parallel_tool_calls": False,
+    "store": True,
+    "metadata": {"session": "1"},
+    "user": "ada",
+    "service_tier": "flex",
+    "seed": 7,
+    "logit_bias": {"50256": -100},
+    "prediction": {"type": "content", "content": "x"},
+    "web_search_options": {"search_context_size": "low"},
+    "temperature": 0.7,
+    "top_p": 1,
+    "top_k": 40,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logprobs": True,
+    "top_logprobs": 2,
+    "modalities": ["text"],
+    "verbosity": "low",
+    "safety_identifier": "u1",
+    "prompt_cache_key": "k1",
+    "keep_alive": "5m",
+    "chat_template_kwargs": {"thinking": True},
+    "something_of_2031": [{"a": None}],
+}
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_parameters_without_effect_are_no_errors(proxy: RunningProxy, path: str, stream: bool) -> None:
+    """Clients send what the best-known model takes, whatever they talk to; a 400 would shut all of them out."""
+    said = {CHAT: {"messages": [user()]}, "/v1/completions": {"prompt": "hi"}, "/v1/responses": {"input": "hi"}}[path]
+
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": stream, **said, **UNKNOWN})
+
+    assert answer.status == 200, answer.body
+    ignored = answer.headers["x-ignored-params"].split(", ")
+    assert {"temperature", "top_p"} <= set(ignored) <= set(UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [], "tool_choice": "auto"},
+        {"tools": None},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
+        {"functions": [{"name": "f"}], "function_call": "none"},
+        {"response_format": {"type": "text"}},
+        {"response_format": None},
+        {"n": 1},
+        {"n": None},
+    ],
+)
+async def test_what_asks_for_nothing_special_is_taken(proxy: RunningProxy, fields: dict[str, Any]) -> None:
+    """Frameworks send their tools along with every request and switch them off by the choice alone."""
+    assert (await proxy.chat("hi", **fields)).status == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"},
+        {"functions": [{"name": "f"}]},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
+    ],
+)
+async def test_what_cannot_be_done_is_an_honest_error(proxy: RunningProxy, fields: dict[str, Any]) -> None:
+    """An agent that is answered in prose where it waits for a call goes round in circles; an error it can show."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        await proxy.openai.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}], **fields)
+
+    assert caught.value.code == "unsupported_parameter"
+    assert caught.value.param in fields
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"hello",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"1",
+        b'{"model"',
+        b"\xff\xfe{\x00}\x00",
+        b'{"model": "\xff"}',
+        b'{"messages": "\xed\xa0\x80"}',
+        b"model=x&messages=hi",
+        b"{}",
+    ],
+)
+async def test_a_body_that_is_no_request_is_400(proxy: RunningProxy, path: str, body: bytes) -> None:
+    """Clients show the message of an error object; a 500, or a page of HTML, they report as a broken server."""
+    answer = await exchange(proxy.url, "POST", path, body, {"Content-Type": "application/json"})
+
+    assert answer.status == 400
+    assert set(json.loads(answer.body)["error"]) == {"message", "type", "param", "code"}
+
+
+SAID = {"model": MODEL, "messages": [user()]}
+
+
+@pytest.mark.parametrize("kind", [None, "application/json", "application/json; charset=utf-8", "text/json", "a/b+json"])
+async def test_json_may_be_called_so_or_not_at_all(proxy: RunningProxy, kind: str | None) -> None:
+    """Scripts with a bare HTTP library often leave the type out."""
+    answer = await exchange(proxy.url, "POST", CHAT, SAID, {"Content-Type": kind} if kind else {})
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+async def test_a_body_of_another_type_is_400_and_says_which_is_wanted(proxy: RunningProxy, kind: str) -> None:
+    """Forms of web pages can send these types, and no others, without asking first."""
+    answer = await exchange(proxy.url, "POST", CHAT, SAID, {"Content-Type": kind})
+
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, error["code"]) == (400, "invalid_content_type")
+    assert "application/json" in error["message"]
+
+
+async def test_a_compressed_body_is_read_and_a_broken_one_is_400(proxy: RunningProxy) -> None:
+    """Some gateways compress what they pass on."""
+    import gzip
+
+    packed = gzip.compress(json.dumps(SAID).encode())
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+
+    assert (await exchange(proxy.url, "POST", CHAT, packed, headers)).status == 200
+    broken = await proxy.http.post(proxy.url + CHAT, data=b"not gzip at all", headers=headers)
+    assert broken.status == 400
