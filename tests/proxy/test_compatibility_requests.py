@@ -1,5 +1,6 @@
 """Requests as clients write them: all of these must be taken, and nothing in them lost."""
 
+import gzip
 import json
 from typing import Any
 
@@ -118,7 +119,8 @@ async def test_both_names_of_the_limit_work_and_zero_is_none(
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 async def test_a_negative_limit_is_refused(proxy: RunningProxy, name: str) -> None:
-    answer = await proxy.chat("hi", **{name: -1})
+    limits: dict[str, Any] = {name: -1}
+    answer = await proxy.chat("hi", **limits)
 
     assert (answer.status, answer.body["error"]["param"]) == (400, name)
 
@@ -155,7 +157,7 @@ UNKNOWN: dict[str, Any] = {
 @pytest.mark.parametrize("stream", [False, True])
 async def test_parameters_without_effect_are_no_errors(proxy: RunningProxy, path: str, stream: bool) -> None:
     """Clients send what the best-known model takes, whatever they talk to; a 400 would shut all of them out."""
-    said = {CHAT: {"messages": [user()]}, "/v1/completions": {"prompt": "hi"}, "/v1/responses": {"input": "hi"}}[path]
+    said: dict[str, Any] = {"messages": [user()], "prompt": "hi", "input": "hi"}
 
     answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": stream, **said, **UNKNOWN})
 
@@ -251,8 +253,6 @@ async def test_a_body_of_another_type_is_400_and_says_which_is_wanted(proxy: Run
 
 async def test_a_compressed_body_is_read_and_a_broken_one_is_400(proxy: RunningProxy) -> None:
     """Some gateways compress what they pass on."""
-    import gzip
-
     packed = gzip.compress(json.dumps(SAID).encode())
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
 

@@ -1,0 +1,158 @@
+"""Paths and methods as clients, browsers and probes use them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proxy.protocol.openapi import document
+from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+SAID = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
+PATHS = {  # with the methods of each
+    path.replace("{id}", "x").replace("{item_id}", "y"): {method.upper() for method in methods}
+    for path, methods in document("", needs_key=False)["paths"].items()
+}
+KEYS = {"message", "type", "param", "code"}
+PAGE = "http://localhost:3000"
+
+
+@pytest.mark.parametrize("end", ["", "/", "//"])
+@pytest.mark.parametrize("base", ["/v1", "", "/v1/v1", "//v1", "/v1/", "/v1//v1/", "//"])
+async def test_a_base_url_may_be_typed_in_many_ways(proxy: RunningProxy, base: str, end: str) -> None:
+    """Some clients append `/v1` to what is typed, some do not, and people end it with a slash or not."""
+    chat = await exchange(proxy.url, "POST", f"{base}/chat/completions{end}", SAID)
+    models = await exchange(proxy.url, "GET", f"{base}/models{end}")
+    made = await exchange(proxy.url, "POST", f"{base}/conversations{end}")
+
+    assert (chat.status, models.status, made.status) == (200, 200, 200)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/nothing", "/v2/chat/completions", "/api/chat", "/v1", "/v1/chat", "/x/v1/models"]
+)
+async def test_an_unknown_path_names_the_base_url(proxy: RunningProxy, path: str) -> None:
+    """A client set up with a wrong base URL shows this message: it is where people learn the right one."""
+    for method in ("GET", "POST"):
+        answer = await exchange(proxy.url, method, path)
+        error = json.loads(answer.body)["error"]
+
+        assert (answer.status, error["code"], set(error)) == (404, "unknown_url", KEYS)
+        assert f"{proxy.url}/v1" in error["message"]
+
+
+async def test_probes_get_200_for_the_root_and_for_heads(proxy: RunningProxy) -> None:
+    """Container checks, uptime monitors and some clients ask for these before anything else."""
+    for path in ("/", "/healthz", "/readyz", "/v1/models", "/models/", f"/v1/models/{MODEL}", "/openapi.json"):
+        whole, head = await exchange(proxy.url, "GET", path), await exchange(proxy.url, "HEAD", path)
+
+        assert (whole.status, head.status) == (200, 200), path
+        assert head.body == b""
+        assert head.headers["content-length"] == str(len(whole.body))
+    assert (await exchange(proxy.url, "HEAD", "/v1/models/nobody")).status == 404
+    assert (await exchange(proxy.url, "HEAD", "/nothing")).status == 404
+
+
+async def test_models_are_listed_in_openais_shape(proxy: RunningProxy) -> None:
+    """Model pickers read `data[].id`, and sort or group by the other keys."""
+    listed = json.loads((await exchange(proxy.url, "GET", "/v1/models")).body)
+
+    assert listed["object"] == "list"
+    assert MODEL in {model["id"] for model in listed["data"]}
+    for model in listed["data"]:
+        assert model["object"] == "model"
+        assert isinstance(model["created"], int)
+        assert isinstance(model["owned_by"], str)
+        assert model["owned_by"]
+
+
+async def test_models_are_listed_while_the_site_is_away(site: SimulatedSite, tmp_path: Path) -> None:
+    """Chat windows load the list at start, and every few seconds; an error there hides the whole connection."""
+    async with running_proxy(site, tmp_path / "known") as known:
+        site.behaviour.ajax_status = 502
+        before = len(site.requests)
+        assert (await exchange(known.url, "GET", "/v1/models")).status == 200
+        assert len(site.requests) == before
+    async with running_proxy(site, tmp_path / "new", captured=False) as new:
+        listed = await exchange(new.url, "GET", "/v1/models")
+        assert listed.status == 200
+        assert json.loads(listed.body)["data"], "the names that are known anyway are missing"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/org/family/model", "/v1/models/org%2Ffamily%2Fmodel", "/models/org/family/model/"]
+)
+async def test_a_model_name_may_hold_slashes(site: SimulatedSite, tmp_path: Path, path: str) -> None:
+    """Names such as `openai/gpt-4o` are common; some clients encode the slash in the path, some do not."""
+    bots = (await capture(site)).bots
+    async with running_proxy(site, tmp_path, models={"org/family/model": bots[0].id}) as proxy:
+        answer = await exchange(proxy.url, "GET", path)
+        other = await exchange(proxy.url, "GET", path.replace("family", "nobody"))
+        official = await proxy.openai.models.retrieve("org/family/model")
+
+    assert (answer.status, json.loads(answer.body)["id"]) == (200, "org/family/model")
+    assert official.id == "org/family/model"
+    assert (other.status, json.loads(other.body)["error"]["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/chat/completions", "/v1/chat/completions/", "/v1/v1/models", "/nothing"])
+async def test_a_browser_may_ask_first_on_every_path_without_a_key(
+    site: SimulatedSite, tmp_path: Path, path: str
+) -> None:
+    """Browsers send the preflight without the key, and stop unless every header that the client library adds is
+    allowed in it."""
+    wanted = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count"
+    asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": wanted}
+    async with running_proxy(site, tmp_path, key="secret") as proxy:
+        answer = await exchange(proxy.url, "OPTIONS", path, headers=asked)
+
+    assert answer.status in {200, 204}
+    assert answer.headers["access-control-allow-origin"] in {PAGE, "*"}
+    assert set(wanted.split(",")) <= set(answer.headers["access-control-allow-headers"].split(","))
+    assert {"GET", "POST", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_a_page_can_read_every_answer_and_the_headers_it_needs(site: SimulatedSite, tmp_path: Path) -> None:
+    """Without these headers on errors too, a web client shows «network error» instead of what is wrong."""
+    asked = {"Origin": PAGE, "Authorization": "Bearer secret"}
+    async with running_proxy(site, tmp_path, key="secret", max_body=2000) as proxy:
+        answers = [
+            await exchange(proxy.url, "GET", "/v1/models", headers=asked),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "stream": True}, asked),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", b"{", asked),
+            await exchange(proxy.url, "GET", "/v1/models", headers={"Origin": PAGE}),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "model": "members-only"}, asked),
+            await exchange(proxy.url, "GET", "/nothing", headers=asked),
+            await exchange(proxy.url, "PUT", "/v1/models", headers=asked),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", b" " * 3000, asked),
+        ]
+
+    assert [answer.status for answer in answers] == [200, 200, 400, 401, 403, 404, 405, 413]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == PAGE, answer.status
+        assert {"x-request-id", "retry-after"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+        assert "Origin" in answer.headers["vary"]
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_a_page_of_another_origin_reads_nothing(proxy: RunningProxy) -> None:
+    """Without a key, any web page could otherwise use the proxy of whoever visits it."""
+    for method in ("GET", "OPTIONS"):
+        answer = await exchange(proxy.url, method, "/v1/models", headers={"Origin": "https://evil.example"})
+
+        assert answer.status == 403
+        assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_wrong_method_is_405_and_names_the_right_ones(proxy: RunningProxy, path: str) -> None:
+    """Clients parse the body of every error as JSON; a bare text ends in a stack trace."""
+    answer = await exchange(proxy.url, "PUT", path)
+
+    assert answer.status == 405
+    assert set(json.loads(answer.body)["error"]) == KEYS
+    assert set(answer.headers["allow"].split(",")) == PATHS[path]
