@@ -23,7 +23,7 @@ BENCHMARKS = {
     "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
     "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
     "redis": Benchmark(("tests/shared/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
-    "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "500"}),
+    "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
     "memory": Benchmark(("tests/proxy/test_memory.py",), {}),
 }
 

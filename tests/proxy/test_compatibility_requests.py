@@ -153,12 +153,15 @@ UNKNOWN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [(CHAT, {"messages": [user()]}), ("/v1/completions", {"prompt": "hi"}), ("/v1/responses", {"input": "hi"})],
+)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_parameters_without_effect_are_no_errors(proxy: RunningProxy, path: str, stream: bool) -> None:
+async def test_parameters_without_effect_are_no_errors(
+    proxy: RunningProxy, path: str, said: dict[str, Any], stream: bool
+) -> None:
     """Clients send what the best-known model takes, whatever they talk to; a 400 would shut all of them out."""
-    said: dict[str, Any] = {"messages": [user()], "prompt": "hi", "input": "hi"}
-
     answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": stream, **said, **UNKNOWN})
 
     assert answer.status == 200, answer.body

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 KEY = "the key"
 MODEL = "gpt-4o-mini-helper"
-# By operation and phase; above what the tests need, each run makes requests of its own.
+# Requests made up at random, by operation; those that cover each rule of a schema come on top.
 EXAMPLES = int(os.environ.get("TEST_FUZZ_EXAMPLES", "20"))
 IS_LONG = "TEST_FUZZ_EXAMPLES" in os.environ
 # Short histories, for the simulated model repeats all it is told; and whatever name is made up, a bot answers.
