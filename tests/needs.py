@@ -57,6 +57,7 @@ NEEDS = (
     Need("the Python clients", installed.has_python_clients, installed.install_python_clients),
     Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
     program("openssl", "openssl"),
+    program("systemd-analyze", "systemd"),
 )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from time import time
 
 import click
@@ -11,6 +12,7 @@ import click
 from shared import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
+A_FILE = click.argument("file", type=click.Path(path_type=Path))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
@@ -138,6 +140,36 @@ def chat(message: str, model: str | None) -> None:
     from shared.cli.failures import read_gateway, read_settings
 
     say(read_gateway(read_settings()), message, model)
+
+
+@freeaichat.command()
+@A_FILE
+@click.option("--replace", is_flag=True, help="Replace FILE if it is there.")
+def backup(file: Path, replace: bool) -> None:
+    """Copy the store into FILE.
+
+    The services may be running. The copy holds credentials and conversations, but not the master key.
+
+    Exit codes: 0, 1 the copy cannot be made, 2 settings or store cannot be used.
+    """
+    from shared.cli.backup import make_backup
+
+    make_backup(file, replace=replace)
+
+
+@freeaichat.command()
+@A_FILE
+@click.option("--replace", is_flag=True, help="Replace what the store holds now.")
+def restore(file: Path, replace: bool) -> None:
+    """Bring the store back to what FILE holds.
+
+    The services may be running and go on with it. FILE may come from an older version.
+
+    Exit codes: 0, 1 it cannot be brought back, 2 settings cannot be used.
+    """
+    from shared.cli.backup import put_back
+
+    put_back(file, replace=replace)
 
 
 @freeaichat.group()

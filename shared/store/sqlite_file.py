@@ -44,7 +44,7 @@ def open_database(path: Path, *, busy_timeout: float, max_pages: int | None = No
     with _only_opener(path.parent, busy_timeout):
         size = _size(path)
         if size:
-            _inspect(path, busy_timeout, thoroughly=size <= CHECKED_BYTES)
+            inspect(path, busy_timeout, thoroughly=size <= CHECKED_BYTES)
         else:
             _create(path, busy_timeout)
         return _connect(path, busy_timeout, max_pages)
@@ -89,7 +89,7 @@ def _create(path: Path, busy_timeout: float) -> None:
     fresh.replace(path)
 
 
-def _inspect(path: Path, busy_timeout: float, *, thoroughly: bool) -> None:
+def inspect(path: Path, busy_timeout: float, *, thoroughly: bool) -> None:
     """Look at the file without changing a byte of it."""
     # Without sidecar files nobody has it open, and `immutable` keeps SQLite from making any.
     in_use = any(name.exists() for name in _sidecars(path))

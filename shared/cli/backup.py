@@ -1,0 +1,48 @@
+"""`freeaichat backup` and `freeaichat restore`: a copy of the store in one file, while everything may be running."""
+
+from pathlib import Path
+
+import click
+
+from shared.cli.failures import BadSettings, Failure, read_settings
+from shared.store import StoreError, StoreUnavailable
+from shared.store.sqlite_backup import AlreadyThere, back_up, restore
+
+SQLITE = "sqlite:///"
+REPLACE = "to replace it, add --replace"
+
+
+def make_backup(target: Path, *, replace: bool) -> None:
+    """Copy the store of the settings into *target*. Raises `BadSettings` and `Failure`."""
+    store = sqlite_path(read_settings().store_url)
+    try:
+        size = back_up(store, target.absolute(), replace=replace)
+    except AlreadyThere as error:
+        raise Failure(f"{error}; {REPLACE}") from error
+    except StoreUnavailable as error:
+        raise Failure(str(error)) from error
+    except StoreError as error:
+        raise BadSettings(str(error)) from error
+    click.echo(f"{target}: {size / 1024:.0f} KiB, readable by you alone; it holds the guest's credentials")
+
+
+def put_back(copy: Path, *, replace: bool) -> None:
+    """Bring the store of the settings to what *copy* holds. Raises `BadSettings` and `Failure`."""
+    store = sqlite_path(read_settings().store_url)
+    try:
+        restore(copy.absolute(), store, replace=replace)
+    except AlreadyThere as error:
+        raise Failure(f"{error}; {REPLACE} (a backup of it first is a good idea)") from error
+    except StoreError as error:
+        raise Failure(str(error)) from error
+    click.echo(f"{store}: as it was in {copy}; running services go on with it")
+
+
+def sqlite_path(url: str) -> Path:
+    """The file behind the store's URL. Raises `BadSettings` for a store that is no file."""
+    if url.startswith(SQLITE):
+        return Path(url.removeprefix(SQLITE)).absolute()
+    raise BadSettings(
+        "only a SQLite store is one file; a Redis server keeps its own copies: `redis-cli --rdb FILE` with its address "
+        "fetches one, and a server that finds it as its dump.rdb at its start has all of it back"
+    )

@@ -1,0 +1,100 @@
+"""Copies of a SQLite store, taken and put back while services use it.
+
+Both directions use SQLite's online backup, which copies one state of the whole store: what is written meanwhile is
+either in the copy or not, never half.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from shared.store import StoreError, StoreUnavailable
+from shared.store.sqlite_errors import translated
+from shared.store.sqlite_file import inspect, open_database
+
+BUSY_SECONDS = 30.0  # longest wait for what the services write
+
+
+class AlreadyThere(StoreError):
+    """What would be written over holds something; the text says what."""
+
+
+def back_up(store: Path, target: Path, *, replace: bool) -> int:
+    """Copy the store into the new file *target* (mode 0600); its size in bytes.
+
+    An existing *target* is replaced, whole, only if *replace*. Raises `AlreadyThere`, `StoreUnavailable`,
+    `StoreCorrupt` and `StoreTooNew`; then *target* is as it was.
+    """
+    with translated(store):
+        if not store.is_file():
+            raise StoreUnavailable(f"there is no store at {store} yet")
+        inspect(store, BUSY_SECONDS, thoroughly=True)
+    with translated(target):
+        written = target.with_name(f"{target.name}.new") if replace else target
+        if replace:
+            written.unlink(missing_ok=True)  # of a backup that was killed
+        try:
+            os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            raise AlreadyThere(f"{target} is there already") from None
+        try:
+            # Not `open_database`: the services may be of an older version, and must not meet newer tables.
+            with closing(_connect(store)) as source, closing(_connect(written)) as copy:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without sidecars
+            written.replace(target)
+        except BaseException:
+            written.unlink(missing_ok=True)
+            raise
+        return target.stat().st_size
+
+
+def restore(copy: Path, store: Path, *, replace: bool) -> None:
+    """Put the state that *copy* holds in place of the store's, brought to this version's tables.
+
+    Services that use the store go on with the restored state. A store that holds something is replaced only if
+    *replace*. Raises `AlreadyThere`, `StoreUnavailable`, `StoreCorrupt` and `StoreTooNew`; then the store is as it was.
+    """
+    with translated(copy):
+        if not copy.is_file():
+            raise StoreUnavailable(f"there is no file {copy}")
+        inspect(copy, BUSY_SECONDS, thoroughly=True)
+    with translated(store), closing(open_database(store, busy_timeout=BUSY_SECONDS)) as live:
+        if not replace and (found := _contents(live)):
+            raise AlreadyThere(f"the store {store} holds {found}")
+        with _current(copy, store) as source:
+            source.backup(live)
+
+
+@contextmanager
+def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a migrated duplicate of *copy*, beside the store for a moment; *copy* itself stays untouched."""
+    duplicate = store.with_name(f"{store.name}.restoring")
+    try:
+        duplicate.unlink(missing_ok=True)
+        os.close(os.open(duplicate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_connect(copy, is_still=True)) as source, closing(_connect(duplicate)) as target:
+            source.backup(target)
+        with closing(open_database(duplicate, busy_timeout=BUSY_SECONDS)) as connection:
+            yield connection
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            duplicate.with_name(duplicate.name + suffix).unlink(missing_ok=True)
+
+
+def _connect(path: Path, *, is_still: bool = False) -> sqlite3.Connection:
+    """A plain connection to an existing file; *is_still*: nobody writes it, and nothing may be made beside it."""
+    options = "mode=ro&immutable=1" if is_still else "mode=rw"
+    return sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def _contents(connection: sqlite3.Connection) -> str:
+    """What the store holds, for people; empty where nothing would be lost."""
+    counts = {
+        "the credentials of {} site(s)": "SELECT count(*) FROM sites",
+        "{} conversation(s)": "SELECT count(*) FROM conversations",
+    }
+    found = ((words, int(connection.execute(query).fetchone()[0])) for words, query in counts.items())
+    return " and ".join(words.format(count) for words, count in found if count)

@@ -1,0 +1,37 @@
+"""The systemd unit: systemd takes it without a warning, and it fits how the program ends."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from shared.cli.services import FINAL_EXITS
+from shared.cli.supervise import GRACE_SECONDS
+from tests.needs import FREEAICHAT
+
+UNIT = Path(__file__).parents[2] / "deploy" / "freeaichat.service"
+LEAST_PROTECTED = 3.0  # of systemd's own scale, from 0 (safe) to 10
+
+
+def test_systemd_takes_the_unit_without_a_word(tmp_path: Path) -> None:
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/freeaichat/bin/freeaichat", FREEAICHAT))
+
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_unit_is_well_protected() -> None:
+    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNIT)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
+    assert found is not None, told
+    assert float(found[1]) < LEAST_PROTECTED
+
+
+def test_the_unit_waits_longer_than_the_program_and_does_not_repeat_what_cannot_succeed() -> None:
+    settings = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if re.match(r"\w+=", line))
+
+    assert float(settings["TimeoutStopSec"]) > GRACE_SECONDS
+    assert {int(code) for code in settings["RestartPreventExitStatus"].split()} == set(FINAL_EXITS)
