@@ -1,0 +1,56 @@
+"""A store that any released version wrote opens in this one, with everything in it."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.store.sqlite import open_sqlite
+from shared.store.sqlite_backup import restore
+from tests.shared import released
+from tests.shared.samples import SITE, credentials, texts_of, turn, upstream
+from tests.shared.sqlite_files import is_sound
+
+VERSIONS = [path.stem for path in sorted(released.STORES.glob("*.sql"))]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_everything_a_released_version_stored_is_there_and_goes_on(version: str, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    released.write(version, path)
+
+    async with open_sqlite(path) as store:
+        state = await store.site_state(SITE)
+        assert state is not None
+        assert state.current.model_dump(exclude={"generation"}) == credentials().model_dump(exclude={"generation"})
+        assert state.last_good == state.current
+        assert [bot.name for bot in state.bots] == ["Alpha", "视觉"]
+        assert await store.identity(SITE) == '{"origins": []}'
+        assert await store.visits() == [released.FAILED.model_copy(update={"screenshot": True})]
+        assert await store.screenshot("visit-1") == b"a picture"
+        assert await store.pending_ask(SITE) is not None
+        assert await store.take_branch("digest") == upstream("copy-2")
+        assert await store.get_note("a note") == "its text"
+
+        found = await store.conversation("conv-1")
+        assert texts_of(found) == ["Hello, 视觉 😀", "Good day"]
+        assert found is not None
+        assert (found.metadata, found.upstream) == ({"topic": "greetings"}, upstream())
+
+        assert await store.begin_turn("conv-1", "turn-2", at=300.0)
+        assert await store.commit_turn("conv-1", turn("turn-2", "And on", "Yes"))
+        assert texts_of(await store.conversation("conv-1"))[2:] == ["And on", "Yes"]
+    assert is_sound(path)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_backup_of_a_released_version_is_restored(version: str, tmp_path: Path) -> None:
+    released.write(version, tmp_path / "copy.db")
+
+    restore(tmp_path / "copy.db", tmp_path / "store.db", replace=False)
+
+    async with open_sqlite(tmp_path / "store.db") as store:
+        assert texts_of(await store.conversation("conv-1")) == ["Hello, 视觉 😀", "Good day"]
+
+
+def test_there_is_a_store_of_a_released_version() -> None:
+    assert VERSIONS
