@@ -27,7 +27,7 @@ RUN pip/bin/pip --python /opt/freeaichat/bin/python install --no-cache-dir --no-
 
 # --- the same without what only visits need -------------------------------------------------------
 FROM build AS build-proxy
-RUN pip/bin/pip --python /opt/freeaichat/bin/python uninstall -y apscheduler greenlet playwright pyee tzlocal
+RUN pip/bin/pip --python /opt/freeaichat/bin/python uninstall -y apscheduler greenlet playwright tzlocal
 
 # --- what both images have in common ----------------------------------------------------------------
 FROM python AS service

@@ -29,8 +29,9 @@ async def balanced(image: Image, tools: Path, place: Path) -> None:
             balancer(tools, port=port, proxies_port=here.port),
         ):
             await ready(here.port, first)
+            await ready(here.port, second, host="127.0.0.2")
             begun = monotonic()
-            _, first_piece = await stream(port, KEY, said="[[mode:slow]] [[delay:0.2]] [[tokens:10]]")
+            _, first_piece = await stream(port, KEY, said="[[delay:0.2]] [[tokens:10]]")
             assert monotonic() - first_piece > (monotonic() - begun) / 2, "the stream came at once, not as it was made"
             await asyncio.gather(*(stream(port, KEY) for _ in range(10)))
             served = [container.log.read_text().count("chat/completions 200") for container in (first, second)]

@@ -119,13 +119,13 @@ async def _is_shared(here: Setting, proxy: Image) -> None:
         assert (await stream(other, here.key))[0].startswith("[gpt-4o-mini] You said: hi")
 
 
-async def ready(port: int, container: Container) -> None:
+async def ready(port: int, container: Container, *, host: str = "127.0.0.1") -> None:
     """Wait until requests can be answered."""
     deadline = monotonic() + READY_SECONDS
     async with aiohttp.ClientSession() as http:
         while True:
             with suppress(aiohttp.ClientError):
-                async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                async with http.get(f"http://{host}:{port}/readyz") as answer:
                     if answer.status == 200:
                         return
             assert container.process.poll() is None, container.log.read_text()

@@ -1,18 +1,19 @@
-"""What other programs make of the files beside the image: Compose v2, Caddy, and Debian's archive for arm64."""
+"""What other programs make of the files beside the image: Compose v2, nginx, and Debian's archive for arm64."""
 
 import json
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.image.builder import ROOT, chrooted
 
-PACKAGES = ("docker-compose", "caddy")
+PACKAGES = ("docker-compose", "nginx-light")
 PROJECT = "project"  # the files under test, in the root of the tools
 ON_ARM = ("ca-certificates", "python3", "python3-venv", "tini", "chromium-headless-shell", "libatomic1")
 STRANGE_COOKIES = (  # as users of earlier tools have them, doubled for Compose or not
@@ -25,7 +26,7 @@ START_SECONDS = 10.0
 
 
 def install(root: Path) -> None:
-    """Make the minimal Debian at *root* one that has Compose and Caddy, and the files of this project."""
+    """Make the minimal Debian at *root* one that has Compose and nginx, and the files of this project."""
     chrooted(root, ["apt-get", "update", "-qq"])
     with (root / "tools.log").open("w") as log:
         command = ["chroot", str(root), "apt-get", "install", "-qq", "--no-install-recommends", *PACKAGES]
@@ -75,22 +76,25 @@ def _composed(root: Path) -> dict[str, Any]:
 
 @contextmanager
 def balancer(root: Path, *, port: int, proxies_port: int) -> Iterator[None]:
-    """Caddy with our Caddyfile on *port*, in front of proxies on two loopback addresses and *proxies_port*."""
-    (root / "etc/hosts").write_text("127.0.0.1 localhost proxies\n127.0.0.2 proxies\n")
-    settings = (f"PORT={port}", "PROXIES=proxies", f"PROXIES_PORT={proxies_port}", "HOME=/var/tmp")
-    command = ("env", *settings, "caddy", "run", "--adapter", "caddyfile", "--config", f"/{PROJECT}/deploy/Caddyfile")
-    with (root / "caddy.log").open("w") as log:
-        process = subprocess.Popen(["chroot", str(root), *command], stdout=log, stderr=log)
+    """nginx with our configuration on *port*, in front of proxies on two loopback addresses and *proxies_port*."""
+    (root / "etc/hosts").write_text("127.0.0.1 localhost worker\n127.0.0.2 worker\n")
+    (root / "etc/host.conf").write_text("multi on\n")
+    ours = (ROOT / "deploy/nginx.conf").read_text()
+    here = ours.replace("worker:8080", f"worker:{proxies_port}").replace("listen 8080", f"listen 127.0.0.1:{port}")
+    (root / "etc/nginx/nginx.conf").write_text(here)
+    process = subprocess.Popen(["chroot", str(root), "nginx", "-g", "daemon off;"])
     try:
         deadline = time.monotonic() + START_SECONDS
-        while "serving initial configuration" not in (root / "caddy.log").read_text():
-            assert process.poll() is None, (root / "caddy.log").read_text()
+        while not _listens(port):
+            assert process.poll() is None, "nginx does not take its configuration"
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield
     finally:
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
