@@ -26,14 +26,14 @@ class EnvFileSource(EnvSettingsSource):
         super().__init__(settings_cls)
 
     def _load_env_vars(self) -> dict[str, str | None]:
-        if not self._path.is_file():
-            return {}
         values = dotenv_values(stream=StringIO(self._read()), interpolate=False)
         return {name.lower(): value for name, value in values.items() if value}
 
     def _read(self) -> str:
         try:
             return self._path.read_text("utf-8-sig")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return ""
         except UnicodeDecodeError:
             raise self._refusal("is not UTF-8 text; save it as UTF-8") from None
         except OSError as error:

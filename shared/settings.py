@@ -18,6 +18,7 @@ from shared import parsing
 from shared.envfile import EnvFileSource, undouble_dollars
 
 MAX_SESSION_ID = 64  # PROTOCOL 7
+_BY_HAND = "the {} captured by hand; the four serve the first site, without a browser, until they fail"
 
 Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
 Sites = Annotated[
@@ -87,11 +88,13 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
         description="where the store and the generated key live",
     )
-    store: str = Field(default="", repr=False, description="store URL; empty: SQLite in the data directory")
+    store: str = Field(
+        default="", repr=False, description="store URL: `sqlite:///PATH`, or `redis://HOST:PORT/0` for several machines"
+    )
     harvest_interval: Duration = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
-    browser: str = Field(default="", description="path of a Chromium-family browser; empty: found")
-    models: Aliases = Field(default={}, description="alias=bot_id pairs added to what is discovered")
-    default_model: str = Field(default="", description="model that answers for unknown names; empty: 404")
+    browser: str = Field(default="", description="path of a Chromium-family browser")
+    models: Aliases = Field(default={}, description="`alias=bot_id` pairs added to what is discovered")
+    default_model: str = Field(default="", description="model that answers for unknown names; none: 404")
     keepalive: Literal["comment", "chunk", "off"] = Field(
         default="comment", description="what fills silences in a stream"
     )
@@ -119,12 +122,16 @@ class Settings(BaseSettings):
     max_stored: ByteSize = Field(
         default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"
     )
-    cookie: Cookie = Field(default=SecretStr(""), validation_alias="COOKIE", description="captured by hand")
-    ajax_nonce: Captured = Field(default=SecretStr(""), validation_alias="AJAX_NONCE", description="captured by hand")
-    session_id: Annotated[Captured, AfterValidator(_session_id)] = Field(
-        default=SecretStr(""), validation_alias="SESSION_ID", description="captured by hand"
+    cookie: Cookie = Field(
+        default=SecretStr(""), validation_alias="COOKIE", description=_BY_HAND.format("Cookie header")
     )
-    post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description="captured by hand")
+    ajax_nonce: Captured = Field(
+        default=SecretStr(""), validation_alias="AJAX_NONCE", description=_BY_HAND.format("nonce")
+    )
+    session_id: Annotated[Captured, AfterValidator(_session_id)] = Field(
+        default=SecretStr(""), validation_alias="SESSION_ID", description=_BY_HAND.format("session id")
+    )
+    post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description=_BY_HAND.format("post id"))
 
     @cached_property
     def store_url(self) -> str:
