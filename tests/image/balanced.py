@@ -42,6 +42,7 @@ async def balanced(image: Image, tools: Path, place: Path) -> None:
                 while (await here.site.state())["open_streams"]:
                     await asyncio.sleep(0.05)
             second.first.send_signal(signal.SIGKILL)
+            second.process.wait()  # while it dies, it may take a request with it
             for _ in range(10):
                 await stream(port, KEY)
 
