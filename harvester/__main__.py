@@ -1,10 +1,14 @@
-"""`python -m harvester`: visit on the schedule until told to stop. `python -m harvester once`: visit once, now."""
+"""`python -m harvester`: visit on the schedule until told to stop.
+
+`python -m harvester once`: visit once, now. `python -m harvester health`: whether a harvester runs.
+"""
 
 import argparse
 import sys
 
 from pydantic import ValidationError
 
+from harvester.health import run_health
 from harvester.service import EXIT_SETTINGS, run, run_once
 from shared.settings import explain, load
 
@@ -19,14 +23,21 @@ def main() -> int:
         return EXIT_SETTINGS
     if arguments.command == "once":
         return run_once(settings, arguments.site, is_headed=arguments.headed)
+    if arguments.command == "health":
+        return run_health(settings)
     return run(settings)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m harvester", description="Visits the chat sites of the settings.")
-    once = parser.add_subparsers(dest="command").add_parser("once", help="visit one site now and print the outcome")
+    commands = parser.add_subparsers(dest="command")
+    once = commands.add_parser("once", help="visit one site now and print the outcome")
     once.add_argument("--site", default="", metavar="URL", help="the page to visit; default: the first of the settings")
     once.add_argument("--headed", action="store_true", help="in a window, for what only a person may do")
+    commands.add_parser(
+        "health",
+        help="exit 0 while a harvester leaves its heartbeat in the store, else 1; asks no site",
+    )
     return parser.parse_args()
 
 

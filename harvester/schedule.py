@@ -18,12 +18,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from harvester.policy import Known, next_renewal, next_visit
 from harvester.renewal import renew_nonce
 from harvester.workspace import WorkspaceError
+from shared import heartbeat
 from shared.models import Outcome, SiteState, Visit, VisitAsk
 from shared.parsing import Site
 from shared.store import Store, StoreError
 
-HEARTBEAT_SECONDS = 30.0
-HEARTBEAT_NOTE = "harvester.heartbeat"  # Unix seconds
 SETTLE_SECONDS = 0.2  # changes of the store that come closer together are looked at as one
 HOLD_SECONDS = 3.0  # after a visit that could not begin: another process visits, or the store is away
 VISITS_LOOKED_AT = 10  # longer than any row of pauses
@@ -82,11 +81,11 @@ class Schedule:
     async def _beat(self) -> None:
         while True:
             try:
-                await self._store.set_note(HEARTBEAT_NOTE, f"{time.time():.0f}")
+                await heartbeat.beat(self._store, time.time())
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)
             self._scheduler.wakeup()  # its timers know nothing of a clock that was set, or of a machine that slept
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(heartbeat.EVERY_SECONDS)
 
     async def _follow(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from shared import heartbeat
 from shared.cli import text
 from shared.cli.failures import BadSettings
 from shared.cli.gateway import Gateway, NoGateway
@@ -32,6 +33,7 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
     return {
         "store": {"url": address.shown(settings.store_url), "schema": address.schema_known(settings.store_url)},
         "proxy": proxy,
+        "harvester": await _harvester(store, now),
         "sites": [await _site(store, site, names, now) for site in settings.sites],
     }
 
@@ -48,6 +50,11 @@ def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
     reason = str(ready.get("reason") or ("" if status == 200 else f"HTTP {status}"))
     report = {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}
     return {**report, "sites": ready.get("sites", [])}, names
+
+
+async def _harvester(store: Store, now: float) -> Report:
+    beat_at = await heartbeat.last_beat(store)
+    return {"running": heartbeat.is_fresh(beat_at, now), "heartbeat_at": beat_at}
 
 
 async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:

@@ -12,6 +12,7 @@ def lines(report: Report, now: float) -> Iterator[str]:
     """The whole report; *now* is in Unix seconds."""
     yield f"store: {report['store']['url']} (schema {report['store']['schema']})"
     yield f"proxy: {_proxy(report['proxy'])}"
+    yield f"harvester: {_harvester(report['harvester'], now)}"
     for site in report["sites"]:
         yield ""
         yield click.style(site["site"], bold=True)
@@ -41,6 +42,16 @@ def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
             yield f"  quota or rate limit reached; asked last for {text.duration(site['cooldown_until'] - now)}"
         if site["queued"]:
             yield f"  {site['open_streams']} streams open, {site['queued']} requests waiting"
+
+
+def _harvester(harvester: Report, now: float) -> str:
+    beat_at = harvester["heartbeat_at"]
+    if beat_at is None:
+        return "never ran with this store (`freeaichat up` starts it)"
+    age = f"heartbeat {text.ago(beat_at, now)}"
+    if harvester["running"]:
+        return f"{click.style('running', fg='green')}, {age}"
+    return f"{click.style('not running', fg='red')}, last {age} (`freeaichat up` starts it)"
 
 
 def _credentials(site: Report, now: float) -> Iterator[str]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shared import heartbeat
 from shared.models import Outcome, Visit
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
@@ -131,6 +132,7 @@ async def test_status_before_anything_was_captured_exits_1(alone: CommandLine) -
     assert done.code == 1
     assert "none were captured" in done.output
     assert "not running" in done.output
+    assert "never ran" in done.output
 
 
 async def test_status_shows_credentials_bots_and_visits_without_secrets(
@@ -162,6 +164,19 @@ async def test_status_shows_credentials_bots_and_visits_without_secrets(
     assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
     assert all(bot["models"] for bot in found["bots"])
     assert report["proxy"]["ready"] is True
+
+
+async def test_status_tells_by_its_heartbeat_whether_the_harvester_runs(
+    beside: CommandLine, proxy: RunningProxy
+) -> None:
+    told = []
+    for age in (7.0, 3 * 3600.0):
+        await heartbeat.beat(proxy.store, time() - age)
+        told += [line for line in (await beside("status")).output.splitlines() if line.startswith("harvester: ")]
+
+    assert re.fullmatch(r"harvester: running, heartbeat \d+\.?\d* s ago", told[0])
+    assert re.fullmatch(r"harvester: not running, last heartbeat 3 h ago \(`freeaichat up` starts it\)", told[1])
+    assert json.loads((await beside("status", "--json")).output)["harvester"]["running"] is False
 
 
 async def test_a_bad_setting_is_explained_with_exit_code_2(alone: CommandLine) -> None:

@@ -95,12 +95,24 @@ async def harvester(place: Place, *, log: Path = Path(os.devnull), **settings: s
 
 async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:
     """`python -m harvester once`: exit code, what it printed as JSON ({}: nothing), and its log."""
+    code, output, log = await _command(place, "once", *arguments, **settings)
+    return code, json.loads(output) if output else {}, log
+
+
+async def health(place: Place) -> tuple[int, str]:
+    """`python -m harvester health`: exit code and its line."""
+    code, output, log = await _command(place, "health")
+    assert log == ""
+    return code, output.removesuffix("\n")
+
+
+async def _command(place: Place, *words: str, **settings: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "harvester", "once", *arguments),
+        *(sys.executable, "-P", "-m", "harvester", *words),
         env=place.environment(**settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, log = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, json.loads(output) if output else {}, log.decode()
+    return process.returncode, output.decode(), log.decode()

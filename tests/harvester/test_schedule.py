@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from harvester.schedule import HEARTBEAT_NOTE, Schedule
+from harvester.schedule import Schedule
+from shared import heartbeat
 from shared.models import Outcome, Visit
 from shared.parsing import Site, site
 from shared.store import Store, StoreUnavailable
@@ -195,7 +196,7 @@ async def test_the_heartbeat_is_noted(store: Store) -> None:
     await have_fresh(store)
     async with scheduled(store, WrittenVisits(store)):
         async with asyncio.timeout(5):
-            while not (beat := await store.get_note(HEARTBEAT_NOTE)):
+            while not (beat := await store.get_note(heartbeat.NOTE)):
                 await asyncio.sleep(0.01)
 
     assert abs(time.time() - float(beat)) < 10

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.schedule import HEARTBEAT_NOTE
+from shared import heartbeat
 from shared.models import Credentials, Outcome, Visit
 from shared.store import Store, open_store
 from tests.cli.processes import is_alive
@@ -67,12 +67,12 @@ async def under_way(running: Running, site: SimulatedSite, count: int = 1) -> No
 
 async def test_it_visits_at_the_start_and_stops_at_a_signal(place: Place, store: Store, site: SimulatedSite) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        await store.set_note(HEARTBEAT_NOTE, "")
+        await store.set_note(heartbeat.NOTE, "")
         async with harvester(place) as running:
             await captured(store, site)
             visit = (await recorded(store))[0]
             await wait_for(lambda: running.family() == [], "the browser is gone")
-            await wait_for(lambda: store.get_note(HEARTBEAT_NOTE), "it runs")
+            await wait_for(lambda: store.get_note(heartbeat.NOTE), "it runs")
 
             assert (visit.outcome, visit.trigger) == (Outcome.CAPTURED, "start")
             assert await running.stop(number) == 0
