@@ -286,7 +286,9 @@ def _translated(error: Error) -> Exception:
     if any(part in text for part in ("context was destroyed", "interrupted by another navigation", "was detached")):
         return NotNow(text)
     if any(part in text for part in ("has been closed", "crashed", "Connection closed")):
-        return BrowserFailed(text)
+        return BrowserFailed(
+            f"the browser ended or its page crashed ({text.strip()}); if this goes on, `freeaichat doctor` looks closer"
+        )
     return PageFailed(text, is_passing="ECONNRESET" in text or "socket hang up" in text)
 
 

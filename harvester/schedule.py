@@ -17,7 +17,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from harvester.policy import Known, next_renewal, next_visit
 from harvester.renewal import renew_nonce
-from harvester.workspace import WorkspaceError
 from shared import heartbeat
 from shared.models import Outcome, SiteState, Visit, VisitAsk
 from shared.parsing import Site
@@ -34,7 +33,7 @@ class Visits(Protocol):
     """Who makes the visits: `harvester.visitor.Visitor`."""
 
     async def visit(self, site: Site, trigger: str) -> Visit | None:
-        """Visit *site* now; None while somebody else does. Raises StoreError and `WorkspaceError`."""
+        """Visit *site* now; None while somebody else does. Raises StoreError."""
 
 
 class _Plan:
@@ -153,7 +152,7 @@ class Schedule:
             is_captured = visit is not None and visit.outcome is Outcome.CAPTURED
             if is_captured:
                 plan.answered = await self._store.pending_ask(plan.site.origin)
-        except (StoreError, WorkspaceError) as error:
+        except StoreError as error:
             log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
             plan.held_until = time.monotonic() + HOLD_SECONDS
         plan.is_visiting = False

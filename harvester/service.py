@@ -6,13 +6,13 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from harvester.processes import become_subreaper
 from harvester.saving import patiently
-from harvester.schedule import Schedule
+from harvester.schedule import HOLD_SECONDS, Schedule
 from harvester.visitor import Visitor
 from harvester.workspace import Workspace, WorkspaceError
 from shared.lifeline import on_parent_gone
@@ -22,7 +22,7 @@ from shared.models import Outcome, SiteState, Visit
 from shared.parsing import Site, site
 from shared.secrets import mask
 from shared.settings import Settings
-from shared.store import STARTING_SECONDS, Store, StoreError, open_store
+from shared.store import Store, StoreError, StoreUnavailable, open_store
 
 EXIT_NOT_CAPTURED = 1
 EXIT_SETTINGS = 2
@@ -55,7 +55,7 @@ def _run(settings: Settings, work: Coroutine[Any, Any, int], *, when_stopped: in
     configure("harvester", level=settings.log_level, style=settings.log_format)
     try:
         return asyncio.run(_until_stopped(work, when_stopped))
-    except (StoreError, WorkspaceError) as error:
+    except StoreError as error:
         return _refuse(error)
 
 
@@ -82,19 +82,27 @@ async def _until_stopped(work: Coroutine[Any, Any, int], when_stopped: int) -> i
 
 
 async def _serve(settings: Settings) -> int:
-    async with open_store(settings.store_url, patience=STARTING_SECONDS) as store:
-        visitor = await _visitor(settings, store, is_headed=False)
-        for one in settings.sites:
-            await patiently(partial(visitor.recover, one.origin))
-        log.info("visiting %s", ", ".join(one.url for one in settings.sites))
-        await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
-    return 0
+    """As the store may be away while the service runs, so it may be at the start."""
+    while True:
+        try:
+            async with open_store(settings.store_url) as store:
+                await _visit_for_ever(settings, store)
+        except StoreUnavailable as error:
+            log.error("%s; trying again in %.0f s", error, HOLD_SECONDS)
+        await asyncio.sleep(HOLD_SECONDS)
+
+
+async def _visit_for_ever(settings: Settings, store: Store) -> None:
+    visitor = await _visitor(settings, store, is_headed=False)
+    await _recover(visitor, settings.sites)
+    log.info("visiting %s", ", ".join(one.url for one in settings.sites))
+    await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
 
 
 async def _visit_once(settings: Settings, chosen: Site, *, is_page_given: bool, is_headed: bool) -> int:
     async with open_store(settings.store_url) as store:
         visitor = await _visitor(settings, store, is_headed=is_headed)
-        await visitor.recover(chosen.origin)
+        await _recover(visitor, [chosen])
         visit = await visitor.visit(chosen, "command", is_page_given=is_page_given)
         if visit is None:
             log.error("another visit of %s is under way; try again in a minute", chosen.origin)
@@ -109,9 +117,20 @@ async def _visitor(settings: Settings, store: Store, *, is_headed: bool) -> Visi
     """A visitor that starts from a clean machine."""
     become_subreaper()
     workspace = Workspace(settings.store_url)
-    await asyncio.to_thread(workspace.sweep)
+    try:
+        await asyncio.to_thread(workspace.sweep)
+    except WorkspaceError as error:  # the next visit is recorded with it
+        log.error("what killed visits left was not looked for: %s", error)
     await patiently(lambda: seed_manual(store, settings, now=time.time()))
     return Visitor(store, workspace, browser=settings.browser, is_headed=is_headed)
+
+
+async def _recover(visitor: Visitor, sites: Sequence[Site]) -> None:
+    for one in sites:
+        try:
+            await patiently(partial(visitor.recover, one.origin))
+        except WorkspaceError as error:
+            log.error("a killed visit of %s was not recorded: %s", one.origin, error)
 
 
 def _told(visit: Visit, state: SiteState | None) -> dict[str, Any]:

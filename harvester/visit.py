@@ -1,6 +1,7 @@
 """The process of one visit: reads a `Job` from standard input, writes a `Report` to standard output, and is gone.
 
-It ends by itself, with the browser, when the service that started it is gone.
+Its one argument is the visit's directory. It ends by itself, with the browser, when the service that started it is
+gone.
 """
 
 import asyncio
@@ -8,9 +9,9 @@ import base64
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,8 +66,8 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
         reason = f"the step '{steps.current}' was not over after {took:.0f} s"
         return await _failed(tab, steps, Outcome.TIMEOUT, reason)
     except BrowserFailed as error:
-        what = "the window was closed, or the browser ended" if job.is_headed else "the browser ended"
-        return _browser_error(steps, f"{what} during the visit: {error}", is_passing=not job.is_headed)
+        reason = f"the window was closed, or {error}" if job.is_headed else str(error)
+        return _browser_error(steps, reason, is_passing=not job.is_headed)
     return Report(outcome=Outcome.CAPTURED, steps=steps.seconds, capture=capture)
 
 
@@ -84,20 +85,19 @@ async def _failed(tab: Tab, steps: Steps, outcome: Outcome, reason: str) -> Repo
     )
 
 
-def _end_alone() -> None:
+def _end_alone(directory: Path) -> None:
     """The service is gone: end the browser, remove the directory, and go too."""
-    directory = Path(tempfile.gettempdir())
     end_family(directory, root=os.getpid(), spare={os.getpid()})
     shutil.rmtree(directory, ignore_errors=True)
     os._exit(EXIT_ALONE)
 
 
-async def _main() -> None:
-    on_parent_gone(_end_alone)
+async def _main(directory: Path) -> None:
+    on_parent_gone(partial(_end_alone, directory))
     line = await asyncio.to_thread(sys.stdin.readline)
     job = Job.model_validate_json(line)
     # The driver and the browser inherit the directory: it marks them (harvester.processes).
-    os.chdir(tempfile.gettempdir())
+    os.chdir(directory)
 
     def tell(report: Report) -> None:
         sys.stdout.write(report.model_dump_json() + "\n")
@@ -107,4 +107,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(Path(sys.argv[1])))

@@ -3,6 +3,7 @@
 import base64
 import logging
 import time
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,7 +15,7 @@ from harvester.addresses import is_same_site
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
 from harvester.saving import patiently, save_capture
 from harvester.worker import MARGIN_SECONDS, Workers
-from harvester.workspace import Claim, Workspace
+from harvester.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
 from shared.models import Credentials, Outcome, Visit
 from shared.parsing import Site
@@ -30,6 +31,16 @@ UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began;
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What is stored of a visit that is over, and whose claim ends with it."""
+
+    visit: Visit
+    holder: str
+    note: str  # that it was under way
+    screenshot: bytes | None
+
+
 class Visitor:
     """Visits sites for one store. One instance serves one process."""
 
@@ -43,31 +54,47 @@ class Visitor:
         self._browser = browser
         self._limits = BY_HAND if is_headed else limits
         self._is_headed = is_headed
+        self._owed: dict[str, _Record] = {}  # by site: what the store could not take yet
 
     async def visit(self, site: Site, trigger: str, *, is_page_given: bool = False) -> Visit | None:
         """Visit *site* now and return the record; None while somebody else visits it.
 
         *is_page_given*: the site's URL comes first, not the page where the last capture found the chat. Once begun, a
-        visit is recorded with its outcome whatever happens, also when this call is cancelled. Raises StoreError and
-        `WorkspaceError`.
+        visit is recorded with its outcome whatever happens, also when this call is cancelled. Where the store could
+        not take that record, the next call does nothing but record it. Raises StoreError.
         """
-        with self._workspace.claim(site.origin) as claim:
-            if claim is None or not await self._begin(site.origin, claim):
-                return None
-            visit = _new_visit(site.origin, trigger)
-            note = visit.model_dump_json()
-            await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
-            begun = time.monotonic()
-            reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
-            try:
-                await self._make(site, claim, reports, is_page_given=is_page_given)
-            finally:
-                visit = _finished(visit, reports[-1], time.monotonic() - begun)
-                await self._record(visit, claim, note, base64.b64decode(reports[-1].screenshot) or None)
+        if (owed := self._owed.get(site.origin)) is not None:
+            return await self._record(owed)
+        visit = _new_visit(site.origin, trigger)
+        try:
+            with self._workspace.claim(site.origin) as claim:
+                if claim is None or not await self._begin(site.origin, claim):
+                    return None
+                return await self._visit(site, claim, visit, is_page_given=is_page_given)
+        except WorkspaceError as error:
+            report = Report(outcome=Outcome.BROWSER_ERROR, reason=f"there is no place for the browser's files: {error}")
+            return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
+
+    async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
+        note = visit.model_dump_json()
+        await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
+        begun = time.monotonic()
+        reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
+        try:
+            await self._make(site, claim, reports, is_page_given=is_page_given)
+        except StoreError as error:
+            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit cannot be prepared: {error}"))
+        finally:
+            visit = _finished(visit, reports[-1], time.monotonic() - begun)
+            screenshot = base64.b64decode(reports[-1].screenshot) or None
+            await self._record(_Record(visit, claim.holder, note, screenshot))
         return visit
 
     async def recover(self, site: str) -> None:
-        """Record a visit of *site* whose harvester was killed, so that it counts. Raises what `visit` raises."""
+        """Record a visit of *site* whose harvester was killed, so that it counts.
+
+        Raises StoreError and `WorkspaceError`.
+        """
         note = await self._store.get_note(UNDER_WAY.format(site=site))
         if not note:
             return
@@ -78,7 +105,7 @@ class Visitor:
                 visit = Visit.model_validate_json(note)
             except ValidationError:
                 visit = _new_visit(site, "")
-            await self._record(visit, claim, note, None)
+            await self._record(_Record(visit, claim.holder, note, screenshot=None))
 
     async def _begin(self, site: str, claim: Claim) -> bool:
         ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS
@@ -137,8 +164,10 @@ class Visitor:
             return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "reason": reason})
         return report
 
-    async def _record(self, visit: Visit, claim: Claim, note: str, screenshot: bytes | None) -> None:
-        await patiently(lambda: self._store.end_visit(visit, claim.holder, screenshot=screenshot))
+    async def _record(self, record: _Record) -> Visit:
+        visit = record.visit
+        self._owed[visit.site] = record
+        await patiently(lambda: self._store.end_visit(visit, record.holder, screenshot=record.screenshot))
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
         log.log(
             logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
@@ -151,7 +180,9 @@ class Visitor:
             f": {visit.reason}" if visit.reason else "",
             extra={"fields": visit.model_dump(mode="json")},
         )
-        await patiently(partial(self._clear_note, visit.site, note))
+        await patiently(partial(self._clear_note, visit.site, record.note))
+        del self._owed[visit.site]
+        return visit
 
     async def _clear_note(self, site: str, note: str) -> None:
         """Unless another visit's stands there by now: this one was paused for longer than its claim stood."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from harvester.job import Job, Report
+from harvester.memory import MOST_BYTES, outgrown
 from harvester.processes import end_family, reap_orphans
 from harvester.workspace import Claim
 from shared.lifeline import make_lifeline
@@ -79,7 +80,7 @@ class Workers:
         self._running.add(child.process.pid)
         listening = asyncio.create_task(child.listen())
         try:
-            report = await _hear(child, job, listening)
+            report = await _hear(child, job, claim, listening)
             yield report
             await _wait(child.process, CLOSE_SECONDS)
         finally:
@@ -103,6 +104,7 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
         *(["-P"] if sys.flags.safe_path else []),
         "-m",
         "harvester.visit",
+        str(claim.directory),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -117,18 +119,35 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
     return _Child(process, process.stdin, process.stdout, process.stderr)
 
 
-async def _hear(child: _Child, job: Job, listening: asyncio.Task[None]) -> Report:
+async def _hear(child: _Child, job: Job, claim: Claim, listening: asyncio.Task[None]) -> Report:
     """The report, or one in its place where none comes."""
     deadline = job.limits.visit + MARGIN_SECONDS
+    reading = asyncio.create_task(_exchange(child, job))
+    watching = asyncio.create_task(outgrown(child.process.pid))
     try:
-        async with asyncio.timeout(deadline):
-            child.stdin.write(job.model_dump_json().encode() + b"\n")
-            await child.stdin.drain()
-            line = await child.stdout.readline()
-    except TimeoutError:
+        await asyncio.wait({reading, watching}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            return await _understood(reading.result(), child, listening)
+        if watching.done():
+            await asyncio.to_thread(end_family, claim.directory, root=child.process.pid)  # at once: it goes on growing
+            return Report(outcome=Outcome.SITE_ERROR, reason=_too_much(watching.result()))
         return Report(outcome=Outcome.TIMEOUT, reason=f"the visit hung, and was ended after {deadline:.0f} s")
+    finally:
+        reading.cancel()
+        watching.cancel()
+
+
+async def _exchange(child: _Child, job: Job) -> bytes:
+    """Hand over *job*; the line that comes back, empty if there is none."""
+    try:
+        child.stdin.write(job.model_dump_json().encode() + b"\n")
+        await child.stdin.drain()
+        return await child.stdout.readline()
     except (ConnectionError, ValueError):  # it died before it read the job, or a report without an end
-        line = b""
+        return b""
+
+
+async def _understood(line: bytes, child: _Child, listening: asyncio.Task[None]) -> Report:
     try:
         return _explained(Report.model_validate_json(line), child.said)
     except ValidationError:
@@ -138,6 +157,13 @@ async def _hear(child: _Child, job: Job, listening: asyncio.Task[None]) -> Repor
         how = _how(child.process.returncode)
         reason = f"the visit's process ended without a report ({how}){last}"
         return Report(outcome=Outcome.BROWSER_ERROR, reason=reason, is_passing=True)
+
+
+def _too_much(used: int) -> str:
+    return (
+        f"the page made the browser use {used / 1e9:.1f} GB of memory, and the visit was ended (at most "
+        f"{MOST_BYTES / 1e9:.1f} GB are allowed); look at the page in a browser of your own if this goes on"
+    )
 
 
 def _explained(report: Report, said: Iterable[str]) -> Report:

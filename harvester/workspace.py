@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from harvester.processes import end_family
@@ -53,16 +54,23 @@ class Workspace:
     """The private directory of all harvesters that use one store, as one user, on this machine."""
 
     def __init__(self, store_url: str) -> None:
-        """Raises `WorkspaceError` where there is no temporary directory."""
         digest = hashlib.sha256(store_url.encode()).hexdigest()[:8]
+        self._name = f"freeaichat-{os.geteuid()}-{digest}"
+
+    @cached_property
+    def path(self) -> Path:
+        """The directory, which need not exist. Raises `WorkspaceError` where no temporary directory can be used."""
         try:
-            parent = Path(tempfile.gettempdir()).resolve()
+            return Path(tempfile.gettempdir()).resolve() / self._name
         except FileNotFoundError as error:
-            raise WorkspaceError("there is no temporary directory that can be written to; set TMPDIR") from error
-        self.path = parent / f"freeaichat-{os.geteuid()}-{digest}"
+            reason = "no temporary directory can be written to; free some space, or set TMPDIR to another directory"
+            raise WorkspaceError(reason) from error
+
+    @cached_property
+    def _holder(self) -> str:
         # Names and paths may be alike on two machines, or in two containers, that share a store.
-        status = parent.stat()
-        self._holder = f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}"
+        status = self.path.parent.stat()
+        return f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}"
 
     @contextmanager
     def claim(self, site: str) -> Iterator[Claim | None]:
@@ -90,7 +98,8 @@ class Workspace:
             leftovers = tuple(self.path.glob(f"visit-{name}-*"))
             yield Claim(self._holder, self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
         finally:
-            (self.path / f"{name}.lock").unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be removed is in nobody's way
+                (self.path / f"{name}.lock").unlink()
             os.close(lock)
             with suppress(OSError):  # others are still using it
                 self.path.rmdir()
@@ -104,6 +113,8 @@ class Workspace:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except FileNotFoundError:  # the directory was removed just now
                 continue
+            except OSError as error:
+                raise WorkspaceError(f"{path} cannot be made: {error.strerror}") from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(descriptor).st_ino == path.stat().st_ino:

@@ -15,7 +15,7 @@ import psutil
 
 from harvester.workspace import Workspace
 from shared.lifeline import Lifeline, make_lifeline
-from tests.cli.processes import clean_environment
+from tests.cli.processes import ROOT, clean_environment
 
 STOP_SECONDS = 5.0
 
@@ -71,13 +71,20 @@ class Running:
 
 
 @asynccontextmanager
-async def harvester(place: Place, *, log: Path = Path(os.devnull), **settings: str) -> AsyncIterator[Running]:
-    """`python -m harvester` with its output in *log*, stopped at the end if it still runs."""
+async def harvester(
+    place: Place, *, is_impatient: bool = False, log: Path = Path(os.devnull), **settings: str
+) -> AsyncIterator[Running]:
+    """`python -m harvester` with its output in *log*, stopped at the end if it still runs.
+
+    *is_impatient*: with short pauses (`tests.harvester.impatient`).
+    """
+    words = ("-m", "tests.harvester.impatient") if is_impatient else ("-P", "-m", "harvester")
     lifeline = make_lifeline()
     with log.open("a") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "harvester"),
+            *(sys.executable, *words),
             env=place.environment(**settings) | lifeline.environment,
+            cwd=ROOT,
             pass_fds=lifeline.pass_fds,
             stdout=output,
             stderr=output,

@@ -1,20 +1,28 @@
-"""Many visits in a row: nothing is left over, and the service does not grow."""
+"""Many visits in a row, good ones and failing ones: nothing is left over, and the service does not grow."""
 
 import os
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import cycle, islice, pairwise, takewhile
 from pathlib import Path
 
 import pytest
 
+from shared.models import Outcome, Visit
 from shared.store import Store, open_store
 from tests.figures import figure
+from tests.harvester.faults import CHEAP, DEAR, Fault, Scene, working_browser
+from tests.harvester.impatient import CHALLENGE_PAUSE, FAILURE_PAUSE
 from tests.harvester.running import Place, harvester
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
 VISITS = int(os.environ.get("TEST_VISITS", "10"))  # the benchmarks command makes a hundred
 WARM_VISITS = min(10, VISITS // 2)
+FAULTS = [*islice(cycle(CHEAP + DEAR), VISITS)] if len(CHEAP) < VISITS else [*CHEAP]
+WARM_FAULTS = min(10, len(FAULTS) // 2)
 MOST_GROWTH = 5_000_000  # bytes
-SECONDS_EACH = 10.0
+SECONDS_EACH = 12.0
 
 
 async def visited(store: Store, site: SimulatedSite, count: int) -> list[float]:
@@ -28,11 +36,19 @@ async def visited(store: Store, site: SimulatedSite, count: int) -> list[float]:
     return [visit.seconds for visit in await store.visits()]
 
 
+@pytest.fixture
+async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
+    """A place that is left clean: no process, no temporary directory."""
+    place = Place(tmp_path, site.url)
+    yield place
+    assert processes_of(place.workspace) == []
+    assert not place.workspace.exists()
+
+
 @pytest.mark.timeout(1800)
 async def test_many_visits_in_a_row_leave_nothing_and_do_not_make_the_service_grow(
-    tmp_path: Path, site: SimulatedSite
+    place: Place, site: SimulatedSite
 ) -> None:
-    place = Place(tmp_path, site.url)
     async with (
         open_store(place.store_url) as store,
         harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.1s", FREEAICHAT_LOG_LEVEL="warning") as running,
@@ -45,8 +61,66 @@ async def test_many_visits_in_a_row_leave_nothing_and_do_not_make_the_service_gr
 
     figure(f"harvester's RSS growth from visit {WARM_VISITS} to {VISITS}", f"{growth / 1e6:.2f} MB")
     figure("one visit, median", f"{sorted(seconds)[len(seconds) // 2]:.2f} s")
-    left = processes_of(place.workspace)
-    figure(f"processes left after {VISITS} visits", str(len(left)))
-    assert left == []
-    assert not place.workspace.exists()
+    figure(f"processes left after {VISITS} visits", str(len(processes_of(place.workspace))))
+    assert growth < MOST_GROWTH
+
+
+async def visit_after(store: Store, last: str, is_meant: Callable[[Visit], bool]) -> Visit:
+    """The first visit that was recorded after the one with the id *last* and is meant."""
+
+    async def found() -> Visit | None:
+        newer = takewhile(lambda visit: visit.id != last, await store.visits())
+        return next(filter(is_meant, reversed(list(newer))), None)
+
+    try:
+        visit: Visit = await wait_for(found, "such a visit", seconds=2 * SECONDS_EACH)
+    except AssertionError:
+        print(await store.visits(limit=5))
+        raise
+    return visit
+
+
+async def suffered(fault: Fault, scene: Scene, store: Store) -> float:
+    """Let *fault* happen, and end: the visit meanwhile tells of it, and a later one captures.
+
+    The seconds from the fault's end to a capture.
+    """
+    last = (await store.visits(limit=1))[0]
+    async with fault.happens(scene):
+        failed = await visit_after(store, last.id, fault.is_told_by)
+    over = time.time()
+    captured = await visit_after(store, failed.id, lambda visit: visit.outcome is Outcome.CAPTURED)
+    return captured.started_at + captured.seconds - over
+
+
+def assert_pauses(visits: list[Visit]) -> None:
+    """After every failure there was the pause that the policy asks for; *visits*: newest first."""
+    for later, earlier in pairwise(visits):
+        pause = {Outcome.CAPTURED: 0.0, Outcome.CHALLENGE: CHALLENGE_PAUSE}.get(earlier.outcome, FAILURE_PAUSE)
+        assert later.started_at - (earlier.started_at + earlier.seconds) > pause - 0.05, (earlier, later)
+
+
+@pytest.mark.timeout(1800)
+async def test_faults_that_come_and_go_are_recorded_and_recovered_from_and_leave_nothing(
+    place: Place, site: SimulatedSite, tmp_path: Path
+) -> None:
+    browser = working_browser(tmp_path / "chromium")
+    settings = {"FREEAICHAT_BROWSER": str(browser), "FREEAICHAT_HARVEST_INTERVAL": "0.1s"}
+    recovered, warm = [], 0
+    async with (
+        open_store(place.store_url) as store,
+        harvester(place, is_impatient=True, log=tmp_path / "log", **settings) as running,
+    ):
+        scene = Scene(site, place, browser, running)
+        await wait_for(store.visits, "the first visit")
+        for number, fault in enumerate(FAULTS):
+            warm = running.system.memory_info().rss if number == WARM_FAULTS else warm
+            recovered.append(await suffered(fault, scene, store))
+            assert_pauses(await store.visits())
+        growth = running.system.memory_info().rss - warm
+        assert await running.stop() == 0
+
+    figure(f"harvester's RSS growth from fault {WARM_FAULTS} to {len(FAULTS)}", f"{growth / 1e6:.2f} MB")
+    figure("from a fault's end to a capture, at most", f"{max(recovered):.1f} s")
+    figure(f"processes left after {len(FAULTS)} faults", str(len(processes_of(place.workspace))))
     assert growth < MOST_GROWTH

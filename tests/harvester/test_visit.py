@@ -1,7 +1,10 @@
 """What a visit of the simulated site brings home, with a real browser."""
 
 import json
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from harvester.workspace import Workspace
 from shared.http import SiteClient, form_body, visitor_headers
@@ -221,13 +224,25 @@ async def test_pictures_media_fonts_and_other_sites_are_not_loaded(visits: Visit
     assert {path.rpartition("/")[2] for path in site.resource_hits} == {"chat.js", "style.css"}
 
 
-async def test_dialogs_do_not_stop_a_visit(visits: Visits, site: SimulatedSite) -> None:
-    site.behaviour.page = "dialogs"
+@pytest.mark.parametrize("page", ["dialogs", "dialog_storm", "offers_file"])
+async def test_neither_dialogs_nor_downloads_stop_a_visit(visits: Visits, site: SimulatedSite, page: str) -> None:
+    site.behaviour.page = page
 
-    assert (await visits.make()).outcome is Outcome.CAPTURED
+    await visits.capture()
 
 
-async def test_a_page_that_never_finishes_is_read_once_its_chat_is_there(visits: Visits, site: SimulatedSite) -> None:
-    site.behaviour.page = "endless_chat"
+async def test_a_page_that_asks_before_it_is_left_is_left(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page = "guarded_links"
 
-    assert (await visits.make()).outcome is Outcome.CAPTURED
+    found = await visits.capture()
+
+    assert found.page_url == f"{site.url}chat/"
+
+
+@pytest.mark.parametrize("switches", [{"page": "endless_chat"}, {"hanging_script": True}])
+async def test_a_page_that_never_finishes_is_read_once_its_chat_is_there(
+    visits: Visits, site: SimulatedSite, switches: dict[str, Any]
+) -> None:
+    site.behaviour.update(switches)
+
+    await visits.capture()

@@ -1,9 +1,9 @@
 """Visits that cannot succeed: each ends as one outcome, with a reason, and leaves nothing behind."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,10 +14,12 @@ from harvester.workspace import Workspace
 from shared.models import Outcome
 from shared.store import Store
 from tests.cli.processes import program
-from tests.harvester.visiting import Visits, processes_of
+from tests.harvester.faults import browser, driver, renderer, signal_one, worker
+from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 
 PNG = b"\x89PNG\r\n"
+NEVER_SHOWN = ("busy", "dialog_loop")  # their scripts leave the browser no moment for a picture
 LACKING = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
 
 
@@ -25,9 +27,12 @@ LACKING = "error while loading shared libraries: {}: cannot open shared object f
     ("page", "outcome", "reason"),
     [
         ("challenge", Outcome.CHALLENGE, "Cloudflare"),
+        ("captcha", Outcome.CHALLENGE, "hCaptcha"),
         ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
         ("endless_blank", Outcome.TIMEOUT, "never finished"),
         ("busy", Outcome.TIMEOUT, "busy"),
+        ("dialog_loop", Outcome.TIMEOUT, "busy"),
+        ("reloads", Outcome.TIMEOUT, "never finished"),
         ("redirects", Outcome.SITE_ERROR, "circle"),
         ("download", Outcome.SITE_ERROR, "download"),
     ],
@@ -44,7 +49,7 @@ async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
     assert await visits.store.visits() == [visit]
     assert await visits.store.site_state(site.origin) is None
     picture = await visits.store.screenshot(visit.id)
-    assert picture is None if page == "busy" else picture is not None and picture.startswith(PNG)
+    assert picture is None if page in NEVER_SHOWN else picture is not None and picture.startswith(PNG)
     assert visit.screenshot is (picture is not None)
 
 
@@ -126,45 +131,13 @@ async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
     assert "libatomic.so.1" in visit.reason
 
 
-def worker(process: psutil.Process) -> bool:
-    return "harvester.visit" in process.cmdline()
-
-
-def driver(process: psutil.Process) -> bool:
-    return "run-driver" in process.cmdline()
-
-
-def browser(process: psutil.Process) -> bool:
-    # Debian starts it through a shell, which it then replaces; a process that was seen before remembers the shell.
-    is_shell_around_it = "chrom" not in psutil.Process(process.pid).exe()
-    return not is_shell_around_it and any(word.startswith("--user-data-dir") for word in process.cmdline())
-
-
-def renderer(process: psutil.Process) -> bool:
-    return "--type=renderer" in process.cmdline()
-
-
-async def signal_one(
-    workspace: Workspace, is_chosen: Callable[[psutil.Process], bool], number: signal.Signals = signal.SIGKILL
-) -> None:
-    """Send a signal to a process of this kind as soon as there is one."""
-    async with asyncio.timeout(20):
-        while True:
-            for process in await asyncio.to_thread(processes_of, workspace.path):
-                with suppress(psutil.Error):
-                    if is_chosen(process):
-                        process.send_signal(number)
-                        return
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("victim", [worker, driver, browser, renderer])
 async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succeeds(
     visits: Visits, site: SimulatedSite, victim: Callable[[psutil.Process], bool]
 ) -> None:
     site.behaviour.page_delay = 1.0  # the kill comes in the middle
 
-    killing = asyncio.create_task(signal_one(visits.workspace, victim))
+    killing = asyncio.create_task(signal_one(visits.workspace.path, victim))
     visit = await visits.make()
     await killing
 
@@ -178,7 +151,7 @@ async def test_a_visit_that_hangs_is_ended_from_outside(
     monkeypatch.setattr("harvester.worker.MARGIN_SECONDS", 0.5)
     visits = Visits(store, workspace, site, limits=Limits(visit=2.0))
 
-    stopping = asyncio.create_task(signal_one(workspace, worker, signal.SIGSTOP))
+    stopping = asyncio.create_task(signal_one(workspace.path, worker, signal.SIGSTOP))
     visit = await visits.make()
     await stopping
 
@@ -192,7 +165,7 @@ async def test_a_browser_that_is_killed_again_and_again_is_given_up(visits: Visi
 
     async def kill_all() -> None:
         while True:
-            await signal_one(visits.workspace, browser)
+            await signal_one(visits.workspace.path, browser)
 
     killing = asyncio.create_task(kill_all())
     visit = await visits.make()
@@ -215,3 +188,16 @@ async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits:
     assert [(visit.outcome, visit.reason) for visit in await visits.store.visits()] == [
         (Outcome.BROWSER_ERROR, "the harvester was stopped during this visit")
     ]
+
+
+async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page = "memory"
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    used = re.search(r"use (\d+\.\d) GB of memory", visit.reason)
+    assert used is not None, visit
+    assert 1.5 <= float(used[1]) < 3.0
+    assert "browser of your own" in visit.reason
+    assert visit.seconds < 15

@@ -11,7 +11,7 @@ import pytest
 from harvester.workspace import Workspace
 from shared.models import Outcome, Visit
 from shared.parsing import Site
-from shared.store import Store, StoreError
+from shared.store import Store, StoreError, StoreUnavailable
 from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 
@@ -29,6 +29,19 @@ class ForgetfulStore:
 
     async def save_capture(self, *_: object, **__: object) -> None:
         raise StoreError("the disk is full")
+
+
+class FullStore:
+    """A store that can be read, and takes what is small; nothing else fits in while it is full."""
+
+    def __init__(self, store: Store) -> None:
+        self.is_full = True
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_full and name in {"save_capture", "end_visit"}:
+            raise StoreUnavailable("there is no space left")
+        return getattr(self._store, name)
 
 
 def killed(site: str) -> Visit:
@@ -61,6 +74,41 @@ async def test_a_capture_that_cannot_be_stored_does_not_count(
     assert "the disk is full" in visit.reason
     assert await store.visits() == [visit]
     assert await store.site_state(site.origin) is None
+
+
+async def test_a_visit_that_the_store_cannot_take_is_recorded_by_the_next_call(
+    store: Store, workspace: Workspace, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.saving.STORE_SECONDS", 0.1)
+    full = FullStore(store)
+    visits = Visits(full, workspace, site)
+    with pytest.raises(StoreUnavailable):
+        await visits.make()
+    with pytest.raises(StoreUnavailable):
+        await visits.make()
+    assert await store.visits() == []
+
+    full.is_full = False
+    owed, next_one = await visits.make(), await visits.make()
+
+    assert (owed.outcome, "no space left" in owed.reason) == (Outcome.BROWSER_ERROR, True)
+    assert next_one.outcome is Outcome.CAPTURED
+    assert await store.visits() == [next_one, owed]
+    assert site.request_counts["/"] == 2  # the site was left alone while the store was full
+
+
+async def test_without_a_place_for_the_browsers_files_the_visit_is_recorded_with_what_to_do(
+    visits: Visits, site: SimulatedSite
+) -> None:
+    visits.workspace.path.write_text("in the way")
+
+    visit = await visits.make()
+    visits.workspace.path.unlink()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "set TMPDIR" in visit.reason
+    assert await visits.store.visits() == [visit]
+    await visits.capture()
 
 
 async def test_a_process_that_cannot_be_started_is_recorded(

@@ -18,9 +18,8 @@ from shared.store import Store
 from tests.site import SeenRequest, SimulatedSite
 
 NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
-QUICK = Limits(
-    load=5.0, chat=2.5, glance=0.7, guest_id=0.5, visit=30.0
-)  # nobody waits long for a page that is known to be bad
+# Nobody waits long for a page that is known to be bad.
+QUICK = Limits(load=5.0, chat=2.5, settle=1.0, glance=0.7, guest_id=0.5, visit=30.0)
 
 
 class Visits:

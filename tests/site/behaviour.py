@@ -11,12 +11,19 @@ PAGES = (
     "links",  # no chat, but links; /chat/ has it
     "bare_form",  # no data-config; a form whose script sends the requests itself
     "challenge",  # a bot check instead of the page
+    "captcha",  # the site's own page, with a captcha in place of the chat
     "endless_blank",  # the page never finishes, and the chat never comes
     "endless_chat",  # the page never finishes, but the chat is there
     "download",  # the address gives a file
     "redirects",  # the address leads to itself
+    "reloads",  # the page loads itself anew for ever
+    "offers_file",  # the chats are there, and a script goes on giving a file
     "busy",  # a script that never ends
+    "memory",  # a script that allocates for ever
     "dialogs",  # alert() while loading, and a question before leaving
+    "dialog_storm",  # the chats are there, and alert(), confirm() and prompt() for ever
+    "dialog_loop",  # alert(), confirm() and prompt() in a loop that never lets the page load
+    "guarded_links",  # as "links", with a question before leaving
 )
 
 

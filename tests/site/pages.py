@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tests.site.bad_pages import DOWNLOAD_PATH, WITH_CHATS, WITH_LINK, bad_markup
 from tests.site.bots import SiteBot
 from tests.site.challenge import challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
@@ -29,11 +30,6 @@ LATE_PATH = "/late-chats/"
 _NEW_TOKEN = web.RequestKey("new_token", str)
 _POST_IDS = {"/chat/": 18, "/all/": 19, "/": 20, "/draft/": 22}
 _PLAIN_PAGES = {"/about/": "About us", "/contact/": "Contact", "/blog/": "Blog"}
-_BUSY = "<script>for (;;) {}</script>"
-_DIALOGS = """<script>
-window.addEventListener("beforeunload", (event) => { event.preventDefault(); event.returnValue = "Leave?"; });
-alert("Welcome!");
-</script>"""
 _PLAIN_FORM = """<form class="plain_chat" onsubmit="return false"><div class="aipkit_chat_messages"></div>
 <textarea name="message" placeholder="Ask anything"></textarea>
 <button type="button" class="aipkit_chat_action_btn">Send</button></form>"""
@@ -42,7 +38,6 @@ _BODIES = {
     "late": '<div id="late"></div>',
     "links": "<p>Welcome. Our assistant is on its own page.</p>",
     "bare_form": _PLAIN_FORM,
-    "busy": _BUSY,
 }
 
 
@@ -54,6 +49,8 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
     if path == "/":
         await asyncio.sleep(site.behaviour.page_delay)
         return await _home(site, request)
+    if path == DOWNLOAD_PATH:
+        return _file()
     if path in _POST_IDS:
         return _finished(site, request, html(request, _document(site, request, _chats(site, request, path))))
     if path in _PLAIN_PAGES:
@@ -72,8 +69,7 @@ async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamRe
         case "redirects":
             return web.Response(status=302, headers={"Location": site.url})
         case "download":
-            headers = {"Content-Disposition": 'attachment; filename="report.bin"'}
-            return web.Response(body=b"\0" * 1000, content_type="application/octet-stream", headers=headers)
+            return _file()
         case "endless_blank" | "endless_chat":
             return await _endless(site, request)
         case _:
@@ -82,11 +78,17 @@ async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamRe
 
 def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
     kind = site.behaviour.page
-    if kind in {"inline", "dialogs"}:
-        return (_DIALOGS if kind == "dialogs" else "") + _chats(site, request, "/")
+    bad = bad_markup(kind, site.base_path)
+    if kind == "inline" or kind in WITH_CHATS:
+        return bad + _chats(site, request, "/")
     if kind == "popup":
         return _popups(site, request)
-    return _BODIES.get(kind, "<p>Nothing here yet.</p>")
+    return bad or _BODIES.get(kind, "<p>Nothing here yet.</p>")
+
+
+def _file() -> web.Response:
+    headers = {"Content-Disposition": 'attachment; filename="report.bin"'}
+    return web.Response(body=b"\0" * 1000, content_type="application/octet-stream", headers=headers)
 
 
 async def _endless(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamResponse:
@@ -157,7 +159,7 @@ def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFa
 
 def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str:
     links = [("/", "Home"), ("/about/", "About us"), ("/contact/", "Contact"), ("/blog/", "Blog")]
-    if site.behaviour.page in {"inline", "links"}:
+    if site.behaviour.page in {"inline", "links"} | WITH_LINK:
         links.insert(2, ("/chat/", "Chat with our AI"))
     nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
     script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
