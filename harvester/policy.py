@@ -54,13 +54,18 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
     return Due(earliest, "start" if is_start else "schedule")
 
 
-def next_renewal(credentials: Credentials, *, now: float, interval: float, failed_at: float) -> float:
-    """When the nonce is to be renewed. *failed_at*: when that failed last, 0: it did not."""
+def next_renewal(
+    credentials: Credentials, *, now: float, interval: float, renewed_at: float, failed_at: float
+) -> float:
+    """When the nonce is to be renewed.
+
+    *renewed_at*, *failed_at*: when this process did that last, and when it failed to; 0: never. The store keeps the
+    latest check, so that after the clock was set back only *renewed_at* tells of one.
+    """
     earliest = failed_at + RENEWAL_PAUSE if failed_at and _is_past(failed_at, now) else 0.0
-    if not _is_past(credentials.nonce_checked_at, now):
-        return max(now, earliest)
+    checked_at = max(at for at in (credentials.nonce_checked_at, renewed_at, 0.0) if _is_past(at, now))
     period = max(min(RENEWAL_SECONDS, interval / 2), LEAST_RENEWAL_SECONDS)
-    return max(credentials.nonce_checked_at + period, earliest)
+    return max(checked_at + period, earliest, now)
 
 
 def is_typed(credentials: Credentials) -> bool:

@@ -45,7 +45,7 @@ class _Plan:
         self.chance = _chance()
         self.answered: VisitAsk | None = None  # asks that came while the visit that answered them was under way
         self.held_until = 0.0  # monotonic
-        self.renewal_failed_at = 0.0
+        self.renewed_at = self.renewal_failed_at = 0.0  # Unix seconds
         self.is_visiting = False
         self.is_renewing = False
         self.lock = asyncio.Lock()
@@ -118,7 +118,13 @@ class Schedule:
     def _renewal_due(self, plan: _Plan, state: SiteState | None, now: float) -> float | None:
         if state is None:
             return None
-        return next_renewal(state.current, now=now, interval=self._interval, failed_at=plan.renewal_failed_at)
+        return next_renewal(
+            state.current,
+            now=now,
+            interval=self._interval,
+            renewed_at=plan.renewed_at,
+            failed_at=plan.renewal_failed_at,
+        )
 
     def _put(self, kind: Literal["visit", "renewal"], plan: _Plan, at: float | None, *details: str) -> None:
         job_id = f"{kind} {plan.site.origin}"
@@ -174,7 +180,7 @@ class Schedule:
         except StoreError as error:
             log.error("the nonce of %s was not renewed: %s", plan.site.origin, error)
             is_renewed = False
-        plan.renewal_failed_at = 0.0 if is_renewed else time.time()
+        plan.renewed_at, plan.renewal_failed_at = (time.time(), 0.0) if is_renewed else (0.0, time.time())
         plan.is_renewing = False
         await self._replan(plan)
 

@@ -57,6 +57,12 @@ def due(
     return next_visit(known, now=NOW, interval=INTERVAL, chance=chance, is_start=is_start)
 
 
+def renewal(
+    credentials: Credentials, *, interval: float = INTERVAL, renewed_at: float = 0.0, failed_at: float = 0.0
+) -> float:
+    return next_renewal(credentials, now=NOW, interval=interval, renewed_at=renewed_at, failed_at=failed_at)
+
+
 def test_with_nothing_stored_a_visit_is_due_at_once() -> None:
     assert due(is_start=True) == Due(NOW, "start")
     assert due() == Due(NOW, "schedule")
@@ -141,17 +147,24 @@ def test_a_clock_that_was_set_back_stops_nothing() -> None:
     assert due(state(-5 * HOUR), visits(CAPTURED, ended=later)) == Due(NOW, "schedule")
     assert due(None, visits(TIMEOUT, TIMEOUT, ended=later)) == Due(NOW, "schedule")
     assert due(state(-5 * HOUR), visits(CAPTURED, ended=later), ASK) == Due(NOW, "asked")
-    assert next_renewal(credentials(at=later), now=NOW, interval=INTERVAL, failed_at=0) == NOW
+    assert renewal(credentials(at=later)) == NOW
 
 
 @pytest.mark.parametrize(
     ("interval", "period"), [(6 * HOUR, 3 * HOUR), (48 * HOUR, 3 * HOUR), (2 * HOUR, HOUR), (2.0, 60.0)]
 )
 def test_a_nonce_is_renewed_well_before_it_can_expire(interval: float, period: float) -> None:
-    assert next_renewal(credentials(at=NOW), now=NOW, interval=interval, failed_at=0) == NOW + period
+    assert renewal(credentials(at=NOW), interval=interval) == NOW + period
 
 
 def test_a_renewal_that_failed_is_tried_again_after_a_pause() -> None:
     old = credentials(at=NOW - 24 * HOUR)
 
-    assert next_renewal(old, now=NOW, interval=INTERVAL, failed_at=NOW - 10) == NOW - 10 + 900
+    assert renewal(old, failed_at=NOW - 10) == NOW - 10 + 900
+
+
+def test_a_nonce_that_was_renewed_after_the_clock_was_set_back_is_not_renewed_again_at_once() -> None:
+    ahead = credentials(at=NOW + 24 * HOUR)
+
+    assert renewal(ahead, renewed_at=NOW - 10) == NOW - 10 + 3 * HOUR
+    assert renewal(ahead, renewed_at=NOW + 24 * HOUR) == NOW
