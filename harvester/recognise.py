@@ -104,6 +104,8 @@ def launch_failure(message: str) -> tuple[str, bool]:
     """Why a browser did not start, and whether trying again at once may help; *message*: as `is_sandbox_failure`."""
     if _KILLED.search(message):
         return "it was killed", True
+    if "ENOSPC" in message:
+        return "there is no space left for its files; free some, or set TMPDIR to another directory", False
     said = _SAID.findall(message)
     telling = [line for line in said if _TELLING.search(line)] or said[-1:]
     first = message.partition("\n")[0].partition(": ")[2]

@@ -21,6 +21,7 @@ _SHORT = (
     (policy, "FAILURE_PAUSES", (FAILURE_PAUSE,)),
     (policy, "CHALLENGE_PAUSES", (CHALLENGE_PAUSE,)),
     (schedule, "HOLD_SECONDS", FAILURE_PAUSE),
+    (service, "HOLD_SECONDS", FAILURE_PAUSE),
     (saving, "STORE_SECONDS", STORE_SECONDS),
     (worker, "MARGIN_SECONDS", 4.0),  # a picture takes up to 3
     (heartbeat, "EVERY_SECONDS", HEARTBEAT_SECONDS),

@@ -102,6 +102,15 @@ def test_a_browser_that_was_killed_is_worth_another_try(ended: str) -> None:
     assert launch_failure(launch(ended=ended)) == ("it was killed", True)
 
 
+def test_a_browser_that_finds_no_space_for_its_files_is_told_with_what_to_do() -> None:
+    full = "BrowserType.launch: ENOSPC: no space left on device, mkdtemp '/var/visit/playwright-artifacts-nzDZyg'"
+
+    reason, is_passing = launch_failure(full)
+
+    assert "set TMPDIR" in reason
+    assert not is_passing
+
+
 def test_only_a_missing_sandbox_is_taken_for_one() -> None:
     missing = "[1:ERROR:zygote_host_impl_linux.cc:130] No usable sandbox! If this is a Debian system, please install"
 

@@ -19,7 +19,6 @@ from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 
 PNG = b"\x89PNG\r\n"
-NEVER_SHOWN = ("busy", "dialog_loop")  # their scripts leave the browser no moment for a picture
 LACKING = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
 
 
@@ -30,9 +29,6 @@ LACKING = "error while loading shared libraries: {}: cannot open shared object f
         ("captcha", Outcome.CHALLENGE, "hCaptcha"),
         ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
         ("endless_blank", Outcome.TIMEOUT, "never finished"),
-        ("busy", Outcome.TIMEOUT, "busy"),
-        ("dialog_loop", Outcome.TIMEOUT, "busy"),
-        ("reloads", Outcome.TIMEOUT, "never finished"),
         ("redirects", Outcome.SITE_ERROR, "circle"),
         ("download", Outcome.SITE_ERROR, "download"),
     ],
@@ -49,8 +45,23 @@ async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
     assert await visits.store.visits() == [visit]
     assert await visits.store.site_state(site.origin) is None
     picture = await visits.store.screenshot(visit.id)
-    assert picture is None if page in NEVER_SHOWN else picture is not None and picture.startswith(PNG)
-    assert visit.screenshot is (picture is not None)
+    assert picture is not None
+    assert picture.startswith(PNG)
+    assert visit.screenshot is True
+
+
+@pytest.mark.parametrize("page", ["busy", "dialog_loop", "reloads"])
+async def test_a_page_that_never_comes_to_rest_is_given_up(
+    store: Store, workspace: Workspace, site: SimulatedSite, page: str
+) -> None:
+    site.behaviour.page = page
+
+    visit = await Visits(store, workspace, site, limits=Limits(chat=0.5, settle=0.5)).make()
+
+    assert visit.outcome is Outcome.TIMEOUT, visit
+    assert ("never finished" if page == "reloads" else "busy, or reload it") in visit.reason
+    assert visit.seconds < 15
+    assert await store.visits() == [visit]
 
 
 @pytest.mark.parametrize(("status", "reason"), [(500, "HTTP 500"), (503, "HTTP 503"), (429, "HTTP 429"), (403, "403")])
@@ -104,6 +115,18 @@ async def test_a_browser_that_is_not_there_is_named_with_what_to_do(
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "FREEAICHAT_BROWSER" in visit.reason
+    assert "freeaichat browser install" in visit.reason
+
+
+async def test_a_browser_that_may_not_be_run_is_told_like_one_that_is_not_there(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    found = program(tmp_path / "chromium", "exit 0")
+    found.chmod(0o600)
+
+    visit = await Visits(store, workspace, site, browser=str(found)).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
     assert "freeaichat browser install" in visit.reason
 
 
