@@ -176,13 +176,11 @@ def _page(page: str, outcome: Outcome, reason: str) -> Fault:
     return Fault(page, outcome, reason, partial(_switches, page=page))
 
 
-CHEAP = (
+ONE_OF_EACH_KIND = (
     _page("challenge", Outcome.CHALLENGE, "harvest --headed"),
-    _page("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
     _page("endless_blank", Outcome.TIMEOUT, "never finished"),
     _page("redirects", Outcome.SITE_ERROR, "redirects in a circle"),
     _page("download", Outcome.SITE_ERROR, "a file to download"),
-    Fault("failing site", Outcome.SITE_ERROR, "HTTP 500", partial(_switches, page_status=500)),
     Fault("silent site", Outcome.TIMEOUT, "did not begin to answer", partial(_switches, page_delay=30.0)),
     Fault("no browser", Outcome.BROWSER_ERROR, "freeaichat browser install", _browser_is_gone),
     Fault("browser ends", Outcome.BROWSER_ERROR, "did not start", partial(_browser_becomes, script="exit 0")),
@@ -190,7 +188,9 @@ CHEAP = (
     Fault("no place", Outcome.BROWSER_ERROR, "TMPDIR", _workspace_is_taken),
     Fault("disk full", Outcome.BROWSER_ERROR, "could not be stored", _disk_is_full),
 )
-DEAR = (
+MORE = (
+    _page("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
+    Fault("failing site", Outcome.SITE_ERROR, "HTTP 500", partial(_switches, page_status=500)),
     _page("captcha", Outcome.CHALLENGE, "hCaptcha"),
     Fault("no program", Outcome.BROWSER_ERROR, "freeaichat browser install", _browser_loses_its_mode),
     _page("reloads", Outcome.TIMEOUT, "never finished"),

@@ -11,7 +11,7 @@ import pytest
 from shared.models import Outcome, Visit
 from shared.store import Store, open_store
 from tests.figures import figure
-from tests.harvester.faults import CHEAP, DEAR, Fault, Scene, working_browser
+from tests.harvester.faults import MORE, ONE_OF_EACH_KIND, Fault, Scene, working_browser
 from tests.harvester.impatient import CHALLENGE_PAUSE, FAILURE_PAUSE
 from tests.harvester.running import Place, harvester
 from tests.harvester.visiting import processes_of, wait_for
@@ -19,7 +19,7 @@ from tests.site import SimulatedSite
 
 VISITS = int(os.environ.get("TEST_VISITS", "10"))  # the benchmarks command makes a hundred
 WARM_VISITS = min(10, VISITS // 2)
-FAULTS = [*islice(cycle(CHEAP + DEAR), VISITS)] if len(CHEAP) < VISITS else [*CHEAP]
+FAULTS = [*islice(cycle(ONE_OF_EACH_KIND + MORE), max(VISITS, len(ONE_OF_EACH_KIND)))]
 WARM_FAULTS = min(10, len(FAULTS) // 2)
 MOST_GROWTH = 5_000_000  # bytes
 SECONDS_EACH = 12.0

@@ -1,8 +1,10 @@
 """Visits that cannot succeed: each ends as one outcome, with a reason, and leaves nothing behind."""
 
 import asyncio
+import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import psutil
 import pytest
 
 from harvester.job import Limits
+from harvester.visit import EXIT_ALONE
 from harvester.workspace import Workspace
+from shared.lifeline import make_lifeline
 from shared.models import Outcome
 from shared.store import Store
 from tests.cli.processes import program
@@ -224,3 +228,24 @@ async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visit
     assert 1.5 <= float(used[1]) < 3.0
     assert "browser of your own" in visit.reason
     assert visit.seconds < 15
+
+
+async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_other(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for directory in (own, other):
+        directory.mkdir()
+        (directory / "file").touch()
+    lifeline = make_lifeline()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "harvester.visit", str(own)),
+        # A full or missing temporary directory makes Python fall back to another one, which belongs to everybody.
+        env=os.environ | lifeline.environment | {"TMPDIR": str(tmp_path / "missing"), "TEMP": str(other)},
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=lifeline.pass_fds,
+    )
+    lifeline.hand_over()
+    lifeline.cut()
+
+    assert await asyncio.wait_for(process.wait(), 10) == EXIT_ALONE
+    assert not own.exists()
+    assert (other / "file").exists()
