@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_af
 from harvester.addresses import is_same_site
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
 from harvester.saving import patiently, save_capture
+from harvester.tasks import to_the_end
 from harvester.worker import MARGIN_SECONDS, Workers
 from harvester.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
@@ -87,7 +88,7 @@ class Visitor:
         finally:
             visit = _finished(visit, reports[-1], time.monotonic() - begun)
             screenshot = base64.b64decode(reports[-1].screenshot) or None
-            await self._record(_Record(visit, claim.holder, note, screenshot))
+            await to_the_end(self._record(_Record(visit, claim.holder, note, screenshot)))
         return visit
 
     async def recover(self, site: str) -> None:

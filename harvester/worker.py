@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from harvester.job import Job, Report
 from harvester.memory import MOST_BYTES, outgrown
 from harvester.processes import end_family, reap_orphans
+from harvester.tasks import to_the_end
 from harvester.workspace import Claim
 from shared.lifeline import make_lifeline
 from shared.models import Outcome
@@ -85,7 +86,7 @@ class Workers:
             await _wait(child.process, CLOSE_SECONDS)
         finally:
             lifeline.cut()
-            await self._end(child, claim)
+            await to_the_end(self._end(child, claim))
             await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
             listening.cancel()
 

@@ -159,7 +159,7 @@ async def _visit_hangs(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _disk_is_full(scene: Scene) -> AsyncIterator[None]:
-    """As on a full disk no file grows any more, from the middle of a visit on until it cannot be stored."""
+    """As on a full disk nothing can be written any more, from the middle of a visit until a while after it."""
     counts, service = scene.site.request_counts, scene.running.system
     with switched(scene.site, page_delay=0.5):
         asked, confirmed = counts["/"], counts[NONCE_ACTION]
@@ -167,7 +167,8 @@ async def _disk_is_full(scene: Scene) -> AsyncIterator[None]:
         _, most = service.rlimit(psutil.RLIMIT_FSIZE)
         service.rlimit(psutil.RLIMIT_FSIZE, (0, most))
         await wait_for(lambda: counts[NONCE_ACTION] > confirmed, "the visit has all it wanted")
-    await asyncio.sleep(3 * STORE_SECONDS)
+    await wait_for(lambda: scene.running.family() == [], "the visit is over")
+    await asyncio.sleep(3 * STORE_SECONDS)  # neither can its record be kept
     service.rlimit(psutil.RLIMIT_FSIZE, (most, most))
     yield
 

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import psutil
 import pytest
 
 from harvester.job import Limits
+from harvester.processes import end_family
 from harvester.visit import EXIT_ALONE
 from harvester.workspace import Workspace
 from shared.lifeline import make_lifeline
@@ -249,3 +252,25 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
     assert await asyncio.wait_for(process.wait(), 10) == EXIT_ALONE
     assert not own.exists()
     assert (other / "file").exists()
+
+
+async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end(
+    visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def slowly(directory: Path, *, root: int) -> None:
+        begun.set()
+        time.sleep(0.3)
+        end_family(directory, root=root)
+
+    monkeypatch.setattr("harvester.worker.end_family", slowly)
+    making = asyncio.create_task(visits.make())
+    await asyncio.to_thread(begun.wait)
+
+    making.cancel()
+    await asyncio.wait({making})
+
+    assert making.cancelled()
+    assert [visit.outcome for visit in await visits.store.visits()] == [Outcome.CAPTURED]
+    assert not visits.workspace.path.exists()
