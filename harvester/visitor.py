@@ -140,12 +140,16 @@ class Visitor:
         await retrying(self._attempt, job, claim, current, reports)
 
     async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
+        known = len(reports)
         try:
             async with self._workers.run(job, claim) as report:
                 reports.append(await self._stored(report, base))
         except OSError as error:
-            reason = f"the visit's process cannot be started: {error}"
-            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=reason))
+            if len(reports) > known:
+                log.error("what a visit left was not all tidied up; the next one does that: %s", error)
+            else:
+                reason = f"the visit's process cannot be started: {error}"
+                reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=reason))
         return reports[-1]
 
     def _find_browser(self) -> Browser:

@@ -58,7 +58,6 @@ NEEDS = (
     Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
     program("openssl", "openssl"),
     program("systemd-analyze", "systemd"),
-    program("faketime", "faketime"),
 )
 
 

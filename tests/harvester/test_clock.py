@@ -1,101 +1,87 @@
-"""A clock that jumps while the harvester runs, as its process sees it: hours ahead, and back."""
+"""A clock that jumps while the schedule runs: hours ahead, and back. The loop's own clock never does."""
 
-import subprocess
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from datetime import datetime, tzinfo
+from typing import Self
 
 import pytest
 
 from shared import heartbeat
-from shared.browsers import find_browser
-from shared.models import Outcome, Visit
-from shared.store import Store, open_store
-from tests.cli.processes import program
+from shared.parsing import Site
+from shared.store import Store
 from tests.figures import figure
-from tests.harvester.running import Place, harvester
-from tests.harvester.visiting import NONCE_ACTION, wait_for
+from tests.harvester.test_renewal import stored
+from tests.harvester.test_schedule import HOUR, WrittenVisits, scheduled, until
+from tests.harvester.visiting import NONCE_ACTION
 from tests.site import SimulatedSite
 
-HOUR = 3600.0
+HEARTBEAT_SECONDS = 0.1
+VISIT_SECONDS = 0.7
 JUMPS = (0.0, 7 * HOUR, -24 * HOUR, HOUR)  # ahead of the real time
-NONCE_REQUESTS = 2 * len(JUMPS)  # each visit asks for one, and each jump may bring a renewal
 
 
 class Clock:
-    """What the time is for processes with this environment, told by a file that they read each time."""
+    """Stands for the module `time` in what tells the time."""
 
-    def __init__(self, file: Path) -> None:
-        library = subprocess.run(
-            ["faketime", "-f", "+0", "sh", "-c", 'echo "$LD_PRELOAD"'], stdout=subprocess.PIPE, text=True, check=True
-        ).stdout.strip()
-        self._file = file
-        self.set(0.0)
-        self.environment = {
-            "LD_PRELOAD": library,
-            "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "TZ": "UTC",
-        }
+    monotonic = staticmethod(time.monotonic)
 
-    def set(self, offset: float) -> None:
-        """Let the clock be *offset* seconds ahead of the real one from now on."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{offset:+.0f}\n")
-        fresh.replace(self._file)
-        self.offset = offset
+    def __init__(self) -> None:
+        self.offset = 0.0
 
-    @property
-    def now(self) -> float:
-        """The time there."""
+    def time(self) -> float:
+        """The time here."""
         return time.time() + self.offset
 
+    def datetime(self) -> type[datetime]:
+        """A class `datetime` that goes by this clock."""
+        clock = self
+
+        class Moment(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Self:
+                return cls.fromtimestamp(clock.time(), tz)
+
+        return Moment
+
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    """A clock that goes right so far."""
-    return Clock(tmp_path / "clock")
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which schedule, renewals, timers and visits go."""
+    clock = Clock()
+    for module in ("harvester.schedule", "harvester.renewal", "tests.harvester.test_schedule"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", clock.datetime())
+    monkeypatch.setattr("shared.heartbeat.EVERY_SECONDS", HEARTBEAT_SECONDS)
+    return clock
 
 
-@pytest.fixture
-async def place(tmp_path: Path, site: SimulatedSite) -> Place:
-    """A place in front of the site."""
-    return Place(tmp_path, site.url)
-
-
-@pytest.fixture
-async def store(place: Place) -> AsyncIterator[Store]:
-    """The store that the harvester uses."""
-    async with open_store(place.store_url) as opened:
-        yield opened
-
-
-async def visit_since(store: Store, moment: float, is_meant: Callable[[Visit], bool]) -> Visit:
-    async def found() -> Visit | None:
-        return next((one for one in await store.visits() if abs(one.started_at - moment) < 60 and is_meant(one)), None)
-
-    visit: Visit = await wait_for(found, "it was visited at that time")
-    return visit
-
-
-async def test_a_clock_that_jumps_ahead_and_back_brings_the_visits_that_are_due_then(
-    place: Place, store: Store, site: SimulatedSite, clock: Clock, tmp_path: Path
+async def test_a_clock_that_jumps_brings_the_visit_that_is_due_then_and_no_other(
+    store: Store, site: SimulatedSite, clock: Clock
 ) -> None:
-    # The browser itself goes by the real time.
-    browser = program(tmp_path / "chromium", f'unset LD_PRELOAD\nexec {find_browser("").path} "$@"')
-    settings = clock.environment | {"FREEAICHAT_BROWSER": str(browser)}
+    visits = WrittenVisits(store, seconds=VISIT_SECONDS)
     took = []
-    async with harvester(place, is_impatient=True, log=tmp_path / "log", **settings) as running:
-        for offset in JUMPS:
-            clock.set(offset)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        for number, clock.offset in enumerate(JUMPS, start=1):
             jumped = time.monotonic()
-            await visit_since(store, clock.now, lambda visit: visit.outcome is Outcome.CAPTURED)
+            await until(lambda: len(visits.made) == number)  # noqa: B023  (asked only here)
             took.append(time.monotonic() - jumped)
-            beat_at = await wait_for(lambda: heartbeat.last_beat(store), "it runs")
-            assert heartbeat.is_fresh(beat_at, clock.now)
-        assert len(await store.visits()) == len(took)
-        assert site.request_counts[NONCE_ACTION] <= NONCE_REQUESTS
-        assert await running.stop() == 0
+            await until(lambda: not visits.under_way)
+            await asyncio.sleep(3 * HEARTBEAT_SECONDS)
 
+            assert heartbeat.is_fresh(await heartbeat.last_beat(store), clock.time())
+            assert len(visits.made) == number
     figure("from a jump of the clock to the visit that is due then, at most", f"{max(took):.1f} s")
+
+
+async def test_a_nonce_that_was_checked_before_the_clock_was_set_back_is_checked_again_once(
+    store: Store, site: SimulatedSite, clock: Clock
+) -> None:
+    visits = WrittenVisits(store)
+    await stored(store, site, site.nonce, captured_at=clock.time(), nonce_checked_at=clock.time() + 24 * HOUR)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        await until(lambda: site.request_counts[NONCE_ACTION])
+        await asyncio.sleep(10 * HEARTBEAT_SECONDS)
+
+    assert site.request_counts[NONCE_ACTION] == 1
+    assert visits.made == []

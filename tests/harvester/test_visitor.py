@@ -122,6 +122,20 @@ async def test_a_process_that_cannot_be_started_is_recorded(
     assert "cannot be started" in visit.reason
 
 
+async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_the_capture_counts(
+    visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harvester.worker.end_family", fail)
+        await visits.capture()
+    assert len(list(visits.workspace.path.glob("visit-*"))) == 1
+
+    await visits.capture()
+
+
 async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visits, site: SimulatedSite) -> None:
     lost = killed(site.origin)
     await visits.store.set_note(UNDER_WAY.format(site.origin), lost.model_dump_json())
