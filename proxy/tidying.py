@@ -13,7 +13,8 @@ log = logging.getLogger(__name__)
 
 
 async def tidy(store: Store, settings: Settings) -> None:
-    """Prune now and every hour, until cancelled."""
+    """Prune now and every hour, oftener where little is to be kept for long, until cancelled."""
+    interval = min(INTERVAL_SECONDS, settings.retention / 2)
     while True:
         try:
             dropped = await store.prune(before=time() - settings.retention, max_bytes=settings.max_stored)
@@ -22,4 +23,4 @@ async def tidy(store: Store, settings: Settings) -> None:
         else:
             if dropped:
                 log.info("%d conversations dropped (FREEAICHAT_RETENTION, FREEAICHAT_MAX_STORED)", dropped)
-        await asyncio.sleep(INTERVAL_SECONDS)
+        await asyncio.sleep(interval)

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
     "redis": Benchmark(("tests/shared/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
+    "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
     "memory": Benchmark(("tests/proxy/test_memory.py",), {}),
 }
 

@@ -1,0 +1,69 @@
+"""The faults of the site, one after the other, with calm between them."""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+
+from tests.site import Behaviour
+from tests.site.process import RunningSite
+
+STREAM = "aipkit_frontend_chat_stream"
+HEALTHY = asdict(Behaviour())
+LONG_SECONDS = 300.0
+MOST_PERIOD = 8.0
+FAULT_SHARE = 0.45  # of the time from one fault to the next; the rest is calm
+
+# What each is, as switches and commands of the simulated site.
+FAULTS: dict[str, dict[str, Any]] = {
+    "a rotated nonce": {"rotate_nonce": True},
+    "status 500": {"ajax_status": 500},
+    "a connection that breaks": {"cut_connection_after": 3},
+    "no nonce action": {"nonce_action": False, "rotate_nonce": True},
+    "lost messages": {"cache_key_seconds": 0.0},
+    "a page without a chat": {"page": "blank"},
+    "status 429": {"ajax_status": 429},
+    "an upstream that is silent": {"first_delta_delay": 60.0},
+    "banned words": {"banned_words": ["word"]},
+    "a broken page": {"page_status": 500},
+    "status 502 for the stream": {"ajax_status": 502, "ajax_status_action": STREAM},
+    "no end mark": {"drop_done": True},
+    "a slow site": {"ajax_delay": 0.5},
+    "a refused nonce in German": {"language": "de", "rotate_nonce": True},
+    "forgotten responses": {"forget_responses": True},
+    "a blocked address": {"banned_ips": ["127.0.0.1"]},
+    "words nobody knows": {"stream_error": "Closed for today."},
+    "an upstream cut at the site's limit": {"upstream_timeout": 0.3, "delta_delay": 0.1},
+    "a page with an old nonce": {"stale_page_nonce": True},
+    "one failed request": {"ajax_status": 503, "ajax_status_times": 1},
+}
+# Its first pause, and that of the visit which meets it, is a minute: only where there is time for that.
+LONG_FAULTS: dict[str, dict[str, Any]] = {
+    "a check page": {"page": "challenge"},
+    "a check page everywhere": {"challenge_ajax": True},
+    "a page that never ends": {"page": "endless_blank"},
+    "a page that leads to itself": {"page": "redirects"},
+}
+PAGE_SWITCHES = frozenset({"page", "page_status", "stale_page_nonce"})
+COMMANDS = frozenset({"rotate_nonce", "forget_responses"})
+
+
+async def rotate(site: RunningSite, made: Counter[str], *, seconds: float, chance: random.Random) -> None:
+    """Make faults for about *seconds*, all kinds equally often, and leave the site well. Counts them in *made*."""
+    faults = FAULTS if seconds < LONG_SECONDS else FAULTS | LONG_FAULTS
+    period = min(max(seconds / len(faults), 1.0), MOST_PERIOD)
+    end = monotonic() + seconds
+    while True:
+        for name in chance.sample(sorted(faults), len(faults)):
+            if monotonic() >= end:
+                return
+            switches = faults[name]
+            # Only visits meet what is wrong with a page, and they come now and then.
+            length = period * (1.0 if PAGE_SWITCHES & set(switches) else FAULT_SHARE * chance.uniform(0.5, 1.5))
+            await site.control(**switches)
+            made[name] += 1
+            await asyncio.sleep(length)
+            await site.control(**{switch: HEALTHY[switch] for switch in switches if switch not in COMMANDS})
+            await asyncio.sleep(period - length)
