@@ -47,10 +47,11 @@ class SiteLimit:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn
         except TimeoutError:
-            raise busy() from None
+            if not _has_come(turn):
+                raise busy() from None
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._hand_on()  # the place came at the moment the caller left
+            if _has_come(turn):
+                self._hand_on()
             raise
         finally:
             self.queued -= 1
@@ -75,6 +76,11 @@ class SiteLimit:
             waiting.remove(turn)
             if not waiting:
                 del self._waiting[caller]
+
+
+def _has_come(turn: asyncio.Future[None]) -> bool:
+    """Whether the place was given, be it in the very moment in which its caller left or would wait no longer."""
+    return turn.done() and not turn.cancelled()
 
 
 def busy() -> ServiceError:
