@@ -17,7 +17,7 @@ class Access:
     """The rules, for one set of keys and settings."""
 
     def __init__(self, *, key: str | None, cors_origins: Sequence[str] = ()) -> None:
-        self._digest = sha256(key.encode()).digest() if key else None
+        self._digest = _digest(key) if key else None
         self._origins = frozenset(origin.rstrip("/").lower() for origin in cors_origins)
 
     @property
@@ -30,7 +30,7 @@ class Access:
         if self._digest is None:
             return True
         # Every candidate is compared, whichever matches.
-        matches = [hmac.compare_digest(sha256(key.encode()).digest(), self._digest) for key in sent_keys(headers)]
+        matches = [hmac.compare_digest(_digest(key), self._digest) for key in sent_keys(headers)]
         return any(matches)
 
     def check_host(self, host: str) -> None:
@@ -48,7 +48,10 @@ class Access:
         """Whether a browser page of *origin* may read answers."""
         if self.needs_key or "*" in self._origins or origin.lower() in self._origins:
             return True
-        return is_loopback_name(urlsplit(origin).hostname or "")
+        try:
+            return is_loopback_name(urlsplit(origin).hostname or "")
+        except ValueError:  # not an address at all
+            return False
 
     def check_key(self, headers: Mapping[str, str]) -> None:
         """Raise `ServiceError` (401) unless the right key was sent."""
@@ -73,6 +76,11 @@ def sent_keys(headers: Mapping[str, str]) -> list[str]:
         if key:
             found.append(key)
     return found
+
+
+def _digest(key: str) -> bytes:
+    """What is compared in place of the key. Headers may hold any bytes; those that are no UTF-8 count as they are."""
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def is_loopback_name(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Whole answers as JSON bytes."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,11 @@ from proxy.protocol.errors import ServiceError
 
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """*value* as a JSON response."""
-    return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type="application/json")
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # bytes of a request that are no UTF-8, repeated in an error
+        body = json.dumps(value).encode()
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def error_response(error: ServiceError, headers: Mapping[str, str] | None = None) -> web.Response:

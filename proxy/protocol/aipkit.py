@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1
+from shared.aipkit.answers import read_object, text_at
 
 CHALLENGE_HEADER = "cf-mitigated"
 
@@ -81,17 +82,13 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
 def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """The one-use key that step 1 hands out. Raises `SiteRefusal`."""
     refuse_challenge(headers)
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    data = answer.get("data") if isinstance(answer, dict) else None
+    data = read_object(body).get("data")
     if not isinstance(data, dict):
         data = {}
-    key = data.get("cache_key")
-    if status == 200 and isinstance(key, str) and key:
+    key = text_at(data, "cache_key")
+    if status == 200 and key:
         return key
-    code, text = str(data.get("code") or ""), str(data.get("message") or "")
+    code, text = text_at(data, "code"), text_at(data, "message")
     if status == 400 and not data:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers))

@@ -8,6 +8,7 @@ import orjson
 
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.usage import Usage
+from shared.aipkit.answers import text_at
 
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE_COMMENT = b": keep-alive\n\n"
@@ -46,18 +47,18 @@ def annotations(citations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "type": "url_citation",
             "url_citation": {
                 "url": citation["url"],
-                "title": str(citation.get("title") or citation.get("source_title") or ""),
+                "title": text_at(citation, "title") or text_at(citation, "source_title"),
                 "start_index": _index(citation.get("start_char_index")),
                 "end_index": _index(citation.get("end_char_index")),
             },
         }
         for citation in citations
-        if isinstance(citation.get("url"), str) and citation["url"]
+        if text_at(citation, "url")
     ]
 
 
 def _index(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if type(value) is int and abs(value) < 2**53 else 0
 
 
 @dataclass(frozen=True, slots=True)

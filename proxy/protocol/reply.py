@@ -1,13 +1,11 @@
 """Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
 
-import json
 import re
 from typing import Any
 
-import orjson
-
 from proxy.protocol.refusals import Kind, SiteRefusal, from_stream_error
 from proxy.protocol.sse import ServerEvent
+from shared.aipkit.answers import read_json, read_object, text_at
 
 _REFUSAL = re.compile(r"\(Refusal: (.*)\)\s*$", re.DOTALL)
 
@@ -43,14 +41,14 @@ class ReplyReader:
         elif event.name == "error":
             self._read_error(event.data)
         elif event.name == "warning":
-            self.warning = str(_parse_object(event.data).get("error") or "warning").strip()
+            self.warning = text_at(read_object(event.data), "error").strip() or "warning"
         elif event.name == "openai_response_id":
-            self.response_id = str(_parse_object(event.data).get("id") or "")
+            self.response_id = text_at(read_object(event.data), "id")
         elif event.name == "google_interaction_id":
-            self.interaction_id = str(_parse_object(event.data).get("id") or "")
+            self.interaction_id = text_at(read_object(event.data), "id")
             self._ids_seen += 1
         elif event.name == "citations":
-            self._read_citations(_parse(event.data))
+            self._read_citations(read_json(event.data))
         return ""
 
     def end(self) -> None:
@@ -89,44 +87,22 @@ class ReplyReader:
         return False
 
     def _read_delta(self, data: str) -> str:
-        text = _parse_object(data).get("delta")
-        if not isinstance(text, str):
-            return ""
+        text = text_at(read_object(data), "delta")
         if text:
             self.has_text = True
         return text
 
     def _read_status(self, data: str) -> None:
-        status = _parse_object(data)
-        self._last_status = str(status.get("type") or "")
+        self._last_status = text_at(read_object(data), "type")
 
     def _read_done(self, data: str) -> None:
         self.finished = True
-        self._read_citations(_parse_object(data).get("citations"))
+        self._read_citations(read_object(data).get("citations"))
 
     def _read_citations(self, citations: object) -> None:
         if isinstance(citations, list) and citations:
             self.citations = [citation for citation in citations if isinstance(citation, dict)]
 
     def _read_error(self, data: str) -> None:
-        error = _parse_object(data)
-        text = error.get("error")
-        raise from_stream_error(
-            text if isinstance(text, str) else data, quota="quota_notice" in error, started=self.started
-        )
-
-
-def _parse(data: str) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        pass  # half a surrogate pair, for one: the slower parser takes it
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _parse_object(data: str) -> dict[str, Any]:
-    value = _parse(data)
-    return value if isinstance(value, dict) else {}
+        error = read_object(data)
+        raise from_stream_error(text_at(error, "error") or data, quota="quota_notice" in error, started=self.started)

@@ -1,6 +1,6 @@
 """The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
 
-import json
+from shared.aipkit.answers import read_object, text_at
 
 FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
 
@@ -14,9 +14,6 @@ def read_nonce(status: int, body: bytes) -> str | None:
     """The nonce in the site's answer, or None where it gave none."""
     if status != 200:
         return None
-    try:
-        answer = json.loads(body)
-        nonce = answer["data"]["nonce"] if answer["success"] else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return nonce if isinstance(nonce, str) and nonce else None
+    answer = read_object(body)
+    data = answer.get("data")
+    return text_at(data, "nonce") or None if answer.get("success") and isinstance(data, dict) else None

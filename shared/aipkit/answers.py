@@ -1,0 +1,41 @@
+"""Reading JSON that a site sent, which may hold anything."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of *text*; None for what is no JSON, or is nested too deep.
+
+    Halves of surrogate pairs, which no UTF-8 can carry, become replacement characters.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _read_leniently(text)
+
+
+def _read_leniently(text: str | bytes) -> Any:
+    """For what the fast parser refuses: half a surrogate pair, bytes that are no UTF-8, numbers of its own kind."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    try:
+        loose = json.dumps(json.loads(text), ensure_ascii=False)
+        return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_object(text: str | bytes) -> dict[str, Any]:
+    """The object in *text*; empty for anything else."""
+    value = read_json(text)
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(fields: Mapping[str, Any], name: str) -> str:
+    """The text under *name*; empty where there is none, or a value of another kind."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
