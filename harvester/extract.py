@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from harvester.addresses import is_same_site
 from harvester.observed import Observed
 from shared.aipkit.page import GUEST_ID_KEY, read_configs
 from shared.models import Bot
@@ -44,7 +45,7 @@ def read_page(
     page = read_configs(configs, local_storage)
     proven = [one for one in observed if one.proves_nonce]
     return Reading(
-        ajax_url=_web_address(page_url, page.ajax_url) if page else next((one.ajax_url for one in observed), ""),
+        ajax_url=_own_address(page_url, page.ajax_url if page else next((one.ajax_url for one in observed), "")),
         nonce=(
             next((one.nonce for one in reversed(proven)), "")
             or (page.nonce if page else "")
@@ -63,13 +64,18 @@ def session_of(local_storage: Mapping[str, str]) -> str:
     return session_id if len(session_id) <= MAX_SESSION_ID else ""
 
 
-def _web_address(page_url: str, ajax_url: str) -> str:
-    """*ajax_url* as an absolute http(s) address, or "" if it is none."""
+def _own_address(page_url: str, ajax_url: str) -> str:
+    """*ajax_url* as an absolute http(s) address of the page's own site, or "" if it is none.
+
+    The visit's cookie and every message go there, so a page cannot name any other place.
+    """
     try:
         url = urljoin(page_url, ajax_url)
-        return url if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname else ""
+        parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
+        is_own = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
     except ValueError:
         return ""
+    return url if ajax_url and is_own else ""
 
 
 def _bot_ids(observed: Sequence[Observed]) -> list[int]:

@@ -25,6 +25,9 @@ from shared.conversations import Message
 from shared.conversations import Upstream as UpstreamCopy
 from shared.models import Credentials
 
+MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
+MAX_ANSWER_PIECES = 256 * 1024
+
 log = logging.getLogger(__name__)
 
 Afterwards = Callable[["Answer"], Awaitable[None]]
@@ -66,6 +69,7 @@ class Answer:
         self._reply: SiteReply
         self._parts: list[str] = []
         self.direct: Direct | None = None  # the short way to the client, where there is one
+        self._length = 0
 
     @property
     def conversation_id(self) -> str | None:
@@ -107,7 +111,7 @@ class Answer:
         async with aclosing(self._from_any()) as texts:
             async for text in texts:
                 if kept := self._cutter.feed(text):
-                    self._parts.append(kept)
+                    self._keep(kept)
                     yield kept
                 if self._cutter.reason:
                     break  # the rest is not wanted: leaving drops the upstream
@@ -119,6 +123,13 @@ class Answer:
         await self._memory.commit(self._model, self._reply, self.message, is_whole=is_whole)
         if self._afterwards is not None:
             await self._afterwards(self)
+
+    def _keep(self, text: str) -> None:
+        """Hold *text* until the answer is whole. Raises `ServiceError` for an answer without end."""
+        self._parts.append(text)
+        self._length += len(text)
+        if self._length > MAX_ANSWER_CHARS or len(self._parts) > MAX_ANSWER_PIECES:
+            raise to_error(SiteRefusal(Kind.UPSTREAM, "its answer does not end", logged=True))
 
     async def _from_any(self) -> AsyncGenerator[str, None]:
         """The text from the first site that gives any; what failed before its first text goes on to the next."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 BACKLOG = 1024
+UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
 
 
 def open_sockets(host: str, port: int) -> list[socket.socket]:
@@ -25,6 +26,8 @@ def open_sockets(host: str, port: int) -> list[socket.socket]:
                 backlog=BACKLOG,
                 reuse_port=sys.platform == "linux",
             )
+            if sys.platform == "linux":  # handed down to the connections
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
             listener.setblocking(False)
             sockets.append(listener)
     except OSError:

@@ -98,7 +98,8 @@ def access(rules: Access) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        rules.check_host(request.headers.get("Host", ""))
+        # `request.host` is the request line's own where that holds a whole address, as HTTP demands.
+        rules.check_host(request.host if "Host" in request.headers else "")
         origin = request.headers.get("Origin")
         if origin is not None:
             if not rules.allows_origin(origin):

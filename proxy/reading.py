@@ -6,19 +6,21 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from proxy.protocol.errors import bad_request
+from proxy.protocol.errors import ServiceError, bad_request
 
 LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
+BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
 
 T = TypeVar("T")
 
 
 async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
-    """What *parse*, a pure function, makes of the request's body, which is JSON. Raises `ServiceError` (400)."""
-    try:
-        body = await request.read()
-    except web.RequestPayloadError as error:  # not compressed as it says, or not framed as it says
-        raise bad_request("We could not read the body of your request; is it encoded as its headers say?") from error
+    """What *parse*, a pure function, makes of the request's body, which is JSON.
+
+    Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 400 for one that is broken or
+    no JSON.
+    """
+    body = await _read(request)
     if body and not _may_be_json(request.content_type):
         raise bad_request(
             f"The body must be JSON, and its Content-Type application/json instead of {request.content_type}.",
@@ -35,3 +37,15 @@ def _may_be_json(content_type: str) -> bool:
 async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
     """The result of the pure function *work*, which takes long for long *content*. Raises what it raises."""
     return await asyncio.to_thread(work, content) if len(content) > LARGE_BYTES else work(content)
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise ServiceError(
+            408, f"The request body did not come within {BODY_SECONDS:g} s.", code="request_timeout"
+        ) from None
+    except web.RequestPayloadError as error:
+        raise bad_request("The request body is broken: its framing or its content encoding is wrong.") from error

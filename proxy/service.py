@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve until told to stop; returns the exit code."""
     configure("proxy", level=settings.log_level, style=settings.log_format)
+    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(settings))
@@ -62,6 +63,17 @@ def master_key(settings: Settings) -> str | None:
     if is_new:
         log.warning("a key was made, since others can reach %s; it is kept in %s", settings.host, settings.data_dir)
     return key
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Tell of a request that was no HTTP without a traceback and without what it held, which may be a key."""
+    error = record.exc_info[1] if record.exc_info else None
+    has_status = isinstance(getattr(error, "code", None), int)  # as the errors of the server's own parser have
+    if has_status or isinstance(error, web.RequestPayloadError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg += f": malformed request ({type(error).__name__})"
+    return True
 
 
 class _Signals:

@@ -131,9 +131,10 @@ class SiteClient:
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
         with _translated():
-            head, body, connection = await self._streams.ask(
-                "GET", url, {**_HEADERS, **headers}, idle_timeout=idle_timeout
-            )
+            async with asyncio.timeout(CONNECT_SECONDS + idle_timeout):  # a head that drips in is no sign of life
+                head, body, connection = await self._streams.ask(
+                    "GET", url, {**_HEADERS, **headers}, idle_timeout=idle_timeout
+                )
         try:
             yield StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), body)
         except BaseException:

@@ -1,6 +1,7 @@
 """Logging for both services: one format, readable or JSON, with no secret in it.
 
-Secrets are kept out where lines are written (models hide them from `repr`); `redact` is the second net.
+Secrets are kept out where lines are written (models hide them from `repr`); `redact` is the second net. Whatever a
+client or a site sent stays within its own line: control characters are written as escapes.
 """
 
 import json
@@ -8,7 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 BLOT = "***"
 
@@ -20,6 +21,8 @@ _ASSIGNED = re.compile(
     (?: b? (?P<quote> \\*["'] ) (?: (?! (?P=quote) ) (?: \\. | . ) )*
       | (?(line) [^\r\n]+ | [^\s"'&,;)}}\]]+ ) )"""
 )
+# Line ends of every kind, terminal commands, and what turns the direction of writing round.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LOOSE = re.compile(r"(?i)\b(sk-|bearer\s+|basic\s+)[\w.~+/=-]{16,}")
 
 
@@ -30,6 +33,11 @@ def redact(text: str) -> str:
 
 def _blot(match: re.Match[str]) -> str:
     return f"{match['name']}{match['sign']}{match['quote'] or ''}{BLOT}"
+
+
+def _escaped(text: str) -> str:
+    """*text* with its control characters as `\\uXXXX`, the way JSON writes them too."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _redact_all(name: str, value: object) -> object:
@@ -50,6 +58,13 @@ class _ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own name)
+        return _escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        # Set in, so that no line of an error's text looks like one of ours.
+        return "\n".join(f"    {_escaped(line)}".rstrip() for line in super().formatException(ei).split("\n"))
+
 
 class _JsonFormatter(logging.Formatter):
     def __init__(self, service: str) -> None:
@@ -67,7 +82,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(_redact_all("", line), ensure_ascii=False)
+        return _escaped(json.dumps(_redact_all("", line), ensure_ascii=False))
 
 
 def configure(service: str, *, level: str, style: Literal["console", "json"]) -> None:
