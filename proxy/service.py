@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from time import time
 from typing import Any, TypeVar, cast
 
@@ -28,6 +29,7 @@ EXIT_SETTINGS = 2
 EXIT_PORT_TAKEN = 4
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
 SETTLE_SECONDS = 0.2
+MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def run(settings: Settings) -> int:
     """Serve until told to stop; returns the exit code."""
     configure("proxy", level=settings.log_level, style=settings.log_format)
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
+    _allow_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(settings))
@@ -63,6 +66,15 @@ def master_key(settings: Settings) -> str | None:
     if is_new:
         log.warning("a key was made, since others can reach %s; it is kept in %s", settings.host, settings.data_dir)
     return key
+
+
+def _allow_files() -> None:
+    """Take as many file descriptors as we may: what is customary (1024) is used up by as many idle connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import openai
@@ -20,10 +20,25 @@ from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
 from shared.settings import Settings, load
 from shared.store import Store, open_store
-from tests.site import SimulatedSite
 
 SESSION_ID = "11111111-2222-4333-8444-555555555555"
 NOW = 1_795_400_000.0
+
+
+class VisitedSite(Protocol):
+    """A site with a page that shows chats: the simulated one, or one of a test's own."""
+
+    @property
+    def url(self) -> str:
+        """The page; `all/` below it shows every chat."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+
+    @property
+    def nonce(self) -> str:
+        """What it takes now."""
 
 
 @dataclass
@@ -74,7 +89,7 @@ class _Configs(HTMLParser):
         self.found += [value for name, value in attrs if name == "data-config" and value]
 
 
-async def capture(site: SimulatedSite, page: str = "all/", *, cookie: str = "") -> Capture:
+async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") -> Capture:
     """What a visit of *page* would bring, read over plain HTTP."""
     async with aiohttp.ClientSession() as session, session.get(site.url + page) as response:
         parser = _Configs()
@@ -102,10 +117,10 @@ async def capture(site: SimulatedSite, page: str = "all/", *, cookie: str = "") 
 
 @asynccontextmanager
 async def running_proxy(
-    site: SimulatedSite,
+    site: VisitedSite,
     data_dir: Path,
     *,
-    more: Sequence[SimulatedSite] = (),
+    more: Sequence[VisitedSite] = (),
     key: str | None = None,
     captured: bool = True,
     allowed: Callable[[Address], bool] = is_public,

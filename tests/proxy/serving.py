@@ -11,11 +11,10 @@ import aiohttp
 
 from shared.secrets import private_dir
 from shared.store import open_store
-from tests.proxy.running import capture
-from tests.site import SimulatedSite
+from tests.proxy.running import VisitedSite, capture
 
 
-async def fill_store(data_dir: Path, *sites: SimulatedSite) -> None:
+async def fill_store(data_dir: Path, *sites: VisitedSite) -> None:
     """Put into the store what a visit of each site would have brought."""
     private_dir(data_dir)
     async with open_store(f"sqlite:///{data_dir / 'freeaichat.db'}") as store:
@@ -32,7 +31,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def serving(
-    site: SimulatedSite, data_dir: Path, port: int, **settings: str
+    site: VisitedSite, data_dir: Path, port: int, **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A proxy process that answers on *port*; killed at the end if it still runs."""
     await fill_store(data_dir, site)

@@ -1,0 +1,1 @@
+"""What must hold against hostile sites, hostile clients and prying eyes."""
