@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.errors import ServiceError
 
 LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
@@ -17,8 +17,8 @@ T = TypeVar("T")
 async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     """What *parse*, a pure function, makes of the request's body, which is JSON.
 
-    Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 400 for one that is broken or
-    no JSON.
+    Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 415 for a compressed one, 400
+    for one that is broken or no JSON.
     """
     body = await _read(request)
     if body and not _may_be_json(request.content_type):
@@ -40,6 +40,8 @@ async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
 
 
 async def _read(request: web.Request) -> bytes:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise ServiceError(415, "Compressed request bodies are not taken.", code="unsupported_content_encoding")
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
@@ -47,5 +49,3 @@ async def _read(request: web.Request) -> bytes:
         raise ServiceError(
             408, f"The request body did not come within {BODY_SECONDS:g} s.", code="request_timeout"
         ) from None
-    except web.RequestPayloadError as error:
-        raise bad_request("The request body is broken: its framing or its content encoding is wrong.") from error

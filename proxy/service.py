@@ -80,8 +80,7 @@ def _allow_files() -> None:
 def _in_one_line(record: logging.LogRecord) -> bool:
     """Tell of a request that was no HTTP without a traceback and without what it held, which may be a key."""
     error = record.exc_info[1] if record.exc_info else None
-    has_status = isinstance(getattr(error, "code", None), int)  # as the errors of the server's own parser have
-    if has_status or isinstance(error, web.RequestPayloadError):
+    if isinstance(getattr(error, "code", None), int):  # the errors of the server's own parser have a status
         record.exc_info = None
         record.levelno, record.levelname = logging.INFO, "INFO"
         record.msg += f": malformed request ({type(error).__name__})"
@@ -141,6 +140,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals) -
         keepalive_timeout=KEEPALIVE_SECONDS,
         shutdown_timeout=0.1,  # by then everything has ended
         access_log=None,
+        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` refuses it
     )
     await runner.setup()
     try:
