@@ -219,6 +219,7 @@ class SiteReply:
                             yield text
                     return
                 except SiteRefusal as refusal:
+                    refusal.hide(self.credentials.secrets)
                     if refusal.logged or self.reader.started or not self._attempts.may_retry:
                         raise
                     self.credentials = await self._upstream.recover(

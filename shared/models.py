@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
+
 
 class Value(BaseModel):
     """Base of all stored values: frozen, and tolerant of fields that a newer version added."""
@@ -46,6 +48,13 @@ class Credentials(Value):
     captured_at: float  # when a visit (or a person) took them
     nonce_checked_at: float  # when the site last handed out or took this nonce
     generation: int = 0  # set by the store; grows with every change
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text for others may show, the longest first; the values of the cookie singly too."""
+        values = [pair.partition("=")[2].strip() for pair in self.cookie.split(";")]
+        found = {self.cookie, self.nonce, self.session_id, *values}
+        return tuple(sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
 class SiteState(Value):

@@ -4,6 +4,7 @@ The plugin's texts are translated on sites in other languages, so structure deci
 `quota_notice`, before or after `message_start`. Only then come the English texts, as one table.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -47,6 +48,11 @@ class SiteRefusal(Exception):
         self.text = text
         self.logged = logged
         self.retry_after = retry_after
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blot *secrets* out of what the site said: it may repeat what it was sent."""
+        for secret in secrets:
+            self.text = self.text.replace(secret, "***")
 
 
 class _Told(NamedTuple):
