@@ -97,5 +97,6 @@ def is_loopback_name(name: str) -> bool:
 def _host_name(host: str) -> str:
     """The name in a Host header, without port and brackets."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, bracket, _ = host[1:].partition("]")
+        return name if bracket else ""
     return host.partition(":")[0]
