@@ -31,10 +31,13 @@ class Observed:
 
 def read_request(url: str, content_type: str, body: bytes | None, status: int) -> Observed | None:
     """What a request says, or None if it is none of the chat's."""
-    parts = urlsplit(url)
-    if not parts.path.endswith(_AJAX_PATH):
+    try:
+        parts = urlsplit(url)
+        if not parts.path.endswith(_AJAX_PATH):
+            return None
+        fields = dict(parse_qsl(parts.query, max_num_fields=_MAX_FIELDS)) | _body_fields(content_type, body or b"")
+    except ValueError:  # no address, or more fields than any chat sends
         return None
-    fields = dict(parse_qsl(parts.query, max_num_fields=_MAX_FIELDS)) | _body_fields(content_type, body or b"")
     if not fields.get("action", "").startswith(_ACTION_PREFIX):
         return None
     return Observed(

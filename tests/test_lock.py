@@ -36,7 +36,10 @@ def test_tests_run_on_the_versions_that_users_get() -> None:
     assert locked("requirements.txt").items() <= locked("requirements-dev.txt").items()
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "tests/clients/requirements.txt"])
+LOCKS = ["requirements.txt", "requirements-dev.txt", "tests/audit/requirements.txt", "tests/clients/requirements.txt"]
+
+
+@pytest.mark.parametrize("file", LOCKS)
 def test_a_lock_file_has_hashes_and_names_no_place(file: str) -> None:
     text = (ROOT / file).read_text("utf-8")
     entries = re.findall(r"^\S+==.*(?:\\\n    --hash=sha256:[0-9a-f]{64} ?)+$", text, re.MULTILINE)

@@ -16,6 +16,7 @@ _REFUSED = {
     "background": "Answers are made while the client waits.",
     "prompt": "No prompt templates are kept here.",
 }
+MAX_ECHO_DEPTH = 16
 _IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls")
 
 
@@ -165,11 +166,19 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
         "tool_choice": str,
         "tools": list,
     }
-    return {
+    found = {
         name: value
         for name, kind in kinds.items()
         if isinstance(value := body.get(name), kind) and isinstance(value, bool) == (kind is bool)
     }
+    return {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether *value* is nested at most so deep; JSON cannot be written from what is nested very deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (depth > 0 and all(_is_flat(item, depth - 1) for item in value))
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:

@@ -93,3 +93,23 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
     assert read(asking).needs_consent
     assert not read(asking, config(botId=6)).needs_consent
     assert not read(stored={}).needs_consent
+
+
+@pytest.mark.parametrize(
+    ("ajax_url", "taken"),
+    [
+        ("/blog/wp-admin/admin-ajax.php", "https://example.org/blog/wp-admin/admin-ajax.php"),
+        ("https://www.example.org/wp-admin/admin-ajax.php", "https://www.example.org/wp-admin/admin-ajax.php"),
+        ("https://evil.example/wp-admin/admin-ajax.php", ""),
+        ("http://169.254.169.254/latest/meta-data", ""),
+        ("http://127.0.0.1:8080/", ""),
+        ("https://example.org@evil.example/", ""),
+        ("//evil.example/", ""),
+        ("https://[", ""),
+        ("file:///etc/passwd", ""),
+    ],
+)
+def test_messages_and_cookies_go_to_the_pages_own_site_only(ajax_url: str, taken: str) -> None:
+    assert read(config(ajaxUrl=ajax_url)).ajax_url == taken
+    asked = Observed(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    assert read(observed=(asked,)).ajax_url == taken

@@ -135,3 +135,21 @@ def test_lines_below_the_level_and_chatty_libraries_are_left_out(capsys: pytest.
     _log("console", "debug").debug("detail")
     logging.getLogger("apscheduler.scheduler").warning("job missed")
     assert capsys.readouterr().err.count("\n") == 2
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_what_others_sent_stays_within_its_line(style: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = "a\r\nb\x1b[2Kc\u2028d\x85e\u202ef\0"
+    configure("proxy", level="info", style=style)
+    logging.getLogger("x").warning("said %s", odd)
+    try:
+        raise ValueError(f"{odd}\n12:00:00 INFO    proxy     forged")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+
+    written = capsys.readouterr().err
+    assert not any(character in written for character in "\r\x1b\u2028\x85\u202e\0")
+    assert "\\u001b[2K" in written
+    lines = written.splitlines()
+    assert sum(not line.startswith("    ") for line in lines) == 2
+    assert not any(line.startswith("12:00:00") and "forged" in line for line in lines)
