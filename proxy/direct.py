@@ -22,6 +22,7 @@ import orjson
 from proxy.protocol.encoding import Repair
 from proxy.protocol.sse import EventDecoder
 
+MAX_TAKEN_BYTES = 256 * 1024  # sent and not yet given to the plain way, which sees to it that an answer has an end
 MAX_TAIL_BYTES = 64 * 1024  # of an unfinished event; a larger one is the plain way's business
 
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
@@ -56,6 +57,7 @@ class Direct:
         self._repair: Repair
         self._tail = b""
         self._taken: list[bytes] = []
+        self._taken_bytes = 0
 
     def open(self, transport: Transport) -> None:
         """From now on the client's response is under way, in chunks, on *transport*."""
@@ -72,6 +74,7 @@ class Direct:
             return ""
         strings = b"".join(self._taken)[len(_BEFORE) : -len(_AFTER)].replace(_BETWEEN, b",")
         self._taken.clear()
+        self._taken_bytes = 0
         return "".join(orjson.loads(b"[" + strings + b"]"))
 
     def take(self, data: bytes) -> bytes:
@@ -80,7 +83,8 @@ class Direct:
             data = self._tail + data
             self._tail = b""
         transport = self._transport
-        if transport is None or transport.get_write_buffer_size() or transport.is_closing():
+        is_full = self._taken_bytes > MAX_TAKEN_BYTES
+        if transport is None or is_full or transport.get_write_buffer_size() or transport.is_closing():
             return data
         if held := self._decoder.take_back():
             data = held + data
@@ -90,6 +94,7 @@ class Direct:
             return self._keep(data) if end < 2 else data
         self._tail = data[end:]
         self._taken.append(events)
+        self._taken_bytes += len(events)
         chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
         transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         self.has_written = True

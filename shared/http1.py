@@ -130,6 +130,7 @@ class Chunked:
         self._left = 0  # bytes of the current chunk that are still to come
         self._in_chunk = False  # its line end is still to come too
         self._in_trailers = False
+        self._trailers = 0  # bytes
         self.finished = False
 
     def feed(self, data: bytes) -> bytes:
@@ -176,6 +177,9 @@ class Chunked:
             self._in_chunk = False
         elif self._in_trailers:
             self.finished = end == at
+            self._trailers += end - at
+            if self._trailers > MAX_LINE_BYTES:
+                raise BadResponse("the trailers do not end")
         else:
             size = _CHUNK_SIZE.fullmatch(data, at, end)
             if size is None:

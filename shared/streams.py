@@ -12,6 +12,7 @@ from shared.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
 from shared.reach import SiteTimeout, SiteUnreachable
 
 MAX_AHEAD_BYTES = 256 * 1024  # read from the socket and not by the reader; more stays in the kernel
+MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
 Tap = Callable[[bytes], bytes]  # takes what it can use of a piece, and returns what the reader is to get
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._keeps_alive = False
         self._is_lost = False
+        self._interims = 0
         self.is_reused = False
 
     @property
@@ -100,6 +102,7 @@ class Connection(asyncio.Protocol):
         """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
         self._head_bytes.clear()
         self._framing = None
+        self._interims = 0
         self._head = head = self._loop.create_future()
         self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
         self._idle_timeout, self._heard_at = idle_timeout, self._loop.time()
@@ -183,6 +186,10 @@ class Connection(asyncio.Protocol):
         try:
             head = parse_head(bytes(self._head_bytes[:end]))
             if head.status < 200:  # an interim response; the real one follows
+                self._interims += 1
+                if self._interims > MAX_INTERIMS:
+                    self._fail(SiteUnreachable("interim responses without end"))
+                    return
                 rest = bytes(self._head_bytes[end + 4 :])
                 self._head_bytes.clear()
                 if rest:

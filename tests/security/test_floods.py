@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from tests.figures import figure
+from tests.proxy.running import running_proxy
 from tests.proxy.serving import ask
 from tests.security.hostile_site import (
     ANSWER,
@@ -107,6 +108,23 @@ async def good(http: aiohttp.ClientSession, proxy: WatchedProxy) -> str:
     assert status == 200, text
     assert ANSWER in text
     return text
+
+
+async def test_text_that_comes_no_faster_than_it_is_read_has_an_end_too(
+    hostile: HostileSite, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async def paced(writer: asyncio.StreamWriter) -> None:
+        writer.write(EVENTS)
+        for _ in range(2000):
+            writer.write(delta("a" * 8000))
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    hostile.acts[STEP_2] = paced
+    async with running_proxy(hostile, tmp_path) as proxy:
+        _, text = await asyncio.wait_for(ask(http, int(proxy.url.rpartition(":")[2]), "hi"), LATE)
+
+    assert "its answer does not end" in text[-1000:]
 
 
 @pytest.mark.usefixtures("as_users_run_it")

@@ -29,6 +29,8 @@ from tests.security.hostile_site import (
 
 DEEP = b"[" * 100_000
 LATE = 10.0  # nothing here takes so long
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 EVENTS = EVENTS_HEAD + b"\r\n" + OPENING
 
 
@@ -88,7 +90,7 @@ WRONG_STEP_1 = {
     "a key of another kind": sends(json_answer({"success": True, "data": {"cache_key": {"a": 1}}})),
     "an answer compressed all the same": sends(whole(b"\x1f\x8b\x08" + b"\0" * 50, b"Content-Encoding: gzip")),
     "an empty page": sends(whole(b"")),
-    "informational answers without end": drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.001),
+    "informational answers without end": drips(b"", INTERIM, 0.001),
     "a status of its own": sends(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"),
     "half a surrogate pair as its reason": sends(
         whole(b'{"success":false,"data":{"message":"\\ud83d","code":"\\ud83d"}}').replace(b"200 OK", b"500 No")
@@ -122,6 +124,16 @@ WRONG_STEP_2 = {
     "a chunked body that ends early": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\ndata"),
     "another content type": sends(whole(DONE, b"Content-Type: text/html")),
     "a compressed body": sends(EVENTS_HEAD + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08" + b"\0" * 5000),
+    "informational answers without end": drips(b"", INTERIM, 0.001),
+    "many informational answers at once": sends(INTERIM * 2000, whole(b"")),
+    "two codings": sends(EVENTS_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    "a size of chunk without end": drips(EVENTS_HEAD + CHUNKED, b"0" * 1000, 0.001),
+    "an extension of a chunk without end": drips(EVENTS_HEAD + CHUNKED + b"5;", b"a" * 1000, 0.001),
+    "trailers without end": drips(EVENTS_HEAD + CHUNKED + b"0\r\n", b"X-A: b\r\n" * 100, 0.001),
+    "a trailer line without end": drips(EVENTS_HEAD + CHUNKED + b"0\r\n", b"a" * 1000, 0.001),
+    "a chunk longer than its size": sends(EVENTS_HEAD + CHUNKED + b"1\r\nabc\r\n"),
+    "two lengths": sends(EVENTS_HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n:\n\n"),
+    "a folded header": sends(EVENTS_HEAD + b" folded\r\n\r\n" + OPENING + delta("x")),
     "a head without end": drips(EVENTS_HEAD, b"X-A: b\r\n"),
     "a head byte by byte": drips(b"HTTP/1.1 200 OK\r\nX-A: ", b"b", 0.2),
     "a body that falls silent": drips(EVENTS + delta("begun"), b"", 0.1),
@@ -211,7 +223,8 @@ async def test_a_site_cannot_put_headers_or_events_of_its_own_into_an_answer(
     proxy_of: RunningProxy, hostile: HostileSite
 ) -> None:
     split = "x\r\nSet-Cookie: a=b\r\n\r\ndata: [DONE]\n\n"
-    hostile.acts[STEP_2] = sends(EVENTS + b'event: error\ndata: {"error":%s}\n\n' % escaped(split))
+    error = b'event: error\ndata: {"error":%s}\n\n' % escaped(split)
+    hostile.acts[STEP_2] = sends(EVENTS + delta("begun") + error)
 
     answer = await proxy_of.chat("hi")
     assert answer.status == 502
