@@ -14,15 +14,17 @@ EVENTS_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-
 OPENING = b'event: message_start\ndata: {"message_id":"aipkit-msg-1.1"}\n\n'
 DONE = b'event: done\ndata: {"finished":true}\n\n'
 ANSWER = "all is well"
+APART = 0.02  # seconds
 
 
 def sends(*pieces: bytes) -> Act:
-    """Write *pieces* one by one."""
+    """Write *pieces* one by one, each so that it arrives by itself."""
 
     async def act(writer: asyncio.StreamWriter) -> None:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(APART)
 
     return act
 
@@ -39,8 +41,8 @@ def whole(body: bytes, *headers: bytes) -> bytes:
 
 
 def delta(text: str) -> bytes:
-    """One piece of an answer's text."""
-    return b"data: " + json.dumps({"delta": text}).encode() + b"\n\n"
+    """One piece of an answer's text, in the plugin's own spelling."""
+    return b"data: " + json.dumps({"delta": text}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
 
 
 GOOD: dict[str, Act] = {

@@ -125,6 +125,7 @@ async def test_text_that_comes_no_faster_than_it_is_read_has_an_end_too(
         _, text = await asyncio.wait_for(ask(http, int(proxy.url.rpartition(":")[2]), "hi"), LATE)
 
     assert "its answer does not end" in text[-1000:]
+    assert len(text) < 6 * MB
 
 
 @pytest.mark.usefixtures("as_users_run_it")

@@ -34,6 +34,11 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 EVENTS = EVENTS_HEAD + b"\r\n" + OPENING
 
 
+def chunk(data: bytes) -> bytes:
+    """*data* as one chunk of a body."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
 def resets(*pieces: bytes) -> Act:
     """Send *pieces*, then reset the connection."""
 
@@ -116,11 +121,17 @@ WRONG_STEP_2 = {
     "a reset after the head": resets(EVENTS_HEAD + b"\r\n"),
     "a reset within an event": resets(EVENTS + b'data: {"del'),
     "a reset within the text": resets(EVENTS + delta("begun")),
+    "a reset within later text": resets(EVENTS + delta("begun"), delta("more"), delta("a" * 5000)[:2000]),
+    "later text that is no JSON": sends(EVENTS + delta("begun"), delta("more"), b'data: {"delta":"a\nb"}\n\n'),
+    "an error after later text": sends(
+        EVENTS + delta("begun"), delta("more"), b'event: error\ndata: {"error":"x"}\n\n'
+    ),
+    "a chunk that breaks after later text": sends(
+        EVENTS_HEAD + CHUNKED + chunk(OPENING + delta("begun")), chunk(delta("more")), b"zz\r\n"
+    ),
     "a body that just ends": sends(EVENTS + delta("begun")),
     "a broken chunk": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
-    "a broken chunk after text": sends(
-        EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\nzz\r\n" % (len(delta("begun")), delta("begun"))
-    ),
+    "a broken chunk after text": sends(EVENTS_HEAD + CHUNKED + chunk(delta("begun")) + b"zz\r\n"),
     "a chunked body that ends early": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\ndata"),
     "another content type": sends(whole(DONE, b"Content-Type: text/html")),
     "a compressed body": sends(EVENTS_HEAD + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08" + b"\0" * 5000),
@@ -182,13 +193,17 @@ async def test_odd_text_of_a_whole_answer_arrives_in_valid_events(
     proxy_of: RunningProxy, hostile: HostileSite, name: str
 ) -> None:
     events, text = ODD_BUT_WHOLE[name]
-    hostile.acts[STEP_2] = sends(EVENTS + events + DONE)
-
-    assert (await proxy_of.chat("hi")).text == text
-    stream = await proxy_of.openai.chat.completions.create(
-        model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "hi"}], stream=True
-    )
-    assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == text
+    for pieces, expected in (
+        ((EVENTS + events + DONE,), text),
+        ((EVENTS + delta("first "), delta("more "), events, delta(" rest"), DONE), f"first more {text} rest"),
+        ((EVENTS + delta("é "), events[:9], events[9:30], events[30:] + DONE), f"é {text}"),
+    ):
+        hostile.acts[STEP_2] = sends(*pieces)
+        assert (await proxy_of.chat("hi")).text == expected
+        stream = await proxy_of.openai.chat.completions.create(
+            model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "hi"}], stream=True
+        )
+        assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == expected
 
 
 @pytest.mark.parametrize("action", [STEP_1, STEP_2])
@@ -234,7 +249,7 @@ async def test_a_site_cannot_put_headers_or_events_of_its_own_into_an_answer(
 
 
 def escaped(text: str) -> bytes:
-    return delta(text).removeprefix(b'data: {"delta": ').rstrip(b"}\n")
+    return delta(text).removeprefix(b'data: {"delta":').rstrip(b"}\n")
 
 
 async def fails_and_recovers(proxy_of: RunningProxy, hostile: HostileSite, *, stream: bool = False) -> None:
