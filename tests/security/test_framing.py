@@ -1,0 +1,123 @@
+"""The HTTP that sites are asked in: any bytes are a message or `BadResponse`; what is passed on unread is valid."""
+
+import asyncio
+from contextlib import suppress
+from itertools import pairwise
+
+import orjson
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from proxy.direct import Direct
+from proxy.protocol.encoding import Repair
+from proxy.protocol.sse import EventDecoder
+from shared.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
+from tests.security.hostile_site import delta
+
+LINES = st.sampled_from(
+    [
+        *(b"HTTP/1.1 200 OK", b"HTTP/1.0 204", b"HTTP/1.1 100 Continue", b"Content-Length: 5", b"Content-Length: 6"),
+        *(b"content-length: +5", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"X: \xff", b" folded"),
+    ]
+)
+
+
+@given(st.lists(LINES | st.binary(max_size=12), max_size=6))
+def test_heads(lines: list[bytes]) -> None:
+    with suppress(BadResponse):
+        head = parse_head(b"\r\n".join(lines))
+        framing = head.framing()
+        framing.feed(b"12345")
+        framing.end()
+        assert head.headers.get("content-length") in {None, "5"} or "transfer-encoding" in head.headers
+
+
+PIECES = st.lists(
+    st.sampled_from([b"5\r\nabcde\r\n", b"0\r\n\r\n", b"0\r\n", b"\r\n", b"1", b"-1", b"5;", b"X: y\r\n"])
+    | st.binary(max_size=9),
+    max_size=8,
+)
+
+
+@given(PIECES)
+@example([b"5;" + b"x" * 9000])
+@example([b"0\r\n", *[b"X: y\r\n"] * 9000])
+def test_chunked_bodies_of_any_bytes(pieces: list[bytes]) -> None:
+    body, fed, got = Chunked(), 0, 0
+    with suppress(BadResponse):
+        for piece in pieces:
+            got += len(body.feed(piece))
+            fed += len(piece)
+    assert got <= fed + max(map(len, pieces), default=0)
+    assert fed - got <= MAX_LINE_BYTES + 20 * len(pieces)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), max_size=5), st.lists(st.integers(0, 200), max_size=8))
+def test_a_chunked_body_is_the_same_however_it_is_cut(chunks: list[bytes], cuts: list[int]) -> None:
+    framed = b"".join(b"%x;a=b\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nX: y\r\n\r\n"
+    body = Chunked()
+    places = sorted({0, len(framed), *(cut for cut in cuts if cut < len(framed))})
+
+    assert b"".join(body.feed(framed[start:end]) for start, end in pairwise(places)) == b"".join(chunks)
+    assert body.finished
+
+
+@given(st.integers(0, 9), st.lists(st.binary(max_size=4), max_size=4))
+def test_bodies_of_known_length(length: int, pieces: list[bytes]) -> None:
+    body = Sized(length)
+    try:
+        got = b"".join(body.feed(piece) for piece in pieces)
+        body.end()
+    except BadResponse:
+        assert len(b"".join(pieces)) != length
+    else:
+        assert len(got) == length
+
+
+class Client(asyncio.Transport):
+    """A client that takes everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take it."""
+        self.got += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def is_closing(self) -> bool:
+        """It stays."""
+        return False
+
+
+TEXTS = st.text(st.characters(), max_size=8) | st.sampled_from(['"', "\\", "\n", "Ã©", "\u2028", "\x7f", "\0", "😀"])
+EVENTS = TEXTS.map(lambda text: delta(text.encode("utf-8", "replace").decode())) | st.sampled_from(
+    [
+        *(b'data: {"delta":"\\ud83d"}\n\n', b'data: {"delta":"a\xff"}\n\n', b'data: {"delta":"a\nb"}\n\n'),
+        *(b'data: {"delta":"a","x":"b"}\n\n', b'data: {"delta":"\\u00c3\\u00a9"}\n\n', b'data: {"delta":"\\x"}\n\n'),
+        *(b": comment\n\n", b"\r\n\r\n", b'data: {"delta":"\t"}\n\n', b'data: {"delta":"\\ud83d\\ude00"}\n\n'),
+    ]
+)
+
+
+@given(st.lists(EVENTS, max_size=8), st.lists(st.integers(0, 200), max_size=6), st.booleans())
+def test_what_takes_the_short_way_is_valid_and_is_told_to_the_plain_way(
+    stream: list[bytes], cuts: list[int], is_passing: bool
+) -> None:
+    client, direct, decoder = Client(), Direct(b'data: {"text":', b"}\n\n"), EventDecoder()
+    direct.open(client)
+    direct.follow(decoder, Repair(False if is_passing else None))
+    sent = b"".join(stream)
+    places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
+    for start, end in pairwise(places):
+        if rest := direct.take(sent[start:end]):
+            decoder.feed(rest)
+
+    body = Chunked()
+    events = body.feed(client.got).split(b"\n\n")
+    texts = [orjson.loads(event.removeprefix(b"data: "))["text"] for event in events if event]
+    assert "".join(texts) == direct.drain()
