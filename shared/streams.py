@@ -73,6 +73,13 @@ class Body:
             self._waiter.set_result(None)
 
 
+class _Unread(Body):
+    """What comes of a body that nobody reads any more; none of it is kept."""
+
+    def deliver(self, data: bytes) -> None:
+        """Let go of *data*."""
+
+
 class Connection(asyncio.Protocol):
     """One connection, with at most one request under way."""
 
@@ -121,7 +128,7 @@ class Connection(asyncio.Protocol):
         A body that has ended no longer has the connection: another request may be under way on it.
         """
         if self._body is body and self._framing is not None and not self._framing.finished:
-            self._body = Body(lambda: None, lambda: None)
+            self._body = _Unread(lambda: None, lambda: None)
             self._transport.resume_reading()
             self._idle_timeout = 0.0  # from now on the timer ends it
             self._set_timer(LINGER_SECONDS)

@@ -15,6 +15,7 @@ from tests.proxy.running import running_proxy
 from tests.proxy.serving import ask
 from tests.security.hostile_site import (
     ANSWER,
+    DONE,
     EVENTS_HEAD,
     OPENING,
     STEP_1,
@@ -108,6 +109,18 @@ async def good(http: aiohttp.ClientSession, proxy: WatchedProxy) -> str:
     assert status == 200, text
     assert ANSWER in text
     return text
+
+
+@pytest.mark.usefixtures("as_users_run_it")
+async def test_what_follows_the_end_of_an_answer_is_thrown_away(
+    hostile: HostileSite, http: aiohttp.ClientSession, tmp_path: Path, free_port: int
+) -> None:
+    hostile.acts[STEP_2] = flood(hostile, EVENTS + delta(ANSWER) + DONE, BLOCK, limit=1000 * GB)
+    async with watched_proxy(hostile, tmp_path / "data", free_port) as proxy, proxy.growth() as growth:
+        await good(http, proxy)
+        assert (await ask(http, free_port, "hi"))[1].endswith("data: [DONE]\n\n")
+        await until(lambda: hostile.open == 0)
+    assert growth[0] < MAX_GROWTH
 
 
 async def test_text_that_comes_no_faster_than_it_is_read_has_an_end_too(
