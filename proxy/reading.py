@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from proxy.protocol.errors import ServiceError
+from proxy.protocol.errors import ServiceError, bad_request
 
 LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
