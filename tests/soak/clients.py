@@ -39,7 +39,7 @@ BAD: tuple[tuple[str, bytes, int], ...] = (
     ("no/such/path", b"{}", 404),
 )
 TURNS = 4
-TRIES = 12  # of a turn of a conversation, with a pause between them; a fault is over by then
+TRYING_SECONDS = 30.0  # how long a turn of a conversation is tried again; a fault is over by then
 PAUSE_SECONDS = 0.3
 ANSWER_SECONDS = 60.0
 
@@ -159,11 +159,12 @@ class Client:
                 self._tally.wrong.append(f"/{path}: {response.status}")
 
     async def _until_answered(self, kind: str, messages: list[dict[str, str]], text: str, **fields: Any) -> bool:
-        for _ in range(TRIES):
-            if await self._chat(kind, messages, text, **fields):
-                return True
+        last = monotonic() + TRYING_SECONDS
+        while not await self._chat(kind, messages, text, **fields):
+            if monotonic() > last:
+                return False
             await asyncio.sleep(PAUSE_SECONDS)
-        return False
+        return True
 
     async def _chat(
         self, kind: str, messages: list[dict[str, str]], expected: str | None, *, model: str = "", **fields: Any

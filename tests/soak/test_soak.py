@@ -26,11 +26,12 @@ CLIENTS = 6
 PLACES = 8  # streams open to the site at once, and with them the connections that may be kept for later
 CALM_SECONDS = 20.0  # in which everything is well again after the last fault
 MOST_GROWTH = 0.10
-MOST_STORED = 16 * 1024 * 1024  # bytes; what is kept belongs to the last seconds
+MOST_STORED = 32 * 1024 * 1024  # bytes: what may be kept, and what comes between two times of tidying up
 SETTINGS = {
     "FREEAICHAT_HARVEST_INTERVAL": "1s",
     "FREEAICHAT_IDLE_TIMEOUT": "1s",
-    "FREEAICHAT_RETENTION": "10s",
+    "FREEAICHAT_RETENTION": "90s",
+    "FREEAICHAT_MAX_STORED": "4MiB",
     "FREEAICHAT_MAX_UPSTREAM": str(PLACES),
 }
 COMPLAINTS = ("Traceback", "never retrieved", "never awaited", "Unclosed", "was destroyed", "internal_error")
