@@ -75,7 +75,7 @@ async def test_under_two_hundred_open_streams_no_client_sees_it(tmp_path: Path, 
         await all_open(site, streams)
         happening = asyncio.create_task(happens(up, site))
         still_open = sum(not task.done() for task in streams)
-        later = []
+        later: list[asyncio.Task[str]] = []
         while not happening.done() or len(later) < 10:
             later.append(asyncio.create_task(streamed(up, http)))
             await asyncio.sleep(0.1)

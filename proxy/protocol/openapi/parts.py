@@ -22,8 +22,8 @@ _ALWAYS = ("403", "500", "503")  # an origin or a name that is not served, our o
 _WITH_KEY = ("401",)
 READS = ()
 FINDS = ("404",)
-WRITES = ("400", "413")
-ASKS_THE_SITE = ("400", "404", "413", "429", "502", "504")
+WRITES = ("400", "408", "413", "415")
+ASKS_THE_SITE = ("400", "404", "408", "413", "415", "429", "502", "504")
 
 
 def ref(name: str) -> Schema:
