@@ -52,9 +52,10 @@ class Client:
 
     async def say(self, text: str) -> None:
         self.history.append({"role": "user", "content": text})
-        answer = await self._proxy.chat(*self.history, model=self._model)
+        messages: Any = self.history
+        answer = await self._proxy.openai.chat.completions.create(model=self._model, messages=messages)
         assert trimmed(known(self._site.model_calls[-1])) == trimmed(self.history)
-        self.history.append({"role": "assistant", "content": answer.text})
+        self.history.append({"role": "assistant", "content": answer.choices[0].message.content or ""})
 
 
 def bytes_sent(site: SimulatedSite) -> int:
