@@ -32,15 +32,15 @@ class Responses:
         self._chats = chats
         self._conversations = conversations
 
-    async def create(self, request: ResponseRequest) -> tuple[Answer, ResponseReply]:
-        """The answer to *request*, not begun yet, and what builds its objects."""
+    async def create(self, request: ResponseRequest, caller: str) -> tuple[Answer, ResponseReply]:
+        """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
         history = await self._history(request)
         request = replace(request, input=await self._with_texts(request.input))
 
         async def keep(answer: Answer) -> None:
             await self._keep(request, history, answer, reply)
 
-        answer = await self._chats.answer(request.as_chat(history), afterwards=keep)
+        answer = await self._chats.answer(request.as_chat(history, caller), afterwards=keep)
         reply = ResponseReply(
             request,
             id=_response_of(answer.message_id),

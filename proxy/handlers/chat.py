@@ -49,7 +49,7 @@ async def _read(request: web.Request, to_fields: Callable[[bytes], Mapping[str, 
     """The request, with the pictures that it names by address."""
     chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
     messages, pictures = await request.app[PICTURES].fetch(chat.messages, chat.pictures)
-    return replace(chat, messages=messages, pictures=pictures)
+    return replace(chat, messages=messages, pictures=pictures, caller=request.remote or "")
 
 
 def _reply(chat: ChatRequest, id: str, answer: Answer, index: int) -> ChatReply:

@@ -18,7 +18,7 @@ async def create_response(request: web.Request) -> web.StreamResponse:
     wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
     messages, pictures = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     wanted = replace(wanted, input=messages, pictures=pictures)
-    answer, reply = await request.app[RESPONSES].create(wanted)
+    answer, reply = await request.app[RESPONSES].create(wanted, caller=request.remote or "")
     return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
 
 

@@ -41,7 +41,7 @@ class ResponseRequest:
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     ignored: tuple[str, ...]
 
-    def as_chat(self, history: tuple[Message, ...]) -> ChatRequest:
+    def as_chat(self, history: tuple[Message, ...], caller: str) -> ChatRequest:
         """The chat that asks the same, with what was said before."""
         instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
         return ChatRequest(
@@ -52,6 +52,7 @@ class ResponseRequest:
             web_search=self.web_search,
             max_tokens=self.max_tokens,
             ignored=self.ignored,
+            caller=caller,
         )
 
 

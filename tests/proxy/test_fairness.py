@@ -1,0 +1,31 @@
+"""Whoever asks much at once does not keep others waiting."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from tests.proxy.running import running_proxy
+from tests.site import SimulatedSite
+
+BODY = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": "[[tokens:5]] [[delay:0.05]]"}]}
+
+
+async def test_places_go_round_among_the_addresses_that_ask(site: SimulatedSite, tmp_path: Path) -> None:
+    order: list[str] = []
+    async with running_proxy(site, tmp_path, max_upstream=1) as proxy:
+
+        async def ask(http: aiohttp.ClientSession, who: str) -> None:
+            async with http.post(f"{proxy.url}/v1/chat/completions", json=BODY) as response:
+                assert response.status == 200
+                await response.read()
+            order.append(who)
+
+        elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+        async with aiohttp.ClientSession(connector=elsewhere) as other:
+            asked = [asyncio.create_task(ask(proxy.http, "many")) for _ in range(8)]
+            await asyncio.sleep(0.2)
+            asked.append(asyncio.create_task(ask(other, "one")))
+            await asyncio.gather(*asked)
+
+    assert order.index("one") <= 3
