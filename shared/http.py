@@ -178,4 +178,6 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
 def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
+    if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):
+        return f"cannot connect to the site ({error.strerror or type(error).__name__})"
     return f"the connection to the site broke ({type(error).__name__})"
