@@ -4,22 +4,21 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from time import time
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.end_to_end.running_up import RunningUp, running_up
-from tests.end_to_end.test_kills import back, harvest, visited
+from tests.end_to_end.test_kills import back, harvest
 from tests.figures import figure
 from tests.site.process import RunningSite, running_site
 
 STREAMS = 200
 TOKENS = 30
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.15
 WORDS = "".join(f"word{number} " for number in range(1, TOKENS + 1))
-SETTINGS = {"FREEAICHAT_MAX_UPSTREAM": "256", "FREEAICHAT_HARVEST_INTERVAL": "2s"}
+SETTINGS = {"FREEAICHAT_MAX_UPSTREAM": "256"}
 
 Happens = Callable[[RunningUp, RunningSite], Coroutine[Any, Any, None]]
 
@@ -51,14 +50,23 @@ async def rotate_the_nonce(up: RunningUp, site: RunningSite) -> None:
 async def refuse_the_nonce_until_a_visit(up: RunningUp, site: RunningSite) -> None:
     """The old credentials are worth nothing, and only a visit brings new ones."""
     await site.control(rotate_nonce=True, nonce_action=False)
-    assert await (await harvest(up)).wait() == 0
+    await visit(up)
 
 
 async def restart_the_harvester(up: RunningUp, site: RunningSite) -> None:
-    since = time()
-    (await back(up, "harvester")).kill()
-    await back(up, "harvester")
-    await visited(up, since=since)
+    killed = await back(up, "harvester")
+    killed.kill()
+    async with asyncio.timeout(10):
+        while (await back(up, "harvester")).pid == killed.pid:
+            await asyncio.sleep(0.05)
+    await visit(up)
+
+
+async def visit(up: RunningUp) -> None:
+    """New credentials, at once; another one where the harvester happens to be there."""
+    async with asyncio.timeout(20):
+        while await (await harvest(up)).wait() != 0:
+            await asyncio.sleep(0.1)
 
 
 async def texts_while(happens: Happens, up: RunningUp, site: RunningSite, http: aiohttp.ClientSession) -> list[str]:
