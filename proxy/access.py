@@ -6,32 +6,69 @@ name that it points here) and loopback origins. Once a key exists, the key decid
 
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from proxy.keyring import Keyring
 from proxy.protocol.errors import ServiceError
+from shared.keys import ApiKey
+
+STALE_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `id`: of the key, "master" or "open" (none is needed); `name`: what logs call them."""
+
+    id: str
+    name: str
+    is_admin: bool = False
+    key: ApiKey | None = None
+
+    @property
+    def models(self) -> frozenset[str] | None:
+        """The names of models that may be used; None: all."""
+        return None if self.key is None or self.key.models is None else frozenset(self.key.models)
+
+    def place(self, address: str | None) -> str:
+        """As whom they wait for their turn: the key, else the address that they come from."""
+        return address or "" if self.key is None else self.key.id
+
+
+MASTER = Caller("master", "master", is_admin=True)
+OPEN = Caller("open", "open", is_admin=True)
 
 
 class Access:
     """The rules, for one set of keys and settings."""
 
-    def __init__(self, *, key: str | None, cors_origins: Sequence[str] = ()) -> None:
+    def __init__(self, *, key: str | None, cors_origins: Sequence[str] = (), keyring: Keyring | None = None) -> None:
+        """*key*: the master key. *keyring*: the keys that were made."""
         self._digest = _digest(key) if key else None
         self._origins = frozenset(origin.rstrip("/").lower() for origin in cors_origins)
+        self._keyring = keyring
 
     @property
     def needs_key(self) -> bool:
         """Whether a key is asked for."""
-        return self._digest is not None
+        return self._digest is not None or (self._keyring is not None and self._keyring.needs_key)
 
-    def has_key(self, headers: Mapping[str, str]) -> bool:
-        """Whether *headers* carry the right key (always true where none is needed). Takes constant time."""
-        if self._digest is None:
-            return True
-        # Every candidate is compared, whichever matches.
-        matches = [hmac.compare_digest(_digest(key), self._digest) for key in sent_keys(headers)]
-        return any(matches)
+    def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
+        """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
+        sent = sent_keys(headers)
+        if self._is_master(sent):
+            return MASTER
+        if not self.needs_key:
+            return OPEN
+        for own in sent:
+            if self._keyring is not None and (key := self._keyring.find(own)):
+                return self._holder_of(key, now)
+        if self._keyring is not None and self._keyring.needs_key and self._keyring.is_stale:
+            raise _unknown()
+        what = "Incorrect API key provided." if sent else "You didn't provide an API key."
+        raise _refusal(f"{what} Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept.")
 
     def check_host(self, host: str) -> None:
         """Refuse Host names other than loopback's where no key protects the proxy. Raises `ServiceError` (403)."""
@@ -53,16 +90,45 @@ class Access:
         except ValueError:  # not an address at all
             return False
 
-    def check_key(self, headers: Mapping[str, str]) -> None:
-        """Raise `ServiceError` (401) unless the right key was sent."""
-        if self.has_key(headers):
-            return
-        what = "Incorrect API key provided." if sent_keys(headers) else "You didn't provide an API key."
+    def _is_master(self, sent: Sequence[str]) -> bool:
+        """Whether one of *sent* is the master key."""
+        kept = self._keyring.master if self._keyring is not None else None
+        masters = [digest for digest in (self._digest, _digest(kept) if kept else None) if digest is not None]
+        # Every candidate is compared, whichever matches.
+        matches = [hmac.compare_digest(_digest(own), master) for own in sent for master in masters]
+        return any(matches)
+
+    def _holder_of(self, key: ApiKey, now: float) -> Caller:
+        if trouble := key.trouble(now):
+            raise _refusal(f"This API key {trouble}.")
+        if self._keyring is None or self._keyring.is_stale:
+            raise _unknown()
+        return Caller(key.id, key.name, key=key)
+
+
+def check_admin(caller: Caller) -> None:
+    """Raise `ServiceError` (403) unless *caller* may administrate."""
+    if not caller.is_admin:
         raise ServiceError(
-            401,
-            f"{what} Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept.",
-            code="invalid_api_key",
+            403,
+            "This takes the master key, not one that was made with it.",
+            type="permission_error",
+            code="admin_required",
         )
+
+
+def _refusal(message: str) -> ServiceError:
+    return ServiceError(401, message, code="invalid_api_key")
+
+
+def _unknown() -> ServiceError:
+    return ServiceError(
+        503,
+        "The store is away, so that nobody knows whether this API key still works.",
+        type="server_error",
+        code="store_unavailable",
+        retry_after=STALE_RETRY_SECONDS,
+    )
 
 
 def sent_keys(headers: Mapping[str, str]) -> list[str]:

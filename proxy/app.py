@@ -12,9 +12,12 @@ from aiohttp.typedefs import Handler
 from proxy.access import Access
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
+from proxy.counting import counted
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, description, health, models, responses
-from proxy.keys import CHAT, CONVERSATIONS, DESCRIPTION, KEEPER, PICTURES, RESPONSES, SETTINGS, UPSTREAM
+from proxy.key_limits import KeyLimits
+from proxy.keyring import Keyring
+from proxy.keys import CHAT, CONVERSATIONS, DESCRIPTION, KEEPER, LIMITS, PICTURES, RESPONSES, SETTINGS, UPSTREAM, USAGE
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
 from proxy.protocol.images import MAX_IMAGE_BYTES
@@ -25,19 +28,21 @@ from proxy.routes import add_api
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
+from proxy.usage import UsageRecorder
 from shared import __version__
 from shared.addresses import Address, is_public
 from shared.download import Downloader
 from shared.http import SiteClient
+from shared.secrets import read_master_key
 from shared.settings import Settings
 from shared.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 API: Mapping[str, Mapping[str, Handler]] = {
-    "/chat/completions": {"POST": chat.create_chat_completion},
-    "/completions": {"POST": chat.create_completion},
-    "/responses": {"POST": responses.create_response},
+    "/chat/completions": {"POST": counted(chat.create_chat_completion)},
+    "/completions": {"POST": counted(chat.create_completion)},
+    "/responses": {"POST": counted(responses.create_response)},
     "/responses/{id}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/models": {"GET": models.list_models},
@@ -64,6 +69,10 @@ async def open_app(
     async with SiteClient() as client, Downloader(MAX_IMAGE_BYTES, allowed=allowed) as downloader:
         keeper = CredentialKeeper(settings.sites, store, client)
         await keeper.load()
+        keyring = Keyring(store, lambda: read_master_key(settings.data_dir))
+        with suppress(StoreUnavailable):  # it goes on trying
+            await keyring.load()
+        usage = UsageRecorder(store)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
         chats = ChatService(
             store,
@@ -74,12 +83,19 @@ async def open_app(
             policy=MemoryPolicy(settings.history, settings.history_limit),
             max_transcript=settings.max_transcript,
         )
-        work = (keeper.watch(), tidy(store, settings), chats.branches.keep_flushing())
+        work = (
+            keeper.watch(),
+            keyring.watch(),
+            tidy(store, settings),
+            chats.branches.keep_flushing(),
+            usage.keep_flushing(),
+        )
         tasks = [asyncio.create_task(each) for each in work]
         for task in tasks:
             task.add_done_callback(_report_failure)
         try:
-            app = _build(settings, key)
+            app = _build(settings, Access(key=key, cors_origins=settings.cors_origins, keyring=keyring))
+            app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
             app[UPSTREAM] = upstream
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
@@ -90,6 +106,7 @@ async def open_app(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await keeper.settle()
+            await usage.close()
             with suppress(StoreUnavailable):  # the transcripts serve as well
                 await chats.branches.flush()
 
@@ -100,8 +117,7 @@ def _report_failure(task: asyncio.Task[None]) -> None:
         log.critical("background work ended: %s", error, exc_info=error)
 
 
-def _build(settings: Settings, key: str | None) -> web.Application:
-    rules = Access(key=key, cors_origins=settings.cors_origins)
+def _build(settings: Settings, rules: Access) -> web.Application:
     app = web.Application(
         middlewares=[request_ids(), errors(), bounded(settings.max_requests), access(rules)],
         client_max_size=settings.max_body,

@@ -7,7 +7,7 @@ from proxy.branches import Branches
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
 from proxy.memory import Memory
-from proxy.protocol.catalog import Catalog, Model, SiteBots
+from proxy.protocol.catalog import Catalog, Model, SiteBots, may_use
 from proxy.protocol.chat_request import ChatRequest, unknown_model
 from proxy.protocol.continuation import Plan
 from proxy.protocol.errors import ServiceError, bad_request
@@ -53,6 +53,8 @@ class ChatService:
     async def answer(self, request: ChatRequest, afterwards: Afterwards | None = None) -> Answer:
         """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`."""
         name, models = await self._find_models(request.model)
+        if not may_use(request.allowed, name):
+            raise unknown_model(request.model)
         willing = [model for model in models if not model.bot.consent_required]
         if not willing:
             raise _consent_required(name)

@@ -19,6 +19,12 @@ class Choices:
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
         self.id = answers[0].id
+        self.model = answers[0].model
+
+    @property
+    def site(self) -> str:
+        """The origin of the site that gave the first one."""
+        return self._answers[0].site
 
     @property
     def ending(self) -> list[Ending]:

@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from proxy.protocol.errors import ServiceError
+from proxy.protocol.errors import Refused
 
 MAX_WAITING = 1024
 WAIT_SECONDS = 30.0
@@ -25,7 +25,7 @@ class SiteLimit:
 
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncIterator[None]:
-        """Hold one place. Raises `ServiceError` (429) when the queue is full or moves too slowly."""
+        """Hold one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
         if self._free:
             self._free -= 1
         else:
@@ -83,9 +83,9 @@ def _has_come(turn: asyncio.Future[None]) -> bool:
     return turn.done() and not turn.cancelled()
 
 
-def busy() -> ServiceError:
+def busy() -> Refused:
     """The error for a request that found no place in time."""
-    return ServiceError(
+    return Refused(
         429,
         "Too many requests are waiting for this site; FREEAICHAT_MAX_UPSTREAM sets how many it answers at once.",
         type="rate_limit_error",

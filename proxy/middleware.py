@@ -4,21 +4,25 @@ import asyncio
 import logging
 import re
 import secrets
-from time import perf_counter
+from time import perf_counter, time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from proxy.access import Access
-from proxy.keys import AUTHORISED, ORIGIN, REQUEST_ID
-from proxy.protocol.errors import ServiceError
+from proxy.keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
+from proxy.protocol.errors import Refused, ServiceError
+from proxy.protocol.ratelimit import EXPOSED as RATE_EXPOSED
 from proxy.rendering import error_response
+from proxy.request_log import log_request
 from proxy.stopping import STOPPING, stopping_error
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
-EXPOSED = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages"
+EXPOSED = (
+    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, " + RATE_EXPOSED
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 log = logging.getLogger(__name__)
@@ -33,17 +37,8 @@ def request_ids() -> Middleware:
         request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{secrets.token_hex(16)}"
         begun = perf_counter()
         response = await handler(request)
-        milliseconds = (perf_counter() - begun) * 1000
         level = logging.DEBUG if request.path in OPEN_PATHS else logging.INFO
-        log.log(
-            level,
-            "%s %s %d %.0f ms %s",
-            request.method,
-            request.path,
-            response.status,
-            milliseconds,
-            request[REQUEST_ID],
-        )
+        log_request(request, response.status, perf_counter() - begun, level=level)
         return response
 
     return middleware
@@ -56,7 +51,7 @@ def bounded(limit: int) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         stopping = request.app[STOPPING]
         if stopping.under_way >= limit and request.path not in OPEN_PATHS:
-            raise ServiceError(
+            raise Refused(
                 503,
                 "Too many requests are under way; FREEAICHAT_MAX_REQUESTS sets how many may be.",
                 type="server_error",
@@ -112,9 +107,14 @@ def access(rules: Access) -> Middleware:
             request[ORIGIN] = origin
         if request.method == "OPTIONS":
             return _preflight(request)
-        request[AUTHORISED] = rules.has_key(request.headers)
-        if request.path not in OPEN_PATHS:
-            rules.check_key(request.headers)
+        try:
+            caller = request[CALLER] = rules.identify(request.headers, now=time())
+        except ServiceError:
+            if request.path not in OPEN_PATHS:
+                raise
+        else:
+            if caller.key is not None:
+                request.app[USAGE].saw(caller.id)
         return await handler(request)
 
     return middleware
@@ -124,6 +124,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
+    if (caller := request.get(CALLER)) is not None and caller.key is not None:
+        limits = request.get(RATE_HEADERS)
+        response.headers.update(await request.app[LIMITS].headers(caller) if limits is None else limits)
     if ORIGIN in request:
         response.headers["Access-Control-Allow-Origin"] = request[ORIGIN]
         response.headers["Access-Control-Expose-Headers"] = EXPOSED

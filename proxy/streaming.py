@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from time import perf_counter
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
@@ -44,6 +45,14 @@ class Source(Protocol[Piece_co, End_co]):
     @property
     def id(self) -> str:
         """Its name in the log."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+
+    @property
+    def site(self) -> str:
+        """The origin of the site that answers, or was tried last."""
 
     @property
     def ending(self) -> End_co:
@@ -99,6 +108,9 @@ class AnswerStream(Generic[Piece, End]):
         self._direct = direct
         self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": reply.silence, "off": None}[keepalive]
         self._response = web.StreamResponse(headers={**headers, **SSE_HEADERS})
+        self.first_text_at: float | None = None  # by `perf_counter`
+        self.failure: ServiceError | None = None  # that ended it after its headers were sent
+        self.used: Usage | None = None  # once it is whole
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the answer as it comes. Raises `ServiceError` as long as no header was sent."""
@@ -125,22 +137,28 @@ class AnswerStream(Generic[Piece, End]):
     ) -> None:
         try:
             await self._write_texts(request, first, texts)
-            await self._response.write(self._reply.closing(self._source.ending, self._source.usage))
+            self.used = self._source.usage
+            await self._response.write(self._reply.closing(self._source.ending, self.used))
         except ServiceError as error:
             log.warning("answer %s broke off: %s", self._source.id, error.message)
-            await self._response.write(self._reply.failure(error))
+            await self._fail(error)
         except ClientConnectionResetError:
             raise
         except asyncio.CancelledError:
             if not request.app[STOPPING].is_over:
                 raise  # the client left
-            await self._response.write(self._reply.failure(stopping_error()))
+            await self._fail(stopping_error())
         except Exception:
             log.exception("answer %s broke off", self._source.id)
             failure = ServiceError(
                 500, "The proxy failed; its log says more.", type="server_error", code="internal_error"
             )
-            await self._response.write(self._reply.failure(failure))
+            await self._fail(failure)
+
+    async def _fail(self, failure: ServiceError) -> None:
+        """Tell the client that no more is to come."""
+        self.failure = failure
+        await self._response.write(self._reply.failure(failure))
 
     async def _write_texts(
         self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
@@ -152,6 +170,7 @@ class AnswerStream(Generic[Piece, End]):
             opening = b""
         async with self._filled_silences() as written:
             piece = await first
+            self.first_text_at = perf_counter()
             if begun := opening + (b"" if piece is None else as_chunk(piece)):
                 await write(begun)
             if self._direct is not None and piece is not None and request.transport is not None:

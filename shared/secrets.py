@@ -33,23 +33,32 @@ def ensure_master_key(data_dir: Path) -> tuple[str, bool]:
 
     Processes that ask at once get the same key, of which one made it.
     """
-    kept = read_master_key(data_dir)
+    return ensure_secret(private_dir(data_dir) / KEY_FILE, prefix="sk-")
+
+
+def ensure_secret(path: Path, *, prefix: str = "") -> tuple[str, bool]:
+    """The secret kept in the file *path* (mode 0600), and whether it was made just now. Raises OSError."""
+    kept = _read(path)
     if kept is not None:
         return kept, False
-    descriptor = os.open(private_dir(data_dir) / KEY_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         kept = file.read().strip()
         if kept:
             return kept, False
-        key = f"sk-{secrets.token_urlsafe(32)}"
-        file.write(key + "\n")
-        return key, True
+        secret = prefix + secrets.token_urlsafe(32)
+        file.write(secret + "\n")
+        return secret, True
 
 
 def read_master_key(data_dir: Path) -> str | None:
     """The key kept in *data_dir*, if one was made. Raises OSError."""
+    return _read(data_dir / KEY_FILE)
+
+
+def _read(path: Path) -> str | None:
     try:
-        return (data_dir / KEY_FILE).read_text("utf-8").strip() or None
+        return path.read_text("utf-8").strip() or None
     except FileNotFoundError:
         return None

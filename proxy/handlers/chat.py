@@ -9,7 +9,7 @@ from aiohttp import web
 from proxy.answer import Answer
 from proxy.choices import Choices
 from proxy.direct import Direct
-from proxy.keys import CHAT, PICTURES
+from proxy.keys import CALLER, CHAT, PICTURES
 from proxy.protocol.chat_choices import ChoicesReply
 from proxy.protocol.chat_reply import ChatReply
 from proxy.protocol.chat_request import ChatRequest, ignored_header, parse_chat, parse_json
@@ -49,7 +49,8 @@ async def _read(request: web.Request, to_fields: Callable[[bytes], Mapping[str, 
     """The request, with the pictures that it names by address."""
     chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
     messages, pictures = await request.app[PICTURES].fetch(chat.messages, chat.pictures)
-    return replace(chat, messages=messages, pictures=pictures, caller=request.remote or "")
+    caller = request[CALLER]
+    return replace(chat, messages=messages, pictures=pictures, caller=caller.place(request.remote), allowed=caller.models)
 
 
 def _reply(chat: ChatRequest, id: str, answer: Answer, index: int) -> ChatReply:

@@ -5,7 +5,7 @@ from time import monotonic, time
 from aiohttp import web
 
 from proxy.credentials import CredentialKeeper
-from proxy.keys import AUTHORISED, KEEPER, UPSTREAM
+from proxy.keys import CALLER, KEEPER, UPSTREAM
 from proxy.rendering import json_response
 from proxy.sites import SiteGate
 from shared import __version__
@@ -28,7 +28,7 @@ async def readyz(request: web.Request) -> web.Response:
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
     if reasons:
         body["reason"] = reasons[0]
-    if request.get(AUTHORISED):
+    if CALLER in request:
         body["sites"] = [_describe(keeper, gate, troubles[gate.site]) for gate in gates]
     return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from proxy.keys import PICTURES, RESPONSES
+from proxy.keys import CALLER, PICTURES, RESPONSES
 from proxy.protocol.chat_request import ignored_header, parse_json, unsupported
 from proxy.protocol.items import page_of, read_page
 from proxy.protocol.responses_request import parse_response
@@ -17,8 +17,9 @@ async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
     wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
     messages, pictures = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
-    wanted = replace(wanted, input=messages, pictures=pictures)
-    answer, reply = await request.app[RESPONSES].create(wanted, caller=request.remote or "")
+    caller = request[CALLER]
+    wanted = replace(wanted, input=messages, pictures=pictures, allowed=caller.models)
+    answer, reply = await request.app[RESPONSES].create(wanted, caller=caller.place(request.remote))
     return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
 
 

@@ -110,6 +110,11 @@ class Catalog:
         return next((model for model in self._pinned.values() if model.id == name), None)
 
 
+def may_use(allowed: frozenset[str] | None, name: str) -> bool:
+    """Whether *name*, also of one site, is among the *allowed* ones (None: all)."""
+    return allowed is None or name in allowed or name.partition("@")[0] in allowed
+
+
 def slug(name: str) -> str:
     """*name* in lower case; letters and digits of any script kept, everything else a single hyphen."""
     lowered = unicodedata.normalize("NFC", name).lower()

@@ -52,7 +52,8 @@ class ChatRequest:
     max_tokens: int | None = None
     choices: int = 1
     ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
-    caller: str = ""  # who asks (an address): places on a site go round among callers
+    caller: str = ""  # who asks (a key or an address): places on a site go round among callers
+    allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
 
 
 def parse_json(body: bytes) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class ServiceError(Exception):
         return headers
 
 
+class Refused(ServiceError):
+    """A limit of our own refused the request: it is not counted among those that were served."""
+
+
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ServiceError:
     """The client's request makes no sense as it stands."""
     return ServiceError(400, message, code=code, param=param)

@@ -40,6 +40,7 @@ class ResponseRequest:
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     ignored: tuple[str, ...]
+    allowed: frozenset[str] | None = None
 
     def as_chat(self, history: tuple[Message, ...], caller: str) -> ChatRequest:
         """The chat that asks the same, with what was said before."""
@@ -53,6 +54,7 @@ class ResponseRequest:
             max_tokens=self.max_tokens,
             ignored=self.ignored,
             caller=caller,
+            allowed=self.allowed,
         )
 
 

@@ -10,7 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.usage import Counters, Group, UsageBatch
 
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
 
@@ -144,6 +146,50 @@ class Store(Protocol):
 
     async def take_branch(self, history: str) -> Upstream | None:
         """Take the newest copy that holds this history, if any: each is handed out once, so no two turns share one."""
+
+    # Keys -------------------------------------------------------------------------------------
+
+    async def key_secret(self) -> bytes:
+        """The secret under which keys are hashed, the same for all who use this store; made when first asked for.
+
+        Beside a SQLite file it is a file of its own (mode 0600), so that a copy of the database alone is not enough
+        to try keys on; all machines that share a Redis find it there.
+        """
+
+    async def add_key(self, key: ApiKey) -> bool:
+        """Store a new key. False, and nothing is written, if a key that was not revoked has its name."""
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys ever made, newest first."""
+
+    async def keys_version(self) -> str:
+        """A text that differs after any change by the four methods around this one; "" before the first."""
+
+    async def revoke_key(self, key_id: str, *, at: float) -> bool:
+        """End a key for ever. False if there is none, or it was revoked before."""
+
+    async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
+        """Let another secret stand for a key. False if there is none, or it was revoked."""
+
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
+        """Count a request of the key at *at*, unless a limit is used up (None: there is none); one step for all.
+
+        As `add_usage`, no change that `watch` tells.
+        """
+
+    async def key_counts(self, key_id: str, *, at: float) -> Counts:
+        """What `take_request` would go by."""
+
+    # Usage ------------------------------------------------------------------------------------
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """Add *batch* to what was used. A batch that was added a moment ago is not added again."""
+
+    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+        """What was counted in the hours that begin from *since* on and before *until* (Unix seconds)."""
+
+    async def prune_usage(self, *, before: float) -> int:
+        """Forget the hours before *before*; how many groups went."""
 
     # The rest ---------------------------------------------------------------------------------
 

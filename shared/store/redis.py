@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store import (
     Store,
@@ -18,12 +19,15 @@ from shared.store import (
     redis_branches,
     redis_conversations,
     redis_credentials,
+    redis_keys,
     redis_notes,
     redis_turns,
+    redis_usage,
     redis_visits,
 )
 from shared.store.redis_changes import PublishedChanges
 from shared.store.redis_server import Script, Server
+from shared.usage import Counters, Group, UsageBatch
 
 OPENING_PAUSE = 0.5
 
@@ -157,6 +161,47 @@ class RedisStore:
 
     async def take_branch(self, history: str) -> Upstream | None:
         return await redis_branches.take_branch(self._server, history)
+
+    # Keys -------------------------------------------------------------------------------------
+
+    async def key_secret(self) -> bytes:
+        return await redis_keys.key_secret(self._server)
+
+    async def add_key(self, key: ApiKey) -> bool:
+        return await redis_keys.add_key(self._server, key)
+
+    async def keys(self) -> list[ApiKey]:
+        return await redis_keys.keys(self._server)
+
+    async def keys_version(self) -> str:
+        return await redis_keys.keys_version(self._server)
+
+    async def revoke_key(self, key_id: str, *, at: float) -> bool:
+        return await redis_keys.revoke_key(self._server, key_id, at)
+
+    async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
+        return await redis_keys.rotate_key(self._server, key_id, digest, hint)
+
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
+        return await redis_keys.take_request(self._server, key_id, at, rpm, tpd)
+
+    async def key_counts(self, key_id: str, *, at: float) -> Counts:
+        return await redis_keys.key_counts(self._server, key_id, at)
+
+    # Usage ------------------------------------------------------------------------------------
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        await redis_usage.add_usage(self._server, batch)
+
+    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+        return await redis_usage.usage(self._server, since, until)
+
+    async def prune_usage(self, *, before: float) -> int:
+        """In many scripts, so that none keeps Redis busy for long."""
+        gone = 0
+        while some := await redis_usage.prune_some(self._server, before):
+            gone += some
+        return gone
 
     # The rest ---------------------------------------------------------------------------------
 

@@ -20,6 +20,16 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     branch:DIGEST           sorted set: "TIME UPSTREAM" by number
     branch-seen:DIGEST      of a copy that was kept a moment ago; expires
     notes                   hash
+    api-key-secret          the secret under which keys are hashed
+    api-keys                hash: id to ApiKey as JSON
+    api-key-names           hash: name to id, of keys that were not revoked
+    api-keys-version        differs after each change of keys
+    api-keys-used           hash: id to the time of its last use
+    key-requests:ID         hash: second to count; expires
+    key-tokens:ID:DAY       count; expires
+    usage                   sorted set: "[HOUR, KEY, MODEL, SITE]" by hour
+    usage:NAME              hash: counts of one of these
+    usage-seen:ID           of a batch that was added a while ago; expires
 """
 
 VERSION = 1

@@ -75,6 +75,36 @@ MIGRATIONS: tuple[Migration, ...] = (
         "UPDATE messages SET item = 'msg_' || lower(hex(randomblob(24)))",
         "ALTER TABLE conversations ADD COLUMN response TEXT NOT NULL DEFAULT ''",  # of a stored response: its JSON
     ),
+    (
+        """CREATE TABLE api_keys (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            is_revoked INTEGER NOT NULL DEFAULT 0,
+            record TEXT NOT NULL,  -- ApiKey as JSON
+            last_used_at REAL
+        )""",
+        "CREATE UNIQUE INDEX api_keys_by_name ON api_keys (name) WHERE NOT is_revoked",
+        """CREATE TABLE key_requests (
+            key TEXT NOT NULL,
+            second INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (key, second)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE key_tokens (
+            key TEXT NOT NULL,
+            day INTEGER NOT NULL,  -- since 1970, UTC
+            count INTEGER NOT NULL,
+            PRIMARY KEY (key, day)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE usage (
+            hour INTEGER NOT NULL,  -- its first second, Unix time
+            key TEXT NOT NULL,
+            model TEXT NOT NULL,
+            site TEXT NOT NULL,
+            counts TEXT NOT NULL,  -- JSON
+            PRIMARY KEY (hour, key, model, site)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

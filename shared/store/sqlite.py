@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store import (
     Store,
@@ -16,11 +17,15 @@ from shared.store import (
     sqlite_branches,
     sqlite_conversations,
     sqlite_credentials,
+    sqlite_file,
+    sqlite_keys,
     sqlite_notes,
+    sqlite_usage,
     sqlite_visits,
 )
 from shared.store.changes import PolledChanges
 from shared.store.sqlite_worker import Worker
+from shared.usage import Counters, Group, UsageBatch
 
 BUSY_SECONDS = 10.0  # longest wait for another process's write; each takes milliseconds
 POLL_SECONDS = 0.2  # how often the changes of other processes are looked for while somebody watches
@@ -50,8 +55,9 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, busy_timeout: float, max_pages: int | None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._path = path.resolve()
         self._worker = Worker(
-            path.resolve(), busy_timeout=busy_timeout, max_pages=max_pages, on_change=self._announce_change
+            self._path, busy_timeout=busy_timeout, max_pages=max_pages, on_change=self._announce_change
         )
         self._changes = PolledChanges(self._worker.version, seconds=POLL_SECONDS)
 
@@ -150,6 +156,43 @@ class SqliteStore:
 
     async def take_branch(self, history: str) -> Upstream | None:
         return await self._worker.write(sqlite_branches.take_branch, history)
+
+    # Keys -------------------------------------------------------------------------------------
+
+    async def key_secret(self) -> bytes:
+        return await asyncio.to_thread(sqlite_file.ensure_key_secret, self._path)
+
+    async def add_key(self, key: ApiKey) -> bool:
+        return await self._worker.write(sqlite_keys.add_key, key)
+
+    async def keys(self) -> list[ApiKey]:
+        return await self._worker.read(sqlite_keys.keys)
+
+    async def keys_version(self) -> str:
+        return await self._worker.read(sqlite_keys.keys_version)
+
+    async def revoke_key(self, key_id: str, *, at: float) -> bool:
+        return await self._worker.write(sqlite_keys.revoke_key, key_id, at)
+
+    async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
+        return await self._worker.write(sqlite_keys.rotate_key, key_id, digest, hint)
+
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
+        return await self._worker.count(sqlite_keys.take_request, key_id, at, rpm, tpd)
+
+    async def key_counts(self, key_id: str, *, at: float) -> Counts:
+        return await self._worker.read(sqlite_keys.key_counts, key_id, at)
+
+    # Usage ------------------------------------------------------------------------------------
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        await self._worker.count(sqlite_usage.add_usage, batch)
+
+    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+        return await self._worker.read(sqlite_usage.usage, since, until)
+
+    async def prune_usage(self, *, before: float) -> int:
+        return await self._worker.count(sqlite_usage.prune_usage, before)
 
     # The rest ---------------------------------------------------------------------------------
 

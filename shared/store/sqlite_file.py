@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shared.secrets import private_dir
+from shared.secrets import ensure_secret, private_dir
 from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable, schema
 
 CHECKED_BYTES = 64 * 1024**2  # a file up to this size is checked whole when opened (0.03 s); damage in a larger
@@ -21,6 +21,7 @@ CHECKED_BYTES = 64 * 1024**2  # a file up to this size is checked whole when ope
 MAX_IDLE_WAL_BYTES = 16 * 1024**2
 _RETRY_SECONDS = 0.02
 _SIDECARS = ("-wal", "-shm", "-journal")
+_HASHING = ".secret"  # after the name of the database: what its keys are hashed under
 _OTHER = "set FREEAICHAT_STORE to another file, or move this one away"
 
 
@@ -31,6 +32,16 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
+
+
+def ensure_key_secret(path: Path) -> bytes:
+    """The secret beside the database at *path*. Raises `StoreUnavailable`."""
+    file = path.with_name(path.name + _HASHING)
+    try:
+        return ensure_secret(file)[0].encode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds no text"
+        raise StoreUnavailable(f"the secret of the keys in {file} cannot be used: {reason}") from error
 
 
 def open_database(path: Path, *, busy_timeout: float, max_pages: int | None = None) -> sqlite3.Connection:

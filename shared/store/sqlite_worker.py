@@ -28,7 +28,7 @@ class Worker:
     def __init__(
         self, path: Path, *, busy_timeout: float, max_pages: int | None, on_change: Callable[[], None]
     ) -> None:
-        """*on_change* is called in the thread after every transaction that changed something."""
+        """*on_change* is called in the thread after every `write` that changed something."""
         self._path = path
         self._busy_timeout = busy_timeout
         self._max_pages = max_pages
@@ -49,6 +49,14 @@ class Worker:
         """What *work* returns, once its changes are kept."""
         return await self._in_thread(lambda: self._transact("BEGIN IMMEDIATE", lambda it: work(it, *args, **kwargs)))
 
+    async def count(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, for changes that are no news to anybody here."""
+        return await self._in_thread(
+            lambda: self._transact("BEGIN IMMEDIATE", lambda it: work(it, *args, **kwargs), is_news=False)
+        )
+
     async def version(self) -> tuple[int, int]:
         """A value that differs whenever another connection has changed the store since."""
         return await self._in_thread(self._version)
@@ -68,7 +76,7 @@ class Worker:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T], *, is_news: bool = True) -> T:
         with translated(self._path):
             connection = self._connected()
             changes = connection.total_changes
@@ -80,7 +88,7 @@ class Worker:
             except BaseException as error:
                 self._undo(connection, error)
                 raise
-        if connection.total_changes != changes:
+        if is_news and connection.total_changes != changes:
             self._on_change()
         return result
 

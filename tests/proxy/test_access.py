@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.access import Access, is_loopback_name, sent_keys
+from proxy.access import MASTER, OPEN, Access, is_loopback_name, sent_keys
 from proxy.protocol.errors import ServiceError
 
 
@@ -19,7 +19,7 @@ from proxy.protocol.errors import ServiceError
     ],
 )
 def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
-    Access(key="my key").check_key(headers)
+    assert Access(key="my key").identify(headers, now=0.0) is MASTER
 
 
 @pytest.mark.parametrize(
@@ -27,18 +27,18 @@ def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
 )
 def test_a_missing_or_wrong_key_is_401(headers: dict[str, str]) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key="my key").check_key(headers)
+        Access(key="my key").identify(headers, now=0.0)
 
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
     assert "my ke" not in caught.value.message
 
 
 def test_without_a_key_placeholder_keys_do_no_harm() -> None:
-    Access(key=None).check_key({"Authorization": "Bearer EMPTY"})
+    assert Access(key=None).identify({"Authorization": "Bearer EMPTY"}, now=0.0) is OPEN
 
 
 def test_a_key_may_hold_any_character() -> None:
-    Access(key="clé 钥匙").check_key({"x-api-key": "clé 钥匙"})
+    assert Access(key="clé 钥匙").identify({"x-api-key": "clé 钥匙"}, now=0.0) is MASTER
 
 
 @pytest.mark.parametrize(

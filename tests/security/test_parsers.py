@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -246,7 +247,8 @@ def test_headers_that_clients_choose(first: str, second: str) -> None:
         rules.allows_origin(f"{first}{second}")
         rules.allows_origin(f"http://{first}:{second}")
         sendable = {"Authorization": as_header(first), "x-api-key": as_header(second)}
-        rules.has_key(sendable)
+        with suppress(ServiceError):
+            rules.identify(sendable, now=0.0)
         try:
             rules.check_host(first)
         except ServiceError as error:

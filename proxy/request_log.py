@@ -1,0 +1,57 @@
+"""The one log line of a request: who asked what, and how it ended. Never a text, never a secret."""
+
+import logging
+
+from aiohttp import web
+
+from proxy.keys import CALLER, REQUEST_ID, TURN
+
+log = logging.getLogger(__name__)
+
+
+def log_request(request: web.Request, status: int, seconds: float, *, level: int) -> None:
+    """Log one line for *request*, with all of it in named fields where lines are JSON."""
+    if not log.isEnabledFor(level):
+        return
+    fields: dict[str, object] = {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "ms": round(seconds * 1000),
+    }
+    if CALLER in request:
+        fields["key"] = request[CALLER].name
+    details = _of_turn(request)
+    told = "".join(f" {name}={value}" for name, value in ({"key": fields.get("key")} | details).items() if value)
+    log.log(
+        level,
+        "%s %s %d %.0f ms%s %s",
+        request.method,
+        request.path,
+        status,
+        seconds * 1000,
+        told,
+        request[REQUEST_ID],
+        extra={"fields": fields | details},
+    )
+
+
+def _of_turn(request: web.Request) -> dict[str, object]:
+    """What the line of a request to a model tells besides."""
+    turn = request.get(TURN)
+    if turn is None:
+        return {}
+    details: dict[str, object] = {
+        "model": turn.model,
+        "site": turn.site.partition("://")[2],
+        "tokens_in": turn.used.asked,
+        "tokens_out": turn.used.answered,
+    }
+    if turn.first_text_seconds is not None:
+        details["ttft_ms"] = round(turn.first_text_seconds * 1000)
+    if turn.kind is not None:
+        details["error"] = turn.kind
+    if turn.has_left:
+        details["client"] = "left"
+    return {name: value for name, value in details.items() if value != ""}

@@ -1,0 +1,161 @@
+"""API keys in Redis, and what limited ones have used. Each function does what the `Store` method of its name promises.
+
+The secret under which keys are hashed stands here too: all machines need the same one, and Redis is what they share.
+"""
+
+import secrets
+
+from shared.keys import WINDOW_SECONDS, ApiKey, Counts
+from shared.store import StoreUnavailable
+from shared.store.documents import dump, load
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+from shared.usage import day_of
+
+_ATTEMPTS = 10  # each fails only because somebody else has just written
+
+_SECRET = Script(
+    """
+    redis.call('SET', secret, fresh, 'NX')
+    return redis.call('GET', secret)
+    """,
+    keys="secret",
+    args="fresh",
+    is_repeatable=True,
+)
+_ADD = Script(
+    """
+    local holder = redis.call('HGET', names, name)
+    if holder then return holder == id and 1 or 0 end
+    redis.call('HSET', names, name, id)
+    redis.call('HSET', records, id, record)
+    redis.call('SET', version, fresh)
+    changed()
+    return 1
+    """,
+    keys="names records version",
+    args="name id record fresh",
+    is_repeatable=True,
+)
+_KEYS = Script(
+    "return {redis.call('HVALS', records), redis.call('HGETALL', used)}",
+    keys="records used",
+    is_reading=True,
+)
+_VERSION = Script("return redis.call('GET', version)", keys="version", is_reading=True)
+_READ = Script("return redis.call('HGET', records, id)", keys="records", args="id", is_reading=True)
+_REPLACE = Script(
+    """
+    local stands = redis.call('HGET', records, id)
+    if stands == record then return 1 end
+    if stands ~= seen then return 0 end
+    redis.call('HSET', records, id, record)
+    if is_revoked == '1' and redis.call('HGET', names, name) == id then redis.call('HDEL', names, name) end
+    redis.call('SET', version, fresh)
+    changed()
+    return 1
+    """,
+    keys="names records version",
+    args="name id seen record is_revoked fresh",
+    is_repeatable=True,
+)
+_COUNTS = """
+    local sum, oldest = 0, -1
+    local seconds = redis.call('HGETALL', requests)
+    for position = 1, #seconds, 2 do
+        local second = tonumber(seconds[position])
+        if second > tonumber(before) then
+            sum = sum + tonumber(seconds[position + 1])
+            if oldest < 0 or second < oldest then oldest = second end
+        end
+    end
+    local used = tonumber(redis.call('GET', tokens) or '0')
+"""
+_PEEK = Script(
+    _COUNTS + "return {0, sum, oldest, used}",
+    keys="requests tokens",
+    args="before",
+    is_reading=True,
+)
+_TAKE = Script(
+    _COUNTS
+    + """
+    if (rpm ~= '' and sum >= tonumber(rpm)) or (tpd ~= '' and used >= tonumber(tpd)) then
+        return {0, sum, oldest, used}
+    end
+    for position = 1, #seconds, 2 do
+        if tonumber(seconds[position]) <= tonumber(before) then redis.call('HDEL', requests, seconds[position]) end
+    end
+    redis.call('HINCRBY', requests, now, 1)
+    redis.call('EXPIRE', requests, expiry)
+    if oldest < 0 or tonumber(now) < oldest then oldest = tonumber(now) end
+    return {1, sum + 1, oldest, used}
+    """,
+    keys="requests tokens",
+    args="before now rpm tpd expiry",
+)
+
+_ALL = (key("api-key-names"), key("api-keys"), key("api-keys-version"))
+
+
+async def key_secret(server: Server) -> bytes:
+    found: bytes = await server.run(_SECRET, [key("api-key-secret")], secrets.token_urlsafe(32))
+    return found
+
+
+async def add_key(server: Server, added: ApiKey) -> bool:
+    return bool(await server.run(_ADD, _ALL, added.name, added.id, dump(added), secrets.token_hex(8)))
+
+
+async def keys(server: Server) -> list[ApiKey]:
+    records, flat = await server.run(_KEYS, [key("api-keys"), key("api-keys-used")])
+    used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
+    found = [load(ApiKey, record) for record in records]
+    found = [each.model_copy(update={"last_used_at": used.get(each.id)}) for each in found]
+    return sorted(found, key=lambda each: (-each.created_at, each.id))
+
+
+async def keys_version(server: Server) -> str:
+    return str(await server.run(_VERSION, [key("api-keys-version")]) or b"", "utf-8")
+
+
+async def revoke_key(server: Server, key_id: str, at: float) -> bool:
+    return await _change(server, key_id, {"revoked_at": at})
+
+
+async def rotate_key(server: Server, key_id: str, digest: str, hint: str) -> bool:
+    return await _change(server, key_id, {"digest": digest, "hint": hint})
+
+
+async def take_request(server: Server, key_id: str, at: float, rpm: int | None, tpd: int | None) -> Counts:
+    limits = ("" if limit is None else limit for limit in (rpm, tpd))
+    return _counts(
+        await server.run(_TAKE, _counted(key_id, at), int(at) - WINDOW_SECONDS, int(at), *limits, 2 * WINDOW_SECONDS)
+    )
+
+
+async def key_counts(server: Server, key_id: str, at: float) -> Counts:
+    return _counts(await server.run(_PEEK, _counted(key_id, at), int(at) - WINDOW_SECONDS))
+
+
+def _counted(key_id: str, at: float) -> list[str]:
+    return [key("key-requests", key_id), key("key-tokens", key_id, str(day_of(at)))]
+
+
+def _counts(answer: list[int]) -> Counts:
+    is_admitted, requests, oldest, tokens = answer
+    return Counts(bool(is_admitted), requests, None if oldest < 0 else oldest, tokens)
+
+
+async def _change(server: Server, key_id: str, update: dict[str, object]) -> bool:
+    for _ in range(_ATTEMPTS):
+        seen = await server.run(_READ, [key("api-keys")], key_id)
+        stands = None if seen is None else load(ApiKey, seen)
+        if stands is None or stands.revoked_at is not None:
+            return False
+        changed = stands.model_copy(update=update)
+        is_revoked = int(changed.revoked_at is not None)
+        values = (stands.name, key_id, seen, dump(changed), is_revoked, secrets.token_hex(8))
+        if await server.run(_REPLACE, _ALL, *values):
+            return True
+    raise StoreUnavailable(f"the store {server.shown} cannot be used just now: too many write to it at once")

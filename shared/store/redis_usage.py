@@ -1,0 +1,112 @@
+"""What was used, in Redis. Each function does what the `Store` method of its name promises.
+
+Every hour, key, model and site has a hash of counts; a sorted set lists them by hour.
+"""
+
+import json
+
+from shared.store import StoreCorrupt
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+from shared.usage import Counters, Group, UsageBatch
+
+REPEATED_SECONDS = 3600  # so long a batch is known again
+TOKENS_SECONDS = 2 * 86400
+AT_ONCE = 500  # groups read or dropped by one script
+
+_ADD = Script(
+    """
+    if not redis.call('SET', seen, '', 'NX', 'EX', repeated) then return end
+    local position = rest
+    local function following() position = position + 1 return ARGV[position - 1] end
+    for _ = 1, tonumber(following()) do
+        local name, hour = following(), following()
+        redis.call('ZADD', groups, hour, name)
+        for _ = 1, tonumber(following()) do
+            local counter = following()
+            redis.call('HINCRBY', prefix .. name, counter, following())
+        end
+    end
+    for _ = 1, tonumber(following()) do
+        local tokens = tokens_prefix .. following()
+        redis.call('INCRBY', tokens, following())
+        redis.call('EXPIRE', tokens, tokens_seconds)
+    end
+    for _ = 1, tonumber(following()) do
+        local id, at = following(), following()
+        if tonumber(redis.call('HGET', used, id) or '0') < tonumber(at) then redis.call('HSET', used, id, at) end
+    end
+    """,
+    keys="groups used seen",
+    args="prefix tokens_prefix tokens_seconds repeated",
+    is_repeatable=True,
+)
+_NAMES = Script(
+    "return redis.call('ZRANGE', groups, since, until_, 'BYSCORE')",
+    keys="groups",
+    args="since until_",
+    is_reading=True,
+)
+_READ = Script(
+    """
+    local found = {}
+    for position = rest, #ARGV do table.insert(found, redis.call('HGETALL', prefix .. ARGV[position])) end
+    return found
+    """,
+    keys="groups",
+    args="prefix",
+    is_reading=True,
+)
+_PRUNE = Script(
+    f"""
+    local gone = redis.call('ZRANGE', groups, '-inf', '(' .. before, 'BYSCORE', 'LIMIT', 0, {AT_ONCE})
+    for _, name in ipairs(gone) do
+        redis.call('DEL', prefix .. name)
+        redis.call('ZREM', groups, name)
+    end
+    return #gone
+    """,
+    keys="groups",
+    args="before prefix",
+    is_repeatable=True,
+)
+
+
+async def add_usage(server: Server, batch: UsageBatch) -> None:
+    values: list[str | int | float] = [len(batch.groups)]
+    for group, counters in batch.groups.items():
+        values += (json.dumps(group), group.hour, len(counters))
+        values += (value for pair in counters.items() for value in pair)
+    values.append(len(batch.tokens))
+    values += (value for (name, day), count in batch.tokens.items() for value in (f"{name}:{day}", count))
+    values.append(len(batch.seen))
+    values += (value for pair in batch.seen.items() for value in pair)
+    keys = [key("usage"), key("api-keys-used"), key("usage-seen", batch.id)]
+    await server.run(_ADD, keys, key("usage", ""), key("key-tokens", ""), TOKENS_SECONDS, REPEATED_SECONDS, *values)
+
+
+async def usage(server: Server, since: float, until: float) -> list[tuple[Group, Counters]]:
+    """In many scripts, so that none keeps Redis busy for long."""
+    names = await server.run(_NAMES, [key("usage")], since, f"({until}")
+    found: list[tuple[Group, Counters]] = []
+    for start in range(0, len(names), AT_ONCE):
+        some = names[start : start + AT_ONCE]
+        hashes = await server.run(_READ, [key("usage")], key("usage", ""), *some)
+        found += [(_group(name), _counters(flat)) for name, flat in zip(some, hashes, strict=True)]
+    return found
+
+
+async def prune_some(server: Server, before: float) -> int:
+    """Drop up to `AT_ONCE` groups of hours before *before*; how many went."""
+    return int(await server.run(_PRUNE, [key("usage")], before, key("usage", "")))
+
+
+def _group(name: bytes) -> Group:
+    try:
+        return Group(*json.loads(name))
+    except (ValueError, TypeError):
+        raise StoreCorrupt("the store is damaged: the usage in it cannot be read") from None
+
+
+def _counters(flat: list[bytes]) -> Counters:
+    return {str(name, "utf-8"): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}

@@ -1,0 +1,123 @@
+"""What was used, by key, model and site, hour by hour: counting it, adding it up, and reading percentiles off it.
+
+Everything is a count, so that what several processes counted is added up by adding numbers. How long things took is
+counted in buckets whose bounds grow by the fourth root of two: a percentile read off them is within 10 %.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86400
+REQUESTS, REFUSED, TOKENS_IN, TOKENS_OUT = "requests", "refused", "tokens_in", "tokens_out"
+ERROR, SECONDS, FIRST_TEXT = "error:", "seconds:", "first_text:"  # what follows is the kind, or the bucket's number
+
+LEAST_SECONDS = 0.00125  # the upper bound of the first bucket
+STEPS = 4  # buckets for each doubling
+LAST_BUCKET = 18 * STEPS + 1  # above 327.68 s
+
+BY = ("hour", "day", "key", "model", "site")
+
+Counters = dict[str, int]
+
+
+class Group(NamedTuple):
+    """What is counted together. `hour`: the Unix time of its first second; `key`: an id, "master" or "open"."""
+
+    hour: int
+    key: str
+    model: str
+    site: str
+
+
+class UsageBatch(NamedTuple):
+    """What was counted in a short time, to be added to what stands. Adding one of the same `id` again adds nothing."""
+
+    id: str
+    groups: Mapping[Group, Counters]
+    tokens: Mapping[tuple[str, int], int] = {}  # by key and day (since 1970, UTC), of keys that have a limit of them
+    seen: Mapping[str, float] = {}  # when each key was last used (Unix seconds)
+
+
+def hour_of(at: float) -> int:
+    """The first second of the hour of *at*."""
+    return int(at // HOUR_SECONDS) * HOUR_SECONDS
+
+
+def day_of(at: float) -> int:
+    """The number of the UTC day of *at*."""
+    return int(at // DAY_SECONDS)
+
+
+def bucket(seconds: float) -> int:
+    """The number of the bucket in which *seconds* are counted."""
+    if seconds <= LEAST_SECONDS:
+        return 0
+    return min(math.ceil(math.log2(seconds / LEAST_SECONDS) * STEPS), LAST_BUCKET)
+
+
+def upper_bound(number: float) -> float:
+    """The longest time that is counted in bucket *number*, in seconds; between two of them for a fraction."""
+    return LEAST_SECONDS * math.exp2(number / STEPS)
+
+
+def percentile(counts: Mapping[int, int], share: float) -> float | None:
+    """The time below which *share* of what was counted stayed, in seconds; None where nothing was."""
+    wanted = share * sum(counts.values())
+    passed = 0
+    for number in sorted(counts):
+        if passed + counts[number] >= wanted and counts[number]:
+            within = max(wanted - passed, 0.0) / counts[number]
+            return upper_bound(number - 1 + within)
+        passed += counts[number]
+    return None
+
+
+def histogram(counters: Mapping[str, int], prefix: str) -> dict[int, int]:
+    """The buckets among *counters* whose names begin with *prefix*."""
+    return {int(name.removeprefix(prefix)): count for name, count in counters.items() if name.startswith(prefix)}
+
+
+def add(into: Counters, more: Mapping[str, int]) -> None:
+    """Add *more* to *into*."""
+    for name, count in more.items():
+        into[name] = into.get(name, 0) + count
+
+
+def summary(
+    groups: Iterable[tuple[Group, Counters]], by: Sequence[str], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """One row for each combination of what stands in *by* (of `BY`), in order; *names* are those of the keys by id."""
+    sums: dict[tuple[str | int, ...], Counters] = {}
+    for group, counters in groups:
+        named = group._replace(key=names.get(group.key, group.key))
+        add(sums.setdefault(tuple(_label(named, what) for what in by), {}), counters)
+    return [{**dict(zip(by, labels, strict=True)), **_figures(sums[labels])} for labels in sorted(sums)]
+
+
+def _label(group: Group, what: str) -> str | int:
+    if what == "day":
+        return datetime.fromtimestamp(group.hour, UTC).date().isoformat()
+    return group.hour if what == "hour" else str(getattr(group, what))
+
+
+def _figures(counters: Counters) -> dict[str, Any]:
+    errors = {name.removeprefix(ERROR): count for name, count in sorted(counters.items()) if name.startswith(ERROR)}
+    whole, first = histogram(counters, SECONDS), histogram(counters, FIRST_TEXT)
+    return {
+        "requests": counters.get(REQUESTS, 0),
+        "errors": errors,
+        "refused": counters.get(REFUSED, 0),
+        "tokens_in": counters.get(TOKENS_IN, 0),
+        "tokens_out": counters.get(TOKENS_OUT, 0),
+        "ms_p50": _milliseconds(percentile(whole, 0.5)),
+        "ms_p95": _milliseconds(percentile(whole, 0.95)),
+        "ttft_ms_p50": _milliseconds(percentile(first, 0.5)),
+        "ttft_ms_p95": _milliseconds(percentile(first, 0.95)),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
