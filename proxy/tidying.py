@@ -1,4 +1,4 @@
-"""Dropping conversations that nobody used for long, and the oldest when there are too many."""
+"""Dropping what nobody needs any more: old conversations, the oldest where there are too many, and old usage."""
 
 import asyncio
 import logging
@@ -18,8 +18,9 @@ async def tidy(store: Store, settings: Settings) -> None:
     while True:
         try:
             dropped = await store.prune(before=time() - settings.retention, max_bytes=settings.max_stored)
+            await store.prune_usage(before=time() - settings.usage_retention)
         except StoreUnavailable as error:
-            log.warning("conversations not pruned: %s", error)
+            log.warning("nothing pruned: %s", error)
         else:
             if dropped:
                 log.info("%d conversations dropped (FREEAICHAT_RETENTION, FREEAICHAT_MAX_STORED)", dropped)

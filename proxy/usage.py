@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic, time
+from typing import Protocol
 
 from proxy.turn import Turn
-from shared.store import Store, StoreError
+from shared.store import StoreError
 from shared.usage import (
     ERROR,
     FIRST_TEXT,
@@ -39,10 +40,17 @@ GAP = "gap:"  # between two tokens, on average; only here, not in the store
 log = logging.getLogger(__name__)
 
 
+class Ledger(Protocol):
+    """Where usage is kept: a `Store`, of which no more is needed here."""
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """As `Store.add_usage`."""
+
+
 class UsageRecorder:
     """Told once of every request to a model; run `keep_flushing` as a task beside."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Ledger) -> None:
         self._store = store
         self._groups: dict[Group, Counters] = {}
         self._tokens: dict[tuple[str, int], int] = {}

@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     max_stored: ByteSize = Field(
         default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"
     )
+    usage_retention: Duration = Field(default=90 * 86400.0, description="what was used is kept by the hour for so long")
     cookie: Cookie = Field(
         default=SecretStr(""), validation_alias="COOKIE", description=_BY_HAND.format("Cookie header")
     )
