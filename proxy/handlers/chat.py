@@ -50,7 +50,9 @@ async def _read(request: web.Request, to_fields: Callable[[bytes], Mapping[str, 
     chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
     messages, pictures = await request.app[PICTURES].fetch(chat.messages, chat.pictures)
     caller = request[CALLER]
-    return replace(chat, messages=messages, pictures=pictures, caller=caller.place(request.remote), allowed=caller.models)
+    return replace(
+        chat, messages=messages, pictures=pictures, caller=caller.place(request.remote), allowed=caller.models
+    )
 
 
 def _reply(chat: ChatRequest, id: str, answer: Answer, index: int) -> ChatReply:

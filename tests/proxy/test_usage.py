@@ -66,7 +66,7 @@ async def test_requests_whole_and_streamed_are_counted_with_their_tokens(
 async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    await proxy.chat("[[mode:err400]]")
+    refused = await proxy.chat("[[mode:err429]]")
     await proxy.chat("hi", model="no-such-model")
     async with proxy.http.post(
         f"{proxy.url}/v1/chat/completions",
@@ -76,8 +76,10 @@ async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
 
     found = await settled(proxy)
     assert plain(found["open", "", ""]) == {"requests": 1, "error:model_not_found": 1}
-    errors = {name for name in found["open", MODEL, site.origin] if name.startswith("error:")}
-    assert errors == {"error:upstream_error", "error:upstream_truncated"}
+    counters = found["open", MODEL, site.origin]
+    assert refused.code == "rate_limit_exceeded"
+    assert (counters["requests"], counters["error:rate_limit_exceeded"], counters["error:upstream_error"]) == (2, 1, 1)
+    assert "refused" not in counters  # it was the site that refused, not a limit of our own
 
 
 async def test_what_is_no_request_to_a_model_is_not_counted(proxy: RunningProxy) -> None:
