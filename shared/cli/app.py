@@ -10,6 +10,7 @@ from time import time
 import click
 
 from shared import __version__
+from shared.cli.administration import keys, usage
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -23,6 +24,10 @@ def freeaichat() -> None:
 
     Start with `freeaichat up`. All settings come from the environment or from `.env`.
     """
+
+
+freeaichat.add_command(keys)
+freeaichat.add_command(usage)
 
 
 @freeaichat.command()
@@ -148,7 +153,8 @@ def chat(message: str, model: str | None) -> None:
 def backup(file: Path, replace: bool) -> None:
     """Copy the store into FILE.
 
-    The services may be running. The copy holds credentials and conversations, but not the master key.
+    The services may be running. The copy holds credentials and conversations, but not the master key, nor
+    the file NAME.secret beside the store, without which API keys that were made no longer work elsewhere.
 
     Exit codes: 0, 1 the copy cannot be made, 2 settings or store cannot be used.
     """

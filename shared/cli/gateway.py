@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from shared.cli.keys import find_key
+from shared.cli.keys import administrators_key
 from shared.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -69,7 +69,7 @@ class Gateway:
 
 def gateway_of(settings: Settings) -> Gateway:
     """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
-    key = find_key(settings)
+    key = administrators_key(settings)
     return Gateway(reachable_host(settings.host), settings.port, key.value if key else "")
 
 

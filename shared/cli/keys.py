@@ -45,3 +45,22 @@ def ensure_key(settings: Settings) -> tuple[Key | None, bool]:
         return key, False
     value, is_new = ensure_master_key(settings.data_dir)
     return Key(value, settings.data_dir / KEY_FILE), is_new
+
+
+def administrators_key(settings: Settings) -> Key | None:
+    """As `find_key`; where none would be needed, the one that was kept when the first key was made for others.
+
+    Raises OSError.
+    """
+    if (key := find_key(settings)) is not None:
+        return key
+    value = read_master_key(settings.data_dir)
+    return Key(value, settings.data_dir / KEY_FILE) if value else None
+
+
+def ensure_administrator(settings: Settings) -> Key:
+    """The master key, made and kept where there is none: once others have keys, nobody comes in without one.
+
+    Raises OSError.
+    """
+    return find_key(settings) or Key(ensure_master_key(settings.data_dir)[0], settings.data_dir / KEY_FILE)

@@ -12,7 +12,7 @@ import click
 
 from shared.cli import narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
-from shared.cli.keys import find_key
+from shared.cli.keys import administrators_key, find_key
 from shared.lifeline import on_parent_gone
 from shared.models import Outcome, SiteState, Visit
 from shared.settings import Settings, load
@@ -48,7 +48,7 @@ class Narrator:
             narration.ready_lines(
                 self._gateway.base_url,
                 model,
-                find_key(self._settings),
+                find_key(self._settings) or (administrators_key(self._settings) if await self._store.keys() else None),
                 seconds=time() - self._begun,
             )
         )

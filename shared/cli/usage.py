@@ -1,0 +1,91 @@
+"""`freeaichat usage`: what was used, read from the store itself."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Any, Literal
+
+import click
+
+from shared import wire
+from shared.cli import text
+from shared.cli.api_keys import with_store
+from shared.cli.failures import Failure, read_settings
+from shared.store import Store
+from shared.usage import summary
+
+Row = dict[str, Any]
+_FIGURES = ("requests", "refused", "tokens_in", "tokens_out", "ms_p50", "ms_p95", "ttft_ms_p50", "ttft_ms_p95")
+
+
+def show(since: str, until: str | None, by: str, *, style: Literal["table", "json", "csv"]) -> None:
+    """Print what was used. Raises `Failure`."""
+    try:
+        span = wire.span(since, until or "", by, now=time())
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    rows = with_store(read_settings(), lambda store: rows_of(store, span))
+    if style == "json":
+        click.echo(json.dumps(wire.usage_list(rows), ensure_ascii=False))
+    elif style == "csv":
+        click.echo(_as_csv(rows, span.by), nl=False)
+    else:
+        for line in _lines(rows, span.by):
+            click.echo(line)
+
+
+async def rows_of(store: Store, span: wire.Span) -> list[Row]:
+    """The rows that *span* asks for."""
+    names = {key.id: key.name for key in await store.keys()}
+    return summary(await store.usage(since=span.since, until=span.until), span.by, names)
+
+
+def _as_csv(rows: Sequence[Row], by: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*by, *_FIGURES, "errors"])
+    for row in rows:
+        writer.writerow([*(_safe(row[name]) for name in (*by, *_FIGURES)), _errors(row)])
+    return out.getvalue()
+
+
+def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
+    if not rows:
+        yield "nothing was used in this time"
+        return
+    head = [*by, "requests", "errors", "refused", "tokens in", "tokens out", "p50", "p95", "first text"]
+    body = [
+        [
+            *(_label(name, row[name]) for name in by),
+            str(row["requests"]),
+            click.style(_errors(row) or "0", fg="red" if row["errors"] else None),
+            str(row["refused"]),
+            *(f"{row[name]:,}" for name in ("tokens_in", "tokens_out")),
+            *(_time(row[name]) for name in ("ms_p50", "ms_p95", "ttft_ms_p50")),
+        ]
+        for row in rows
+    ]
+    yield from text.table([[click.style(word, bold=True) for word in head], *body], indent="")
+    yield "tokens are estimates: the site names none"
+
+
+def _label(name: str, value: str | int) -> str:
+    if name == "hour":
+        return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%d %H:00")
+    return str(value) or "-"
+
+
+def _safe(value: object) -> object:
+    """*value* for a spreadsheet: none of them takes it for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in set("=+-@") else value
+
+
+def _errors(row: Row) -> str:
+    return " ".join(f"{kind}={count}" for kind, count in row["errors"].items())
+
+
+def _time(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds / 1000:.2f} s"

@@ -1,0 +1,106 @@
+"""`freeaichat keys` and `freeaichat usage`, beside a running proxy and alone."""
+
+import asyncio
+import csv
+import io
+import json
+from time import time
+
+from shared.store import open_store
+from shared.usage import Group, UsageBatch, hour_of
+from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
+from tests.proxy.running import RunningProxy
+
+__all__ = ["alone", "beside", "proxy", "site"]  # fixtures
+
+MODEL = "gpt-4o-mini-helper"
+
+
+async def status(proxy: RunningProxy, key: str) -> int:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with proxy.http.get(f"{proxy.url}/v1/models", headers=headers) as response:
+        return response.status
+
+
+async def becomes(proxy: RunningProxy, key: str, wanted: int) -> None:
+    async with asyncio.timeout(1):
+        while await status(proxy, key) != wanted:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_key_is_made_listed_rotated_and_revoked(beside: CommandLine, proxy: RunningProxy) -> None:
+    made = await beside("keys", "create", "--name", "app", "--rpm", "5", "--models", MODEL, "--expires", "30d")
+    own = made.output.strip()
+    assert (made.code, own[:7]) == (0, "sk-fac-")
+    assert "master.key" in made.errors
+    await becomes(proxy, own, 200)
+    await becomes(proxy, "", 401)
+    assert (await beside("models")).code == 0  # the command line has the administrator's key
+
+    listed = await beside("keys", "list")
+    assert "\x1b" not in listed.output
+    assert [word in listed.output for word in ("app", "5 rpm", MODEL, "works", own[-4:], own)] == [True] * 5 + [False]
+
+    rotated = json.loads((await beside("keys", "rotate", "app", "--json")).output)
+    await becomes(proxy, own, 401)
+    assert await status(proxy, rotated["key"]) == 200
+
+    revoked = await beside("keys", "revoke", rotated["id"])
+    await becomes(proxy, rotated["key"], 401)
+    assert revoked.code == 0
+    listed_as_json = json.loads((await beside("keys", "list", "--json")).output)["data"]
+    assert [key["revoked_at"] is not None for key in listed_as_json] == [True]
+    assert "key" not in listed_as_json[0]
+
+
+async def test_what_makes_no_sense_is_told_in_one_line(alone: CommandLine) -> None:
+    await alone("keys", "create", "--name", "app")
+    for words, told in (
+        (("create", "--name", "app"), "exists"),
+        (("create", "--name", "a\nb"), "name:"),
+        (("create", "--name", "b", "--rpm", "0"), "rpm:"),
+        (("create", "--name", "b", "--expires", "soon"), "expires:"),
+        (("revoke", "nobody"), "nobody"),
+        (("rotate", "nobody"), "nobody"),
+    ):
+        done = await alone("keys", *words)
+        assert done.code == 1
+        assert told in done.errors
+        assert done.errors.count("\n") == 1
+    alone.environment["FREEAICHAT_STORE"] = "ftp://x"
+    assert (await alone("keys", "list")).code == 2
+
+
+async def test_usage_of_the_running_proxy_as_table_json_and_csv(beside: CommandLine, proxy: RunningProxy) -> None:
+    assert (await proxy.chat("hi")).status == 200
+    await proxy.chat("[[mode:err429]]")
+    await asyncio.sleep(1)
+
+    table = await beside("usage", "--since", "2h", "--by", "key,model")
+    assert table.code == 0
+    assert [word in table.output for word in ("open", MODEL, "rate_limit_exceeded=1", "estimates")] == [True] * 4
+    row = json.loads((await beside("usage", "--json", "--by", "model")).output)["data"][0]
+    assert (row["model"], row["requests"], row["errors"]) == (MODEL, 2, {"rate_limit_exceeded": 1})
+    assert row["tokens_out"] > 0
+    rows = list(csv.DictReader(io.StringIO((await beside("usage", "--csv", "--by", "site")).output)))
+    assert rows[0]["site"] == proxy.settings.sites[0].origin
+    assert rows[0]["requests"] == "2"
+
+
+async def test_usage_is_asked_for_by_time(alone: CommandLine) -> None:
+    assert "nothing" in (await alone("usage")).output
+    now = time()
+    async with open_store(f"sqlite:///{alone.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
+        for days, name in ((1, "new"), (20, "old")):
+            group = Group(hour_of(now - days * 86400), "master", name, "")
+            await store.add_usage(UsageBatch(name, {group: {"requests": 1}}))
+
+    async def models(*words: str) -> list[str]:
+        done = await alone("usage", "--json", "--by", "model", *words)
+        return [row["model"] for row in json.loads(done.output)["data"]]
+
+    assert await models() == ["new"]
+    assert await models("--since", "30d") == ["new", "old"]
+    assert await models("--since", str(int(now - 30 * 86400)), "--until", "10d") == ["old"]
+    for words in (("--by", "colour"), ("--since", "x"), ("--since", "1d", "--until", "2d")):
+        assert (await alone("usage", *words)).code == 1
