@@ -1,7 +1,6 @@
 """One answer in the making: what is sent to a site, what comes back, and where it goes on if that fails."""
 
 import logging
-import secrets
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -9,6 +8,7 @@ from time import time
 
 from proxy.conversations import new_item_id
 from proxy.direct import Direct
+from proxy.ids import random_hex
 from proxy.memory import Memory
 from proxy.protocol.aipkit import SiteTurn
 from proxy.protocol.catalog import Model
@@ -51,7 +51,7 @@ class Answer:
 
         *max_transcript*: characters. *afterwards* is awaited once the answer is whole, before its end is told.
         """
-        self.id = f"chatcmpl-{secrets.token_hex(16)}"
+        self.id = f"chatcmpl-{random_hex(16)}"
         self.created = int(time())
         self.model = name
         self.message_id = new_item_id()

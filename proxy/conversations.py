@@ -1,12 +1,12 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from time import time
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from proxy.ids import random_hex
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.items import find_item, unknown_item
 from shared.conversations import Conversation, Message
@@ -29,7 +29,7 @@ class Conversations:
         """A new conversation that holds *messages*."""
         now = time()
         conversation = Conversation(
-            id=f"conv_{secrets.token_hex(24)}",
+            id=f"conv_{random_hex(24)}",
             created_at=now,
             updated_at=now,
             metadata=metadata,
@@ -80,7 +80,7 @@ class Conversations:
 
 def new_item_id() -> str:
     """A name for a message."""
-    return f"msg_{secrets.token_hex(24)}"
+    return f"msg_{random_hex(24)}"
 
 
 def named(messages: Iterable[Message]) -> tuple[Message, ...]:

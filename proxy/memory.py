@@ -1,6 +1,5 @@
 """What one turn continues, on whichever site it is tried, and what is kept of it."""
 
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -8,6 +7,7 @@ from time import time
 
 from proxy.branches import Branches
 from proxy.conversations import named, needed, unknown_conversation
+from proxy.ids import random_hex
 from proxy.protocol.catalog import Model
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.memory import MemoryPolicy, history_digest
@@ -33,7 +33,7 @@ class Memory:
         self._branches = branches
         self._policy = policy
         self._sent = tuple(messages)
-        self._turn_id = secrets.token_hex(8)
+        self._turn_id = random_hex(8)
         self._taken: tuple[str, Upstream] | None = None  # a copy that no other turn can continue now
 
     async def begin(self) -> None:

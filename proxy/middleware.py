@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import re
-import secrets
 from time import perf_counter, time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from proxy.access import Access
+from proxy.ids import random_hex
 from proxy.keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.protocol.errors import Refused, ServiceError
 from proxy.protocol.ratelimit import EXPOSED as RATE_EXPOSED
@@ -34,7 +34,7 @@ def request_ids() -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         sent = request.headers.get("x-request-id", "")
-        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{secrets.token_hex(16)}"
+        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{random_hex(16)}"
         begun = perf_counter()
         response = await handler(request)
         level = logging.DEBUG if request.path in OPEN_PATHS else logging.INFO
@@ -58,7 +58,7 @@ def bounded(limit: int) -> Middleware:
                 code="overloaded",
                 retry_after=OVERLOADED_SECONDS,
             )
-        async with stopping.request():
+        with stopping.request():
             return await handler(request)
 
     return middleware

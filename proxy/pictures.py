@@ -76,12 +76,13 @@ class PictureFetcher:
             else:
                 fetched[address.name] = found if address.name in kept else replace(found, image=None)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for address in missing[:MAX_FETCHES]:
-                    group.create_task(fetch_one(address))
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        if missing:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for address in missing[:MAX_FETCHES]:
+                        group.create_task(fetch_one(address))
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None
         return put_in(messages, pictures, fetched)
 
     async def _download(self, address: ImageAddress) -> Fetched:

@@ -1,8 +1,8 @@
 """Ending in good order: what is under way may finish for a while, and the rest is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from aiohttp import web
@@ -27,8 +27,8 @@ class Stopping:
         """How many requests are under way."""
         return len(self._tasks)
 
-    @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
+    @contextmanager
+    def request(self) -> Iterator[None]:
         """Count the current task as a request under way."""
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._tasks.add(task)

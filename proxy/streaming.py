@@ -7,8 +7,8 @@ mark follows it.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from time import perf_counter
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from proxy.protocol.chat_reply import KEEPALIVE_COMMENT
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.usage import Usage
 from proxy.stopping import STOPPING, stopping_error
+from proxy.timer import Timer
 
 HOLD_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -92,6 +93,10 @@ class Reply(Protocol[Piece_contra, End_contra]):
         """The whole answer as one object, from all of its texts."""
 
 
+class _EventStream(web.StreamResponse):
+    _send_headers_immediately = False  # but with the first text, in one packet
+
+
 class AnswerStream(Generic[Piece, End]):
     """One answer on its way to one client."""
 
@@ -107,110 +112,93 @@ class AnswerStream(Generic[Piece, End]):
         self._reply = reply
         self._direct = direct
         self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": reply.silence, "off": None}[keepalive]
-        self._response = web.StreamResponse(headers={**headers, **SSE_HEADERS})
+        self._response = _EventStream(headers={**headers, **SSE_HEADERS})
+        self._is_open = False  # the headers are sent, or on their way: a failure can only be an event
+        self._has_written = False  # since the last look for silence
         self.first_text_at: float | None = None  # by `perf_counter`
         self.failure: ServiceError | None = None  # that ended it after its headers were sent
         self.used: Usage | None = None  # once it is whole
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the answer as it comes. Raises `ServiceError` as long as no header was sent."""
+        timer = Timer(HOLD_SECONDS, lambda: self._break_silence(request))
         async with aclosing(self._source.texts()) as texts:
-            first = asyncio.create_task(_first(texts))
             try:
-                if (await asyncio.wait({first}, timeout=HOLD_SECONDS))[0]:
-                    first.result()  # a failure leaves here, with its own status
-                self._response.headers.update(self._source.headers)
                 with suppress(ClientConnectionResetError):  # the client left; there is nobody to tell
-                    if request.version >= HttpVersion11:
-                        self._response.enable_chunked_encoding()  # what `Direct` writes is framed so
-                    else:
-                        self._direct = None
-                    await self._response.prepare(request)
-                    await self._write_body(request, first, texts)
-                    await self._response.write_eof()
+                    await self._response.write_eof(await self._write_body(request, texts, timer))
             finally:
-                await _cancel(first)
+                await timer.stop()
         return self._response
 
-    async def _write_body(
-        self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
-    ) -> None:
+    async def _write_body(self, request: web.Request, texts: AsyncGenerator[Piece, None], timer: Timer) -> bytes:
+        """Everything but the last events, which are returned."""
         try:
-            await self._write_texts(request, first, texts)
+            await self._write_texts(request, texts, timer)
             self.used = self._source.usage
-            await self._response.write(self._reply.closing(self._source.ending, self.used))
-        except ServiceError as error:
-            log.warning("answer %s broke off: %s", self._source.id, error.message)
-            await self._fail(error)
+            return self._reply.closing(self._source.ending, self.used)
         except ClientConnectionResetError:
             raise
-        except asyncio.CancelledError:
-            if not request.app[STOPPING].is_over:
-                raise  # the client left
-            await self._fail(stopping_error())
-        except Exception:
-            log.exception("answer %s broke off", self._source.id)
-            failure = ServiceError(
+        except (Exception, asyncio.CancelledError) as error:
+            if not self._is_open:
+                raise  # with its own status
+            await timer.settle()
+            return self._fail(error, is_over=request.app[STOPPING].is_over)
+
+    def _fail(self, error: BaseException, *, is_over: bool) -> bytes:
+        """What tells the client that no more is to come."""
+        if isinstance(error, asyncio.CancelledError):
+            if not is_over:
+                raise error  # the client left
+            self.failure = stopping_error()
+        elif isinstance(error, ServiceError):
+            log.warning("answer %s broke off: %s", self._source.id, error.message)
+            self.failure = error
+        else:
+            log.error("answer %s broke off", self._source.id, exc_info=error)
+            self.failure = ServiceError(
                 500, "The proxy failed; its log says more.", type="server_error", code="internal_error"
             )
-            await self._fail(failure)
+        return self._reply.failure(self.failure)
 
-    async def _fail(self, failure: ServiceError) -> None:
-        """Tell the client that no more is to come."""
-        self.failure = failure
-        await self._response.write(self._reply.failure(failure))
-
-    async def _write_texts(
-        self, request: web.Request, first: asyncio.Task[Piece | None], texts: AsyncGenerator[Piece, None]
-    ) -> None:
+    async def _write_texts(self, request: web.Request, texts: AsyncGenerator[Piece, None], timer: Timer) -> None:
         write, as_chunk = self._response.write, self._reply.text
-        opening = self._reply.opening()
-        if not first.done():
-            await write(opening)
-            opening = b""
-        async with self._filled_silences() as written:
-            piece = await first
-            self.first_text_at = perf_counter()
-            if begun := opening + (b"" if piece is None else as_chunk(piece)):
-                await write(begun)
-            if self._direct is not None and piece is not None and request.transport is not None:
-                self._direct.open(request.transport)
-            async for text in texts:
-                written.set()
-                if type(text) is not Sent:
-                    await write(as_chunk(text))
+        piece = await anext(texts, None)  # None where a whole answer has no text (a refusal, for one)
+        self.first_text_at = perf_counter()
+        if self._is_open:
+            await timer.settle()
+            begun = b""
+        else:
+            await self._open(request)
+            timer.restart(SILENCE_SECONDS)
+            begun = self._reply.opening()
+        begun += b"" if piece is None else as_chunk(piece)
+        if begun:
+            await write(begun)
+        if self._direct is not None and piece is not None and request.transport is not None:
+            self._direct.open(request.transport)
+        async for text in texts:
+            self._has_written = True
+            if type(text) is not Sent:
+                await write(as_chunk(text))
 
-    @asynccontextmanager
-    async def _filled_silences(self) -> AsyncIterator[asyncio.Event]:
-        """Write a keep-alive whenever the yielded event was not set for a while."""
-        written = asyncio.Event()
+    async def _open(self, request: web.Request) -> None:
+        self._is_open = True
+        self._response.headers.update(self._source.headers)
+        if request.version >= HttpVersion11:
+            self._response.enable_chunked_encoding()  # what `Direct` writes is framed so
+        else:
+            self._direct = None
+        await self._response.prepare(request)
 
-        async def fill(filler: Callable[[], bytes]) -> None:
-            while True:
-                await asyncio.sleep(SILENCE_SECONDS)
-                if not written.is_set() and not (self._direct and self._direct.has_written):
-                    await self._response.write(filler())
-                written.clear()
-                if self._direct is not None:
-                    self._direct.has_written = False
-
-        task = asyncio.create_task(fill(self._filler)) if self._filler else None
-        try:
-            yield written
-        finally:
-            if task is not None:
-                await _cancel(task)
-
-
-async def _first(texts: AsyncGenerator[Piece, None]) -> Piece | None:
-    """The first text; None where a whole answer has none (a refusal, for one)."""
-    return await anext(texts, None)
-
-
-async def _cancel(task: asyncio.Task[Piece | None] | asyncio.Task[None]) -> None:
-    """End *task* and wait until it is gone. What it failed with was told already, or has nobody to hear it."""
-    if not task.done():
-        task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
+    async def _break_silence(self, request: web.Request) -> float:
+        """Nothing may have been written for a while: the client is to know that its request is still alive."""
+        with suppress(ClientConnectionResetError):  # whoever writes next notices
+            if not self._is_open:
+                await self._open(request)
+                await self._response.write(self._reply.opening())
+            elif self._filler and not self._has_written and not (self._direct and self._direct.has_written):
+                await self._response.write(self._filler())
+        self._has_written = False
+        if self._direct is not None:
+            self._direct.has_written = False
+        return SILENCE_SECONDS

@@ -6,13 +6,13 @@ was not made. Never retried: anything after the site may have put the message in
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from time import monotonic
 
 from proxy.credentials import CredentialKeeper, NoCredentials
 from proxy.direct import Direct, Sent
+from proxy.ids import random_hex
 from proxy.protocol.aipkit import SiteTurn, message_fields, multipart, read_cache_key, read_stream_head, stream_url
 from proxy.protocol.catalog import Model
 from proxy.protocol.encoding import Repair
@@ -138,7 +138,7 @@ class Upstream:
         self.succeeded(credentials, repair.verdict)
 
     async def _store_message(self, credentials: Credentials, turn: SiteTurn) -> str:
-        boundary = secrets.token_hex(24)
+        boundary = random_hex(24)
         headers = visitor_headers(credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
 
