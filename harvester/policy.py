@@ -43,8 +43,15 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
     *chance* is a number from -1 to 1 that stays the same between two visits; *is_start*: nothing was visited yet
     since the service started.
     """
-    if known.ask is not None:
-        return Due(_after_pause(known.visits, _failure_pause(known.visits) or _asked_pause(known), now), "asked")
+    scheduled = _scheduled(known, now=now, interval=interval, chance=chance, is_start=is_start)
+    if known.ask is None:
+        return scheduled
+    pause = _failure_pause(known.visits) or _asked_pause(known)
+    asked = Due(_after_pause(known.visits, pause, now), "asked")
+    return scheduled if scheduled is not None and scheduled.at < asked.at else asked
+
+
+def _scheduled(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
     if known.state is not None and is_typed(known.state.current):
         return None
     earliest = _after_pause(known.visits, _failure_pause(known.visits), now)

@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -17,19 +16,17 @@ from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, description, health, models, responses
 from proxy.key_limits import KeyLimits
 from proxy.keyring import Keyring
-from proxy.keys import CHAT, CONVERSATIONS, DESCRIPTION, KEEPER, LIMITS, PICTURES, RESPONSES, SETTINGS, UPSTREAM, USAGE
+from proxy.keys import ACCESS, CHAT, CONVERSATIONS, KEEPER, LIMITS, PICTURES, RESPONSES, SETTINGS, UPSTREAM, USAGE
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
 from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
-from proxy.protocol.openapi import document
 from proxy.responses import Responses
 from proxy.routes import add_api
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
 from proxy.usage import UsageRecorder
-from shared import __version__
 from shared.addresses import Address, is_public
 from shared.download import Downloader
 from shared.http import SiteClient
@@ -125,7 +122,7 @@ def _build(settings: Settings, rules: Access) -> web.Application:
     app[STOPPING] = Stopping()
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
-    app[DESCRIPTION] = orjson.dumps(document(__version__, needs_key=rules.needs_key))
+    app[ACCESS] = rules
     app.router.add_get("/", health.root)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)

@@ -27,6 +27,7 @@ MAX_TAIL_BYTES = 64 * 1024  # of an unfinished event; a larger one is the plain 
 
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
 _BETWEEN = _AFTER + _BEFORE
+_START, _END = len(_BEFORE), -len(_AFTER)  # of the string in one event
 # The inside of a JSON string. `_ANY`: all of it. `_CLEAR`: without the letters U+00C0 to U+00FF, raw (lead byte C3) or
 # escaped, with which all double-encoded text begins.
 _SIMPLE = rb'\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
@@ -72,7 +73,7 @@ class Direct:
         """The text that was sent since the last call."""
         if not self._taken:
             return ""
-        strings = b"".join(self._taken)[len(_BEFORE) : -len(_AFTER)].replace(_BETWEEN, b",")
+        strings = b"".join(self._taken)[_START:_END].replace(_BETWEEN, b",")
         self._taken.clear()
         self._taken_bytes = 0
         return "".join(orjson.loads(b"[" + strings + b"]"))
@@ -83,19 +84,27 @@ class Direct:
             data = self._tail + data
             self._tail = b""
         transport = self._transport
-        is_full = self._taken_bytes > MAX_TAKEN_BYTES
-        if transport is None or is_full or transport.get_write_buffer_size() or transport.is_closing():
+        if transport is None or self._taken_bytes > MAX_TAKEN_BYTES:
             return data
-        if held := self._decoder.take_back():
-            data = held + data
+        if transport.get_write_buffer_size() or transport.is_closing():
+            return data
+        if self._decoder.has_pending:
+            data = self._decoder.take_back() + data
+        size = len(data)
         end = data.rfind(b"\n\n") + 2
-        events = data[:end] if 1 < end < len(data) else data
-        if end < 2 or not self._is_plain(events):
-            return self._keep(data) if end < 2 else data
-        self._tail = data[end:]
+        if end < 2:
+            return self._keep(data)
+        events = data if end == size else data[:end]
+        if not self._is_plain(events):
+            return data
+        if end != size:
+            self._tail = data[end:]
         self._taken.append(events)
-        self._taken_bytes += len(events)
-        chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
+        self._taken_bytes += end
+        if events.find(b"\n\n") == end - 2:  # one event, as nearly always where the model sets the pace
+            chunk = b"".join((self._before, events[_START:_END], self._after))
+        else:
+            chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
         transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         self.has_written = True
         return b""
@@ -108,21 +117,23 @@ class Direct:
         return data
 
     def _is_plain(self, events: bytes) -> bool:
-        if self._repair.is_passing:
-            return _ANY.fullmatch(events) is not None and _is_utf8(events)
-        if not self._repair.is_empty or _CLEAR.fullmatch(events) is None or not _is_utf8(events):
+        repair = self._repair
+        if repair.is_passing:
+            return _ANY.fullmatch(events) is not None and (events.isascii() or _is_utf8(events))
+        if not repair.is_empty or _CLEAR.fullmatch(events) is None:
             return False
-        if not events.isascii() or b"\\u" in events:
-            # Other letters prove the reply clean; the repair gives such text back unchanged, and remembers.
-            strings = events[len(_BEFORE) : -len(_AFTER)].replace(_BETWEEN, b",")
-            text = "".join(orjson.loads(b"[" + strings + b"]"))
-            return self._repair.feed(text) == text
-        return True
+        if not events.isascii():
+            if not _is_utf8(events):
+                return False
+        elif b"\\u" not in events:
+            return True
+        # Other letters prove the reply clean; the repair gives such text back unchanged, and remembers.
+        strings = events[_START:_END].replace(_BETWEEN, b",")
+        text = "".join(orjson.loads(b"[" + strings + b"]"))
+        return repair.feed(text) == text
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
         data.decode()
     except UnicodeDecodeError:

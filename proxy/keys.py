@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from proxy.access import Caller
+from proxy.access import Access, Caller
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
@@ -21,7 +21,7 @@ KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
 PICTURES = web.AppKey("PICTURES", PictureFetcher)
-DESCRIPTION = web.AppKey("DESCRIPTION", bytes)  # the OpenAPI document
+ACCESS = web.AppKey("ACCESS", Access)
 UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 LIMITS = web.AppKey("LIMITS", KeyLimits)

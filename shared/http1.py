@@ -131,17 +131,20 @@ class Chunked:
         self._in_chunk = False  # its line end is still to come too
         self._in_trailers = False
         self._trailers = 0  # bytes
+        self._is_between = True  # nothing of a chunk has come
         self.finished = False
 
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in *data*. Raises `BadResponse`."""
-        if not (self._held or self._in_chunk or self._in_trailers or self.finished):
+        if self._is_between:
             # The usual shape: one whole chunk, which holds one event (PROTOCOL 5).
             end = data.find(b"\r\n", 0, 18)
             size = _CHUNK_SIZE.fullmatch(data, 0, end) if end > 0 else None
             if size and len(data) == (length := int(size[1], 16)) + end + 4 and length and data.endswith(b"\r\n"):
                 return data[end + 2 : -2]
-        return self._feed(data)
+        payload = self._feed(data)
+        self._is_between = not (self._held or self._in_chunk or self._in_trailers or self.finished)
+        return payload
 
     def end(self) -> None:
         """The connection has ended."""

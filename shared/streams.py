@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, free: Callable[["Connection"], None]) -> None:
         """*free* is called when the connection may be used for another request."""
         self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._free = free
         self._transport: asyncio.Transport
         self._head_bytes = bytearray()
@@ -152,18 +153,19 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
 
     def data_received(self, data: bytes) -> None:
-        if self._framing is None:
+        framing = self._framing
+        if framing is None:
             self._read_head(data)
             return
-        self._heard_at = self._loop.time()
+        self._heard_at = self._now()
         try:
-            payload = self._framing.feed(data)
+            payload = framing.feed(data)
         except BadResponse as error:
             self._fail(SiteUnreachable(str(error)))
             return
         if payload:
             self._body.deliver(payload)
-        if self._framing.finished:
+        if framing.finished:
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:

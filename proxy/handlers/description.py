@@ -1,10 +1,21 @@
 """`/openapi.json`: what this proxy serves, for programs."""
 
+from functools import cache
+
+import orjson
 from aiohttp import web
 
-from proxy.keys import DESCRIPTION
+from proxy.keys import ACCESS
+from shared import __version__
 
 
 async def openapi(request: web.Request) -> web.Response:
     """The OpenAPI document."""
-    return web.Response(body=request.app[DESCRIPTION], content_type="application/json")
+    return web.Response(body=_document(request.app[ACCESS].needs_key), content_type="application/json")
+
+
+@cache
+def _document(needs_key: bool) -> bytes:
+    from proxy.protocol.openapi import document  # a megabyte that most proxies are never asked for
+
+    return orjson.dumps(document(__version__, needs_key=needs_key))

@@ -57,7 +57,7 @@ class Repair:
     def __init__(self, site_double_encodes: bool | None = None) -> None:
         self._threshold = _THRESHOLDS[site_double_encodes]
         self.verdict: bool | None = None  # None: this reply has not shown it, for all that has been read
-        self._passing = False  # decided: nothing is changed any more
+        self.is_passing = False  # it is decided that nothing is changed any more
         self._held = ""
         self._sent = 0  # characters given out before anything was held
         self._weighed = 0  # characters of the held text that are ASCII or whole sequences
@@ -65,14 +65,9 @@ class Repair:
         self._suspicious = 0  # characters in sequences
 
     @property
-    def is_passing(self) -> bool:
-        """Whether it is decided that nothing is changed."""
-        return self._passing
-
-    @property
     def is_empty(self) -> bool:
         """Whether nothing is held, and nothing is decided."""
-        return not self._held and self.verdict is None and not self._passing
+        return not self._held and self.verdict is None and not self.is_passing
 
     def passed_over(self, count: int) -> None:
         """So many characters of ASCII text went out without being fed."""
@@ -80,7 +75,7 @@ class Repair:
 
     def feed(self, text: str) -> str:
         """What may be given out after *text*; possibly nothing yet."""
-        if self._passing:
+        if self.is_passing:
             return text
         if not self._held and text.isascii():
             self._sent += len(text)
@@ -92,7 +87,7 @@ class Repair:
 
     def end(self) -> str:
         """What was still held when the reply ended."""
-        if self._passing:
+        if self.is_passing:
             return ""
         rest = self._repaired() if self.verdict else self._weigh(ended=True)
         return rest + self._release()
@@ -139,7 +134,7 @@ class Repair:
         self.verdict = verdict
         if verdict:
             return self._repaired()
-        self._passing = True
+        self.is_passing = True
         return self._release()
 
     def _repaired(self) -> str:

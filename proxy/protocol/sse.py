@@ -46,6 +46,11 @@ class EventDecoder:
         """Whether part of an event (comments are none) is still waiting for its end."""
         return any(line and not line.startswith(b":") for line in self._pending.split(b"\n"))
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything is held."""
+        return bool(self._pending)
+
     def take_back(self) -> bytes:
         """What was held of an unfinished event, and is not held any more."""
         if not self._pending:

@@ -122,6 +122,14 @@ def test_a_turn_that_succeeded_since_makes_the_gap_short_again() -> None:
     assert due(state(2), asked, ASK) == Due(NOW + ASKED_PAUSES[0], "asked")
 
 
+def test_an_ask_never_postpones_a_visit_that_the_schedule_wants() -> None:
+    in_vain = visits(*[CAPTURED] * len(ASKED_PAUSES), ended=NOW - 60, trigger="asked")
+    nearly_old = state(INTERVAL - 600, good=False)
+
+    assert due(nearly_old, in_vain, ASK) == Due(NOW + 600, "schedule")
+    assert due(state(INTERVAL - 600), in_vain[:1], ASK) == Due(NOW, "asked")
+
+
 def test_an_ask_after_failures_waits_like_everything_else() -> None:
     assert due(state(HOUR), visits(CHALLENGE, CHALLENGE), ASK) == Due(NOW + CHALLENGE_PAUSES[1], "asked")
 
