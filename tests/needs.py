@@ -54,6 +54,7 @@ NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
     program("redis-server", "redis-server"),
+    program("nginx", "nginx-light"),
     Need("the Python clients", installed.has_python_clients, installed.install_python_clients),
     Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
     program("openssl", "openssl"),

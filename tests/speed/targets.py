@@ -1,0 +1,150 @@
+"""The servers that are compared, each a process on the first core; load and stub share the second."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.proxy.serving import environment, log_of
+from tests.speed.load import Outcome, Work
+
+HARNESS_CORE = 1
+SERVER_CORE = 0
+START_SECONDS = 30.0
+NGINX = """worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; worker_rlimit_nofile 16384;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+  upstream stub {{ server 127.0.0.1:{stub}; keepalive 256; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://stub; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+      proxy_read_timeout 300s;
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One server under test."""
+
+    name: str
+    port: int
+    process: psutil.Process
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time that it has used, with its children, to the nanosecond where Linux counts them."""
+        return sum(_cpu(process) for process in (self.process, *self.process.children(recursive=True)))
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes, with its children."""
+        return sum(process.memory_info().rss for process in (self.process, *self.process.children(recursive=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One piece of work done by one target. *cpu*: seconds; *memory*: the most that was resident, bytes."""
+
+    outcome: Outcome
+    cpu: float
+    memory: int
+
+
+def _cpu(process: psutil.Process) -> float:
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+async def measure(target: Target, work: Work) -> Run:
+    """Let *target* do *work*, and see what it cost."""
+    before, most = target.cpu, target.memory
+    command = (sys.executable, "-m", "tests.speed.load", json.dumps(asdict(work)))
+    load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    _pin(load.pid, HARNESS_CORE)
+    reading = asyncio.create_task(load.communicate())
+    while not reading.done():
+        most = max(most, target.memory)
+        await asyncio.wait({reading}, timeout=0.1)
+    assert load.returncode == 0
+    return Run(Outcome(**json.loads(reading.result()[0])), target.cpu - before, most)
+
+
+@asynccontextmanager
+async def targets(directory: Path, ports: Sequence[int]) -> AsyncIterator[tuple[Target, Target, Target]]:
+    """The proxy, nginx before the same stub, and the stub itself. *ports*: three that are free."""
+    ours, nginx, stub = ports
+    async with AsyncExitStack() as stack:
+        command = (sys.executable, "-m", "tests.speed.stub", str(stub))
+        upstream = await stack.enter_async_context(
+            _process(command, stub, dict(os.environ), directory / "stub.log", HARNESS_CORE)
+        )
+        variables = environment(
+            directory / "data",
+            FREEAICHAT_SITES=f"http://127.0.0.1:{stub}/",
+            FREEAICHAT_PORT=str(ours),
+            FREEAICHAT_API_KEY="sk-speed",
+            FREEAICHAT_MAX_UPSTREAM="4000",
+            COOKIE="a=b",
+            AJAX_NONCE="abc123",
+            SESSION_ID="session",
+            POST_ID="7",
+        )
+        log = log_of(directory)
+        proxy = await stack.enter_async_context(
+            _process((sys.executable, "-m", "proxy"), ours, variables, log, SERVER_CORE)
+        )
+        configuration = directory / "nginx.conf"
+        configuration.write_text(NGINX.format(dir=directory, port=nginx, stub=stub))
+        relay = await stack.enter_async_context(
+            _process(("nginx", "-c", str(configuration)), nginx, dict(os.environ), directory / "relay.log", SERVER_CORE)
+        )
+        yield Target("proxy", ours, proxy), Target("nginx", nginx, relay), Target("stub", stub, upstream)
+
+
+@asynccontextmanager
+async def _process(
+    command: Sequence[str], port: int, variables: dict[str, str], log: Path, core: int
+) -> AsyncIterator[psutil.Process]:
+    """A server that listens on *port*; killed at the end."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(*command, env=variables, stderr=output)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while not await _listens(port):
+                assert process.returncode is None, f"it ended; see {log}"
+                await asyncio.sleep(0.05)
+        running = psutil.Process(process.pid)
+        for each in (running, *running.children(recursive=True)):
+            _pin(each.pid, core)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _pin(pid: int, core: int) -> None:
+    if core in os.sched_getaffinity(0):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})

@@ -1,0 +1,123 @@
+"""What the whole product costs, as multiples of nginx doing nothing but relaying, in the same minutes.
+
+In short form everything is checked and printed but the figures are no verdict: the machine is noisy. In long form
+(TEST_SPEED rounds of full size) they are the ones that the README shows.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.conftest import a_free_port
+from tests.figures import figure
+from tests.speed.load import Work
+from tests.speed.targets import Run, Target, measure, targets
+
+ROUNDS = int(os.environ.get("TEST_SPEED", "0"))
+MILLION = 1e6
+ADDED_LIMIT = 50.0  # ms
+RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
+
+All = tuple[Target, Target, Target]
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[All]:
+    async with targets(tmp_path, [a_free_port() for _ in range(3)]) as running:
+        yield running
+
+
+async def rounds(servers: Sequence[Target], work: Work, short: Work) -> list[list[Run]]:
+    """The runs of each of *servers*, which take turns; every answer must be whole."""
+    wanted = work if ROUNDS else short
+    runs: list[list[Run]] = [[] for _ in servers]
+    for _ in range(max(ROUNDS, 1)):
+        for target, done in zip(servers, runs, strict=True):
+            run = await measure(target, replace(wanted, port=target.port))
+            assert run.outcome.faults == []
+            assert run.outcome.whole == wanted.requests
+            done.append(run)
+    return runs
+
+
+def middle(runs: list[Run], value: Callable[[Run], float]) -> float:
+    return median(value(run) for run in runs)
+
+
+def tell(name: str, ours: float, nginx: float, unit: str) -> None:
+    figure(name, f"{ours:.3g} {unit}, nginx {nginx:.3g}, {ours / nginx:.2f} x")
+    assert ours / nginx < RATIO_LIMIT
+
+
+async def test_many_tokens_at_once_cost_little_more_than_relaying_them(servers: All) -> None:
+    work = Work(port=0, at_once=64, requests=640, tokens=500)
+    ours, nginx = await rounds(servers[:2], work, replace(work, requests=64))
+    per_token = MILLION / (work.tokens * (work.requests if ROUNDS else 64))
+
+    tell(
+        "burst, 64 x 500 tokens",
+        middle(ours, lambda run: run.cpu * per_token),
+        middle(nginx, lambda run: run.cpu * per_token),
+        "CPU s per 1M tokens",
+    )
+
+
+@pytest.mark.parametrize(("streams", "pause"), [(400, 20_000), (1000, 20_000), (2000, 50_000)])
+async def test_many_slow_streams_arrive_whole_and_in_time(servers: All, streams: int, pause: int) -> None:
+    work = Work(port=0, at_once=streams, requests=streams, tokens=100, pause=pause, spread=2.0)
+    short = replace(work, at_once=streams // 10, requests=streams // 10, tokens=20, spread=0.2)
+    idle = servers[0].memory
+    ours, nginx = await rounds(servers[:2], work, short)
+    used = work if ROUNDS else short
+    per_token = MILLION / (used.tokens * used.requests)
+    name = f"{used.at_once} streams, {pause // 1000} ms apart"
+
+    tell(
+        name,
+        middle(ours, lambda run: run.cpu * per_token),
+        middle(nginx, lambda run: run.cpu * per_token),
+        "CPU s per 1M tokens",
+    )
+    first, gap = middle(ours, lambda run: run.outcome.first_text_p50), middle(ours, lambda run: run.outcome.gap_p99)
+    memory = max(run.memory for run in ours) - idle
+    figure(f"{name}: first token p50, gap p99", f"{first:.3g} ms, {gap:.3g} ms")
+    if ROUNDS:
+        figure(f"{name}: memory", f"{memory / used.at_once / 1000:.0f} kB a stream")
+
+
+async def test_a_stream_alone_is_held_up_for_a_moment_only(servers: All) -> None:
+    alone = Work(port=0, at_once=1, requests=600, tokens=50)
+    added(
+        "one stream at a time: first token p50",
+        await rounds(servers, alone, replace(alone, requests=60)),
+        lambda run: run.outcome.first_text_p50,
+    )
+    paced = Work(port=0, at_once=1, requests=20, tokens=50, pause=2000)
+    added(
+        "one stream at a time, 2 ms apart: a token's delay p50",
+        await rounds(servers, paced, replace(paced, requests=5)),
+        lambda run: run.outcome.delay_p50,
+    )
+
+
+def added(name: str, runs: list[list[Run]], value: Callable[[Run], float]) -> None:
+    """Tell how much later things come than straight from the stub."""
+    ours, nginx, stub = (middle(each, value) for each in runs)
+    figure(name, f"+{ours - stub:.3f} ms, nginx +{nginx - stub:.3f}, {(ours - stub) / (nginx - stub):.2f} x")
+    assert ours - stub < ADDED_LIMIT
+
+
+async def test_whole_answers_and_an_idle_proxy_cost_little(servers: All) -> None:
+    proxy = servers[0]
+    figure("idle proxy", f"{proxy.memory / 1e6:.1f} MB resident")
+    work = Work(port=proxy.port, at_once=10, requests=2000 if ROUNDS else 100, tokens=100, stream=False)
+    runs = [await measure(proxy, work) for _ in range(max(ROUNDS, 1))]
+    assert all(run.outcome.whole == work.requests for run in runs)
+
+    figure(
+        "not streamed, 100 tokens", f"{middle(runs, lambda run: run.cpu / work.requests * 1000):.2f} ms CPU a request"
+    )
