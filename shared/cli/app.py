@@ -160,7 +160,8 @@ def chat(
 @freeaichat.command()
 @A_FILE
 @click.option("--replace", is_flag=True, help="Replace FILE if it is there.")
-def backup(file: Path, replace: bool) -> None:
+@AS_JSON
+def backup(file: Path, replace: bool, as_json: bool) -> None:
     """Copy the store into FILE.
 
     The services may be running. The copy holds credentials and conversations, but not the master key, nor
@@ -170,13 +171,14 @@ def backup(file: Path, replace: bool) -> None:
     """
     from shared.cli.backup import make_backup
 
-    make_backup(file, replace=replace)
+    make_backup(file, replace=replace, as_json=as_json)
 
 
 @freeaichat.command()
 @A_FILE
 @click.option("--replace", is_flag=True, help="Replace what the store holds now.")
-def restore(file: Path, replace: bool) -> None:
+@AS_JSON
+def restore(file: Path, replace: bool, as_json: bool) -> None:
     """Bring the store back to what FILE holds.
 
     The services may be running and go on with it. FILE may come from an older version.
@@ -185,7 +187,7 @@ def restore(file: Path, replace: bool) -> None:
     """
     from shared.cli.backup import put_back
 
-    put_back(file, replace=replace)
+    put_back(file, replace=replace, as_json=as_json)
 
 
 @freeaichat.group()
