@@ -107,3 +107,31 @@ async def test_in_a_terminal_a_conversation_is_kept_until_exit(environment: dict
 
     assert process.returncode == 0
     assert output.decode().count("Ada") >= 2
+
+
+async def test_the_sources_of_a_search_follow_the_answer(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "--search", "-m", "web-search-bot", "search it")
+
+    assert code == 0, errors
+    assert "websearch=1" in told
+    answer, _, sources = told.partition("\nSources:\n")
+    assert "websearch" in answer
+    assert "- Example A: https://example.invalid/a" in sources
+    assert "- 例子 B: " in sources
+
+
+async def test_an_answer_that_breaks_off_is_told_and_exits_1(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "[[mode:cut]] hi")
+
+    assert code == 1
+    assert told.endswith("\n")
+    assert errors.startswith("freeaichat: ")
+
+
+async def test_a_refused_key_is_told_with_the_mend(tmp_path: Path) -> None:
+    async with SimulatedSite() as site, running_proxy(site, tmp_path / "data", key="a key") as proxy:
+        port = urlsplit(proxy.url).port or 0
+        code, told, errors = await chat(clean_environment(tmp_path / "data", site.url, port), "-m", "m", "hi")
+
+    assert (code, told) == (1, "")
+    assert "set FREEAICHAT_API_KEY" in errors
