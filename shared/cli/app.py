@@ -125,32 +125,43 @@ def models(as_json: bool) -> None:
 
     Exit codes: 0, 1 no proxy runs or it refuses, 2 settings cannot be used.
     """
-    from shared.cli.chat import show_models
     from shared.cli.failures import read_gateway, read_settings
+    from shared.cli.models import show_models
 
     show_models(read_gateway(read_settings()), as_json=as_json)
 
 
 @freeaichat.command()
-@click.argument("message")
+@click.argument("message", required=False)
 @click.option("-m", "--model", help="The model to ask; without it the first of `freeaichat models`.")
-def chat(message: str, model: str | None) -> None:
+@click.option("--search", is_flag=True, help="Let the site search the web; the sources follow the answer.")
+@click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation.")
+@click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@AS_JSON
+def chat(
+    *, message: str | None, model: str | None, search: bool, go_on: bool, conversation: str | None, as_json: bool
+) -> None:
     """Say MESSAGE to a model.
 
-    The running proxy answers, and the answer is printed as it comes.
+    The running proxy answers, and the answer is printed as it comes. Without MESSAGE, or with `-`, it is read
+    from a pipe; in a terminal a conversation begins, which /exit or Ctrl-D ends.
 
-    Exit codes: 0, 1 no proxy runs or it answers with an error, 2 settings cannot be used.
+    \b
+    Exit codes: 0, 1 no proxy runs, it answers with an error or the answer is not whole,
+    2 settings or options cannot be used.
     """
-    from shared.cli.chat import say
-    from shared.cli.failures import read_gateway, read_settings
+    from shared.cli.chat import chat
 
-    say(read_gateway(read_settings()), message, model)
+    if go_on and conversation:
+        raise click.UsageError("--continue and --conversation exclude each other")
+    chat(message, model=model, search=search, go_on=go_on, conversation=conversation, as_json=as_json)
 
 
 @freeaichat.command()
 @A_FILE
 @click.option("--replace", is_flag=True, help="Replace FILE if it is there.")
-def backup(file: Path, replace: bool) -> None:
+@AS_JSON
+def backup(file: Path, replace: bool, as_json: bool) -> None:
     """Copy the store into FILE.
 
     The services may be running. The copy holds credentials and conversations, but not the master key, nor
@@ -160,13 +171,14 @@ def backup(file: Path, replace: bool) -> None:
     """
     from shared.cli.backup import make_backup
 
-    make_backup(file, replace=replace)
+    make_backup(file, replace=replace, as_json=as_json)
 
 
 @freeaichat.command()
 @A_FILE
 @click.option("--replace", is_flag=True, help="Replace what the store holds now.")
-def restore(file: Path, replace: bool) -> None:
+@AS_JSON
+def restore(file: Path, replace: bool, as_json: bool) -> None:
     """Bring the store back to what FILE holds.
 
     The services may be running and go on with it. FILE may come from an older version.
@@ -175,7 +187,7 @@ def restore(file: Path, replace: bool) -> None:
     """
     from shared.cli.backup import put_back
 
-    put_back(file, replace=replace)
+    put_back(file, replace=replace, as_json=as_json)
 
 
 @freeaichat.group()

@@ -1,5 +1,6 @@
 """`freeaichat backup` and `freeaichat restore`: a copy of the store in one file, while everything may be running."""
 
+import json
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ SQLITE = "sqlite:///"
 REPLACE = "to replace it, add --replace"
 
 
-def make_backup(target: Path, *, replace: bool) -> None:
+def make_backup(target: Path, *, replace: bool, as_json: bool) -> None:
     """Copy the store of the settings into *target*. Raises `BadSettings` and `Failure`."""
     store = sqlite_path(read_settings().store_url)
     try:
@@ -23,10 +24,11 @@ def make_backup(target: Path, *, replace: bool) -> None:
         raise Failure(str(error)) from error
     except StoreError as error:
         raise BadSettings(str(error)) from error
-    click.echo(f"{target}: {size / 1024:.0f} KiB, readable by you alone; it holds the guest's credentials")
+    told = f"{target}: {size / 1024:.0f} KiB, readable by you alone; it holds the guest's credentials"
+    click.echo(json.dumps({"file": str(target), "bytes": size}) if as_json else told)
 
 
-def put_back(copy: Path, *, replace: bool) -> None:
+def put_back(copy: Path, *, replace: bool, as_json: bool) -> None:
     """Bring the store of the settings to what *copy* holds. Raises `BadSettings` and `Failure`."""
     store = sqlite_path(read_settings().store_url)
     try:
@@ -35,7 +37,8 @@ def put_back(copy: Path, *, replace: bool) -> None:
         raise Failure(f"{error}; {REPLACE} (a backup of it first is a good idea)") from error
     except StoreError as error:
         raise Failure(str(error)) from error
-    click.echo(f"{store}: as it was in {copy}; running services go on with it")
+    told = f"{store}: as it was in {copy}; running services go on with it"
+    click.echo(json.dumps({"file": str(copy), "store": str(store)}) if as_json else told)
 
 
 def sqlite_path(url: str) -> Path:

@@ -1,66 +1,188 @@
-"""`freeaichat models` and `freeaichat chat`: the running proxy, used from the terminal."""
+"""`freeaichat chat`: a conversation with a model of the running proxy."""
 
 import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import click
 
-from shared.cli import text
-from shared.cli.failures import Failure
-from shared.cli.gateway import Gateway, GatewayError, NoGateway, preferred_model, refusal
+from shared.cli.failures import Failure, read_gateway, read_settings
+from shared.cli.gateway import Gateway, GatewayError, NoGateway
+from shared.cli.models import default_model, not_running
+from shared.secrets import private_dir
+from shared.settings import Settings
+
+LAST_FILE = "chat.last"  # in the data directory: the id of the last conversation
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+_WHOLE = {"stop", "length"}
 
 
-def show_models(gateway: Gateway, *, as_json: bool) -> None:
-    """Print the models. Raises `Failure`."""
-    status, answer = _ask(gateway, "/v1/models")
-    if status != 200:
-        raise Failure(str(refusal(status, answer)))
-    if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
+@dataclass(slots=True)
+class Turn:
+    """One answer, as far as it came."""
+
+    model: str
+    conversation_id: str
+    text: str = ""
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, chunk: dict[str, Any]) -> str:
+        """Add what *chunk* brings; returns its text."""
+        came = ""
+        self.usage = chunk.get("usage") or self.usage
+        for choice in chunk.get("choices", []):
+            delta = choice.get("delta", {})
+            came += delta.get("content") or ""
+            self.annotations += delta.get("annotations") or []
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.text += came
+        return came
+
+
+class Talk:
+    """A conversation that goes on turn by turn."""
+
+    def __init__(self, gateway: Gateway, model: str, conversation: str, *, search: bool) -> None:
+        self._gateway = gateway
+        self._model = model
+        self._search = search
+        self.conversation = conversation
+
+    def turn(self, message: str, show: Callable[[str], None]) -> Turn:
+        """Send *message*; *show* gets the pieces of the answer as they come. Raises `Failure`."""
+        request: dict[str, Any] = {
+            "model": self._model,
+            "conversation_id": self.conversation,
+            "messages": [{"role": "user", "content": message}],
+        }
+        if self._search:
+            request["web_search"] = True
+        turn = Turn(self._model, self.conversation)
+        try:
+            for chunk in self._gateway.stream_chat(request):
+                show(turn.take(chunk))
+        except (NoGateway, GatewayError) as error:
+            if turn.text:
+                show("\n")
+            raise Failure(_told(error)) from error
+        return turn
+
+
+def chat(
+    message: str | None, *, model: str | None, search: bool, go_on: bool, conversation: str | None, as_json: bool
+) -> None:
+    """Say *message*, or what comes through a pipe, or talk until the input ends. Raises `Failure`."""
+    settings = read_settings()
+    is_loop = message is None and sys.stdin.isatty() and not as_json
+    said = "" if is_loop else _message(message)
+    talk = _begin(settings, model, search=search, conversation=_last(settings) if go_on else conversation)
+    if is_loop:
+        _loop(talk)
         return
-    rows = [
-        (
-            str(model["id"]),
-            str(model.get("name") or ""),
-            f"→ {model['alias_of']}" if model.get("alias_of") else "",
-            "" if model.get("discovered", True) else click.style("not shown by the page", fg="yellow"),
-        )
-        for model in answer.get("data", [])
-    ]
-    for line in text.table(rows, indent=""):
-        click.echo(line)
+    turn = talk.turn(said, (lambda _: None) if as_json else _print)
+    if as_json:
+        click.echo(json.dumps(asdict(turn), ensure_ascii=False))
+    else:
+        _end(turn)
+        if sys.stderr.isatty():
+            click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
+    if turn.finish_reason not in _WHOLE:
+        sys.exit(1)
 
 
-def say(gateway: Gateway, message: str, model: str | None) -> None:
-    """Send *message* and print the answer as it comes. Raises `Failure`."""
-    name = model or _default_model(gateway)
+def _begin(settings: Settings, model: str | None, *, search: bool, conversation: str | None) -> Talk:
+    gateway = read_gateway(settings)
+    name = model or default_model(gateway)
     try:
-        for piece in gateway.stream_chat(name, message):
-            click.echo(piece, nl=False)
+        talk = Talk(gateway, name, conversation or gateway.new_conversation(), search=search)
+    except (NoGateway, GatewayError) as error:
+        raise Failure(_told(error)) from error
+    _keep(settings, talk.conversation)
+    return talk
+
+
+def _loop(talk: Talk) -> None:
+    click.secho("/exit or Ctrl-D ends, Ctrl-C stops an answer", dim=True, err=True)
+    while (said := _ask()) is not None:
+        if not said:
+            continue
+        try:
+            _end(talk.turn(said, _print))
+        except KeyboardInterrupt:
+            click.secho("\n(stopped)", fg="yellow", err=True)
+        except Failure as failure:
+            failure.show()
+
+
+def _ask() -> str | None:
+    """What the person says next ("": nothing); None at the end."""
+    try:
+        said = input("> ").strip()
+    except KeyboardInterrupt:
         click.echo()
-    except NoGateway as error:
-        raise Failure(_not_running(error)) from error
-    except GatewayError as error:
-        raise Failure(str(error)) from error
+        return ""
+    except EOFError:
+        click.echo()
+        return None
+    return None if said == "/exit" else said
 
 
-def _default_model(gateway: Gateway) -> str:
-    """The first model that the page shows, else the first of all. Raises `Failure`."""
-    status, answer = _ask(gateway, "/v1/models")
-    if status != 200:
-        raise Failure(str(refusal(status, answer)))
-    name = preferred_model(answer.get("data", []))
-    if name is None:
-        raise Failure("the proxy knows no model yet; `freeaichat status` shows what the visits meet")
-    return name
+def _message(message: str | None) -> str:
+    """The message, read from standard input where it is missing or `-`. Raises `Failure`."""
+    if message is None or message == "-":
+        message = sys.stdin.buffer.read(MAX_MESSAGE_BYTES).decode("utf-8", "replace")
+    if not message.strip():
+        raise Failure('there is nothing to say: freeaichat chat "hi", or text through a pipe')
+    return message
 
 
-def _ask(gateway: Gateway, path: str) -> tuple[int, dict[str, Any]]:
+def _print(piece: str) -> None:
+    click.echo(piece, nl=False)
+
+
+def _end(turn: Turn) -> None:
+    """What follows the text: the sources, and that it is not whole where it is not."""
+    click.echo()
+    sources = [note["url_citation"] for note in turn.annotations if "url_citation" in note]
+    if sources:
+        click.echo("\nSources:")
+    for source in {str(source["url"]): source for source in sources}.values():
+        click.echo(f"- {source.get('title') or source['url']}: {source['url']}")
+    if turn.finish_reason not in _WHOLE:
+        click.echo(f"freeaichat: the answer is not whole ({turn.finish_reason or 'no reason told'})", err=True)
+
+
+def _told(error: NoGateway | GatewayError) -> str:
+    if isinstance(error, NoGateway):
+        return not_running(error)
+    mends = {
+        401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
+        404: "`freeaichat models` lists the models; without --continue a new conversation begins",
+        429: "try again later",
+        503: "`freeaichat status` says why",
+    }
+    mend = mends.get(error.status)
+    return f"{error}; {mend}" if mend else str(error)
+
+
+def _keep(settings: Settings, conversation: str) -> None:
+    """Remember *conversation* for `--continue` (mode 0600). Raises `Failure`."""
     try:
-        return gateway.get(path)
-    except NoGateway as error:
-        raise Failure(_not_running(error)) from error
+        path = private_dir(settings.data_dir) / LAST_FILE
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{conversation}\n")
+    except OSError as error:
+        raise Failure(f"{settings.data_dir} cannot be written ({error.strerror}): see `freeaichat doctor`") from error
 
 
-def _not_running(error: NoGateway) -> str:
-    return f"{error}; start it with `freeaichat up`"
+def _last(settings: Settings) -> str:
+    """The last conversation. Raises `Failure` where there is none."""
+    try:
+        return (settings.data_dir / LAST_FILE).read_text("utf-8").strip()
+    except OSError as error:
+        raise Failure("there is no conversation to go on with; begin one without --continue") from error

@@ -1,5 +1,6 @@
 """How a command ends badly: what is wrong and what to do on standard error, and a documented exit code."""
 
+import json
 from typing import Any
 
 import click
@@ -11,10 +12,17 @@ from shared.settings import Settings, explain, load
 
 
 class Failure(click.ClickException):
-    """Ends the command with a message and exit code 1."""
+    """Ends the command with a message and exit code 1; with `--json` as an error object on standard output too."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        context = click.get_current_context(silent=True)  # it is gone when the message is shown
+        self._as_json = bool(context and context.params.get("as_json"))
 
     def show(self, file: Any = None) -> None:
         """Print the message to standard error."""
+        if self._as_json:
+            click.echo(json.dumps({"error": {"message": self.message}}, ensure_ascii=False))
         click.echo(f"freeaichat: {self.message}", file=file, err=True)
 
 

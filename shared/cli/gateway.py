@@ -22,7 +22,11 @@ class NoGateway(Exception):
 
 
 class GatewayError(Exception):
-    """The proxy answered with an error."""
+    """The proxy answered with an error. `status` is 0 where it came in the middle of an answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,24 @@ class Gateway:
         with self._answer("GET", path, None, timeout) as answer:
             return answer.status, _json_object(answer.read(MAX_ANSWER_BYTES))
 
-    def stream_chat(self, model: str, text: str) -> Iterator[str]:
-        """The pieces of the answer to one message. Raises `NoGateway` and `GatewayError`, while reading too."""
-        request = {"model": model, "stream": True, "messages": [{"role": "user", "content": text}]}
-        with self._answer("POST", "/v1/chat/completions", json.dumps(request), SILENCE_SECONDS) as answer:
+    def new_conversation(self) -> str:
+        """The id of a new conversation. Raises `NoGateway` and `GatewayError`."""
+        with self._answer("POST", "/v1/conversations", "{}", CONNECT_SECONDS) as answer:
+            body = _json_object(answer.read(MAX_ANSWER_BYTES))
+            if answer.status != 200 or not body.get("id"):
+                raise refusal(answer.status, body)
+            return str(body["id"])
+
+    def stream_chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The chunks of the answer to *request*, a body of chat/completions without `stream`.
+
+        Raises `NoGateway` and `GatewayError`, while reading too.
+        """
+        body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
+        with self._answer("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as answer:
             if answer.status != 200:
                 raise refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
-            yield from _deltas(answer)
+            yield from _chunks(answer)
 
     @contextmanager
     def _answer(self, method: str, path: str, body: str | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
@@ -93,10 +108,11 @@ def preferred_model(models: list[dict[str, Any]]) -> str | None:
 def refusal(status: int, body: dict[str, Any]) -> GatewayError:
     """The error that an answer with *status* and *body* is."""
     message = _message(body)
-    return GatewayError(f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}")
+    told = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
+    return GatewayError(told, status)
 
 
-def _deltas(answer: http.client.HTTPResponse) -> Iterator[str]:
+def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     while line := answer.readline(MAX_EVENT_BYTES):
         if not line.startswith(b"data:"):
             continue
@@ -106,9 +122,7 @@ def _deltas(answer: http.client.HTTPResponse) -> Iterator[str]:
         event = _json_object(data)
         if "error" in event:
             raise GatewayError(_message(event) or "the answer failed")
-        for choice in event.get("choices", []):
-            if text := choice.get("delta", {}).get("content"):
-                yield text
+        yield event
     raise GatewayError("the answer broke off before its end")
 
 

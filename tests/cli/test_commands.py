@@ -276,3 +276,14 @@ async def test_the_proxy_shows_the_key_it_makes_once(alone: CommandLine, tmp_pat
     assert first.output.count(key) == 1
     assert key not in second.output + first.errors + second.errors
     assert "master.key" in second.output
+
+
+async def test_doctor_tells_that_the_proxy_refuses_the_key(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path / "data", key="the key of the proxy") as proxy:
+        environment = clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
+        done = await CommandLine(environment | {"FREEAICHAT_API_KEY": "the key of another"}, tmp_path)("doctor")
+
+    assert done.code == 1
+    assert re.search(
+        r"fail  proxy key +the proxy .* refuses the key \(HTTP 401\)\n +→ set FREEAICHAT_API_KEY", done.output
+    )

@@ -39,7 +39,9 @@ def stream_of(*events: str) -> Handler:
 
 
 async def said(gateway: Gateway) -> list[str]:
-    return await asyncio.to_thread(lambda: list(gateway.stream_chat("m", "hi")))
+    chunks = await asyncio.to_thread(lambda: list(gateway.stream_chat({"model": "m", "messages": []})))
+    texts = [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]]
+    return [text for text in texts if text]
 
 
 async def test_the_pieces_of_an_answer_come_in_order_and_comments_are_passed_over() -> None:

@@ -1,30 +1,60 @@
 """`freeaichat doctor`: small checks, each of which says what it found and how to mend it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import time
 
 from shared.cli.doctor.browser import check_browser, check_driver
-from shared.cli.doctor.check import Check
-from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python
+from shared.cli.doctor.check import Check, fail
+from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
+from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
+from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_site
 from shared.cli.doctor.store import check_credentials, check_store
-from shared.cli.gateway import Gateway, reachable_host
+from shared.cli.gateway import Gateway
 from shared.http import SiteClient
+from shared.parsing import Site
 from shared.settings import Settings
 
+CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter limits of its own
 
-async def examine(settings: Settings) -> AsyncIterator[Check]:
-    """Every finding, as soon as it is known."""
-    yield check_python()
-    yield check_data_dir(settings.data_dir)
-    store, credentials = await check_store(settings)
-    yield store
-    yield check_browser(settings.browser)
-    yield check_driver()
+
+async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[Check]:
+    """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key."""
     async with SiteClient() as client:
-        for site in settings.sites:
-            for finding in await check_site(client, site, time()):
+        groups = {
+            "python": _in_thread(lambda: [check_python()]),
+            "settings": _in_thread(lambda: check_settings(settings)),
+            "data dir": _in_thread(lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)]),
+            "limits": _in_thread(lambda: [check_open_files(settings.max_requests), check_memory()]),
+            "key": _in_thread(lambda: [check_key(settings), check_key_accepted(gateway)]),
+            "port": _in_thread(lambda: [check_port(settings, gateway)]),
+            "browser": _in_thread(lambda: [check_browser(settings.browser)]),
+            "driver": _in_thread(lambda: [check_driver()]),
+            "store": _stored(client, settings),
+        } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
+        for ended in asyncio.as_completed([_limited(name, group) for name, group in groups.items()]):
+            for finding in await ended:
                 yield finding
-            yield await check_credentials(client, site.origin, credentials.get(site.origin), time())
-    yield check_key(settings)
-    yield check_port(settings, Gateway(reachable_host(settings.host), settings.port))
+
+
+async def _limited(name: str, group: Awaitable[list[Check]]) -> list[Check]:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await group
+    except TimeoutError:
+        return [fail(name, f"no result within {CHECK_SECONDS:.0f} s", "try again; something on this machine hangs")]
+
+
+async def _in_thread(checks: Callable[[], list[Check]]) -> list[Check]:
+    return await asyncio.to_thread(checks)
+
+
+async def _site(client: SiteClient, site: Site) -> list[Check]:
+    return await check_site(client, site, time())
+
+
+async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
+    store, credentials = await check_store(settings)
+    checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
+    return [store, *await asyncio.gather(*checks)]

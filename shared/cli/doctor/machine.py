@@ -19,6 +19,8 @@ from shared.settings import Settings
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
 PROBE_SECONDS = 2.0
+LEAST_KEY = 16  # characters
+_QUOTES = ("'", '"')
 
 
 def check_python() -> Check:
@@ -70,12 +72,36 @@ def check_key(settings: Settings) -> Check:
     if key is None:
         file = settings.data_dir / KEY_FILE
         return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
-    if key.file is None:
-        return ok("key", key.place)
-    mode = key.file.stat().st_mode & 0o777
+    return _mistake(key.value) or (_check_kept(key.file) if key.file else ok("key", key.place))
+
+
+def _check_kept(file: Path) -> Check:
+    mode = file.stat().st_mode & 0o777
     if mode & 0o077:
-        return fail("key", f"{key.file} can be read by others (mode {mode:04o})", f"chmod 600 {key.file}")
-    return ok("key", f"kept in {key.file}, mode {mode:04o}")
+        return fail("key", f"{file} can be read by others (mode {mode:04o})", f"chmod 600 {file}")
+    return ok("key", f"kept in {file}, mode {mode:04o}")
+
+
+def _mistake(key: str) -> Check | None:
+    """What is wrong with the characters of *key*, if anything."""
+    mend = 'FREEAICHAT_API_KEY="$(openssl rand -hex 24)"'
+    if key != key.strip() or key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        return fail("key", "the key begins or ends with a blank or a quotation mark", f"remove it, or: {mend}")
+    if len(key) < LEAST_KEY:
+        return warn("key", f"the key has {len(key)} characters: it can be guessed", f"a longer one: {mend}")
+    return None
+
+
+def check_key_accepted(gateway: Gateway) -> Check:
+    """Whether a running proxy takes the key that we know."""
+    try:
+        status, _ = gateway.get("/v1/models", timeout=PROBE_SECONDS)
+    except NoGateway:
+        return ok("proxy key", "no proxy runs that could refuse it")
+    if status in {401, 403}:
+        mend = "set FREEAICHAT_API_KEY or FREEAICHAT_DATA_DIR here as for the proxy, or start the proxy again"
+        return fail("proxy key", f"the proxy at {gateway.base_url} refuses the key (HTTP {status})", mend)
+    return ok("proxy key", f"the proxy at {gateway.base_url} does not refuse it")
 
 
 def check_port(settings: Settings, gateway: Gateway) -> Check:

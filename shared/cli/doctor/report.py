@@ -8,7 +8,7 @@ import click
 
 from shared.cli.doctor import examine
 from shared.cli.doctor.check import Check, Level
-from shared.cli.failures import read_settings
+from shared.cli.failures import read_gateway, read_settings
 from shared.settings import Settings
 
 
@@ -22,7 +22,7 @@ def run(*, as_json: bool) -> int:
 
 async def _collect(settings: Settings, *, show: bool) -> list[Check]:
     findings = []
-    async for finding in examine(settings):
+    async for finding in examine(settings, read_gateway(settings)):
         findings.append(finding)
         for line in finding.lines() if show else ():
             click.echo(line)

@@ -1,0 +1,46 @@
+"""Checks of what the system allows: open files, memory, inodes."""
+
+import os
+import resource
+from pathlib import Path
+
+from shared.cli.doctor.check import Check, ok, warn
+
+FILES_PER_REQUEST = 2  # the client's connection and the site's
+FILES_BESIDE = 64  # store, log, libraries
+LEAST_MEMORY_BYTES = 500 * 1024**2  # a browser on the chat page
+LEAST_INODES = 1000
+MEMORY_FILE = Path("/proc/meminfo")
+
+
+def check_open_files(max_requests: int) -> Check:
+    """Whether *max_requests* requests at once find open files enough. Python raises no soft limit by itself."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = max_requests * FILES_PER_REQUEST + FILES_BESIDE
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        fits = max((limit - FILES_BESIDE) // FILES_PER_REQUEST, 1)
+        mend = f"ulimit -n {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
+        return warn("open files", f"{limit} allowed, {needed} needed for {max_requests} requests at once", mend)
+    return ok("open files", f"enough for {max_requests} requests at once")
+
+
+def check_memory(file: Path = MEMORY_FILE) -> Check:
+    """Whether a browser finds memory enough, as Linux tells it in *file*."""
+    try:
+        fields = dict(line.split(":", 1) for line in file.read_text().splitlines())
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return ok("memory", "this system does not tell how much is free")
+    if free < LEAST_MEMORY_BYTES:
+        mend = f"end other programs, or add memory or swap: a visit needs about {LEAST_MEMORY_BYTES >> 20} MiB"
+        return warn("memory", f"{free >> 20} MiB free", mend)
+    return ok("memory", f"{free >> 20} MiB free")
+
+
+def check_inodes(directory: Path, least: int = LEAST_INODES) -> Check:
+    """Whether files can still be made in the file system of *directory*; some systems do not count them."""
+    place = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
+    counts = os.statvfs(place)
+    if counts.f_files and counts.f_favail < least:
+        return warn("inodes", f"{counts.f_favail} free in {place}", "remove files there; df -i shows where they are")
+    return ok("inodes", "enough free")

@@ -1,0 +1,54 @@
+"""`freeaichat models`: what the running proxy offers."""
+
+import json
+from typing import Any
+
+import click
+
+from shared.cli import text
+from shared.cli.failures import Failure
+from shared.cli.gateway import Gateway, NoGateway, preferred_model, refusal
+
+
+def show_models(gateway: Gateway, *, as_json: bool) -> None:
+    """Print the models. Raises `Failure`."""
+    status, answer = _ask(gateway, "/v1/models")
+    if status != 200:
+        raise Failure(str(refusal(status, answer)))
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    rows = [
+        (
+            str(model["id"]),
+            str(model.get("name") or ""),
+            f"→ {model['alias_of']}" if model.get("alias_of") else "",
+            "" if model.get("discovered", True) else click.style("not shown by the page", fg="yellow"),
+        )
+        for model in answer.get("data", [])
+    ]
+    for line in text.table(rows, indent=""):
+        click.echo(line)
+
+
+def default_model(gateway: Gateway) -> str:
+    """The first model that the page shows, else the first of all. Raises `Failure`."""
+    status, answer = _ask(gateway, "/v1/models")
+    if status != 200:
+        raise Failure(str(refusal(status, answer)))
+    name = preferred_model(answer.get("data", []))
+    if name is None:
+        raise Failure("the proxy knows no model yet; `freeaichat status` shows what the visits meet")
+    return name
+
+
+def _ask(gateway: Gateway, path: str) -> tuple[int, dict[str, Any]]:
+    try:
+        return gateway.get(path)
+    except NoGateway as error:
+        raise Failure(not_running(error)) from error
+
+
+def not_running(error: NoGateway) -> str:
+    """That no proxy answers, and the mend."""
+    return f"{error}; start it with `freeaichat up`"

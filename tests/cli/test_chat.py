@@ -1,0 +1,137 @@
+"""`freeaichat chat` as a process, beside a running proxy."""
+
+import asyncio
+import json
+import os
+import pty
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cli.processes import clean_environment
+from tests.needs import FREEAICHAT
+from tests.proxy.running import running_proxy
+from tests.site import SimulatedSite
+
+COMMAND_SECONDS = 30.0
+
+
+@pytest.fixture
+async def environment(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """The settings with which the running proxy is found."""
+    async with SimulatedSite() as site, running_proxy(site, tmp_path / "data") as proxy:
+        yield clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
+
+
+async def chat(environment: dict[str, str], *words: str, said: str = "") -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        FREEAICHAT,
+        "chat",
+        *words,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(COMMAND_SECONDS):
+        output, errors = await process.communicate(said.encode())
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+async def test_the_last_conversation_goes_on_and_is_kept_privately(environment: dict[str, str], tmp_path: Path) -> None:
+    await chat(environment, "my name is Ada")
+    code, told, errors = await chat(environment, "-c", "[[recall]]")
+    _, new, _ = await chat(environment, "[[recall]]")
+
+    assert code == 0, errors
+    assert "Ada" in told
+    assert "Ada" not in new
+    assert stat.S_IMODE((tmp_path / "data" / "chat.last").stat().st_mode) == 0o600
+
+
+async def test_json_names_the_conversation_which_goes_on_by_its_id(environment: dict[str, str]) -> None:
+    _, first, _ = await chat(environment, "my name is Ada", "--json")
+    turn = json.loads(first)
+    await chat(environment, "another one")
+    code, told, errors = await chat(environment, "--conversation", turn["conversation_id"], "[[recall]]")
+
+    assert set(turn) == {"text", "model", "conversation_id", "usage", "finish_reason", "annotations"}
+    assert turn["finish_reason"] == "stop"
+    assert turn["usage"]["total_tokens"] > 0
+    assert code == 0, errors
+    assert "Ada" in told
+
+
+@pytest.mark.parametrize("words", [(), ("-",)])
+async def test_the_message_may_come_through_a_pipe(environment: dict[str, str], words: tuple[str, ...]) -> None:
+    code, told, errors = await chat(environment, *words, said="Hello 世界\n")
+
+    assert code == 0, errors
+    assert "Hello 世界" in told
+    assert "\x1b" not in told + errors
+    assert errors == ""
+
+
+async def test_nothing_to_say_and_nothing_to_go_on_with_are_told(environment: dict[str, str]) -> None:
+    silent = await chat(environment)
+    without = await chat(environment, "-c", "hi")
+
+    assert (silent[0], without[0]) == (1, 1)
+    assert "nothing to say" in silent[2]
+    assert "no conversation" in without[2]
+
+
+async def test_an_error_with_json_is_one_json_document(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "hi", "-m", "no-such-model", "--json")
+
+    assert code == 1
+    assert "no-such-model" in json.loads(told)["error"]["message"]
+    assert "freeaichat models" in errors
+
+
+async def test_in_a_terminal_a_conversation_is_kept_until_exit(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            FREEAICHAT, "chat", env=environment, stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=theirs
+        )
+        os.write(ours, b"my name is Ada\n[[recall]]\n/exit\n")
+        async with asyncio.timeout(COMMAND_SECONDS):
+            output, _ = await process.communicate()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert process.returncode == 0
+    assert output.decode().count("Ada") >= 2
+
+
+async def test_the_sources_of_a_search_follow_the_answer(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "--search", "-m", "web-search-bot", "search it")
+
+    assert code == 0, errors
+    assert "websearch=1" in told
+    answer, _, sources = told.partition("\nSources:\n")
+    assert "websearch" in answer
+    assert "- Example A: https://example.invalid/a" in sources
+    assert "- 例子 B: " in sources
+
+
+async def test_an_answer_that_breaks_off_is_told_and_exits_1(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "[[mode:cut]] hi")
+
+    assert code == 1
+    assert told.endswith("\n")
+    assert errors.startswith("freeaichat: ")
+
+
+async def test_a_refused_key_is_told_with_the_mend(tmp_path: Path) -> None:
+    async with SimulatedSite() as site, running_proxy(site, tmp_path / "data", key="a key") as proxy:
+        port = urlsplit(proxy.url).port or 0
+        code, told, errors = await chat(clean_environment(tmp_path / "data", site.url, port), "-m", "m", "hi")
+
+    assert (code, told) == (1, "")
+    assert "set FREEAICHAT_API_KEY" in errors

@@ -1,0 +1,91 @@
+"""The doctor's checks of the settings, the key and the limits, each with the real thing mis-set."""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from shared.cli.doctor.check import Level
+from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
+from shared.cli.doctor.machine import check_key, check_key_accepted
+from shared.cli.doctor.settings import check_by_hand, check_settings
+from shared.cli.gateway import Gateway
+from shared.settings import Settings, load
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """So many open files are allowed."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    yield 256
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_unknown_names_are_told_with_the_nearest_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("FREEAICHAT_SITE=https://example.org/\nOTHER=1\n")
+    monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(file))
+    monkeypatch.setenv("FREEAICHAT_APIKEY", "secret")
+
+    found = [check for check in check_settings(load()) if check.level is Level.WARN]
+
+    assert [check.mend for check in found] == ["write FREEAICHAT_API_KEY instead", "write FREEAICHAT_SITES instead"]
+    assert "secret" not in str(found)
+
+
+def test_right_names_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("FREEAICHAT_API_KEY=a\nfreeaichat_port=81\nFREEAICHAT_MAX_STORED=1GiB\n")
+    monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(file))
+
+    assert {check.level for check in check_settings(load())} == {Level.OK}
+
+
+def test_values_by_hand_are_all_set_or_none() -> None:
+    partly = check_by_hand(Settings(ajax_nonce=SecretStr("abcdef1234")))
+
+    assert check_by_hand(Settings()).level is Level.OK
+    assert partly.level is Level.FAIL
+    assert "COOKIE, SESSION_ID, POST_ID" in partly.what
+    assert "all four" in partly.mend
+
+
+@pytest.mark.parametrize(("key", "level"), [("'sk-0123456789abcdef'", Level.FAIL), ("hush", Level.WARN)])
+def test_a_key_in_quotes_or_too_short_is_told_without_showing_it(tmp_path: Path, key: str, level: Level) -> None:
+    found = check_key(Settings(data_dir=tmp_path, api_key=SecretStr(key)))
+
+    assert found.level is level
+    assert "FREEAICHAT_API_KEY" in found.mend
+    assert key not in found.what + found.mend
+
+
+def test_without_a_proxy_no_key_is_refused(free_port: int) -> None:
+    assert check_key_accepted(Gateway("127.0.0.1", free_port, "a key")).level is Level.OK
+
+
+def test_too_few_open_files_are_told_with_both_mends(few_files: int) -> None:
+    found = check_open_files(4096)
+
+    assert found.level is Level.WARN
+    assert found.mend == "ulimit -n 8256, or FREEAICHAT_MAX_REQUESTS=96"
+    assert check_open_files(96).level is Level.OK
+
+
+def test_little_memory_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text("MemTotal: 1000000 kB\nMemAvailable: 102400 kB\n")
+
+    assert check_memory(file).what == "100 MiB free"
+    assert check_memory(file).level is Level.WARN
+    assert check_memory(tmp_path / "missing").level is Level.OK
+
+
+def test_inodes_are_counted_where_the_data_will_be(tmp_path: Path) -> None:
+    counted = os.statvfs(tmp_path).f_files > 0
+
+    assert check_inodes(tmp_path / "new", least=0).level is Level.OK
+    assert check_inodes(tmp_path / "new", least=2**64).level is (Level.WARN if counted else Level.OK)

@@ -1,0 +1,90 @@
+"""What holds for every command: exit codes in the help, JSON, and plain text where there is no terminal."""
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from shared.cli.app import freeaichat
+from tests.cli.processes import clean_environment
+from tests.needs import FREEAICHAT
+
+COMMAND_SECONDS = 60.0
+WITHOUT_JSON = {"up", "harvester", "proxy", "browser install"}  # they run services, or show another program's progress
+QUICK = [
+    ["status"],
+    ["doctor"],
+    ["models"],
+    ["chat", "hi"],
+    ["usage"],
+    ["keys", "list"],
+    ["keys", "revoke", "nobody"],
+    ["keys", "rotate", "nobody"],
+    ["restore", "missing.db"],
+]
+
+
+def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+ALL = dict(commands(freeaichat))
+
+
+@pytest.fixture
+def environment(tmp_path: Path, free_port: int) -> dict[str, str]:
+    """Settings with which nothing runs and the site is away."""
+    return clean_environment(tmp_path / "data", f"http://127.0.0.1:{free_port}/", free_port)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_help_names_the_exit_codes(name: str) -> None:
+    assert "Exit codes: 0" in (ALL[name].help or "")
+
+
+def test_every_command_that_tells_something_tells_it_as_json() -> None:
+    without = {name for name, command in ALL.items() if "--json" not in {o for p in command.params for o in p.opts}}
+
+    assert without == WITHOUT_JSON
+
+
+@pytest.mark.parametrize("words", QUICK, ids=" ".join)
+def test_in_a_pipe_text_is_plain_and_json_is_one_document(
+    words: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    plain, told = (
+        subprocess.run(
+            [FREEAICHAT, *words, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        for more in ((), ("--json",))
+    )
+
+    assert plain.stdout + plain.stderr
+    assert "\x1b" not in plain.stdout + plain.stderr
+    assert "Traceback" not in plain.stderr
+    assert json.loads(told.stdout) is not None
+    assert told.returncode == plain.returncode
+
+
+@pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_colour_unless_it_is_declined(
+    environment: dict[str, str], more: dict[str, str], coloured: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([FREEAICHAT, "status"], env=environment | more, stdout=theirs, stdin=theirs) as process:
+        process.wait(COMMAND_SECONDS)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+
+    assert b"credentials" in shown
+    assert (b"\x1b[" in shown) is coloured
