@@ -7,7 +7,7 @@ from typing import Any
 from proxy.protocol.chat_request import parse_json
 from proxy.protocol.errors import ServiceError, bad_request
 from shared.keys import KeyWish, wish
-from shared.wire import Span, span
+from shared.wire import EMPTY_SPAN, Span, span
 
 DEFAULT_SINCE, DEFAULT_BY = "7d", "day,key"
 MAX_KEY = 4096  # characters of a key that signs in
@@ -40,6 +40,8 @@ def read_span(query: Mapping[str, str], *, now: float) -> Span:
     try:
         return span(since, until, by, now=now)
     except ValueError as error:
+        if str(error) == EMPTY_SPAN:
+            raise bad_request(f"{error}.", param="since", code="empty_span") from None
         raise _wrong(error, {}) from None
 
 
