@@ -8,7 +8,6 @@ from shared.keys import ApiKey
 from shared.usage import BY
 
 LATEST = 10**11  # a larger number is no time
-EMPTY_SPAN = "since: it must be before until"
 
 
 class Span(NamedTuple):
@@ -52,7 +51,7 @@ def span(since: str, until: str, by: str, *, now: float) -> Span:
             raise ValueError(f"by: {word!r} is none of {', '.join(BY)}")
     found = Span(_moment("since", since, now), _moment("until", until, now) if until else now, wanted)
     if found.since >= found.until:
-        raise ValueError(EMPTY_SPAN)
+        raise ValueError("since: it must be before until")
     return found
 
 

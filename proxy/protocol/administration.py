@@ -7,7 +7,7 @@ from typing import Any
 from proxy.protocol.chat_request import parse_json
 from proxy.protocol.errors import ServiceError, bad_request
 from shared.keys import KeyWish, wish
-from shared.wire import EMPTY_SPAN, Span, span
+from shared.wire import Span, span
 
 DEFAULT_SINCE, DEFAULT_BY = "7d", "day,key"
 MAX_KEY = 4096  # characters of a key that signs in
@@ -24,8 +24,8 @@ def read_key_wish(body: bytes) -> KeyWish:
     try:
         return wish(
             fields.get("name"),
-            rpm=fields.get("rpm"),
-            tpd=fields.get("tpd"),
+            rpm=_whole(fields.get("rpm")),
+            tpd=_whole(fields.get("tpd")),
             models=models,
             expires_in=fields.get("expires_in"),
         )
@@ -40,8 +40,6 @@ def read_span(query: Mapping[str, str], *, now: float) -> Span:
     try:
         return span(since, until, by, now=now)
     except ValueError as error:
-        if str(error) == EMPTY_SPAN:
-            raise bad_request(f"{error}.", param="since", code="empty_span") from None
         raise _wrong(error, {}) from None
 
 
@@ -89,6 +87,11 @@ def _fields(body: bytes, known: Iterable[str]) -> dict[str, Any]:
     fields = parse_json(body)
     _check_known(fields, known, "field")
     return fields
+
+
+def _whole(value: object) -> object:
+    """*value*, as a whole number where JSON wrote it with a point: some clients know no other numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:

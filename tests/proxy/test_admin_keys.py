@@ -65,6 +65,11 @@ async def test_a_key_is_made_listed_and_used_at_once(proxy: RunningProxy) -> Non
     assert listed.headers["Cache-Control"] == "no-store"
 
 
+async def test_limits_may_be_written_with_a_point(proxy: RunningProxy) -> None:
+    assert (await made(proxy, rpm=5.0))["rpm"] == 5
+    assert (await call(proxy, "POST", "/admin/keys", {"name": "other", "rpm": 5.5})).status == 400
+
+
 async def test_a_revoked_key_is_refused_at_once_and_stays_in_the_list(proxy: RunningProxy) -> None:
     new = await made(proxy, "an app")
     await made(proxy, "another")
@@ -196,17 +201,10 @@ async def test_usage_is_told_by_what_is_asked_for(proxy: RunningProxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "param", "code"),
-    [
-        ("since=yesterday", "since", "invalid_value"),
-        ("until=x", "until", "invalid_value"),
-        ("by=colour", "by", "invalid_value"),
-        ("since=1h&until=2h", "since", "empty_span"),
-    ],
+    ("query", "param"),
+    [("since=yesterday", "since"), ("until=x", "until"), ("by=colour", "by"), ("since=1h&until=2h", "since")],
 )
-async def test_a_time_that_makes_no_sense_is_a_bad_request(
-    proxy: RunningProxy, query: str, param: str, code: str
-) -> None:
+async def test_a_time_that_makes_no_sense_is_a_bad_request(proxy: RunningProxy, query: str, param: str) -> None:
     refused = await call(proxy, "GET", f"/admin/usage?{query}")
 
-    assert (refused.status, refused.body["error"]["param"], refused.code) == (400, param, code)
+    assert (refused.status, refused.body["error"]["param"], refused.code) == (400, param, "invalid_value")

@@ -1,6 +1,6 @@
 """`/admin`: what takes the master key, or the session of who signed in with it."""
 
-from proxy.protocol.administration import MAX_KEY
+from proxy.protocol.administration import DEFAULT_BY, DEFAULT_SINCE, MAX_KEY
 from proxy.protocol.openapi.parts import (
     BOOLEAN,
     COUNT,
@@ -30,6 +30,8 @@ from shared.keys import MAX_LIMIT, MAX_MODEL_NAME, MAX_MODELS
 
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
 _TIME_SPAN: Schema = {"type": "string", "format": "time-span", "examples": ["30d", "12h"]}
+_SINCE: Schema = {"type": "string", "format": "time-since", "default": DEFAULT_SINCE}
+_UNTIL: Schema = {"type": "string", "format": "time-until", "examples": ["1h"]}
 _KEY_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 64, "format": "key-name"}
 _MILLISECONDS = nullable(NUMBER)
 _KEY = {
@@ -198,11 +200,11 @@ PATHS: Paths = {
             answer("One row for each combination of what is told apart.", json_content(ref("UsageList"))),
             ["400"],
             parameters=[
-                query_parameter("since", _TIME_SPAN, "How far back, `7d` unless told; or a Unix time in seconds."),
-                query_parameter("until", _TIME_SPAN, "Until when, as `since`; until now unless told."),
+                query_parameter("since", _SINCE, "How far back, `7d` unless told; or a Unix time in seconds."),
+                query_parameter("until", _UNTIL, "Until when, as `since`; until now unless told."),
                 query_parameter(
                     "by",
-                    {"type": "string", "format": "usage-by", "default": "day,key"},
+                    {"type": "string", "format": "usage-by", "default": DEFAULT_BY},
                     "What is told apart: any of hour, day, key, model, site.",
                 ),
             ],
