@@ -163,22 +163,6 @@ def check_admin(caller: Caller, origin: str | None = None) -> None:
         )
 
 
-def check_session_use(method: str, headers: Mapping[str, str], host: str) -> None:
-    """Raise `ServiceError` (403) where a session cookie came with a request that our own page did not send.
-
-    *host*: of the Host header. What only reads needs no proof, but must not come from a page of another origin.
-    """
-    is_reading = method in sessions.SAFE_METHODS
-    if sessions.is_foreign(headers, host) if is_reading else not sessions.is_proven(headers, host):
-        raise _not_from_our_page()
-
-
-def check_sign_in(headers: Mapping[str, str], host: str) -> None:
-    """Raise `ServiceError` (403) where a page of another origin would sign its visitor in."""
-    if sessions.is_foreign(headers, host):
-        raise _not_from_our_page()
-
-
 def origin_refused() -> ServiceError:
     """The error for a browser page of an origin that is not served."""
     return ServiceError(
@@ -186,15 +170,6 @@ def origin_refused() -> ServiceError:
         "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
         type="permission_error",
         code="origin_not_allowed",
-    )
-
-
-def _not_from_our_page() -> ServiceError:
-    return ServiceError(
-        403,
-        f"A session works on the proxy's own page only, which sends '{sessions.CSRF_HEADER}: 1'; send a key instead.",
-        type="permission_error",
-        code="csrf_failed",
     )
 
 

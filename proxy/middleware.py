@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from proxy import sessions
-from proxy.access import Access, Caller, check_session_use, origin_refused, sent_keys
+from proxy.access import Access, Caller, origin_refused, sent_keys
 from proxy.ids import random_hex
 from proxy.keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.protocol.errors import Refused, ServiceError
@@ -126,7 +126,7 @@ async def _identify(rules: Access, request: web.Request) -> Caller:
         return rules.identify(request.headers, now=time())
     if (request.method, request.path) == ("POST", SESSION_PATH):  # signing in anew, whatever the old one was
         return rules.identify({}, now=time())
-    check_session_use(request.method, request.headers, request.host)
+    sessions.check_use(request.method, request.headers, request.host)
     return await rules.holder(token, now=time())
 
 

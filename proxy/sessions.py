@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
+from proxy.protocol.errors import ServiceError
+
 COOKIE = "freeaichat_session"
 LIFETIME = 7 * 86400  # seconds
 CSRF_HEADER = "x-freeaichat-csrf"
@@ -49,6 +51,22 @@ def is_genuine(key: bytes, session: Session, proof: bytes) -> bool:
     return hmac.compare_digest(_seal(key, session.holder, session.expires_at, proof), session.seal)
 
 
+def check_use(method: str, headers: Mapping[str, str], host: str) -> None:
+    """Raise `ServiceError` (403) where a session cookie came with a request that our own page did not send.
+
+    *host*: of the Host header. What only reads needs no proof, but must not come from a page of another origin.
+    """
+    is_reading = method in SAFE_METHODS
+    if is_foreign(headers, host) if is_reading else not is_proven(headers, host):
+        raise _not_from_our_page()
+
+
+def check_sign_in(headers: Mapping[str, str], host: str) -> None:
+    """Raise `ServiceError` (403) where a page of another origin would sign its visitor in."""
+    if is_foreign(headers, host):
+        raise _not_from_our_page()
+
+
 def is_foreign(headers: Mapping[str, str], host: str) -> bool:
     """Whether a page of another origin than *host* (of the Host header) sends this, as far as its browser tells."""
     return _same_origin(headers, host) is False
@@ -57,6 +75,15 @@ def is_foreign(headers: Mapping[str, str], host: str) -> bool:
 def is_proven(headers: Mapping[str, str], host: str) -> bool:
     """Whether a page of our own sends this for certain: a form of another one can send no such header."""
     return headers.get(CSRF_HEADER) == "1" and _same_origin(headers, host) is True
+
+
+def _not_from_our_page() -> ServiceError:
+    return ServiceError(
+        403,
+        f"A session works on the proxy's own page only, which sends '{CSRF_HEADER}: 1'; send a key instead.",
+        type="permission_error",
+        code="csrf_failed",
+    )
 
 
 def _same_origin(headers: Mapping[str, str], host: str) -> bool | None:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from proxy import sessions
-from proxy.access import OPEN, check_sign_in
+from proxy.access import OPEN
 from proxy.keys import ADMINISTRATION, CALLER
 from proxy.protocol.administration import check_query, read_sign_in
 from proxy.reading import read_body
@@ -26,7 +26,7 @@ async def show(request: web.Request) -> web.Response:
 async def sign_in(request: web.Request) -> web.Response:
     """Give the browser a session; where no key is needed there is none to give."""
     check_query(request.query)
-    check_sign_in(request.headers, request.host)
+    sessions.check_sign_in(request.headers, request.host)
     own = await read_body(request, read_sign_in)
     text = await request.app[ADMINISTRATION].sign_in(own)
     response = web.Response(status=204)
