@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from time import monotonic, time
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ from shared.store import Store, StoreError
 from shared.wire import Span
 
 VISITS_SHOWN = 10
+MAX_AT_DOOR = 16  # who sign in at once: nobody knows yet who they are
+DOOR_SECONDS = 10.0  # for sending the key
 ASKED_BY = "the administrator asked for it"
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class Administration:
         self._store = store
         self._keyring = keyring
         self._guesses = Guesses()
+        self._at_door = 0
 
     async def keys(self) -> list[ApiKey]:
         """Every key, newest first."""
@@ -85,19 +88,31 @@ class Administration:
             raise no_screenshot()
         return picture
 
+    @asynccontextmanager
+    async def door(self) -> AsyncIterator[None]:
+        """Hold one of a few places, for a short time, while a key is sent: strangers must not take up all others.
+
+        Raises `ServiceError`: 429 where all are taken, 408 where it takes too long.
+        """
+        if self._at_door >= MAX_AT_DOOR:
+            raise _later("Too many sign in at once; wait a moment.", 1.0)
+        self._at_door += 1
+        try:
+            async with asyncio.timeout(DOOR_SECONDS):
+                yield
+        except TimeoutError:
+            message = f"The key did not come within {DOOR_SECONDS:g} s."
+            raise ServiceError(408, message, code="request_timeout") from None
+        finally:
+            self._at_door -= 1
+
     async def sign_in(self, own: str) -> str | None:
         """The text of a session for who holds the key *own*; None where nobody needs one.
 
         Raises `ServiceError`: 401 for a wrong key, 429 after too many of them.
         """
         if wait := self._guesses.wait(monotonic()):
-            raise Refused(
-                429,
-                "Too many wrong keys were tried; wait a moment.",
-                type="rate_limit_error",
-                code="rate_limit_exceeded",
-                retry_after=wait,
-            )
+            raise _later("Too many wrong keys were tried; wait a moment.", wait)
         try:
             return await self.rules.sign_in(own, now=time())
         except ServiceError as error:
@@ -129,3 +144,7 @@ class Administration:
             ) from error
         if is_new:
             log.warning("the administrator's key was made; it is kept in %s", self.settings.data_dir)
+
+
+def _later(message: str, seconds: float) -> Refused:
+    return Refused(429, message, type="rate_limit_error", code="rate_limit_exceeded", retry_after=seconds)

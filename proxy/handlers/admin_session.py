@@ -6,8 +6,11 @@ from proxy import sessions
 from proxy.access import OPEN
 from proxy.keys import ADMINISTRATION, CALLER
 from proxy.protocol.administration import check_query, read_sign_in
+from proxy.protocol.errors import ServiceError
 from proxy.reading import read_body
 from proxy.rendering import json_response
+
+MAX_BODY = 32 * 1024  # bytes; whoever sends them is a stranger
 
 
 async def show(request: web.Request) -> web.Response:
@@ -27,8 +30,14 @@ async def sign_in(request: web.Request) -> web.Response:
     """Give the browser a session; where no key is needed there is none to give."""
     check_query(request.query)
     sessions.check_sign_in(request.headers, request.host)
-    own = await read_body(request, read_sign_in)
-    text = await request.app[ADMINISTRATION].sign_in(own)
+    administration = request.app[ADMINISTRATION]
+    async with administration.door():
+        try:
+            own = await read_body(request.clone(client_max_size=MAX_BODY), read_sign_in)
+        except web.HTTPRequestEntityTooLarge:
+            message = f"Signing in takes no more than {MAX_BODY} bytes."
+            raise ServiceError(413, message, code="request_too_large") from None
+    text = await administration.sign_in(own)
     response = web.Response(status=204)
     if text is not None:
         response.set_cookie(

@@ -18,6 +18,7 @@ from shared.models import Credentials, Visit
 from shared.store import StoreError, address
 
 _SHOWN = {"id", "started_at", "seconds", "outcome", "reason", "trigger", "screenshot"}
+_PICTURE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 async def status(request: web.Request) -> web.Response:
@@ -55,7 +56,7 @@ async def screenshot(request: web.Request) -> web.Response:
     """The picture of a failed visit."""
     check_query(request.query)
     picture = await request.app[ADMINISTRATION].screenshot(read_visit_id(request.match_info["id"]))
-    return web.Response(body=picture, content_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+    return web.Response(body=picture, content_type="image/png", headers=_PICTURE_HEADERS)
 
 
 async def _kept(

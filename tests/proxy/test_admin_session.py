@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy import sessions
+from proxy import administration, sessions
 from shared import key_desk
 from shared.keys import wish
 from shared.store import open_store
@@ -253,3 +253,31 @@ async def test_wrong_keys_are_bounded_in_rate(proxy: RunningProxy) -> None:
     assert 429 in statuses[10:13]
     assert 1 <= int(next(each for each in tries if each.status == 429).headers["retry-after"]) <= 2
     assert (await call(proxy, "GET", "/admin/keys")).status == 200  # the key itself still works
+
+
+async def test_strangers_who_sign_in_slowly_take_no_place_from_others(
+    proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(administration, "DOOR_SECONDS", 1.0)
+    head = b"POST /admin/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n"
+    port = int(proxy.url.rpartition(":")[2])
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(administration.MAX_AT_DOOR)]
+    for _, writer in opened:
+        writer.write(head)
+    async with asyncio.timeout(1):
+        while (refused := await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None)).status == 204:
+            await asyncio.sleep(0.02)
+
+    assert (refused.status, refused.code) == (429, "rate_limit_exceeded")
+    assert (await call(proxy, "GET", "/v1/models")).status == 200
+    answers = [await reader.readline() for reader, _ in opened]
+    assert {answer.split()[1] for answer in answers} == {b"408"}
+    assert (await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None)).status == 204
+    for _, writer in opened:
+        writer.close()
+
+
+async def test_strangers_send_no_more_than_a_key_takes(proxy: RunningProxy) -> None:
+    refused = await call(proxy, "POST", "/admin/session", {"key": "x" * 100_000}, key=None)
+
+    assert (refused.status, refused.code) == (413, "request_too_large")
