@@ -121,7 +121,7 @@ def access(rules: Access) -> Middleware:
 
 async def _identify(rules: Access, request: web.Request) -> Caller:
     """Who asks: by a key, else by the session of the web page. Raises `ServiceError`."""
-    token = request.cookies.get(sessions.COOKIE)
+    token = request.cookies.get(sessions.COOKIE) if "Cookie" in request.headers else None
     if not token or not rules.needs_key or sent_keys(request.headers):
         return rules.identify(request.headers, now=time())
     if (request.method, request.path) == ("POST", SESSION_PATH):  # signing in anew, whatever the old one was
