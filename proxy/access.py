@@ -11,9 +11,11 @@ from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from proxy import sessions
 from proxy.keyring import Keyring
 from proxy.protocol.errors import ServiceError
 from shared.keys import ApiKey
+from shared.store import StoreError
 
 STALE_RETRY_SECONDS = 5.0
 
@@ -55,10 +57,15 @@ class Access:
         """Whether a key is asked for."""
         return self._digest is not None or (self._keyring is not None and self._keyring.needs_key)
 
+    @property
+    def has_master(self) -> bool:
+        """Whether a master key was set, so that none needs to be kept."""
+        return self._digest is not None
+
     def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
         """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
         sent = sent_keys(headers)
-        if self._is_master(sent):
+        if self._master_of(sent) is not None:
             return MASTER
         if not self.needs_key:
             return OPEN
@@ -69,6 +76,33 @@ class Access:
             raise _unknown()
         what = "Incorrect API key provided." if sent else "You didn't provide an API key."
         raise _refusal(f"{what} Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept.")
+
+    async def sign_in(self, own: str, *, now: float) -> str | None:
+        """The text of a session for the holder of the key *own*; None where no key is asked for.
+
+        Raises `ServiceError`: 401 for a wrong key, 503 where nobody can know.
+        """
+        caller = self.identify({"x-api-key": own}, now=now)
+        master = self._master_of([own.strip()])
+        proof = master if caller.key is None else caller.key.digest.encode()
+        return None if proof is None else sessions.issue(await self._sealing_key(), caller.id, proof, now=now)
+
+    async def holder(self, token: str, *, now: float) -> Caller:
+        """Whose session *token* is. Raises `ServiceError`: 401 where it is none or has ended, 503 as `identify`."""
+        session = sessions.read(token)
+        if session is None or now >= session.expires_at:
+            raise _ended()
+        sealing_key = await self._sealing_key()
+        if session.holder == MASTER.id:
+            if True in [sessions.is_genuine(sealing_key, session, master) for master in self._masters()]:
+                return MASTER
+            raise _ended()
+        if self._keyring is None or self._keyring.is_stale:
+            raise _unknown()
+        key = self._keyring.get(session.holder)
+        if key is None or not sessions.is_genuine(sealing_key, session, key.digest.encode()):
+            raise _ended()
+        return self._holder_of(key, now)
 
     def check_host(self, host: str) -> None:
         """Refuse Host names other than loopback's where no key protects the proxy. Raises `ServiceError` (403)."""
@@ -83,20 +117,27 @@ class Access:
 
     def allows_origin(self, origin: str) -> bool:
         """Whether a browser page of *origin* may read answers."""
-        if self.needs_key or "*" in self._origins or origin.lower() in self._origins:
-            return True
-        try:
-            return is_loopback_name(urlsplit(origin).hostname or "")
-        except ValueError:  # not an address at all
-            return False
+        return self.needs_key or "*" in self._origins or origin.lower() in self._origins or _is_loopback_origin(origin)
 
-    def _is_master(self, sent: Sequence[str]) -> bool:
-        """Whether one of *sent* is the master key."""
+    async def _sealing_key(self) -> bytes:
+        if self._keyring is None:
+            raise _unknown()
+        try:
+            return await self._keyring.sealing_key()
+        except StoreError as error:
+            raise _unknown() from error
+
+    def _masters(self) -> list[bytes]:
+        """The digests of what counts as the master key."""
         kept = self._keyring.master if self._keyring is not None else None
-        masters = [digest for digest in (self._digest, _digest(kept) if kept else None) if digest is not None]
+        return [digest for digest in (self._digest, _digest(kept) if kept else None) if digest is not None]
+
+    def _master_of(self, sent: Sequence[str]) -> bytes | None:
+        """The digest of the master key among *sent*."""
         # Every candidate is compared, whichever matches.
-        matches = [hmac.compare_digest(_digest(own), master) for own in sent for master in masters]
-        return any(matches)
+        masters = self._masters()
+        matches = [master for own in sent for master in masters if hmac.compare_digest(_digest(own), master)]
+        return matches[0] if matches else None
 
     def _holder_of(self, key: ApiKey, now: float) -> Caller:
         if trouble := key.trouble(now):
@@ -106,8 +147,13 @@ class Access:
         return Caller(key.id, key.name, key=key)
 
 
-def check_admin(caller: Caller) -> None:
-    """Raise `ServiceError` (403) unless *caller* may administrate."""
+def check_admin(caller: Caller, origin: str | None = None) -> None:
+    """Raise `ServiceError` (403) unless *caller* may administrate, from a browser page of *origin* if there is one.
+
+    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys.
+    """
+    if caller is OPEN and origin is not None and not _is_loopback_origin(origin):
+        raise origin_refused()
     if not caller.is_admin:
         raise ServiceError(
             403,
@@ -117,8 +163,22 @@ def check_admin(caller: Caller) -> None:
         )
 
 
+def origin_refused() -> ServiceError:
+    """The error for a browser page of an origin that is not served."""
+    return ServiceError(
+        403,
+        "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
+        type="permission_error",
+        code="origin_not_allowed",
+    )
+
+
 def _refusal(message: str) -> ServiceError:
     return ServiceError(401, message, code="invalid_api_key")
+
+
+def _ended() -> ServiceError:
+    return _refusal("This session has ended; sign in again.")
 
 
 def _unknown() -> ServiceError:
@@ -157,6 +217,13 @@ def is_loopback_name(name: str) -> bool:
     try:
         return ip_address(name).is_loopback
     except ValueError:
+        return False
+
+
+def _is_loopback_origin(origin: str) -> bool:
+    try:
+        return is_loopback_name(urlsplit(origin).hostname or "")
+    except ValueError:  # not an address at all
         return False
 
 

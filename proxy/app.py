@@ -9,14 +9,28 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.access import Access
+from proxy.administration import Administration
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.counting import counted
 from proxy.credentials import CredentialKeeper
 from proxy.handlers import chat, conversations, description, health, models, responses
+from proxy.handlers.admin_routes import add_admin
 from proxy.key_limits import KeyLimits
 from proxy.keyring import Keyring
-from proxy.keys import ACCESS, CHAT, CONVERSATIONS, KEEPER, LIMITS, PICTURES, RESPONSES, SETTINGS, UPSTREAM, USAGE
+from proxy.keys import (
+    ACCESS,
+    ADMINISTRATION,
+    CHAT,
+    CONVERSATIONS,
+    KEEPER,
+    LIMITS,
+    PICTURES,
+    RESPONSES,
+    SETTINGS,
+    UPSTREAM,
+    USAGE,
+)
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
 from proxy.protocol.images import MAX_IMAGE_BYTES
@@ -91,7 +105,9 @@ async def open_app(
         for task in tasks:
             task.add_done_callback(_report_failure)
         try:
-            app = _build(settings, Access(key=key, cors_origins=settings.cors_origins, keyring=keyring))
+            rules = Access(key=key, cors_origins=settings.cors_origins, keyring=keyring)
+            app = _build(settings, rules)
+            app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
             app[UPSTREAM] = upstream
@@ -127,6 +143,7 @@ def _build(settings: Settings, rules: Access) -> web.Application:
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/openapi.json", description.openapi)
+    add_admin(app)
     for path, methods in API.items():
         add_api(app, path, methods)
     return app

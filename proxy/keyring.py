@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from time import monotonic
 
+from proxy import sessions
 from shared.keys import ApiKey, digest
 from shared.store import Store, StoreError
 
@@ -31,8 +32,10 @@ class Keyring:
         self._read_master = read_master
         self._version: str | None = None  # None: never read
         self._by_digest: dict[str, ApiKey] = {}
+        self._by_id: dict[str, ApiKey] = {}
         self._secret = b""
         self._seen_at = 0.0
+        self._loading = asyncio.Lock()  # what was read first must not overwrite what was read later
         self.master: str | None = None
 
     @property
@@ -56,21 +59,29 @@ class Keyring:
         key = self._by_digest.get(wanted)
         return key if key is not None and hmac.compare_digest(key.digest, wanted) else None
 
-    def all(self) -> list[ApiKey]:
-        """Every key, newest first."""
-        return list(self._by_digest.values())
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key of this id, whether it still works or not."""
+        return self._by_id.get(key_id)
+
+    async def sealing_key(self) -> bytes:
+        """What sessions are sealed with, the same for all proxies of the store. Raises StoreError."""
+        if not self._secret:
+            self._secret = await self._store.key_secret()
+        return sessions.sealing_key(self._secret)
 
     async def load(self) -> None:
         """Read the store if keys changed since. Raises StoreError."""
-        version = await self._store.keys_version()
-        if version != self._version:
-            keys = await self._store.keys()
-            if keys:
-                self._secret = await self._store.key_secret()
-                self.master = await asyncio.to_thread(self._read_master)
-            self._by_digest = {key.digest: key for key in keys}
-            self._version = version
-        self._seen_at = monotonic()
+        async with self._loading:
+            version = await self._store.keys_version()
+            if version != self._version:
+                keys = await self._store.keys()
+                if keys:
+                    self._secret = await self._store.key_secret()
+                    self.master = await asyncio.to_thread(self._read_master)
+                self._by_digest = {key.digest: key for key in keys}
+                self._by_id = {key.id: key for key in keys}
+                self._version = version
+            self._seen_at = monotonic()
 
     async def watch(self) -> None:
         """Follow the store until cancelled."""

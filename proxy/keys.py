@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from proxy.access import Access, Caller
+from proxy.administration import Administration
 from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.credentials import CredentialKeeper
@@ -26,6 +27,7 @@ UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 LIMITS = web.AppKey("LIMITS", KeyLimits)
 USAGE = web.AppKey("USAGE", UsageRecorder)
+ADMINISTRATION = web.AppKey("ADMINISTRATION", Administration)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 ORIGIN = web.RequestKey("ORIGIN", str)  # of a browser page that may read the answer
 CALLER = web.RequestKey("CALLER", Caller)  # missing where a probe came without a key

@@ -8,7 +8,8 @@ from time import perf_counter, time
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from proxy.access import Access
+from proxy import sessions
+from proxy.access import Access, Caller, origin_refused, sent_keys
 from proxy.ids import random_hex
 from proxy.keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.protocol.errors import Refused, ServiceError
@@ -18,6 +19,8 @@ from proxy.request_log import log_request
 from proxy.stopping import STOPPING, stopping_error
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
+SESSION_PATH = "/admin/session"  # tells whether a key is needed, and takes one in the body
+ADMIN_PATHS = "/admin/"
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
 EXPOSED = (
@@ -98,19 +101,15 @@ def access(rules: Access) -> Middleware:
         origin = request.headers.get("Origin")
         if origin is not None:
             if not rules.allows_origin(origin):
-                raise ServiceError(
-                    403,
-                    "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
-                    type="permission_error",
-                    code="origin_not_allowed",
-                )
+                raise origin_refused()
             request[ORIGIN] = origin
         if request.method == "OPTIONS":
             return _preflight(request)
         try:
-            caller = request[CALLER] = rules.identify(request.headers, now=time())
-        except ServiceError:
-            if request.path not in OPEN_PATHS:
+            caller = request[CALLER] = await _identify(rules, request)
+        except ServiceError as error:
+            is_signing_in = request.path == SESSION_PATH and error.status == 401
+            if request.path not in OPEN_PATHS and not is_signing_in:
                 raise
         else:
             if caller.key is not None:
@@ -120,6 +119,17 @@ def access(rules: Access) -> Middleware:
     return middleware
 
 
+async def _identify(rules: Access, request: web.Request) -> Caller:
+    """Who asks: by a key, else by the session of the web page. Raises `ServiceError`."""
+    token = request.cookies.get(sessions.COOKIE) if "Cookie" in request.headers else None
+    if not token or not rules.needs_key or sent_keys(request.headers):
+        return rules.identify(request.headers, now=time())
+    if (request.method, request.path) == ("POST", SESSION_PATH):  # signing in anew, whatever the old one was
+        return rules.identify({}, now=time())
+    sessions.check_use(request.method, request.headers, request.host)
+    return await rules.holder(token, now=time())
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
@@ -127,6 +137,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if (caller := request.get(CALLER)) is not None and caller.key is not None:
         limits = request.get(RATE_HEADERS)
         response.headers.update(await request.app[LIMITS].headers(caller) if limits is None else limits)
+    if request.path.startswith(ADMIN_PATHS):
+        response.headers["Cache-Control"] = "no-store"
     if ORIGIN in request:
         response.headers["Access-Control-Allow-Origin"] = request[ORIGIN]
         response.headers["Access-Control-Expose-Headers"] = EXPOSED

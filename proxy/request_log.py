@@ -1,10 +1,13 @@
 """The one log line of a request: who asked what, and how it ended. Never a text, never a secret."""
 
 import logging
+import re
 
 from aiohttp import web
 
 from proxy.keys import CALLER, REQUEST_ID, TURN
+
+_SECRET = re.compile(r"sk-[^/]+")  # a key where its name belongs
 
 log = logging.getLogger(__name__)
 
@@ -13,10 +16,11 @@ def log_request(request: web.Request, status: int, seconds: float, *, level: int
     """Log one line for *request*, with all of it in named fields where lines are JSON."""
     if not log.isEnabledFor(level):
         return
+    path = _SECRET.sub("sk-…", request.path)
     fields: dict[str, object] = {
         "request_id": request[REQUEST_ID],
         "method": request.method,
-        "path": request.path,
+        "path": path,
         "status": status,
         "ms": round(seconds * 1000),
     }
@@ -28,7 +32,7 @@ def log_request(request: web.Request, status: int, seconds: float, *, level: int
         level,
         "%s %s %d %.0f ms%s %s",
         request.method,
-        request.path,
+        path,
         status,
         seconds * 1000,
         told,

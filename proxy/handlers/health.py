@@ -29,7 +29,9 @@ async def readyz(request: web.Request) -> web.Response:
     if reasons:
         body["reason"] = reasons[0]
     if CALLER in request:
-        body["sites"] = [_describe(keeper, gate, troubles[gate.site]) for gate in gates]
+        body["sites"] = [
+            {**describe(keeper, gate), "credentials_age_seconds": _age(keeper, gate.site)} for gate in gates
+        ]
     return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
 
 
@@ -41,18 +43,23 @@ def trouble_of(keeper: CredentialKeeper, gate: SiteGate) -> str | None:
     return trouble
 
 
-def _describe(keeper: CredentialKeeper, gate: SiteGate, trouble: str | None) -> dict[str, object]:
-    state = keeper.state(gate.site)
+def describe(keeper: CredentialKeeper, gate: SiteGate) -> dict[str, object]:
+    """What is known of a site's health and load."""
+    trouble = trouble_of(keeper, gate)
     return {
         "site": gate.site,
         "ready": trouble is None,
         "reason": trouble,
-        "credentials_age_seconds": round(time() - state.current.captured_at) if state else None,
         "breaker": gate.breaker.state(monotonic()),
         "cooldown_until": gate.cooldown_until,
         "open_streams": gate.limit.open,
         "queued": gate.limit.queued,
     }
+
+
+def _age(keeper: CredentialKeeper, site: str) -> int | None:
+    state = keeper.state(site)
+    return round(time() - state.current.captured_at) if state else None
 
 
 async def root(_: web.Request) -> web.Response:

@@ -10,12 +10,10 @@ from typing import Any, Literal
 
 import click
 
-from shared import wire
+from shared import usage_desk, wire
 from shared.cli import text
 from shared.cli.api_keys import with_store
 from shared.cli.failures import Failure, read_settings
-from shared.store import Store
-from shared.usage import summary
 
 Row = dict[str, Any]
 _FIGURES = ("requests", "refused", "tokens_in", "tokens_out", "ms_p50", "ms_p95", "ttft_ms_p50", "ttft_ms_p95")
@@ -27,7 +25,7 @@ def show(since: str, until: str | None, by: str, *, style: Literal["table", "jso
         span = wire.span(since, until or "", by, now=time())
     except ValueError as error:
         raise Failure(str(error)) from error
-    rows = with_store(read_settings(), lambda store: rows_of(store, span))
+    rows = with_store(read_settings(), lambda store: usage_desk.rows(store, span))
     if style == "json":
         click.echo(json.dumps(wire.usage_list(rows), ensure_ascii=False))
     elif style == "csv":
@@ -35,12 +33,6 @@ def show(since: str, until: str | None, by: str, *, style: Literal["table", "jso
     else:
         for line in _lines(rows, span.by):
             click.echo(line)
-
-
-async def rows_of(store: Store, span: wire.Span) -> list[Row]:
-    """The rows that *span* asks for."""
-    names = {key.id: key.name for key in await store.keys()}
-    return summary(await store.usage(since=span.since, until=span.until), span.by, names)
 
 
 def _as_csv(rows: Sequence[Row], by: Sequence[str]) -> str:

@@ -2,21 +2,25 @@
 
 from typing import Any
 
-from proxy.protocol.openapi import chat, completions, conversations, health, messages, models, responses
+from proxy.protocol.openapi import admin, chat, completions, conversations, health, messages, models, responses
 from proxy.protocol.openapi.parts import STRING, Schema, error_responses, exactly, nullable, one_of, told, with_heads
 
 _ABOUT = """OpenAI's API in front of free AI chats on WordPress sites.
 
 Paths are also served without `/v1`, with it twice, and with doubled or trailing slashes. OPTIONS is answered with 204
 on every path, for browsers. A body is JSON; its Content-Type may be left out. Fields that are not described here are
-ignored."""
+ignored, except below `/admin`, where they are refused.
+
+A browser that signed in at `/admin/session` may send its cookie in place of a key, from the proxy's own pages only, and
+with `x-freeaichat-csrf: 1` on all but GET and HEAD."""
 
 _ERRORS = {
     "400": "The request makes no sense, asks for what cannot be done, or was refused for what it says.",
     "401": "No key was sent, or a wrong one.",
     "403": "Not for this origin, Host name or address, or not for guests of the site.",
-    "404": "No such model, conversation, response or item.",
+    "404": "No such model, conversation, response, item, key, site or picture.",
     "408": "The body did not come in time.",
+    "409": "It clashes with what is there already.",
     "413": "The body is larger than this proxy or the site takes.",
     "415": "The body is compressed.",
     "429": "The site's quota or rate limit, or too many requests waiting for it.",
@@ -49,12 +53,12 @@ _ERROR: Schema = exactly(
         )
     }
 )
-_RESOURCES = (chat, completions, responses, models, conversations, health)
+_RESOURCES = (chat, completions, responses, models, conversations, admin, health)
 
 
 def document(version: str, *, needs_key: bool) -> dict[str, Any]:
     """The whole document for a proxy of this *version*, with or without keys."""
-    keys: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}, {"api-key": []}]
+    keys: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"session": []}]
     schemas: dict[str, Schema] = {"Error": _ERROR, **messages.SCHEMAS}
     paths: dict[str, Any] = {}
     for resource in _RESOURCES:
@@ -81,6 +85,7 @@ def document(version: str, *, needs_key: bool) -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
                 "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "freeaichat_session"},
             },
         },
     }

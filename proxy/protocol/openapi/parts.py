@@ -91,8 +91,10 @@ def json_content(schema: Schema) -> dict[str, Any]:
 def answer(
     description: str, content: Mapping[str, Any], *headers: str, links: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """A 200 with *content* by media type; *headers*: those beside the id; *links*: what to do with it next."""
-    found = {"description": description, "headers": _headers("x-request-id", *headers), "content": dict(content)}
+    """A success with *content* by media type; *headers*: those beside the id; *links*: what to do with it next."""
+    found = {"description": description, "headers": _headers("x-request-id", *headers)}
+    if content:
+        found["content"] = dict(content)
     return {**found, "links": dict(links)} if links else found
 
 
@@ -126,6 +128,7 @@ def operation(
     parameters: Sequence[Mapping[str, Any]] = (),
     body: Mapping[str, Any] | None = None,
     is_open: bool = False,
+    ok_status: str = "200",
     statuses: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One method of one path. *is_open*: answered without a key; *statuses*: answers of its own beside *ok*."""
@@ -137,7 +140,7 @@ def operation(
         known["requestBody"] = body
     if is_open:
         known["security"] = []
-    known["responses"] = {"200": ok, **{code: _error_ref(code) for code in codes}, **(statuses or {})}
+    known["responses"] = {ok_status: ok, **{code: _error_ref(code) for code in codes}, **(statuses or {})}
     return known
 
 

@@ -19,6 +19,11 @@ BEYOND_A_SCHEMA = {
 }
 
 schemathesis.openapi.format("image-url", st.sampled_from([f"data:image/png;base64,{_PNG}", f"data:;base64,{_JPEG}"]))
+schemathesis.openapi.format("key-name", st.from_regex(r"[a-j][a-z0-9 _.@+-]{0,40}[a-z0-9]", fullmatch=True))
+schemathesis.openapi.format("time-span", st.sampled_from(["30d", "12h", "1h30m", "90"]))
+schemathesis.openapi.format("time-since", st.sampled_from(["30d", "12h", "1d12h", "1700000000"]))
+schemathesis.openapi.format("time-until", st.sampled_from(["1h", "10m30s", "90s"]))
+schemathesis.openapi.format("usage-by", st.sampled_from(["", "day", "hour,key", "model site", "day,key,model,site"]))
 
 
 @schemathesis.check

@@ -1,0 +1,42 @@
+"""Which handler serves what below `/admin`, and that only an administrator comes to most of them."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.access import check_admin
+from proxy.handlers import admin_keys, admin_session, admin_status
+from proxy.keys import CALLER, ORIGIN
+
+
+def add_admin(app: web.Application) -> None:
+    """Serve the administrator's API."""
+    for path, handlers in _ROUTES.items():
+        resource = app.router.add_resource(path)
+        for method, handler in handlers.items():
+            resource.add_route(method, handler)
+            if method == "GET":
+                resource.add_route("HEAD", handler)
+
+
+def _for_admin(handler: Handler) -> Handler:
+    """*handler* for an administrator alone."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        check_admin(request[CALLER], request.get(ORIGIN))
+        return await handler(request)
+
+    return guarded
+
+
+_ROUTES: Mapping[str, Mapping[str, Handler]] = {
+    "/admin/keys": {"GET": _for_admin(admin_keys.list_keys), "POST": _for_admin(admin_keys.create_key)},
+    "/admin/keys/{id}": {"DELETE": _for_admin(admin_keys.revoke_key)},
+    "/admin/keys/{id}/rotate": {"POST": _for_admin(admin_keys.rotate_key)},
+    "/admin/usage": {"GET": _for_admin(admin_keys.usage)},
+    "/admin/status": {"GET": _for_admin(admin_status.status)},
+    "/admin/visits": {"POST": _for_admin(admin_status.ask_visit)},
+    "/admin/visits/{id}/screenshot": {"GET": _for_admin(admin_status.screenshot)},
+    "/admin/session": {"GET": admin_session.show, "POST": admin_session.sign_in, "DELETE": admin_session.sign_out},
+}
