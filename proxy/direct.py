@@ -23,6 +23,7 @@ from proxy.protocol.encoding import Repair
 from proxy.protocol.sse import EventDecoder
 
 MAX_TAKEN_BYTES = 256 * 1024  # sent and not yet given to the plain way, which sees to it that an answer has an end
+JOINED_AT_ONCE = 16
 MAX_TAIL_BYTES = 64 * 1024  # of an unfinished event; a larger one is the plain way's business
 
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
@@ -57,7 +58,8 @@ class Direct:
         self._decoder: EventDecoder
         self._repair: Repair
         self._tail = b""
-        self._taken: list[bytes] = []
+        self._strings: list[bytes] = []  # the JSON strings of what was taken, in order, with commas between them
+        self._latest: list[bytes] = []  # of the last few events
         self._taken_bytes = 0
 
     def open(self, transport: Transport) -> None:
@@ -71,10 +73,11 @@ class Direct:
 
     def drain(self) -> str:
         """The text that was sent since the last call."""
-        if not self._taken:
+        if not self._taken_bytes:
             return ""
-        strings = b"".join(self._taken)[_START:_END].replace(_BETWEEN, b",")
-        self._taken.clear()
+        strings = b",".join((*self._strings, *self._latest))
+        self._strings.clear()
+        self._latest.clear()
         self._taken_bytes = 0
         return "".join(orjson.loads(b"[" + strings + b"]"))
 
@@ -99,12 +102,17 @@ class Direct:
             return data
         if end != size:
             self._tail = data[end:]
-        self._taken.append(events)
         self._taken_bytes += end
+        strings = events[_START:_END]
         if events.find(b"\n\n") == end - 2:  # one event, as nearly always where the model sets the pace
-            chunk = b"".join((self._before, events[_START:_END], self._after))
+            chunk = b"".join((self._before, strings, self._after))
         else:
+            strings = strings.replace(_BETWEEN, b",")
             chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
+        self._latest.append(strings)
+        if len(self._latest) == JOINED_AT_ONCE:
+            self._strings.append(b",".join(self._latest))  # small objects are dear: thousands of streams hold theirs
+            self._latest.clear()
         transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         self.has_written = True
         return b""

@@ -174,6 +174,7 @@ class AnswerStream(Generic[Piece, End]):
         begun += b"" if piece is None else as_chunk(piece)
         if begun:
             await write(begun)
+        del begun  # not to be held for as long as the answer lasts
         if self._direct is not None and piece is not None and request.transport is not None:
             self._direct.open(request.transport)
         async for text in texts:

@@ -5,7 +5,6 @@ done for every token. A reader that is waiting for the next piece may leave a *t
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from shared.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
@@ -21,10 +20,12 @@ Tap = Callable[[bytes], bytes]  # takes what it can use of a piece, and returns 
 class Body:
     """The body of one response. Iterate to read it; it raises `SiteUnreachable` where it breaks off."""
 
+    __slots__ = ("_error", "_has_ended", "_pause", "_pieces", "_resume", "_size", "_waiter", "tap")
+
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self.tap: Tap | None = None  # used only while the reader waits and has read everything before
         self._pause, self._resume = pause, resume
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
@@ -75,6 +76,8 @@ class Body:
 
 class _Unread(Body):
     """What comes of a body that nobody reads any more; none of it is kept."""
+
+    __slots__ = ()
 
     def deliver(self, data: bytes) -> None:
         """Let go of *data*."""
@@ -210,6 +213,7 @@ class Connection(asyncio.Protocol):
             return
         self._keeps_alive = head.keeps_alive
         rest = bytes(self._head_bytes[end + 4 :])
+        self._head_bytes = bytearray()
         self._head.set_result(head)
         if rest:
             self.data_received(rest)
