@@ -56,7 +56,7 @@ async def test_what_the_others_do_not_need_is_not_kept_for_them(store: Store) ->
 
 async def test_a_single_place_goes_round_among_those_who_wait(store: Store) -> None:
     holders = {"one": 0, "two": 0, "three": 0}
-    turns = set()
+    turns: set[str] = set()
     for holder in holders:
         await take(store, holder, 0, 5, most=1)
     async with asyncio.timeout(10 * SLICE_SECONDS):
