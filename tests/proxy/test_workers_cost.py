@@ -25,7 +25,7 @@ PACE_SECONDS = 0.02  # between tokens: in a burst one that is busier gets more o
 IS_LONG = "TEST_STREAMS" in os.environ
 RUNS = 3 if IS_LONG else 1
 HAS_ROOM = (os.cpu_count() or 1) >= 4  # site and client need cores too; on fewer, all get into each other's way
-COST = 1.1 if IS_LONG and HAS_ROOM else 1.5  # of one worker's
+COST = 1.1 if IS_LONG and HAS_ROOM else 2.5  # of one worker's; a short run says little
 SPREAD = (0.35, 0.65) if IS_LONG else (0.2, 0.8)  # of as many streams as there are here
 FASTER = 1.8
 REQUEST = {
