@@ -33,6 +33,7 @@ from proxy.keys import (
 )
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.pictures import PictureFetcher
+from proxy.places import SharedPlaces
 from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
 from proxy.responses import Responses
@@ -85,6 +86,8 @@ async def open_app(
             await keyring.load()
         usage = UsageRecorder(store)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
+        places = [SharedPlaces(store, gate.site, gate.limit) for gate in upstream.sites.all]
+        await asyncio.gather(*(each.claim() for each in places))
         chats = ChatService(
             store,
             keeper,
@@ -100,6 +103,7 @@ async def open_app(
             tidy(store, settings),
             chats.branches.keep_flushing(),
             usage.keep_flushing(),
+            *(each.keep() for each in places),
         )
         tasks = [asyncio.create_task(each) for each in work]
         for task in tasks:
@@ -119,6 +123,7 @@ async def open_app(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await keeper.settle()
+            await asyncio.gather(*(each.leave() for each in places))
             await usage.close()
             with suppress(StoreUnavailable):  # the transcripts serve as well
                 await chats.branches.flush()

@@ -14,28 +14,44 @@ WAIT_SECONDS = 30.0
 class SiteLimit:
     """A bounded number of places, and a bounded queue for them.
 
-    Callers take turns: whoever waits with many requests gets no more places than one that waits with few.
+    Callers take turns: whoever waits with many requests gets no more places than one that waits with few. `short` is
+    set when there are fewer places than might be and none of them is free.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = places
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.places = most  # those that may be taken now; `allow` sets them
+        self.taken = 0
+        self.short = asyncio.Event()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller comes first
         self.open = 0
         self.queued = 0
 
+    @property
+    def demand(self) -> int:
+        """Places that are taken or waited for."""
+        return self.taken + sum(map(len, self._waiting.values()))
+
+    def allow(self, places: int) -> None:
+        """Let so many places be taken from now on; those that are taken already stay so."""
+        self.places = places
+        self._hand_on()
+
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncIterator[None]:
         """Hold one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
-        if self._free:
-            self._free -= 1
+        if self.taken < self.places:
+            self.taken += 1
+            self._tell()
         else:
+            self._tell()
             await self._queue(caller)
         self.open += 1
         try:
             yield
         finally:
             self.open -= 1
-            self._hand_on()
+            self._give_back()
 
     async def _queue(self, caller: str) -> None:
         if self.queued >= MAX_WAITING:
@@ -51,24 +67,31 @@ class SiteLimit:
                 raise busy() from None
         except asyncio.CancelledError:
             if _has_come(turn):
-                self._hand_on()
+                self._give_back()
             raise
         finally:
             self.queued -= 1
             self._forget(caller, turn)
 
+    def _give_back(self) -> None:
+        self.taken -= 1
+        self._hand_on()
+        self._tell()
+
     def _hand_on(self) -> None:
-        """Give a free place to the next caller in turn, or keep it free."""
-        while self._waiting:
+        """Give free places to the next callers in turn."""
+        while self._waiting and self.taken < self.places:
             caller, waiting = self._waiting.popitem(last=False)
-            while waiting:
-                turn = waiting.popleft()
-                if waiting:
-                    self._waiting[caller] = waiting  # behind all others
-                if not turn.done():
-                    turn.set_result(None)
-                    return
-        self._free += 1
+            turn = waiting.popleft()
+            if waiting:
+                self._waiting[caller] = waiting  # behind all others
+            if not turn.done():
+                self.taken += 1
+                turn.set_result(None)
+
+    def _tell(self) -> None:
+        if self.taken >= self.places and self.places < self.most:
+            self.short.set()
 
     def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(caller)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from shared.settings import SHARES_PORTS
+
 BACKLOG = 1024
 UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
 
@@ -24,7 +26,7 @@ def open_sockets(host: str, port: int) -> list[socket.socket]:
                 address[:2],  # host and port come first in every internet family
                 family=family,
                 backlog=BACKLOG,
-                reuse_port=sys.platform == "linux",
+                reuse_port=SHARES_PORTS,
             )
             if sys.platform == "linux":  # handed down to the connections
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))

@@ -21,13 +21,12 @@ from shared.lifeline import on_parent_gone
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.secrets import ensure_master_key, private_dir
+from shared.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, open_store
 
 T = TypeVar("T")
 
-EXIT_SETTINGS = 2
-EXIT_PORT_TAKEN = 4
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
 SETTLE_SECONDS = 0.2
 COLLECT_AFTER = 5_000  # objects made and not freed
@@ -36,9 +35,9 @@ MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> int:
-    """Serve until told to stop; returns the exit code."""
-    configure("proxy", level=settings.log_level, style=settings.log_format)
+def run(settings: Settings, *, worker: int = 0) -> int:
+    """Serve until told to stop; returns the exit code. *worker*: its number among those that share the port."""
+    configure(f"proxy {worker}" if worker else "proxy", level=settings.log_level, style=settings.log_format)
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     _allow_files()
     try:

@@ -5,6 +5,8 @@ working directory (or the file that `FREEAICHAT_ENV_FILE` names), then from the 
 """
 
 import os
+import socket
+import sys
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +20,8 @@ from shared import parsing
 from shared.envfile import EnvFileSource, undouble_dollars
 
 MAX_SESSION_ID = 64  # PROTOCOL 7
+MAX_WORKERS = 64
+SHARES_PORTS = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")  # and shares the connections out evenly
 _BY_HAND = "the {} captured by hand; the four serve the first site, without a browser, until they fail"
 
 Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
@@ -40,6 +44,12 @@ def _one_line(value: SecretStr) -> SecretStr:
     if any(character < " " or character == "\x7f" for character in value.get_secret_value()):
         raise ValueError("holds a line break or another control character")
     return value
+
+
+def _shareable(workers: int) -> int:
+    if workers > 1 and not SHARES_PORTS:
+        raise ValueError("this system shares no port among processes; set it to 1 and run a balancer before proxies")
+    return workers
 
 
 def _session_id(value: SecretStr) -> SecretStr:
@@ -84,6 +94,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("FREEAICHAT_PORT", "PORT", "NGINX_PORT"),
         description="port the proxy listens on",
     )
+    workers: Annotated[int, AfterValidator(_shareable)] = Field(
+        default=1,
+        ge=1,
+        le=MAX_WORKERS,
+        description="proxy processes that share the port, one for each processor core to be used (Linux)",
+    )
     data_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
         description="where the store and the generated key live",
@@ -98,8 +114,10 @@ class Settings(BaseSettings):
     keepalive: Literal["comment", "chunk", "off"] = Field(
         default="comment", description="what fills silences in a stream"
     )
-    max_upstream: int = Field(default=8, ge=1, description="streams open to one site at once; more wait in a queue")
-    max_requests: int = Field(default=4096, ge=1, description="requests under way at once; more get 503")
+    max_upstream: int = Field(
+        default=8, ge=1, description="streams open to one site at once, by all proxies of a store; more wait in a queue"
+    )
+    max_requests: int = Field(default=4096, ge=1, description="requests under way at once in each proxy; more get 503")
     shutdown_timeout: Duration = Field(default=10.0, description="how long open streams may go on when told to stop")
     idle_timeout: Duration = Field(default=90.0, description="longest silence of a site in the middle of an answer")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")

@@ -21,7 +21,7 @@ HOMES = {  # the only places that may import or use these names
     "redis": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
-        *("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/cli/"),
+        *("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/supervise.py", "shared/cli/"),
         "harvester/worker.py",
     ),
     "os.getenv": (),

@@ -59,6 +59,8 @@ NEEDS = (
     Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
     program("openssl", "openssl"),
     program("systemd-analyze", "systemd"),
+    program("ip", "iproute2"),
+    program("unshare", "util-linux"),
 )
 
 

@@ -12,9 +12,10 @@ from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, PortTaken, read_settings
 from shared.cli.proxy import provide_key
-from shared.cli.services import module_command
+from shared.services import module_command
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, open_store
+from shared.supervise import grace_for
 
 PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
 PORT_PAUSE = 0.1
@@ -25,7 +26,8 @@ def up() -> None:
     begun = time.time()
     settings = read_settings()
     prepare(settings)
-    command = module_command("shared.cli.supervise", f"{begun:.3f}")
+    grace = grace_for(settings.shutdown_timeout)
+    command = module_command("shared.cli.supervise", f"{begun:.3f}", str(settings.workers), str(grace))
     sys.stdout.flush()
     os.execve(command[0], command, child_environment(settings))  # noqa: S606  (our own interpreter)
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.places import Claim, Share
 from shared.usage import Counters, Group, UsageBatch
 
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
@@ -190,6 +191,18 @@ class Store(Protocol):
 
     async def prune_usage(self, *, before: float) -> int:
         """Forget the hours before *before*; how many groups went."""
+
+    # Places -----------------------------------------------------------------------------------
+
+    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        """Hold places on *site* until `LEASE_SECONDS` from *at*, which is now, in place of those held so far.
+
+        The places of all together are never more than *most*, but for what is kept of earlier ones. No change that
+        `watch` tells; a store that several machines share goes by its own clock.
+        """
+
+    async def leave_places(self, site: str, holder: str) -> None:
+        """Hand back all places of *holder*."""
 
     # The rest ---------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from time import monotonic
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.places import Claim, Share
 from shared.store import (
     Store,
     StoreUnavailable,
@@ -21,6 +22,7 @@ from shared.store import (
     redis_credentials,
     redis_keys,
     redis_notes,
+    redis_places,
     redis_turns,
     redis_usage,
     redis_visits,
@@ -202,6 +204,14 @@ class RedisStore:
         while some := await redis_usage.prune_some(self._server, before):
             gone += some
         return gone
+
+    # Places -----------------------------------------------------------------------------------
+
+    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        return await redis_places.take_places(self._server, site, claim, most)
+
+    async def leave_places(self, site: str, holder: str) -> None:
+        await redis_places.leave_places(self._server, site, holder)
 
     # The rest ---------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     branch-number           the last number given
     branch:DIGEST           sorted set: "TIME UPSTREAM" by number
     branch-seen:DIGEST      of a copy that was kept a moment ago; expires
+    places:SITE             hash: holder to "PLACES DEMAND END", by Redis's own clock; expires
     notes                   hash
     api-key-secret          the secret under which keys are hashed
     api-keys                hash: id to ApiKey as JSON

@@ -105,6 +105,16 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (hour, key, model, site)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE places (
+            site TEXT NOT NULL,
+            holder TEXT NOT NULL,
+            places INTEGER NOT NULL,
+            demand INTEGER NOT NULL,
+            until REAL NOT NULL,
+            PRIMARY KEY (site, holder)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
+from shared.places import Claim, Share
 from shared.store import (
     Store,
     StoreError,
@@ -20,6 +21,7 @@ from shared.store import (
     sqlite_file,
     sqlite_keys,
     sqlite_notes,
+    sqlite_places,
     sqlite_usage,
     sqlite_visits,
 )
@@ -193,6 +195,14 @@ class SqliteStore:
 
     async def prune_usage(self, *, before: float) -> int:
         return await self._worker.count(sqlite_usage.prune_usage, before)
+
+    # Places -----------------------------------------------------------------------------------
+
+    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        return await self._worker.count(sqlite_places.take_places, site, claim, most, at)
+
+    async def leave_places(self, site: str, holder: str) -> None:
+        await self._worker.count(sqlite_places.leave_places, site, holder)
 
     # The rest ---------------------------------------------------------------------------------
 

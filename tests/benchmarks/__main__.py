@@ -24,6 +24,8 @@ BENCHMARKS = {
     "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
     "speed": Benchmark(("tests/speed",), {"TEST_SPEED": "3"}),
     "redis": Benchmark(("tests/shared/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
+    "workers": Benchmark(("tests/proxy/test_workers.py", "tests/proxy/test_workers_cost.py"), {"TEST_STREAMS": "100"}),
+    "places": Benchmark(("tests/proxy/test_places.py", "tests/end_to_end/test_networks.py"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
     "memory": Benchmark(("tests/proxy/test_memory.py",), {}),

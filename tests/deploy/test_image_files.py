@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from shared import __version__
-from shared.cli.supervise import GRACE_SECONDS
+from shared.supervise import GRACE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

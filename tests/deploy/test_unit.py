@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from shared.cli.services import FINAL_EXITS
-from shared.cli.supervise import GRACE_SECONDS
+from shared.services import FINAL_EXITS
+from shared.supervise import GRACE_SECONDS
 from tests.needs import FREEAICHAT
 
 UNIT = Path(__file__).parents[2] / "deploy" / "freeaichat.service"

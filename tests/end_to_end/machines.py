@@ -21,6 +21,8 @@ STOP_SECONDS = 10.0
 class Machine:
     """A machine on which one service runs: with its own data, temporary files and port."""
 
+    entering: tuple[str, ...] = ()  # the command through which programs run there
+
     def __init__(self, directory: Path, site_url: str, store_url: str, **settings: str) -> None:
         self.port = a_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -35,7 +37,7 @@ class Machine:
         """`python -m SERVICE`, stopped at the end."""
         with self.log.open("a") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", service), env=self.environment, stdout=log, stderr=log
+                *self.entering, *(sys.executable, "-P", "-m", service), env=self.environment, stdout=log, stderr=log
             )
         try:
             yield process

@@ -33,14 +33,14 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 async def serving(
     site: VisitedSite, data_dir: Path, port: int, **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A proxy process that answers on *port*; killed at the end if it still runs."""
+    """A proxy process, or the supervisor of several, that answers on *port*; killed at the end if it still runs."""
     await fill_store(data_dir, site)
     variables = environment(data_dir, FREEAICHAT_SITES=site.url, FREEAICHAT_PORT=str(port), **settings)
-    before = starts(data_dir)
+    awaited = starts(data_dir) + int(settings.get("FREEAICHAT_WORKERS", "1"))
     with log_of(data_dir).open("ab") as log:
         process = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "proxy"), env=variables, stderr=log)
     try:
-        await asyncio.wait_for(_listening(process, data_dir, before), 30)
+        await asyncio.wait_for(_listening(process, data_dir, awaited), 30)
         yield process
     finally:
         if process.returncode is None:
@@ -53,8 +53,8 @@ def log_of(data_dir: Path) -> Path:
     return data_dir / "proxy.log"
 
 
-async def _listening(process: asyncio.subprocess.Process, data_dir: Path, before: int) -> None:
-    while starts(data_dir) == before:
+async def _listening(process: asyncio.subprocess.Process, data_dir: Path, awaited: int) -> None:
+    while starts(data_dir) < awaited:
         assert process.returncode is None, log_of(data_dir).read_text()
         await asyncio.sleep(0.02)
 

@@ -15,7 +15,9 @@ from shared import key_desk
 from shared.keys import wish
 from shared.secrets import ensure_master_key
 from shared.store import open_store
+from tests.figures import figure
 from tests.proxy.running import Answered, RunningProxy, running_proxy
+from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
 
 MASTER = "sk-the-master-key"
@@ -74,6 +76,25 @@ async def test_a_revoked_key_ends_within_a_second_though_another_process_revoked
     assert monotonic() - begun < 1
     assert "revoked" in refused.body["error"]["message"]
     assert refused.code == "invalid_api_key"
+
+
+async def test_a_revoked_key_ends_within_a_second_over_redis_too(
+    site: SimulatedSite, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with running_proxy(site, tmp_path, key=MASTER, store=redis_server.url) as running:
+        took = []
+        for number in range(5):
+            own = await made(running, f"app {number}")
+            async with open_store(redis_server.url) as elsewhere:
+                await key_desk.revoke(elsewhere, f"app {number}", now=time())
+            begun = monotonic()
+            async with asyncio.timeout(5):
+                while (await get(running, own)).status != 401:
+                    await asyncio.sleep(0.005)
+            took.append(monotonic() - begun)
+
+    figure("a key revoked elsewhere ends over Redis, worst of 5", f"{max(took) * 1000:.0f} ms")
+    assert max(took) < 1
 
 
 async def test_a_rotated_key_has_a_new_secret_and_the_old_one_ends(proxy: RunningProxy) -> None:

@@ -18,4 +18,4 @@ if __name__ == "__main__":
     proxy.reading.BODY_SECONDS = 1.0
     proxy.service.KEEPALIVE_SECONDS = 1.0
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -29,7 +29,8 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class SimulatedSite:
     """A WordPress site with the chat plugin, for one test. Use as an async context manager.
 
-    *page* is the form of the page at `/`. *base_path* (such as `/blog`) puts the whole site in a sub-folder.
+    *page* is the form of the page at `/`. *base_path* (such as `/blog`) puts the whole site in a sub-folder. *host* is
+    the address it has and listens on.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class SimulatedSite:
         *,
         port: int = 0,
         base_path: str = "",
+        host: str = HOST,
     ) -> None:
         self.bots = {bot.id: bot for bot in bots}
         self.base_path = base_path
@@ -56,6 +58,7 @@ class SimulatedSite:
         self.streams = OpenStreams()
         self.unfinished_pages = OpenStreams()
         self.third_party_port = 0
+        self._host = host
         self._port = port
         self._runners: list[web.ServerRunner] = []
 
@@ -79,7 +82,7 @@ class SimulatedSite:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -141,7 +144,7 @@ class SimulatedSite:
         runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         self._runners.append(runner)
-        listener = web.TCPSite(runner, HOST, port)
+        listener = web.TCPSite(runner, self._host, port)
         await listener.start()
         return listener.port
 

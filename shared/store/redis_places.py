@@ -1,0 +1,66 @@
+"""Places on sites in Redis. Each function does what the `Store` method of its name promises, by Redis's own clock.
+
+The script shares them out as `shared.places.share` does. What did not change is not written again before half of its
+lease is over.
+"""
+
+from shared.places import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
+from shared.store.redis_schema import key
+from shared.store.redis_server import Script, Server
+
+_TAKE = Script(
+    f"""
+    kept, demand, spare, most = tonumber(kept), tonumber(demand), tonumber(spare), tonumber(most)
+    local time = redis.call('TIME')
+    local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+    local others, asking, mine = {{}}, {{}}, ''
+    local flat = redis.call('HGETALL', rows)
+    for position = 1, #flat, 2 do
+        local name, row = flat[position], flat[position + 1]
+        local places, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
+        if tonumber(ends) <= now then
+            redis.call('HDEL', rows, name)
+        elseif name ~= holder then
+            table.insert(others, {{name = name, places = tonumber(places), demand = tonumber(wants)}})
+            if tonumber(wants) > 0 then table.insert(asking, name) end
+        elseif tonumber(ends) > now + {LEASE_SECONDS / 2} then
+            mine = places .. ' ' .. wants
+        end
+    end
+    if demand > 0 then table.insert(asking, holder) end
+    table.sort(asking)
+    local equal, rest, slice = math.floor(most / #asking), most % #asking, math.floor(now / {SLICE_SECONDS})
+    local fair = {{}}
+    for rank, name in ipairs(asking) do
+        fair[name] = equal + ((rank - 1 + slice) % #asking < rest and 1 or 0)
+    end
+    local reserved, wanted, free = 0, 0, most
+    for _, each in ipairs(others) do
+        reserved = reserved + math.max(each.places, math.min(each.demand, fair[each.name] or 0))
+        wanted = wanted + math.max(each.demand - each.places, 0)
+        free = free - each.places
+    end
+    local entitled = math.max(most - reserved, fair[holder] or 0)
+    local goal = demand
+    if wanted == 0 then goal = demand + spare end
+    if #others == 0 then goal = most end
+    local given = math.max(kept, math.min(goal, free, entitled))
+    if mine ~= given .. ' ' .. demand then
+        redis.call('HSET', rows, holder, string.format('%d %d %.3f', given, demand, now + {LEASE_SECONDS}))
+        redis.call('EXPIRE', rows, {2 * LEASE_SECONDS:.0f})
+    end
+    return {{given, entitled, #others, wanted}}
+    """,
+    keys="rows",
+    args="holder kept demand spare most",
+    is_repeatable=True,
+)
+_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_repeatable=True)
+
+
+async def take_places(server: Server, site: str, claim: Claim, most: int) -> Share:
+    return Share(*await server.run(_TAKE, [key("places", site)], *claim, most))
+
+
+async def leave_places(server: Server, site: str, holder: str) -> None:
+    await server.run(_LEAVE, [key("places", site)], holder)

@@ -1,0 +1,131 @@
+"""What every store promises about places on a site that all proxies share."""
+
+import asyncio
+import random
+from time import time
+
+import pytest
+
+from shared.places import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
+from shared.store import Store, open_store
+from tests.redis_server import RedisServer
+from tests.shared.samples import SITE
+
+MOST = 8
+
+
+async def take(store: Store, holder: str, kept: int = 0, demand: int = 0, *, most: int = MOST, spare: int = 1) -> Share:
+    return await store.take_places(SITE, Claim(holder, kept, demand, spare), most=most, at=time())
+
+
+async def test_who_is_alone_holds_all_places(store: Store) -> None:
+    assert await take(store, "one") == Share(MOST, MOST, 0, 0)
+    assert await take(store, "one", MOST, 3) == Share(MOST, MOST, 0, 0)
+    assert await store.take_places("https://other.example", Claim("two", 0, 0, 1), most=3, at=time()) == Share(
+        3, 3, 0, 0
+    )
+
+
+async def test_beside_others_one_gets_what_is_free_with_one_to_spare(store: Store) -> None:
+    await take(store, "one")
+    assert (await take(store, "two", 0, 2)).places == 0
+    assert (await take(store, "one", 3, 2)).wanted == 2
+
+    assert (await take(store, "two", 0, 2)).places == 3
+    assert (await take(store, "two", 3, 4)).places == 5
+    assert await take(store, "one", 3, 3) == Share(3, 4, 1, 0)
+
+
+async def test_where_some_wait_in_vain_each_is_entitled_to_an_equal_part(store: Store) -> None:
+    await take(store, "one", 0, 20)
+    assert (await take(store, "two", 0, 20)).places == 0
+
+    shared = await take(store, "one", MOST, 20)
+    assert (shared.places, shared.entitled) == (MOST, MOST // 2)
+    assert (await take(store, "one", 4, 20)).places == 4
+    assert (await take(store, "two", 0, 20)).places == 4
+
+
+async def test_what_the_others_do_not_need_is_not_kept_for_them(store: Store) -> None:
+    await take(store, "one", 0, 20)
+    await take(store, "two", 0, 1)
+
+    assert (await take(store, "one", 0, 20)).places == MOST - 1
+    assert (await take(store, "two", 0, 1)).places == 1
+
+
+async def test_a_single_place_goes_round_among_those_who_wait(store: Store) -> None:
+    holders = {"one": 0, "two": 0, "three": 0}
+    turns: set[str] = set()
+    for holder in holders:
+        await take(store, holder, 0, 5, most=1)
+    async with asyncio.timeout(10 * SLICE_SECONDS):
+        while turns != set(holders):
+            for holder in holders:
+                given = await take(store, holder, 0, 5, most=1)
+                turns |= {holder} if given.places else set()
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_left_is_free_at_once(store: Store) -> None:
+    await take(store, "one")
+    await store.leave_places(SITE, "one")
+    await store.leave_places(SITE, "nobody")
+
+    assert await take(store, "two") == Share(MOST, MOST, 0, 0)
+
+
+async def test_the_places_of_one_that_says_nothing_any_more_are_free_after_its_lease(
+    store: Store, store_url: str, request: pytest.FixtureRequest
+) -> None:
+    await take(store, "one")
+    if store_url.startswith("redis"):  # by its own clock, so that the lease is shortened where it stands
+        server: RedisServer = request.getfixturevalue("redis_server")
+        server.command("HSET", f"{{freeaichat}}:places:{SITE}", "one", f"{MOST} 0 {time() - 0.001:.3f}")
+        found = await take(store, "two", 0, 2)
+    else:
+        assert (
+            await store.take_places(SITE, Claim("x", 0, 2, 1), most=MOST, at=time() + 0.9 * LEASE_SECONDS)
+        ).places == 0
+        await store.leave_places(SITE, "x")
+        found = await store.take_places(SITE, Claim("two", 0, 2, 1), most=MOST, at=time() + LEASE_SECONDS + 0.1)
+
+    assert found == Share(MOST, MOST, 0, 0)
+
+
+async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_on_top(store: Store) -> None:
+    await take(store, "two", 0, MOST)
+    await store.take_places(SITE, Claim("one", 5, 5, 1), most=MOST, at=time())
+
+    assert await take(store, "one", 5, 6) == Share(5, 4, 1, 0)
+    assert (await take(store, "two", 3, 3)).places == 3
+    assert (await take(store, "one", 5, 6)).places == 5
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_proxies_ask_for_all_places_together_are_never_too_many(
+    store: Store, store_url: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    most = chance.choice((1, 3, 8))
+    held = dict.fromkeys("abcd", 0)
+    async with open_store(store_url) as other:
+        for _ in range(120):
+            holder = chance.choice("abcd")
+            held[holder] = chance.randint(0, held[holder])
+            kept = held[holder]
+            given = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), most=most)
+            held[holder] = given.places
+
+            assert sum(held.values()) <= most, held
+            assert given.places >= kept
+            if chance.random() < 0.1:
+                await store.leave_places(SITE, holder)
+                held[holder] = 0
+
+
+async def test_claims_at_once_of_several_openers_never_give_too_much(store: Store, store_url: str) -> None:
+    async with open_store(store_url) as other:
+        given = await asyncio.gather(*(take((store, other)[n % 2], f"holder-{n}", 0, 2) for n in range(12)))
+
+    assert sum(each.places for each in given) == MOST  # the first one holds all
