@@ -60,7 +60,7 @@ def find_browser(setting: str, environment: Mapping[str, str] = os.environ, *, f
     names something that is not there: another browser than the one asked for would be a surprise.
     """
     named = [_named(setting, environment)] if setting else []
-    for browser in (*named, *_installed(environment)):
+    for browser in (*named, *installed_browsers(environment)):
         if browser.kind == "full" or not full_only:
             return browser
     what = "a window needs a full browser (Chromium, Chrome or Edge), and none" if full_only else "no browser"
@@ -85,7 +85,8 @@ def _named(setting: str, environment: Mapping[str, str]) -> Browser:
     return _browser(Path(found).absolute(), "FREEAICHAT_BROWSER")
 
 
-def _installed(environment: Mapping[str, str]) -> Iterator[Browser]:
+def installed_browsers(environment: Mapping[str, str] = os.environ) -> Iterator[Browser]:
+    """All that are found here, in the order in which they are tried."""
     for path in _playwright_programs(_registry(environment)):
         yield _browser(path, "Playwright's own")
     for name in _ON_PATH:

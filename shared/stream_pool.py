@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 
 from yarl import URL
 
@@ -23,7 +24,6 @@ class Streams:
         self._connect_timeout = connect_timeout
         self._idle: dict[tuple[str, str, int], list[Connection]] = {}
         self._open: set[Connection] = set()
-        self._tls: ssl.SSLContext | None = None
 
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str], *, body: bytes | None = None, idle_timeout: float
@@ -65,8 +65,6 @@ class Streams:
 
     async def _connect(self, key: tuple[str, str, int]) -> Connection:
         scheme, host, port = key
-        if scheme == "https" and self._tls is None:
-            self._tls = ssl.create_default_context()
 
         def keep(connection: Connection) -> None:
             idle = self._idle.setdefault(key, [])
@@ -81,9 +79,15 @@ class Streams:
                 lambda: _Counted(keep, self._open, self._idle.setdefault(key, [])),
                 host,
                 port,
-                ssl=self._tls if scheme == "https" else None,
+                ssl=_tls() if scheme == "https" else None,
             )
         return connection
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the system's certificates takes some 20 ms; they serve for the whole process."""
+    return ssl.create_default_context()
 
 
 class _Counted(Connection):

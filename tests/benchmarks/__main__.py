@@ -21,6 +21,7 @@ class Benchmark:
 BENCHMARKS = {
     "start": Benchmark(("tests/end_to_end/test_main_job.py",), {}),
     "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
+    "visit": Benchmark(("tests/harvester/test_visit_cost.py",), {"TEST_VISIT_ROUNDS": "5"}),
     "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
     "speed": Benchmark(("tests/speed",), {"TEST_SPEED": "3"}),
     "redis": Benchmark(("tests/shared/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
