@@ -1,4 +1,5 @@
-"""The short way for text: from the site's socket to the client's, without a task in between.
+"""The short way for text: from the site's socket to the client's, without a task in between. For an answer that is
+sent whole it only collects.
 
 A reply's first text, its end and everything unusual take the plain way, through generators that decode, repair, cut
 and write. Between them lie hundreds of small events that all look alike; those are rewritten as bytes here, in the
@@ -55,6 +56,7 @@ class Direct:
         self.has_written = False  # for whoever fills silences: something went out since it was set to False
         self._before, self._after = before, after
         self._transport: Transport | None = None
+        self._is_whole = False
         self._decoder: EventDecoder
         self._repair: Repair
         self._tail = b""
@@ -65,6 +67,10 @@ class Direct:
     def open(self, transport: Transport) -> None:
         """From now on the client's response is under way, in chunks, on *transport*."""
         self._transport = transport
+
+    def collect(self) -> None:
+        """From now on text is only collected, for an answer that is sent whole."""
+        self._is_whole = True
 
     def follow(self, decoder: EventDecoder, repair: Repair) -> None:
         """Work for the attempt whose plain way uses these."""
@@ -87,9 +93,12 @@ class Direct:
             data = self._tail + data
             self._tail = b""
         transport = self._transport
-        if transport is None or self._taken_bytes > MAX_TAKEN_BYTES:
+        if self._taken_bytes > MAX_TAKEN_BYTES:
             return data
-        if transport.get_write_buffer_size() or transport.is_closing():
+        if transport is None:
+            if not self._is_whole:
+                return data
+        elif transport.get_write_buffer_size() or transport.is_closing():
             return data
         if self._decoder.has_pending:
             data = self._decoder.take_back() + data
@@ -103,19 +112,23 @@ class Direct:
         if end != size:
             self._tail = data[end:]
         self._taken_bytes += end
+        is_single = events.find(b"\n\n") == end - 2  # as nearly always where the model sets the pace
         strings = events[_START:_END]
-        if events.find(b"\n\n") == end - 2:  # one event, as nearly always where the model sets the pace
-            chunk = b"".join((self._before, strings, self._after))
-        else:
-            strings = strings.replace(_BETWEEN, b",")
-            chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
+        self._remember(strings if is_single else strings.replace(_BETWEEN, b","))
+        if transport is not None:
+            if is_single:
+                chunk = b"".join((self._before, strings, self._after))
+            else:
+                chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
+            transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self.has_written = True
+        return b""
+
+    def _remember(self, strings: bytes) -> None:
         self._latest.append(strings)
         if len(self._latest) == JOINED_AT_ONCE:
             self._strings.append(b",".join(self._latest))  # small objects are dear: thousands of streams hold theirs
             self._latest.clear()
-        transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self.has_written = True
-        return b""
 
     def _keep(self, data: bytes) -> bytes:
         """Hold the beginning of an event back, if it looks like one of a delta."""

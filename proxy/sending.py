@@ -28,7 +28,7 @@ async def send(
     try:
         if stream:
             return await _stream(request, AnswerStream(source, reply, request.app[SETTINGS].keepalive, headers, direct))
-        return await _whole(turn, source, reply, headers)
+        return await _whole(turn, source, reply, headers, direct)
     finally:
         turn.site = source.site
         if turn.usage is None and turn.first_text_at is not None:
@@ -44,11 +44,17 @@ async def _stream(request: web.Request, answer: AnswerStream[Piece, End]) -> web
 
 
 async def _whole(
-    turn: Turn, source: Source[Piece, End], reply: Reply[Piece, End], headers: Mapping[str, str]
+    turn: Turn,
+    source: Source[Piece, End],
+    reply: Reply[Piece, End],
+    headers: Mapping[str, str],
+    direct: Direct | None,
 ) -> web.Response:
     async with aclosing(source.texts()) as texts:
         first = await anext(texts, None)
         turn.first_text_at = perf_counter()
+        if direct is not None:
+            direct.collect()
         pieces = [] if first is None else [first, *[text async for text in texts]]
     turn.usage = source.usage
     whole = reply.whole(pieces, source.ending, turn.usage)

@@ -25,7 +25,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     answers = [await request.app[CHAT].answer(chat) for _ in range(chat.choices)]
     replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]
     if len(answers) == 1:
-        answers[0].direct = Direct(*replies[0].around_text) if chat.stream else None
+        answers[0].direct = Direct(*replies[0].around_text)
         return await send(
             request, answers[0], replies[0], stream=chat.stream, headers=headers, direct=answers[0].direct
         )

@@ -4,22 +4,29 @@ In short form everything is checked and printed but the figures are no verdict: 
 (TEST_SPEED rounds of full size) they are the ones that the README shows.
 """
 
+import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from time import perf_counter
 
+import aiohttp
 import pytest
 
 from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.proxy.serving import fill_store, serving
+from tests.site import SimulatedSite
 from tests.speed.load import Work
 from tests.speed.targets import Run, Target, measure, targets
 
 ROUNDS = int(os.environ.get("TEST_SPEED", "0"))
 MILLION = 1e6
 ADDED_LIMIT = 50.0  # ms
+LIBRARIES = "aiohttp.web, orjson, platformdirs, pydantic, pydantic_settings, sqlite3, tenacity, uvloop, yarl"
 RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
 
 All = tuple[Target, Target, Target]
@@ -121,3 +128,24 @@ async def test_whole_answers_and_an_idle_proxy_cost_little(servers: All) -> None
     figure(
         "not streamed, 100 tokens", f"{middle(runs, lambda run: run.cpu / work.requests * 1000):.2f} ms CPU a request"
     )
+
+
+async def test_a_start_takes_little_longer_than_importing_the_libraries(tmp_path: Path) -> None:
+    starts, imports = [], []
+    async with SimulatedSite() as site:
+        await fill_store(tmp_path, site)
+        for _ in range(max(ROUNDS, 1)):
+            begun = perf_counter()
+            async with serving(site, tmp_path, port := a_free_port()), aiohttp.ClientSession() as http:
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    assert response.status == 200
+                starts.append(perf_counter() - begun)
+            begun = perf_counter()
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"import {LIBRARIES}")
+            assert await process.wait() == 0
+            imports.append(perf_counter() - begun)
+    ready, bare = median(starts), median(imports)
+
+    told = f"{ready:.2f} s, importing the libraries {bare:.2f} s, {ready / bare:.2f} x"
+    figure("start to ready, credentials stored", told)
+    assert ready < (2.0 if ROUNDS else 4.0) * bare
