@@ -6,7 +6,7 @@ import { badge, siteCard } from "./sites.js";
 import { Usage } from "./usage.js";
 
 const STATUS_EVERY = 5_000; // milliseconds
-const USAGE_EVERY = 30_000;
+const USAGE_EVERY = 10_000;
 const ALIVE_SECONDS = 100; // a heartbeat older than this is a harvester's that is gone
 
 /** The screen for administrators. */

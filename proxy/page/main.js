@@ -24,7 +24,7 @@ document.body.replaceChildren(
   el(
     "header.top",
     {},
-    el("a.brand", { href: "#/chat" }, el("img", { src: "/assets/icon.svg", alt: "", width: 28, height: 28 }), el("span", {}, "freeaichat")),
+    el("a.brand", { href: "#/chat", "aria-label": "freeaichat" }, el("img", { src: "/assets/icon.svg", alt: "", width: 28, height: 28 }), el("span", {}, "freeaichat")),
     nav,
     el("span.grow"),
     el("button.language", { type: "button", t: "language", onclick: switchLanguage }),

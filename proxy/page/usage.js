@@ -56,7 +56,7 @@ function choice(key, values, name, onChange) {
     keep(name, select.value);
     onChange();
   });
-  const element = el("label.choice", { for: name }, el("span", { t: key }), select);
+  const element = el("div.choice", {}, el("label", { for: name, t: key }), select);
   return {
     element,
     get value() {
