@@ -1,6 +1,6 @@
 // The conversations of this browser: their ids and titles are kept here, their texts by the proxy.
 import { request } from "./api.js";
-import { confirmed, el, iconButton } from "./dom.js";
+import { announce, confirmed, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
 
@@ -54,8 +54,8 @@ async function remove(entry, onGone) {
   try {
     await request("DELETE", `/v1/conversations/${entry.id}`);
   } catch (error) {
-    if (error.status !== 404) throw error; // it is gone already: that is what was wanted
+    if (error.status !== 404) return announce(error.message); // else it is gone already, as is wanted
   }
   forget(entry.id);
-  onGone(entry.id);
+  return onGone(entry.id);
 }

@@ -90,8 +90,11 @@ export async function confirmed(heading, text, yes) {
 
 /** Copy *text*, also where the page did not come by TLS, and say so on *button* for a moment. */
 export async function copy(text, button) {
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else copyByHand(text);
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyByHand(text); // there is no clipboard without TLS, or the browser keeps it to itself
+  }
   announce(t("copied"));
   button.classList.add("done");
   setTimeout(() => button.classList.remove("done"), 1500);

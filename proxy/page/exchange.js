@@ -21,6 +21,7 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
     answer.text ||= found.refusal ?? "";
     answer.sources = found.annotations;
     answer.state = "done";
+    answer.stored = true;
   } catch (error) {
     answer.why = error.name === "AbortError" ? "stopped" : error;
     answer.state = answer.text || answer.why === "stopped" ? "broken" : "failed";
@@ -44,7 +45,7 @@ export function turnsOf(items, entry) {
       const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
       if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
       const why = entry.broken[id];
-      return { role, text, sources: [], state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
+      return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
     });
 }
 
@@ -55,11 +56,15 @@ async function newest(id) {
 async function keepPart(entry, question, answer, last) {
   try {
     const [held] = await newest(entry.id);
-    if (held && held.id !== last) return; // it was whole after all
+    if (held && held.id !== last) {
+      answer.stored = true; // it was whole after all
+      return;
+    }
     const items = [message(question), { role: "assistant", content: answer.text }];
     const added = await request("POST", `/v1/conversations/${entry.id}/items`, { items });
     const [, { id }] = added.data;
     entry.broken = { ...entry.broken, [id]: answer.why === "stopped" ? "stopped" : answer.why.message };
+    answer.stored = true;
     remember(entry);
   } catch (error) {
     answer.why = error; // the part is on the screen only

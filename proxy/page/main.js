@@ -1,5 +1,5 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
-import { el, iconButton } from "./dom.js";
+import { announce, el, iconButton } from "./dom.js";
 import { switchLanguage, t } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
@@ -50,9 +50,13 @@ function switchTheme() {
 }
 
 async function leave() {
-  await signOut();
+  try {
+    await signOut();
+  } catch (error) {
+    return announce(error.message);
+  }
   location.hash = "#/chat";
-  location.reload(); // nothing of what was seen stays
+  return location.reload(); // the screens forget what they showed
 }
 
 async function enter() {
@@ -81,6 +85,10 @@ function route() {
   shown = screens[name];
   main.replaceChildren(shown.element);
   shown.open(name === "chat" ? id : undefined);
+  named(name);
+}
+
+function named(name) {
   document.title = `${t(`nav.${name}`)} – freeaichat`;
 }
 
@@ -92,5 +100,9 @@ function drawNav(name) {
 }
 
 addEventListener("hashchange", route);
+document.addEventListener("language", () => {
+  const name = Object.keys(screens).find((each) => screens[each] === shown);
+  if (name) named(name);
+});
 document.addEventListener("signedout", enter);
 enter();

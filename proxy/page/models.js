@@ -17,6 +17,11 @@ export class ModelChoice {
     this.onChange = onChange;
   }
 
+  /** Whether there is nothing to choose from, as far as is known. */
+  get isEmpty() {
+    return this.isLoaded === true && !this.models.length;
+  }
+
   /** The model that is chosen; undefined where there is none. */
   get current() {
     return this.models.find(({ id }) => id === this.select.value);
@@ -26,6 +31,7 @@ export class ModelChoice {
   async load() {
     const { data } = await request("GET", "/v1/models");
     this.models = data;
+    this.isLoaded = true;
     this.draw();
   }
 

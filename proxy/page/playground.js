@@ -32,7 +32,7 @@ export class Playground {
 
   build() {
     this.list = el("div.list");
-    const fresh = el("a.button", { href: "#/chat" }, icon("plus"), el("span", { t: "list.new" }));
+    const fresh = el("a.button", { href: "#/chat/new" }, icon("plus"), el("span", { t: "list.new" }));
     this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
     const drawer = iconButton("menu", "list.title", () => this.side.classList.toggle("open"), ".drawer");
     const curl = this.copyButton("curl", "copy.curl", asCurl);
@@ -49,12 +49,17 @@ export class Playground {
     this.element = el("div.playground", {}, this.side, el("section.chat", {}, heading, head, this.log, foot));
   }
 
-  /** Show the conversation with this *id*; without one, a new one. */
+  /** Show the conversation with this *id*: "new" for a new one, none for the one that is open. */
   async open(id) {
     this.side.classList.remove("open");
-    if (id && id === this.entry?.id) return;
+    if (this.isOpen && (!id || id === this.entry?.id)) {
+      if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
+      this.toEnd();
+      return;
+    }
+    this.isOpen = true;
     await this.stop();
-    this.entry = id ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
+    this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
     this.turns = [];
     this.draw();
     try {
@@ -79,7 +84,7 @@ export class Playground {
 
   async send(text, pictures) {
     const asked = { role: "user", text, pictures };
-    const turn = { role: "assistant", text: "", sources: [], state: "streaming", why: null };
+    const turn = { role: "assistant", text: "", sources: [], stored: false, state: "streaming", why: null };
     this.turns.push(asked, turn);
     this.draw();
     this.toEnd();
@@ -120,7 +125,7 @@ export class Playground {
     const asked = this.turns[place - 1];
     if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
     try {
-      if (this.entry && turn.text) await takeBack(this.entry);
+      if (turn.stored) await takeBack(this.entry);
     } catch (error) {
       return announce(error.message);
     }
@@ -146,12 +151,13 @@ export class Playground {
   }
 
   drawList() {
-    const onGone = (id) => (id === this.entry?.id ? (location.hash = "#/chat") : this.drawList());
+    const onGone = (id) => (id === this.entry?.id ? (location.hash = "#/chat/new") : this.drawList());
     this.list.replaceChildren(conversations.listOf(this.entry?.id, onGone));
   }
 
   welcome() {
-    return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: "chat.welcome.more" }));
+    const more = this.choice.isEmpty ? "chat.models.none" : "chat.welcome.more";
+    return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: more }));
   }
 
   showTrouble(error) {

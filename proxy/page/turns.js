@@ -58,10 +58,10 @@ export class Answer {
   }
 
   drawEnd() {
-    const { state, why, sources } = this.turn;
+    const { state, sources } = this.turn;
     const parts = [];
     if (sources?.length) parts.push(sourceList(sources));
-    if (state === "broken" || state === "failed") parts.push(ending(state, why));
+    if (state === "broken" || state === "failed") parts.push(ending(this.turn));
     if (state !== "streaming") parts.push(this.buttons());
     this.after.replaceChildren(...parts);
   }
@@ -77,8 +77,8 @@ function waiting() {
   return el("p.waiting", {}, el("span", { t: "chat.waiting" }));
 }
 
-function ending(state, why) {
-  if (why === "stopped") return el("p.note", { t: "chat.stopped" });
+function ending({ state, why, text }) {
+  if (why === "stopped") return el("p.note", { t: text ? "chat.stopped" : "chat.stopped.empty" });
   const label = why?.label ? el("code", {}, why.label) : null;
   const lead = el("strong", { t: state === "broken" ? "chat.broken" : "chat.failed" });
   const said = el("span", {}, why?.message ?? "");

@@ -217,6 +217,30 @@ async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_lin
     assert await opened.page.locator(".turn").count() == 0
 
 
+async def test_what_is_stopped_before_anything_came_is_not_kept(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.first_delta_delay = 30.0
+    await opened.send("hello", state="streaming")
+    await expect(opened.answer).to_contain_text("Waiting for the answer")
+    await opened.page.get_by_role("button", name="Stop").click()
+
+    await expect(opened.answer).to_contain_text("Stopped before anything came.")
+    assert await stored(opened) == []
+    site.behaviour.first_delta_delay = 0.0
+    await opened.answer.get_by_role("button", name="Answer again").click()
+    await opened.reaches("done", 0)
+    assert len(await stored(opened)) == 2
+
+
+async def test_an_answer_goes_on_while_another_screen_is_looked_at(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.delta_delay = 0.1
+    await opened.send("[[tokens:10]]", state="streaming")
+    await opened.go("Dashboard")
+    await expect(opened.page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    await opened.go("Chat")
+
+    await opened.reaches("done", 0)
+
+
 async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opener: Opener) -> None:
     opened = await opener.open(path="/#/chat/conv_of_nobody")
 
