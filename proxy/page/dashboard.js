@@ -38,12 +38,16 @@ export class Dashboard {
   async load() {
     try {
       this.status = await request("GET", "/admin/status");
-      this.trouble.hidden = true;
+      this.tell(this.status.store.trouble);
       this.draw();
     } catch (error) {
-      this.trouble.textContent = error.message; // what was known stays in view
-      this.trouble.hidden = false;
+      this.tell(error.message); // what was known stays in view
     }
+  }
+
+  tell(trouble) {
+    this.trouble.textContent = trouble ?? "";
+    this.trouble.hidden = !trouble;
   }
 
   draw() {

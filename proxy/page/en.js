@@ -29,6 +29,7 @@ export default {
   "error.retry": "It may work again in {seconds} s.",
   "error.status": "The proxy answered with status {status}.",
 
+  "signin.failed": "This did not sign you in.",
   "signin.go": "Sign in",
   "signin.help": "The master key opens everything; a key made with it opens the chat. `freeaichat up` shows where the master key is kept.",
   "signin.key": "Key",

@@ -34,12 +34,14 @@ export class Playground {
     this.list = el("div.list");
     const fresh = el("a.button", { href: "#/chat/new" }, icon("plus"), el("span", { t: "list.new" }));
     this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
-    const drawer = iconButton("menu", "list.title", () => this.side.classList.toggle("open"), ".drawer");
+    this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
+    this.slide(false);
     const curl = this.copyButton("curl", "copy.curl", asCurl);
     const python = this.copyButton("Python", "copy.python", asPython);
-    const head = el("div.chat-head", {}, drawer, this.choice.element, el("span.grow"), curl, python);
+    const head = el("div.chat-head", {}, this.drawer, this.choice.element, el("span.grow"), curl, python);
     this.log = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
     this.log.addEventListener("drawn", () => this.sticks && this.toEnd());
+    this.log.addEventListener("pointerdown", () => this.slide(false));
     this.log.addEventListener("scroll", () => {
       this.sticks = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
     });
@@ -49,9 +51,15 @@ export class Playground {
     this.element = el("div.playground", {}, this.side, el("section.chat", {}, heading, head, this.log, foot));
   }
 
+  /** On a small screen, slide the list of conversations in or out. */
+  slide(isIn) {
+    this.side.classList.toggle("open", isIn);
+    this.drawer.setAttribute("aria-expanded", String(isIn));
+  }
+
   /** Show the conversation with this *id*: "new" for a new one, none for the one that is open. */
   async open(id) {
-    this.side.classList.remove("open");
+    this.slide(false);
     if (this.isOpen && (!id || id === this.entry?.id)) {
       if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
       this.toEnd();

@@ -40,7 +40,7 @@ export function signIn(onDone) {
       await request("POST", "/admin/session", { key: field.value.trim() });
       await onDone();
     } catch (error) {
-      trouble.textContent = error.message;
+      trouble.replaceChildren(el("strong", { t: "signin.failed" }), ` ${error.message}`);
       trouble.hidden = false;
       field.select();
     } finally {

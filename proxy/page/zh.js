@@ -29,6 +29,7 @@ export default {
   "error.retry": "{seconds} 秒后可能恢复。",
   "error.status": "代理返回了状态码 {status}。",
 
+  "signin.failed": "登录失败。",
   "signin.go": "登录",
   "signin.help": "主密钥可以使用全部功能；用它创建的密钥可以使用对话。`freeaichat up` 会显示主密钥存放在哪里。",
   "signin.key": "密钥",

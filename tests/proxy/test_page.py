@@ -62,6 +62,8 @@ async def test_a_strict_policy_stands_over_all_of_it(proxy: RunningProxy) -> Non
             assert response.headers["Referrer-Policy"] == "no-referrer"
             assert response.headers["Cache-Control"] == "no-cache"
         assert policy.pop("img-src") == "'self' data: blob:"
+        assert policy.pop("require-trusted-types-for") == "'script'"
+        assert policy.pop("trusted-types") == "dompurify"
         assert {policy.pop(name) for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
         assert policy == dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'")
 
