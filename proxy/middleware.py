@@ -21,6 +21,7 @@ from proxy.stopping import STOPPING, stopping_error
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
 SESSION_PATH = "/admin/session"  # tells whether a key is needed, and takes one in the body
 ADMIN_PATHS = "/admin/"
+OPEN_PREFIX = "/assets/"  # the web page's files
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
 EXPOSED = (
@@ -29,6 +30,11 @@ EXPOSED = (
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 log = logging.getLogger(__name__)
+
+
+def is_open(path: str) -> bool:
+    """Whether what stands at *path* is open to all."""
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIX)
 
 
 def request_ids() -> Middleware:
@@ -40,7 +46,7 @@ def request_ids() -> Middleware:
         request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{random_hex(16)}"
         begun = perf_counter()
         response = await handler(request)
-        level = logging.DEBUG if request.path in OPEN_PATHS else logging.INFO
+        level = logging.DEBUG if is_open(request.path) else logging.INFO
         log_request(request, response.status, perf_counter() - begun, level=level)
         return response
 
@@ -53,7 +59,7 @@ def bounded(limit: int) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         stopping = request.app[STOPPING]
-        if stopping.under_way >= limit and request.path not in OPEN_PATHS:
+        if stopping.under_way >= limit and not is_open(request.path):
             raise Refused(
                 503,
                 "Too many requests are under way; FREEAICHAT_MAX_REQUESTS sets how many may be.",
@@ -109,7 +115,7 @@ def access(rules: Access) -> Middleware:
             caller = request[CALLER] = await _identify(rules, request)
         except ServiceError as error:
             is_signing_in = request.path == SESSION_PATH and error.status == 401
-            if request.path not in OPEN_PATHS and not is_signing_in:
+            if not is_open(request.path) and not is_signing_in:
                 raise
         else:
             if caller.key is not None:

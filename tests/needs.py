@@ -13,6 +13,7 @@ from shared.browsers import NoBrowser, find_browser
 from shared.cli.install import driver_starts, find_manager, install_packages, packages_command
 from tests.clients import installed
 
+PAGE_DIRECTORY = Path(__file__).parent / "page" / "node"
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
 
 
@@ -50,13 +51,21 @@ def program(name: str, package: str) -> Need:
     return Need(name, lambda: shutil.which(name) is not None, partial(_install_package, package))
 
 
+def node_packages(name: str, directory: Path) -> Need:
+    """The Node.js packages that are locked in *directory*."""
+    return Need(
+        name, partial(installed.has_node_packages, directory), partial(installed.install_node_packages, directory)
+    )
+
+
 NEEDS = (
     Need("a Chromium-family browser and what its driver needs", _has_browser, _install_browser),
     program("curl", "curl"),
     program("redis-server", "redis-server"),
     program("nginx", "nginx-light"),
     Need("the Python clients", installed.has_python_clients, installed.install_python_clients),
-    Need("the Node.js clients", installed.has_node_clients, installed.install_node_clients),
+    node_packages("the Node.js clients", installed.NODE_DIRECTORY),
+    node_packages("what looks whether all can use the web page", PAGE_DIRECTORY),
     program("openssl", "openssl"),
     program("systemd-analyze", "systemd"),
     program("ip", "iproute2"),

@@ -12,8 +12,7 @@ ENVIRONMENT = ROOT / ".clients"  # apart from the project's own: these packages 
 PYTHON = ENVIRONMENT / "bin" / "python"
 REQUIREMENTS = HERE / "requirements.txt"
 NODE_DIRECTORY = HERE / "node"
-NODE_PACKAGES = NODE_DIRECTORY / "node_modules"
-PACKAGE_LOCK = NODE_DIRECTORY / "package-lock.json"
+NODE_PACKAGES, PACKAGE_LOCK = "node_modules", "package-lock.json"  # in their directory
 MARK = "installed-from"  # the hash of the lock file that a finished installation came from
 
 
@@ -35,16 +34,16 @@ def install_python_clients() -> None:
     _install((*pip, "--no-deps", "--no-compile", "--requirement", REQUIREMENTS), ENVIRONMENT, REQUIREMENTS)
 
 
-def has_node_clients() -> bool:
-    """Whether all Node.js packages are there, in the locked versions."""
-    return _is_installed(NODE_PACKAGES, PACKAGE_LOCK)
+def has_node_packages(directory: Path) -> bool:
+    """Whether all Node.js packages of *directory* are there, in the locked versions."""
+    return _is_installed(directory / NODE_PACKAGES, directory / PACKAGE_LOCK)
 
 
-def install_node_clients() -> None:
-    """Let npm put the locked packages into place; it first removes what is there."""
+def install_node_packages(directory: Path) -> None:
+    """Let npm put the locked packages of *directory* into place; it first removes what is there."""
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = (node_home() / "bin" / "node", npm, "ci", "--silent", "--prefix", NODE_DIRECTORY)
-    _install(command, NODE_PACKAGES, PACKAGE_LOCK)
+    command = (node_home() / "bin" / "node", npm, "ci", "--silent", "--prefix", directory)
+    _install(command, directory / NODE_PACKAGES, directory / PACKAGE_LOCK)
 
 
 def _install(command: tuple[str | Path, ...], place: Path, lock: Path) -> None:

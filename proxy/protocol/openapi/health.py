@@ -3,6 +3,7 @@
 from proxy.protocol.openapi.parts import (
     BOOLEAN,
     COUNT,
+    FINDS,
     INTEGER,
     NUMBER,
     STRING,
@@ -16,6 +17,7 @@ from proxy.protocol.openapi.parts import (
     nullable,
     one_of,
     operation,
+    path_parameter,
     ref,
     told,
 )
@@ -83,7 +85,23 @@ PATHS: Paths = {
         "get": operation(
             "root",
             "What this is.",
-            answer("The proxy's name and version.", json_content(ref("Root"))),
+            answer(
+                "The proxy's name and version; the web page where `Accept` takes HTML.",
+                {**json_content(ref("Root")), "text/html": {"schema": STRING}},
+            ),
+            is_open=True,
+        )
+    },
+    "/assets/{name}": {
+        "get": operation(
+            "asset",
+            "One of the web page's files.",
+            answer(
+                "The file.",
+                {kind: {"schema": STRING} for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")},
+            ),
+            FINDS,
+            parameters=[path_parameter("name", "The file's path; it may hold slashes.")],
             is_open=True,
         )
     },

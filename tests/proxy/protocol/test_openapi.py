@@ -73,7 +73,7 @@ def test_what_asks_the_site_may_fail_in_every_way(told: dict[str, Any]) -> None:
 def test_a_key_is_asked_for_where_there_are_keys_and_not_for_what_is_open_to_all(told: dict[str, Any]) -> None:
     open_to_all = {path for path, methods in told["paths"].items() if methods.get("get", {}).get("security") == []}
 
-    assert open_to_all == {"/", "/healthz", "/readyz", "/openapi.json", "/admin/session"}
+    assert open_to_all == {"/", "/assets/{name}", "/healthz", "/readyz", "/openapi.json", "/admin/session"}
     assert {} not in told["security"]
     assert {} in document("1.2.3", needs_key=False)["security"]
     assert {name for scheme in told["security"] for name in scheme} == set(told["components"]["securitySchemes"])

@@ -1,0 +1,87 @@
+// Talking to the proxy. Errors come as `ApiError`, with what the proxy said.
+import { t } from "./i18n.js";
+import { events } from "./events.js";
+
+/** What the proxy, or the way to it, refused. `status` is 0 where nothing answered. */
+export class ApiError extends Error {
+  constructor(status, error = {}, retryAfter = null) {
+    super(error.message || t("error.status", { status }));
+    this.status = status;
+    this.code = error.code || error.type || "";
+    this.retryAfter = retryAfter;
+  }
+
+  /** Status and code, for people who look them up. */
+  get label() {
+    return [this.status || null, this.code || null].filter(Boolean).join(" · ");
+  }
+}
+
+async function send(method, path, body, signal) {
+  const headers = method === "GET" ? {} : { "x-freeaichat-csrf": "1" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { message: t("error.network") });
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && path !== "/admin/session") document.dispatchEvent(new Event("signedout"));
+  const told = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, told.error, response.headers.get("retry-after"));
+}
+
+/** The JSON answer to a request; null where there is none (204). */
+export async function request(method, path, body) {
+  const response = await send(method, path, body);
+  return response.status === 204 ? null : response.json();
+}
+
+/**
+ * Stream the answer to a chat request: calls `onText` with each piece; resolves to what came besides the text.
+ * Raises `ApiError` where it is refused or breaks off, and `AbortError` when *signal* stops it.
+ */
+export async function streamChat(body, { onText, signal }) {
+  const response = await send("POST", "/v1/chat/completions", { ...body, stream: true }, signal);
+  const found = { annotations: [], finish: null, refusal: null };
+  let done = false;
+  try {
+    for await (const data of events(response.body)) {
+      if (data === "[DONE]") done = true;
+      else take(JSON.parse(data), found, onText);
+    }
+  } catch (error) {
+    if (error instanceof ApiError || error.name === "AbortError") throw error;
+    throw new ApiError(0, { message: t("error.cut") });
+  }
+  if (!done) throw new ApiError(0, { message: t("error.cut") });
+  return found;
+}
+
+function take(chunk, found, onText) {
+  if (chunk.error) throw new ApiError(0, chunk.error);
+  const choice = chunk.choices?.[0];
+  if (!choice) return;
+  if (choice.delta.content) onText(choice.delta.content);
+  if (choice.delta.annotations) found.annotations = choice.delta.annotations;
+  if (choice.delta.refusal) found.refusal = choice.delta.refusal;
+  if (choice.finish_reason) found.finish = choice.finish_reason;
+}
+
+const ITEMS_A_PAGE = 100;
+const MOST_PAGES = 50;
+
+/** A conversation's items, oldest first. */
+export async function items(conversation) {
+  const found = [];
+  let after = "";
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const more = await request("GET", `/v1/conversations/${conversation}/items?order=asc&limit=${ITEMS_A_PAGE}${after}`);
+    found.push(...more.data);
+    if (!more.has_more) break;
+    after = `&after=${more.last_id}`;
+  }
+  return found;
+}

@@ -1,0 +1,133 @@
+// Where a message is written.
+import { announce, el, icon, iconButton } from "./dom.js";
+import { t } from "./i18n.js";
+
+const MOST_PICTURES = 4; // as many as the API takes in a message
+const MOST_BYTES = 20 * 1024 * 1024;
+const KINDS = ["image/png", "image/jpeg", "image/webp"];
+const TALLEST = 220; // pixels
+
+/** A form: calls `onSend(text, pictures)` and `onStop()`. */
+export class Composer {
+  constructor({ onSend, onStop }) {
+    this.onSend = onSend;
+    this.onStop = onStop;
+    this.pictures = [];
+    this.isBusy = false;
+    this.build();
+    this.takePictures();
+  }
+
+  build() {
+    this.field = el("textarea", { rows: 1, label: "chat.message", placeholder: "chat.message", id: "message" });
+    this.field.addEventListener("keydown", (event) => this.typed(event));
+    this.field.addEventListener("input", () => this.fit());
+    this.file = el("input.unseen", { type: "file", accept: KINDS.join(","), multiple: true, label: "chat.attach", tabindex: "-1" });
+    this.attach = iconButton("image", "chat.attach", () => this.file.click());
+    this.search = el("button.toggle", { type: "button", "aria-pressed": "false" }, icon("globe"), el("span", { t: "chat.search" }));
+    this.search.addEventListener("click", () => this.setSearch(!this.wantsSearch));
+    this.sending = iconButton("send", "chat.send", () => this.send(), ".primary.send");
+    this.stopping = iconButton("stop", "chat.stop", () => this.onStop(), ".primary.stop");
+    this.stopping.hidden = true;
+    this.thumbs = el("div.thumbs");
+    const tools = el("div.tools", {}, this.attach, this.search, el("span.grow"), this.sending, this.stopping);
+    this.element = el("div.composer", {}, this.thumbs, this.field, this.file, tools);
+  }
+
+  get wantsSearch() {
+    return this.search.getAttribute("aria-pressed") === "true";
+  }
+
+  get text() {
+    return this.field.value;
+  }
+
+  set text(value) {
+    this.field.value = value;
+    this.fit();
+  }
+
+  setSearch(on) {
+    this.search.setAttribute("aria-pressed", String(on));
+  }
+
+  /** What *model* can do decides which tools there are. */
+  setModel(model) {
+    this.attach.disabled = !model?.images;
+    this.search.disabled = !model?.web_search;
+    if (this.search.disabled) this.setSearch(false);
+  }
+
+  setBusy(busy) {
+    this.isBusy = busy;
+    this.sending.hidden = busy;
+    this.stopping.hidden = !busy;
+  }
+
+  send() {
+    const text = this.text.trim();
+    if (this.isBusy || (!text && !this.pictures.length)) return;
+    const pictures = this.pictures;
+    this.pictures = [];
+    this.text = "";
+    this.showPictures();
+    this.onSend(text, pictures);
+  }
+
+  typed(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // composing: an input method's own Enter
+    event.preventDefault();
+    this.send();
+  }
+
+  fit() {
+    this.field.style.height = "auto";
+    this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST)}px`;
+  }
+
+  takePictures() {
+    this.file.addEventListener("change", async () => {
+      await this.add([...this.file.files]);
+      this.file.value = "";
+    });
+    this.field.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData.files];
+      if (!files.length || this.attach.disabled) return;
+      event.preventDefault();
+      this.add(files);
+    });
+  }
+
+  async add(files) {
+    for (const file of files) {
+      if (!KINDS.includes(file.type)) announce(t("chat.picture.kind", { name: file.name }));
+      else if (file.size > MOST_BYTES) announce(t("chat.picture.large", { name: file.name }));
+      else if (this.pictures.length >= MOST_PICTURES) announce(t("chat.picture.many"));
+      else this.pictures.push(await dataUrl(file));
+    }
+    this.showPictures();
+  }
+
+  showPictures() {
+    this.thumbs.replaceChildren(
+      ...this.pictures.map((url, index) =>
+        el("div.thumb", {}, el("img", { src: url, alt: t("chat.picture") }), iconButton("close", "chat.detach", () => this.drop(index), ".small")),
+      ),
+    );
+  }
+
+  drop(index) {
+    this.pictures.splice(index, 1);
+    this.showPictures();
+    this.field.focus();
+  }
+}
+
+function dataUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}

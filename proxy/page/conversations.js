@@ -1,0 +1,61 @@
+// The conversations of this browser: their ids and titles are kept here, their texts by the proxy.
+import { request } from "./api.js";
+import { announce, confirmed, el, iconButton } from "./dom.js";
+import { t } from "./i18n.js";
+import { keep, recall } from "./storage.js";
+
+const MOST = 200;
+const TITLE_CHARS = 60;
+
+/** All that are known, the last used first: `{id, title, model, broken: {item id: reason}}`. */
+export function known() {
+  return recall("conversations", []);
+}
+
+/** The one with this *id*; undefined where it is not known. */
+export function find(id) {
+  return known().find((each) => each.id === id);
+}
+
+/** Keep *entry* in the first place. */
+export function remember(entry) {
+  keep("conversations", [entry, ...known().filter(({ id }) => id !== entry.id)].slice(0, MOST));
+}
+
+/** Forget the one with this *id* here; the proxy still has it. */
+export function forget(id) {
+  keep("conversations", known().filter((each) => each.id !== id));
+}
+
+/** A new one, named by its first message. */
+export async function create(text, model) {
+  const line = text.trim().split("\n")[0];
+  const title = line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS)}…` : line || t("chat.picture");
+  const { id } = await request("POST", "/v1/conversations", {});
+  const entry = { id, title, model, broken: {} };
+  remember(entry);
+  return entry;
+}
+
+/** The list as it is shown. *onGone* is called when the one that is open was deleted. */
+export function listOf(current, onGone) {
+  const all = known();
+  if (!all.length) return el("p.empty", { t: "list.empty" });
+  return el("ul.conversations", {}, all.map((each) => row(each, each.id === current, onGone)));
+}
+
+function row(entry, isCurrent, onGone) {
+  const link = el("a", { href: `#/chat/${entry.id}`, "aria-current": isCurrent ? "page" : null }, entry.title);
+  return el("li", {}, link, iconButton("trash", "list.delete", () => remove(entry, onGone), ".small"));
+}
+
+async function remove(entry, onGone) {
+  if (!(await confirmed("list.delete", t("list.sure", { title: entry.title }), "list.delete"))) return;
+  try {
+    await request("DELETE", `/v1/conversations/${entry.id}`);
+  } catch (error) {
+    if (error.status !== 404) return announce(error.message); // else it is gone already, as is wanted
+  }
+  forget(entry.id);
+  return onGone(entry.id);
+}

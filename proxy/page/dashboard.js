@@ -1,0 +1,77 @@
+// How everything is, refreshed by itself while it is looked at.
+import { request } from "./api.js";
+import { el } from "./dom.js";
+import { duration, t } from "./i18n.js";
+import { badge, siteCard } from "./sites.js";
+import { Usage } from "./usage.js";
+
+const STATUS_EVERY = 5_000; // milliseconds
+const USAGE_EVERY = 10_000;
+const ALIVE_SECONDS = 100; // a heartbeat older than this is a harvester's that is gone
+
+/** The screen for administrators. */
+export class Dashboard {
+  constructor() {
+    this.tiles = el("div.tiles");
+    this.sites = el("div.sites", {}, el("p.empty.loading", { t: "loading" }));
+    this.trouble = el("p.note.error", { role: "alert", hidden: true });
+    this.usage = new Usage();
+    const sites = el("section", {}, el("h2", { t: "dash.sites" }), this.sites);
+    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble, this.tiles, sites, this.usage.element);
+    document.addEventListener("language", () => this.draw());
+  }
+
+  open() {
+    this.timers = [setInterval(() => this.visible(() => this.load()), STATUS_EVERY), setInterval(() => this.visible(() => this.usage.load()), USAGE_EVERY)];
+    this.usage.load();
+    return this.load();
+  }
+
+  hide() {
+    this.timers.forEach(clearInterval);
+  }
+
+  visible(work) {
+    if (!document.hidden) work();
+  }
+
+  async load() {
+    try {
+      this.status = await request("GET", "/admin/status");
+      this.tell(this.status.store.trouble);
+      this.draw();
+    } catch (error) {
+      this.tell(error.message); // what was known stays in view
+    }
+  }
+
+  tell(trouble) {
+    this.trouble.textContent = trouble ?? "";
+    this.trouble.hidden = !trouble;
+  }
+
+  draw() {
+    if (!this.status) return;
+    const now = Date.now() / 1000;
+    const focused = document.activeElement?.dataset.focus;
+    this.tiles.replaceChildren(...tiles(this.status, now));
+    this.sites.replaceChildren(...this.status.sites.map((site) => siteCard(site, now)));
+    if (focused) this.sites.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+}
+
+function tiles(status, now) {
+  const { heartbeat_age_seconds: beat } = status.harvester;
+  const isAlive = beat !== null && beat < ALIVE_SECONDS;
+  const harvester = beat === null ? "dash.harvester.never" : isAlive ? "dash.harvester.there" : "dash.harvester.away";
+  return [
+    tile("dash.state", badge(status.ready, status.ready ? "dash.ready" : "dash.unready"), `${status.version}, ${t("dash.up", { time: duration(now - status.started_at) })}`),
+    tile("dash.harvester", badge(isAlive, harvester), beat === null ? "" : t("dash.ago", { time: duration(beat) })),
+    tile("dash.streams", String(status.open_streams), ""),
+    tile("dash.queued", String(status.queued), ""),
+  ];
+}
+
+function tile(key, value, more) {
+  return el("div.card.tile", {}, el("h2", { t: key }), el("div.value", {}, value), el("p.hint", {}, more));
+}

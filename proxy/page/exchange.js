@@ -1,0 +1,77 @@
+// One turn with the proxy, and what becomes of it in the stored conversation.
+import { request, streamChat } from "./api.js";
+import { remember } from "./conversations.js";
+
+const NEWEST = "?order=desc&limit=2";
+
+/**
+ * Ask in the conversation *entry*; *answer* grows with the text and ends in one of its states. *search*: with web search.
+ * What broke off is stored by us, since the proxy keeps whole answers only.
+ */
+export async function ask(entry, question, answer, { model, search, signal, onText }) {
+  let last = null;
+  try {
+    last = (await newest(entry.id))[0]?.id;
+    const onPiece = (piece) => {
+      answer.text += piece;
+      onText();
+    };
+    const body = { model, conversation_id: entry.id, messages: [message(question)], ...(search ? { web_search: true } : {}) };
+    const found = await streamChat(body, { onText: onPiece, signal });
+    answer.text ||= found.refusal ?? "";
+    answer.sources = found.annotations;
+    answer.state = "done";
+    answer.stored = true;
+  } catch (error) {
+    answer.why = error.name === "AbortError" ? "stopped" : error;
+    answer.state = answer.text || answer.why === "stopped" ? "broken" : "failed";
+    if (answer.text) await keepPart(entry, question, answer, last);
+  }
+}
+
+/** Take the last exchange out of the conversation, so that it can be had anew. Raises `ApiError`. */
+export async function takeBack(entry) {
+  const [answer, question] = await newest(entry.id);
+  if (answer?.role !== "assistant") return;
+  await request("DELETE", `/v1/conversations/${entry.id}/items/${answer.id}`);
+  if (question?.role === "user") await request("DELETE", `/v1/conversations/${entry.id}/items/${question.id}`);
+}
+
+/** The turns that stored *items* stand for. */
+export function turnsOf(items, entry) {
+  return items
+    .filter(({ role }) => role === "user" || role === "assistant")
+    .map(({ id, role, content }) => {
+      const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
+      if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
+      const why = entry.broken[id];
+      return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
+    });
+}
+
+async function newest(id) {
+  return (await request("GET", `/v1/conversations/${id}/items${NEWEST}`)).data;
+}
+
+async function keepPart(entry, question, answer, last) {
+  try {
+    const [held] = await newest(entry.id);
+    if (held && held.id !== last) {
+      answer.stored = true; // it was whole after all
+      return;
+    }
+    const items = [message(question), { role: "assistant", content: answer.text }];
+    const added = await request("POST", `/v1/conversations/${entry.id}/items`, { items });
+    const [, { id }] = added.data;
+    entry.broken = { ...entry.broken, [id]: answer.why === "stopped" ? "stopped" : answer.why.message };
+    answer.stored = true;
+    remember(entry);
+  } catch (error) {
+    answer.why = error; // the part is on the screen only
+  }
+}
+
+function message({ text, pictures }) {
+  const parts = pictures.map((url) => ({ type: "image_url", image_url: { url } }));
+  return { role: "user", content: parts.length ? [...(text ? [{ type: "text", text }] : []), ...parts] : text };
+}

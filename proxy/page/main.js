@@ -1,0 +1,108 @@
+// The frame around the screens: navigation, language, colours, and who is signed in.
+import { announce, el, iconButton } from "./dom.js";
+import { switchLanguage, t } from "./i18n.js";
+import { Playground } from "./playground.js";
+import { mayEnter, session, signIn, signOut } from "./session.js";
+import { keepWord } from "./storage.js";
+import { Dashboard } from "./dashboard.js";
+import { Keys } from "./keys.js";
+
+let who = { admin: false, key_name: null, needs_key: false };
+const main = el("main", { id: "main" });
+const nav = el("nav", { label: "nav" });
+const out = iconButton("out", "nav.out", leave);
+const needsKey = () => who.needs_key;
+const screens = {
+  chat: new Playground({ needsKey }),
+  dashboard: new Dashboard(),
+  keys: new Keys({ needsKey }),
+};
+let shown = null;
+
+document.body.replaceChildren(
+  el("a.unseen.skip", { href: "#main", t: "nav.skip", onclick: skip }),
+  el(
+    "header.top",
+    {},
+    el("a.brand", { href: "#/chat", "aria-label": "freeaichat" }, el("img", { src: "/assets/icon.svg", alt: "", width: 28, height: 28 }), el("span", {}, "freeaichat")),
+    nav,
+    el("span.grow"),
+    el("button.language", { type: "button", t: "language", onclick: switchLanguage }),
+    iconButton("theme", "theme", switchTheme),
+    out,
+  ),
+  main,
+  el("div", { id: "toast", role: "status" }),
+);
+
+function skip(event) {
+  event.preventDefault(); // the address after # names a screen
+  main.tabIndex = -1;
+  main.focus();
+}
+
+function switchTheme() {
+  const { dataset } = document.documentElement;
+  const isDark = dataset.theme ? dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  dataset.theme = isDark ? "light" : "dark";
+  keepWord("theme", dataset.theme);
+  document.dispatchEvent(new Event("theme"));
+}
+
+async function leave() {
+  try {
+    await signOut();
+  } catch (error) {
+    return announce(error.message);
+  }
+  location.hash = "#/chat";
+  return location.reload(); // the screens forget what they showed
+}
+
+async function enter() {
+  try {
+    who = await session();
+  } catch (error) {
+    main.replaceChildren(el("p.note.error", { role: "alert" }, error.message));
+    return;
+  }
+  route();
+}
+
+function route() {
+  shown?.hide?.();
+  shown = null;
+  out.hidden = !who.needs_key || !who.key_name;
+  if (!mayEnter(who)) {
+    nav.replaceChildren();
+    main.replaceChildren(signIn(enter));
+    main.querySelector("input").focus();
+    return;
+  }
+  const [, asked = "chat", id] = location.hash.split("/");
+  const name = asked in screens && (who.admin || asked === "chat") ? asked : "chat";
+  drawNav(name);
+  shown = screens[name];
+  main.replaceChildren(shown.element);
+  shown.open(name === "chat" ? id : undefined);
+  named(name);
+}
+
+function named(name) {
+  document.title = `${t(`nav.${name}`)} – freeaichat`;
+}
+
+function drawNav(name) {
+  const names = who.admin ? Object.keys(screens) : ["chat"];
+  nav.replaceChildren(
+    ...names.map((each) => el("a", { href: `#/${each}`, t: `nav.${each}`, "aria-current": each === name ? "page" : null })),
+  );
+}
+
+addEventListener("hashchange", route);
+document.addEventListener("language", () => {
+  const name = Object.keys(screens).find((each) => screens[each] === shown);
+  if (name) named(name);
+});
+document.addEventListener("signedout", enter);
+enter();

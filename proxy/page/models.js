@@ -1,0 +1,59 @@
+// The list of models, and which one is chosen.
+import { request } from "./api.js";
+import { el } from "./dom.js";
+import { t } from "./i18n.js";
+import { keep, recall } from "./storage.js";
+
+/** A choice among the models there are; calls `onChange(model)`. */
+export class ModelChoice {
+  constructor(onChange) {
+    this.models = [];
+    this.select = el("select", { label: "chat.model" });
+    this.element = el("label.model", {}, el("span.unseen", { t: "chat.model" }), this.select);
+    this.select.addEventListener("change", () => {
+      keep("model", this.select.value);
+      onChange(this.current);
+    });
+    this.onChange = onChange;
+  }
+
+  /** Whether there is nothing to choose from, as far as is known. */
+  get isEmpty() {
+    return this.isLoaded === true && !this.models.length;
+  }
+
+  /** The model that is chosen; undefined where there is none. */
+  get current() {
+    return this.models.find(({ id }) => id === this.select.value);
+  }
+
+  /** Ask which there are. Raises `ApiError`. */
+  async load() {
+    const { data } = await request("GET", "/v1/models");
+    this.models = data;
+    this.isLoaded = true;
+    this.draw();
+  }
+
+  /** Draw the list anew, in the language now. */
+  draw() {
+    const chosen = this.select.value || recall("model", "");
+    const bots = this.models.filter((model) => !model.alias_of).map((model) => [model.id, model.name ? `${model.name} (${model.id})` : model.id]);
+    const aliases = this.models.filter((model) => model.alias_of).map((model) => [model.id, `${model.id} → ${model.alias_of}`]);
+    this.select.replaceChildren(...[group("chat.bots", bots), group("chat.aliases", aliases)].filter(Boolean));
+    this.choose(chosen);
+  }
+
+  /** Choose the one with this *id*, where it is there. */
+  choose(id) {
+    if (this.models.some((model) => model.id === id)) this.select.value = id;
+    this.onChange(this.current);
+  }
+}
+
+function group(key, options) {
+  if (!options.length) return null;
+  const found = el("optgroup", {}, options.map(([value, text]) => el("option", { value }, text)));
+  found.label = t(key);
+  return found;
+}

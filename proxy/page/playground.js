@@ -1,0 +1,195 @@
+// The chat: conversations, messages, and what asks for more of them.
+import { items } from "./api.js";
+import { Composer } from "./composer.js";
+import * as conversations from "./conversations.js";
+import { announce, copy, el, icon, iconButton } from "./dom.js";
+import { ask, takeBack, turnsOf } from "./exchange.js";
+import { t } from "./i18n.js";
+import { ModelChoice } from "./models.js";
+import { asCurl, asPython } from "./snippets.js";
+import { Answer, question } from "./turns.js";
+
+const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
+
+/** The screen. It lives as long as the page, so that an answer goes on while another screen is looked at. */
+export class Playground {
+  constructor({ needsKey }) {
+    this.needsKey = needsKey;
+    this.entry = null;
+    this.turns = [];
+    this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
+    this.choice = new ModelChoice((model) => this.composer.setModel(model));
+    this.build();
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !document.querySelector("dialog[open]")) this.stop();
+    });
+    document.addEventListener("language", () => {
+      this.choice.draw();
+      this.answers().forEach((answer) => answer.draw());
+      this.drawList();
+    });
+  }
+
+  build() {
+    this.list = el("div.list");
+    const fresh = el("a.button", { href: "#/chat/new" }, icon("plus"), el("span", { t: "list.new" }));
+    this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
+    this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
+    this.slide(false);
+    const curl = this.copyButton("curl", "copy.curl", asCurl);
+    const python = this.copyButton("Python", "copy.python", asPython);
+    const head = el("div.chat-head", {}, this.drawer, this.choice.element, el("span.grow"), curl, python);
+    this.log = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
+    this.log.addEventListener("drawn", () => this.sticks && this.toEnd());
+    this.log.addEventListener("pointerdown", () => this.slide(false));
+    this.log.addEventListener("scroll", () => {
+      this.sticks = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
+    });
+    const hint = el("p.hint", { t: "chat.hint" });
+    const foot = el("div.foot", {}, this.composer.element, hint);
+    const heading = el("h1.unseen", { t: "nav.chat" });
+    this.element = el("div.playground", {}, this.side, el("section.chat", {}, heading, head, this.log, foot));
+  }
+
+  /** On a small screen, slide the list of conversations in or out. */
+  slide(isIn) {
+    this.side.classList.toggle("open", isIn);
+    this.drawer.setAttribute("aria-expanded", String(isIn));
+  }
+
+  /** Show the conversation with this *id*: "new" for a new one, none for the one that is open. */
+  async open(id) {
+    this.slide(false);
+    if (this.isOpen && (!id || id === this.entry?.id)) {
+      if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
+      this.toEnd();
+      return;
+    }
+    this.isOpen = true;
+    await this.stop();
+    this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
+    this.turns = [];
+    this.draw();
+    try {
+      if (!this.choice.models.length) await this.choice.load();
+      if (this.entry) await this.load(this.entry);
+    } catch (error) {
+      return this.showTrouble(error);
+    }
+    if (!this.turns.length) this.draw();
+    this.composer.field.focus({ preventScroll: true });
+  }
+
+  async load(entry) {
+    this.log.replaceChildren(el("p.empty.loading", { t: "loading" }));
+    const found = await items(entry.id);
+    if (entry !== this.entry) return; // another one was opened meanwhile
+    this.turns = turnsOf(found, entry);
+    if (entry.model) this.choice.choose(entry.model);
+    this.draw();
+    this.toEnd();
+  }
+
+  async send(text, pictures) {
+    const asked = { role: "user", text, pictures };
+    const turn = { role: "assistant", text: "", sources: [], stored: false, state: "streaming", why: null };
+    this.turns.push(asked, turn);
+    this.draw();
+    this.toEnd();
+    this.composer.setBusy(true);
+    this.running = this.run(asked, turn);
+    await this.running;
+    this.composer.setBusy(false);
+    this.answers().at(-1)?.draw();
+  }
+
+  async run(asked, turn) {
+    const model = this.choice.select.value;
+    this.abort = new AbortController();
+    try {
+      this.entry ??= await conversations.create(asked.text, model);
+    } catch (error) {
+      Object.assign(turn, { state: "failed", why: error });
+      return;
+    }
+    const entry = this.entry;
+    Object.assign(entry, { model });
+    conversations.remember(entry);
+    history.replaceState(null, "", `#/chat/${entry.id}`);
+    this.drawList();
+    const onText = () => this.shown.get(turn)?.grow();
+    await ask(entry, asked, turn, { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText });
+  }
+
+  /** End the answer that is on its way, if there is one. */
+  async stop() {
+    this.abort?.abort();
+    await this.running;
+  }
+
+  async again(turn) {
+    if (this.composer.isBusy) return;
+    const place = this.turns.indexOf(turn);
+    const asked = this.turns[place - 1];
+    if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
+    try {
+      if (turn.stored) await takeBack(this.entry);
+    } catch (error) {
+      return announce(error.message);
+    }
+    this.turns.splice(place - 1);
+    await this.send(asked.text, asked.pictures);
+  }
+
+  draw() {
+    this.shown = new Map();
+    const all = this.turns.map((turn) => (turn.role === "user" ? question(turn) : this.answer(turn).element));
+    this.log.replaceChildren(...(all.length ? all : [this.welcome()]));
+    this.drawList();
+  }
+
+  answer(turn) {
+    const answer = new Answer(turn, { onAgain: () => this.again(turn) });
+    this.shown.set(turn, answer);
+    return answer;
+  }
+
+  answers() {
+    return [...(this.shown?.values() ?? [])];
+  }
+
+  drawList() {
+    const onGone = (id) => (id === this.entry?.id ? (location.hash = "#/chat/new") : this.drawList());
+    this.list.replaceChildren(conversations.listOf(this.entry?.id, onGone));
+  }
+
+  welcome() {
+    const more = this.choice.isEmpty ? "chat.models.none" : "chat.welcome.more";
+    return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: more }));
+  }
+
+  showTrouble(error) {
+    if (error.status === 404 && this.entry) conversations.forget(this.entry.id);
+    const label = error.label ? el("code", {}, error.label) : null;
+    this.log.replaceChildren(el("div.note.error", { role: "alert" }, el("strong", { t: "chat.failed" }), el("span", {}, error.message), label));
+    this.drawList();
+  }
+
+  toEnd() {
+    this.sticks = true;
+    this.log.scrollTop = this.log.scrollHeight;
+  }
+
+  copyButton(name, key, form) {
+    const button = el("button.small", { type: "button", label: key, onclick: () => this.copyAs(form, button) }, icon("copy"), name);
+    return button;
+  }
+
+  copyAs(form, button) {
+    const last = this.turns.findLast(({ role }) => role === "user");
+    const typed = { text: this.composer.text, pictures: this.composer.pictures };
+    const { text, pictures } = typed.text || typed.pictures.length ? typed : (last ?? { text: "Hello!", pictures: [] });
+    const chat = { model: this.choice.select.value, text, pictures, search: this.composer.wantsSearch };
+    copy(form(chat, { origin: location.origin, needsKey: this.needsKey() }), button);
+  }
+}

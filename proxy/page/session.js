@@ -1,0 +1,51 @@
+// Who is signed in, and signing in with a key.
+import { request } from "./api.js";
+import { el } from "./dom.js";
+
+/** `{admin, key_name, needs_key}`. Raises `ApiError`. */
+export function session() {
+  return request("GET", "/admin/session");
+}
+
+/** Signed in or not needing to. */
+export function mayEnter({ admin, key_name: name, needs_key: needsKey }) {
+  return admin || Boolean(name) || !needsKey;
+}
+
+/** Forget the session here and there. */
+export function signOut() {
+  return request("DELETE", "/admin/session");
+}
+
+/** The screen that asks for a key; calls `onDone` once one was taken. */
+export function signIn(onDone) {
+  const field = el("input", { type: "password", id: "key", autocomplete: "current-password", required: true, "aria-describedby": "key-help" });
+  const trouble = el("p.note.error", { role: "alert", hidden: true });
+  const go = el("button.primary", { type: "submit", t: "signin.go" });
+  const form = el(
+    "form.card.signin",
+    {},
+    el("h1", { t: "signin.title" }),
+    el("label", { for: "key", t: "signin.key" }),
+    field,
+    el("p.hint", { id: "key-help", t: "signin.help" }),
+    trouble,
+    go,
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    go.disabled = true;
+    trouble.hidden = true;
+    try {
+      await request("POST", "/admin/session", { key: field.value.trim() });
+      await onDone();
+    } catch (error) {
+      trouble.replaceChildren(el("strong", { t: "signin.failed" }), ` ${error.message}`);
+      trouble.hidden = false;
+      field.select();
+    } finally {
+      go.disabled = false;
+    }
+  });
+  return form;
+}

@@ -1,0 +1,83 @@
+// A site as the dashboard shows it: whether it works, its credentials and its last visits.
+import { request } from "./api.js";
+import { announce, dialog, el } from "./dom.js";
+import { duration, moment, t } from "./i18n.js";
+
+const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
+
+/** One site of `/admin/status`; *now* in Unix seconds. */
+export function siteCard(site, now) {
+  const ask = el("button.small", { type: "button", t: "dash.visit", "data-focus": `visit ${site.site}` });
+  ask.addEventListener("click", () => askForVisit(site.site, ask));
+  const head = el("div.row", {}, el("h3", {}, site.site), badge(site.ready, site.ready ? "dash.ready" : "dash.unready"), el("span.grow"), ask);
+  const reason = site.reason ? el("p.note.error", {}, site.reason) : null;
+  return el("article.card", {}, head, reason, facts(site, now), el("h4", { t: "dash.visits" }), visits(site.visits, now));
+}
+
+/** A word in the colour of what it tells. */
+export function badge(good, key) {
+  return el(`span.badge.${good ? "good" : "bad"}`, { t: key });
+}
+
+/** Terms and what they are now, as a list; null is left out. */
+export function terms(pairs) {
+  const shown = pairs.filter(([, value]) => value !== null);
+  return el("dl", {}, shown.map(([key, value]) => el("div", {}, el("dt", { t: key }), el("dd", {}, value))));
+}
+
+function facts(site, now) {
+  const held = site.credentials;
+  const left = held && NONCE_SECONDS - held.nonce_age_seconds;
+  return terms([
+    ["dash.age", held ? t("dash.ago", { time: duration(held.age_seconds) }) : t("dash.credentials.none")],
+    ["dash.nonce", held && t("dash.ago", { time: duration(held.nonce_age_seconds) })],
+    ["dash.left", held && (left > 0 ? duration(left) : t("dash.left.none"))],
+    ["dash.breaker", t(`dash.breaker.${site.breaker}`)],
+    ["dash.streams", String(site.open_streams)],
+    ["dash.queued", String(site.queued)],
+    ["dash.bots", String(site.bots)],
+    ["dash.cooldown", site.cooldown_until > now ? moment(site.cooldown_until) : null],
+  ]);
+}
+
+function visits(found, now) {
+  if (!found.length) return el("p.hint", { t: "dash.visits.none" });
+  return el("ul.visits", {}, found.map((visit) => visitRow(visit, now)));
+}
+
+function visitRow(visit, now) {
+  const ago = t("dash.ago", { time: duration(now - visit.started_at) });
+  const took = visit.seconds === null ? "" : `${visit.seconds.toFixed(1)} s`;
+  const shot = visit.screenshot
+    ? el("button.small", { type: "button", t: "dash.screenshot.show", "data-focus": `shot ${visit.id}`, onclick: () => show(visit) })
+    : null;
+  const trigger = visit.trigger ? t(`dash.trigger.${visit.trigger}`) : "";
+  const good = visit.outcome === "captured";
+  return el(
+    "li",
+    {},
+    badge(good, `dash.outcome.${visit.outcome}`),
+    el("time", { title: moment(visit.started_at) }, ago),
+    el("span.hint", {}, [trigger, took].filter(Boolean).join(" · ")),
+    visit.reason ? el("span.reason", {}, visit.reason) : null,
+    shot,
+  );
+}
+
+function show(visit) {
+  const picture = el("img", { src: `/admin/visits/${encodeURIComponent(visit.id)}/screenshot` });
+  picture.alt = t("dash.screenshot.alt");
+  dialog("dash.screenshot", el("div.shot", {}, visit.reason ? el("p", {}, visit.reason) : null, picture), el("button", { type: "button", t: "close", value: "close" }));
+}
+
+async function askForVisit(site, button) {
+  button.disabled = true;
+  try {
+    await request("POST", "/admin/visits", { site });
+    announce(t("dash.asked"));
+  } catch (error) {
+    announce(error.message);
+  } finally {
+    button.disabled = false;
+  }
+}

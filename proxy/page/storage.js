@@ -1,0 +1,34 @@
+// What this browser keeps. Without storage (it may be switched off or full) everything works until the page is left.
+const PREFIX = "freeaichat.";
+const fallback = new Map();
+
+/** What was kept as *name*, or *otherwise*. */
+export function recall(name, otherwise) {
+  try {
+    const text = localStorage.getItem(PREFIX + name) ?? fallback.get(name);
+    return text === undefined || text === null ? otherwise : JSON.parse(text);
+  } catch {
+    return fallback.has(name) ? JSON.parse(fallback.get(name)) : otherwise;
+  }
+}
+
+/** Keep *value*, anything JSON can tell, as *name*. */
+export function keep(name, value) {
+  const text = JSON.stringify(value);
+  fallback.set(name, text);
+  try {
+    localStorage.setItem(PREFIX + name, text);
+  } catch {
+    // kept for this visit only
+  }
+}
+
+/** Keep the plain word *value* as *name*, as `early.js` reads it; null forgets it. */
+export function keepWord(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(PREFIX + name);
+    else localStorage.setItem(PREFIX + name, value);
+  } catch {
+    // chosen for this visit only
+  }
+}

@@ -1,0 +1,95 @@
+// Messages as they are shown.
+import { copy, el, iconButton } from "./dom.js";
+import { t } from "./i18n.js";
+import { rendered } from "./markdown.js";
+
+const LEAST_PAUSE = 60; // milliseconds between two looks of a growing answer; more where it takes long to draw
+
+/** A person's message: `{text, pictures}`; a picture that is no longer here is null. */
+export function question({ text, pictures }) {
+  const shown = pictures.map((url) =>
+    url ? el("img", { src: url, alt: t("chat.picture") }) : el("span.gone", { t: "chat.picture.gone" }),
+  );
+  return el(
+    "article.turn.user",
+    {},
+    el("h3.unseen", { t: "chat.you" }),
+    shown.length ? el("div.pictures", {}, shown) : null,
+    el("div.text", {}, text),
+  );
+}
+
+/**
+ * An answer: `{text, state, why, sources}`, with `state` one of streaming, done, broken (a part of it came) and
+ * failed (nothing did). `why` is an error, or "stopped".
+ */
+export class Answer {
+  constructor(turn, { onAgain }) {
+    this.turn = turn;
+    this.onAgain = onAgain;
+    this.body = el("div.text.markdown");
+    this.after = el("div.after");
+    this.element = el("article.turn.assistant", {}, el("h3.unseen", { t: "chat.answer" }), this.body, this.after);
+    this.drawnAt = 0;
+    this.cost = 0;
+    this.draw();
+  }
+
+  /** More text came: draw it soon. */
+  grow() {
+    if (this.waiting) return;
+    const pause = Math.max(LEAST_PAUSE, 4 * this.cost);
+    this.waiting = setTimeout(() => this.draw(), Math.max(0, this.drawnAt + pause - performance.now()));
+  }
+
+  /** Draw it as it is now. */
+  draw() {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    const begun = performance.now();
+    const { text, state } = this.turn;
+    this.element.dataset.state = state;
+    this.element.setAttribute("aria-busy", String(state === "streaming"));
+    this.body.replaceChildren(text ? rendered(text) : state === "streaming" ? waiting() : "");
+    this.drawEnd();
+    this.drawnAt = performance.now();
+    this.cost = this.drawnAt - begun;
+    this.element.dispatchEvent(new Event("drawn", { bubbles: true }));
+  }
+
+  drawEnd() {
+    const { state, sources } = this.turn;
+    const parts = [];
+    if (sources?.length) parts.push(sourceList(sources));
+    if (state === "broken" || state === "failed") parts.push(ending(this.turn));
+    if (state !== "streaming") parts.push(this.buttons());
+    this.after.replaceChildren(...parts);
+  }
+
+  buttons() {
+    const { text } = this.turn;
+    const copying = text ? iconButton("copy", "copy.answer", () => copy(text, copying), ".small") : null;
+    return el("div.actions", {}, copying, iconButton("again", "chat.again", () => this.onAgain(this.turn), ".small.again"));
+  }
+}
+
+function waiting() {
+  return el("p.waiting", {}, el("span", { t: "chat.waiting" }));
+}
+
+function ending({ state, why, text }) {
+  if (why === "stopped") return el("p.note", { t: text ? "chat.stopped" : "chat.stopped.empty" });
+  const label = why?.label ? el("code", {}, why.label) : null;
+  const lead = el("strong", { t: state === "broken" ? "chat.broken" : "chat.failed" });
+  const said = el("span", {}, why?.message ?? "");
+  const wait = why?.retryAfter ? el("span", {}, t("error.retry", { seconds: why.retryAfter })) : null;
+  return el("div.note.error", { role: "alert" }, lead, said, wait, label);
+}
+
+function sourceList(sources) {
+  const seen = new Map(sources.map(({ url_citation: { url, title } }) => [url, title || url]));
+  const links = [...seen]
+    .filter(([url]) => /^https?:/i.test(url))
+    .map(([url, title]) => el("li", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, title)));
+  return el("div.sources", {}, el("h4", { t: "chat.sources" }), el("ol", {}, links));
+}

@@ -1,0 +1,128 @@
+"""The page in a browser: opening it, and the few things that people do on it."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+MASTER = "the-master-key"
+DESKTOP, PHONE = (1280, 800), (360, 740)  # width and height
+PATIENCE = 10_000.0  # milliseconds for anything to show
+ANSWERS = ".turn.assistant"
+
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass
+class Opened:
+    """A page, and the proxy that served it."""
+
+    page: Page
+    proxy: RunningProxy
+
+    @property
+    def answer(self) -> Locator:
+        """The last answer."""
+        return self.page.locator(ANSWERS).last
+
+    async def send(self, text: str, *, state: str = "done") -> Locator:
+        """Write *text*, send it with Enter, and wait until its answer is in *state*."""
+        count = await self.page.locator(ANSWERS).count()
+        await self.page.get_by_label("Write a message").fill(text)
+        await self.page.keyboard.press("Enter")
+        return await self.reaches(state, count)
+
+    async def reaches(self, state: str, number: int) -> Locator:
+        """Wait until the answer with this *number* (from 0) is in *state*."""
+        answer = self.page.locator(ANSWERS).nth(number)
+        await expect(answer).to_have_attribute("data-state", state)
+        return answer
+
+    async def go(self, screen: str) -> None:
+        """Open the screen of this name."""
+        await self.page.get_by_role("link", name=screen, exact=True).click()
+
+    async def sign_in(self, key: str = MASTER) -> None:
+        """Sign in."""
+        await self.page.get_by_label("Key", exact=True).fill(key)
+        await self.page.get_by_role("button", name="Sign in").click()
+
+
+class Opener:
+    """Opens pages, and holds against them what no page may do."""
+
+    def __init__(self, browser: Browser, site: SimulatedSite, directory: Path) -> None:
+        self.complaints: list[str] = []
+        self._browser = browser
+        self._site = site
+        self._directory = directory
+        self._stack = AsyncExitStack()
+        self._proxies: dict[str | None, RunningProxy] = {}
+
+    async def __aenter__(self) -> "Opener":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    async def open(
+        self,
+        *,
+        key: str | None = None,
+        size: tuple[int, int] = DESKTOP,
+        scheme: Literal["light", "dark"] = "light",
+        locale: str = "en-US",
+        path: str = "/",
+    ) -> Opened:
+        """The page in a browser that nobody used before. With *key* the proxy asks for one."""
+        proxy = await self._proxy(key)
+        context = await self._browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            locale=locale,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        self._stack.push_async_callback(context.close)
+        page = await self._watched(context)
+        await page.goto(proxy.url + path)
+        await expect(page.locator("main > *").first).to_be_visible()
+        return Opened(page, proxy)
+
+    async def _proxy(self, key: str | None) -> RunningProxy:
+        if key not in self._proxies:
+            directory = self._directory / f"proxy{len(self._proxies)}"
+            running = running_proxy(self._site, directory, key=key)
+            self._proxies[key] = await self._stack.enter_async_context(running)
+        return self._proxies[key]
+
+    async def _watched(self, context: BrowserContext) -> Page:
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", lambda request: self._on_request(request.url))
+        return page
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # The browser itself tells of each refused request; that one was refused is for the test to judge.
+        is_status = message.text.startswith("Failed to load resource: the server responded with a status of")
+        if message.type in ("error", "warning") and not is_status:
+            self.complaints.append(f"console: {message.text}")
+
+    def _on_request(self, url: str) -> None:
+        own = tuple(proxy.url + "/" for proxy in self._proxies.values())
+        if not url.startswith((*own, "data:", "blob:")):
+            self.complaints.append(f"asked {url}")
+
+
+async def stored(opened: Opened) -> list[dict[str, Any]]:
+    """The items of the conversation that is open, oldest first."""
+    name = opened.page.url.rpartition("/")[2]
+    async with opened.proxy.http.get(f"{opened.proxy.url}/v1/conversations/{name}/items?order=asc") as response:
+        items: list[dict[str, Any]] = (await response.json())["data"]
+        return items

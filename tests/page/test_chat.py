@@ -1,0 +1,247 @@
+"""The chat: answers as they come, what ends them, and what is kept."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.page.browsing import Opened, Opener, stored
+from tests.site import SimulatedSite
+
+MARKDOWN = """## Plan
+
+**bold** and `code`
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+```python
+def f(x):
+    return x + 1
+```
+
+- one"""
+ALIEN = "script, img, svg:not(.bar svg), iframe, form, meta, style, [style], [onerror], [onload]"
+ATTACKS = (
+    "<script>window.hit = 1</script>",
+    "<img src=x onerror='window.hit = 1'>",
+    "<svg onload='window.hit = 1'><style>body { display: none }</style></svg>",
+    "[link](javascript:window.hit=1) ![tracker](https://tracker.example/pixel.png)",
+    "<a href='data:text/html,x' style='position:fixed'>x</a><iframe srcdoc='<script>parent.hit = 1</script>'></iframe>",
+    '```"><img src=x onerror="window.hit = 1">\n<b>code</b>\n```',
+    "<form action='https://evil.example'><button>go</button></form><meta http-equiv=refresh content='0;url=/x'>",
+)
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360f8cfc0f01f0005050102cf9d1a460000000049454e44ae426082"
+)
+
+
+async def test_an_answer_is_shown_with_its_markdown_and_its_code_in_colour(opened: Opened) -> None:
+    answer = await opened.send(f"[[say:{MARKDOWN}]]")
+
+    await expect(answer.get_by_role("heading", name="Plan")).to_be_visible()
+    await expect(answer.locator("strong").first).to_have_text("bold")
+    await expect(answer.locator("td").nth(1)).to_have_attribute("align", "right")
+    await expect(answer.locator("pre .hljs-keyword").first).to_have_text("def")
+    await answer.get_by_role("button", name="Copy the code").click()
+    assert await opened.page.evaluate("navigator.clipboard.readText()") == "def f(x):\n    return x + 1"
+    await answer.get_by_role("button", name="Copy the answer").click()
+    assert await opened.page.evaluate("navigator.clipboard.readText()") == MARKDOWN
+
+
+async def test_it_grows_while_it_comes_and_is_told_to_screen_readers_when_it_is_whole(
+    opened: Opened, site: SimulatedSite
+) -> None:
+    site.behaviour.delta_delay = 0.1
+    await opened.send("[[tokens:12]]", state="streaming")
+
+    await expect(opened.answer).to_contain_text("1")
+    begun = await opened.answer.locator(".text").inner_text()
+    assert await opened.answer.get_attribute("aria-busy") == "true"
+    await expect(opened.answer).to_have_attribute("aria-busy", "false")
+    assert len(await opened.answer.locator(".text").inner_text()) > len(begun)
+
+
+async def test_nothing_in_an_answer_is_ever_run_or_fetched(opened: Opened) -> None:
+    for attack in ATTACKS:
+        await opened.send(f"[[say:{attack}]]")
+
+    assert await opened.page.evaluate("window.hit") is None
+    answers = opened.page.locator(".turn.assistant .text")
+    assert await answers.locator(ALIEN).count() == 0
+    links = await answers.locator("a").evaluate_all("links => links.map(link => [link.href, link.target, link.rel])")
+    assert ["https://tracker.example/pixel.png", "_blank", "noopener noreferrer nofollow"] in links
+    assert {link[0].partition(":")[0] for link in links} <= {"https", ""}
+    await expect(answers.first).to_have_text(ATTACKS[0])
+    assert opened.page.url.startswith(opened.proxy.url + "/#/chat/")
+
+
+async def test_what_a_person_writes_is_shown_as_it_is(opened: Opened) -> None:
+    text = "<b>not bold</b>\n  # no heading"
+    await opened.send(text)
+
+    assert await opened.page.locator(".turn.user .text").inner_text() == text
+
+
+async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.delta_delay = 0.1
+    await opened.send("[[tokens:500]]", state="streaming")
+    await expect(opened.answer).to_contain_text("1")
+    await opened.page.keyboard.press("Escape")
+
+    await expect(opened.answer).to_have_attribute("data-state", "broken")
+    await expect(opened.answer).to_contain_text("Stopped.")
+    shown = await opened.answer.locator(".text").inner_text()
+    items = await stored(opened)
+    assert [item["role"] for item in items] == ["user", "assistant"]
+    assert items[1]["content"][0]["text"].split() == shown.split()
+    async with asyncio.timeout(5):
+        while site.open_streams:
+            await asyncio.sleep(0.02)
+    await opened.page.reload()
+    await expect(opened.answer).to_contain_text("Stopped.")
+
+
+async def test_an_answer_that_broke_off_is_marked_so_and_says_why_also_after_a_reload(opened: Opened) -> None:
+    answer = await opened.send("[[mode:cut]]", state="broken")
+
+    await expect(answer.get_by_role("alert")).to_contain_text("The answer broke off.")
+    await expect(answer.get_by_role("alert")).to_contain_text("upstream_error")
+    said = await answer.locator(".text").inner_text()
+    assert said
+    await opened.page.reload()
+    await opened.reaches("broken", 0)
+    await expect(opened.answer.locator(".text")).to_have_text(said)
+
+
+async def test_a_refusal_is_shown_as_what_it_is_and_can_be_tried_again(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.stream_error = site.behaviour.quota_text
+    answer = await opened.send("hello", state="failed")
+
+    await expect(answer.get_by_role("alert")).to_contain_text("429")
+    assert await stored(opened) == []
+    site.behaviour.stream_error = ""
+    await answer.get_by_role("button", name="Answer again").click()
+    await opened.reaches("done", 0)
+    assert [item["role"] for item in await stored(opened)] == ["user", "assistant"]
+
+
+async def test_answering_again_takes_the_place_of_the_last_answer(opened: Opened) -> None:
+    await opened.send("My name is Ada. [[say:Hello Ada]]")
+    await opened.send("[[recall]]")
+    await opened.answer.get_by_role("button", name="Answer again").click()
+    await expect(opened.answer).to_have_attribute("data-state", "streaming")
+    await opened.reaches("done", 1)
+
+    assert await opened.page.locator(".turn").count() == 4
+    items = await stored(opened)
+    assert [item["role"] for item in items] == ["user", "assistant"] * 2
+    assert items[3]["content"][0]["text"].count("My name is Ada") == 1
+
+
+async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opened) -> None:
+    page = opened.page
+    await opened.send("First one [[say:an answer]]")
+    await page.get_by_role("link", name="New conversation").click()
+    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
+    await opened.send("Second one")
+    await page.reload()
+    await expect(page.locator(".turn.user .text")).to_have_text("Second one")
+    await page.get_by_role("link", name="First one").click()
+    await expect(opened.answer).to_contain_text("an answer")
+    await opened.send("[[recall]]")
+    await expect(opened.answer).to_contain_text("First one")
+
+    await page.get_by_role("listitem").filter(has_text="First one").get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("link", name="First one")).to_have_count(0)
+    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
+    await expect(page.get_by_role("link", name="Second one")).to_be_visible()
+
+
+async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
+    page = opened.page
+    models = (await (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).json())["data"]
+    model = next(model["id"] for model in models if model["images"] and not model["alias_of"])
+    await page.get_by_label("Model").select_option(model)
+    await page.locator("input[type=file]").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": PNG})
+    await expect(page.locator(".thumb img")).to_be_visible()
+    await opened.send("What is this?")
+
+    await expect(opened.answer).to_contain_text("images=1")
+    await expect(page.locator(".turn.user img")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("A picture was sent here")).to_be_visible()
+
+
+async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) -> None:
+    page = opened.page
+    models = (await (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).json())["data"]
+    for searches in (False, True):
+        model = next(each["id"] for each in models if each["web_search"] == searches and not each["alias_of"])
+        await page.get_by_label("Model").select_option(model)
+        await expect(page.get_by_role("button", name="Web search")).to_be_enabled(enabled=searches)
+    await page.get_by_role("button", name="Web search").click()
+    await opened.send("news?")
+
+    await expect(opened.answer).to_contain_text("websearch=1")
+
+
+async def test_a_request_can_be_copied_and_run_elsewhere(opened: Opened, tmp_path: Path) -> None:
+    page = opened.page
+    await page.get_by_label("Write a message").fill('it\'s "quoted" $HOME [[say:came through]]')
+    await page.get_by_role("button", name="Copy as curl").click()
+    command = await page.evaluate("navigator.clipboard.readText()")
+    process = await asyncio.create_subprocess_exec("sh", "-c", command, stdout=-1, stderr=-1, cwd=tmp_path)
+    out, _ = await process.communicate()
+    assert '"content":"came' in out.decode()
+
+    await page.get_by_role("button", name="Copy as Python").click()
+    program = await page.evaluate("navigator.clipboard.readText()")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=-1, cwd=tmp_path)
+    out, _ = await process.communicate()
+    assert out.decode().strip() == "came through"
+
+
+async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_line(opened: Opened) -> None:
+    field = opened.page.get_by_label("Write a message")
+    await field.fill("one")
+    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    await field.press("Shift+Enter")
+    await field.press_sequentially("two")
+
+    assert await field.input_value() == "one\ntwo"
+    assert await opened.page.locator(".turn").count() == 0
+
+
+async def test_what_is_stopped_before_anything_came_is_not_kept(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.first_delta_delay = 30.0
+    await opened.send("hello", state="streaming")
+    await expect(opened.answer).to_contain_text("Waiting for the answer")
+    await opened.page.get_by_role("button", name="Stop").click()
+
+    await expect(opened.answer).to_contain_text("Stopped before anything came.")
+    assert await stored(opened) == []
+    site.behaviour.first_delta_delay = 0.0
+    await opened.answer.get_by_role("button", name="Answer again").click()
+    await opened.reaches("done", 0)
+    assert len(await stored(opened)) == 2
+
+
+async def test_an_answer_goes_on_while_another_screen_is_looked_at(opened: Opened, site: SimulatedSite) -> None:
+    site.behaviour.delta_delay = 0.1
+    await opened.send("[[tokens:10]]", state="streaming")
+    await opened.go("Dashboard")
+    await expect(opened.page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    await opened.go("Chat")
+
+    await opened.reaches("done", 0)
+
+
+async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opener: Opener) -> None:
+    opened = await opener.open(path="/#/chat/conv_of_nobody")
+
+    await expect(opened.page.get_by_role("alert")).to_contain_text("conversation_not_found")

@@ -1,0 +1,174 @@
+"""Colours, languages, small screens, and whether everybody can use the page."""
+
+import asyncio
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.needs import PAGE_DIRECTORY
+from tests.page.browsing import MASTER, PHONE, Opened, Opener
+from tests.page.test_admin import failed_visit
+from tests.page.test_chat import MARKDOWN
+from tests.site import SimulatedSite
+
+AXE = PAGE_DIRECTORY / "node_modules" / "axe-core" / "axe.min.js"
+WRONG = """
+async () => (await axe.run()).violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)])
+"""
+WIDER = """
+() => [...document.querySelectorAll('*')].filter((each) => each.getBoundingClientRect().right > innerWidth + 1
+    && !each.closest('.scroller, pre, .unseen, .uplot')).map((each) => each.outerHTML.slice(0, 120))
+"""
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+LONG_WORD = "x" * 300
+LONG = f"""[[say:{MARKDOWN}
+
+{LONG_WORD}
+
+`{LONG_WORD}`
+
+```js
+const x = '{LONG_WORD}'
+```
+
+| {LONG_WORD} | b |
+|-|-|
+| 1 | 2 |]]"""
+USAGE_SECONDS = 1.2  # usage is written once a second
+
+
+async def problems(page: Page) -> list[Any]:
+    """What is seriously wrong for people who use the page otherwise than by eye and mouse."""
+    await page.evaluate(AXE.read_text("utf-8"))
+    found: list[Any] = await page.evaluate(WRONG)
+    return found
+
+
+async def fill(opened: Opened, site: SimulatedSite) -> None:
+    """Something of everything: a long answer, one that broke off, a failed visit, a key."""
+    await opened.send(LONG)
+    await opened.send("[[mode:cut]]", state="broken")
+    await failed_visit(opened.proxy, site)
+    await asyncio.sleep(USAGE_SECONDS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_every_screen(
+    opener: Opener, site: SimulatedSite, scheme: Literal["light", "dark"]
+) -> None:
+    opened = await opener.open(key=MASTER, scheme=scheme)
+    page = opened.page
+    await opened.sign_in("wrong")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    assert await problems(page) == []
+    await opened.sign_in()
+    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
+    assert await problems(page) == []
+
+    await fill(opened, site)
+    assert await problems(page) == []
+    await page.get_by_role("button", name="Delete").click()
+    assert await problems(page) == []
+    await page.keyboard.press("Escape")
+    await opened.go("Dashboard")
+    await expect(page.get_by_role("button", name="Show the screenshot")).to_be_visible()
+    await expect(page.locator("figure canvas").first).to_be_visible()
+    assert await problems(page) == []
+    await opened.go("Keys")
+    await page.get_by_label("Name").fill("Ada")
+    await page.get_by_role("button", name="Create a key").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await problems(page) == []
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Revoke")).to_be_visible()
+    assert await problems(page) == []
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+async def test_on_a_phone_nothing_is_wider_than_the_screen(opener: Opener, site: SimulatedSite, locale: str) -> None:
+    opened = await opener.open(key=MASTER, size=PHONE, locale=locale)
+    page = opened.page
+    widths = [await page.evaluate(WIDER)]
+    await page.locator("#key").fill(MASTER)
+    await page.keyboard.press("Enter")
+    for text, state in ((LONG, "done"), ("[[mode:cut]]", "broken")):
+        await page.locator("#message").fill(text)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(f".turn.assistant[data-state={state}]")).to_have_count(1)
+    widths.append(await page.evaluate(WIDER))
+    await page.locator(".drawer").click()
+    await expect(page.locator(".side a").first).to_be_visible()
+    widths.append(await page.evaluate(WIDER))
+    await failed_visit(opened.proxy, site)
+    await asyncio.sleep(USAGE_SECONDS)
+    await page.evaluate("location.hash = '#/dashboard'")
+    await expect(page.locator("figure canvas").first).to_be_visible()
+    await expect(page.locator(".visits li")).to_have_count(1)
+    widths.append(await page.evaluate(WIDER))
+    await page.evaluate("location.hash = '#/keys'")
+    await page.locator("form input").first.fill("Ada")
+    await page.locator("form button").click()
+    await page.locator("dialog button.primary").click()
+    await expect(page.locator(".keys .card")).to_have_count(1)
+    widths.append(await page.evaluate(WIDER))
+
+    assert widths == [[]] * 5
+    assert await page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+
+
+async def test_colours_follow_the_system_until_they_are_chosen(opener: Opener) -> None:
+    opened = await opener.open(scheme="dark")
+    page = opened.page
+    dark = await page.evaluate(BACKGROUND)
+    await page.emulate_media(color_scheme="light")
+    light = await page.evaluate(BACKGROUND)
+    assert dark != light
+    await page.get_by_role("button", name="Light or dark").click()
+    assert await page.evaluate(BACKGROUND) == dark
+
+    await page.reload()
+    assert await page.evaluate(BACKGROUND) == dark
+    await page.get_by_role("button", name="Light or dark").click()
+    assert await page.evaluate(BACKGROUND) == light
+
+
+async def test_the_language_is_the_browsers_until_it_is_chosen(opener: Opener) -> None:
+    opened = await opener.open(locale="zh-TW")
+    page = opened.page
+    await expect(page.get_by_role("heading", name="想了解些什么？")).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == "zh-CN"
+    await page.get_by_role("button", name="English").click()
+    await opened.send("hello")
+    await page.reload()
+    await expect(page.get_by_role("link", name="Dashboard")).to_be_visible()
+
+    await opened.go("Dashboard")
+    await expect(page.get_by_text("closed (all well)")).to_be_visible()
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.get_by_text("闭合（正常）")).to_be_visible()
+    await expect(page.get_by_role("heading", name="仪表盘")).to_be_visible()
+
+
+async def test_all_is_reached_with_the_keyboard_and_one_sees_where_one_is(opened: Opened) -> None:
+    page = opened.page
+    await page.reload()
+    await expect(page.get_by_label("Write a message")).to_be_focused()
+    reached = []
+    for _ in range(14):
+        await page.keyboard.press("Tab")
+        name, outline = await page.evaluate(
+            "() => { const at = document.activeElement;"
+            " return [at.ariaLabel || at.textContent, getComputedStyle(at).outlineStyle]; }"
+        )
+        reached.append(name)
+        assert outline != "none" or name == "Write a message" or at_body(name), name
+    for name in ("Send", "Chat", "Dashboard", "Keys", "Light or dark", "New conversation", "Model", "Copy as curl"):
+        assert name in reached, name
+
+
+def at_body(name: str) -> bool:
+    """Whether the focus has left the page for the browser's own controls."""
+    return "freeaichat" in name and len(name) > 40
