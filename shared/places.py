@@ -7,7 +7,7 @@ vain, each that has streams to open is entitled to an equal part, and hands back
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LEASE_SECONDS = 10.0  # after which a proxy that says nothing any more holds no place
+LEASE_SECONDS = 4.0  # after which a proxy that says nothing any more holds no place
 SLICE_SECONDS = 1.0  # places that cannot be divided equally go round, to others in each slice of time
 
 
