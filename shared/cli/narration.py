@@ -64,6 +64,7 @@ def ready_lines(base_url: str, model: str, key: Key | None, *, seconds: float) -
         f"{click.style('ready', fg='green')} ({seconds:.1f} s)",
         f"base URL: {click.style(base_url, bold=True)}",
         key_line(key),
+        f"in a browser: {base_url.removesuffix('/v1')}/",
         "try it:",
         curl_line(base_url, model, key),
     ]
