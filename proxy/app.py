@@ -14,7 +14,7 @@ from proxy.chat import ChatService
 from proxy.conversations import Conversations
 from proxy.counting import counted
 from proxy.credentials import CredentialKeeper
-from proxy.handlers import chat, conversations, description, health, models, page, responses
+from proxy.handlers import chat, conversations, description, health, metrics, models, page, responses
 from proxy.handlers.admin_routes import add_admin
 from proxy.key_limits import KeyLimits
 from proxy.keyring import Keyring
@@ -148,6 +148,7 @@ def _build(settings: Settings, rules: Access) -> web.Application:
     app.router.add_get("/assets/{name:.+}", page.asset)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", metrics.metrics)
     app.router.add_get("/openapi.json", description.openapi)
     add_admin(app)
     for path, methods in API.items():

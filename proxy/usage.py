@@ -35,7 +35,9 @@ FLUSH_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 LAST_SECONDS = 3.0  # for what is left when the proxy stops
 MAX_GROUPS = 10_000  # that wait for the store; an hour of one key, model and site makes one
-GAP = "gap:"  # between two tokens, on average; only here, not in the store
+# Only here, not in the store:
+GAP = "gap:"  # between two tokens, on average
+SUM = "sum:"  # of all values of a histogram, in microseconds
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class UsageRecorder:
         """A request to a model has ended."""
         now = time()
         counters = _counters(turn)
-        add(self._totals.setdefault((turn.model, turn.site), {}), counters | _gaps(turn))
+        add(self._totals.setdefault((turn.model, turn.site), {}), counters | _for_metrics(turn))
         group = Group(hour_of(now), turn.caller.id, turn.model, turn.site)
         if group in self._groups or len(self._groups) < MAX_GROUPS:
             add(self._groups.setdefault(group, {}), counters)
@@ -148,8 +150,16 @@ def _counters(turn: Turn) -> Counters:
     return counters
 
 
-def _gaps(turn: Turn) -> Counters:
-    """The average time between two tokens of the answer, counted once for it."""
-    if turn.first_text_seconds is None or turn.used.answered < 2:
+def _for_metrics(turn: Turn) -> Counters:
+    """What only this process tells: the average time between two tokens of the answer, and all times summed up."""
+    if turn.is_refused:
         return {}
-    return {GAP + str(bucket((turn.seconds - turn.first_text_seconds) / (turn.used.answered - 1))): 1}
+    counters = {SUM + SECONDS: round(turn.seconds * 1e6)}
+    first = turn.first_text_seconds
+    if first is not None:
+        counters[SUM + FIRST_TEXT] = round(first * 1e6)
+        if turn.used.answered > 1:
+            gap = (turn.seconds - first) / (turn.used.answered - 1)
+            counters[GAP + str(bucket(gap))] = 1
+            counters[SUM + GAP] = round(gap * 1e6)
+    return counters

@@ -26,7 +26,7 @@ async def status(request: web.Request) -> web.Response:
     check_query(request.query)
     administration, keeper = request.app[ADMINISTRATION], request.app[KEEPER]
     gates = request.app[UPSTREAM].sites.all
-    visits, heartbeat_age, trouble = await _kept(administration, [gate.site for gate in gates])
+    visits, heartbeat_age, trouble = await kept(administration, [gate.site for gate in gates])
     sites = [_site(keeper, gate, visits.get(gate.site, [])) for gate in gates]
     url = administration.settings.store_url
     return json_response(
@@ -59,7 +59,7 @@ async def screenshot(request: web.Request) -> web.Response:
     return web.Response(body=picture, content_type="image/png", headers=_PICTURE_HEADERS)
 
 
-async def _kept(
+async def kept(
     administration: Administration, sites: list[str]
 ) -> tuple[dict[str, list[Visit]], float | None, str | None]:
     """The last visits by site, the age of the harvester's last sign of life, and why neither is known if so."""

@@ -1,4 +1,4 @@
-"""What is open to all: probes, the root, and this document."""
+"""Probes, metrics, the root, and this document."""
 
 from proxy.protocol.openapi.parts import (
     BOOLEAN,
@@ -71,6 +71,13 @@ PATHS: Paths = {
                     "retry-after",
                 )
             },
+        )
+    },
+    "/metrics": {
+        "get": operation(
+            "metrics",
+            "Numbers for Prometheus; takes the master key where there is one.",
+            answer("Prometheus' text format.", {"text/plain": {"schema": STRING}}),
         )
     },
     "/openapi.json": {
