@@ -57,6 +57,10 @@ class Direct:
         self._before, self._after = before, after
         self._transport: Transport | None = None
         self._is_whole = False
+        # What the plain way knows is looked up only after it had something to read: each look is one at memory that is
+        # not in the processor's cache, and there are thousands of streams.
+        self._may_hold = True
+        self._pattern: re.Pattern[bytes] | None = None
         self._decoder: EventDecoder
         self._repair: Repair
         self._tail = b""
@@ -75,10 +79,12 @@ class Direct:
     def follow(self, decoder: EventDecoder, repair: Repair) -> None:
         """Work for the attempt whose plain way uses these."""
         self._decoder, self._repair = decoder, repair
+        self._may_hold, self._pattern = True, None
         self._tail = b""
 
     def drain(self) -> str:
-        """The text that was sent since the last call."""
+        """The text that was sent since the last call, one before each piece that goes the plain way."""
+        self._may_hold, self._pattern = True, None
         if not self._taken_bytes:
             return ""
         strings = b",".join((*self._strings, *self._latest))
@@ -93,21 +99,20 @@ class Direct:
             data = self._tail + data
             self._tail = b""
         transport = self._transport
-        if self._taken_bytes > MAX_TAKEN_BYTES:
-            return data
         if transport is None:
             if not self._is_whole:
                 return data
         elif transport.get_write_buffer_size() or transport.is_closing():
             return data
-        if self._decoder.has_pending:
+        if self._may_hold:
             data = self._decoder.take_back() + data
+            self._may_hold = False
         size = len(data)
         end = data.rfind(b"\n\n") + 2
         if end < 2:
             return self._keep(data)
         events = data if end == size else data[:end]
-        if not self._is_plain(events):
+        if self._taken_bytes > MAX_TAKEN_BYTES or not self._is_plain(events):
             return data
         if end != size:
             self._tail = data[end:]
@@ -138,11 +143,13 @@ class Direct:
         return data
 
     def _is_plain(self, events: bytes) -> bool:
-        repair = self._repair
-        if repair.is_passing:
-            return _ANY.fullmatch(events) is not None and (events.isascii() or _is_utf8(events))
-        if not repair.is_empty or _CLEAR.fullmatch(events) is None:
+        pattern = self._pattern
+        if pattern is None:
+            pattern = self._pattern = self._find_pattern()
+        if pattern is None or pattern.fullmatch(events) is None:
             return False
+        if pattern is _ANY:
+            return events.isascii() or _is_utf8(events)
         if not events.isascii():
             if not _is_utf8(events):
                 return False
@@ -151,7 +158,14 @@ class Direct:
         # Other letters prove the reply clean; the repair gives such text back unchanged, and remembers.
         strings = events[_START:_END].replace(_BETWEEN, b",")
         text = "".join(orjson.loads(b"[" + strings + b"]"))
-        return repair.feed(text) == text
+        self._pattern = None  # it may be decided now
+        return self._repair.feed(text) == text
+
+    def _find_pattern(self) -> re.Pattern[bytes] | None:
+        """What events may look like; None: the repair has to see all text."""
+        if self._repair.is_passing:
+            return _ANY
+        return _CLEAR if self._repair.is_empty else None
 
 
 def _is_utf8(data: bytes) -> bool:
