@@ -10,7 +10,8 @@ very call that the socket's data arrives with. What makes that safe:
 2. Only whole events are taken, and only such as the plain way would pass on unchanged: valid deltas, valid UTF-8, no
    half surrogate, nothing that the repair of double encoding would have to look at.
 3. A delta's JSON string is JSON for the client too: the bytes around it are exchanged, the string stays as it is.
-4. What was taken is kept, and given to the plain way as `Sent` text before anything that follows.
+4. What was taken is kept, and given to the plain way as `Sent` text before anything that follows: it calls `drain`
+   before it reads a piece.
 5. Where the client is slow (its socket holds unsent bytes) nothing is taken: the plain way waits for the client, and
    the site with it.
 """

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from proxy.expecting import expect
+
 _PREFIX = "/{prefix:(?:/*v1(?=/))*}"
 
 
@@ -15,6 +17,6 @@ def add_api(app: web.Application, path: str, handlers: Mapping[str, Handler]) ->
     pattern = _PREFIX + "".join(map("".join, zip(slashes, segments, strict=True))) + "{end:/*}"
     resource = app.router.add_resource(pattern)
     for method, handler in handlers.items():
-        resource.add_route(method, handler)
+        resource.add_route(method, handler, expect_handler=expect)
         if method == "GET":
-            resource.add_route("HEAD", handler)
+            resource.add_route("HEAD", handler, expect_handler=expect)

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.access import check_admin
+from proxy.expecting import expect
 from proxy.handlers import admin_keys, admin_session, admin_status
 from proxy.keys import CALLER, ORIGIN
 
@@ -15,9 +16,9 @@ def add_admin(app: web.Application) -> None:
     for path, handlers in _ROUTES.items():
         resource = app.router.add_resource(path)
         for method, handler in handlers.items():
-            resource.add_route(method, handler)
+            resource.add_route(method, handler, expect_handler=expect)
             if method == "GET":
-                resource.add_route("HEAD", handler)
+                resource.add_route("HEAD", handler, expect_handler=expect)
 
 
 def _for_admin(handler: Handler) -> Handler:
