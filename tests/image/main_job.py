@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 
@@ -18,6 +19,7 @@ from tests.image.container import Container, Image, make_volume, running
 from tests.shared.sqlite_files import modes
 from tests.site.process import RunningSite, running_site
 
+COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 MODEL = "gpt-4o-mini-helper"
 READY_SECONDS = 60.0
 EARLIER_TOOL = "COOKIE='a=$$2y$$10$$abc; b=1'\nNGINX_PORT=8088\nPOST_ID=18\n"
@@ -99,6 +101,7 @@ async def two_containers(harvester: Image, proxy: Image, place: Path) -> None:
             text, _ = await stream(here.port, here.key)
             assert text.startswith("[gpt-4o-mini] You said: hi"), text
             assert serving.is_healthy()
+            visiting.execute(*_compose_healthcheck("harvester"))
             await _is_shared(here, proxy)
             code = "from shared.settings import load; s = load(); print(s.cookie.get_secret_value(), s.post_id, s.port)"
             assert serving.execute("python", "-c", code) == f"a=$2y$10$abc; b=1 18 {here.port}\n"
@@ -109,6 +112,14 @@ async def two_containers(harvester: Image, proxy: Image, place: Path) -> None:
             assert serving.stop() == 0
         logs = "".join((place / f"{name}.log").read_text() for name in ("proxy", "harvester", "again"))
         assert logs.count(here.key) == 1
+
+
+def _compose_healthcheck(service: str) -> list[str]:
+    """The command that the Compose file checks *service* with."""
+    services = import_module("yaml").safe_load(COMPOSE.read_text())["services"]
+    kind, *command = services[service]["healthcheck"]["test"]
+    assert kind == "CMD"
+    return [str(word) for word in command]
 
 
 async def _is_shared(here: Setting, proxy: Image) -> None:
