@@ -92,7 +92,8 @@ def harvest(headed: bool, as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Show credentials, bots and last visits.
 
-    Exit codes: 0 something was captured, 1 nothing ever was, 2 settings or store cannot be used.
+    Exit codes: 0 requests can be answered (or could be once a proxy runs), 1 nothing was captured yet, or the proxy
+    says why it is not ready, 2 settings or store cannot be used.
     """
     from shared.cli import status, status_text
     from shared.cli.failures import read_gateway, read_settings
@@ -101,7 +102,7 @@ def status(as_json: bool) -> None:
     report = asyncio.run(status.read(settings, read_gateway(settings), time()))
     for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
         click.echo(line)
-    sys.exit(0 if status.was_captured(report) else 1)
+    sys.exit(0 if status.is_usable(report) else 1)
 
 
 @freeaichat.command()

@@ -18,14 +18,17 @@ def show_models(gateway: Gateway, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
+    models = answer.get("data", [])
+    has_several = len({model.get("site") for model in models}) > 1
     rows = [
         (
             str(model["id"]),
             str(model.get("name") or ""),
             f"→ {model['alias_of']}" if model.get("alias_of") else "",
+            str(model.get("site") or "") if has_several else "",
             "" if model.get("discovered", True) else click.style("not shown by the page", fg="yellow"),
         )
-        for model in answer.get("data", [])
+        for model in models
     ]
     for line in text.table(rows, indent=""):
         click.echo(line)

@@ -34,6 +34,7 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
         "store": {"url": address.shown(settings.store_url), "schema": address.schema_known(settings.store_url)},
         "proxy": proxy,
         "harvester": await _harvester(store, now),
+        "keys": await _keys(store, now),
         "sites": [await _site(store, site, names, now) for site in settings.sites],
     }
 
@@ -55,6 +56,12 @@ def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
 async def _harvester(store: Store, now: float) -> Report:
     beat_at = await heartbeat.last_beat(store)
     return {"running": heartbeat.is_fresh(beat_at, now), "heartbeat_at": beat_at}
+
+
+async def _keys(store: Store, now: float) -> Report:
+    """How many keys were made for others, and how many of them work still."""
+    keys = await store.keys()
+    return {"made": len(keys), "working": sum(key.trouble(now) is None for key in keys)}
 
 
 async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:
@@ -94,6 +101,7 @@ def _visit(visit: Visit) -> Report:
     )
 
 
-def was_captured(report: Report) -> bool:
-    """Whether anything was ever captured."""
-    return any(site["credentials"] for site in report["sites"])
+def is_usable(report: Report) -> bool:
+    """Whether requests can be answered, or could be once a proxy runs."""
+    was_captured = any(site["credentials"] for site in report["sites"])
+    return was_captured and (report["proxy"]["ready"] or not report["proxy"]["running"])

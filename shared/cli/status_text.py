@@ -13,6 +13,7 @@ def lines(report: Report, now: float) -> Iterator[str]:
     yield f"store: {report['store']['url']} (schema {report['store']['schema']})"
     yield f"proxy: {_proxy(report['proxy'])}"
     yield f"harvester: {_harvester(report['harvester'], now)}"
+    yield f"keys: {_keys(report['keys'])}"
     for site in report["sites"]:
         yield ""
         yield click.style(site["site"], bold=True)
@@ -52,6 +53,12 @@ def _harvester(harvester: Report, now: float) -> str:
     if harvester["running"]:
         return f"{click.style('running', fg='green')}, {age}"
     return f"{click.style('not running', fg='red')}, last {age} (`freeaichat up` starts it)"
+
+
+def _keys(keys: Report) -> str:
+    if not keys["made"]:
+        return "none made for others (`freeaichat keys create` makes one)"
+    return f"{keys['working']} of {keys['made']} made for others work (`freeaichat keys list`)"
 
 
 def _credentials(site: Report, now: float) -> Iterator[str]:

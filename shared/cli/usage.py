@@ -46,22 +46,22 @@ def _as_csv(rows: Sequence[Row], by: Sequence[str]) -> str:
 
 def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
     if not rows:
-        yield "nothing was used in this time"
+        yield "nothing was used in this time; `--since 30d` looks further back"
         return
-    head = [*by, "requests", "errors", "refused", "tokens in", "tokens out", "p50", "p95", "first text"]
+    head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "errors"]
     body = [
         [
             *(_label(name, row[name]) for name in by),
             str(row["requests"]),
-            click.style(_errors(row) or "0", fg="red" if row["errors"] else None),
             str(row["refused"]),
             *(f"{row[name]:,}" for name in ("tokens_in", "tokens_out")),
             *(_time(row[name]) for name in ("ms_p50", "ms_p95", "ttft_ms_p50")),
+            click.style(_errors(row) or "0", fg="red" if row["errors"] else None),
         ]
         for row in rows
     ]
     yield from text.table([[click.style(word, bold=True) for word in head], *body], indent="")
-    yield "tokens are estimates: the site names none"
+    yield "in, out: tokens, estimated, since the site names none; first: until the first text, half of the answers"
 
 
 def _label(name: str, value: str | int) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,13 +79,21 @@ class Server:
 
     async def run(self, script: Script, keys: Sequence[str] = (), *args: Argument) -> Any:
         """What *script* answers: None, integers, bytes and lists of these."""
+        values = [_encoded(value) for value in (key("schema"), *keys, self.channel, *args)]
+        return await self._bounded(lambda: self._run(script, 1 + len(keys), values))
+
+    async def info(self) -> Mapping[str, Any]:
+        """What the server tells of itself, by the names of its INFO command."""
+        told: Mapping[str, Any] = await self._bounded(self._client.info)
+        return told
+
+    async def _bounded(self, call: Callable[[], Awaitable[Any]]) -> Any:
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
-        values = [_encoded(value) for value in (key("schema"), *keys, self.channel, *args)]
         with self._counted():
             try:
                 async with asyncio.timeout(CALL_SECONDS):
-                    return await self._run(script, 1 + len(keys), values)
+                    return await call()
             except TimeoutError:
                 failure: Exception = RedisTimeoutError()
             except (RedisError, OSError) as error:

@@ -6,16 +6,13 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
 from urllib.parse import urlsplit
 
 import pytest
 
-from shared import heartbeat
-from shared.models import Outcome, Visit
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
-from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, running_proxy
 from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
 
@@ -124,59 +121,6 @@ async def test_without_a_proxy_it_is_said_how_to_start_it(alone: CommandLine, wo
 
     assert done.code == 1
     assert "freeaichat up" in done.errors
-
-
-async def test_status_before_anything_was_captured_exits_1(alone: CommandLine) -> None:
-    done = await alone("status")
-
-    assert done.code == 1
-    assert "none were captured" in done.output
-    assert "not running" in done.output
-    assert "never ran" in done.output
-
-
-async def test_status_shows_credentials_bots_and_visits_without_secrets(
-    beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
-) -> None:
-    failed = Visit(
-        id="v1",
-        site=site.origin,
-        started_at=time() - 90,
-        seconds=3.2,
-        outcome=Outcome.NO_CHAT,
-        reason="no chat there",
-        trigger="schedule",
-    )
-    assert await proxy.store.begin_visit(site.origin, "test", at=time(), ttl=60)
-    await proxy.store.end_visit(failed, "test")
-
-    done = await beside("status")
-    report = json.loads((await beside("status", "--json")).output)
-
-    assert done.code == 0, done.errors
-    assert "no chat there" in done.output
-    assert re.search(r"1 min [3-5]\d s ago", done.output)
-    assert "ready" in done.output
-    assert f"{SESSION_ID[:4]}…" in done.output
-    for secret in (SESSION_ID, site.nonce):
-        assert secret not in done.output + json.dumps(report)
-    found = report["sites"][0]
-    assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
-    assert all(bot["models"] for bot in found["bots"])
-    assert report["proxy"]["ready"] is True
-
-
-async def test_status_tells_by_its_heartbeat_whether_the_harvester_runs(
-    beside: CommandLine, proxy: RunningProxy
-) -> None:
-    told = []
-    for age in (7.0, 3 * 3600.0):
-        await heartbeat.beat(proxy.store, time() - age)
-        told += [line for line in (await beside("status")).output.splitlines() if line.startswith("harvester: ")]
-
-    assert re.fullmatch(r"harvester: running, heartbeat \d+\.?\d* s ago", told[0])
-    assert re.fullmatch(r"harvester: not running, last heartbeat 3 h ago \(`freeaichat up` starts it\)", told[1])
-    assert json.loads((await beside("status", "--json")).output)["harvester"]["running"] is False
 
 
 async def test_a_bad_setting_is_explained_with_exit_code_2(alone: CommandLine) -> None:

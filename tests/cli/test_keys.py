@@ -78,7 +78,7 @@ async def test_usage_of_the_running_proxy_as_table_json_and_csv(beside: CommandL
 
     table = await beside("usage", "--since", "2h", "--by", "key,model")
     assert table.code == 0
-    assert [word in table.output for word in ("open", MODEL, "rate_limit_exceeded=1", "estimates")] == [True] * 4
+    assert [word in table.output for word in ("open", MODEL, "rate_limit_exceeded=1", "estimated")] == [True] * 4
     row = json.loads((await beside("usage", "--json", "--by", "model")).output)["data"][0]
     assert (row["model"], row["requests"], row["errors"]) == (MODEL, 2, {"rate_limit_exceeded": 1})
     assert row["tokens_out"] > 0

@@ -10,7 +10,7 @@ from shared.cli.doctor.limits import check_inodes, check_memory, check_open_file
 from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
 from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_site
-from shared.cli.doctor.store import check_credentials, check_store
+from shared.cli.doctor.store import check_credentials, check_redis, check_store
 from shared.cli.gateway import Gateway
 from shared.http import SiteClient
 from shared.parsing import Site
@@ -57,4 +57,4 @@ async def _site(client: SiteClient, site: Site) -> list[Check]:
 async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
     store, credentials = await check_store(settings)
     checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
-    return [store, *await asyncio.gather(*checks)]
+    return [store, *await check_redis(settings), *await asyncio.gather(*checks)]

@@ -27,6 +27,19 @@ async def check_store(settings: Settings) -> tuple[Check, dict[str, Credentials]
     return ok("store", f"{address.shown(url)} opens, schema {address.schema_known(url)}"), found
 
 
+async def check_redis(settings: Settings) -> list[Check]:
+    """Whether a Redis is set to keep what it is given; nothing where the store is none, or cannot be used anyway."""
+    if not is_redis(settings.store_url):
+        return []
+    from shared.store.redis_advice import concerns  # which imports the Redis client
+
+    try:
+        found = await concerns(settings.store_url)
+    except StoreError:
+        return []  # `check_store` tells
+    return [warn("redis", what, mend) for what, mend in found]
+
+
 async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
     """Whether *found* still work: the site hands out a nonce to this visitor."""
     name = "credentials"
