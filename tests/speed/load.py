@@ -52,7 +52,7 @@ class _Client(asyncio.Protocol):
         self._work = work
         self._first_texts, self._delays, self._gaps = first_texts, delays, gaps
         self._transport: asyncio.Transport
-        self._done: asyncio.Future[None]
+        self._done: asyncio.Future[None] | None = None
         body = json.dumps(
             {
                 "model": work.model,
@@ -74,10 +74,10 @@ class _Client(asyncio.Protocol):
         self._count, self._rest, self._last = 0, b"", 0
         self._framing: Framing | None = None
         self._begun = monotonic_ns()
-        self._done = asyncio.get_running_loop().create_future()
+        self._done = done = asyncio.get_running_loop().create_future()
         self._transport.write(self._request)
         async with asyncio.timeout(TIMEOUT):
-            await self._done
+            await done
 
     def data_received(self, data: bytes) -> None:
         now = monotonic_ns()
@@ -103,7 +103,7 @@ class _Client(asyncio.Protocol):
             end = match.end()
         self._rest = data[max(end, len(data) - 24) :]
         if self._framing.finished:
-            if self._count == self._work.tokens:
+            if self._count == self._work.tokens and self._done is not None:
                 self._done.set_result(None)
             else:
                 self._fail(f"{self._count} tokens of {self._work.tokens} came: {data[-200:]!r}")
@@ -112,7 +112,7 @@ class _Client(asyncio.Protocol):
         self._fail("the connection was closed")
 
     def _fail(self, why: str) -> None:
-        if not self._done.done():
+        if self._done is not None and not self._done.done():
             self._done.set_exception(ValueError(why))
 
 
