@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,17 +45,34 @@ class Turn:
         return came
 
 
+class BrokenOff(Failure):
+    """The answer ended with an error after some of its text had come; with `--json` that text is told too."""
+
+    def __init__(self, message: str, turn: Turn) -> None:
+        super().__init__(message)
+        self.details = asdict(turn)
+
+
 class Talk:
     """A conversation that goes on turn by turn."""
 
-    def __init__(self, gateway: Gateway, model: str, conversation: str, *, search: bool) -> None:
+    def __init__(
+        self, gateway: Gateway, model: str, conversation: str | None, *, search: bool, keep: Callable[[str], None]
+    ) -> None:
+        """*keep* gets the conversation's id once it is of use; *conversation* None makes a new one.
+
+        Raises `NoGateway` and `GatewayError`.
+        """
         self._gateway = gateway
+        self._keep = keep
+        self._is_kept = False
         self._model = model
         self._search = search
-        self.conversation = conversation
+        self._is_new = conversation is None
+        self.conversation = conversation or gateway.new_conversation()
 
     def turn(self, message: str, show: Callable[[str], None]) -> Turn:
-        """Send *message*; *show* gets the pieces of the answer as they come. Raises `Failure`."""
+        """Send *message*; *show* gets the pieces of the answer as they come. Raises `BrokenOff` and `Failure`."""
         request: dict[str, Any] = {
             "model": self._model,
             "conversation_id": self.conversation,
@@ -65,12 +83,28 @@ class Talk:
         turn = Turn(self._model, self.conversation)
         try:
             for chunk in self._gateway.stream_chat(request):
-                show(turn.take(chunk))
+                piece = turn.take(chunk)
+                if piece:
+                    self._remember()
+                show(piece)
         except (NoGateway, GatewayError) as error:
-            if turn.text:
-                show("\n")
-            raise Failure(_told(error)) from error
+            if not turn.text:
+                raise Failure(_told(error)) from error
+            show("\n")
+            raise BrokenOff(_told(error), turn) from error
+        self._remember()
         return turn
+
+    def end(self) -> None:
+        """Take away a conversation in which nothing was ever answered; one that cannot be reached is left."""
+        if self._is_new and not self._is_kept:
+            with suppress(NoGateway, GatewayError):  # what was refused before is what the person has to know
+                self._gateway.delete_conversation(self.conversation)
+
+    def _remember(self) -> None:
+        if not self._is_kept:
+            self._is_kept = True
+            self._keep(self.conversation)
 
 
 def chat(
@@ -81,10 +115,13 @@ def chat(
     is_loop = message is None and sys.stdin.isatty() and not as_json
     said = "" if is_loop else _message(message)
     talk = _begin(settings, model, search=search, conversation=_last(settings) if go_on else conversation)
-    if is_loop:
-        _loop(talk)
-        return
-    turn = talk.turn(said, (lambda _: None) if as_json else _print)
+    try:
+        if is_loop:
+            _loop(talk)
+            return
+        turn = talk.turn(said, (lambda _: None) if as_json else _print)
+    finally:
+        talk.end()
     if as_json:
         click.echo(json.dumps(asdict(turn), ensure_ascii=False))
     else:
@@ -99,11 +136,9 @@ def _begin(settings: Settings, model: str | None, *, search: bool, conversation:
     gateway = read_gateway(settings)
     name = model or default_model(gateway)
     try:
-        talk = Talk(gateway, name, conversation or gateway.new_conversation(), search=search)
+        return Talk(gateway, name, conversation, search=search, keep=lambda name: _keep(settings, name))
     except (NoGateway, GatewayError) as error:
         raise Failure(_told(error)) from error
-    _keep(settings, talk.conversation)
-    return talk
 
 
 def _loop(talk: Talk) -> None:

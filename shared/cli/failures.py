@@ -16,13 +16,14 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+        self.details: dict[str, Any] = {}  # what stands beside the error with `--json`
         context = click.get_current_context(silent=True)  # it is gone when the message is shown
         self._as_json = bool(context and context.params.get("as_json"))
 
     def show(self, file: Any = None) -> None:
         """Print the message to standard error."""
         if self._as_json:
-            click.echo(json.dumps({"error": {"message": self.message}}, ensure_ascii=False))
+            click.echo(json.dumps({**self.details, "error": {"message": self.message}}, ensure_ascii=False))
         click.echo(f"freeaichat: {self.message}", file=file, err=True)
 
 

@@ -56,6 +56,12 @@ class Gateway:
                 raise refusal(answer.status, body)
             return str(body["id"])
 
+    def delete_conversation(self, conversation: str) -> None:
+        """Delete *conversation*. Raises `NoGateway` and `GatewayError`."""
+        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, CONNECT_SECONDS) as answer:
+            if answer.status != 200:
+                raise refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
+
     def stream_chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The chunks of the answer to *request*, a body of chat/completions without `stream`.
 

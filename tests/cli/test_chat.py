@@ -4,8 +4,11 @@ import asyncio
 import json
 import os
 import pty
+import signal
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +27,12 @@ async def environment(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     """The settings with which the running proxy is found."""
     async with SimulatedSite() as site, running_proxy(site, tmp_path / "data") as proxy:
         yield clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
+
+
+def stored(tmp_path: Path) -> list[str]:
+    """The ids of the stored conversations."""
+    with closing(sqlite3.connect(next((tmp_path / "data").glob("*.db")))) as database:
+        return [str(row[0]) for row in database.execute("SELECT id FROM conversations")]
 
 
 async def chat(environment: dict[str, str], *words: str, said: str = "") -> tuple[int, str, str]:
@@ -90,6 +99,61 @@ async def test_an_error_with_json_is_one_json_document(environment: dict[str, st
     assert code == 1
     assert "no-such-model" in json.loads(told)["error"]["message"]
     assert "freeaichat models" in errors
+
+
+async def test_a_refused_turn_leaves_no_conversation_and_not_another_last_one(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    await chat(environment, "my name is Ada")
+    kept = (tmp_path / "data" / "chat.last").read_text()
+    before = stored(tmp_path)
+    refused, _, _ = await chat(environment, "hi", "-m", "no-such-model")
+    _, told, _ = await chat(environment, "-c", "[[recall]]")
+
+    assert refused == 1
+    assert before == [kept.strip()]
+    assert stored(tmp_path) == before
+    assert "Ada" in told
+
+
+async def test_the_text_of_an_answer_that_broke_off_stands_beside_the_error_in_json(
+    environment: dict[str, str],
+) -> None:
+    code, told, _ = await chat(environment, "[[mode:cut]] hi", "--json")
+    turn = json.loads(told)
+
+    assert code == 1
+    assert turn["text"]
+    assert turn["conversation_id"]
+    assert turn["error"]["message"]
+
+
+async def test_ctrl_c_in_a_terminal_ends_the_answer_only(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            FREEAICHAT,
+            "chat",
+            env=environment,
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        os.write(ours, b"[[tokens:2000]] [[delay:0.05]]\n")
+        async with asyncio.timeout(COMMAND_SECONDS):
+            await process.stdout.readuntil(b" ")  # "> ", the question
+            await process.stdout.read(1)  # the answer has begun
+            process.send_signal(signal.SIGINT)
+            os.write(ours, b"[[say:afterwards]]\n/exit\n")
+            output, errors = await process.communicate()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert process.returncode == 0
+    assert "(stopped)" in errors.decode()
+    assert "afterwards" in output.decode()
 
 
 async def test_in_a_terminal_a_conversation_is_kept_until_exit(environment: dict[str, str]) -> None:

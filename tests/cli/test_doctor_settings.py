@@ -1,28 +1,19 @@
 """The doctor's checks of the settings, the key and the limits, each with the real thing mis-set."""
 
 import os
-import resource
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
+from shared.cli.doctor.limits import check_inodes, check_memory
 from shared.cli.doctor.machine import check_key, check_key_accepted
 from shared.cli.doctor.settings import check_by_hand, check_settings
 from shared.cli.gateway import Gateway
 from shared.settings import Settings, load
-
-
-@pytest.fixture
-def few_files() -> Iterator[int]:
-    """So many open files are allowed."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-    yield 256
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_unknown_names_are_told_with_the_nearest_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +58,26 @@ def test_without_a_proxy_no_key_is_refused(free_port: int) -> None:
     assert check_key_accepted(Gateway("127.0.0.1", free_port, "a key")).level is Level.OK
 
 
-def test_too_few_open_files_are_told_with_both_mends(few_files: int) -> None:
-    found = check_open_files(4096)
+def check_files(soft: int, hard: int, max_requests: int) -> list[str]:
+    """Level and mend in a process with these limits, since a hard limit that is lowered stays so."""
+    script = (
+        "import resource; from shared.cli.doctor.limits import check_open_files;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        f"found = check_open_files({max_requests}); print(found.level.name, found.mend, sep='|')"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split("|")
 
-    assert found.level is Level.WARN
-    assert found.mend == "ulimit -n 8256, or FREEAICHAT_MAX_REQUESTS=96"
-    assert check_open_files(96).level is Level.OK
+
+def test_too_few_open_files_are_told_with_both_mends() -> None:
+    level, mend = check_files(soft=256, hard=256, max_requests=4096)
+
+    assert level == "WARN"
+    assert mend.strip() == "raise the hard limit (ulimit -Hn) to 8256, or FREEAICHAT_MAX_REQUESTS=96"
+    assert check_files(soft=256, hard=256, max_requests=96)[0] == "OK"
+
+
+def test_a_low_soft_limit_is_fine_since_the_proxy_raises_it() -> None:
+    assert check_files(soft=128, hard=256, max_requests=96)[0] == "OK"
 
 
 def test_little_memory_is_told(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ MEMORY_FILE = Path("/proc/meminfo")
 
 
 def check_open_files(max_requests: int) -> Check:
-    """Whether *max_requests* requests at once find open files enough. Python raises no soft limit by itself."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Whether *max_requests* requests at once find open files enough. The proxy raises its soft limit itself."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = max_requests * FILES_PER_REQUEST + FILES_BESIDE
     if limit != resource.RLIM_INFINITY and limit < needed:
         fits = max((limit - FILES_BESIDE) // FILES_PER_REQUEST, 1)
-        mend = f"ulimit -n {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
+        mend = f"raise the hard limit (ulimit -Hn) to {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
         return warn("open files", f"{limit} allowed, {needed} needed for {max_requests} requests at once", mend)
     return ok("open files", f"enough for {max_requests} requests at once")
 
