@@ -1,5 +1,6 @@
 """What a store's URL says without opening it."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.store import is_redis, redis_schema, schema
@@ -17,3 +18,8 @@ def shown(url: str) -> str:
 def schema_known(url: str) -> int:
     """The schema that this version reads and writes in such a store."""
     return redis_schema.VERSION if is_redis(url) else len(schema.MIGRATIONS)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite store; None for other stores."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None

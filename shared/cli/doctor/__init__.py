@@ -1,6 +1,7 @@
 """`freeaichat doctor`: small checks, each of which says what it found and how to mend it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import time
 
@@ -11,6 +12,7 @@ from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accep
 from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
+from shared.cli.doctor.surroundings import check_proxies, check_store_files
 from shared.cli.gateway import Gateway
 from shared.http import SiteClient
 from shared.parsing import Site
@@ -31,6 +33,8 @@ async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[Check]:
             "port": _in_thread(lambda: [check_port(settings, gateway)]),
             "browser": _in_thread(lambda: [check_browser(settings.browser)]),
             "driver": _in_thread(lambda: [check_driver()]),
+            "network": _in_thread(lambda: [check_proxies(os.environ)]),
+            "store files": _in_thread(lambda: check_store_files(settings.store_url)),
             "store": _stored(client, settings),
         } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
         for ended in asyncio.as_completed([_limited(name, group) for name, group in groups.items()]):
