@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.usage import GAP, SUM
+from proxy.usage import GAP, REJECTED, SUM
 from shared.models import Outcome, Visit
 from shared.usage import (
     ERROR,
@@ -87,10 +87,11 @@ def _usage(numbers: Numbers) -> Iterator[Metric]:
     for (model, site), counters in numbers.totals.items():
         labels = [model or NO_NAME, site or NO_NAME, numbers.worker]
         failed = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
-        answered = counters.get(REQUESTS, 0) - sum(failed.values())
+        failures, rejected = sum(failed.values()), counters.get(REJECTED, 0)
         for outcome, count in (
-            ("ok", answered),
-            ("error", sum(failed.values())),
+            ("ok", counters.get(REQUESTS, 0) - failures),
+            ("error", failures - rejected),
+            ("rejected", rejected),
             ("refused", counters.get(REFUSED, 0)),
         ):
             requests.add_metric([*labels, outcome], count)

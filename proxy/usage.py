@@ -38,6 +38,7 @@ MAX_GROUPS = 10_000  # that wait for the store; an hour of one key, model and si
 # Only here, not in the store:
 GAP = "gap:"  # between two tokens, on average
 SUM = "sum:"  # of all values of a histogram, in microseconds
+REJECTED = "rejected"  # failed requests that were wrong in themselves, and reached no site
 
 log = logging.getLogger(__name__)
 
@@ -151,10 +152,12 @@ def _counters(turn: Turn) -> Counters:
 
 
 def _for_metrics(turn: Turn) -> Counters:
-    """What only this process tells: the average time between two tokens of the answer, and all times summed up."""
+    """What only this process tells: what was the client's own mistake, the average time between tokens, and sums."""
     if turn.is_refused:
         return {}
     counters = {SUM + SECONDS: round(turn.seconds * 1e6)}
+    if turn.error is not None and turn.error.status < 500 and not turn.site:
+        counters[REJECTED] = 1
     first = turn.first_text_seconds
     if first is not None:
         counters[SUM + FIRST_TEXT] = round(first * 1e6)

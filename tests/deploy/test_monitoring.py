@@ -95,3 +95,12 @@ def test_alerts_say_what_to_do() -> None:
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"]
         assert re.fullmatch(r"\d+m", rule["for"])
+
+
+def test_alerts_wait_until_no_site_is_left_and_overlook_clients_mistakes() -> None:
+    not_ready, errors, _ = (rule["expr"] for rule in ALERTS)
+
+    assert "min(freeaichat_nonce_age_seconds) >" in not_ready  # one stale site among several is no outage
+    assert 'outcome="error"' in errors
+    assert 'outcome=~"ok|error"' in errors
+    assert "rejected" not in errors
