@@ -5,9 +5,8 @@ import gc
 import logging
 import resource
 import signal
-import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from time import time
 from typing import Any, TypeVar, cast
@@ -15,7 +14,8 @@ from typing import Any, TypeVar, cast
 from aiohttp import web
 
 from proxy.app import open_app
-from proxy.listening import open_sockets, serve_rest, stop_listening
+from proxy.listening import BACKLOG, open_sockets, serve_rest, stop_listening
+from proxy.malformed import Connections
 from proxy.stopping import STOPPING
 from shared.lifeline import on_parent_gone
 from shared.logs import configure
@@ -28,6 +28,11 @@ from shared.store import STARTING_SECONDS, StoreError, open_store
 T = TypeVar("T")
 
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "keepalive_timeout": KEEPALIVE_SECONDS,
+    "access_log": None,
+    "auto_decompress": False,  # what a client compresses may unpack to anything; `reading` refuses it
+}
 SETTLE_SECONDS = 0.2
 COLLECT_AFTER = 5_000  # objects made and not freed
 MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
@@ -146,36 +151,34 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals) -
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves ends its upstream request at once
-        keepalive_timeout=KEEPALIVE_SECONDS,
         shutdown_timeout=0.1,  # by then everything has ended
-        access_log=None,
-        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` refuses it
     )
     await runner.setup()
+    connections = Connections(cast(web.Server, runner.server), CONNECTION_OPTIONS)
     try:
         try:
             sockets = open_sockets(settings.host, settings.port)
         except OSError as error:
             log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror)
             return EXIT_PORT_TAKEN
-        for listener in sockets:
-            await web.SockSite(runner, listener).start()
+        loop = asyncio.get_running_loop()
+        servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
         log.info("listening on http://%s:%d", settings.host, sockets[0].getsockname()[1])
         await signals.stop.wait()
-        await _stop(runner, sockets, settings.shutdown_timeout, signals.hurry)
+        log.info("stopping; %d requests are under way", app[STOPPING].under_way)
+        rest = stop_listening(sockets)
+        for server in servers:
+            server.close()
+        await serve_rest(rest, connections)
+        await _stop(runner, settings.shutdown_timeout, signals.hurry)
         return 0
     finally:
         await runner.cleanup()
 
 
-async def _stop(runner: web.AppRunner, sockets: Sequence[socket.socket], seconds: float, hurry: asyncio.Event) -> None:
-    """Accept no more, let what is under way finish for a while, and tell the rest."""
+async def _stop(runner: web.AppRunner, seconds: float, hurry: asyncio.Event) -> None:
+    """Let what is under way finish for a while, and tell the rest."""
     stopping, server = runner.app[STOPPING], cast(web.Server, runner.server)
-    log.info("stopping; %d requests are under way", stopping.under_way)
-    rest = stop_listening(sockets)
-    for site in list(runner.sites):
-        await site.stop()
-    await serve_rest(rest, server)
     await asyncio.sleep(SETTLE_SECONDS)  # requests on connections that are made already are on the way
     server.pre_shutdown()  # idle connections close now, the others after their answers
     if ended := await stopping.finish(seconds, hurry):
