@@ -39,9 +39,9 @@ class Connection(web.RequestHandler):
 
 
 class Connections:
-    """Makes a `Connection` to *server* for each client (a protocol factory). *options*: as those of `AppRunner`."""
+    """Makes a `Connection` to *server* for each client: a protocol factory. *options*: as `AppRunner` takes them."""
 
-    def __init__(self, server: web.Server, options: dict[str, Any]) -> None:
+    def __init__(self, server: web.Server, **options: Any) -> None:
         self._server, self._options = server, options
 
     def __call__(self) -> Connection:

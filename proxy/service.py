@@ -28,11 +28,6 @@ from shared.store import STARTING_SECONDS, StoreError, open_store
 T = TypeVar("T")
 
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
-CONNECTION_OPTIONS: dict[str, Any] = {
-    "keepalive_timeout": KEEPALIVE_SECONDS,
-    "access_log": None,
-    "auto_decompress": False,  # what a client compresses may unpack to anything; `reading` refuses it
-}
 SETTLE_SECONDS = 0.2
 COLLECT_AFTER = 5_000  # objects made and not freed
 MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
@@ -154,7 +149,12 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals) -
         shutdown_timeout=0.1,  # by then everything has ended
     )
     await runner.setup()
-    connections = Connections(cast(web.Server, runner.server), CONNECTION_OPTIONS)
+    connections = Connections(
+        cast(web.Server, runner.server),
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        access_log=None,
+        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` refuses it
+    )
     try:
         try:
             sockets = open_sockets(settings.host, settings.port)
