@@ -198,7 +198,8 @@ def browser() -> None:
 
 @browser.command("install")
 @click.option("--force", is_flag=True, help="Install another one even if one is found.")
-def browser_install(force: bool) -> None:
+@AS_JSON
+def browser_install(force: bool, as_json: bool) -> None:
     """Get a browser where there is none.
 
     Tries Playwright's own download, then the system's package manager where it may be used without asking;
@@ -206,7 +207,7 @@ def browser_install(force: bool) -> None:
 
     Exit codes: 0 there is a browser, 1 none could be had, 2 settings cannot be used.
     """
-    from shared.cli.browser import provide
+    from shared.cli.browser import show
     from shared.cli.failures import read_settings
 
-    provide(read_settings(), force=force)
+    show(read_settings(), force=force, as_json=as_json)

@@ -1,5 +1,11 @@
 """`freeaichat browser install`, and what `up` does where there is no browser."""
 
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from shared.browsers import Browser, NoBrowser, find_browser
@@ -28,6 +34,31 @@ def provide(settings: Settings, *, force: bool = False) -> Browser:
         click.echo(f"browser installed: {browser.path} ({browser.found})")
     _provide_driver()
     return browser
+
+
+def show(settings: Settings, *, force: bool, as_json: bool) -> None:
+    """Get a browser, and tell which one there is now. Raises `Failure`."""
+    if not as_json:
+        provide(settings, force=force)
+        return
+    with _progress_on_stderr():
+        browser = provide(settings, force=force)
+    found = {"path": str(browser.path), "kind": browser.kind, "found": browser.found}
+    click.echo(json.dumps(found, ensure_ascii=False))
+
+
+@contextmanager
+def _progress_on_stderr() -> Iterator[None]:
+    """What we and the programs that we start print goes to standard error: standard output is for one JSON object."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def _install(settings: Settings) -> Browser:

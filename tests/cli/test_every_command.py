@@ -15,7 +15,7 @@ from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 
 COMMAND_SECONDS = 60.0
-WITHOUT_JSON = {"up", "harvester", "proxy", "browser install"}  # they run services, or show another program's progress
+WITHOUT_JSON = {"up", "harvester", "proxy"}  # they run services
 QUICK = [
     ["status"],
     ["doctor"],
@@ -26,6 +26,7 @@ QUICK = [
     ["keys", "revoke", "nobody"],
     ["keys", "rotate", "nobody"],
     ["restore", "missing.db"],
+    ["browser", "install"],
 ]
 
 
