@@ -20,7 +20,7 @@ from tests.figures import figure
 from tests.needs import FREEAICHAT
 from tests.site.process import running_site
 
-KILLS = int(os.environ.get("TEST_KILLS", "4"))  # the benchmarks command kills each twenty times
+KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills each twenty times
 BACK_SECONDS = 10.0
 
 
