@@ -1,5 +1,6 @@
 """What all tests share: a guard against leaving this machine, and a free port."""
 
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,18 @@ def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes run without coverage and development mode, so that their memory and speed can be measured."""
     for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONDEVMODE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def as_from_a_terminal() -> Iterator[None]:
+    """Child processes hear Ctrl-C and hang-ups; those of a shell's background jobs, or of nohup, are started deaf."""
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL))
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def a_free_port() -> int:

@@ -34,6 +34,7 @@ def first_pid(file: Path, *, count: int = 1) -> int:
     return wait_until(lambda: pids_in(file)[count - 1 :], f"{count} starts of {file.name}")[0]
 
 
+@pytest.mark.usefixtures("as_from_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_ends_all_services_and_exits_0(start: Start, tmp_path: Path, number: int) -> None:
     supervisor = start("serve", "serve")
