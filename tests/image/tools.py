@@ -82,6 +82,7 @@ def balancer(root: Path, *, port: int, proxies_port: int) -> Iterator[None]:
     ours = (ROOT / "deploy/nginx.conf").read_text()
     here = ours.replace("worker:8080", f"worker:{proxies_port}").replace("listen 8080", f"listen 127.0.0.1:{port}")
     (root / "etc/nginx/nginx.conf").write_text(here)
+    (root / "var/cache/nginx").mkdir(exist_ok=True)  # which nginx's own image has
     process = subprocess.Popen(["chroot", str(root), "nginx", "-g", "daemon off;"])
     try:
         deadline = time.monotonic() + START_SECONDS
