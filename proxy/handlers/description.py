@@ -1,5 +1,6 @@
 """`/openapi.json`: what this proxy serves, for programs."""
 
+import asyncio
 from functools import cache
 
 import orjson
@@ -11,7 +12,8 @@ from shared import __version__
 
 async def openapi(request: web.Request) -> web.Response:
     """The OpenAPI document."""
-    return web.Response(body=_document(request.app[ACCESS].needs_key), content_type="application/json")
+    body = await asyncio.to_thread(_document, request.app[ACCESS].needs_key)
+    return web.Response(body=body, content_type="application/json")
 
 
 @cache

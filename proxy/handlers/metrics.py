@@ -1,6 +1,8 @@
 """`/metrics`: what Prometheus reads, for those who administrate."""
 
+import asyncio
 import os
+from importlib import import_module
 from time import monotonic, time
 
 from aiohttp import web
@@ -14,7 +16,8 @@ from shared import __version__
 async def metrics(request: web.Request) -> web.Response:
     """All numbers of this process, and those of the store that say how the visits go."""
     check_admin(request[CALLER])
-    # The library is heavy, and most proxies are never asked.
+    # The library is heavy: most proxies are never asked, and the event loop is not to wait for it.
+    await asyncio.to_thread(import_module, "proxy.metrics")
     from proxy.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
 
     gates, keeper = request.app[UPSTREAM].sites.all, request.app[KEEPER]

@@ -1,6 +1,7 @@
 """The web page at `/` and its files below `/assets/`, from memory. None of them is secret: what they show comes from
 the API, which asks for a key."""
 
+import asyncio
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def files() -> Mapping[str, File]:
 async def root(request: web.Request) -> web.Response:
     """The page for browsers; what this is in JSON for all others."""
     if "text/html" in request.headers.get("Accept", ""):
-        response = _answer(request, files()[INDEX])
+        response = _answer(request, (await _loaded())[INDEX])
     else:
         response = await health.root(request)
     response.headers.add("Vary", "Accept")
@@ -56,10 +57,15 @@ async def root(request: web.Request) -> web.Response:
 
 async def asset(request: web.Request) -> web.Response:
     """One of the page's files."""
-    found = files().get(request.match_info["name"])
+    found = (await _loaded()).get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
     return _answer(request, found)
+
+
+async def _loaded() -> Mapping[str, File]:
+    """The same; reading and compressing them takes too long for the event loop."""
+    return await asyncio.to_thread(files)
 
 
 def _read(path: Path) -> File:
