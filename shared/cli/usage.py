@@ -61,13 +61,14 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
         for row in rows
     ]
     yield from text.table([[click.style(word, bold=True) for word in head], *body], indent="")
-    yield "in, out: tokens, estimated, since the site names none; first: until the first text, half of the answers"
+    yield "in, out: tokens, estimated, since the site names none"
+    yield "p50, p95: time of a request; first: until its first text, p50"
 
 
 def _label(name: str, value: str | int) -> str:
     if name == "hour":
         return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%d %H:00")
-    return str(value) or "-"
+    return str(value).partition("://")[2] or "-" if name == "site" else str(value) or "-"
 
 
 def _safe(value: object) -> object:
@@ -80,4 +81,6 @@ def _errors(row: Row) -> str:
 
 
 def _time(milliseconds: float | None) -> str:
-    return "-" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
+    if milliseconds is None:
+        return "-"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"

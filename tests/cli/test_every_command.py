@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -76,16 +78,50 @@ def test_in_a_pipe_text_is_plain_and_json_is_one_document(
     assert told.returncode == plain.returncode
 
 
+def shown_in_a_terminal(words: list[str], environment: dict[str, str], place: Path) -> tuple[int, str]:
+    """Exit code and output of a command whose standard streams are all a terminal."""
+    ours, theirs = pty.openpty()
+    shown = b""
+    with subprocess.Popen(
+        [FREEAICHAT, *words], env=environment, cwd=place, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        with suppress(OSError):  # which a terminal gives at its end
+            while piece := os.read(ours, 65536):
+                shown += piece
+        code = process.wait(COMMAND_SECONDS)
+    os.close(ours)
+    return code, shown.decode()
+
+
+@pytest.mark.parametrize("words", QUICK, ids=" ".join)
+def test_in_a_terminal_the_same_is_told(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+    plain = subprocess.run(
+        [FREEAICHAT, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    code, shown = shown_in_a_terminal(words, environment, tmp_path)
+    last_words = [re.sub(r"\d.*", "", line) for line in (plain.stdout + plain.stderr).splitlines()][-1]
+
+    assert code == plain.returncode
+    assert last_words in re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "Traceback" not in shown
+
+
+def test_doctor_shows_how_far_it_is_in_a_terminal_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    _, shown = shown_in_a_terminal(["doctor"], environment, tmp_path)
+    plain = subprocess.run([FREEAICHAT, "doctor"], env=environment, capture_output=True, text=True, check=False)
+
+    assert re.search(r"\[#+\.+\] \d+ of \d+", shown)
+    for line in shown.split("\n"):
+        assert "[#" not in line.rstrip("\r").rpartition("\r")[2]  # what stands there in the end is no bar
+    assert "\r" not in plain.stdout
+
+
 @pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_terminal_gets_colour_unless_it_is_declined(
-    environment: dict[str, str], more: dict[str, str], coloured: bool
+    environment: dict[str, str], tmp_path: Path, more: dict[str, str], coloured: bool
 ) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([FREEAICHAT, "status"], env=environment | more, stdout=theirs, stdin=theirs) as process:
-        process.wait(COMMAND_SECONDS)
-    os.close(theirs)
-    shown = os.read(ours, 65536)
-    os.close(ours)
+    _, shown = shown_in_a_terminal(["status"], environment | more, tmp_path)
 
-    assert b"credentials" in shown
-    assert (b"\x1b[" in shown) is coloured
+    assert "credentials" in shown
+    assert ("\x1b[" in shown) is coloured

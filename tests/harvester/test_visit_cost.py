@@ -64,7 +64,9 @@ def _memory(pid: int) -> int:
 
 
 async def test_a_visit_costs_hardly_more_than_loading_the_page(site: SimulatedSite, tmp_path: Path) -> None:
-    for number, browser in enumerate(installed_browsers()):
+    browsers = list(installed_browsers())
+    assert browsers
+    for number, browser in enumerate(browsers):
         plain, ours = [], []
         for each in range(ROUNDS):
             environment = clean_environment(

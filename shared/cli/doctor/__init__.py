@@ -21,8 +21,13 @@ from shared.settings import Settings
 CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter limits of its own
 
 
-async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[Check]:
-    """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key."""
+async def examine(
+    settings: Settings, gateway: Gateway, *, progress: Callable[[int, int], None] = lambda done, groups: None
+) -> AsyncIterator[Check]:
+    """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key.
+
+    *progress* is told how many groups of checks have ended, and how many there are.
+    """
     async with SiteClient() as client:
         groups = {
             "python": _in_thread(lambda: [check_python()]),
@@ -37,9 +42,12 @@ async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[Check]:
             "store files": _in_thread(lambda: check_store_files(settings.store_url)),
             "store": _stored(client, settings),
         } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
-        for ended in asyncio.as_completed([_limited(name, group) for name, group in groups.items()]):
+        progress(0, len(groups))
+        running = asyncio.as_completed([_limited(name, group) for name, group in groups.items()])
+        for done, ended in enumerate(running, 1):
             for finding in await ended:
                 yield finding
+            progress(done, len(groups))
 
 
 async def _limited(name: str, group: Awaitable[list[Check]]) -> list[Check]:

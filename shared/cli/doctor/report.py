@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 
 import click
@@ -9,6 +10,7 @@ import click
 from shared.cli.doctor import examine
 from shared.cli.doctor.check import Check, Level
 from shared.cli.failures import read_gateway, read_settings
+from shared.cli.text import ProgressBar
 from shared.settings import Settings
 
 
@@ -21,9 +23,12 @@ def run(*, as_json: bool) -> int:
 
 
 async def _collect(settings: Settings, *, show: bool) -> list[Check]:
+    bar = ProgressBar(is_shown=show and sys.stdout.isatty())
     findings = []
-    async for finding in examine(settings, read_gateway(settings)):
+    async for finding in examine(settings, read_gateway(settings), progress=bar.draw):
         findings.append(finding)
-        for line in finding.lines() if show else ():
-            click.echo(line)
+        if show:
+            bar.clear()
+            click.echo("\n".join(finding.lines()))
+    bar.clear()
     return findings
