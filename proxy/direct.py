@@ -25,23 +25,24 @@ from proxy.protocol.encoding import Repair
 from proxy.protocol.sse import EventDecoder
 
 MAX_TAKEN_BYTES = 256 * 1024  # sent and not yet given to the plain way, which sees to it that an answer has an end
-JOINED_AT_ONCE = 16
 MAX_TAIL_BYTES = 64 * 1024  # of an unfinished event; a larger one is the plain way's business
 
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
 _BETWEEN = _AFTER + _BEFORE
 _START, _END = len(_BEFORE), -len(_AFTER)  # of the string in one event
-# The inside of a JSON string. `_ANY`: all of it. `_CLEAR`: without the letters U+00C0 to U+00FF, raw (lead byte C3) or
-# escaped, with which all double-encoded text begins.
+_SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))  # of the chunks that nearly all events are sent in
+# Events whose JSON strings are: `_ASCII`, without escaped letters. `_ANY`, without half surrogates. `_CLEAR`, without
+# the letters U+00C0 to U+00FF too, raw (lead byte C3) or escaped, with which all double-encoded text begins.
 _SIMPLE = rb'\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
-_ANY = re.compile(
-    rb'(?:data: \{"delta":"(?:[^"\\\x00-\x1f]++|' + _SIMPLE + rb'|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*+"\}\n\n)++'
-)
-_CLEAR = re.compile(
-    rb'(?:data: \{"delta":"(?:[^"\\\x00-\x1f\xc3]++|'
-    + _SIMPLE
-    + rb'|\\u(?![dD][89a-fA-F]|00[c-fC-F])[0-9a-fA-F]{4})*+"\}\n\n)++'
-)
+
+
+def _events(inside: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb'(?:data: \{"delta":"(?:' + inside + rb')*+"\}\n\n)++')
+
+
+_ASCII = _events(rb'[ !#-\[\]-\x7f]++|\\["\\/bfnrt]')
+_ANY = _events(rb'[^"\\\x00-\x1f]++|' + _SIMPLE + rb"|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}")
+_CLEAR = _events(rb'[^"\\\x00-\x1f\xc3]++|' + _SIMPLE + rb"|\\u(?![dD][89a-fA-F]|00[c-fC-F])[0-9a-fA-F]{4}")
 
 
 class Sent(str):
@@ -53,9 +54,25 @@ class Sent(str):
 class Direct:
     """The short way of one answer. *before* and *after*: what stands around a text's JSON string for the client."""
 
+    __slots__ = (
+        "_after",
+        "_around",
+        "_before",
+        "_decoder",
+        "_is_whole",
+        "_may_hold",
+        "_pattern",
+        "_repair",
+        "_strings",
+        "_tail",
+        "_transport",
+        "has_written",
+    )
+
     def __init__(self, before: bytes, after: bytes) -> None:
         self.has_written = False  # for whoever fills silences: something went out since it was set to False
         self._before, self._after = before, after
+        self._around = len(before) + len(after)
         self._transport: Transport | None = None
         self._is_whole = False
         # What the plain way knows is looked up only after it had something to read: each look is one at memory that is
@@ -65,9 +82,7 @@ class Direct:
         self._decoder: EventDecoder
         self._repair: Repair
         self._tail = b""
-        self._strings: list[bytes] = []  # the JSON strings of what was taken, in order, with commas between them
-        self._latest: list[bytes] = []  # of the last few events
-        self._taken_bytes = 0
+        self._strings = bytearray()  # the JSON strings of what was taken, in order, with a comma after each
 
     def open(self, transport: Transport) -> None:
         """From now on the client's response is under way, in chunks, on *transport*."""
@@ -86,13 +101,12 @@ class Direct:
     def drain(self) -> str:
         """The text that was sent since the last call, one before each piece that goes the plain way."""
         self._may_hold, self._pattern = True, None
-        if not self._taken_bytes:
+        if not self._strings:
             return ""
-        strings = b",".join((*self._strings, *self._latest))
-        self._strings.clear()
-        self._latest.clear()
-        self._taken_bytes = 0
-        return "".join(orjson.loads(b"[" + strings + b"]"))
+        self._strings[-1:] = b"]"
+        text = "".join(orjson.loads(b"[" + self._strings))
+        self._strings = bytearray()
+        return text
 
     def take(self, data: bytes) -> bytes:
         """Send what can be sent of *data* (a tap of `Body`); what is left goes the plain way."""
@@ -108,33 +122,38 @@ class Direct:
         if self._may_hold:
             data = self._decoder.take_back() + data
             self._may_hold = False
-        size = len(data)
-        end = data.rfind(b"\n\n") + 2
-        if end < 2:
-            return self._keep(data)
-        events = data if end == size else data[:end]
-        if self._taken_bytes > MAX_TAKEN_BYTES or not self._is_plain(events):
+        if data.find(b"\n\n") + 2 != len(data):  # not one event, as it nearly always is where the model sets the pace
+            return self._take_several(data)
+        if len(self._strings) > MAX_TAKEN_BYTES or not self._is_plain(data):
             return data
-        if end != size:
-            self._tail = data[end:]
-        self._taken_bytes += end
-        is_single = events.find(b"\n\n") == end - 2  # as nearly always where the model sets the pace
-        strings = events[_START:_END]
-        self._remember(strings if is_single else strings.replace(_BETWEEN, b","))
+        string = data[_START:_END]
+        self._strings += string
+        self._strings += b","
         if transport is not None:
-            if is_single:
-                chunk = b"".join((self._before, strings, self._after))
-            else:
-                chunk = events.replace(_BEFORE, self._before).replace(_AFTER, self._after)
-            transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            size = len(string) + self._around
+            line = _SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size
+            transport.write(b"".join((line, self._before, string, self._after, b"\r\n")))
             self.has_written = True
         return b""
 
-    def _remember(self, strings: bytes) -> None:
-        self._latest.append(strings)
-        if len(self._latest) == JOINED_AT_ONCE:
-            self._strings.append(b",".join(self._latest))  # small objects are dear: thousands of streams hold theirs
-            self._latest.clear()
+    def _take_several(self, data: bytes) -> bytes:
+        """The same for any number of events, and the beginning of another."""
+        end = data.rfind(b"\n\n") + 2
+        if end < 2:
+            return self._keep(data)
+        events = data[:end]
+        if len(self._strings) > MAX_TAKEN_BYTES or not self._is_plain(events):
+            return data
+        self._tail = data[end:]
+        strings = events[_START:_END]
+        self._strings += strings.replace(_BETWEEN, b",")
+        self._strings += b","
+        if self._transport is not None:
+            strings = strings.replace(_BETWEEN, self._after + self._before)
+            size = len(strings) + self._around
+            self._transport.write(b"%x\r\n%b%b%b\r\n" % (size, self._before, strings, self._after))
+            self.has_written = True
+        return b""
 
     def _keep(self, data: bytes) -> bytes:
         """Hold the beginning of an event back, if it looks like one of a delta."""
@@ -147,14 +166,13 @@ class Direct:
         pattern = self._pattern
         if pattern is None:
             pattern = self._pattern = self._find_pattern()
-        if pattern is None or pattern.fullmatch(events) is None:
+            if pattern is None:
+                return False
+        if _ASCII.fullmatch(events) is not None:
+            return True
+        if pattern.fullmatch(events) is None or not (events.isascii() or _is_utf8(events)):
             return False
         if pattern is _ANY:
-            return events.isascii() or _is_utf8(events)
-        if not events.isascii():
-            if not _is_utf8(events):
-                return False
-        elif b"\\u" not in events:
             return True
         # Other letters prove the reply clean; the repair gives such text back unchanged, and remembers.
         strings = events[_START:_END].replace(_BETWEEN, b",")

@@ -16,6 +16,9 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
+# Of chunks that hold one event (PROTOCOL 5), as all servers write them: sizes, and the size line by the length of all.
+_SIZES = {b"%x" % size: size for size in range(1, 1024)}
+_SIZE_LINES = {size + len(line) + 4: line + b"\r\n" for line, size in _SIZES.items()}
 
 
 class BadResponse(ValueError):
@@ -91,6 +94,8 @@ def parse_head(data: bytes) -> Head:
 class Sized:
     """A body of known length."""
 
+    __slots__ = ("_left", "finished")
+
     def __init__(self, length: int) -> None:
         self._left = length
         self.finished = length == 0
@@ -112,6 +117,8 @@ class Sized:
 class UntilEnd:
     """A body that ends with the connection."""
 
+    __slots__ = ()
+
     finished = False
 
     def feed(self, data: bytes) -> bytes:
@@ -125,6 +132,8 @@ class UntilEnd:
 class Chunked:
     """A body in chunks; trailers are passed over."""
 
+    __slots__ = ("_held", "_in_chunk", "_in_trailers", "_is_between", "_left", "_trailers", "finished")
+
     def __init__(self) -> None:
         self._held = b""  # an unfinished size line, the end of a chunk, or trailers
         self._left = 0  # bytes of the current chunk that are still to come
@@ -137,11 +146,13 @@ class Chunked:
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in *data*. Raises `BadResponse`."""
         if self._is_between:
-            # The usual shape: one whole chunk, which holds one event (PROTOCOL 5).
-            end = data.find(b"\r\n", 0, 18)
-            size = _CHUNK_SIZE.fullmatch(data, 0, end) if end > 0 else None
-            if size and len(data) == (length := int(size[1], 16)) + end + 4 and length and data.endswith(b"\r\n"):
-                return data[end + 2 : -2]
+            line = _SIZE_LINES.get(len(data))
+            if line is not None and data.startswith(line) and data.endswith(b"\r\n"):
+                return data[len(line) : -2]
+            *lines, rest = data.split(b"\r\n")
+            payloads = lines[1::2]
+            if not rest and list(map(_SIZES.get, lines[::2])) == list(map(len, payloads)):
+                return b"".join(payloads)
         payload = self._feed(data)
         self._is_between = not (self._held or self._in_chunk or self._in_trailers or self.finished)
         return payload

@@ -93,6 +93,8 @@ def _tls() -> ssl.SSLContext:
 class _Counted(Connection):
     """A connection that knows where it is listed, and leaves those lists when it is gone."""
 
+    __slots__ = ("_everything", "_idle_list")
+
     def __init__(self, free: Callable[[Connection], None], everything: set[Connection], idle: list[Connection]) -> None:
         super().__init__(free)
         self._everything, self._idle_list = everything, idle

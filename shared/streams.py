@@ -54,7 +54,7 @@ class Body:
 
     def deliver(self, data: bytes) -> None:
         """Hand *data* to the tap, and what it leaves to the reader."""
-        if self.tap is not None and self._waiter is not None and not self._pieces:
+        if self.tap is not None and self._waiter is not None:
             data = self.tap(data)
             if not data:
                 return
@@ -70,8 +70,9 @@ class Body:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None  # while there is one, nothing is unread
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 class _Unread(Body):
@@ -85,6 +86,24 @@ class _Unread(Body):
 
 class Connection(asyncio.Protocol):
     """One connection, with at most one request under way."""
+
+    __slots__ = (
+        "_body",
+        "_framing",
+        "_free",
+        "_head",
+        "_head_bytes",
+        "_heard_at",
+        "_idle_timeout",
+        "_interims",
+        "_is_lost",
+        "_keeps_alive",
+        "_loop",
+        "_now",
+        "_timer",
+        "_transport",
+        "is_reused",
+    )
 
     def __init__(self, free: Callable[["Connection"], None]) -> None:
         """*free* is called when the connection may be used for another request."""

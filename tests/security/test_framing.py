@@ -52,13 +52,25 @@ def test_chunked_bodies_of_any_bytes(pieces: list[bytes]) -> None:
     assert fed - got <= MAX_LINE_BYTES + 20 * len(pieces)
 
 
-@given(st.lists(st.binary(min_size=1, max_size=20), max_size=5), st.lists(st.integers(0, 200), max_size=8))
-def test_a_chunked_body_is_the_same_however_it_is_cut(chunks: list[bytes], cuts: list[int]) -> None:
-    framed = b"".join(b"%x;a=b\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nX: y\r\n\r\n"
-    body = Chunked()
-    places = sorted({0, len(framed), *(cut for cut in cuts if cut < len(framed))})
+CHUNKS = st.lists(
+    st.binary(min_size=1, max_size=20) | st.sampled_from([b"\r\n", b"a\r\n1\r\nb", b"x" * 300]), max_size=5
+)
 
-    assert b"".join(body.feed(framed[start:end]) for start, end in pairwise(places)) == b"".join(chunks)
+
+@given(CHUNKS, st.lists(st.integers(0, 900), max_size=8), st.sets(st.integers(0, 4)), st.sampled_from([b"", b";a=b"]))
+def test_a_chunked_body_is_the_same_however_it_is_cut(
+    chunks: list[bytes], cuts: list[int], whole: set[int], extension: bytes
+) -> None:
+    framed, places = b"", {0, *cuts}
+    for number, chunk in enumerate(chunks):
+        framed += b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk)
+        if number in whole:
+            places.add(len(framed))  # as a chunk comes where the site sets the pace
+    framed += b"0\r\nX: y\r\n\r\n"
+    body = Chunked()
+    ends = sorted({place for place in places if place < len(framed)} | {len(framed)})
+
+    assert b"".join(body.feed(framed[start:end]) for start, end in pairwise(ends)) == b"".join(chunks)
     assert body.finished
 
 
