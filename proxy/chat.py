@@ -74,13 +74,15 @@ class ChatService:
     async def _find_models(self, name: str) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the sites that may have it were visited."""
         for site in self._keeper.sites:
-            found = self.catalog.find(name)
-            if self._keeper.state(site.origin) is None and (found is None or found[1].site == site):
-                await self._discover(site.origin)
-        found = self.catalog.find(name)
+            if self._keeper.state(site.origin) is None:
+                found = self.catalog.find(name)
+                if found is None or found[1].site == site:
+                    await self._discover(site.origin)
+        catalog = self.catalog
+        found = catalog.find(name)
         if found is None:
             raise unknown_model(name)
-        return found[0], self.catalog.offers(found[0])
+        return found[0], catalog.offers(found[0])
 
     async def _discover(self, site: str) -> None:
         """Wait a little for the first capture of *site*; without any site at all there is nothing to say yet."""

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from proxy.protocol.errors import Refused
 
@@ -37,9 +35,8 @@ class SiteLimit:
         self.places = places
         self._hand_on()
 
-    @asynccontextmanager
-    async def place(self, caller: str) -> AsyncIterator[None]:
-        """Hold one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
+    async def take(self, caller: str) -> None:
+        """Take one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
         if self.taken < self.places:
             self.taken += 1
             self._tell()
@@ -47,11 +44,11 @@ class SiteLimit:
             self._tell()
             await self._queue(caller)
         self.open += 1
-        try:
-            yield
-        finally:
-            self.open -= 1
-            self._give_back()
+
+    def leave(self) -> None:
+        """Give back what `take` took."""
+        self.open -= 1
+        self._give_back()
 
     async def _queue(self, caller: str) -> None:
         if self.queued >= MAX_WAITING:

@@ -1,8 +1,7 @@
 """What this proxy knows of each site's health, and the gate through which every turn goes."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from time import monotonic, time
 
 from proxy.limits import SiteLimit
@@ -29,21 +28,23 @@ class SiteGate:
         self.breaker = Breaker()
         self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
 
-    @asynccontextmanager
-    async def enter(self, bot_id: int, caller: str) -> AsyncIterator[None]:
-        """Hold a place for one turn, and learn from how it ends. Raises `ServiceError`: 429 and 503."""
+    def enter(self, bot_id: int, caller: str) -> "Passage":
+        """Hold a place for one turn, in an `async with`, and learn from how it ends."""
+        return Passage(self, bot_id, caller)
+
+    def check(self) -> None:
+        """Raise `ServiceError` (503) while the site is left alone."""
         if not self.breaker.admits(monotonic()):
             raise self._resting()
-        try:
-            async with self.limit.place(caller):
-                yield
-        except SiteRefusal as refusal:
-            self._learn(bot_id, refusal)
-            raise
-        except BaseException:
+
+    def ended(self, bot_id: int, error: BaseException | None) -> None:
+        """Learn from how a turn ended that had passed `check`."""
+        if error is None:
+            self.breaker.succeeded()
+        elif isinstance(error, SiteRefusal):
+            self._learn(bot_id, error)
+        else:
             self.breaker.left()
-            raise
-        self.breaker.succeeded()
 
     def is_cooling(self, bot_id: int) -> bool:
         """Whether the bot's quota or rate limit was reached a short while ago."""
@@ -81,6 +82,27 @@ class SiteGate:
             code="site_unavailable",
             retry_after=max(1.0, self.breaker.wait(monotonic())),
         )
+
+
+class Passage:
+    """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
+
+    __slots__ = ("_bot_id", "_caller", "_gate")
+
+    def __init__(self, gate: SiteGate, bot_id: int, caller: str) -> None:
+        self._gate, self._bot_id, self._caller = gate, bot_id, caller
+
+    async def __aenter__(self) -> None:
+        self._gate.check()
+        try:
+            await self._gate.limit.take(self._caller)
+        except BaseException as error:
+            self._gate.ended(self._bot_id, error)
+            raise
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._gate.limit.leave()
+        self._gate.ended(self._bot_id, error)
 
 
 class Sites:

@@ -6,10 +6,8 @@ Cookies go out exactly as they were captured (aiohttp's own jar would quote them
 and every body that is read whole is bounded.
 """
 
-import asyncio
 import io
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -22,7 +20,7 @@ from shared.http1 import Head
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 from shared.stream_pool import Streams
-from shared.streams import Body
+from shared.streams import Body, Bounds, Connection
 
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
@@ -88,20 +86,19 @@ class SiteClient:
         await self._session.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
-        """Post *body* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
+        """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
         if len(body) >= LARGE_BODY_BYTES:
             return await self._whole("POST", url, body, headers, timeout)
         with _translated():
-            async with asyncio.timeout(timeout):
-                head, answer, connection = await self._streams.ask(
-                    "POST", url, {**_HEADERS, **headers}, body=body, idle_timeout=timeout
-                )
-                try:
-                    content = await _read_bounded(answer)
-                except BaseException:
-                    connection.drop(answer)
-                    raise
-                connection.leave(answer)
+            head, answer, connection = await self._streams.ask(
+                "POST", url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
+            )
+            try:
+                content = await _read_bounded(answer)
+            except BaseException:
+                connection.drop(answer)
+                raise
+            connection.leave(answer)
         return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
@@ -123,24 +120,38 @@ class SiteClient:
                 content = await _read_bounded(answer.content.iter_any())
                 return Reply(answer.status, answer.content_type, answer.headers, content)
 
-    @asynccontextmanager
-    async def stream(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> AsyncIterator[StreamReply]:
-        """Get *url* and hand out the body as it comes; leaving the context drops the connection, or keeps it for the
-        next stream if the body's end comes in a moment.
+    def stream(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> "Stream":
+        """Get *url* and hand out the body as it comes, in an `async with`; leaving it drops the connection, or keeps it
+        for the next stream if the body's end comes in a moment.
 
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
+        bounds = Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
+        return Stream(self._streams, url, {**_HEADERS, **headers}, bounds)
+
+
+class Stream:
+    """One answer as it comes. (As a generator it would cost several times as much to begin.)"""
+
+    __slots__ = ("_body", "_bounds", "_connection", "_headers", "_streams", "_url")
+
+    def __init__(self, streams: Streams, url: str, headers: Mapping[str, str], bounds: Bounds) -> None:
+        self._streams, self._url, self._headers, self._bounds = streams, url, headers, bounds
+        self._body: Body
+        self._connection: Connection
+
+    async def __aenter__(self) -> StreamReply:
         with _translated():
-            async with asyncio.timeout(CONNECT_SECONDS + idle_timeout):  # a head that drips in is no sign of life
-                head, body, connection = await self._streams.ask(
-                    "GET", url, {**_HEADERS, **headers}, idle_timeout=idle_timeout
-                )
-        try:
-            yield StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), body)
-        except BaseException:
-            connection.drop(body)
-            raise
-        connection.leave(body)
+            head, self._body, self._connection = await self._streams.ask(
+                "GET", self._url, self._headers, bounds=self._bounds
+            )
+        return StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), self._body)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            self._connection.leave(self._body)
+        else:
+            self._connection.drop(self._body)
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:

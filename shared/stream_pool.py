@@ -10,7 +10,7 @@ from yarl import URL
 
 from shared.http1 import Head, request_bytes
 from shared.reach import SiteTimeout, SiteUnreachable
-from shared.streams import Body, Connection
+from shared.streams import Body, Bounds, Connection
 
 MAX_IDLE = 256  # connections kept for each site
 IDLE_SECONDS = 30.0
@@ -26,19 +26,20 @@ class Streams:
         self._open: set[Connection] = set()
 
     async def ask(
-        self, method: str, url: str, headers: Mapping[str, str], *, body: bytes | None = None, idle_timeout: float
+        self, method: str, url: str, headers: Mapping[str, str], *, body: bytes | None = None, bounds: Bounds
     ) -> tuple[Head, Body, Connection]:
         """Send a request. Raises `SiteUnreachable`, and OSError where no connection can be made.
 
         A kept connection that the other side closed at the same moment is tried again on a fresh one.
         """
-        parts = URL(url, encoded=True)
+        address, mark, query = url.partition("?")
+        parts = URL(address, encoded=True)  # of which yarl remembers the latest
         host = parts.host_port_subcomponent or ""
-        request = request_bytes(method, parts.raw_path_qs, host, headers, body)
+        request = request_bytes(method, f"{parts.raw_path}{mark}{query}", host, headers, body)
         while True:
             connection = await self._connection(parts)
             try:
-                head, answer = await connection.ask(request, idle_timeout=idle_timeout)
+                head, answer = await connection.ask(request, bounds)
             except SiteTimeout:
                 raise
             except SiteUnreachable:

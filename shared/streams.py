@@ -6,6 +6,8 @@ done for every token. A reader that is waiting for the next piece may leave a *t
 
 import asyncio
 from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
 
 from shared.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
 from shared.reach import SiteTimeout, SiteUnreachable
@@ -84,17 +86,27 @@ class _Unread(Body):
         """Let go of *data*."""
 
 
+class Bounds(NamedTuple):
+    """How long to wait, in seconds: for each piece, and for the whole head or, *is_for_all*, the whole response."""
+
+    idle: float
+    whole: float
+    is_for_all: bool = False
+
+
 class Connection(asyncio.Protocol):
     """One connection, with at most one request under way."""
 
     __slots__ = (
         "_body",
+        "_bounds",
+        "_due",
         "_framing",
         "_free",
         "_head",
         "_head_bytes",
         "_heard_at",
-        "_idle_timeout",
+        "_idle",
         "_interims",
         "_is_lost",
         "_keeps_alive",
@@ -116,7 +128,9 @@ class Connection(asyncio.Protocol):
         self._framing: Framing | None = None
         self._body = Body(lambda: None, lambda: None)
         self._heard_at = 0.0
-        self._idle_timeout = 0.0
+        self._bounds = Bounds(inf, inf)
+        self._idle = inf  # the longest wait for a piece
+        self._due = inf  # by the loop's clock: when it ends, whatever comes
         self._timer: asyncio.TimerHandle | None = None
         self._keeps_alive = False
         self._is_lost = False
@@ -128,15 +142,16 @@ class Connection(asyncio.Protocol):
         """Whether another request may be sent."""
         return not self._is_lost and not self._transport.is_closing()
 
-    async def ask(self, request: bytes, *, idle_timeout: float) -> tuple[Head, Body]:
+    async def ask(self, request: bytes, bounds: Bounds) -> tuple[Head, Body]:
         """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
         self._head_bytes.clear()
         self._framing = None
         self._interims = 0
         self._head = head = self._loop.create_future()
         self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
-        self._idle_timeout, self._heard_at = idle_timeout, self._loop.time()
-        self._set_timer(idle_timeout)
+        self._bounds, self._heard_at = bounds, self._now()
+        self._idle, self._due = bounds.idle, self._heard_at + bounds.whole
+        self._set_timer(min(bounds.idle, bounds.whole))
         self._transport.write(request)
         try:
             # By the time this goes on, the whole body may have come and another request have the connection.
@@ -153,8 +168,7 @@ class Connection(asyncio.Protocol):
         if self._body is body and self._framing is not None and not self._framing.finished:
             self._body = _Unread(lambda: None, lambda: None)
             self._transport.resume_reading()
-            self._idle_timeout = 0.0  # from now on the timer ends it
-            self._set_timer(LINGER_SECONDS)
+            self._end_in(LINGER_SECONDS)
 
     def drop(self, body: Body) -> None:
         """The reader of *body* wants no more of it: the other side is to notice at once."""
@@ -168,8 +182,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self, seconds: float) -> None:
         """Close after so long, unless it is used again."""
-        self._idle_timeout = 0.0
-        self._set_timer(seconds)
+        self._end_in(seconds)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
@@ -207,7 +220,7 @@ class Connection(asyncio.Protocol):
         if self._head is None or self._head.done():
             self._transport.abort()  # nobody asked
             return
-        self._heard_at = self._loop.time()
+        self._heard_at = self._now()
         self._head_bytes += data
         end = self._head_bytes.find(b"\r\n\r\n")
         if end < 0:
@@ -231,6 +244,8 @@ class Connection(asyncio.Protocol):
             self._fail(SiteUnreachable(str(error)))
             return
         self._keeps_alive = head.keeps_alive
+        if not self._bounds.is_for_all:
+            self._due = inf
         rest = bytes(self._head_bytes[end + 4 :])
         self._head_bytes = bytearray()
         self._head.set_result(head)
@@ -261,11 +276,18 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._timer = None if seconds is None else self._loop.call_later(seconds, self._look)
 
+    def _end_in(self, seconds: float) -> None:
+        self._idle, self._due = inf, self._now() + seconds
+        self._set_timer(seconds)
+
     def _look(self) -> None:
         """The timer: not set anew for each piece, so it looks how long ago the last one came."""
-        left = self._heard_at + self._idle_timeout - self._loop.time()
-        if self._idle_timeout and left > 0:
+        now = self._now()
+        left = min(self._heard_at + self._idle, self._due) - now
+        if left > 0:
             self._set_timer(left)
+        elif now >= self._due:
+            self._fail(SiteTimeout("the answer took too long"))
         else:
             self._fail(SiteTimeout("nothing came for too long"))
 

@@ -1,14 +1,16 @@
 """The two requests of a chat turn, and the answer to the first (PROTOCOL 4 and 5)."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1
 from shared.aipkit.answers import read_object, text_at
 
 CHALLENGE_HEADER = "cf-mitigated"
+_PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
     query = {
         "action": "aipkit_frontend_chat_stream",
         "cache_key": cache_key,
-        "bot_id": turn.bot_id,
+        "bot_id": str(turn.bot_id),
         "session_id": turn.session_id,
         "conversation_uuid": turn.conversation_uuid,
     }
     if turn.post_id > 0:
-        query["post_id"] = turn.post_id
+        query["post_id"] = str(turn.post_id)
     if turn.response_id:
         query["previous_openai_response_id"] = turn.response_id
     if turn.interaction_id:
@@ -76,7 +78,8 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
         is_google = turn.provider == "Google"
         query["frontend_google_search_grounding_active" if is_google else "frontend_web_search_active"] = "true"
     query["_ajax_nonce"] = nonce
-    return f"{ajax_url}{'&' if '?' in ajax_url else '?'}{urlencode(query)}"
+    encoded = (f"{name}={value if _PLAIN.fullmatch(value) else quote_plus(value)}" for name, value in query.items())
+    return f"{ajax_url}{'&' if '?' in ajax_url else '?'}{'&'.join(encoded)}"
 
 
 def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,19 @@ HELD = "[[delay:0.08]] [[tokens:20]]"  # more than a second
 WORDS = "".join(f"word{number} " for number in range(1, 21))
 
 
+@asynccontextmanager
+async def place(limit: SiteLimit, caller: str) -> AsyncIterator[None]:
+    """Hold a place."""
+    await limit.take(caller)
+    try:
+        yield
+    finally:
+        limit.leave()
+
+
 async def use(limit: SiteLimit, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
     """Hold a place for some turns of the loop; note in *order* who got it."""
-    async with limit.place(caller):
+    async with place(limit, caller):
         if order is not None:
             order.append(caller)
         for _ in range(ticks):
@@ -82,7 +92,7 @@ class Most:
 
 async def visit(limit: SiteLimit, chance: random.Random, most: Most) -> None:
     with suppress(ServiceError):
-        async with limit.place(f"caller {chance.randrange(5)}"):
+        async with place(limit, f"caller {chance.randrange(5)}"):
             most.now += 1
             most.seen = max(most.seen, most.now)
             try:
@@ -97,7 +107,7 @@ async def visit(limit: SiteLimit, chance: random.Random, most: Most) -> None:
 async def test_a_place_that_comes_in_the_moment_of_the_deadline_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.limits, "WAIT_SECONDS", 0.05)
     limit = SiteLimit(1)
-    async with limit.place("first"):
+    async with place(limit, "first"):
         waiting = asyncio.create_task(use(limit, "second"))
         # The loop is busy when the place is given back, and goes on when the deadline has passed too.
         asyncio.get_running_loop().call_later(0.03, keep_busy, 0.04)
@@ -112,7 +122,7 @@ async def test_a_place_that_comes_in_the_moment_of_the_deadline_is_not_lost(monk
 async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> None:
     limit = SiteLimit(1)
     order: list[str] = []
-    async with limit.place("many"):
+    async with place(limit, "many"):
         tasks = [asyncio.create_task(use(limit, "many", order)) for _ in range(100)]
         await asyncio.sleep(0)
         tasks.append(asyncio.create_task(use(limit, "one", order)))
@@ -126,7 +136,7 @@ async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> 
 async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
     limit = SiteLimit(1)
     order: list[str] = []
-    async with limit.place("x"):
+    async with place(limit, "x"):
         tasks = [asyncio.create_task(use(limit, caller, order)) for caller in "aaabbc"]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
@@ -137,7 +147,7 @@ async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
 async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.limits, "MAX_WAITING", 3)
     limit = SiteLimit(1)
-    async with limit.place("x"):
+    async with place(limit, "x"):
         tasks = [asyncio.create_task(use(limit, "x")) for _ in range(3)]
         await asyncio.sleep(0)
         error = await refusal(use(limit, "y"))

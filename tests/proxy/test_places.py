@@ -164,8 +164,11 @@ async def test_alone_no_turn_asks_the_store_for_a_place(away: AwayStore) -> None
     keeping = asyncio.create_task(one.keep())
     before = away.claims
     for _ in range(100):
-        async with limit.place("a"), limit.place("b"), limit.place("a"), limit.place("b"):
-            await asyncio.sleep(0)
+        for caller in "abab":
+            await limit.take(caller)
+        await asyncio.sleep(0)
+        for _ in range(4):
+            limit.leave()
     keeping.cancel()
 
     assert away.claims == before
