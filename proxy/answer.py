@@ -20,7 +20,8 @@ from proxy.protocol.images import to_send
 from proxy.protocol.refusals import Kind, SiteRefusal, may_move_on, to_error
 from proxy.protocol.transcript import guard, shorten, transcript
 from proxy.protocol.usage import Usage, estimate_tokens
-from proxy.upstream import Attempts, SiteReply, Upstream
+from proxy.site_reply import Attempts, SiteReply
+from proxy.upstream import Upstream
 from shared.conversations import Message
 from shared.conversations import Upstream as UpstreamCopy
 from shared.models import Credentials
@@ -166,12 +167,12 @@ class Answer:
         session_id = self._upstream.session_id(self.site)
         self._plan = await self._memory.find_copy(self._model, session_id)
         for build in (self._continue, self._start_anew):
-            self._reply = SiteReply(self._upstream, self.site, self._model.bot.id, build, self._attempts)
+            self._reply = SiteReply(self._upstream, self.site, self._model.bot.id, self._attempts)
             begun = False
             direct = self.direct if self._cutter.is_idle else None
             try:
                 async with aclosing(
-                    self._reply.texts(self._request.caller, has_alternative=has_alternative, direct=direct)
+                    self._reply.texts(build, self._request.caller, has_alternative=has_alternative, direct=direct)
                 ) as texts:
                     async for text in texts:
                         begun = True

@@ -11,7 +11,7 @@ from proxy.ids import random_hex
 from proxy.protocol.catalog import Model
 from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.memory import MemoryPolicy, history_digest
-from proxy.upstream import SiteReply
+from proxy.site_reply import SiteReply
 from shared.conversations import Conversation, Message, TurnResult, Upstream
 from shared.store import Store, StoreUnavailable
 

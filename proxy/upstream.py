@@ -6,9 +6,7 @@ was not made. Never retried: anything after the site may have put the message in
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
-from time import monotonic
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 from proxy.credentials import CredentialKeeper, NoCredentials
 from proxy.direct import Direct, Sent
@@ -25,14 +23,10 @@ from shared.http import SiteClient, visitor_headers
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 
-MAX_ATTEMPTS = 3  # of one request, on all sites together
-RETRY_SECONDS = 60.0  # after which nothing is tried again
 STEP_1_SECONDS = 60.0
 RETRY_AFTER_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
-
-BuildTurn = Callable[[Credentials], SiteTurn]
 
 
 class Upstream:
@@ -118,14 +112,26 @@ class Upstream:
             direct.follow(decoder, repair)
         url = stream_url(credentials.ajax_url, turn, credentials.nonce, cache_key)
         try:
-            async with aclosing(self._pieces(url, credentials, reader, direct)) as pieces:
-                async for piece in pieces:
-                    if direct is not None and (sent := direct.drain()):
-                        repair.passed_over(len(sent))
-                        yield Sent(sent)
-                    for text in _read(decoder.feed(piece), reader):
-                        if clear := repair.feed(text):
-                            yield clear
+            with _translated(Kind.TRUNCATED, f"no sign of it for {self._idle_timeout:g} s", logged=True):
+                async with self._client.stream(
+                    url, visitor_headers(credentials), idle_timeout=self._idle_timeout
+                ) as reply:
+                    read_stream_head(reply.status, reply.content_type, reply.headers)
+                    body = reply.body
+                    del reply, url  # what is named here lives as long as the answer
+                    if direct is not None:
+                        body.tap = direct.take
+                    async for piece in body:
+                        if direct is not None and (sent := direct.drain()):
+                            repair.passed_over(len(sent))
+                            yield Sent(sent)
+                        texts = _read(decoder.feed(piece), reader)
+                        del piece
+                        for text in texts:
+                            if clear := repair.feed(text):
+                                yield clear
+                        if reader.finished:
+                            break
         except EventTooLarge as error:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
         except SiteRefusal:
@@ -146,86 +152,9 @@ class Upstream:
             return multipart(message_fields(turn, credentials.nonce), boundary)
 
         body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
-        try:
+        with _translated(Kind.UNREACHABLE, None, logged=False):
             reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
-        except SiteTimeout as error:
-            raise SiteRefusal(Kind.TIMEOUT, str(error), logged=False) from error
-        except SiteUnreachable as error:
-            raise SiteRefusal(Kind.UNREACHABLE, str(error), logged=False) from error
         return read_cache_key(reply.status, reply.headers, reply.body)
-
-    async def _pieces(
-        self, url: str, credentials: Credentials, reader: ReplyReader, direct: Direct | None
-    ) -> AsyncGenerator[bytes, None]:
-        """The body of step 2, up to the piece with the end mark."""
-        try:
-            async with self._client.stream(url, visitor_headers(credentials), idle_timeout=self._idle_timeout) as reply:
-                read_stream_head(reply.status, reply.content_type, reply.headers)
-                if direct is not None:
-                    reply.body.tap = direct.take
-                async for piece in reply.body:
-                    yield piece
-                    if reader.finished:
-                        break
-        except SiteTimeout as error:
-            raise SiteRefusal(Kind.TIMEOUT, f"no sign of it for {self._idle_timeout:g} s", logged=True) from error
-        except SiteUnreachable as error:
-            raise SiteRefusal(Kind.TRUNCATED, str(error), logged=True) from error
-
-
-class Attempts:
-    """How often one request may be tried, and how long."""
-
-    def __init__(self) -> None:
-        self._left = MAX_ATTEMPTS
-        self._deadline = monotonic() + RETRY_SECONDS
-
-    def take(self) -> None:
-        """One is made."""
-        self._left -= 1
-
-    @property
-    def may_retry(self) -> bool:
-        """Whether another one may be made."""
-        return self._left > 0 and monotonic() < self._deadline
-
-
-class SiteReply:
-    """One reply: `texts` yields it; afterwards `turn`, `reader` and `credentials` tell how it was got."""
-
-    def __init__(self, upstream: Upstream, site: str, bot_id: int, build: BuildTurn, attempts: Attempts) -> None:
-        """*build* makes the turn for the credentials it is sent with."""
-        self._upstream = upstream
-        self._site = site
-        self._bot_id = bot_id
-        self._build = build
-        self._attempts = attempts
-        self.credentials: Credentials
-        self.turn: SiteTurn
-        self.reader = ReplyReader()
-
-    async def texts(self, caller: str, *, has_alternative: bool, direct: Direct | None) -> AsyncGenerator[str, None]:
-        """The reply's text as it comes. Raises `SiteRefusal` or `ServiceError`."""
-        async with self._upstream.sites[self._site].enter(self._bot_id, caller):
-            self.credentials = await self._upstream.credentials(self._site)
-            while True:
-                self._attempts.take()
-                self.turn = self._build(self.credentials)
-                self.reader = ReplyReader(self.turn.provider)
-                try:
-                    attempt = self._upstream.texts(self.credentials, self.turn, self.reader, direct)
-                    async with aclosing(attempt) as texts:
-                        async for text in texts:
-                            yield text
-                    return
-                except SiteRefusal as refusal:
-                    refusal.hide(self.credentials.secrets)
-                    if refusal.logged or self.reader.started or not self._attempts.may_retry:
-                        raise
-                    self.credentials = await self._upstream.recover(
-                        refusal, self.credentials, has_alternative=has_alternative
-                    )
-                    log.info("turn refused by %s (%s), mended", self._site, refusal.kind.value)
 
 
 def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
@@ -238,6 +167,23 @@ def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
         yield "".join(texts)
         raise
     yield "".join(texts)
+
+
+class _translated:  # noqa: N801  (reads as a word in a with statement)
+    """Turns a site that cannot be reached, or falls silent, into a refusal."""
+
+    def __init__(self, unreachable: Kind, silent: str | None, *, logged: bool) -> None:
+        """*silent*: what to say of silence. *logged*: the site may have put the message into its history."""
+        self._unreachable, self._silent, self._logged = unreachable, silent, logged
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, SiteTimeout):
+            raise SiteRefusal(Kind.TIMEOUT, self._silent or str(error), logged=self._logged) from error
+        if isinstance(error, SiteUnreachable):
+            raise SiteRefusal(self._unreachable, str(error), logged=self._logged) from error
 
 
 class _told_to_client:  # noqa: N801  (reads as a word in a with statement)

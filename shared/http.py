@@ -7,8 +7,9 @@ and every body that is read whole is bounded.
 """
 
 import io
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -127,24 +128,22 @@ class SiteClient:
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
         bounds = Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
-        return Stream(self._streams, url, {**_HEADERS, **headers}, bounds)
+        return Stream(self._streams.ask("GET", url, {**_HEADERS, **headers}, bounds=bounds))
 
 
 class Stream:
     """One answer as it comes. (As a generator it would cost several times as much to begin.)"""
 
-    __slots__ = ("_body", "_bounds", "_connection", "_headers", "_streams", "_url")
+    __slots__ = ("_asking", "_body", "_connection")
 
-    def __init__(self, streams: Streams, url: str, headers: Mapping[str, str], bounds: Bounds) -> None:
-        self._streams, self._url, self._headers, self._bounds = streams, url, headers, bounds
+    def __init__(self, asking: Coroutine[Any, Any, tuple[Head, Body, Connection]]) -> None:
+        self._asking = asking
         self._body: Body
         self._connection: Connection
 
     async def __aenter__(self) -> StreamReply:
         with _translated():
-            head, self._body, self._connection = await self._streams.ask(
-                "GET", self._url, self._headers, bounds=self._bounds
-            )
+            head, self._body, self._connection = await self._asking
         return StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), self._body)
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
