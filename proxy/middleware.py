@@ -12,7 +12,7 @@ from proxy import sessions
 from proxy.access import Access, Caller, origin_refused, sent_keys
 from proxy.ids import random_hex
 from proxy.keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
-from proxy.protocol.errors import Refused, ServiceError
+from proxy.protocol.errors import Refused, ServiceError, release
 from proxy.protocol.ratelimit import EXPOSED as RATE_EXPOSED
 from proxy.rendering import error_response
 from proxy.request_log import log_request
@@ -85,6 +85,7 @@ def errors() -> Middleware:
                 raise  # the client left
             return error_response(stopping_error())
         except ServiceError as error:
+            release(error)
             return error_response(error)
         except web.HTTPException as error:
             return error_response(_from_http(request, error), headers=_allow(error))

@@ -16,7 +16,7 @@ from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
 from proxy.direct import Direct, Sent
 from proxy.protocol.chat_reply import KEEPALIVE_COMMENT
-from proxy.protocol.errors import ServiceError
+from proxy.protocol.errors import ServiceError, release
 from proxy.protocol.usage import Usage
 from proxy.stopping import STOPPING, stopping_error
 from proxy.timer import Timer
@@ -141,14 +141,14 @@ class AnswerStream(Generic[Piece, End]):
         except (Exception, asyncio.CancelledError) as error:
             if not self._is_open:
                 raise  # with its own status
+            if isinstance(error, asyncio.CancelledError) and not request.app[STOPPING].is_over:
+                raise  # the client left
             await timer.settle()
-            return self._fail(error, is_over=request.app[STOPPING].is_over)
+            return self._fail(error)
 
-    def _fail(self, error: BaseException, *, is_over: bool) -> bytes:
+    def _fail(self, error: BaseException) -> bytes:
         """What tells the client that no more is to come."""
         if isinstance(error, asyncio.CancelledError):
-            if not is_over:
-                raise error  # the client left
             self.failure = stopping_error()
         elif isinstance(error, ServiceError):
             log.warning("answer %s broke off: %s", self._source.id, error.message)
@@ -158,6 +158,7 @@ class AnswerStream(Generic[Piece, End]):
             self.failure = ServiceError(
                 500, "The proxy failed; its log says more.", type="server_error", code="internal_error"
             )
+        release(error)
         return self._reply.failure(self.failure)
 
     async def _write_texts(self, request: web.Request, texts: AsyncGenerator[Piece, None], timer: Timer) -> None:

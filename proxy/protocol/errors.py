@@ -54,3 +54,20 @@ class Refused(ServiceError):
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ServiceError:
     """The client's request makes no sense as it stands."""
     return ServiceError(400, message, code=code, param=param)
+
+
+def release(error: BaseException) -> None:
+    """Let go of the frames through which *error* and its causes came, once nobody asks for them any more.
+
+    Frames hold all that was worked on, the error among it: a circle that the garbage collector would find at last.
+    """
+    chain, seen = [error], set()
+    while chain:
+        one = chain.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        chain += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+        if isinstance(one, BaseExceptionGroup):
+            chain += one.exceptions

@@ -1,5 +1,6 @@
 """A request leaves nothing that only the garbage collector can free: the proxy lets it look seldom."""
 
+import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -43,18 +44,36 @@ def test_what_leads_back_to_itself_is_found() -> None:
     assert found["proxy.sites.SiteGate"] == 1
 
 
+MODES = ["cut", "late_error", "error_event", "empty", "refused", "reset", "err403", "err429quota", "err500"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fields", [{}, {"n": 2}, {"stop": ["never said"]}, {"max_tokens": 2}])
 async def test_answers(proxy: RunningProxy, stream: bool, fields: dict[str, Any]) -> None:
-    body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": "hi"}], "stream": stream, **fields}
+    assert not await remains(proxy, {"stream": stream, **fields}, "hi")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+async def test_answers_that_fail(proxy: RunningProxy, stream: bool, mode: str) -> None:
+    assert not await remains(proxy, {"stream": stream}, f"[[mode:{mode}]]")
+
+
+async def test_answers_that_nobody_waits_for(proxy: RunningProxy) -> None:
+    assert not await remains(proxy, {"stream": True}, "[[delay:0.01]] [[tokens:500]]", read=20)
+
+
+async def remains(proxy: RunningProxy, fields: dict[str, Any], text: str, read: int = -1) -> dict[str, int]:
+    """What each of some requests leaves behind; *read*: bytes after which the client leaves."""
+    body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": text}], **fields}
 
     async def ask() -> None:
         async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
-            assert response.status == 200
-            await response.read()
+            await response.content.read(read)
 
     await ask()
     with left() as found:
         for _ in range(REQUESTS):
             await ask()
-    assert not {name: count for name, count in found.items() if count >= REQUESTS}
+        await asyncio.sleep(0.1)
+    return {name: count for name, count in found.items() if count >= REQUESTS}
