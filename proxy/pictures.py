@@ -50,6 +50,8 @@ class PictureFetcher:
         self, messages: Sequence[Message], pictures: Mapping[str, Picture]
     ) -> tuple[tuple[Message, ...], dict[str, Image]]:
         """The same messages and pictures, with what was fetched in place of its address."""
+        if not pictures:
+            return tuple(messages), {}
         wanted, new = addresses(messages, pictures)
         kept = sendable(messages)
         fetched: dict[str, Fetched] = {}

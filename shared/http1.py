@@ -13,7 +13,7 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_LINE_BYTES = 8 * 1024  # of a chunk's size line, or of all trailers together
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]*+)")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # Of chunks that hold one event (PROTOCOL 5), as all servers write them: sizes, and the size line by the length of all.
@@ -84,7 +84,7 @@ def parse_head(data: bytes) -> Head:
         field = _FIELD.fullmatch(line)
         if field is None:
             raise BadResponse("a header line is malformed")
-        name, value = field[1].decode("ascii").lower(), field[2].decode("utf-8", "replace")
+        name, value = field[1].decode("ascii").lower(), field[2].strip(b" \t").decode("utf-8", "replace")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     options = {option.strip() for option in headers.get("connection", "").lower().split(",")}
     keeps_alive = "close" not in options and (status[1] == b"1" or "keep-alive" in options)

@@ -114,6 +114,7 @@ class Connection(asyncio.Protocol):
         "_now",
         "_timer",
         "_transport",
+        "_wakes_at",
         "is_reused",
     )
 
@@ -132,6 +133,7 @@ class Connection(asyncio.Protocol):
         self._idle = inf  # the longest wait for a piece
         self._due = inf  # by the loop's clock: when it ends, whatever comes
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = inf  # when the timer fires
         self._keeps_alive = False
         self._is_lost = False
         self._interims = 0
@@ -151,7 +153,7 @@ class Connection(asyncio.Protocol):
         self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
         self._bounds, self._heard_at = bounds, self._now()
         self._idle, self._due = bounds.idle, self._heard_at + bounds.whole
-        self._set_timer(min(bounds.idle, bounds.whole))
+        self._wake_in(min(bounds.idle, bounds.whole))
         self._transport.write(request)
         try:
             # By the time this goes on, the whole body may have come and another request have the connection.
@@ -177,7 +179,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._set_timer(None)
+        self._stop_timer()
         self._transport.abort()
 
     def rest(self, seconds: float) -> None:
@@ -205,7 +207,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
-        self._set_timer(None)
+        self._stop_timer()
         if self._head is not None and not self._head.done():
             self._head.set_exception(SiteUnreachable(f"closed without an answer ({_name(error)})"))
         elif self._framing is not None and not self._framing.finished:
@@ -255,7 +257,7 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _finish(self) -> None:
-        self._set_timer(None)
+        self._idle = self._due = inf
         self._body.end()
         self._transport.resume_reading()
         if self._keeps_alive and self.is_usable:
@@ -264,28 +266,38 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _fail(self, error: SiteUnreachable) -> None:
-        self._set_timer(None)
+        self._stop_timer()
         self._keeps_alive = False
         if self._head is not None and not self._head.done():
             self._head.set_exception(error)
         self._body.end(error)
         self._transport.abort()
 
-    def _set_timer(self, seconds: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if seconds is None else self._loop.call_later(seconds, self._look)
-
     def _end_in(self, seconds: float) -> None:
         self._idle, self._due = inf, self._now() + seconds
-        self._set_timer(seconds)
+        self._wake_in(seconds)
+
+    def _wake_in(self, seconds: float) -> None:
+        """See to it that `_look` is called by then. It may be earlier: timers are seldom set anew."""
+        at = self._now() + seconds
+        if at < self._wakes_at:
+            self._stop_timer()
+            self._timer, self._wakes_at = self._loop.call_later(seconds, self._look), at
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes_at = None, inf
 
     def _look(self) -> None:
-        """The timer: not set anew for each piece, so it looks how long ago the last one came."""
+        """Look whether a time is up; when the last piece came, for one, no timer was set."""
+        self._timer, self._wakes_at = None, inf
         now = self._now()
         left = min(self._heard_at + self._idle, self._due) - now
+        if left == inf:  # the connection is between requests
+            return
         if left > 0:
-            self._set_timer(left)
+            self._wake_in(left)
         elif now >= self._due:
             self._fail(SiteTimeout("the answer took too long"))
         else:

@@ -37,12 +37,11 @@ def history_digest(site: str, bot_id: int, session_id: str, messages: Sequence[M
     Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that no two histories can be
     spelled alike.
     """
-    digest = hashlib.sha256()
+    pieces: list[bytes] = []
     for part in (site, str(bot_id), session_id, *(part for message in messages for part in _parts(message))):
         encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big"))
-        digest.update(encoded)
-    return digest.hexdigest()
+        pieces += (len(encoded).to_bytes(8, "big"), encoded)
+    return hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
 def _parts(message: Message) -> tuple[str, ...]:
