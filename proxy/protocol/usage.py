@@ -7,24 +7,30 @@ from typing import NamedTuple
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
 _HAN = "[\u3400-\u9fff]"
 _ACCENTED = "[\u00c0-\u024f\u1e00-\u1eff]"
+_SHORTENED = r"'(?:[dmst]|ll|re|ve)\b"  # it's
+_PLAIN = r"""
+      \x20?[A-Z]?[a-z]{1,9}
+    | \x20?[A-Z]{1,4}
+    | [0-9]{1,3}
+    | \x20?[!-/:-@\[-`{-~]{1,3}\n?  # ASCII punctuation
+"""
+_REST = r"\s+ | \S"
 _PIECE = re.compile(
     rf"""
-      '(?:[dmst]|ll|re|ve)\b                                   # it's
+      {_SHORTENED}
     | \x20?(?=[A-Za-z]{{0,12}}{_ACCENTED})(?:[A-Za-z]|{_ACCENTED}){{1,4}}
-    | \x20?[A-Z]?[a-z]{{1,9}}
-    | \x20?[A-Z]{{1,4}}
-    | [0-9]{{1,3}}
-    | \x20?[!-/:-@\[-`{{-~]{{1,3}}\n?                          # ASCII punctuation
+    | {_PLAIN}
     | {_HAN}{{2}}(?={_HAN}{{2}}) | {_HAN}                      # about three tokens for four characters
     | [\u3040-\u30ff]{{1,2}}                                   # kana
     | \x20?[\uac00-\ud7a3]{{1,2}}                              # Hangul
     | \x20?[\u0370-\u03ff\u1f00-\u1fff\u0590-\u05ff\u0e00-\u0e7f]{{1,3}}  # Greek, Hebrew, Thai
     | \x20?[\u0400-\u052f\u0600-\u06ff\u0900-\u0dff]{{1,4}}    # Cyrillic, Arabic, scripts of India
     | [\u2000-\u2bff]{{1,2}}                                   # typographic marks, symbols, lines
-    | \s+ | \S
+    | {_REST}
     """,
     re.VERBOSE,
 )
+_ASCII_PIECE = re.compile(f"{_SHORTENED} | {_PLAIN} | {_REST}", re.VERBOSE)  # the same for ASCII, in half the time
 
 
 def estimate_tokens(text: str) -> int:
@@ -32,7 +38,8 @@ def estimate_tokens(text: str) -> int:
 
     Prose in most languages, code and data come out within about 15 % on average, single texts within about 50 %.
     """
-    return len(_PIECE.findall(text))
+    pattern = _ASCII_PIECE if text.isascii() else _PIECE
+    return pattern.subn("", text)[1]
 
 
 class Usage(NamedTuple):

@@ -51,3 +51,8 @@ def test_a_long_text_is_counted_in_linear_time(text: str) -> None:
     estimate_tokens(long_text)
 
     assert time.perf_counter() - started < 2
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=60))
+def test_ascii_counts_the_same_beside_other_letters(text: str) -> None:
+    assert estimate_tokens(f"{text}。") == estimate_tokens(text) + 1
