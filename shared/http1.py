@@ -17,7 +17,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # Of chunks that hold one event (PROTOCOL 5), as all servers write them: sizes, and the size line by the length of all.
-_SIZES = {b"%x" % size: size for size in range(1, 1024)}
+_SIZES = {b"%x" % size: size for size in range(1, 512)}
 _SIZE_LINES = {size + len(line) + 4: line + b"\r\n" for line, size in _SIZES.items()}
 
 
