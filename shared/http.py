@@ -17,11 +17,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared import __version__
+from shared.bodies import Body
 from shared.http1 import Head
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 from shared.stream_pool import Streams
-from shared.streams import Body, Bounds, Connection
+from shared.streams import Bounds, Connection
 
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0

@@ -8,9 +8,10 @@ from functools import cache
 
 from yarl import URL
 
+from shared.bodies import Body
 from shared.http1 import Head, request_bytes
 from shared.reach import SiteTimeout, SiteUnreachable
-from shared.streams import Body, Bounds, Connection
+from shared.streams import Bounds, Connection
 
 MAX_IDLE = 256  # connections kept for each site
 IDLE_SECONDS = 30.0
