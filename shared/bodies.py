@@ -73,3 +73,6 @@ class Unread(Body):
 
     def deliver(self, data: bytes) -> None:
         """Let go of *data*."""
+
+    def end(self, error: Exception | None = None) -> None:
+        """Nobody waits for it."""

@@ -16,6 +16,8 @@ from shared.reach import SiteTimeout, SiteUnreachable
 MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
+_NOBODY = Unread(lambda: None, lambda: None)
+
 
 class Bounds(NamedTuple):
     """How long to wait, in seconds: for each piece, and for the whole head or, *is_for_all*, the whole response."""
@@ -58,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = bytearray()
         self._head: asyncio.Future[Head] | None = None
         self._framing: Framing | None = None
-        self._body = Body(lambda: None, lambda: None)
+        self._body: Body = _NOBODY
         self._heard_at = 0.0
         self._bounds = Bounds(inf, inf)
         self._idle = inf  # the longest wait for a piece
@@ -99,7 +101,7 @@ class Connection(asyncio.Protocol):
         A body that has ended no longer has the connection: another request may be under way on it.
         """
         if self._body is body and self._framing is not None and not self._framing.finished:
-            self._body = Unread(lambda: None, lambda: None)
+            self._body = _NOBODY
             self._transport.resume_reading()
             self._end_in(LINGER_SECONDS)
 
@@ -190,6 +192,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         self._idle = self._due = inf
         self._body.end()
+        self._body = _NOBODY  # what becomes of the connection does not concern its reader, who may be slow
         self._transport.resume_reading()
         if self._keeps_alive and self.is_usable:
             self._free(self)
