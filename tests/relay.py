@@ -9,7 +9,7 @@ class Relay:
     """Passes on what is sent to its port, unless it is told otherwise."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target  # of connections to come
         self._to_cut = 0
         self._is_whole = asyncio.Event()
         self._is_whole.set()
@@ -30,7 +30,7 @@ class Relay:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         with suppress(OSError):
-            answers, requests = await asyncio.open_connection("127.0.0.1", self._target)
+            answers, requests = await asyncio.open_connection("127.0.0.1", self.target)
             ways = [asyncio.create_task(way) for way in (self._ask(reader, requests), self._answer(answers, writer))]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
