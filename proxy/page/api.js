@@ -1,13 +1,16 @@
 // Talking to the proxy. Errors come as `ApiError`, with what the proxy said.
-import { t } from "./i18n.js";
+import { reason, t } from "./i18n.js";
 import { events } from "./events.js";
 
 /** What the proxy, or the way to it, refused. `status` is 0 where nothing answered. */
 export class ApiError extends Error {
   constructor(status, error = {}, retryAfter = null) {
-    super(error.message || t("error.status", { status }));
+    const code = error.code || error.type || "";
+    const said = error.message || t("error.status", { status });
+    const meaning = reason(code);
+    super(meaning ? `${meaning}（${said}）` : said);
     this.status = status;
-    this.code = error.code || error.type || "";
+    this.code = code;
     this.retryAfter = retryAfter;
   }
 

@@ -1,6 +1,7 @@
 // All texts, in the language that was chosen. Elements made with a text's key follow a change of language.
 import en from "./en.js";
 import zh from "./zh.js";
+import reasons from "./zh-reasons.js";
 import { keepWord } from "./storage.js";
 
 const TEXTS = { en, "zh-CN": zh };
@@ -16,6 +17,11 @@ export function t(key, values = {}) {
   const text = TEXTS[root.lang][key];
   if (text === undefined) throw new Error(`no text ${key}`);
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** What the proxy's error *code* means, where its own words are in another language than the page. */
+export function reason(code) {
+  return (root.lang === "zh-CN" && reasons[code]) || "";
 }
 
 /** Change to the other language, and tell the screens. */
