@@ -40,7 +40,7 @@ async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
 
 
 async def _read(request: web.Request) -> bytes:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise ServiceError(415, "Compressed request bodies are not taken.", code="unsupported_content_encoding")
     if request.content.is_eof():  # it came with the headers
         return await request.read()

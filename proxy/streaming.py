@@ -144,7 +144,15 @@ class AnswerStream(Generic[Piece, End]):
             if isinstance(error, asyncio.CancelledError) and not request.app[STOPPING].is_over:
                 raise  # the client left
             await timer.settle()
-            return self._fail(error)
+            try:
+                return self._fail(error)
+            except (
+                Exception
+            ) as broken:  # a reply that cannot even be told to have failed: no byte of it is to look whole
+                log.exception("answer %s broke off, and cannot say so", self._source.id)
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ClientConnectionResetError from broken
 
     def _fail(self, error: BaseException) -> bytes:
         """What tells the client that no more is to come."""

@@ -8,7 +8,7 @@ from proxy.keys import CONVERSATIONS, PICTURES
 from proxy.protocol.chat_request import parse_json, read_messages
 from proxy.protocol.images import Picture
 from proxy.protocol.items import item, item_list, page_of, read_page
-from proxy.protocol.metadata import read_metadata
+from proxy.protocol.metadata import read_metadata, read_new_metadata
 from proxy.reading import read_body
 from proxy.rendering import json_response
 from shared.conversations import Conversation, Message
@@ -29,7 +29,7 @@ async def retrieve_conversation(request: web.Request) -> web.Response:
 
 async def update_conversation(request: web.Request) -> web.Response:
     """Replace a conversation's metadata."""
-    metadata = await read_body(request, lambda body: read_metadata(parse_json(body).get("metadata")))
+    metadata = await read_body(request, lambda body: read_new_metadata(parse_json(body)))
     return json_response(to_wire(await request.app[CONVERSATIONS].update(request.match_info["id"], metadata)))
 
 

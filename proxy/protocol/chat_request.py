@@ -3,18 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import isinf
+from typing import Any, NoReturn
 
 import orjson
 
 from proxy.protocol.errors import ServiceError, bad_request
 from proxy.protocol.images import MAX_IMAGES, Picture, read_image_url
 from proxy.protocol.metadata import read_metadata
+from proxy.protocol.tool_history import ToolHistory
 from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_CHOICES = 4
+MAX_NUMBER = 2**53  # beyond it, as good as without end
 _IGNORED = (
     "temperature",
     "top_p",
@@ -73,11 +76,34 @@ def _parse_leniently(body: bytes) -> Any:
     Such a half cannot be sent on as UTF-8; it becomes the replacement character, wherever it stands.
     """
     try:
-        loose = json.dumps(json.loads(body.decode("utf-8-sig")), ensure_ascii=False)
+        value = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_read_float,
+            parse_int=_read_integer,
+        )
+        loose = json.dumps(value, ensure_ascii=False)
         return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         raise bad_request(f"We could not parse the JSON body of your request: {reason}.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _read_float(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _read_integer(digits: str) -> float:
+    """As the fast parser does: what is longer than 64 bits, and could not be written again, is a float."""
+    value = int(digits)
+    return value if abs(value) < 2**63 else _read_float(digits)
 
 
 def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
@@ -112,11 +138,12 @@ def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message,
     if len(value) > MAX_MESSAGES:
         raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
     pictures: dict[str, Picture] = {}
-    messages = tuple(_read_message(item, f"{name}.{index}", pictures) for index, item in enumerate(value))
+    tools = ToolHistory()
+    messages = tuple(_read_message(item, f"{name}.{index}", pictures, tools) for index, item in enumerate(value))
     return messages, pictures
 
 
-def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Message:
+def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: ToolHistory) -> Message:
     if not isinstance(item, dict):
         raise bad_request(f"'{where}' must be an object with a role and content.", param=where)
     role = item.get("role")
@@ -124,7 +151,7 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Messag
         known = ", ".join(_ROLES)
         raise bad_request(f"'{where}.role' must be one of {known}.", param=f"{where}.role", code="invalid_value")
     text, images = _read_content(item.get("content"), f"{where}.content", pictures)
-    return Message(role=_ROLES[role], text=text, images=images)
+    return Message(role=_ROLES[role], text=tools.text(item, text), images=images)
 
 
 def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tuple[str, tuple[str, ...]]:
@@ -203,9 +230,11 @@ def _whole_number(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
         raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
-    return value
+    return max(-MAX_NUMBER, min(value, MAX_NUMBER))
 
 
 def _choices(body: Mapping[str, Any]) -> int:
@@ -234,6 +263,9 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
         if body.get(tools) and body.get(choice) != "none":
             raise unsupported(tools, "The site's bots call no tools.")
+    modalities = body.get("modalities")
+    if body.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
+        raise unsupported("modalities", "The site's bots answer in text only.")
     form = body.get("response_format")
     if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
         raise unsupported("response_format", "The site's bots answer in plain text only.")

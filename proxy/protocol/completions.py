@@ -23,7 +23,7 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         value = body.get(name)
         if value is not None and (type(value) is not type(harmless) or value != harmless):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
-    passed = {name: value for name, value in body.items() if name not in {"prompt", "logprobs"}}
+    passed = {name: value for name, value in body.items() if name != "prompt"}
     return {**passed, "messages": [{"role": "user", "content": prompt}]}
 
 

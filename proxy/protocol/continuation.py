@@ -31,7 +31,8 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """Compare what the client sent with what is stored.
 
     - It repeats all that is stored and adds to it: only the new part is new.
-    - It holds only new messages of the user (with or without the same system text): they are appended.
+    - It holds only new messages of the user: they are appended, and a system text before them takes the place of the
+      stored one.
     - Anything else: the client's messages win.
     """
     sent = tuple(messages)
@@ -41,6 +42,10 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     new = _repeated(held, sent)
     if new is None:
         new = _only_new(held, sent)
+    if new is None and (added := _under_new_system(held, sent)):
+        rest = tuple(message for message in held if message.role != "system")
+        system = sent[: len(sent) - len(added)]
+        return Plan(messages=(*system, *rest, *added), new=added, replaces=True, upstream=None)
     if new is None:
         return Plan(messages=sent, new=sent, replaces=True, upstream=None)
     # A turn that was never committed may have left its message in the site's copy.
@@ -62,7 +67,22 @@ def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message
         return None
     if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
         return None
-    return tuple(rest) if len(rest) == 1 else None
+    return tuple(rest) if len(rest) == 1 or not _begins_alike(held, rest) else None
+
+
+def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
+    """What is new where the system texts before it are new too; empty where the client means something else."""
+    count = next((index for index, message in enumerate(sent) if message.role != "system"), len(sent))
+    rest = tuple(sent[count:])
+    if not count or any(message.role != "user" for message in rest) or _begins_alike(held, rest):
+        return ()
+    return rest
+
+
+def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:
+    """Whether *rest* says again what the conversation began with: the client tells it anew then."""
+    first = next((message for message in held if message.role != "system"), None)
+    return first is not None and bool(rest) and _same(first, rest[0])
 
 
 def _same(one: Message, other: Message) -> bool:

@@ -1,7 +1,8 @@
 """Recognising what a client that resends its whole history continues, and whether the site's copy may be trusted.
 
-The site shows a model only the last messages it stored, and those have lost their HTML (PROTOCOL 6). So its copy is
-continued only where the model gets exactly what the client sent; everything else is replayed as a transcript.
+The site shows a model only the last messages it stored, and those have lost their HTML and hold no pictures (PROTOCOL
+6). So its copy is continued only where the model gets exactly what the client sent; everything else is replayed as a
+transcript.
 """
 
 import hashlib
@@ -28,7 +29,9 @@ class MemoryPolicy:
             return self.mode == "continue"
         if bot.keeps_state:
             return True
-        return len(history) <= self.limit and not any(_FILTERED & set(message.text) for message in history)
+        return len(history) <= self.limit and not any(
+            message.images or _FILTERED & set(message.text) for message in history
+        )
 
 
 def history_digest(site: str, bot_id: int, session_id: str, messages: Sequence[Message]) -> str:

@@ -1,5 +1,6 @@
 """OpenAI's `metadata`: a few short strings that clients attach to what they store."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from proxy.protocol.errors import bad_request
@@ -19,3 +20,10 @@ def read_metadata(value: Any) -> dict[str, str]:
             f"'metadata' must be an object of at most {MAX_PAIRS} strings of {MAX_VALUE} characters.", param="metadata"
         )
     return dict(value)
+
+
+def read_new_metadata(body: Mapping[str, Any]) -> dict[str, str]:
+    """The metadata that take the place of others. Raises `ServiceError` (400), also where *body* holds none."""
+    if "metadata" not in body:
+        raise bad_request("'metadata' must be given; null or {} empties it.", param="metadata")
+    return read_metadata(body["metadata"])

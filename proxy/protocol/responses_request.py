@@ -73,7 +73,7 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    messages, pictures = _read_input(body.get("input"))
+    messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     return ResponseRequest(
         model=model.strip(),
         input=messages,
@@ -91,7 +91,11 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
     )
 
 
-def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    if not value and may_be_empty and (value is None or isinstance(value, list)):
+        return (), {}
+    if value is None:
+        raise bad_request("One of 'input', 'previous_response_id' or 'conversation' must be provided.", param="input")
     if isinstance(value, str):
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list):
@@ -99,7 +103,7 @@ def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
     items: list[Any] = []
     references: dict[int, str] = {}
     for index, item in enumerate(value):
-        kind = item.get("type", "message") if isinstance(item, dict) else "message"
+        kind = _kind(item)
         if kind in _UNREAD_ITEMS:
             continue
         if kind == "item_reference":
@@ -107,6 +111,10 @@ def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
             items.append({"role": "assistant", "content": ""})
         elif kind == "message":
             items.append(item)
+        elif kind == "function_call":
+            items.append({"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": item}]})
+        elif kind == "function_call_output":
+            items.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")})
         else:
             raise _unreadable(f"input.{index}")
     messages, pictures = read_messages(items, name="input")
@@ -115,6 +123,16 @@ def _read_input(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
         for position, message in enumerate(messages)
     )
     return tuple(named), pictures
+
+
+def _kind(item: Any) -> Any:
+    """The type of an item, which may be left out."""
+    if not isinstance(item, dict):
+        return "message"
+    kind = item.get("type")
+    if kind is None:
+        return "item_reference" if "id" in item and "role" not in item else "message"
+    return kind
 
 
 def _reference(item: Mapping[str, Any], where: str) -> str:
@@ -187,7 +205,7 @@ def _is_flat(value: Any, depth: int) -> bool:
 def _conversation(body: Mapping[str, Any]) -> str | None:
     value = body.get("conversation")
     if isinstance(value, dict):
-        return _name(value, "id", "conversation")
+        return _name({"id": value.get("id") or ""}, "id", "conversation")
     return _name(body, "conversation")
 
 

@@ -215,3 +215,36 @@ async def test_a_turn_in_which_a_proxy_died_is_not_built_upon(proxy: RunningProx
     assert two.conversation_uuid != one.conversation_uuid
     assert "first" in spoken(two)[0]
     assert first.text in spoken(two)[0]
+
+
+async def test_new_metadata_must_be_given(proxy: RunningProxy) -> None:
+    made = await proxy.openai.conversations.create(metadata={"a": "1"})
+    url = f"{proxy.url}/v1/conversations/{made.id}"
+    async with proxy.http.post(url, json={"meta": {"b": "2"}}) as refused:
+        error = (await refused.json())["error"]
+    found = await proxy.openai.conversations.retrieve(made.id)
+    async with proxy.http.post(url, json={"metadata": None}) as emptied:
+        assert (await emptied.json())["metadata"] == {}
+
+    assert (refused.status, error["param"]) == (400, "metadata")
+    assert found.metadata == {"a": "1"}
+
+
+async def test_another_system_text_takes_nothing_from_a_conversation(proxy: RunningProxy, site: SimulatedSite) -> None:
+    made = await proxy.openai.conversations.create(
+        items=[{"role": "user", "content": "My name is Ada."}, {"role": "assistant", "content": "Hi Ada"}]
+    )
+    for time in ("noon", "one"):
+        system = {"role": "system", "content": f"It is {time}."}
+        await proxy.chat(system, f"[[say:Ada]] Who am I at {time}?", conversation_id=made.id)
+
+    assert "My name is Ada." in str(site.model_calls[-1].messages)
+    assert "It is noon." not in str(site.model_calls[-1].messages)
+    items = await proxy.openai.conversations.items.list(made.id, order="asc")
+    said = [(item.role, item.content[0].text) for item in items.data if item.type == "message"]  # type: ignore[union-attr]
+    assert [text for role, text in said if role != "assistant"] == [
+        "It is one.",
+        "My name is Ada.",
+        "[[say:Ada]] Who am I at noon?",
+        "[[say:Ada]] Who am I at one?",
+    ]

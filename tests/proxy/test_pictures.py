@@ -87,6 +87,17 @@ async def test_the_site_is_continued_whichever_way_the_picture_comes(
     assert [call.images for call in site.model_calls] == [1, 0, 0]
 
 
+async def test_a_bot_that_keeps_no_state_is_shown_the_picture_in_each_turn(
+    near: RunningProxy, site: SimulatedSite
+) -> None:
+    history: list[Any] = [asks(data_url(PNG))]
+    for question in ("what colour is it?", "and how large?"):
+        history += [says((await near.chat(*history)).text), question]
+    await near.chat(*history)
+
+    assert [call.images for call in site.model_calls] == [1, 1, 1]
+
+
 async def test_a_turn_sees_what_is_at_the_address_now(
     near: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:

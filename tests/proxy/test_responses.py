@@ -248,7 +248,7 @@ async def test_items_of_earlier_answers_are_taken_as_they_came(proxy: RunningPro
     [
         ({"input": None}, None, "input"),
         ({"input": []}, None, "input"),
-        ({"input": [{"type": "function_call_output", "call_id": "1", "output": "x"}]}, "unsupported_item", "input.0"),
+        ({"input": [{"type": "computer_call", "call_id": "1"}]}, "unsupported_item", "input.0"),
         ({"tools": [{"type": "function", "name": "f"}]}, "unsupported_parameter", "tools"),
         ({"text": {"format": {"type": "json_object"}}}, "unsupported_parameter", "text.format"),
         ({"background": True}, "unsupported_parameter", "background"),
@@ -259,6 +259,7 @@ async def test_items_of_earlier_answers_are_taken_as_they_came(proxy: RunningPro
         ({"store": "yes"}, "invalid_type", "store"),
         ({"model": None}, None, "model"),
         ({"conversation": 7}, "invalid_type", "conversation"),
+        ({"conversation": {}}, "invalid_type", "conversation"),
     ],
 )
 async def test_what_makes_no_sense_is_a_400_that_names_the_field(

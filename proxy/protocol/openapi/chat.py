@@ -48,7 +48,11 @@ SHARED: dict[str, Schema] = {
     ),
     "stop": told(nullable(STRING, array(STRING, maxItems=MAX_STOPS)), "The answer ends before any of these texts."),
     "max_tokens": told(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
-    "conversation_id": told(nullable(STRING), "A conversation from /v1/conversations that is to go on."),
+    "conversation_id": told(
+        nullable(STRING),
+        "A conversation from /v1/conversations that is to go on. Messages of the user alone are added to it, and a "
+        "system text before them takes the place of the one before; any other history takes the place of all.",
+    ),
     "web_search": told(FLAG, "Switch on the site's own web search where the bot has one."),
     "web_search_options": told(ANY, "An object, however empty, switches on the web search too."),
     "metadata": nullable(ref("Metadata")),
@@ -66,6 +70,8 @@ _REQUEST = at_least(
     ),
     **dict.fromkeys(("tools", "functions"), TOOLS),
     tool_choice=told(ANY, "`none` makes tools harmless."),
+    modalities=told(ANY, "Text is all there is: 400 where `audio` is among them."),
+    audio=told(ANY, "400 unless it is empty."),
     function_call=told(ANY, "`none` makes functions harmless."),
     response_format=nullable(told(at_least({"type": const("text")}), "The site's bots answer in plain text only.")),
     **dict.fromkeys(("logprobs", "top_logprobs", "reasoning_effort", "verbosity"), IGNORED),

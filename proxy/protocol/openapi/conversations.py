@@ -64,7 +64,7 @@ SCHEMAS: dict[str, Schema] = {
         metadata=nullable(ref("Metadata")),
         items=told(nullable(array(ref("Message"), maxItems=MESSAGES["maxItems"])), "What was said before."),
     ),
-    "MetadataRequest": at_least({}, metadata=nullable(ref("Metadata"))),
+    "MetadataRequest": at_least({"metadata": nullable(ref("Metadata"))}),
     "ItemsRequest": at_least({"items": MESSAGES}),
     "Conversation": exactly(
         {

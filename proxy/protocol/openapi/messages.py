@@ -32,8 +32,9 @@ _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SCHEMAS: dict[str, Schema] = {
     "Message": told(
         at_least({"role": one_of(*_ROLES)}, content=ref("Content")),
-        "`developer` is a system message; results of tools and functions are read as a user's. Other fields of a "
-        "message are ignored. The last turn must hold some text or an image.",
+        "`developer` is a system message. Calls of tools in `tool_calls` or `function_call`, and their results, are "
+        "told to the model in words. Other fields of a message are ignored. The last turn must hold some "
+        "text or an image.",
     ),
     "Content": {
         "anyOf": [

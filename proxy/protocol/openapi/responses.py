@@ -33,9 +33,13 @@ from proxy.protocol.openapi.parts import (
 _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
 _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
+_CALL = at_least({"type": const("function_call")}, name=ANY, arguments=ANY, call_id=ANY)
+_RESULT = at_least({"type": const("function_call_output")}, output=ref("Content"), call_id=ANY)
+_SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
 _ITEMS = told(
-    {**MESSAGES, "items": {"allOf": [ref("Message"), at_least({}, type=const("message"))]}},
-    "Items of the types `reasoning` and `web_search_call` are passed over.",
+    {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
+    "Calls of functions and their results, of earlier turns, are told to the model in words. Items of the types "
+    "`reasoning` and `web_search_call` are passed over.",
 )
 _ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
 
@@ -44,14 +48,20 @@ SCHEMAS: dict[str, Schema] = {
     | at_least(
         {
             "model": MODEL,
-            "input": shown({"anyOf": [STRING, _ITEMS]}, "Hello!"),
+            "input": shown(
+                told(
+                    {"anyOf": [STRING, _ITEMS]},
+                    "With `previous_response_id` or `conversation` it may also be left out, null or empty.",
+                ),
+                "Hello!",
+            ),
         },
         instructions=told(nullable(STRING), "A system text for this response alone."),
         previous_response_id=told(
             shown(nullable(_ID), None), "A stored response that goes on; not together with `conversation`."
         ),
         conversation=told(
-            shown(nullable(_ID, at_least({}, id=nullable(_ID))), None),
+            shown(nullable(_ID, at_least({"id": _ID})), None),
             "A conversation that goes on, by its id or as an object.",
         ),
         stream=told(FLAG, "Answer in typed, numbered server-sent events."),

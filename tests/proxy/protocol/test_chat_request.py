@@ -4,6 +4,7 @@ import base64
 import hashlib
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.protocol.aipkit import Image
@@ -63,8 +64,55 @@ def test_roles_and_content_parts_are_normalised() -> None:
         ("system", "rules"),
         ("user", "a\nb"),
         ("assistant", ""),
-        ("user", "result"),
+        ("user", "[result]\nresult"),
     ]
+
+
+def test_a_history_with_tools_reaches_the_model_whole() -> None:
+    weather = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
+    chat = parse(
+        messages=[
+            {"role": "user", "content": "How is it in Rome?"},
+            {"role": "assistant", "content": "Let me see.", "tool_calls": [weather]},
+            {"role": "tool", "content": "22 C", "tool_call_id": "call_1"},
+            {"role": "assistant", "content": None, "function_call": {"name": "time", "arguments": "{}"}},
+            {"role": "function", "name": "time", "content": "noon"},
+            {"role": "user", "content": "and?"},
+        ]
+    )
+
+    assert [(message.role, message.text) for message in chat.messages] == [
+        ("user", "How is it in Rome?"),
+        ("assistant", 'Let me see.\n[called weather({"city":"Rome"})]'),
+        ("user", "[result of weather]\n22 C"),
+        ("assistant", "[called time({})]"),
+        ("user", "[result of time]\nnoon"),
+        ("user", "and?"),
+    ]
+
+
+@pytest.mark.parametrize("calls", ["x", [1], [{"function": {}}], [{"function": {"name": 1}}]])
+def test_a_call_that_names_no_tool_is_no_reason_to_refuse_a_history(calls: Any) -> None:
+    chat = parse(
+        messages=[{"role": "assistant", "content": "a", "tool_calls": calls}, {"role": "user", "content": "b"}]
+    )
+
+    assert [message.text for message in chat.messages] == ["a", "b"]
+
+
+@pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a":NaN}', b'\xef\xbb\xbf{"a":-Infinity}', b'\xef\xbb\xbf{"a":1e999}'])
+def test_what_is_no_number_of_json_is_refused_behind_a_byte_order_mark_too(body: bytes) -> None:
+    with pytest.raises(ServiceError) as caught:
+        parse_json(body)
+
+    assert caught.value.status == 400
+
+
+def test_numbers_of_any_length_can_be_written_again() -> None:
+    body = parse_json(b'\xef\xbb\xbf{"a":1' + b"0" * 30 + b',"b":-7,"c":1.5}')
+
+    assert orjson.loads(orjson.dumps(body)) == {"a": 1e30, "b": -7, "c": 1.5}
+    assert parse(max_tokens=10**30).max_tokens == parse(max_tokens=1e30).max_tokens == 2**53
 
 
 def test_an_image_is_known_by_its_digest_and_real_type() -> None:

@@ -59,8 +59,30 @@ def test_the_same_system_text_may_come_with_the_new_message() -> None:
     other = plan_turn(holding("!be brief", "hi", "hello"), say("!be long", "more"))
 
     assert (same.new, same.replaces) == (say("more"), False)
-    assert other.replaces
-    assert other.messages == say("!be long", "more")
+    assert (other.new, other.replaces, other.continues(**HERE)) == (say("more"), True, None)
+    assert other.messages == say("!be long", "hi", "hello", "more")
+
+
+def test_a_system_text_that_comes_later_takes_nothing_away() -> None:
+    plan = plan_turn(holding("hi", "hello"), say("!be brief", "more"))
+
+    assert (plan.messages, plan.new) == (say("!be brief", "hi", "hello", "more"), say("more"))
+
+
+def test_several_new_messages_are_appended() -> None:
+    context, question = (Message(role="user", text=text) for text in ("the sky is blue", "what colour is it?"))
+
+    plan = plan_turn(holding("hi", "hello"), (context, question))
+
+    assert (plan.messages, plan.new) == ((*say("hi", "hello"), context, question), (context, question))
+    assert plan.continues(**HERE) == COPY
+
+
+def test_a_conversation_that_is_told_anew_from_its_beginning_wins() -> None:
+    for sent in (say("!be long", "hi"), (*say("hi"), *say("more"))):
+        plan = plan_turn(holding("!be brief", "hi", "hello"), sent)
+
+        assert (plan.messages, plan.replaces) == (sent, True)
 
 
 def test_an_edited_history_wins_and_starts_anew() -> None:

@@ -51,6 +51,8 @@ def test_site_bot_and_guest_are_part_of_a_history() -> None:
         (PLAIN, said("a < b"), False),
         (PLAIN, said("a > b"), False),
         (PLAIN, said("a & b"), False),
+        (PLAIN, [Message(role="user", text="a", images=("x",))], False),
+        (STATEFUL, [Message(role="user", text="a", images=("x",))], True),
         (STATEFUL, said("a < b & c", "b", "c", "d", "e", "f"), True),
     ],
 )
