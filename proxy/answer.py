@@ -120,7 +120,8 @@ class Answer:
             self._parts.append(rest)
             yield rest
         # The site does not log an answer that was dropped, nor does it hold what it was not sent.
-        is_whole = self._cutter.reason is None and not self.left_out
+        # With a warning in it, an answer stands there with other words.
+        is_whole = self._cutter.reason is None and not self.left_out and not self._reply.reader.warning
         await self._memory.commit(self._model, self._reply, self.message, is_whole=is_whole)
         if self._afterwards is not None:
             await self._afterwards(self)

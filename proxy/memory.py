@@ -54,7 +54,10 @@ class Memory:
         if self.conversation_id is None:
             return await self._find_branch(model, session_id)
         history = self.plan.messages[: len(self.plan.messages) - len(self.plan.new)]
-        return self.plan if self._policy.trusts(model.bot, history) else replace(self.plan, upstream=None)
+        copy = self.plan.upstream
+        if copy and not self._policy.trusts(model.bot, history, has_state=_has_state(copy)):
+            return replace(self.plan, upstream=None)
+        return self.plan
 
     def put_back(self) -> None:
         """Nothing of the turn reached the site: what was taken from it is as good as before."""
@@ -85,7 +88,7 @@ class Memory:
             await self._commit_turn(self.conversation_id, answer, copy if is_whole else None)
         elif is_whole:
             held = (*self.plan.messages, answer)
-            if self._policy.trusts(model.bot, held):
+            if self._policy.trusts(model.bot, held, has_state=_has_state(copy)):
                 self._branches.keep(_digest(model, copy.session_id, held), copy)
 
     async def _find_branch(self, model: Model, session_id: str) -> Plan:
@@ -110,6 +113,10 @@ class Memory:
             upstream=copy,
         )
         await needed(lambda: self._store.commit_turn(conversation_id, result))
+
+
+def _has_state(copy: Upstream) -> bool:
+    return bool(copy.response_id or copy.interaction_id)
 
 
 def _digest(model: Model, session_id: str, messages: Sequence[Message]) -> str:

@@ -108,6 +108,7 @@ class Upstream:
         """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`."""
         cache_key = await self._store_message(credentials, turn)
         decoder, repair = EventDecoder(), Repair(self._double_encodes.get(credentials.site))
+        is_repeat = False
         if direct is not None:
             direct.follow(decoder, repair)
         url = stream_url(credentials.ajax_url, turn, credentials.nonce, cache_key)
@@ -117,7 +118,7 @@ class Upstream:
                     url, visitor_headers(credentials), idle_timeout=self._idle_timeout
                 ) as reply:
                     read_stream_head(reply.status, reply.content_type, reply.headers)
-                    body = reply.body
+                    body, is_repeat = reply.body, reply.is_repeat
                     del reply, url  # what is named here lives as long as the answer
                     if direct is not None:
                         body.tap = direct.take
@@ -134,9 +135,13 @@ class Upstream:
                             break
         except EventTooLarge as error:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
-        except SiteRefusal:
+        except SiteRefusal as refusal:
             if rest := repair.end():
                 yield rest
+            if (
+                is_repeat and refusal.kind is Kind.CACHE_KEY
+            ):  # the key was used up by a request that was answered to nobody
+                raise SiteRefusal(Kind.TRUNCATED, "the connection broke before the answer", logged=True) from refusal
             raise
         if rest := repair.end():
             yield rest

@@ -49,6 +49,7 @@ class StreamReply:
     content_type: str
     headers: Mapping[str, str]
     body: Body
+    is_repeat: bool  # it was asked for before, on a kept connection that broke: that may have been heard
 
 
 def visitor_headers(credentials: Credentials) -> dict[str, str]:
@@ -145,7 +146,9 @@ class Stream:
     async def __aenter__(self) -> StreamReply:
         with _translated():
             head, self._body, self._connection = await self._asking
-        return StreamReply(head.status, _content_type(head), CIMultiDict(head.headers), self._body)
+        return StreamReply(
+            head.status, _content_type(head), CIMultiDict(head.headers), self._body, self._connection.is_repeat
+        )
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     )
     max_requests: int = Field(default=4096, ge=1, description="requests under way at once in each proxy; more get 503")
     shutdown_timeout: Duration = Field(default=10.0, description="how long open streams may go on when told to stop")
-    idle_timeout: Duration = Field(default=90.0, description="longest silence of a site in the middle of an answer")
+    idle_timeout: Duration = Field(default=130.0, description="longest silence of a site in the middle of an answer")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
     max_body: ByteSize = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")

@@ -37,14 +37,17 @@ class Streams:
         parts = URL(address, encoded=True)  # of which yarl remembers the latest
         host = parts.host_port_subcomponent or ""
         request = request_bytes(method, f"{parts.raw_path}{mark}{query}", host, headers, body)
+        is_repeat = False
         while True:
             connection = await self._connection(parts)
+            connection.is_repeat = is_repeat
             try:
                 head, answer = await connection.ask(request, bounds)
             except SiteTimeout:
                 raise
             except SiteUnreachable:
                 if connection.is_reused:
+                    is_repeat = True
                     continue
                 raise
             return head, answer, connection

@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_transport",
         "_wakes_at",
+        "is_repeat",
         "is_reused",
     )
 
@@ -71,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._is_lost = False
         self._interims = 0
         self.is_reused = False
+        self.is_repeat = False  # what is asked was asked before on a connection that broke: it may have been done
 
     @property
     def is_usable(self) -> bool:

@@ -23,11 +23,14 @@ class MemoryPolicy:
     mode: Literal["auto", "continue", "replay"] = "auto"
     limit: int = 4
 
-    def trusts(self, bot: Bot, history: Sequence[Message]) -> bool:
-        """Whether the model behind *bot* would be shown *history* unchanged if the site's copy were continued."""
+    def trusts(self, bot: Bot, history: Sequence[Message], *, has_state: bool = True) -> bool:
+        """Whether the model behind *bot* would be shown *history* unchanged if the site's copy were continued.
+
+        *has_state*: the copy names what the model's provider keeps; not all do where the page says that the bot can.
+        """
         if self.mode != "auto":
             return self.mode == "continue"
-        if bot.keeps_state:
+        if bot.keeps_state and has_state:
             return True
         return len(history) <= self.limit and not any(
             message.images or _FILTERED & set(message.text) for message in history

@@ -23,6 +23,7 @@ class Kind(Enum):
     GUESTS = "guests"
     BLOCKED = "blocked"
     BOT = "bot"
+    BOT_BROKEN = "bot_broken"  # the site is well, but has not set this bot up
     FILTERED = "filtered"
     IMAGE = "image"
     TOO_LARGE = "too_large"
@@ -89,6 +90,9 @@ _TOLD = {
         "The site no longer has the bot behind this model: {text}",
         False,
     ),
+    Kind.BOT_BROKEN: _Told(
+        502, "server_error", "upstream_error", "This bot does not work on its site: {text}", should_retry=False
+    ),
     Kind.FILTERED: _Told(400, "invalid_request_error", "content_filter", "The site refused the message: {text}", False),
     Kind.IMAGE: _Told(400, "invalid_request_error", "invalid_image", "The site refused the image: {text}", False),
     Kind.TOO_LARGE: _Told(413, "invalid_request_error", "request_too_large", "Too large for the site: {text}", False),
@@ -126,16 +130,23 @@ _BEFORE_START = (
     ("sorry, your message could not be sent as it contains prohibited words", Kind.FILTERED),
     ("access from your ip address has been blocked", Kind.BLOCKED),
     ("your message was flagged by the moderation system", Kind.FILTERED),
-    ("api key missing for", Kind.UPSTREAM),
-    ("failed to log user message", Kind.UPSTREAM),
+    ("api key missing for", Kind.BOT_BROKEN),
+    ("failed to log user message", Kind.BOT_BROKEN),
+    ("this domain is not permitted", Kind.BLOCKED),
 )
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
     ("(code: previous_response_not_found)", Kind.PREVIOUS),
     ("(code: rate_limit", Kind.RATE_LIMIT),
+    ("(code: 429", Kind.RATE_LIMIT),
+    ("type: rate_limit", Kind.RATE_LIMIT),
     ("rate limit reached", Kind.RATE_LIMIT),
+    ("resource has been exhausted", Kind.RATE_LIMIT),
     ("too many requests", Kind.RATE_LIMIT),
     ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
+    ("maximum context length", Kind.CONTEXT_LENGTH),
+    ("prompt is too long", Kind.CONTEXT_LENGTH),
+    ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", Kind.FILTERED),
     ("(code: content_filter)", Kind.FILTERED),
     ("operation timed out after", Kind.SITE_LIMIT),
@@ -163,7 +174,8 @@ def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
         kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
     else:
         kind = next((kind for start, kind in _BEFORE_START if lowered.startswith(start)), Kind.UNRECOGNISED)
-    return SiteRefusal(kind, text, logged=started)
+    # A missing key is noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
+    return SiteRefusal(kind, text, logged=started or lowered.startswith("api key missing for"))
 
 
 def from_step_1(status: int, code: str, text: str, *, retry_after: float | None) -> SiteRefusal:

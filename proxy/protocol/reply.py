@@ -1,13 +1,11 @@
 """Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
 
-import re
 from typing import Any
 
 from proxy.protocol.refusals import Kind, SiteRefusal, from_stream_error
 from proxy.protocol.sse import ServerEvent
+from proxy.protocol.warnings import read_warning, refusal_in, tells_of_a_limit
 from shared.aipkit.answers import read_json, read_object, text_at
-
-_REFUSAL = re.compile(r"\(Refusal: (.*)\)\s*$", re.DOTALL)
 
 
 class ReplyReader:
@@ -26,7 +24,8 @@ class ReplyReader:
         self.response_id = ""
         self.interaction_id = ""
         self.citations: list[dict[str, Any]] = []
-        self.warning = ""
+        self.warning = ""  # the reasons of all warnings
+        self._is_limited = False
 
     def read(self, event: ServerEvent) -> str:
         """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
@@ -41,7 +40,7 @@ class ReplyReader:
         elif event.name == "error":
             self._read_error(event.data)
         elif event.name == "warning":
-            self.warning = text_at(read_object(event.data), "error").strip() or "warning"
+            return self._read_warning(text_at(read_object(event.data), "error"))
         elif event.name == "openai_response_id":
             self.response_id = text_at(read_object(event.data), "id")
         elif event.name == "google_interaction_id":
@@ -65,13 +64,12 @@ class ReplyReader:
         """OpenAI's word for why the reply ended."""
         if not self.warning:
             return "stop"
-        return "length" if "max_output_tokens" in self.warning or "max_tokens" in self.warning else "content_filter"
+        return "length" if self._is_limited else "content_filter"
 
     @property
     def refusal(self) -> str | None:
         """What the model said instead of an answer, where it refused."""
-        match = _REFUSAL.search(self.warning)
-        return match[1] if match else None
+        return refusal_in(self.warning)
 
     @property
     def _is_cut_short(self) -> bool:
@@ -84,6 +82,9 @@ class ReplyReader:
             return self._last_status.startswith("response.") and self._last_status != "response.completed"
         if self._provider == "Claude":
             return self._last_status not in {"", "message_stop"}
+        if self._provider == "":  # not known; the status tells whose it is
+            begun = self._last_status.startswith("response.") and self._last_status != "response.completed"
+            return (begun and not self.response_id) or self._last_status in {"message_start", "message_delta"}
         return False
 
     def _read_delta(self, data: str) -> str:
@@ -92,8 +93,18 @@ class ReplyReader:
             self.has_text = True
         return text
 
+    def _read_warning(self, told: str) -> str:
+        text, reasons = read_warning(told)
+        self.warning = self.warning.removesuffix("warning") + reasons or "warning"
+        self._is_limited = self._is_limited or tells_of_a_limit(told)
+        if text := text if text.strip() else "":
+            self.has_text = True
+        return text
+
     def _read_status(self, data: str) -> None:
-        self._last_status = text_at(read_object(data), "type")
+        status = read_object(data)
+        self._last_status = text_at(status, "type")
+        self._is_limited = self._is_limited or text_at(status, "stop_reason") == "max_tokens"
 
     def _read_done(self, data: str) -> None:
         self.finished = True

@@ -6,12 +6,16 @@ from typing import Any
 
 import orjson
 
+_BOM = b"\xef\xbb\xbf"
+
 
 def read_json(text: str | bytes) -> Any:
     """The value of *text*; None for what is no JSON, or is nested too deep.
 
-    Halves of surrogate pairs, which no UTF-8 can carry, become replacement characters.
+    A byte order mark before it is passed over, as browsers do. Halves of surrogate pairs, which no UTF-8 can carry,
+    become replacement characters.
     """
+    text = text.removeprefix(_BOM) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -220,3 +220,12 @@ async def test_no_secret_is_told_to_clients_or_logs(
     told = f"{refused.body}{failed.body}{refused.headers}{caplog.text}"
     assert current.nonce not in told
     assert current.session_id not in told
+
+
+async def test_a_bot_that_is_not_set_up_speaks_for_itself_alone(proxy: RunningProxy, site: SimulatedSite) -> None:
+    for _ in range(8):
+        broken = await proxy.chat("hi", model="keyless-bot")
+        assert (broken.status, broken.code) == (502, "upstream_error")
+        assert broken.headers["x-should-retry"] == "false"
+
+    assert (await proxy.chat("hi")).status == 200

@@ -63,3 +63,10 @@ def test_the_sites_copy_is_trusted_only_while_it_is_faithful(bot: Bot, history: 
 def test_a_setting_forces_either_way() -> None:
     assert MemoryPolicy("continue").trusts(PLAIN, said("<b>" * 9))
     assert not MemoryPolicy("replay").trusts(STATEFUL, said("a"))
+
+
+def test_a_copy_without_the_providers_state_is_one_like_any_other() -> None:
+    policy = MemoryPolicy()
+
+    assert not policy.trusts(STATEFUL, said("a < b"), has_state=False)
+    assert policy.trusts(STATEFUL, said("a"), has_state=False)

@@ -34,6 +34,7 @@ def told(refusal: SiteRefusal) -> tuple[int, str | None]:
         ),
         ("API key missing for DeepSeek.", (502, "upstream_error")),
         ("Failed to log user message.", (502, "upstream_error")),
+        ("This domain is not permitted to access the chatbot.", (403, "address_blocked")),
         ("Zugriff verweigert.", (400, "upstream_refused")),
     ],
 )
@@ -41,7 +42,7 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
     refusal = from_stream_error(text, quota=False, started=False)
 
     assert told(refusal) == expected
-    assert not refusal.logged
+    assert refusal.logged == text.startswith("API key")  # which the site notices after it logged the message
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,15 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
             (504, "upstream_timeout"),
         ),
         ("API Error: too long (Code: context_length_exceeded)", (400, "context_length_exceeded")),
+        ("API Error: prompt is too long: 210000 tokens > 200000 maximum", (400, "context_length_exceeded")),
+        ("API Error: This model's maximum context length is 65536 tokens.", (400, "context_length_exceeded")),
+        (
+            "API Error: The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+            (400, "context_length_exceeded"),
+        ),
+        ("API Error: Slow down. Type: rate_limit_error", (429, "rate_limit_exceeded")),
+        ("API Error: Provider returned error (Code: 429)", (429, "rate_limit_exceeded")),
+        ("API Error: Resource has been exhausted (e.g. check quota).", (429, "rate_limit_exceeded")),
         ("Message not found in cache.", (502, "upstream_error")),
     ],
 )

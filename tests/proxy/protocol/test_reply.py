@@ -6,7 +6,7 @@ import pytest
 
 from proxy.protocol.refusals import Kind, SiteRefusal
 from proxy.protocol.reply import ReplyReader
-from proxy.protocol.sse import EventDecoder
+from proxy.protocol.sse import EventDecoder, ServerEvent
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 REST = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash'
@@ -150,3 +150,16 @@ def test_odd_events_add_nothing(line: str) -> None:
 def test_an_error_without_json_keeps_its_text() -> None:
     with pytest.raises(SiteRefusal, match="plain words"):
         events("event: error\ndata: plain words")
+
+
+@pytest.mark.parametrize("status", ["response.created", "response.in_progress", "message_start", "message_delta"])
+def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> None:
+    reader = ReplyReader()
+    reader.read(ServerEvent("status", f'{{"type":"{status}"}}'))
+    reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))
+    reader.read(ServerEvent("done", '{"finished":true}'))
+
+    with pytest.raises(SiteRefusal) as caught:
+        reader.end()
+
+    assert caught.value.kind is Kind.TRUNCATED
