@@ -94,16 +94,29 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
     code, text = text_at(data, "code"), text_at(data, "message")
     if status == 400 and not data:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
+    elif not text:
+        text = _described(status, headers, "the chat plugin's JSON")
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers))
 
 
 def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` unless an event stream follows."""
     refuse_challenge(headers)
-    if status == 200 and content_type == "text/event-stream":
+    is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"  # as was asked for
+    if status == 200 and content_type == "text/event-stream" and is_plain:
         return
-    text = f"HTTP status {status} with {content_type or 'no content type'} instead of an event stream"
+    text = _described(status, headers, "an event stream")
     raise from_step_1(status, "", text, retry_after=read_retry_after(headers))
+
+
+def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
+    """What came in place of what was *wanted*. Of an address that it leads to, the query is not told: it may hold
+    a nonce."""
+    if 300 <= status < 400 and (place := headers.get("Location", "").partition("?")[0]):
+        return f"HTTP status {status}: it leads to {place}; the site may have moved, or want a login"
+    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
+    coding = headers.get("Content-Encoding", "")
+    return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
 
 
 def refuse_challenge(headers: Mapping[str, str]) -> None:

@@ -147,6 +147,19 @@ def test_only_an_event_stream_is_read_as_one() -> None:
             read_stream_head(status, content_type, {})
 
 
+def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
+    moved = step_1(301, b"", {"Location": "https://new.example/ajax.php?_ajax_nonce=0123456789"})
+    notice = step_1(200, b"<br /><b>Warning</b>", {"Content-Type": "text/html; charset=UTF-8"})
+
+    assert (
+        moved.text
+        == "HTTP status 301: it leads to https://new.example/ajax.php; the site may have moved, or want a login"
+    )
+    assert notice.text == "HTTP status 200 with text/html instead of the chat plugin's JSON"
+    with pytest.raises(SiteRefusal, match=r"with text/event-stream \(gzip\) instead of an event stream"):
+        read_stream_head(200, "text/event-stream", {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"})
+
+
 def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
     message = to_error(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).message
 
