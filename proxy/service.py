@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
 SETTLE_SECONDS = 0.2
-COLLECT_AFTER = 200_000  # objects made and not freed: a look at so many takes some 60 ms, and is hardly ever needed
+COLLECT_AFTER = 50_000  # objects made and not freed
 MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
 
 log = logging.getLogger(__name__)
