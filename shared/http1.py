@@ -1,7 +1,7 @@
 """HTTP/1.1 messages as plain values: a request's bytes, a response's head, and the framing of its body (RFC 9112).
 
 Pure, and strict where leniency would let bytes of one message pass for another: whatever breaks the grammar raises
-`BadResponse`.
+`BadResponse`. Bytes behind a body's end take nothing from the body, but their connection is not to be used again.
 """
 
 import re
@@ -29,6 +29,7 @@ class Framing(Protocol):
     """Where a body ends."""
 
     finished: bool
+    has_surplus: bool  # bytes came that stand behind the body's end: whose they are cannot be told
 
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in *data*. Raises `BadResponse`."""
@@ -94,16 +95,18 @@ def parse_head(data: bytes) -> Head:
 class Sized:
     """A body of known length."""
 
-    __slots__ = ("_left", "finished")
+    __slots__ = ("_left", "finished", "has_surplus")
 
     def __init__(self, length: int) -> None:
         self._left = length
         self.finished = length == 0
+        self.has_surplus = False
 
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in *data*."""
         if len(data) > self._left:
-            raise BadResponse("there is more than the body's length")
+            self.has_surplus = True
+            data = data[: self._left]
         self._left -= len(data)
         self.finished = self._left == 0
         return data
@@ -120,6 +123,7 @@ class UntilEnd:
     __slots__ = ()
 
     finished = False
+    has_surplus = False
 
     def feed(self, data: bytes) -> bytes:
         """All of *data*."""
@@ -132,7 +136,7 @@ class UntilEnd:
 class Chunked:
     """A body in chunks; trailers are passed over."""
 
-    __slots__ = ("_held", "_in_chunk", "_in_trailers", "_is_between", "_left", "_trailers", "finished")
+    __slots__ = ("_held", "_in_chunk", "_in_trailers", "_is_between", "_left", "_trailers", "finished", "has_surplus")
 
     def __init__(self) -> None:
         self._held = b""  # an unfinished size line, the end of a chunk, or trailers
@@ -142,6 +146,7 @@ class Chunked:
         self._trailers = 0  # bytes
         self._is_between = True  # nothing of a chunk has come
         self.finished = False
+        self.has_surplus = False
 
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in *data*. Raises `BadResponse`."""
@@ -168,7 +173,8 @@ class Chunked:
         at = 0
         while at < len(data):
             if self.finished:
-                raise BadResponse("there is more after the last chunk")
+                self.has_surplus = True
+                break
             if self._left:
                 part = data[at : at + self._left]
                 parts.append(part)

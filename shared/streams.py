@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         if payload:
             self._body.deliver(payload)
         if framing.finished:
-            self._finish()
+            self._finish(framing)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
@@ -189,14 +189,14 @@ class Connection(asyncio.Protocol):
         if rest:
             self.data_received(rest)
         elif self._framing.finished:
-            self._finish()
+            self._finish(self._framing)
 
-    def _finish(self) -> None:
+    def _finish(self, framing: Framing) -> None:
         self._idle = self._due = inf
         self._body.end()
         self._body = _NOBODY  # what becomes of the connection does not concern its reader, who may be slow
         self._transport.resume_reading()
-        if self._keeps_alive and self.is_usable:
+        if self._keeps_alive and not framing.has_surplus and self.is_usable:
             self._free(self)
         else:
             self._transport.close()

@@ -57,21 +57,28 @@ CHUNKS = st.lists(
 )
 
 
-@given(CHUNKS, st.lists(st.integers(0, 900), max_size=8), st.sets(st.integers(0, 4)), st.sampled_from([b"", b";a=b"]))
-def test_a_chunked_body_is_the_same_however_it_is_cut(
-    chunks: list[bytes], cuts: list[int], whole: set[int], extension: bytes
+@given(
+    CHUNKS,
+    st.lists(st.integers(0, 900), max_size=8),
+    st.sets(st.integers(0, 4)),
+    st.sampled_from([b"", b";a=b"]),
+    st.sampled_from([b"", b"\r\n", b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]),
+)
+def test_a_chunked_body_is_the_same_however_it_is_cut_and_whatever_stands_behind_it(
+    chunks: list[bytes], cuts: list[int], whole: set[int], extension: bytes, surplus: bytes
 ) -> None:
     framed, places = b"", {0, *cuts}
     for number, chunk in enumerate(chunks):
         framed += b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk)
         if number in whole:
             places.add(len(framed))  # as a chunk comes where the site sets the pace
-    framed += b"0\r\nX: y\r\n\r\n"
+    framed += b"0\r\nX: y\r\n\r\n" + surplus
     body = Chunked()
     ends = sorted({place for place in places if place < len(framed)} | {len(framed)})
 
     assert b"".join(body.feed(framed[start:end]) for start, end in pairwise(ends)) == b"".join(chunks)
     assert body.finished
+    assert body.has_surplus == bool(surplus)
 
 
 @given(st.integers(0, 9), st.lists(st.binary(max_size=4), max_size=4))
@@ -81,9 +88,10 @@ def test_bodies_of_known_length(length: int, pieces: list[bytes]) -> None:
         got = b"".join(body.feed(piece) for piece in pieces)
         body.end()
     except BadResponse:
-        assert len(b"".join(pieces)) != length
+        assert len(b"".join(pieces)) < length
     else:
-        assert len(got) == length
+        assert got == b"".join(pieces)[:length]
+        assert body.has_surplus == (len(b"".join(pieces)) > length)
 
 
 class Client(asyncio.Transport):

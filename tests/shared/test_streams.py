@@ -59,3 +59,21 @@ async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_tim
         with pytest.raises(SiteTimeout, match="took too long"):
             await client.post(address(server), b"", {}, timeout=0.2)
         assert (await client.post(address(server), b"", {}, timeout=5.0)).body == b"hello" * 8
+
+
+@pytest.mark.parametrize("end", [END + b"\r\n", END + END])
+async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connection(end: bytes) -> None:
+    async with await answering(HEAD + CHUNK * 3 + end) as server, SiteClient() as client:
+        for _ in range(2):
+            async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
+                assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
+                assert not reply.is_repeat
+
+
+async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
+    async with await answering(HEAD + CHUNK + END, b"late", pause=0.1) as server, SiteClient() as client:
+        for _ in range(2):
+            async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
+                assert b"".join([piece async for piece in reply.body]) == b"hello"
+            await asyncio.sleep(0.2)
+            assert not reply.is_repeat
