@@ -12,7 +12,7 @@ from proxy.protocol.refusals import Kind, SiteRefusal
 # Where another site offers the same model it is asked first for so long. Seconds.
 QUOTA_COOLDOWN = 600.0
 RATE_LIMIT_COOLDOWN = 30.0
-# What speaks against the whole site if nothing of the turn had reached a model.
+# What speaks against the whole site unless its plugin had begun to answer.
 _FAULTS = frozenset({Kind.UNREACHABLE, Kind.UPSTREAM, Kind.TIMEOUT, Kind.CHALLENGE, Kind.NONCE})
 _COOLING = {Kind.QUOTA: QUOTA_COOLDOWN, Kind.RATE_LIMIT: RATE_LIMIT_COOLDOWN}
 
@@ -66,8 +66,9 @@ class SiteGate:
         now = monotonic()
         if refusal.kind in _COOLING:
             self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
-        if refusal.kind not in _FAULTS or refusal.logged:
-            self.breaker.succeeded() if refusal.logged else self.breaker.left()
+        has_begun = refusal.logged and refusal.by_plugin
+        if refusal.kind not in _FAULTS or has_begun:
+            self.breaker.succeeded() if has_begun else self.breaker.left()
             return
         was_closed = self.breaker.state(now) == "closed"
         self.breaker.failed(now)

@@ -91,10 +91,10 @@ class Upstream:
         with _told_to_client():
             try:
                 return await self._keeper.replaced(used, why)
-            except NoCredentials:
+            except NoCredentials as error:
                 if refusal.kind is Kind.CHALLENGE:
                     raise refusal from None  # it says what a person can do
-                raise
+                raise NoCredentials(f"{error.reason} (it answers: {refusal.brief})") from error
 
     def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
         """Remember what a whole reply has shown."""

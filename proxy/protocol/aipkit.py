@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
-from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1
+from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1, from_step_2
 from shared.aipkit.answers import read_object, text_at
 
 CHALLENGE_HEADER = "cf-mitigated"
@@ -106,7 +106,7 @@ def read_stream_head(status: int, content_type: str, headers: Mapping[str, str])
     if status == 200 and content_type == "text/event-stream" and is_plain:
         return
     text = _described(status, headers, "an event stream")
-    raise from_step_1(status, "", text, retry_after=read_retry_after(headers))
+    raise from_step_2(status, text, retry_after=read_retry_after(headers))
 
 
 def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:

@@ -40,15 +40,24 @@ class Kind(Enum):
 class SiteRefusal(Exception):
     """The site refused or failed a turn.
 
-    *logged* tells whether the site may have put the user's message into its own history by then.
+    *logged* tells whether the site may have put the user's message into its own history by then; *by_plugin*, whether
+    the chat plugin itself spoke, or else a server in front of it.
     """
 
-    def __init__(self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None, by_plugin: bool = True
+    ) -> None:
         super().__init__(text)
         self.kind = kind
         self.text = text
         self.logged = logged
         self.retry_after = retry_after
+        self.by_plugin = by_plugin
+
+    @property
+    def brief(self) -> str:
+        """What the site said, no longer than a message should be."""
+        return _shortened(self.text)
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Blot *secrets* out of what the site said: it may repeat what it was sent."""
@@ -198,6 +207,14 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None)
     return SiteRefusal(kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after)
 
 
+def from_step_2(status: int, text: str, *, retry_after: float | None) -> SiteRefusal:
+    """What an answer other than an event stream means. Behind a server that fails, the plugin may be at work: it logs
+    the message before its first event reaches anybody."""
+    refusal = from_step_1(status, "", text, retry_after=retry_after)
+    refusal.logged, refusal.by_plugin = status >= 500, False
+    return refusal
+
+
 def may_move_on(refusal: SiteRefusal) -> bool:
     """Whether another site may well answer what this one did not. What was said is refused alike everywhere."""
     return refusal.kind not in _ABOUT_THE_MESSAGE
@@ -208,7 +225,7 @@ def to_error(refusal: SiteRefusal) -> ServiceError:
     told = _TOLD[refusal.kind]
     return ServiceError(
         told.status,
-        told.message.format(text=_shortened(refusal.text)),
+        told.message.format(text=refusal.brief),
         type=told.type,
         code=told.code,
         retry_after=refusal.retry_after if refusal.retry_after is not None else told.retry_after,

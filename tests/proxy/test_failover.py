@@ -143,12 +143,13 @@ async def test_no_request_is_tried_more_than_three_times(
     assert 1 <= len(stored) <= 3
 
 
+@pytest.mark.parametrize("action", ["", "aipkit_frontend_chat_stream"])
 async def test_a_site_that_fails_again_and_again_is_left_alone_and_taken_up_by_itself(
-    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.3)
     async with running_proxy(site, tmp_path, max_upstream=64) as proxy:
-        site.behaviour.ajax_status = 500
+        site.behaviour.ajax_status, site.behaviour.ajax_status_action = 500, action
         for _ in range(breaker.FAILURES_TO_OPEN):
             assert (await proxy.chat("hi")).code == "upstream_error"
         asked = len(site.requests)

@@ -118,6 +118,17 @@ async def test_503_with_retry_after_when_no_visit_helps(
     assert (await proxy.store.pending_ask(site.origin)) is not None
 
 
+async def test_a_page_that_blocks_is_told_as_what_it_is(
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None
+) -> None:
+    site.behaviour.update({"ajax_status": 403, "ajax_status_action": "aipkit_cache_sse_message"})
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert "HTTP status 403 with text/html" in answer.body["error"]["message"]
+
+
 async def test_without_any_credentials_503_and_a_visit_is_asked_for(
     site: SimulatedSite, tmp_path: Path, short_waits: None
 ) -> None:

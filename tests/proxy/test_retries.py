@@ -29,6 +29,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "step 2 breaks": {"ajax_status": 502, "ajax_status_action": STEP_2},
     "step 2 is limited": {"ajax_status": 429, "ajax_status_action": STEP_2},
     "step 2 breaks once": {"ajax_status": 503, "ajax_status_action": STEP_2, "ajax_status_times": 1},
+    "a server in front gives up": {"gateway_status": 504},
     "nothing comes": {"first_delta_delay": 30.0},
     "cut before the first text": {"cut_connection_after": 0},
     "cut after some text": {"cut_connection_after": 2},

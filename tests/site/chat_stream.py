@@ -13,7 +13,7 @@ from tests.site.dialects import Dialect, dialect_of
 from tests.site.model import Script, respond
 from tests.site.texts import translated
 from tests.site.upstream import error_id, relay, within_time
-from tests.site.wire import PADDING, event, stream_response
+from tests.site.wire import PADDING, event, nginx_error, stream_response
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -21,19 +21,16 @@ if TYPE_CHECKING:
 
 async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: Mapping[str, str]) -> web.StreamResponse:
     """Answer `aipkit_frontend_chat_stream`. A client that goes away ends the turn at once."""
+    if site.behaviour.gateway_status:
+        _ = prepare(site, _admit(site, request, fields))
+        return nginx_error(request, site.behaviour.gateway_status, "Gateway Failure")
     response = stream_response(request)
     # A client that is gone is counted there as an aborted stream.
     with site.streams.counted() as stream, contextlib.suppress(ConnectionResetError):
         await response.prepare(request)
         await response.write(PADDING)
         try:
-            turn = admit(
-                site,
-                fields,
-                token=site.token_of(request),
-                origin=request.headers.get("Origin"),
-                ip=request.remote or "",
-            )
+            turn = _admit(site, request, fields)
         except RefusedStream as refusal:
             await response.write(_refusal(site, refusal))
         else:
@@ -41,6 +38,16 @@ async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: M
         await response.write_eof()
         stream.finished = True
     return response
+
+
+def _admit(site: "SimulatedSite", request: web.BaseRequest, fields: Mapping[str, str]) -> Admitted:
+    return admit(
+        site,
+        fields,
+        token=site.token_of(request),
+        origin=request.headers.get("Origin"),
+        ip=request.remote or "",
+    )
 
 
 async def _answer(
