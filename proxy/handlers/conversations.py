@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp import web
 
 from proxy.keys import CONVERSATIONS, PICTURES
-from proxy.protocol.chat_request import parse_json, read_messages
+from proxy.protocol.chat_request import parse_json
 from proxy.protocol.images import Picture
+from proxy.protocol.input_items import read_items
 from proxy.protocol.items import item, item_list, page_of, read_page
 from proxy.protocol.metadata import read_metadata, read_new_metadata
 from proxy.reading import read_body
@@ -49,7 +50,7 @@ async def list_items(request: web.Request) -> web.Response:
 
 async def create_items(request: web.Request) -> web.Response:
     """Append items to the conversation; the next turn knows them."""
-    new = await read_body(request, lambda body: read_messages(parse_json(body).get("items"), name="items"))
+    new = await read_body(request, lambda body: read_items(parse_json(body).get("items"), name="items"))
     messages, _ = await request.app[PICTURES].fetch(*new)
     added = await request.app[CONVERSATIONS].add(request.match_info["id"], messages)
     return json_response(item_list(added))
@@ -71,7 +72,7 @@ def _parse(body: bytes) -> tuple[dict[str, str], tuple[Message, ...], dict[str, 
     """Metadata, items and the pictures in them; the body may be empty."""
     fields = parse_json(body) if body.strip() else {}
     items = fields.get("items")
-    messages, pictures = ((), {}) if items is None or items == [] else read_messages(items, name="items")
+    messages, pictures = ((), {}) if items is None or items == [] else read_items(items, name="items")
     return read_metadata(fields.get("metadata")), messages, pictures
 
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.protocol.chat_request import ChatRequest, read_flag, read_limit, read_messages, unsupported
-from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.chat_request import ChatRequest, read_flag, read_limit, unsupported
+from proxy.protocol.errors import bad_request
 from proxy.protocol.images import Picture
+from proxy.protocol.input_items import read_items
 from proxy.protocol.metadata import read_metadata
 from shared.conversations import Message
 
 _SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
-_UNREAD_ITEMS = ("reasoning", "web_search_call")  # of earlier answers; they hold nothing a model is told
 _REFUSED = {
     "background": "Answers are made while the client waits.",
     "prompt": "No prompt templates are kept here.",
@@ -98,54 +98,9 @@ def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...],
         raise bad_request("One of 'input', 'previous_response_id' or 'conversation' must be provided.", param="input")
     if isinstance(value, str):
         value = [{"role": "user", "content": value}]
-    if not isinstance(value, list):
+    elif not isinstance(value, list):
         raise bad_request("'input' must be a string or a list of items.", param="input")
-    items: list[Any] = []
-    references: dict[int, str] = {}
-    for index, item in enumerate(value):
-        kind = _kind(item)
-        if kind in _UNREAD_ITEMS:
-            continue
-        if kind == "item_reference":
-            references[len(items)] = _reference(item, f"input.{index}")
-            items.append({"role": "assistant", "content": ""})
-        elif kind == "message":
-            items.append(item)
-        elif kind == "function_call":
-            items.append({"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": item}]})
-        elif kind == "function_call_output":
-            items.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")})
-        else:
-            raise _unreadable(f"input.{index}")
-    messages, pictures = read_messages(items, name="input")
-    named = (
-        message.model_copy(update={"id": references[position]}) if position in references else message
-        for position, message in enumerate(messages)
-    )
-    return tuple(named), pictures
-
-
-def _kind(item: Any) -> Any:
-    """The type of an item, which may be left out."""
-    if not isinstance(item, dict):
-        return "message"
-    kind = item.get("type")
-    if kind is None:
-        return "item_reference" if "id" in item and "role" not in item else "message"
-    return kind
-
-
-def _reference(item: Mapping[str, Any], where: str) -> str:
-    name = _name(item, "id", f"{where}.id")
-    if name is None:
-        raise bad_request(f"'{where}.id' must name an item.", param=f"{where}.id")
-    return name
-
-
-def _unreadable(where: str) -> ServiceError:
-    return bad_request(
-        f"'{where}' has a type the site cannot take; use messages.", param=where, code="unsupported_item"
-    )
+    return read_items(value, name="input", may_refer=True)
 
 
 def _searches(body: Mapping[str, Any]) -> bool:

@@ -48,6 +48,31 @@ async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -
     assert page.has_more
 
 
+async def test_what_an_agent_did_with_tools_is_kept_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+    items: Any = [
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "call_id": "c", "name": "weather", "arguments": '{"city":"Rome"}'},
+        {"type": "function_call_output", "call_id": "c", "output": "22 C"},
+    ]
+    name = (await proxy.openai.conversations.create(items=items)).id
+    added = await proxy.openai.conversations.items.create(name, items=items)
+
+    wanted = ['[called weather({"city":"Rome"})]', "[result of weather]\n22 C"]
+    assert texts(added.data) == wanted
+    await proxy.chat("[[recall]]", conversation_id=name)
+    assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in wanted)
+
+
+@pytest.mark.parametrize(
+    "items", ["hi", [{"type": "item_reference", "id": "msg_1"}], [{"type": "computer_call"}], [{}]]
+)
+async def test_items_that_are_no_messages_are_refused(proxy: RunningProxy, items: Any) -> None:
+    name = await filled(proxy, 1)
+
+    with pytest.raises(openai.BadRequestError):
+        await proxy.openai.conversations.items.create(name, items=items)
+
+
 async def test_added_items_are_known_to_the_next_turn(proxy: RunningProxy, site: SimulatedSite) -> None:
     name = await filled(proxy, 1)
     await proxy.chat("first", conversation_id=name)

@@ -1,7 +1,7 @@
 """`/v1/conversations` and their items."""
 
 from proxy.protocol.items import DEFAULT_LIMIT, MAX_LIMIT
-from proxy.protocol.openapi.messages import MESSAGES
+from proxy.protocol.openapi.messages import ITEMS
 from proxy.protocol.openapi.parts import (
     BOOLEAN,
     FINDS,
@@ -62,10 +62,10 @@ SCHEMAS: dict[str, Schema] = {
     "ConversationRequest": at_least(
         {},
         metadata=nullable(ref("Metadata")),
-        items=told(nullable(array(ref("Message"), maxItems=MESSAGES["maxItems"])), "What was said before."),
+        items=told(nullable({**ITEMS, "minItems": 0}), "What was said before."),
     ),
     "MetadataRequest": at_least({"metadata": nullable(ref("Metadata"))}),
-    "ItemsRequest": at_least({"items": MESSAGES}),
+    "ItemsRequest": at_least({"items": ITEMS}),
     "Conversation": exactly(
         {
             "id": _CONVERSATION_ID,

@@ -4,6 +4,7 @@ from proxy.protocol.chat_request import MAX_MESSAGES
 from proxy.protocol.images import MAX_IMAGES
 from proxy.protocol.metadata import MAX_KEY, MAX_PAIRS, MAX_VALUE
 from proxy.protocol.openapi.parts import (
+    ANY,
     COUNT,
     INTEGER,
     NULL,
@@ -13,6 +14,7 @@ from proxy.protocol.openapi.parts import (
     at_least,
     const,
     exactly,
+    nullable,
     one_of,
     ref,
     shown,
@@ -26,6 +28,14 @@ IMAGE_URL: Schema = {
 }
 MESSAGES: Schema = shown(
     array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
+)
+_CALL = at_least({"type": const("function_call")}, name=ANY, arguments=ANY, call_id=ANY)
+_RESULT = at_least({"type": const("function_call_output")}, output=ref("Content"), call_id=ANY)
+_SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
+ITEMS = told(
+    {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
+    "Calls of functions and their results, of earlier turns, are told to the model in words. Items of the types "
+    "`reasoning` and `web_search_call` are passed over.",
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 

@@ -3,7 +3,7 @@
 from proxy.protocol.openapi import response_objects
 from proxy.protocol.openapi.chat import FLAG, IGNORED, LIMIT, MODEL, STREAM_HEADERS
 from proxy.protocol.openapi.conversations import ITEM_LIST, PAGE
-from proxy.protocol.openapi.messages import MESSAGES
+from proxy.protocol.openapi.messages import ITEMS
 from proxy.protocol.openapi.parts import (
     ANY,
     ASKS_THE_SITE,
@@ -33,14 +33,6 @@ from proxy.protocol.openapi.parts import (
 _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
 _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
-_CALL = at_least({"type": const("function_call")}, name=ANY, arguments=ANY, call_id=ANY)
-_RESULT = at_least({"type": const("function_call_output")}, output=ref("Content"), call_id=ANY)
-_SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
-_ITEMS = told(
-    {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
-    "Calls of functions and their results, of earlier turns, are told to the model in words. Items of the types "
-    "`reasoning` and `web_search_call` are passed over.",
-)
 _ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
 
 SCHEMAS: dict[str, Schema] = {
@@ -50,7 +42,7 @@ SCHEMAS: dict[str, Schema] = {
             "model": MODEL,
             "input": shown(
                 told(
-                    {"anyOf": [STRING, _ITEMS]},
+                    {"anyOf": [STRING, ITEMS]},
                     "With `previous_response_id` or `conversation` it may also be left out, null or empty.",
                 ),
                 "Hello!",
