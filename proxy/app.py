@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -28,16 +29,19 @@ from proxy.keys import (
     PICTURES,
     RESPONSES,
     SETTINGS,
+    SIBLINGS,
     UPSTREAM,
     USAGE,
 )
 from proxy.middleware import access, add_headers, bounded, errors, request_ids
+from proxy.numbers import take_numbers
 from proxy.pictures import PictureFetcher
 from proxy.places import SharedPlaces
 from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
 from proxy.responses import Responses
 from proxy.routes import add_api
+from proxy.siblings import Siblings
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
 from proxy.upstream import Upstream
@@ -115,6 +119,7 @@ async def open_app(
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
             app[UPSTREAM] = upstream
+            app[SIBLINGS] = Siblings(lambda: take_numbers(str(os.getpid()), usage.totals, upstream.sites.all))
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
             app[PICTURES] = PictureFetcher(downloader)
             yield app

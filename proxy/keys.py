@@ -12,6 +12,7 @@ from proxy.credentials import CredentialKeeper
 from proxy.key_limits import KeyLimits
 from proxy.pictures import PictureFetcher
 from proxy.responses import Responses
+from proxy.siblings import Siblings
 from proxy.turn import Turn
 from proxy.upstream import Upstream
 from proxy.usage import UsageRecorder
@@ -27,6 +28,7 @@ UPSTREAM = web.AppKey("UPSTREAM", Upstream)
 RESPONSES = web.AppKey("RESPONSES", Responses)
 LIMITS = web.AppKey("LIMITS", KeyLimits)
 USAGE = web.AppKey("USAGE", UsageRecorder)
+SIBLINGS = web.AppKey("SIBLINGS", Siblings)
 ADMINISTRATION = web.AppKey("ADMINISTRATION", Administration)
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 ORIGIN = web.RequestKey("ORIGIN", str)  # of a browser page that may read the answer

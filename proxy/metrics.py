@@ -1,6 +1,6 @@
 """What `/metrics` tells, from numbers that are kept anyway: plain values in, Prometheus text out.
 
-Counters are this process's own and carry `worker`, so that processes which share a port stay apart and none of their
+Counters are each process's own and carry `worker`, so that processes which share a port stay apart and none of their
 series ever goes backwards but by a restart. What comes from the store is the same for all of them, and has no `worker`.
 """
 
@@ -12,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.numbers import WorkerNumbers
+from proxy.protocol.breaker import STATES
 from proxy.usage import GAP, REJECTED, SUM
 from shared.models import Outcome, Visit
 from shared.usage import (
@@ -24,7 +26,6 @@ from shared.usage import (
     STEPS,
     TOKENS_IN,
     TOKENS_OUT,
-    Counters,
     histogram,
     upper_bound,
 )
@@ -32,7 +33,6 @@ from shared.usage import (
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 BY = ("model", "site", "worker")
 NO_NAME = "none"  # the request named no known model, or reached no site
-BREAKER_STATES = ("closed", "open", "half_open")
 TIMES = (
     ("gen_ai_server_request_duration_seconds", SECONDS, "Time from a request's arrival to its end"),
     ("gen_ai_server_time_to_first_token_seconds", FIRST_TEXT, "Time from a request's arrival to its first text"),
@@ -41,13 +41,9 @@ TIMES = (
 
 
 class SiteNumbers(NamedTuple):
-    """One site now. Times are seconds; an age is None where nothing was captured yet."""
+    """One site now. Ages are seconds, None where nothing was captured yet."""
 
     site: str
-    open: int
-    queued: int
-    breaker: str
-    cooldown: float
     credentials_age: float | None
     nonce_age: float | None
     visits: Sequence[Visit]  # newest first
@@ -57,8 +53,7 @@ class Numbers(NamedTuple):
     """All that is told. `heartbeat_age`: seconds; None where the store is away or the harvester never ran."""
 
     version: str
-    worker: str
-    totals: Mapping[tuple[str, str], Counters]
+    workers: Sequence[WorkerNumbers]
     sites: Sequence[SiteNumbers]
     store_up: bool
     heartbeat_age: float | None
@@ -67,7 +62,9 @@ class Numbers(NamedTuple):
 def text(numbers: Numbers) -> bytes:
     """*numbers* in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed([*_usage(numbers), *_sites(numbers), *_store(numbers)]))
+    registry.register(
+        _Fixed([*_usage(numbers.workers), *_load(numbers.workers), *_ages(numbers.sites), *_store(numbers)])
+    )
     return generate_latest(registry)
 
 
@@ -79,28 +76,29 @@ class _Fixed(Collector):
         return self._families
 
 
-def _usage(numbers: Numbers) -> Iterator[Metric]:
+def _usage(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
     requests = CounterMetricFamily("freeaichat_requests", "Requests of this worker by outcome", labels=[*BY, "outcome"])
     errors = CounterMetricFamily("freeaichat_errors", "Failed requests of this worker by kind", labels=[*BY, "kind"])
     tokens = CounterMetricFamily("freeaichat_tokens", "Estimated tokens of this worker", labels=[*BY, "type"])
     times = [(HistogramMetricFamily(name, told, labels=BY), kind) for name, kind, told in TIMES]
-    for (model, site), counters in numbers.totals.items():
-        labels = [model or NO_NAME, site or NO_NAME, numbers.worker]
-        failed = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
-        failures, rejected = sum(failed.values()), counters.get(REJECTED, 0)
-        for outcome, count in (
-            ("ok", counters.get(REQUESTS, 0) - failures),
-            ("error", failures - rejected),
-            ("rejected", rejected),
-            ("refused", counters.get(REFUSED, 0)),
-        ):
-            requests.add_metric([*labels, outcome], count)
-        for kind, count in failed.items():
-            errors.add_metric([*labels, kind], count)
-        tokens.add_metric([*labels, "input"], counters.get(TOKENS_IN, 0))
-        tokens.add_metric([*labels, "output"], counters.get(TOKENS_OUT, 0))
-        for family, prefix in times:
-            _add_times(family, labels, histogram(counters, prefix), counters.get(SUM + prefix, 0) / 1e6)
+    for worker in workers:
+        for model, site, counters in worker.totals:
+            labels = [model or NO_NAME, site or NO_NAME, worker.worker]
+            failed = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
+            failures, rejected = sum(failed.values()), counters.get(REJECTED, 0)
+            for outcome, count in (
+                ("ok", counters.get(REQUESTS, 0) - failures),
+                ("error", failures - rejected),
+                ("rejected", rejected),
+                ("refused", counters.get(REFUSED, 0)),
+            ):
+                requests.add_metric([*labels, outcome], count)
+            for kind, count in failed.items():
+                errors.add_metric([*labels, kind], count)
+            tokens.add_metric([*labels, "input"], counters.get(TOKENS_IN, 0))
+            tokens.add_metric([*labels, "output"], counters.get(TOKENS_OUT, 0))
+            for family, prefix in times:
+                _add_times(family, labels, histogram(counters, prefix), counters.get(SUM + prefix, 0) / 1e6)
     yield from (requests, errors, tokens, *(family for family, _ in times))
 
 
@@ -113,26 +111,32 @@ def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Map
     family.add_metric(labels, [*bounds, ("+Inf", float(sum(counts.values())))], sum_value=seconds)
 
 
-def _sites(numbers: Numbers) -> Iterator[Metric]:
-    own, shared = ("site", "worker"), ("site",)
+def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
+    own = ("site", "worker")
     streams = GaugeMetricFamily("freeaichat_open_streams", "Streams open to the site", labels=own)
     queued = GaugeMetricFamily("freeaichat_queued_requests", "Requests that wait for a place", labels=own)
     breaker = GaugeMetricFamily("freeaichat_breaker_state", "1 for the breaker's state", labels=[*own, "state"])
     cooldown = GaugeMetricFamily("freeaichat_cooldown_seconds", "Until no bot's quota rests any more", labels=own)
-    credentials = GaugeMetricFamily("freeaichat_credentials_age_seconds", "Since a visit took them", labels=shared)
-    nonce = GaugeMetricFamily("freeaichat_nonce_age_seconds", "Since the site last confirmed it", labels=shared)
-    for each in numbers.sites:
-        labels = [each.site, numbers.worker]
-        streams.add_metric(labels, each.open)
-        queued.add_metric(labels, each.queued)
-        cooldown.add_metric(labels, each.cooldown)
-        for state in BREAKER_STATES:
-            breaker.add_metric([*labels, state], float(state == each.breaker))
+    for worker in workers:
+        for each in worker.sites:
+            labels = [each.site, worker.worker]
+            streams.add_metric(labels, each.open)
+            queued.add_metric(labels, each.queued)
+            cooldown.add_metric(labels, each.cooldown)
+            for state in STATES:
+                breaker.add_metric([*labels, state], float(state == each.breaker))
+    yield from (streams, queued, breaker, cooldown)
+
+
+def _ages(sites: Sequence[SiteNumbers]) -> Iterator[Metric]:
+    credentials = GaugeMetricFamily("freeaichat_credentials_age_seconds", "Since a visit took them", labels=["site"])
+    nonce = GaugeMetricFamily("freeaichat_nonce_age_seconds", "Since the site last confirmed it", labels=["site"])
+    for each in sites:
         if each.credentials_age is not None:
             credentials.add_metric([each.site], each.credentials_age)
         if each.nonce_age is not None:
             nonce.add_metric([each.site], each.nonce_age)
-    yield from (streams, queued, breaker, cooldown, credentials, nonce)
+    yield from (credentials, nonce)
 
 
 def _store(numbers: Numbers) -> Iterator[Metric]:

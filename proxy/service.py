@@ -7,13 +7,14 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from time import time
 from typing import Any, TypeVar, cast
 
 from aiohttp import web
 
 from proxy.app import open_app
+from proxy.keys import SIBLINGS
 from proxy.listening import BACKLOG, open_sockets, serve_rest, stop_listening
 from proxy.malformed import Connections
 from proxy.stopping import STOPPING
@@ -42,7 +43,7 @@ def run(settings: Settings, *, worker: int = 0) -> int:
     _allow_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings))
+            return runner.run(_serve(settings, worker))
     except (StoreError, OSError) as error:
         print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_SETTINGS
@@ -109,7 +110,7 @@ class _Signals:
         self.stop.set()
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, worker: int) -> int:
     signals = _Signals()
     private_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
@@ -120,7 +121,7 @@ async def _serve(settings: Settings) -> int:
         await seed_manual(store, settings, now=time())
         app = await stack.enter_async_context(open_app(settings, store, key=master_key(settings)))
         _spare_the_collector()
-        return await _listen(app, settings, signals)
+        return await _listen(app, settings, signals, worker)
 
 
 def _spare_the_collector() -> None:
@@ -142,7 +143,7 @@ async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> 
         await asyncio.wait({working, stopping})
 
 
-async def _listen(app: web.Application, settings: Settings, signals: _Signals) -> int:
+async def _listen(app: web.Application, settings: Settings, signals: _Signals, worker: int) -> int:
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves ends its upstream request at once
@@ -163,8 +164,10 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals) -
             return EXIT_PORT_TAKEN
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
-        log.info("listening on http://%s:%d", settings.host, sockets[0].getsockname()[1])
-        await signals.stop.wait()
+        port = sockets[0].getsockname()[1]
+        log.info("listening on http://%s:%d", settings.host, port)
+        async with app[SIBLINGS].listening(settings.host, port) if worker else nullcontext():
+            await signals.stop.wait()
         log.info("stopping; %d requests are under way", app[STOPPING].under_way)
         rest = stop_listening(sockets)
         for server in servers:

@@ -8,7 +8,8 @@ from aiohttp import web
 from proxy.administration import Administration
 from proxy.credentials import CredentialKeeper
 from proxy.handlers.health import describe
-from proxy.keys import ADMINISTRATION, KEEPER, UPSTREAM
+from proxy.keys import ADMINISTRATION, KEEPER, SIBLINGS, UPSTREAM
+from proxy.numbers import SiteLoad, load_of
 from proxy.protocol.administration import check_query, read_site, read_visit_id
 from proxy.reading import read_body
 from proxy.rendering import json_response
@@ -27,7 +28,9 @@ async def status(request: web.Request) -> web.Response:
     administration, keeper = request.app[ADMINISTRATION], request.app[KEEPER]
     gates = request.app[UPSTREAM].sites.all
     visits, heartbeat_age, trouble = await kept(administration, [gate.site for gate in gates])
-    sites = [_site(keeper, gate, visits.get(gate.site, [])) for gate in gates]
+    workers = await request.app[SIBLINGS].all()
+    loads = [load_of(gate.site, workers) for gate in gates]
+    sites = [_site(keeper, gate, load, visits.get(gate.site, [])) for gate, load in zip(gates, loads, strict=True)]
     url = administration.settings.store_url
     return json_response(
         {
@@ -35,8 +38,8 @@ async def status(request: web.Request) -> web.Response:
             "started_at": int(administration.started_at),
             "ready": any(site["ready"] for site in sites),
             "store": {"url": address.shown(url), "schema": address.schema_known(url), "trouble": trouble},
-            "open_streams": sum(gate.limit.open for gate in gates),
-            "queued": sum(gate.limit.queued for gate in gates),
+            "open_streams": sum(load.open for load in loads),
+            "queued": sum(load.queued for load in loads),
             "sites": sites,
             "harvester": {"heartbeat_age_seconds": None if heartbeat_age is None else round(heartbeat_age, 1)},
         }
@@ -70,12 +73,14 @@ async def kept(
         return {}, None, str(error)
 
 
-def _site(keeper: CredentialKeeper, gate: SiteGate, visits: list[Visit]) -> dict[str, Any]:
+def _site(keeper: CredentialKeeper, gate: SiteGate, load: SiteLoad, visits: list[Visit]) -> dict[str, Any]:
     state = keeper.state(gate.site)
-    cooldown = gate.cooldown_until
     return {
         **describe(keeper, gate),
-        "cooldown_until": None if cooldown is None else int(cooldown),
+        "breaker": load.breaker,
+        "cooldown_until": int(time() + load.cooldown) if load.cooldown else None,
+        "open_streams": load.open,
+        "queued": load.queued,
         "credentials": _credentials(state.current, time()) if state else None,
         "bots": len(state.bots) if state else 0,
         "visits": [visit.model_dump(mode="json", include=_SHOWN) for visit in visits],

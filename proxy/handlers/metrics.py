@@ -1,45 +1,39 @@
 """`/metrics`: what Prometheus reads, for those who administrate."""
 
 import asyncio
-import os
 from importlib import import_module
-from time import monotonic, time
+from time import time
 
 from aiohttp import web
 
 from proxy.access import check_admin
 from proxy.handlers.admin_status import kept
-from proxy.keys import ADMINISTRATION, CALLER, KEEPER, UPSTREAM, USAGE
+from proxy.keys import ADMINISTRATION, CALLER, KEEPER, SIBLINGS, UPSTREAM
 from shared import __version__
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """All numbers of this process, and those of the store that say how the visits go."""
+    """All numbers of the workers that share the port, and those of the store that say how the visits go."""
     check_admin(request[CALLER])
     # The library is heavy: most proxies are never asked, and the event loop is not to wait for it.
     await asyncio.to_thread(import_module, "proxy.metrics")
     from proxy.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
 
-    gates, keeper = request.app[UPSTREAM].sites.all, request.app[KEEPER]
-    visits, heartbeat_age, trouble = await kept(request.app[ADMINISTRATION], [gate.site for gate in gates])
+    keeper, sites = request.app[KEEPER], [gate.site for gate in request.app[UPSTREAM].sites.all]
+    visits, heartbeat_age, trouble = await kept(request.app[ADMINISTRATION], sites)
     now = time()
     numbers = Numbers(
         version=__version__,
-        worker=str(os.getpid()),
-        totals=request.app[USAGE].totals,
+        workers=await request.app[SIBLINGS].all(),
         sites=[
             SiteNumbers(
-                site=gate.site,
-                open=gate.limit.open,
-                queued=gate.limit.queued,
-                breaker=gate.breaker.state(monotonic()),
-                cooldown=(gate.cooldown_until or now) - now,
+                site=site,
                 credentials_age=now - state.current.captured_at if state else None,
                 nonce_age=now - state.current.nonce_checked_at if state else None,
-                visits=visits.get(gate.site, ()),
+                visits=visits.get(site, ()),
             )
-            for gate in gates
-            for state in (keeper.state(gate.site),)
+            for site in sites
+            for state in (keeper.state(site),)
         ],
         store_up=trouble is None,
         heartbeat_age=heartbeat_age,

@@ -3,6 +3,11 @@
 Pure: times are seconds of any steady clock, and come in from outside.
 """
 
+from typing import Literal
+
+State = Literal["closed", "half_open", "open"]
+STATES: tuple[State, ...] = ("closed", "half_open", "open")  # the best first
+
 FAILURES_TO_OPEN = 5  # one after the other
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds; each failed trial doubles the pause
 TRIAL_SECONDS = 180.0  # a trial that nobody has heard of for so long is given up
@@ -17,8 +22,8 @@ class Breaker:
         self._open_until: float | None = None
         self._trial_since: float | None = None
 
-    def state(self, now: float) -> str:
-        """`closed`, `open` or `half_open`."""
+    def state(self, now: float) -> State:
+        """Which of them it is in now."""
         if self._open_until is None:
             return "closed"
         return "open" if now < self._open_until else "half_open"

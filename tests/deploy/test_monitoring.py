@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.metrics import BREAKER_STATES, Numbers, SiteNumbers, text
+from proxy.metrics import Numbers, SiteNumbers, text
+from proxy.numbers import SiteLoad, WorkerNumbers
+from proxy.protocol.breaker import STATES
 from proxy.usage import GAP
 from shared.models import Outcome, Visit
 from shared.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS
@@ -35,16 +37,14 @@ def everything() -> bytes:
     """What a proxy tells of which everything is known."""
     site = SiteNumbers(
         "https://chat.example",
-        open=1,
-        queued=0,
-        breaker="open",
-        cooldown=1.0,
         credentials_age=1.0,
         nonce_age=1.0,
         visits=[Visit(id="1", site="https://chat.example", started_at=1, seconds=1, outcome=Outcome.CHALLENGE)],
     )
     counters = {REQUESTS: 2, ERROR + "timeout": 1, SECONDS + "9": 2, FIRST_TEXT + "9": 1, GAP + "1": 1}
-    return text(Numbers("1", "1", {("m", site.site): counters}, [site], store_up=True, heartbeat_age=1.0))
+    load = SiteLoad(site=site.site, open=1, queued=0, breaker="open", cooldown=1.0)
+    worker = WorkerNumbers(worker="1", totals=[("m", site.site, counters)], sites=[load])
+    return text(Numbers("1", [worker], [site], store_up=True, heartbeat_age=1.0))
 
 
 KNOWN = {
@@ -66,7 +66,7 @@ def test_every_series_function_and_label_is_known(expression: str) -> None:
         assert {each.strip() for each in by.split(",")} <= labels
     for name, label, wanted in SELECTED.findall(expression):
         assert label in KNOWN[name]
-        assert wanted in {"error", *BREAKER_STATES}
+        assert wanted in {"error", *STATES}
 
 
 def test_every_series_is_shown_or_alerts() -> None:
