@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from proxy.numbers import WorkerNumbers
 PATIENCE_SECONDS = 2.0  # for one that does not answer
 MAX_BYTES = 8 * 1024 * 1024
 
-_SOCKETS = Path("/proc/net/unix")
+_SOCKETS = Path("/proc/self/net/unix")
+_LISTENS = "00010000"  # in its column of flags
 _CREDENTIALS = struct.Struct("3i")  # process, user and group
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class Siblings:
         """The numbers of all workers that answer, this one's first."""
         if not self._group:
             return [self._own()]
-        names = await asyncio.to_thread(lambda: [name for name in _names(self._group) if name != self._name])
-        told = await asyncio.gather(*map(_ask, sorted(names)))
+        names = await asyncio.to_thread(_names, self._group)
+        told = await asyncio.gather(*(_ask(name) for name in names if name != self._name))
         return [self._own(), *(numbers for numbers in told if numbers is not None)]
 
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -106,10 +107,12 @@ def _is_ours(connection: socket.socket) -> bool:
     return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
 
 
-def _names(group: str) -> Iterator[str]:
+def _names(group: str) -> list[str]:
     """Whoever listens in *group*; the last column of the system's list is the name, with @ for its first byte."""
-    with _SOCKETS.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            columns = line.split()
-            if columns[-1].startswith(f"@{group}") and columns[3] == "00010000":  # listens
-                yield columns[-1][1:]
+    try:
+        lines = _SOCKETS.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        log.warning("the other workers cannot be found: %s", error)
+        return []
+    listening = (line.split() for line in lines if f" @{group}" in line)
+    return sorted(columns[-1][1:] for columns in listening if columns[3] == _LISTENS)

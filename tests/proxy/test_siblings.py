@@ -98,7 +98,7 @@ async def test_processes_of_other_users_are_told_nothing(
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
-    name = next(proxy.siblings._names(f"freeaichat/127.0.0.1:{free_port}/"))
+    name = proxy.siblings._names(f"freeaichat/127.0.0.1:{free_port}/")[0]
     await asyncio.get_running_loop().sock_connect(connection, f"\0{name}")
     reader, writer = await asyncio.open_unix_connection(sock=connection)
 
@@ -114,6 +114,15 @@ async def test_where_no_such_socket_can_be_each_tells_of_itself(
     one = Siblings(telling("1"))
     async with one.listening("127.0.0.1", free_port):
         assert [numbers.worker for numbers in await one.all()] == ["1"]
+
+
+async def test_where_the_others_cannot_be_found_each_tells_of_itself(
+    stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, _ = await listening(stack, free_port, "1", "2")
+    monkeypatch.setattr(proxy.siblings, "_SOCKETS", tmp_path / "none")
+
+    assert [numbers.worker for numbers in await one.all()] == ["1"]
 
 
 def test_loads_are_added_up_and_the_worst_is_told_of_what_was_learnt() -> None:
