@@ -77,6 +77,8 @@ class Visitor:
             return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
 
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
+        # The claim is ours, so whatever visit began before is over, wherever that was.
+        await self._record_killed(site.origin, holder="")
         note = visit.model_dump_json()
         await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
         begun = time.monotonic()
@@ -96,17 +98,23 @@ class Visitor:
 
         Raises StoreError and `WorkspaceError`.
         """
-        note = await self._store.get_note(UNDER_WAY.format(site=site))
-        if not note:
+        if not await self._store.get_note(UNDER_WAY.format(site=site)):
             return
         with self._workspace.claim(site) as claim:
             if claim is None or not await self._begin(site, claim):
-                return  # it goes on, elsewhere
-            try:
-                visit = Visit.model_validate_json(note)
-            except ValidationError:
-                visit = _new_visit(site, "")
-            await self._record(_Record(visit, claim.holder, note, screenshot=None))
+                return  # it goes on, elsewhere, or its claim still stands: the next visit records it
+            await self._record_killed(site, claim.holder)
+
+    async def _record_killed(self, site: str, holder: str) -> None:
+        """Record the visit of which only the beginning was noted, if there is one, and end the claim of *holder*."""
+        note = await self._store.get_note(UNDER_WAY.format(site=site))
+        if not note:
+            return
+        try:
+            visit = Visit.model_validate_json(note)
+        except ValidationError:
+            visit = _new_visit(site, "")
+        await self._record(_Record(visit, holder, note, screenshot=None))
 
     async def _begin(self, site: str, claim: Claim) -> bool:
         ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS

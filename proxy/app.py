@@ -51,7 +51,7 @@ from shared.download import Downloader
 from shared.http import SiteClient
 from shared.secrets import read_master_key
 from shared.settings import Settings
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ async def open_app(
         keeper = CredentialKeeper(settings.sites, store, client)
         await keeper.load()
         keyring = Keyring(store, lambda: read_master_key(settings.data_dir))
-        with suppress(StoreUnavailable):  # it goes on trying
+        with suppress(StoreError):  # it goes on trying
             await keyring.load()
         usage = UsageRecorder(store)
         upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
@@ -130,7 +130,7 @@ async def open_app(
             await keeper.settle()
             await asyncio.gather(*(each.leave() for each in places))
             await usage.close()
-            with suppress(StoreUnavailable):  # the transcripts serve as well
+            with suppress(StoreError):  # the transcripts serve as well
                 await chats.branches.flush()
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import time
 
 from shared.conversations import Upstream
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 FLUSH_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
@@ -47,7 +47,7 @@ class Branches:
             if not pending:
                 del self._pending[history]
             return copy
-        with suppress(StoreUnavailable, TimeoutError):
+        with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await self._store.take_branch(history)
         return None
@@ -59,24 +59,26 @@ class Branches:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("%d continued conversations not stored yet: %s", self._count, error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
-        """Store what was kept until now. Raises `StoreUnavailable`; then it is kept still."""
+        """Store what was kept until now. Raises `StoreError`; then it is kept still."""
         batch, self._pending = self._pending, OrderedDict()
         count, self._count = self._count, 0
         self._added.clear()
         if not batch:
             return
+        rows = [(history, copy, at) for history, copies in batch.items() for copy, at in copies]
+        storing = asyncio.create_task(self._store.keep_branches(rows))
         try:
-            await self._store.keep_branches(
-                [(history, copy, at) for history, copies in batch.items() for copy, at in copies]
-            )
-        except StoreUnavailable:
-            for history, copies in self._pending.items():
-                batch.setdefault(history, []).extend(copies)
-            self._pending, self._count = batch, count + self._count
-            self._added.set()
-            raise
+            await asyncio.shield(storing)
+        finally:
+            # Whoever is cancelled waits too: it must be known what is stored, since no copy may stand there twice.
+            await asyncio.wait({storing})
+            if storing.cancelled() or storing.exception() is not None:
+                for history, copies in self._pending.items():
+                    batch.setdefault(history, []).extend(copies)
+                self._pending, self._count = batch, count + self._count
+                self._added.set()

@@ -10,7 +10,7 @@ from proxy.ids import random_hex
 from proxy.protocol.errors import ServiceError
 from proxy.protocol.items import find_item, unknown_item
 from shared.conversations import Conversation, Message
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError, StoreUnavailable
 
 PATIENCE_SECONDS = 5.0
 RETRY_PAUSE = 0.25
@@ -112,7 +112,7 @@ async def needed(use: Callable[[], Awaitable[T]]) -> T:
         ):
             with attempt:
                 return await use()
-    except StoreUnavailable as error:
+    except StoreError as error:
         raise ServiceError(
             503,
             f"The store cannot be used just now: {error}",

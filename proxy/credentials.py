@@ -16,7 +16,7 @@ from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.reach import SiteUnreachable
-from shared.store import StaleWrite, Store, StoreError, StoreUnavailable
+from shared.store import StaleWrite, Store, StoreError
 
 NONCE_SECONDS = 15.0  # longest wait for the nonce action
 FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
@@ -130,7 +130,7 @@ class CredentialKeeper:
             noting.add_done_callback(self._notes.discard)
 
     async def _note_good(self, used: Credentials) -> None:
-        with suppress(StoreUnavailable):  # the next success with newer ones notes it again
+        with suppress(StoreError):  # the next success with newer ones notes it again
             await self._store.mark_good(used.site, used.generation)
 
     async def settle(self) -> None:
@@ -161,7 +161,7 @@ class CredentialKeeper:
             kept = await self._store.save_nonce(used.site, nonce, checked_at=time(), base=base)
         except StaleWrite as stale:
             kept = stale.current or used
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("renewed nonce not stored: %s", error)
             kept = used.model_copy(update={"nonce": nonce, "nonce_checked_at": time()})
         log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
@@ -173,7 +173,7 @@ class CredentialKeeper:
     async def _reload(self, site: str) -> SiteState | None:
         try:
             state = await self._store.site_state(site)
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._away = str(error)
             return self._states.get(site)
         self._away = ""
@@ -197,7 +197,7 @@ class CredentialKeeper:
         """Ask for a visit of *site*; joins one that was asked for already."""
         try:
             await self._store.ask_visit(site, reason, at=time())
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("visit of %s not asked for: %s", site, error)
 
     def trouble(self, site: str) -> str | None:

@@ -10,7 +10,7 @@ from proxy.access import Caller
 from proxy.protocol.errors import Refused
 from proxy.protocol.ratelimit import LocalCounts, limit_headers, refusal
 from shared.keys import Counts
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 PATIENCE_SECONDS = 1.0  # for the store; then this process counts alone
 AWAY_SECONDS = 1.0  # so long it is not asked again
@@ -82,7 +82,7 @@ class KeyLimits:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await question
-        except (TimeoutError, StoreUnavailable) as error:
+        except (TimeoutError, StoreError) as error:
             self._away_until = monotonic() + AWAY_SECONDS
             log.warning("limits of keys are counted by this process alone: %s", str(error) or "the store is busy")
             return None

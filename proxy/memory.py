@@ -13,7 +13,7 @@ from proxy.protocol.continuation import Plan, plan_turn
 from proxy.protocol.memory import MemoryPolicy, history_digest
 from proxy.site_reply import SiteReply
 from shared.conversations import Conversation, Message, TurnResult, Upstream
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 
 class Memory:
@@ -71,7 +71,7 @@ class Memory:
         next turn replays the text instead."""
         self.put_back()
         if self.conversation_id is not None:
-            with suppress(StoreUnavailable):
+            with suppress(StoreError):
                 await self._store.abandon_turn(self.conversation_id, self._turn_id)
 
     async def commit(self, model: Model, reply: SiteReply, answer: Message, *, is_whole: bool) -> None:

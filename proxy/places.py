@@ -14,7 +14,7 @@ from time import time
 
 from proxy.limits import SiteLimit
 from shared.places import Claim, Share
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 PATIENCE_SECONDS = 2.0  # for the store
 ALONE_PAUSE = 1.0  # between two looks at who else is there
@@ -47,7 +47,7 @@ class SharedPlaces:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 share = await self._store.take_places(self._site, claim, most=self._limit.most, at=time())
-        except (TimeoutError, StoreUnavailable) as error:
+        except (TimeoutError, StoreError) as error:
             self._lost(kept, error)
             return
         self._share, self._was_given = share, True
@@ -65,7 +65,7 @@ class SharedPlaces:
 
     async def leave(self) -> None:
         """Hand all back."""
-        with suppress(TimeoutError, StoreUnavailable):  # the lease ends by itself
+        with suppress(TimeoutError, StoreError):  # the lease ends by itself
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._store.leave_places(self._site, self._holder)
 

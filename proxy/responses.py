@@ -19,7 +19,7 @@ from proxy.protocol.items import unknown_item
 from proxy.protocol.responses_reply import ResponseReply
 from proxy.protocol.responses_request import ResponseRequest
 from shared.conversations import Conversation, Message
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Responses:
         )
         try:
             await self._store.create_conversation(stored)
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("response %s not stored: %s", stored.id, error)
             reply.is_stored = False
 

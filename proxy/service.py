@@ -22,9 +22,9 @@ from shared.lifeline import on_parent_gone
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.secrets import ensure_master_key, private_dir
-from shared.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
+from shared.services import EXIT_PORT_TAKEN, EXIT_SETTINGS, EXIT_STORE_AWAY
 from shared.settings import Settings
-from shared.store import STARTING_SECONDS, StoreError, open_store
+from shared.store import STARTING_SECONDS, StoreError, StoreUnavailable, open_store
 
 T = TypeVar("T")
 
@@ -44,6 +44,9 @@ def run(settings: Settings, *, worker: int = 0) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(settings, worker))
+    except StoreUnavailable as error:  # another start may find it
+        print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_STORE_AWAY
     except (StoreError, OSError) as error:
         print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_SETTINGS

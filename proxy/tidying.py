@@ -5,7 +5,7 @@ import logging
 from time import time
 
 from shared.settings import Settings
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreError
 
 INTERVAL_SECONDS = 3600.0
 
@@ -19,7 +19,7 @@ async def tidy(store: Store, settings: Settings) -> None:
         try:
             dropped = await store.prune(before=time() - settings.retention, max_bytes=settings.max_stored)
             await store.prune_usage(before=time() - settings.usage_retention)
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("nothing pruned: %s", error)
         else:
             if dropped:

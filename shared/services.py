@@ -2,6 +2,7 @@
 
 import sys
 
+EXIT_STORE_AWAY = 1  # the store cannot be used just now
 EXIT_SETTINGS = 2  # settings or store cannot be used: trying again changes nothing
 EXIT_PORT_TAKEN = 4
 

@@ -86,8 +86,10 @@ class Store(Protocol):
         """
 
     async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
-        """Record *visit* (the last 50 are kept, and 5 screenshots), release the claim of *holder*, and drop
-        asks made before the visit began."""
+        """Record *visit*, release the claim of *holder*, and drop asks made before the visit began.
+
+        Kept are the last 50, of each site the last 10 whatever others do, and the last 5 screenshots.
+        """
 
     async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
         """The last visits, newest first."""

@@ -42,6 +42,7 @@ _TAKE = Script(
     """,
     keys="branches copies",
     args="history",
+    is_frugal=True,
 )
 _PRUNE = Script(
     f"""
@@ -60,6 +61,7 @@ _PRUNE = Script(
     """,
     keys="branches",
     args="before most prefix",
+    is_frugal=True,
 )
 
 

@@ -77,6 +77,7 @@ _DELETE = Script(
     """,
     keys=KEYS,
     args="id",
+    is_frugal=True,
 )
 _PRUNE = Script(
     f"""
@@ -99,6 +100,7 @@ _PRUNE = Script(
     """,
     keys="conversations total",
     args="before max_bytes prefix messages_prefix",
+    is_frugal=True,
 )
 
 

@@ -58,6 +58,7 @@ _REPLACE = Script(
     keys="names records version",
     args="name id seen record is_revoked fresh",
     is_repeatable=True,
+    is_frugal=True,
 )
 _COUNTS = """
     local sum, oldest = 0, -1

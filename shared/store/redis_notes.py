@@ -13,6 +13,7 @@ _SET = Script(
     keys="notes",
     args="name value",
     is_repeatable=True,
+    is_frugal=True,
 )
 
 

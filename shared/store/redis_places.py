@@ -55,7 +55,7 @@ _TAKE = Script(
     args="holder kept demand spare most",
     is_repeatable=True,
 )
-_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_repeatable=True)
+_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_repeatable=True, is_frugal=True)
 
 
 async def take_places(server: Server, site: str, claim: Claim, most: int) -> Share:

@@ -47,6 +47,7 @@ class Script:
     keys: str = ""  # names, separated by spaces
     args: str = ""
     is_reading: bool = False
+    is_frugal: bool = False  # it frees memory, or takes next to none: it runs where memory is full
     is_repeatable: bool = False  # doing it twice leaves and answers what doing it once does
     text: str = field(init=False)
     sha: str = field(init=False)
@@ -54,7 +55,8 @@ class Script:
     def __post_init__(self) -> None:
         keys, args = self.keys.split(), self.args.split()
         # By the first line Redis refuses before anything is done where it cannot do it all, as when memory is full.
-        lines = ["#!lua flags=no-writes", _CHECK] if self.is_reading else ["#!lua", _CHECK, _CHANGE]
+        first = f"#!lua{' flags=allow-oom' if self.is_frugal else ''}"
+        lines = ["#!lua flags=no-writes", _CHECK] if self.is_reading else [first, _CHECK, _CHANGE]
         lines += [f"local {name} = KEYS[{number}]" for number, name in enumerate(keys, 2)]
         lines += [f"local {name} = ARGV[{number}]" for number, name in enumerate(args, 2)]
         text = "\n".join((*lines, f"local rest = {len(args) + 2}", self.body))

@@ -52,6 +52,7 @@ _ABANDON = Script(
     keys=KEYS,
     args="turn",
     is_repeatable=True,
+    is_frugal=True,
 )
 _COMMIT = Script(
     APPEND
@@ -121,7 +122,7 @@ _DELETE = Script(
         local found = cjson.decode(document)
         if found.id == message_id then
             redis.call('LREM', messages, 1, document)
-            append(1, 0, -#found.text)
+            append(1, 0, 0 - #found.text)  -- not -0, which is no integer to Redis
             edited()
             return 1
         end
@@ -130,6 +131,7 @@ _DELETE = Script(
     """,
     keys=KEYS,
     args="id at message_id",
+    is_frugal=True,
 )
 
 

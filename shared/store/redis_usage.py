@@ -69,6 +69,7 @@ _PRUNE = Script(
     keys="groups",
     args="before prefix",
     is_repeatable=True,
+    is_frugal=True,
 )
 
 

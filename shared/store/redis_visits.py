@@ -12,6 +12,7 @@ from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
 KEPT_VISITS = 50
+KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
 KEPT_SCREENSHOTS = 5
 KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
 
@@ -40,6 +41,7 @@ _BEGIN = Script(
     keys="claim",
     args="holder milliseconds",
     is_repeatable=True,
+    is_frugal=True,
 )
 _END = Script(
     f"""
@@ -48,13 +50,19 @@ _END = Script(
     redis.call('HSET', records, id, record)
     redis.call('HDEL', screenshots, id)
     if screenshot ~= '' then redis.call('HSET', screenshots, id, screenshot) end
-    local pictured = 0
+    local pictured, of_site = 0, {{}}
     for number, kept in ipairs(redis.call('LRANGE', visits, 0, -1)) do
+        local site = cjson.decode(redis.call('HGET', records, kept)).site
+        of_site[site] = (of_site[site] or 0) + 1
         pictured = pictured + redis.call('HEXISTS', screenshots, kept)
-        if number > {KEPT_VISITS} then redis.call('HDEL', records, kept) end
-        if number > {KEPT_VISITS} or pictured > {KEPT_SCREENSHOTS} then redis.call('HDEL', screenshots, kept) end
+        if number > {KEPT_VISITS} and of_site[site] > {KEPT_OF_A_SITE} then
+            redis.call('LREM', visits, -1, kept)
+            redis.call('HDEL', records, kept)
+            redis.call('HDEL', screenshots, kept)
+        elseif pictured > {KEPT_SCREENSHOTS} then
+            redis.call('HDEL', screenshots, kept)
+        end
     end
-    redis.call('LTRIM', visits, 0, {KEPT_VISITS - 1})
     if redis.call('GET', claim) == holder then redis.call('DEL', claim) end
     for _, ask in ipairs(redis.call('LRANGE', asks, 0, -1)) do
         local asked_at = string.match(ask, '^%S+')
@@ -65,6 +73,7 @@ _END = Script(
     keys="visits records screenshots claim asks",
     args="id record started_at holder screenshot",
     is_repeatable=True,
+    is_frugal=True,
 )
 _VISITS = Script(
     """

@@ -12,6 +12,7 @@ from shared.store.sqlite_notes import get_note, set_note
 from shared.usage import day_of
 
 _VERSION = "keys.version"
+AHEAD_SECONDS = 1  # two processes may see the second change in different order
 
 
 def add_key(connection: sqlite3.Connection, key: ApiKey) -> bool:
@@ -41,7 +42,11 @@ def rotate_key(connection: sqlite3.Connection, key_id: str, digest: str, hint: s
 
 
 def take_request(connection: sqlite3.Connection, key_id: str, at: float, rpm: int | None, tpd: int | None) -> Counts:
-    connection.execute("DELETE FROM key_requests WHERE key = ? AND second <= ?", (key_id, int(at) - WINDOW_SECONDS))
+    # Seconds that are still to come were counted before the clock was set back.
+    connection.execute(
+        "DELETE FROM key_requests WHERE key = ? AND (second <= ? OR second > ?)",
+        (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
+    )
     counts = key_counts(connection, key_id, at)
     if (rpm is not None and counts.requests >= rpm) or (tpd is not None and counts.tokens >= tpd):
         return counts
@@ -55,8 +60,8 @@ def take_request(connection: sqlite3.Connection, key_id: str, at: float, rpm: in
 
 def key_counts(connection: sqlite3.Connection, key_id: str, at: float) -> Counts:
     requests, oldest = connection.execute(
-        "SELECT COALESCE(SUM(count), 0), MIN(second) FROM key_requests WHERE key = ? AND second > ?",
-        (key_id, int(at) - WINDOW_SECONDS),
+        "SELECT COALESCE(SUM(count), 0), MIN(second) FROM key_requests WHERE key = ? AND second > ? AND second <= ?",
+        (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
     ).fetchone()
     used = connection.execute("SELECT count FROM key_tokens WHERE key = ? AND day = ?", (key_id, day_of(at))).fetchone()
     return Counts(False, requests, oldest, 0 if used is None else used["count"])

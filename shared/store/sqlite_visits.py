@@ -9,7 +9,9 @@ from shared.models import Visit, VisitAsk
 from shared.store.documents import dump, load
 
 KEPT_VISITS = 50
+KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
 KEPT_SCREENSHOTS = 5
+LONGEST_CLAIM_SECONDS = 3600.0  # more than any visit takes: a later end was set before the clock was set back
 ASK_ROWS = 16  # per site; asks beyond these are counted in the last one
 
 
@@ -36,7 +38,8 @@ def pending_ask(connection: sqlite3.Connection, site: str) -> VisitAsk | None:
 
 def begin_visit(connection: sqlite3.Connection, site: str, holder: str, at: float, ttl: float) -> bool:
     stands = connection.execute(
-        "SELECT 1 FROM claims WHERE site = ? AND holder <> ? AND until > ?", (site, holder, at)
+        "SELECT 1 FROM claims WHERE site = ? AND holder <> ? AND until > ? AND until <= ?",
+        (site, holder, at, at + LONGEST_CLAIM_SECONDS),
     ).fetchone()
     if stands is not None:
         return False
@@ -54,8 +57,9 @@ def end_visit(connection: sqlite3.Connection, visit: Visit, holder: str, screens
         (visit.id, visit.site, dump(visit), screenshot),
     )
     connection.execute(
-        "DELETE FROM visits WHERE number NOT IN (SELECT number FROM visits ORDER BY number DESC LIMIT ?)",
-        (KEPT_VISITS,),
+        "DELETE FROM visits WHERE number NOT IN (SELECT number FROM visits ORDER BY number DESC LIMIT ?) AND "
+        "number NOT IN (SELECT number FROM visits AS own WHERE own.site = visits.site ORDER BY number DESC LIMIT ?)",
+        (KEPT_VISITS, KEPT_OF_A_SITE),
     )
     connection.execute(
         "UPDATE visits SET screenshot = NULL WHERE screenshot IS NOT NULL AND number NOT IN "

@@ -158,6 +158,18 @@ async def test_a_visit_that_goes_on_elsewhere_is_not_taken_for_a_killed_one(
     assert await visits.store.visits() == []
 
 
+async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
+    visits: Visits, site: SimulatedSite
+) -> None:
+    lost = killed(site.origin)
+    await visits.store.set_note(UNDER_WAY.format(site.origin), lost.model_dump_json())
+
+    made = await visits.make()
+
+    assert [visit.id for visit in await visits.store.visits()] == [made.id, lost.id]
+    assert not await visits.store.get_note(UNDER_WAY.format(site.origin))
+
+
 async def test_a_note_that_makes_no_sense_counts_as_a_killed_visit(visits: Visits, site: SimulatedSite) -> None:
     await visits.store.set_note(UNDER_WAY.format(site.origin), "{")
 

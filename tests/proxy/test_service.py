@@ -169,6 +169,15 @@ async def test_settings_that_make_no_sense_are_named(tmp_path: Path, settings: d
     assert "Traceback" not in stderr.decode()
 
 
+async def test_a_store_that_is_away_at_the_start_is_no_reason_to_give_up(tmp_path: Path) -> None:
+    tmp_path.joinpath("freeaichat.db").mkdir()
+    process = await started(tmp_path)
+    _, stderr = await asyncio.wait_for(process.communicate(), 20)
+
+    assert process.returncode == 1  # which a supervisor starts again
+    assert "is not a regular file" in stderr.decode()
+
+
 async def test_conversations_that_nobody_used_for_long_are_dropped(site: SimulatedSite, tmp_path: Path) -> None:
     now = time()
     async with running_proxy(site, tmp_path) as proxy:
