@@ -1,5 +1,6 @@
 """Conversations as the store keeps them: the texts, and where the site holds its own copy."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -7,6 +8,11 @@ from pydantic import Field
 from shared.models import Value
 
 Role = Literal["system", "user", "assistant"]
+
+# What keeping one takes beside its text, in bytes: measured in both stores, and rounded up.
+CONVERSATION_BYTES = 300
+MESSAGE_BYTES = 100
+IMAGE_BYTES = 70  # a digest
 
 
 class Message(Value):
@@ -53,3 +59,11 @@ class TurnResult(Value):
     history: tuple[Message, ...] | None  # replaces the messages held so far; None: they stand
     added: tuple[Message, ...]  # the new messages of the client and the answer
     upstream: Upstream | None  # None: the site's copy does not hold this turn
+
+
+def stored_bytes(messages: Iterable[Message]) -> int:
+    """How much *messages* count towards the limit of what is kept."""
+    return sum(
+        MESSAGE_BYTES + IMAGE_BYTES * len(message.images) + len(message.text.encode("utf-8", "surrogatepass"))
+        for message in messages
+    )

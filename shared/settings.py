@@ -138,7 +138,8 @@ class Settings(BaseSettings):
     )
     retention: Duration = Field(default=30 * 86400.0, description="conversations unused for so long are dropped")
     max_stored: ByteSize = Field(
-        default=ByteSize(512 * 1024**2), description="text kept in conversations; above it the oldest go"
+        default=ByteSize(512 * 1024**2),
+        description="what conversations may take in all; above it the oldest go",
     )
     usage_retention: Duration = Field(default=90 * 86400.0, description="what was used is kept by the hour for so long")
     cookie: Cookie = Field(

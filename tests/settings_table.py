@@ -46,7 +46,7 @@ CHINESE = {
     "history_limit": "`auto` 时最多由站点记住的消息数；更多则整体重发",
     "max_transcript": "重放历史的字符上限；超出时从最早的轮次起略去",
     "retention": "这么久未使用的对话会被删除",
-    "max_stored": "对话文本的总量上限；超过时删除最旧的",
+    "max_stored": "所存对话的总量上限；超过时删除最旧的",
     "usage_retention": "按小时的用量记录保留多久",
     "cookie": BY_HAND.format(" Cookie 头"),
     "ajax_nonce": BY_HAND.format(" nonce"),

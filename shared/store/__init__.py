@@ -137,7 +137,9 @@ class Store(Protocol):
         """Forget a conversation. False if there was none."""
 
     async def prune(self, *, before: float, max_bytes: int) -> int:
-        """Drop conversations not touched since *before*, then the oldest until all fit in *max_bytes* of text.
+        """Drop conversations not touched since *before*, then the oldest until all fit in *max_bytes*.
+
+        What one counts is its text in UTF-8, its metadata, and what `shared.conversations` says of keeping it.
 
         Returns how many went.
         """

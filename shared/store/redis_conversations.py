@@ -5,9 +5,8 @@ Each function does what the `Store` method of its name promises.
 
 import hashlib
 import json
-from collections.abc import Iterable
 
-from shared.conversations import Conversation, Message, Upstream
+from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Upstream, stored_bytes
 from shared.store import StoreCorrupt, StoreError
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
@@ -16,7 +15,11 @@ from shared.store.redis_server import Script, Server
 PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these
 
 KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
-APPEND = """
+APPEND = f"""
+    local function own_bytes()
+        local function length(field) return redis.call('HSTRLEN', conversation, field) end
+        return {CONVERSATION_BYTES} + length('metadata') + length('response')
+    end
     local function append(first, last, bytes)
         for number = first, last do redis.call('RPUSH', messages, ARGV[number]) end
         redis.call('HINCRBY', conversation, 'bytes', bytes)
@@ -34,7 +37,7 @@ _CREATE = Script(
     if upstream ~= '' then redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy) end
     if pending_turn ~= '' then redis.call('HSET', conversation, 'pending_turn', pending_turn) end
     redis.call('ZADD', conversations, updated_at, id)
-    append(rest, #ARGV, bytes)
+    append(rest, #ARGV, own_bytes() + bytes)
     changed()
     return 1
     """,
@@ -54,9 +57,12 @@ _READ = Script(
     is_reading=True,
 )
 _UPDATE = Script(
-    """
+    APPEND
+    + """
     if redis.call('EXISTS', conversation) == 0 then return 0 end
+    local growth = #metadata - redis.call('HSTRLEN', conversation, 'metadata')
     redis.call('HSET', conversation, 'metadata', metadata)
+    append(1, 0, growth)
     redis.call('ZADD', conversations, 'XX', 'GT', at, id)
     changed()
     return 1
@@ -114,7 +120,7 @@ async def create(server: Server, conversation: Conversation) -> None:
         *(conversation.id, origin, conversation.created_at, conversation.updated_at),
         *(json.dumps(conversation.metadata), conversation.response),
         *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
-        *(conversation.pending_turn or "", len(conversation.response) + text_bytes(conversation.messages)),
+        *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
         *map(dump_message, conversation.messages),
     )
     if not is_new:
@@ -157,11 +163,6 @@ def keys_of(conversation_id: str) -> list[str]:
     """The keys that `KEYS` names."""
     own = key("conversation", conversation_id), key("messages", conversation_id)
     return [*own, key("conversations"), key("conversation-bytes")]
-
-
-def text_bytes(messages: Iterable[Message]) -> int:
-    """How many bytes of text count for `prune`."""
-    return sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
 
 
 def dump_message(message: Message) -> bytes:

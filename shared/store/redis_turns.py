@@ -5,9 +5,9 @@ Each function does what the `Store` method of its name promises.
 
 from collections.abc import Sequence
 
-from shared.conversations import Message, TurnResult
+from shared.conversations import IMAGE_BYTES, MESSAGE_BYTES, Message, TurnResult, stored_bytes
 from shared.store.documents import dump
-from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of, text_bytes
+from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of
 from shared.store.redis_server import Script, Server
 
 REMEMBERED = 8  # turns and additions of a conversation that are known again, and not added again
@@ -68,7 +68,7 @@ _COMMIT = Script(
         redis.call('DEL', messages)
         redis.call('DECRBY', total, redis.call('HGET', conversation, 'bytes'))
         redis.call('HSET', conversation, 'bytes', 0)
-        append(rest, first_added - 1, history_bytes)
+        append(rest, first_added - 1, own_bytes() + history_bytes)
     end
     append(first_added, #ARGV, added_bytes)
 
@@ -117,12 +117,12 @@ _ADD = Script(
 _DELETE = Script(
     APPEND
     + _EDITED
-    + """
+    + f"""
     for _, document in ipairs(redis.call('LRANGE', messages, 0, -1)) do
         local found = cjson.decode(document)
         if found.id == message_id then
             redis.call('LREM', messages, 1, document)
-            append(1, 0, 0 - #found.text)  -- not -0, which is no integer to Redis
+            append(1, 0, -({MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text))
             edited()
             return 1
         end
@@ -151,7 +151,7 @@ async def commit_turn(server: Server, conversation_id: str, result: TurnResult) 
         keys_of(conversation_id),
         *(conversation_id, result.turn_id, result.at),
         *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
-        *(int(result.history is not None), len(history), text_bytes(history), text_bytes(result.added)),
+        *(int(result.history is not None), len(history), stored_bytes(history), stored_bytes(result.added)),
         *map(dump_message, (*history, *result.added)),
     )
     return bool(is_there)
@@ -160,7 +160,7 @@ async def commit_turn(server: Server, conversation_id: str, result: TurnResult) 
 async def add_messages(server: Server, conversation_id: str, messages: Sequence[Message], at: float) -> bool:
     """Messages that were added before, as the first one's id tells, are not added again: as for turns."""
     documents = map(dump_message, messages)
-    values = (conversation_id, at, messages[0].id if messages else "", text_bytes(messages))
+    values = (conversation_id, at, messages[0].id if messages else "", stored_bytes(messages))
     return bool(await server.run(_ADD, keys_of(conversation_id), *values, *documents))
 
 

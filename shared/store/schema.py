@@ -47,7 +47,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             spoilt INTEGER NOT NULL DEFAULT 0,  -- a turn that was never committed may have touched `upstream`
             pending_turn TEXT,
             crossed INTEGER NOT NULL DEFAULT 0,  -- another turn was committed since `pending_turn` began
-            bytes INTEGER NOT NULL  -- of the texts of all its messages, in UTF-8
+            bytes INTEGER NOT NULL  -- what it counts for towards the limit of what is kept
         )""",
         "CREATE INDEX conversations_by_age ON conversations (updated_at, bytes)",
         """CREATE TABLE messages (

@@ -5,9 +5,9 @@ Each function does what the `Store` method of its name promises, inside a transa
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.conversations import CONVERSATION_BYTES, Conversation, Message, TurnResult, Upstream, stored_bytes
 from shared.store import StoreError
 from shared.store.documents import dump, load
 
@@ -19,7 +19,7 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
         raise StoreError(f"there is a conversation {conversation.id!r} already")
     connection.execute(
         "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
         (
             conversation.id,
             conversation.created_at,
@@ -28,10 +28,10 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
             dump(conversation.upstream) if conversation.upstream else None,
             conversation.pending_turn,
             conversation.response,
-            len(conversation.response),
         ),
     )
     number = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+    _count_own(connection, number)
     _append(connection, number, conversation.messages)
 
 
@@ -80,7 +80,7 @@ def commit_turn(connection: sqlite3.Connection, conversation_id: str, result: Tu
     is_alone = is_mine and not row["crossed"]
     if is_alone and result.history is not None:
         connection.execute("DELETE FROM messages WHERE conversation = ?", (row["number"],))
-        connection.execute("UPDATE conversations SET bytes = 0 WHERE number = ?", (row["number"],))
+        _count_own(connection, row["number"])
         _append(connection, row["number"], result.history)
     _append(connection, row["number"], result.added)
     upstream = result.upstream
@@ -109,13 +109,13 @@ def delete_message(connection: sqlite3.Connection, conversation_id: str, message
     gone = (
         row
         and connection.execute(
-            "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING LENGTH(text) AS bytes",
+            "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item",
             (row["number"], message_id),
         ).fetchone()
     )
     if not row or not gone:
         return False
-    connection.execute("UPDATE conversations SET bytes = bytes - ? WHERE number = ?", (gone["bytes"], row["number"]))
+    _count(connection, row["number"], -stored_bytes([_message(gone)]))
     _edited(connection, row["number"], at)
     return True
 
@@ -123,7 +123,8 @@ def delete_message(connection: sqlite3.Connection, conversation_id: str, message
 def update_metadata(connection: sqlite3.Connection, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
     return _changed(
         connection,
-        "UPDATE conversations SET metadata = :metadata, updated_at = MAX(updated_at, :at) WHERE id = :id",
+        "UPDATE conversations SET metadata = :metadata, updated_at = MAX(updated_at, :at), "
+        "bytes = bytes - LENGTH(metadata) + LENGTH(:metadata) WHERE id = :id",
         {"id": conversation_id, "metadata": json.dumps(metadata), "at": at},
     )
 
@@ -168,15 +169,25 @@ def _edited(connection: sqlite3.Connection, number: int, at: float) -> None:
     )
 
 
-def _append(connection: sqlite3.Connection, number: int, messages: Iterable[Message]) -> None:
+def _append(connection: sqlite3.Connection, number: int, messages: Sequence[Message]) -> None:
     rows = [
         (number, message.role, message.text.encode("utf-8", "surrogatepass"), json.dumps(message.images), message.id)
         for message in messages
     ]
     connection.executemany("INSERT INTO messages (conversation, role, text, images, item) VALUES (?, ?, ?, ?, ?)", rows)
+    _count(connection, number, stored_bytes(messages))
+
+
+def _count_own(connection: sqlite3.Connection, number: int) -> None:
+    """Count what a conversation takes without its messages."""
     connection.execute(
-        "UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (sum(len(row[2]) for row in rows), number)
+        "UPDATE conversations SET bytes = ? + LENGTH(metadata) + LENGTH(response) WHERE number = ?",
+        (CONVERSATION_BYTES, number),
     )
+
+
+def _count(connection: sqlite3.Connection, number: int, size: int) -> None:
+    connection.execute("UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (size, number))
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from shared.conversations import Conversation, Message
+from shared.conversations import CONVERSATION_BYTES, IMAGE_BYTES, MESSAGE_BYTES, Conversation, Message
 from shared.store import Store, StoreError, open_store
 from tests.shared.samples import conversation, said, texts_of, turn, upstream
+
+EMPTY = CONVERSATION_BYTES + len("{}")  # bytes that a conversation without messages and metadata counts
 
 
 async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
@@ -215,25 +217,46 @@ async def test_pruning_by_age_spares_what_was_used_since(store: Store) -> None:
 
 async def test_pruning_by_size_drops_the_oldest_until_the_rest_fits(store: Store) -> None:
     for number in range(4):
-        await store.create_conversation(conversation(f"conv-{number}", "视" * 10, at=float(number)))  # 30 bytes each
+        await store.create_conversation(conversation(f"conv-{number}", "视" * 10, at=float(number)))
+    each = EMPTY + MESSAGE_BYTES + 30
 
-    assert await store.prune(before=0.0, max_bytes=120) == 0
-    assert await store.prune(before=0.0, max_bytes=119) == 1
+    assert await store.prune(before=0.0, max_bytes=4 * each) == 0
+    assert await store.prune(before=0.0, max_bytes=4 * each - 1) == 1
     assert await store.conversation("conv-0") is None
-    assert await store.prune(before=0.0, max_bytes=30) == 2
+    assert await store.prune(before=0.0, max_bytes=each) == 2
     assert await store.conversation("conv-3") is not None
-    assert await store.prune(before=0.0, max_bytes=29) == 1
+    assert await store.prune(before=0.0, max_bytes=each - 1) == 1
 
 
 async def test_the_size_counted_for_pruning_follows_every_change(store: Store) -> None:
     await store.create_conversation(conversation("conv-1", "12345", at=1.0))
     await store.begin_turn("conv-1", "t1", at=1.0)
     await store.commit_turn("conv-1", turn("t1", "12345", "12345", at=1.0))
-    assert await store.prune(before=0.0, max_bytes=15) == 0
+    assert await store.prune(before=0.0, max_bytes=EMPTY + 3 * MESSAGE_BYTES + 15) == 0
     await store.begin_turn("conv-1", "t2", at=1.0)
     await store.commit_turn("conv-1", turn("t2", "123", history=said("1234"), at=1.0))
-    assert await store.prune(before=0.0, max_bytes=7) == 0
+    left = EMPTY + 2 * MESSAGE_BYTES + 7
+    assert await store.prune(before=0.0, max_bytes=left) == 0
     await store.create_conversation(conversation("conv-2", "123", at=2.0))
     assert await store.delete_conversation("conv-2")
-    assert await store.prune(before=0.0, max_bytes=7) == 0
-    assert await store.prune(before=0.0, max_bytes=6) == 1
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.prune(before=0.0, max_bytes=left - 1) == 1
+
+
+async def test_what_surrounds_the_text_counts_for_pruning(store: Store) -> None:
+    pictured = Message(role="user", text="", images=("a" * 64, "b" * 64), id="msg_a")
+    await store.create_conversation(conversation("conv-1", at=1.0))
+    await store.add_messages("conv-1", (pictured, Message(role="user", text="x", id="msg_b")), at=1.0)
+    await store.update_metadata("conv-1", {"a": "x" * 400}, at=1.0)
+    await store.update_metadata("conv-1", {"a": "x" * 40}, at=1.0)
+    left = EMPTY + len('"a": ""') + 40 + 2 * MESSAGE_BYTES + 2 * IMAGE_BYTES + 1
+
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.delete_message("conv-1", "msg_a", at=1.0)
+    left -= MESSAGE_BYTES + 2 * IMAGE_BYTES
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    await store.begin_turn("conv-1", "t1", at=1.0)
+    await store.commit_turn("conv-1", turn("t1", history=(), at=1.0))
+    left -= MESSAGE_BYTES + 1
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.prune(before=0.0, max_bytes=left - 1) == 1

@@ -1,6 +1,6 @@
 """What every store promises about single messages of a conversation, and about stored responses."""
 
-from shared.conversations import Conversation, Message
+from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message
 from shared.store import Store
 from tests.shared.samples import conversation, said, texts_of, turn, upstream
 
@@ -44,7 +44,9 @@ async def test_a_message_of_any_characters_can_be_taken_out(store: Store) -> Non
     assert await store.delete_message("conv-1", "msg_a", at=3.0)
 
     assert texts_of(await store.conversation("conv-1")) == ["x"]
-    assert await store.prune(before=0.0, max_bytes=1) == 0
+    left = CONVERSATION_BYTES + len("{}") + MESSAGE_BYTES + len("x")
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.prune(before=0.0, max_bytes=left - 1) == 1
 
 
 async def test_a_conversation_that_is_gone_takes_no_messages(store: Store) -> None:
@@ -70,8 +72,9 @@ async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> N
     await store.add_messages("conv-1", (message("msg_a", "y" * 90), message("msg_b", "z")), at=1.5)
     await store.delete_message("conv-1", "msg_a", at=1.6)
 
-    assert await store.prune(before=0.0, max_bytes=11) == 0
-    assert await store.prune(before=0.0, max_bytes=10) == 1
+    left = 2 * (CONVERSATION_BYTES + len("{}") + MESSAGE_BYTES) + 11
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.prune(before=0.0, max_bytes=left - 1) == 1
     assert await store.conversation("conv-1") is None
 
 
@@ -86,4 +89,6 @@ async def test_a_stored_response_is_read_back_and_its_size_counts(store: Store) 
     await store.create_conversation(stored)
 
     assert await store.conversation("resp-1") == stored
-    assert await store.prune(before=0.0, max_bytes=90) == 1
+    size = CONVERSATION_BYTES + len("{}") + len(stored.response) + MESSAGE_BYTES + len("hi")
+    assert await store.prune(before=0.0, max_bytes=size) == 0
+    assert await store.prune(before=0.0, max_bytes=size - 1) == 1
