@@ -51,12 +51,13 @@ class ChromiumTab:
         self._context = context
         self._page = page
         self._document: Response | None = None
+        self._loads = 0
         self._requests: dict[Request, int] = {}
         context.on("request", self._on_request)
         context.on("response", self._on_response)
 
     async def go(self, url: str, *, timeout: float) -> None:
-        self._document = None
+        self._document, self._loads = None, 0
         await _call(self._page.goto(url, wait_until="commit", timeout=timeout * 1000))
 
     async def look(self) -> Look:
@@ -64,7 +65,7 @@ class ChromiumTab:
         links = [Link(*link) for link in seen.pop("links")]
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
-        return Look(url=self._page.url, status=status, headers=headers, links=links, **seen)
+        return Look(url=self._page.url, status=status, headers=headers, links=links, loads=self._loads, **seen)
 
     async def user_agent(self) -> str:
         return str(await _call(self._page.evaluate("navigator.userAgent")))
@@ -135,6 +136,7 @@ class ChromiumTab:
             self._requests[response.request] = response.status
         elif _is_document(response.request, self._page):
             self._document = response
+            self._loads += "location" not in response.headers
 
 
 @asynccontextmanager

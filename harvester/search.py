@@ -16,6 +16,7 @@ from shared.models import Outcome
 POLL_SECONDS = 0.05
 BUSY_SECONDS = 2.0  # more for a page to answer at all
 RETRY_SECONDS = 1.0
+RESTLESS_LOADS = 3  # a page may lead on to another one by script, once; with more it is not at rest
 
 
 class VisitFailed(Exception):
@@ -67,6 +68,8 @@ def _is_readable(look: Look) -> bool:
 def _nothing_found(look: Look) -> VisitFailed:
     if not look.ready:
         return VisitFailed(Outcome.TIMEOUT, "the page never finished loading, and no chat appeared on it")
+    if look.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
+        return VisitFailed(Outcome.TIMEOUT, f"the page loaded itself {look.loads} times, and no chat appeared on it")
     return VisitFailed(
         Outcome.NO_CHAT,
         f"no chat on {look.url} (HTTP {look.status}) nor on the likeliest pages it links to; if the site moved it, "

@@ -34,6 +34,7 @@ class Look:
     url: str
     status: int  # of the document; 0: none came yet
     headers: dict[str, str]  # of the document, names in lower case
+    loads: int  # documents that came since the address was opened, redirects aside
     ready: bool  # the whole document has come
     title: str
     configs: list[str]  # `data-config` attributes, in the page's order

@@ -18,6 +18,7 @@ def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Look:
         url=url,
         status=200,
         headers={},
+        loads=1,
         ready=True,
         title="A page",
         configs=list(configs),

@@ -166,3 +166,12 @@ async def test_a_page_that_never_finishes_and_has_no_chat_is_a_timeout() -> None
     tab = FakeTab({FRONT: page(FRONT, ready=False)})
 
     assert (await failure(tab, job())).outcome is Outcome.TIMEOUT
+
+
+@pytest.mark.parametrize(("loads", "outcome"), [(2, Outcome.NO_CHAT), (3, Outcome.TIMEOUT)])
+async def test_a_page_that_loads_itself_again_and_again_is_a_timeout_also_where_it_looks_finished(
+    loads: int, outcome: Outcome
+) -> None:
+    tab = FakeTab({FRONT: page(FRONT, loads=loads)})
+
+    assert (await failure(tab, job())).outcome is outcome

@@ -63,10 +63,11 @@ async def test_a_page_that_never_comes_to_rest_is_given_up(
 ) -> None:
     site.behaviour.page = page
 
-    visit = await Visits(store, workspace, site, limits=Limits(chat=0.5, settle=0.5)).make()
+    visit = await Visits(store, workspace, site, limits=Limits(chat=1.5, settle=0.5)).make()
 
     assert visit.outcome is Outcome.TIMEOUT, visit
-    assert ("never finished" if page == "reloads" else "busy, or reload it") in visit.reason
+    reason = "never finished|loaded itself" if page == "reloads" else "busy, or reload it"
+    assert re.search(reason, visit.reason)
     assert visit.seconds < 15
     assert await store.visits() == [visit]
 
