@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from shared.aipkit.nonce import FRONTEND_NONCE_ACTION
+
 _AJAX_PATH = "/admin-ajax.php"
 _ACTION_PREFIX = "aipkit_"
-_STREAM_ACTION = "aipkit_frontend_chat_stream"  # answers 200 whatever is wrong, so its status proves nothing
+# Their status proves nothing of a nonce: the stream answers 200 whatever is wrong, and a nonce is given to anybody.
+_UNCHECKED_ACTIONS = frozenset({"aipkit_frontend_chat_stream", FRONTEND_NONCE_ACTION})
 _MAX_FIELDS = 100
 
 
@@ -26,7 +29,7 @@ class Observed:
     @property
     def proves_nonce(self) -> bool:
         """Whether the site took the nonce: it answers any other with 403."""
-        return bool(self.nonce) and self.status == 200 and self.action != _STREAM_ACTION
+        return bool(self.nonce) and self.status == 200 and self.action not in _UNCHECKED_ACTIONS
 
 
 def read_request(url: str, content_type: str, body: bytes | None, status: int) -> Observed | None:

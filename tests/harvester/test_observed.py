@@ -67,6 +67,7 @@ def test_other_requests_tell_nothing(url: str, body: bytes) -> None:
         ("aipkit_cache_sse_message", "abc", 0, False),
         ("aipkit_cache_sse_message", "", 200, False),
         ("aipkit_frontend_chat_stream", "abc", 200, False),  # answers 200 whatever is wrong
+        ("aipkit_get_frontend_chat_nonce", "abc", 200, False),  # given to anybody
         ("aipkit_get_conversations_list", "abc", 200, True),
     ],
 )
