@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from proxy.protocol.content_encoding import BodyTooLarge, decode, read_codings
 from proxy.protocol.errors import ServiceError, bad_request
 
 LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
@@ -17,8 +18,8 @@ T = TypeVar("T")
 async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     """What *parse*, a pure function, makes of the request's body, which is JSON.
 
-    Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 415 for a compressed one, 400
-    for one that is broken or no JSON.
+    Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 413 for one that is or unpacks
+    too large, 415 for one that is compressed in an unknown way, 400 for one that is broken or no JSON.
     """
     body = await _read(request)
     if body and not _may_be_json(request.content_type):
@@ -40,8 +41,19 @@ async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
 
 
 async def _read(request: web.Request) -> bytes:
-    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-        raise ServiceError(415, "Compressed request bodies are not taken.", code="unsupported_content_encoding")
+    """The body, unpacked: always in a thread, since what is small may stand for much."""
+    codings = read_codings(request.headers.get("Content-Encoding", ""))
+    body = await _received(request)
+    if not codings or not body:
+        return body
+    limit = request.client_max_size
+    try:
+        return await asyncio.to_thread(decode, body, codings, limit)
+    except BodyTooLarge as error:
+        raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
+
+
+async def _received(request: web.Request) -> bytes:
     if request.content.is_eof():  # it came with the headers
         return await request.read()
     try:

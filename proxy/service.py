@@ -157,7 +157,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
         cast(web.Server, runner.server),
         keepalive_timeout=KEEPALIVE_SECONDS,
         access_log=None,
-        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` refuses it
+        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` sets bounds
     )
     try:
         try:

@@ -7,7 +7,8 @@ from typing import Any
 class ServiceError(Exception):
     """An error with everything a client is told: HTTP status, OpenAI's type and code, and what to do.
 
-    *retry_after* is in seconds. *should_retry* overrides what the official clients would do by status alone.
+    *retry_after* is in seconds. *should_retry* overrides what the official clients would do by status alone. *headers*:
+    further ones that the status demands.
     """
 
     def __init__(
@@ -20,6 +21,7 @@ class ServiceError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -29,6 +31,7 @@ class ServiceError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.should_retry = should_retry
+        self._headers = dict(headers or {})
 
     @property
     def body(self) -> dict[str, Any]:
@@ -37,8 +40,8 @@ class ServiceError(Exception):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers that the official clients act on."""
-        headers: dict[str, str] = {}
+        """Headers that clients act on."""
+        headers = dict(self._headers)
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, round(self.retry_after)))
             headers["retry-after-ms"] = str(round(self.retry_after * 1000))

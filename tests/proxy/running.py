@@ -138,7 +138,7 @@ async def running_proxy(
             if captured and await store.site_state(each.origin) is None:
                 await store.save_capture(await capture(each), base=0)
         async with open_app(loaded, store, key=key, allowed=allowed) as app, aiohttp.ClientSession() as http:
-            runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+            runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, auto_decompress=False)
             await runner.setup()
             try:
                 listener = web.TCPSite(runner, "127.0.0.1", 0)

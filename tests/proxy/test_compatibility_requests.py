@@ -2,12 +2,16 @@
 
 import gzip
 import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import brotli
 import openai
 import pytest
 
-from tests.proxy.running import RunningProxy
+from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
@@ -254,12 +258,35 @@ async def test_a_body_of_another_type_is_400_and_says_which_is_wanted(proxy: Run
     assert "application/json" in error["message"]
 
 
-async def test_a_compressed_body_is_415_in_openais_shape(proxy: RunningProxy) -> None:
-    """A body that unpacks to any size is bounded by nothing; the official clients send none."""
-    packed = gzip.compress(json.dumps(SAID).encode())
-    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+@pytest.mark.parametrize(
+    ("coding", "pack"),
+    [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress), ("br", brotli.compress)],
+)
+async def test_a_compressed_body_is_read(proxy: RunningProxy, coding: str, pack: Callable[[bytes], bytes]) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
 
-    answer = await exchange(proxy.url, "POST", CHAT, packed, headers)
+    for path, body in ((CHAT, SAID), ("/v1/responses", {"model": MODEL, "input": "hi"}), ("/v1/conversations", {})):
+        answer = await exchange(proxy.url, "POST", path, pack(json.dumps(body).encode()), headers)
+        assert answer.status == 200, path
 
-    assert answer.status == 415
-    assert json.loads(answer.body)["error"]["code"] == "unsupported_content_encoding"
+
+async def test_a_compressed_body_counts_as_what_it_unpacks_to(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, max_body=100_000) as proxy:
+        for size, status in ((90_000, 200), (200_000, 413)):
+            packed = gzip.compress(json.dumps({**SAID, "user": "x" * size}).encode())
+            answer = await exchange(proxy.url, "POST", CHAT, packed, {"Content-Encoding": "gzip"})
+            assert answer.status == status
+    assert json.loads(answer.body)["error"]["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    ("coding", "status", "code"),
+    [("gzip", 400, "invalid_content_encoding"), ("lzma", 415, "unsupported_content_encoding")],
+)
+async def test_a_body_that_cannot_be_unpacked_is_refused_in_openais_shape(
+    proxy: RunningProxy, coding: str, status: int, code: str
+) -> None:
+    answer = await exchange(proxy.url, "POST", CHAT, b"no archive at all", {"Content-Encoding": coding})
+
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (status, code)
+    assert answer.headers.get("accept-encoding") == (None if status == 400 else "gzip, deflate, br, zstd")

@@ -8,8 +8,8 @@ from proxy.protocol.openapi.parts import STRING, Schema, error_responses, exactl
 _ABOUT = """OpenAI's API in front of free AI chats on WordPress sites.
 
 Paths are also served without `/v1`, with it twice, and with doubled or trailing slashes. OPTIONS is answered with 204
-on every path, for browsers. A body is JSON; its Content-Type may be left out. Fields that are not described here are
-ignored, except below `/admin`, where they are refused.
+on every path, for browsers. A body is JSON; its Content-Type may be left out, and it may be compressed. Fields that are
+not described here are ignored, except below `/admin`, where they are refused.
 
 A browser that signed in at `/admin/session` may send its cookie in place of a key, from the proxy's own pages only, and
 with `x-freeaichat-csrf: 1` on all but GET and HEAD."""
@@ -21,8 +21,8 @@ _ERRORS = {
     "404": "No such model, conversation, response, item, key, site or picture.",
     "408": "The body did not come in time.",
     "409": "It clashes with what is there already.",
-    "413": "The body is larger than this proxy or the site takes.",
-    "415": "The body is compressed.",
+    "413": "The body is, or unpacks to, more than this proxy or the site takes.",
+    "415": "The body is compressed in another way than with gzip, deflate, br or zstd.",
     "429": "The site's quota or rate limit, or too many requests waiting for it.",
     "500": "The proxy itself failed; its log says more.",
     "502": "The site failed to answer, or its answer broke off.",
