@@ -152,14 +152,13 @@ class ChatReply:
             "object": "chat.completion",
             "choices": list(choices),
             "usage": usage(used),
-            "system_fingerprint": None,
             "service_tier": "default",
             **self._extra,
         }
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None, *, first: bool = False) -> bytes:
         choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        chunk: dict[str, Any] = {**self._base, "choices": [choice], "system_fingerprint": None}
+        chunk: dict[str, Any] = {**self._base, "choices": [choice]}
         if self._includes_usage:
             chunk["usage"] = None
         if first or finish_reason:

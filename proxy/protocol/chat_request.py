@@ -11,13 +11,13 @@ import orjson
 from proxy.protocol.errors import ServiceError, bad_request
 from proxy.protocol.images import MAX_IMAGES, Picture, read_image_url
 from proxy.protocol.metadata import read_metadata
+from proxy.protocol.parameters import read_flag, read_ignored, read_limit, read_whole
 from proxy.protocol.tool_history import ToolHistory
 from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_CHOICES = 4
-MAX_NUMBER = 2**53  # beyond it, as good as without end
 _IGNORED = (
     "temperature",
     "top_p",
@@ -29,7 +29,10 @@ _IGNORED = (
     "top_logprobs",
     "reasoning_effort",
     "verbosity",
+    "audio",
+    "suffix",
 )
+THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -125,7 +128,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         stops=_stops(body),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         choices=_choices(body),
-        ignored=tuple(name for name in _IGNORED if body.get(name) is not None),
+        ignored=read_ignored(body, _IGNORED),
     )
 
 
@@ -177,7 +180,7 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             digests.append(digest)
         elif isinstance(part, str):
             texts.append(part)
-        else:
+        elif kind not in THOUGHTS:
             raise bad_request(
                 f"'{place}' has a type the site cannot take; use text or image_url.",
                 param=place,
@@ -186,14 +189,6 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
     if len(digests) > MAX_IMAGES:
         raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
     return "\n".join(texts), tuple(digests)
-
-
-def read_flag(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """A true or false. Raises `ServiceError` (400)."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise bad_request(f"'{name}' must be true or false.", param=name, code="invalid_type")
-    return default if value is None else bool(value)
 
 
 def _includes_usage(body: Mapping[str, Any]) -> bool:
@@ -212,33 +207,8 @@ def _conversation_id(body: Mapping[str, Any]) -> str | None:
     return value
 
 
-def read_limit(body: Mapping[str, Any], *names: str) -> int | None:
-    """The lowest of the token limits with these names; 0 means not set. Raises `ServiceError` (400)."""
-    limits = []
-    for name in names:
-        value = _whole_number(body, name)
-        if value is None:
-            continue
-        if value < 0:
-            raise bad_request(f"'{name}' must not be negative.", param=name, code="integer_below_min_value")
-        limits.append(value)
-    return min(filter(None, limits), default=None)
-
-
-def _whole_number(body: Mapping[str, Any], name: str) -> int | None:
-    """A whole number; JSON does not tell 4096.0 or 1e30 from one. Raises `ServiceError` (400)."""
-    value = body.get(name)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
-    return max(-MAX_NUMBER, min(value, MAX_NUMBER))
-
-
 def _choices(body: Mapping[str, Any]) -> int:
-    count = _whole_number(body, "n")
+    count = read_whole(body, "n")
     if count is None:
         return 1
     if not 1 <= count <= MAX_CHOICES:
@@ -261,14 +231,26 @@ def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
     for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
+        refuse_lone_choice(body, tools, choice, harmless=("none", "auto") if body.get(tools) == [] else ())
         if body.get(tools) and body.get(choice) != "none":
             raise unsupported(tools, "The site's bots call no tools.")
     modalities = body.get("modalities")
-    if body.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
+    if modalities is not None and not isinstance(modalities, list):
+        raise bad_request("'modalities' must be a list.", param="modalities", code="invalid_type")
+    if any(each != "text" for each in modalities or ()):
         raise unsupported("modalities", "The site's bots answer in text only.")
     form = body.get("response_format")
     if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
         raise unsupported("response_format", "The site's bots answer in plain text only.")
+
+
+def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:
+    """Raise `ServiceError` (400) for a *choice* of *tools* where there are none, unless it is *harmless*."""
+    value = body.get(choice)
+    if value is not None and not body.get(tools) and value not in harmless:
+        raise bad_request(
+            f"'{choice}' is only allowed where '{tools}' are given.", param=choice, code="missing_required_parameter"
+        )
 
 
 def unsupported(name: str, why: str) -> ServiceError:

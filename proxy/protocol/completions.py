@@ -5,9 +5,11 @@ from typing import Any
 
 from proxy.protocol.chat_reply import DONE, Ending, event, failure, usage
 from proxy.protocol.errors import ServiceError, bad_request
+from proxy.protocol.parameters import check_number
 from proxy.protocol.usage import Usage
 
-_HARMLESS = {"suffix": "", "echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
+_HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
+LOGPROBS = (0, 5)
 
 
 def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +25,11 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         value = body.get(name)
         if value is not None and (type(value) is not type(harmless) or value != harmless):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
-    passed = {name: value for name, value in body.items() if name != "prompt"}
+    passed = {name: value for name, value in body.items() if name != "prompt" and (name, value) != ("suffix", "")}
+    logprobs = body.get("logprobs")
+    if logprobs is not None and not isinstance(logprobs, bool):  # here it is a number, in a chat a yes or no
+        check_number(logprobs, "logprobs", LOGPROBS, whole=True)
+        passed["logprobs"] = True
     return {**passed, "messages": [{"role": "user", "content": prompt}]}
 
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.protocol.chat_request import ChatRequest, read_flag, read_limit, unsupported
+from proxy.protocol.chat_request import ChatRequest, refuse_lone_choice, unsupported
 from proxy.protocol.errors import bad_request
 from proxy.protocol.images import Picture
 from proxy.protocol.input_items import read_items
 from proxy.protocol.metadata import read_metadata
+from proxy.protocol.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit
 from shared.conversations import Message
 
 _SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
@@ -87,7 +88,7 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
         max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        ignored=(*(name for name in _IGNORED if body.get(name) is not None), *_ignored_text(body)),
+        ignored=(*read_ignored(body, _IGNORED), *_ignored_text(body)),
     )
 
 
@@ -105,6 +106,7 @@ def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...],
 
 def _searches(body: Mapping[str, Any]) -> bool:
     """Whether the web search is asked for; it is the one tool that the site's bots have."""
+    refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
     tools = body.get("tools")
     if tools is None:
         return False
@@ -126,7 +128,10 @@ def _ignored_text(body: Mapping[str, Any]) -> tuple[str, ...]:
     form = text.get("format") if isinstance(text, dict) else text
     if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
         raise unsupported("text.format", "The site's bots answer in plain text only.")
-    return ("text.verbosity",) if text.get("verbosity") else ()
+    if text.get("verbosity") is None:
+        return ()
+    check_choice(text["verbosity"], "text.verbosity", VERBOSITIES)
+    return ("text.verbosity",)
 
 
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,16 @@ const x = '{LONG_WORD}'
 USAGE_SECONDS = 1.2  # usage is written once a second
 PROXY = Path(__file__).parents[2] / "proxy"
 NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
-    *("expectation_failed", "integer_below_min_value", "invalid_content_encoding", "invalid_content_type"),
-    *("invalid_image_url", "invalid_type", "invalid_value", "item_not_found", "malformed_request"),
+    *("decimal_below_min_value", "decimal_above_max_value", "integer_above_max_value", "integer_below_min_value"),
+    *("expectation_failed", "invalid_content_encoding", "invalid_content_type"),
+    *(
+        "invalid_image_url",
+        "invalid_type",
+        "invalid_value",
+        "item_not_found",
+        "malformed_request",
+        "missing_required_parameter",
+    ),
     *("method_not_allowed", "mutually_exclusive_parameters", "response_not_found", "unknown_parameter"),
     *("unknown_url", "unsupported_content_encoding", "unsupported_content_part", "unsupported_item"),
     "unsupported_parameter",

@@ -109,6 +109,7 @@ async def test_a_stop_may_be_a_text_a_list_or_nothing(proxy: RunningProxy, stop:
         ({"max_tokens": 4, "max_completion_tokens": 100_000}, "length"),
         ({"max_tokens": None, "max_completion_tokens": 4}, "length"),
         ({"max_tokens": 0}, "stop"),
+        ({"max_tokens": -1}, "stop"),
         ({"max_tokens": None, "max_completion_tokens": None}, "stop"),
     ],
 )
@@ -123,7 +124,7 @@ async def test_both_names_of_the_limit_work_and_zero_is_none(
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 async def test_a_negative_limit_is_refused(proxy: RunningProxy, name: str) -> None:
-    limits: dict[str, Any] = {name: -1}
+    limits: dict[str, Any] = {name: -2}
     answer = await proxy.chat("hi", **limits)
 
     assert (answer.status, answer.body["error"]["param"]) == (400, name)

@@ -29,7 +29,20 @@ async def test_a_prompt_is_answered_in_pieces(proxy: RunningProxy) -> None:
     assert chunks[-1].usage is not None
 
 
-@pytest.mark.parametrize("fields", [{"prompt": [1, 2]}, {"prompt": ["a", "b"]}, {"prompt": "a", "suffix": "b"}])
+@pytest.mark.parametrize("fields", [{"prompt": [1, 2]}, {"prompt": ["a", "b"]}, {"prompt": "a", "logprobs": 6}])
 async def test_what_cannot_be_done_is_refused(proxy: RunningProxy, fields: dict[str, object]) -> None:
     with pytest.raises(openai.BadRequestError):
         await proxy.openai.completions.create(model=MODEL, **fields)  # type: ignore[call-overload]
+
+
+async def test_what_the_site_cannot_take_is_named(proxy: RunningProxy) -> None:
+    """Editors' plugins send what follows the cursor with every request."""
+    answer = await proxy.openai.completions.with_raw_response.create(
+        model=MODEL, prompt="hi", suffix="def next():", logprobs=5
+    )
+
+    assert answer.headers["x-ignored-params"] == "logprobs, suffix"
+    assert (
+        "x-ignored-params"
+        not in (await proxy.openai.completions.with_raw_response.create(model=MODEL, prompt="hi", suffix="")).headers
+    )

@@ -34,7 +34,7 @@ BAD: tuple[tuple[str, bytes, int], ...] = (
     ("chat/completions", b'{"messages":[{"role":"user","content":"hi"}]}', 400),
     ("chat/completions", b'{"model":"no-such-model","messages":[{"role":"user","content":"hi"}]}', 404),
     ("chat/completions", b'{"model":"gpt-5-nano","messages":"hi"}', 400),
-    ("chat/completions", b'{"model":"gpt-5-nano","messages":[{"role":"user","content":"x"}],"max_tokens":-1}', 400),
+    ("chat/completions", b'{"model":"gpt-5-nano","messages":[{"role":"user","content":"x"}],"max_tokens":-2}', 400),
     ("responses", b'{"model":"gpt-5-nano","input":"hi","previous_response_id":"resp_none"}', 404),
     ("no/such/path", b"{}", 404),
 )

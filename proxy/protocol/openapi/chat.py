@@ -1,11 +1,14 @@
 """`/v1/chat/completions`, and what it has in common with the legacy completions."""
 
+from math import isinf
+
 from proxy.protocol.chat_request import MAX_CHOICES, MAX_STOPS
 from proxy.protocol.openapi.messages import MESSAGES
 from proxy.protocol.openapi.parts import (
     ANY,
     ASKS_THE_SITE,
     BOOLEAN,
+    INTEGER,
     NOT_BLANK,
     NULL,
     SECONDS,
@@ -26,6 +29,7 @@ from proxy.protocol.openapi.parts import (
     ref,
     told,
 )
+from proxy.protocol.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
 
 MODEL: Schema = {
     "type": "string",
@@ -34,10 +38,26 @@ MODEL: Schema = {
     "description": "A name from /v1/models; of a site's own with `name@host`.",
 }
 FINISH = one_of("stop", "length", "content_filter")
-LIMIT: Schema = nullable({"type": "integer", "minimum": 0, "description": "0 means no limit."})
+LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})
 FLAG: Schema = nullable(BOOLEAN)
 STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages")
-IGNORED = told(ANY, "Accepted and without effect: the site cannot take it. `x-ignored-params` names it.")
+
+
+def ignored(*schemas: Schema) -> Schema:
+    """A parameter without effect that must have one of these shapes all the same."""
+    return told(nullable(*schemas), "Without effect: the site cannot take it. `x-ignored-params` names it.")
+
+
+def number(limits: tuple[float, float], kind: str = "number") -> Schema:
+    """A number within *limits*; an endless one is left out."""
+    names = ("minimum", "maximum")
+    return {"type": kind, **{name: limit for name, limit in zip(names, limits, strict=True) if not isinf(limit)}}
+
+
+SAMPLING = {name: ignored(number(limits)) for name, limits in RANGES.items()}
+TOP_LOGPROBS = ignored(number(WHOLE_RANGES["top_logprobs"], "integer"))
+EFFORT = one_of(*EFFORTS)
+VERBOSITY = ignored(one_of(*VERBOSITIES))
 TOOLS = told(ANY, "The site's bots call no tools: 400 unless it is empty, or the choice is `none`.")
 
 # What chats and legacy completions both take.
@@ -56,8 +76,12 @@ SHARED: dict[str, Schema] = {
     "web_search": told(FLAG, "Switch on the site's own web search where the bot has one."),
     "web_search_options": told(ANY, "An object, however empty, switches on the web search too."),
     "metadata": nullable(ref("Metadata")),
-    **dict.fromkeys(("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"), IGNORED),
-    "logit_bias": IGNORED,
+    **SAMPLING,
+    "seed": ignored(INTEGER),
+    "logit_bias": ignored({"type": "object", "additionalProperties": number(BIAS)}),
+    "top_logprobs": TOP_LOGPROBS,
+    "reasoning_effort": ignored(EFFORT),
+    "verbosity": VERBOSITY,
     "user": told(ANY, "Accepted and without effect."),
 }
 _REQUEST = at_least(
@@ -69,12 +93,13 @@ _REQUEST = at_least(
         "So many answers, each a turn of its own. Above 1 not together with conversation_id.",
     ),
     **dict.fromkeys(("tools", "functions"), TOOLS),
-    tool_choice=told(ANY, "`none` makes tools harmless."),
-    modalities=told(ANY, "Text is all there is: 400 where `audio` is among them."),
-    audio=told(ANY, "400 unless it is empty."),
-    function_call=told(ANY, "`none` makes functions harmless."),
+    tool_choice=told(ANY, "`none` makes tools harmless. 400 without tools."),
+    modalities=told(nullable(array(const("text"))), "Text is all there is."),
+    audio=ignored(at_least({})),
+    suffix=ignored(STRING),
+    function_call=told(ANY, "`none` makes functions harmless. 400 without functions."),
     response_format=nullable(told(at_least({"type": const("text")}), "The site's bots answer in plain text only.")),
-    **dict.fromkeys(("logprobs", "top_logprobs", "reasoning_effort", "verbosity"), IGNORED),
+    logprobs=ignored(BOOLEAN),
     store=told(ANY, "Accepted and without effect."),
 )
 _ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
@@ -87,7 +112,6 @@ _BASE: dict[str, Schema] = {
     "model": told(STRING, "The name that answered."),
 }
 _CONVERSATION = told(STRING, "The conversation that went on, where one was named.")
-_SYSTEM_FINGERPRINT = NULL
 
 SCHEMAS: dict[str, Schema] = {
     "ChatCompletionRequest": _REQUEST,
@@ -101,7 +125,6 @@ SCHEMAS: dict[str, Schema] = {
                 maxItems=MAX_CHOICES,
             ),
             "usage": ref("Usage"),
-            "system_fingerprint": _SYSTEM_FINGERPRINT,
             "service_tier": const("default"),
         },
         conversation_id=_CONVERSATION,
@@ -128,7 +151,6 @@ SCHEMAS: dict[str, Schema] = {
                 maxItems=1,
             ),
         },
-        system_fingerprint=_SYSTEM_FINGERPRINT,
         usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
         conversation_id=_CONVERSATION,
     ),

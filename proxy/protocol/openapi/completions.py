@@ -1,9 +1,11 @@
 """The legacy `/v1/completions`."""
 
-from proxy.protocol.openapi.chat import FINISH, IGNORED, MODEL, SHARED, STREAM_HEADERS
+from proxy.protocol.completions import LOGPROBS
+from proxy.protocol.openapi.chat import FINISH, MODEL, SHARED, STREAM_HEADERS, ignored, number
 from proxy.protocol.openapi.parts import (
     ANY,
     ASKS_THE_SITE,
+    BOOLEAN,
     NULL,
     SECONDS,
     STRING,
@@ -42,11 +44,11 @@ SCHEMAS: dict[str, Schema] = {
     "CompletionRequest": at_least(
         {"model": MODEL, "prompt": {"anyOf": [_TEXT, array(_TEXT, minItems=1, maxItems=1)]}},
         **SHARED,
-        suffix=one_of(None, ""),
+        suffix=ignored(STRING),
         echo=one_of(None, False),
         best_of=one_of(None, 1),
         n=one_of(None, 1),
-        logprobs=IGNORED,
+        logprobs=ignored(BOOLEAN, number(LOGPROBS, "integer")),
         tools=ANY,
     ),
     "Completion": exactly({**_BASE, "choices": _choices(FINISH, minItems=1), "usage": ref("Usage")}),

@@ -1,6 +1,6 @@
 """What all kinds of requests share: messages and their parts, metadata, token counts."""
 
-from proxy.protocol.chat_request import MAX_MESSAGES
+from proxy.protocol.chat_request import MAX_MESSAGES, THOUGHTS
 from proxy.protocol.images import MAX_IMAGES
 from proxy.protocol.metadata import MAX_KEY, MAX_PAIRS, MAX_VALUE
 from proxy.protocol.openapi.parts import (
@@ -58,6 +58,7 @@ SCHEMAS: dict[str, Schema] = {
             STRING,
             at_least({"type": one_of("text", "input_text", "output_text"), "text": STRING}),
             at_least({"type": const("refusal"), "refusal": STRING}),
+            told(at_least({"type": one_of(*THOUGHTS)}), "What an earlier model thought; it is left out."),
             at_least(
                 {
                     "type": one_of("image_url", "input_image"),

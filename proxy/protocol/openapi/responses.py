@@ -1,7 +1,18 @@
 """`/v1/responses`."""
 
 from proxy.protocol.openapi import response_objects
-from proxy.protocol.openapi.chat import FLAG, IGNORED, LIMIT, MODEL, STREAM_HEADERS
+from proxy.protocol.openapi.chat import (
+    EFFORT,
+    FLAG,
+    LIMIT,
+    MODEL,
+    SAMPLING,
+    STREAM_HEADERS,
+    TOP_LOGPROBS,
+    VERBOSITY,
+    ignored,
+    number,
+)
 from proxy.protocol.openapi.conversations import ITEM_LIST, PAGE
 from proxy.protocol.openapi.messages import ITEMS
 from proxy.protocol.openapi.parts import (
@@ -29,6 +40,7 @@ from proxy.protocol.openapi.parts import (
     shown,
     told,
 )
+from proxy.protocol.parameters import WHOLE_RANGES
 
 _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
@@ -62,14 +74,22 @@ SCHEMAS: dict[str, Schema] = {
         metadata=nullable(ref("Metadata")),
         web_search=told(FLAG, "As the tool `web_search`."),
         tools=told(nullable(array(ANY)), "`web_search` is the one tool there is. Not read where the choice is `none`."),
-        tool_choice=_ECHOED,
+        tool_choice=told(_ECHOED, "Repeated where it is a string. 400 without tools, unless it is `auto` or `none`."),
         text=nullable(
-            at_least({}, format=nullable(told(at_least({"type": const("text")}), "Plain text is all there is.")))
+            at_least(
+                {},
+                format=nullable(told(at_least({"type": const("text")}), "Plain text is all there is.")),
+                verbosity=VERBOSITY,
+            )
         ),
         background=told(ANY, "400 where it is true."),
         prompt=told(ANY, "400 unless it is empty."),
-        **dict.fromkeys(("reasoning", "max_tool_calls", "top_logprobs"), IGNORED),
-        **dict.fromkeys(("temperature", "top_p", "truncation", "user", "safety_identifier"), _ECHOED),
+        reasoning=ignored(at_least({}, effort=nullable(EFFORT))),
+        max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
+        top_logprobs=TOP_LOGPROBS,
+        temperature=SAMPLING["temperature"],
+        top_p=SAMPLING["top_p"],
+        **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),
         prompt_cache_key=_ECHOED,
         parallel_tool_calls=_ECHOED,
     ),

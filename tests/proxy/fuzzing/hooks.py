@@ -16,6 +16,7 @@ BEYOND_A_SCHEMA = {
     "too_many_images",
     "unsupported_parameter",  # tools, or several choices in one conversation
     "mutually_exclusive_parameters",
+    "missing_required_parameter",  # tools, for a choice among them
 }
 
 schemathesis.openapi.format("image-url", st.sampled_from([f"data:image/png;base64,{_PNG}", f"data:;base64,{_JPEG}"]))

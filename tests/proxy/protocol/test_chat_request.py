@@ -156,7 +156,7 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"stream_options": {"include_usage": 1}}, "include_usage"),
         ({"conversation_id": 5}, "conversation_id"),
         ({"web_search": "on"}, "web_search"),
-        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
         ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
         ({"max_tokens": True}, "max_tokens"),
         ({"stop": 5}, "stop"),
@@ -171,14 +171,45 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"n": 1.5}, "n"),
         ({"n": 2, "conversation_id": "conv_1"}, "n"),
         ({"metadata": {"a": 1}}, "metadata"),
+        ({"tool_choice": "auto"}, "tool_choice"),
+        ({"tool_choice": "none", "tools": None}, "tool_choice"),
+        ({"tool_choice": "required", "tools": []}, "tool_choice"),
+        ({"function_call": "auto"}, "function_call"),
+        ({"modalities": ["text", "audio"], "audio": {"voice": "alloy"}}, "modalities"),
+        ({"modalities": "text"}, "modalities"),
+        ({"modalities": [["text"]]}, "modalities"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"top_p": 42}, "top_p"),
+        ({"top_p": []}, "top_p"),
+        ({"presence_penalty": 2.5}, "presence_penalty"),
+        ({"frequency_penalty": -3}, "frequency_penalty"),
+        ({"frequency_penalty": "0"}, "frequency_penalty"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": "7"}, "seed"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 1.5}, "top_logprobs"),
+        ({"logit_bias": [1]}, "logit_bias"),
+        ({"logit_bias": {"1": 101}}, "logit_bias"),
+        ({"logit_bias": {"1": "x"}}, "logit_bias"),
+        ({"reasoning_effort": "most"}, "reasoning_effort"),
+        ({"reasoning_effort": 3}, "reasoning_effort"),
+        ({"verbosity": "wordy"}, "verbosity"),
+        ({"audio": "alloy"}, "audio"),
     ],
 )
 def test_what_makes_no_sense_is_named(fields: dict[str, Any], param: str) -> None:
     assert refused(**fields).param == param
 
 
-def test_zero_tokens_means_not_set() -> None:
-    assert parse(max_tokens=0).messages
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("value", [0, -1, -1.0])
+def test_no_tokens_and_one_less_mean_not_set(name: str, value: float) -> None:
+    """Settings windows have 0 for «no limit», and LangChain and others send -1."""
+    assert parse(**{name: value}).max_tokens is None
 
 
 @pytest.mark.parametrize(
@@ -190,6 +221,38 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
         parse_json(body)
 
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"temperature": 2, "top_p": 0, "seed": -(2**60)}, ("temperature", "top_p", "seed")),
+        ({"presence_penalty": -2.0, "frequency_penalty": 2}, ("presence_penalty", "frequency_penalty")),
+        ({"logprobs": False, "top_logprobs": 20.0}, ("logprobs", "top_logprobs")),
+        ({"logit_bias": {"50256": -100, "1": 0.5}}, ("logit_bias",)),
+        ({"reasoning_effort": "xhigh", "verbosity": "low"}, ("reasoning_effort", "verbosity")),
+        ({"audio": {"voice": "alloy"}, "modalities": ["text"]}, ("audio",)),
+        ({"tools": [], "tool_choice": "auto"}, ()),
+        ({"tool_choice": None, "temperature": None}, ()),
+    ],
+)
+def test_what_the_site_cannot_take_is_named(fields: dict[str, Any], ignored: tuple[str, ...]) -> None:
+    assert parse(**fields).ignored == ignored
+
+
+def test_what_an_earlier_model_thought_is_left_out() -> None:
+    """Clients that changed their model send the thoughts of the one before along."""
+    thoughts = [
+        {"type": "thinking", "thinking": "hm", "signature": "x"},
+        {"type": "redacted_thinking", "data": "x"},
+        {"type": "reasoning", "text": "hm"},
+    ]
+    answered = {"role": "assistant", "content": [*thoughts, {"type": "text", "text": "yes"}]}
+    only = {"role": "assistant", "content": thoughts}
+
+    chat = parse(messages=[USER, answered, only, USER])
+
+    assert [message.text for message in chat.messages] == ["hi", "yes", "", "hi"]
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
@@ -225,4 +288,4 @@ def test_stops_and_limits_are_read() -> None:
     assert parse(stop=None).stops == ()
     assert parse(max_tokens=9, max_completion_tokens=5).max_tokens == 5
     assert parse(max_tokens=0, max_completion_tokens=7).max_tokens == 7
-    assert parse(max_tokens=0).max_tokens is None
+    assert parse(max_tokens=-1, max_completion_tokens=7).max_tokens == 7
