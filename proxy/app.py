@@ -40,7 +40,7 @@ from proxy.places import SharedPlaces
 from proxy.protocol.images import MAX_IMAGE_BYTES
 from proxy.protocol.memory import MemoryPolicy
 from proxy.responses import Responses
-from proxy.routes import add_api
+from proxy.routes import RESPONSE_ID, add_api, add_base
 from proxy.siblings import Siblings
 from proxy.stopping import STOPPING, Stopping
 from proxy.tidying import tidy
@@ -59,7 +59,7 @@ API: Mapping[str, Mapping[str, Handler]] = {
     "/chat/completions": {"POST": counted(chat.create_chat_completion)},
     "/completions": {"POST": counted(chat.create_completion)},
     "/responses": {"POST": counted(responses.create_response)},
-    "/responses/{id}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
+    f"/responses/{RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/models": {"GET": models.list_models},
     "/models/{id:.+?}": {"GET": models.retrieve_model},
@@ -152,10 +152,12 @@ def _build(settings: Settings, rules: Access) -> web.Application:
     app.router.add_get("/", page.root)
     app.router.add_get("/assets/{name:.+}", page.asset)
     app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/health", health.healthz)  # as the probes of other servers' users have it
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", metrics.metrics)
     app.router.add_get("/openapi.json", description.openapi)
     add_admin(app)
+    add_base(app, health.root)
     for path, methods in API.items():
         add_api(app, path, methods)
     return app

@@ -18,12 +18,13 @@ from proxy.rendering import error_response
 from proxy.request_log import log_request
 from proxy.stopping import STOPPING, stopping_error
 
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
+OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
 SESSION_PATH = "/admin/session"  # tells whether a key is needed, and takes one in the body
 ADMIN_PATHS = "/admin/"
 OPEN_PREFIX = "/assets/"  # the web page's files
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
+UPGRADE_REQUIRED = 426
 EXPOSED = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, " + RATE_EXPOSED
 )
@@ -88,7 +89,11 @@ def errors() -> Middleware:
             release(error)
             return error_response(error)
         except web.HTTPException as error:
-            return error_response(_from_http(request, error), headers=_allow(error))
+            found = _from_http(request, error)
+            response = error_response(found, headers={} if found.status == UPGRADE_REQUIRED else _allow(error))
+            if found.status == UPGRADE_REQUIRED:  # what such a client sends next may be no HTTP
+                response.force_close()
+            return response
         except Exception:
             log.exception("request %s failed", request[REQUEST_ID])
             return error_response(
@@ -164,6 +169,16 @@ def _preflight(request: web.Request) -> web.Response:
     )
 
 
+def _no_websocket() -> ServiceError:
+    """The answer at which clients of OpenAI's Responses API go on with HTTP at once."""
+    return ServiceError(
+        UPGRADE_REQUIRED,
+        "WebSockets are not served here; send the same by HTTP POST.",
+        code="upgrade_not_supported",
+        headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade, close"},
+    )
+
+
 def _allow(error: web.HTTPException) -> dict[str, str]:
     return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
 
@@ -176,6 +191,8 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ServiceError:
             code="unknown_url",
         )
     if isinstance(error, web.HTTPMethodNotAllowed):
+        if request.headers.get("Upgrade", "").strip().lower() == "websocket":
+            return _no_websocket()
         allowed = ", ".join(sorted(error.allowed_methods))
         return ServiceError(405, f"{request.path} takes {allowed}.", code="method_not_allowed")
     if isinstance(error, web.HTTPRequestEntityTooLarge):

@@ -52,8 +52,9 @@ NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
         "malformed_request",
         "missing_required_parameter",
     ),
-    *("method_not_allowed", "mutually_exclusive_parameters", "response_not_found", "unknown_parameter"),
-    *("unknown_url", "unsupported_content_encoding", "unsupported_content_part", "unsupported_item"),
+    *("method_not_allowed", "missing_required_parameter", "mutually_exclusive_parameters", "response_not_found"),
+    *("unknown_parameter", "unknown_url", "upgrade_not_supported"),
+    *("unsupported_content_encoding", "unsupported_content_part", "unsupported_item"),
     "unsupported_parameter",
 }
 

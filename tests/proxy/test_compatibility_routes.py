@@ -7,7 +7,7 @@ import pytest
 
 from proxy.protocol.openapi import document
 from tests.proxy.running import RunningProxy, capture, running_proxy
-from tests.proxy.wire import exchange
+from tests.proxy.wire import connected, exchange
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -18,6 +18,7 @@ PATHS = {  # with the methods of each
 }
 KEYS = {"message", "type", "param", "code"}
 PAGE = "http://localhost:3000"
+PATH = "/openapi.json"
 
 
 @pytest.mark.parametrize("end", ["", "/", "//"])
@@ -32,7 +33,7 @@ async def test_a_base_url_may_be_typed_in_many_ways(proxy: RunningProxy, base: s
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/nothing", "/v2/chat/completions", "/api/chat", "/v1", "/v1/chat", "/x/v1/models"]
+    "path", ["/v1/nothing", "/v2/chat/completions", "/api/chat", "/v1/chat", "/x/v1/models", "/v1x"]
 )
 async def test_an_unknown_path_names_the_base_url(proxy: RunningProxy, path: str) -> None:
     """A client set up with a wrong base URL shows this message: it is where people learn the right one."""
@@ -46,14 +47,69 @@ async def test_an_unknown_path_names_the_base_url(proxy: RunningProxy, path: str
 
 async def test_probes_get_200_for_the_root_and_for_heads(proxy: RunningProxy) -> None:
     """Container checks, uptime monitors and some clients ask for these before anything else."""
-    for path in ("/", "/healthz", "/readyz", "/v1/models", "/models/", f"/v1/models/{MODEL}", "/openapi.json"):
+    for path in (
+        "/",
+        "/v1",
+        "/v1/",
+        "//v1",
+        "/health",
+        "/healthz",
+        "/readyz",
+        "/v1/models",
+        "/models/",
+        f"/v1/models/{MODEL}",
+        "/openapi.json",
+    ):
         whole, head = await exchange(proxy.url, "GET", path), await exchange(proxy.url, "HEAD", path)
 
         assert (whole.status, head.status) == (200, 200), path
         assert head.body == b""
         assert head.headers["content-length"] == str(len(whole.body))
+    for path in ("/v1/chat/completions", "/chat/completions/", "/v1/completions", "/v1/responses", "/v1/conversations"):
+        assert (await exchange(proxy.url, "HEAD", path)).status == 200, path
     assert (await exchange(proxy.url, "HEAD", "/v1/models/nobody")).status == 404
     assert (await exchange(proxy.url, "HEAD", "/nothing")).status == 404
+
+
+async def test_probes_see_who_lacks_a_key(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, key="the key") as proxy:
+        for path in ("/v1", "/v1/chat/completions"):
+            assert (await exchange(proxy.url, "HEAD", path)).status == 401
+            assert (await exchange(proxy.url, "HEAD", path, headers={"x-api-key": "the key"})).status == 200
+        for path in ("/", "/health", "/healthz"):
+            assert (await exchange(proxy.url, "HEAD", path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/input_tokens", "/v1/responses/compact/"])
+async def test_what_is_not_served_below_responses_is_404(proxy: RunningProxy, path: str) -> None:
+    """Codex asks whether compaction is there; 405 would say that it is, for another method."""
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "input": "hi"})
+
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (404, "unknown_url")
+    assert (await exchange(proxy.url, "GET", path)).status == 404
+    assert (await exchange(proxy.url, "HEAD", path)).status == 404
+
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "eA=="}
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/responses/", "/v1/chat/completions"])
+async def test_a_websocket_is_426_at_which_clients_go_on_with_http(proxy: RunningProxy, path: str) -> None:
+    """Codex tries five times at any other refusal, with growing pauses."""
+    async with connected(proxy.url, "GET", path, headers=UPGRADE) as connection:
+        status, headers = await connection.head()
+        body = await connection.reader.read()  # to the end: nothing follows on this connection
+
+    assert (status, dict(headers)["upgrade"]) == (426, "HTTP/1.1")
+    assert set(dict(headers)["connection"].lower().split(", ")) == {"upgrade", "close"}
+    assert "x-request-id" in dict(headers)
+    assert json.loads(body)["error"]["code"] == "upgrade_not_supported"
+
+
+async def test_what_serves_a_get_takes_no_notice_of_an_upgrade(proxy: RunningProxy) -> None:
+    async with connected(proxy.url, "GET", "/v1/models", headers=UPGRADE) as connection:
+        assert (await connection.head())[0] == 200
+    assert (await exchange(proxy.url, "GET", "/v1/responses")).status == 405
 
 
 async def test_models_are_listed_in_openais_shape(proxy: RunningProxy) -> None:

@@ -49,12 +49,16 @@ SCHEMAS: dict[str, Schema] = {
     "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
 }
 
+_RUNNING = answer("It does.", json_content(ref("Health")))
+
 PATHS: Paths = {
+    "/health": {"get": operation("health", "The same as `/healthz`.", _RUNNING, is_open=True)},
+    "/v1": {"get": operation("base", "What this is, at the base URL.", answer("It.", json_content(ref("Root"))))},
     "/healthz": {
         "get": operation(
             "healthz",
             "Whether the process runs, whatever the site does.",
-            answer("It does.", json_content(ref("Health"))),
+            _RUNNING,
             is_open=True,
         )
     },

@@ -145,17 +145,22 @@ def operation(
 
 
 def with_heads(paths: Paths) -> Paths:
-    """*paths* with a HEAD for every GET: the same status and headers, no body."""
-    return {path: {**methods, **_head(methods)} for path, methods in paths.items()}
+    """*paths* with a HEAD for every GET, and for what takes POST alone."""
+    return {path: {**methods, **_head(path, methods)} for path, methods in paths.items()}
 
 
-def _head(methods: Mapping[str, Any]) -> dict[str, Any]:
-    if "get" not in methods:
+def _head(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    if "get" in methods:
+        get = methods["get"]
+        responses = {code: {"description": f"As for GET ({code})."} for code in get["responses"]}
+        head = {**get, "operationId": f"{get['operationId']}_head", "summary": "As GET, without the body."}
+        return {"head": {**head, "responses": responses}}
+    if not path.startswith("/v1/") or "post" not in methods:
         return {}
-    get = methods["get"]
-    responses = {code: {"description": f"As for GET ({code})."} for code in get["responses"]}
-    head = {**get, "operationId": f"{get['operationId']}_head", "summary": "As GET, without the body."}
-    return {"head": {**head, "responses": responses}}
+    id = f"{methods['post']['operationId']}_head"
+    responses = {code: {"description": "As for POST."} for code in (*_ALWAYS, *_WITH_KEY)}
+    head = {"operationId": id, "summary": "For probes.", "responses": {"200": {"description": "It is."}, **responses}}
+    return {"head": head}
 
 
 def _error_ref(code: str) -> dict[str, str]:
