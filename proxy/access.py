@@ -1,10 +1,12 @@
 """Who may use the proxy: keys, Host names and browser origins, as plain decisions.
 
 Without any key the proxy serves this machine alone: loopback Host names (so that a web page cannot reach it through a
-name that it points here) and loopback origins. Once a key exists, the key decides.
+name that it points here), loopback origins and those of programs, and nothing that a reverse proxy passes on. Once a
+key exists, the key decides.
 """
 
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +20,12 @@ from shared.keys import ApiKey
 from shared.store import StoreError
 
 STALE_RETRY_SECONDS = 5.0
+DOCKER_HOST = "host.docker.internal"  # how containers of Docker Desktop reach this machine's loopback; no DNS has it
+APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-file", "vscode-webview"})  # of programs, which no web page has
+FORWARDED = (  # what reverse proxies tell of those for whom they ask
+    *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server"),
+    *("X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +55,9 @@ class Access:
     """The rules, for one set of keys and settings."""
 
     def __init__(self, *, key: str | None, cors_origins: Sequence[str] = (), keyring: Keyring | None = None) -> None:
-        """*key*: the master key. *keyring*: the keys that were made."""
+        """*key*: the master key. *cors_origins*: further ones, or patterns. *keyring*: the keys that were made."""
         self._digest = _digest(key) if key else None
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in cors_origins)
+        self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
         self._keyring = keyring
 
     @property
@@ -106,7 +114,8 @@ class Access:
 
     def check_host(self, host: str) -> None:
         """Refuse Host names other than loopback's where no key protects the proxy. Raises `ServiceError` (403)."""
-        if self.needs_key or is_loopback_name(_host_name(host)):
+        name = _host_name(host)
+        if self.needs_key or is_loopback_name(name) or name.lower().rstrip(".") == DOCKER_HOST:
             return
         raise ServiceError(
             403,
@@ -115,9 +124,17 @@ class Access:
             code="host_not_allowed",
         )
 
+    def check_direct(self, headers: Mapping[str, str]) -> None:
+        """Refuse what a reverse proxy passes on where no key protects the proxy. Raises `ServiceError` (403)."""
+        if not self.needs_key and (name := next((name for name in FORWARDED if name in headers), None)):
+            raise _not_direct(f"the request has the header {name}")
+
     def allows_origin(self, origin: str) -> bool:
         """Whether a browser page of *origin* may read answers."""
-        return self.needs_key or "*" in self._origins or origin.lower() in self._origins or _is_loopback_origin(origin)
+        if self.needs_key or self._origins.fullmatch(origin.lower()) or _is_loopback_origin(origin):
+            return True
+        scheme, separator, _ = origin.lower().partition("://")
+        return bool(separator) and scheme in APP_SCHEMES
 
     async def _sealing_key(self) -> bytes:
         if self._keyring is None:
@@ -147,13 +164,16 @@ class Access:
         return Caller(key.id, key.name, key=key)
 
 
-def check_admin(caller: Caller, origin: str | None = None) -> None:
+def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool = False) -> None:
     """Raise `ServiceError` (403) unless *caller* may administrate, from a browser page of *origin* if there is one.
 
-    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys.
+    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys. Nor may who speaks
+    HTTP/1.0 (*is_old_http*): no browser or program of now does, but nginx as it comes, which tells of nobody behind it.
     """
     if caller is OPEN and origin is not None and not _is_loopback_origin(origin):
         raise origin_refused()
+    if caller is OPEN and is_old_http:
+        raise _not_direct("the request is HTTP/1.0, which nginx speaks to what is behind it")
     if not caller.is_admin:
         raise ServiceError(
             403,
@@ -170,6 +190,16 @@ def origin_refused() -> ServiceError:
         "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
         type="permission_error",
         code="origin_not_allowed",
+    )
+
+
+def _not_direct(sign: str) -> ServiceError:
+    return ServiceError(
+        403,
+        f"Without a key this proxy serves its own machine only, not what comes through a reverse proxy ({sign}); "
+        "set FREEAICHAT_API_KEY to serve others.",
+        type="permission_error",
+        code="forwarded_not_allowed",
     )
 
 
@@ -225,6 +255,11 @@ def _is_loopback_origin(origin: str) -> bool:
         return is_loopback_name(urlsplit(origin).hostname or "")
     except ValueError:  # not an address at all
         return False
+
+
+def _origin_pattern(origin: str) -> str:
+    """The regular expression for a configured origin, whose `*` stands for any part; alone it stands for all."""
+    return ".*" if origin == "*" else re.escape(origin.rstrip("/").lower()).replace(r"\*", "[^/]*")
 
 
 def _host_name(host: str) -> str:

@@ -1,42 +1,58 @@
 """The sockets that the proxy listens on, and letting go of them without losing a connection."""
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from shared.settings import SHARES_PORTS
 
 BACKLOG = 1024
+NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # the errors for an address of no interface here
 UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
 
 
-def open_sockets(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of *host*. Raises OSError.
+def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """A listening socket for each address of *hosts*, all on one port. Raises OSError.
 
-    On Linux further proxies may listen on the same address (SO_REUSEPORT): the system shares new connections out
-    among them, so that one can take over from another.
+    Addresses that this machine does not have are passed over, but for the first: it may know no IPv6. On Linux further
+    proxies may listen on the same address (SO_REUSEPORT): the system shares new connections out among them, so that
+    one can take over from another.
     """
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            listener = socket.create_server(
-                address[:2],  # host and port come first in every internet family
-                family=family,
-                backlog=BACKLOG,
-                reuse_port=SHARES_PORTS,
-            )
-            if sys.platform == "linux":  # handed down to the connections
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
-            listener.setblocking(False)
-            sockets.append(listener)
+        for family, address in _addresses(hosts, port):
+            try:
+                sockets.append(_open_socket(family, (address[0], port or _port_of(sockets))))
+            except OSError as error:
+                if not sockets or error.errno not in NOT_OURS:
+                    raise
     except OSError:
         for listener in sockets:
             listener.close()
         raise
     return sockets
+
+
+def _addresses(hosts: Sequence[str], port: int) -> dict[tuple[int, tuple[Any, ...]], None]:
+    found = (socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) for host in hosts)
+    return {(family, address): None for each in found for family, _, _, _, address in each}
+
+
+def _open_socket(family: int, address: tuple[str, int]) -> socket.socket:
+    listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=SHARES_PORTS)
+    if sys.platform == "linux":  # handed down to the connections
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+    listener.setblocking(False)
+    return listener
+
+
+def _port_of(sockets: Sequence[socket.socket]) -> int:
+    """The port that the first of *sockets* was given; 0 while there is none."""
+    return int(sockets[0].getsockname()[1]) if sockets else 0
 
 
 def stop_listening(sockets: Sequence[socket.socket]) -> list[socket.socket]:

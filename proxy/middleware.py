@@ -110,6 +110,7 @@ def access(rules: Access) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         # `request.host` is the request line's own where that holds a whole address, as HTTP demands.
         rules.check_host(request.host if "Host" in request.headers else "")
+        rules.check_direct(request.headers)
         origin = request.headers.get("Origin")
         if origin is not None:
             if not rules.allows_origin(origin):

@@ -161,14 +161,14 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
     )
     try:
         try:
-            sockets = open_sockets(settings.host, settings.port)
+            sockets = open_sockets(settings.hosts, settings.port)
         except OSError as error:
             log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror)
             return EXIT_PORT_TAKEN
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
         port = sockets[0].getsockname()[1]
-        log.info("listening on http://%s:%d", settings.host, port)
+        log.info("listening on http://%s:%d", settings.hosts[0], port)
         async with app[SIBLINGS].listening(settings.host, port) if worker else nullcontext():
             await signals.stop.wait()
         log.info("stopping; %d requests are under way", app[STOPPING].under_way)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # it would bring much with it that stays in memory
 def become_supervisor(settings: "Settings") -> NoReturn:
     """Go on as the supervisor of the workers, with the process id of this one."""
     grace = grace_for(settings.shutdown_timeout)
-    where = [] if settings.port else [settings.host]
+    where = [] if settings.port else [settings.hosts[0]]
     command = module_command("proxy.workers", str(settings.workers), str(grace), *where)
     sys.stderr.flush()
     os.execv(command[0], command)  # noqa: S606  (our own interpreter)

@@ -21,6 +21,7 @@ from shared.envfile import EnvFileSource, undouble_dollars
 
 MAX_SESSION_ID = 64  # PROTOCOL 7
 MAX_WORKERS = 64
+LOOPBACKS = ("127.0.0.1", "::1")  # what localhost means here, whatever the system's table of names says
 SHARES_PORTS = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")  # and shares the connections out evenly
 _BY_HAND = "the {} captured by hand; the four serve the first site, without a browser, until they fail"
 
@@ -86,7 +87,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("FREEAICHAT_API_KEY", "API_MASTER_KEY"),
         description="the master key; without one, a loopback bind is open and any other bind makes its own",
     )
-    host: str = Field(default="127.0.0.1", description="address the proxy listens on")
+    host: str = Field(
+        default=LOOPBACKS[0], description="address the proxy listens on; not set, or `localhost`: on ::1 as well"
+    )
     port: int = Field(
         default=8080,
         ge=0,
@@ -124,7 +127,8 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
     max_body: ByteSize = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")
     cors_origins: Words = Field(
-        default=(), description="further browser origins served without a key (`*`: all); loopback always is"
+        default=(),
+        description="further browser origins served without a key; `*` is any part (`chrome-extension://*`), alone all",
     )
     history: Literal["auto", "continue", "replay"] = Field(
         default="auto",
@@ -159,9 +163,15 @@ class Settings(BaseSettings):
         return self.store or f"sqlite:///{self.data_dir / 'freeaichat.db'}"
 
     @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses, or names, that the proxy listens on. Only the first has to be one of this machine."""
+        is_named = "host" in self.model_fields_set and self.host.lower() != "localhost"
+        return (self.host,) if is_named else LOOPBACKS
+
+    @cached_property
     def is_loopback_bind(self) -> bool:
         """Whether only this machine can reach the proxy."""
-        if self.host == "localhost":
+        if self.hosts is LOOPBACKS:
             return True
         try:
             return ip_address(self.host).is_loopback

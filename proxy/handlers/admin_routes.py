@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from proxy.access import check_admin
@@ -25,7 +25,7 @@ def _for_admin(handler: Handler) -> Handler:
     """*handler* for an administrator alone."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        check_admin(request[CALLER], request.get(ORIGIN))
+        check_admin(request[CALLER], request.get(ORIGIN), is_old_http=request.version < HttpVersion11)
         return await handler(request)
 
     return guarded

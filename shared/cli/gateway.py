@@ -91,7 +91,7 @@ class Gateway:
 def gateway_of(settings: Settings) -> Gateway:
     """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
     key = administrators_key(settings)
-    return Gateway(reachable_host(settings.host), settings.port, key.value if key else "")
+    return Gateway(reachable_host(settings.hosts[0]), settings.port, key.value if key else "")
 
 
 def reachable_host(host: str) -> str:

@@ -74,7 +74,7 @@ def check_store(settings: Settings) -> None:
 def await_port(settings: Settings) -> None:
     """Wait a little for the port where it is taken. Raises `PortTaken`, or `BadSettings` for a bad address."""
     deadline = time.monotonic() + PORT_PATIENCE_SECONDS
-    while (problem := bind_problem(settings.host, settings.port)) is not None:
+    while (problem := bind_problem(settings.hosts, settings.port)) is not None:
         if not is_taken(problem):
             raise BadSettings(f"cannot listen on {settings.host} port {settings.port}: {problem.strerror}")
         if time.monotonic() > deadline:
@@ -89,6 +89,6 @@ def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of the services: ours, and for "any free port" one chosen here, so that all know it."""
     environment = dict(os.environ)
     if settings.port == 0:
-        with socket.create_server((settings.host, 0)) as probe:
+        with socket.create_server((settings.hosts[0], 0)) as probe:
             environment["FREEAICHAT_PORT"] = str(probe.getsockname()[1])
     return environment

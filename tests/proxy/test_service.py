@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from time import time
@@ -12,6 +13,7 @@ import pytest
 
 import proxy.credentials as proxy_credentials
 from shared.conversations import Conversation
+from shared.services import EXIT_PORT_TAKEN
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
@@ -47,6 +49,30 @@ async def test_without_a_key_only_this_machines_names_and_pages_are_served(proxy
     assert status == 200
     assert headers["access-control-allow-origin"] == "http://localhost:3000"
     assert "access-control-allow-credentials" not in headers
+
+
+async def test_without_a_key_nothing_is_served_through_a_reverse_proxy(site: SimulatedSite, tmp_path: Path) -> None:
+    for number, key in enumerate((None, "the key")):
+        sent = {"x-api-key": key} if key else {}
+        async with running_proxy(site, tmp_path / str(number), key=key) as proxy:
+            for path in (MODELS, "/admin/status"):
+                for name in ("X-Forwarded-For", "Forwarded", "x-real-ip"):
+                    status, body, _ = await get(proxy, path, **sent, **{name: "for=192.0.2.1"})
+                    assert status == (200 if key else 403), body
+                assert (await get(proxy, path, **sent))[0] == 200
+            assert await through_nginx(proxy, "/admin/status", sent) == (200 if key else 403)
+            assert await through_nginx(proxy, MODELS, sent) == 200
+
+
+async def through_nginx(proxy: RunningProxy, path: str, headers: dict[str, str]) -> int:
+    """The status of a request as nginx sends it unless told otherwise."""
+    host, port = proxy.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = [f"GET {path} HTTP/1.0", f"Host: {host}:{port}", "Connection: close", *map(": ".join, headers.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])
 
 
 async def test_browsers_may_ask_first_on_every_route(proxy: RunningProxy) -> None:
@@ -136,6 +162,67 @@ async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path)
     process.send_signal(signal.SIGTERM)
 
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+@pytest.mark.parametrize("port", ["0", "fixed"])
+async def test_both_loopbacks_are_served_with_the_same_rules(tmp_path: Path, free_port: int, port: str) -> None:
+    process = await started(tmp_path, FREEAICHAT_PORT="0" if port == "0" else str(free_port))
+    assert process.stderr is not None
+    line = (await process.stderr.readline()).decode()
+    number = line.strip().rpartition(":")[2]
+    try:
+        async with aiohttp.ClientSession() as http:
+            for host in ("127.0.0.1", "[::1]"):
+                for headers, status in (
+                    ({}, 200),
+                    ({"Host": f"localhost:{number}"}, 200),
+                    ({"Host": f"host.docker.internal:{number}"}, 200),
+                    ({"Host": "evil.example"}, 403),
+                    ({"Origin": "https://evil.example"}, 403),
+                    ({"X-Forwarded-For": "::1"}, 403),
+                ):
+                    async with http.get(f"http://{host}:{number}/v1/models", headers=headers) as response:
+                        assert response.status == status, (host, headers)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_an_address_that_is_named_is_the_only_one(tmp_path: Path) -> None:
+    process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST="127.0.0.1")
+    assert process.stderr is not None
+    number = int((await process.stderr.readline()).decode().strip().rpartition(":")[2])
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("::1", number)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_port_that_is_taken_on_one_loopback_is_taken(tmp_path: Path, free_port: int) -> None:
+    """What asked for localhost would reach the other program."""
+    with socket.create_server(("::1", free_port), family=socket.AF_INET6):
+        process = await started(tmp_path, FREEAICHAT_PORT=str(free_port))
+        assert await asyncio.wait_for(process.wait(), 20) == EXIT_PORT_TAKEN
+
+
+OPENED = """
+from proxy.listening import open_sockets
+print([each.getsockname()[0] for each in open_sockets(("127.0.0.1", "192.0.2.1"), 0)])
+open_sockets(("192.0.2.1", "127.0.0.1"), 0)
+"""
+
+
+async def test_a_machine_without_ipv6_is_served_on_what_it_has() -> None:
+    """192.0.2.1 stands for ::1 there: an address of no interface, which only the first must not be."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", OPENED), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    printed, told = await process.communicate()
+
+    assert printed.decode().split() == ["['127.0.0.1']"]
+    assert "Cannot assign" in told.decode()
 
 
 async def test_an_open_bind_makes_a_key_and_keeps_it_out_of_the_log(tmp_path: Path) -> None:

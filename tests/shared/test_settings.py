@@ -272,6 +272,18 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.value.error_count() == 3
 
 
+def test_both_loopbacks_are_listened_on_unless_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that ask for localhost try ::1 first, or only that."""
+    assert load().hosts == ("127.0.0.1", "::1")
+    for name in ("localhost", "LOCALHOST"):
+        monkeypatch.setenv("FREEAICHAT_HOST", name)
+        assert load().hosts == ("127.0.0.1", "::1")
+        assert load().is_loopback_bind
+    for address in ("127.0.0.1", "::1", "0.0.0.0"):
+        monkeypatch.setenv("FREEAICHAT_HOST", address)
+        assert load().hosts == (address,)
+
+
 @pytest.mark.parametrize(
     ("host", "is_loopback"),
     [

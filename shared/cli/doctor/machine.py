@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def check_port(settings: Settings, gateway: Gateway) -> Check:
 
 
 def _check_bind(settings: Settings) -> Check:
-    problem = bind_problem(settings.host, settings.port)
+    problem = bind_problem(settings.hosts, settings.port)
     where = f"{settings.host} port {settings.port}"
     if problem is None:
         return ok("port", f"{where} is free")
@@ -125,10 +126,12 @@ def _check_bind(settings: Settings) -> Check:
     return fail("port", f"cannot listen on {where}: {problem.strerror}", f"stop what listens there; {mend}")
 
 
-def bind_problem(host: str, port: int) -> OSError | None:
-    """Why a server could not listen on *host* and *port*; None if it could. One usable address of a name is enough."""
+def bind_problem(hosts: Sequence[str], port: int) -> OSError | None:
+    """Why a server could not listen on *hosts* and *port*; None if it could. One usable address is enough."""
+    addresses = []
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for host in hosts:
+            addresses += socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         return error
     problems = [_try_bind(socket.AddressFamily(family), address) for family, _, _, _, address in addresses]
