@@ -39,7 +39,7 @@ class ChatService:
         self._aliases = aliases
         self._default_model = default_model
         self._policy = policy
-        self._max_transcript = max_transcript
+        self.max_transcript = max_transcript
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
 
     @property
@@ -52,9 +52,9 @@ class ChatService:
 
     async def answer(self, request: ChatRequest, afterwards: Afterwards | None = None) -> Answer:
         """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`."""
-        name, models = await self._find_models(request.model)
+        name, models = await self._find_models(request.model, request.allowed)
         if not may_use(request.allowed, name):
-            raise unknown_model(request.model)
+            raise unknown_model(request.model, self.catalog.near(request.model, request.allowed))
         willing = [model for model in models if not model.bot.consent_required]
         if not willing:
             raise _consent_required(name)
@@ -67,11 +67,11 @@ class ChatService:
             memory,
             self._upstream.in_order(willing),
             name=name,
-            max_transcript=self._max_transcript,
+            max_transcript=self.max_transcript,
             afterwards=afterwards,
         )
 
-    async def _find_models(self, name: str) -> tuple[str, Sequence[Model]]:
+    async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the sites that may have it were visited."""
         for site in self._keeper.sites:
             if self._keeper.state(site.origin) is None:
@@ -81,7 +81,7 @@ class ChatService:
         catalog = self.catalog
         found = catalog.find(name)
         if found is None:
-            raise unknown_model(name)
+            raise unknown_model(name, catalog.near(name, allowed))
         return found[0], catalog.offers(found[0])
 
     async def _discover(self, site: str) -> None:

@@ -24,7 +24,7 @@ CHINESE_DEFAULTS = {"data_dir": "用户数据目录", "store": "数据目录中�
 CHINESE = {
     "sites": "带聊天的页面地址，按优先顺序；每个源是一个站点",
     "api_key": "主密钥；没有时，回环地址开放使用，其他地址会自动生成",
-    "host": "代理监听的地址",
+    "host": "代理监听的地址；未设置或为 `localhost` 时也监听 ::1",
     "port": "代理监听的端口",
     "workers": "共用端口的代理进程数，每个要用的处理器核心一个（Linux）",
     "data_dir": "存储和生成的密钥所在",
@@ -41,7 +41,7 @@ CHINESE = {
     "log_level": "记录的最低级别",
     "log_format": "日志行的样式",
     "max_body": "更大的请求体返回 413",
-    "cors_origins": "无密钥时另外允许的浏览器来源（`*` 为全部）；回环来源总是允许",
+    "cors_origins": "无密钥时另外允许的浏览器来源；`*` 代表任意部分（`chrome-extension://*`），单独一个为全部",
     "history": "`continue` 总是使用站点自己的记忆，`replay` 从不使用；`auto` 只在其内容准确时使用",
     "history_limit": "`auto` 时最多由站点记住的消息数；更多则整体重发",
     "max_transcript": "重放历史的字符上限；超出时从最早的轮次起略去",

@@ -10,15 +10,16 @@ from proxy.rendering import json_response
 
 async def list_models(request: web.Request) -> web.Response:
     """Every model that the caller can name now."""
-    allowed = request[CALLER].models
-    models = [model.to_wire() for model in request.app[CHAT].catalog.list() if may_use(allowed, model.id)]
-    return json_response({"object": "list", "data": models})
+    chats, allowed = request.app[CHAT], request[CALLER].models
+    models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
+    data = [model.to_wire(max_transcript=chats.max_transcript) for model in models]
+    return json_response({"object": "list", "data": data})
 
 
 async def retrieve_model(request: web.Request) -> web.Response:
     """One model by its id."""
-    name = request.match_info["id"]
-    found = request.app[CHAT].catalog.find(name)
-    if found is None or found[0] != name or not may_use(request[CALLER].models, name):
-        raise unknown_model(name)
-    return json_response({**found[1].to_wire(), "id": name})
+    chats, allowed, name = request.app[CHAT], request[CALLER].models, request.match_info["id"]
+    found = chats.catalog.named(name)
+    if found is None or not may_use(allowed, found[0]):
+        raise unknown_model(name, chats.catalog.near(name, allowed))
+    return json_response({**found[1].to_wire(max_transcript=chats.max_transcript), "id": found[0]})

@@ -1,18 +1,28 @@
 """Which model names there are, and which bot of which site each one means.
 
-A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site.
+A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site. Where nothing has the
+exact name, case does not matter, nor what other programs put around it (`openai/NAME`, `models/NAME`, `NAME:latest`).
 """
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from shared.models import Bot
 from shared.parsing import Site
 
 DEFAULT_SITE = "https://chatgptfree.ai"
+CHARS_PER_TOKEN = 4  # of English prose, about
+MAX_NEAR = 3
+_PREFIXES = ("openai/", "models/")
+_MAX_PREFIXES = 2
+_SUFFIX = ":latest"
+_NEAR = 0.45  # the likeness from which on a name is told as a near one; that of gpt-4 and gpt-4o-mini is 0.6
+_LONGEST = 1000  # characters of a name that is looked for in other spellings
+_COMPARED = 100  # names, and characters of each
 # Bot ids of the default site as known in public. The site changes what stands behind an id: what its page says wins.
 BUILT_IN = {
     "gpt-4o-mini": 25865,
@@ -46,8 +56,12 @@ class Model:
     alias_of: str | None  # the discovered model that an alias leads to
     created: int
 
-    def to_wire(self) -> dict[str, Any]:
-        """OpenAI's model object, with what the bot can do in further fields."""
+    def to_wire(self, *, max_transcript: int) -> dict[str, Any]:
+        """OpenAI's model object, with what the bot can do in further fields, named as OpenRouter names them.
+
+        *max_transcript*: characters that reach the bot.
+        """
+        search = ["web_search_options"] if self.bot.web_search else []
         return {
             "id": self.id,
             "object": "model",
@@ -60,6 +74,12 @@ class Model:
             "bot_id": self.bot.id,
             "web_search": self.bot.web_search,
             "images": self.bot.images,
+            "context_length": max_transcript // CHARS_PER_TOKEN,
+            "architecture": {
+                "input_modalities": ["text", "image"] if self.bot.images else ["text"],
+                "output_modalities": ["text"],
+            },
+            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *search],
         }
 
 
@@ -82,6 +102,9 @@ class Catalog:
                 self._pinned.setdefault(pinned_id, model)
                 if listed and self._listed.setdefault(model.id, model) is not model:
                     self._listed.setdefault(pinned_id, replace(model, id=pinned_id))
+        self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
+        for name in (*self._listed, *self._pinned, *(model.id for model in self._pinned.values())):
+            self._spelled.setdefault(name.lower(), name)
 
     def list(self) -> list[Model]:
         """Every model once; a name that an earlier site also has is listed as `name@host`."""
@@ -89,11 +112,21 @@ class Catalog:
 
     def find(self, name: str) -> tuple[str, Model] | None:
         """The name that answers and its model; the default model for unknown names, else None."""
-        model = self._named(name)
-        if model is not None:
-            return name, model
-        fallback = self._named(self._default) if self._default else None
-        return (self._default, fallback) if fallback else None
+        return self.named(name) or (self.named(self._default) if self._default else None)
+
+    def named(self, name: str) -> tuple[str, Model] | None:
+        """What *name* means, and how that is written here; None for unknown names."""
+        for spelling in (name, *(_spellings(name) if len(name) <= _LONGEST else ())):
+            own = spelling if spelling is name else self._spelled.get(spelling)
+            if own is not None and (model := self._named(own)) is not None:
+                return own, model
+        return None
+
+    def near(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
+        """Names like *name* that may be used, the likest first."""
+        names = [each for each in self._listed if len(each) <= _COMPARED and may_use(allowed, each)]
+        wanted = min(_spellings(name[:_COMPARED]), key=len)
+        return get_close_matches(wanted, names[:_COMPARED], MAX_NEAR, _NEAR)
 
     def offers(self, name: str) -> Sequence[Model]:
         """Every site's model of that name, in order of preference; only one for a pinned name."""
@@ -111,8 +144,19 @@ class Catalog:
 
 
 def may_use(allowed: frozenset[str] | None, name: str) -> bool:
-    """Whether *name*, also of one site, is among the *allowed* ones (None: all)."""
-    return allowed is None or name in allowed or name.partition("@")[0] in allowed
+    """Whether *name*, also of one site, is among the *allowed* ones (None: all), whatever the case of either."""
+    if allowed is None or name in allowed:
+        return True
+    lower = name.lower()
+    return not {lower, lower.partition("@")[0]}.isdisjoint(map(str.lower, allowed))
+
+
+def _spellings(name: str) -> list[str]:
+    """What *name* may mean in lower case, from all of it to what is left without what was put around it."""
+    found = [name.lower()]
+    while found[-1].startswith(_PREFIXES) and len(found) <= _MAX_PREFIXES:
+        found.append(found[-1].partition("/")[2])
+    return [spelling for each in found for spelling in dict.fromkeys((each, each.removesuffix(_SUFFIX)))]
 
 
 def slug(name: str) -> str:

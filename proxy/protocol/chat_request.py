@@ -18,6 +18,7 @@ from shared.conversations import Message, Role
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_CHOICES = 4
+MAX_SHOWN = 100  # characters of a model's name in the error that there is none
 _IGNORED = (
     "temperature",
     "top_p",
@@ -258,11 +259,13 @@ def unsupported(name: str, why: str) -> ServiceError:
     return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
 
 
-def unknown_model(name: str) -> ServiceError:
-    """The error for a name no site offers."""
+def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
+    """The error for a name no site offers; *near*: names like it."""
+    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return ServiceError(
         404,
-        f"The model '{name}' does not exist here; GET /v1/models lists the names.",
+        f"The model '{shown}' does not exist here. {hint}GET /v1/models lists the names.",
         code="model_not_found",
         param="model",
     )

@@ -15,7 +15,7 @@ else:
 
 MAX_CODINGS = 2  # one over the other
 MAX_MEMBERS = 16  # of which a gzip or zstd body may consist; each costs a copy of what follows
-_WINDOW = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MiB: no sender may need more (RFC 9659)
+_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MiB: no sender may need more (RFC 9659)
 _PIECE = 1024 * 1024
 
 

@@ -154,6 +154,38 @@ async def test_a_model_name_may_hold_slashes(site: SimulatedSite, tmp_path: Path
     assert (other.status, json.loads(other.body)["error"]["code"]) == (404, "model_not_found")
 
 
+@pytest.mark.parametrize("name", [MODEL.upper(), f"openai/{MODEL}", f"models/{MODEL}", f"{MODEL}:latest"])
+async def test_a_model_is_found_as_other_servers_spell_it(proxy: RunningProxy, name: str) -> None:
+    """LiteLLM and Gemini's clients put prefixes before names, Ollama's a tag behind them."""
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "model": name})
+    response = await exchange(proxy.url, "POST", "/v1/responses", {"model": name, "input": "hi"})
+    model = await exchange(proxy.url, "GET", f"/v1/models/{name}")
+
+    assert (answer.status, response.status, model.status) == (200, 200, 200)
+    assert json.loads(answer.body)["model"] == json.loads(response.body)["model"] == MODEL
+    assert json.loads(model.body)["id"] == MODEL
+
+
+async def test_an_unknown_model_names_near_ones(proxy: RunningProxy) -> None:
+    for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models/gpt-4o-mini")):
+        answer = await exchange(proxy.url, method, path, {**SAID, "model": "gpt-4o-mini"})
+        error = json.loads(answer.body)["error"]
+
+        assert (answer.status, error["code"], error["param"]) == (404, "model_not_found", "model")
+        assert f"Did you mean {MODEL}" in error["message"]
+    endless = await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "model": "x" * 1_000_000})
+    assert (endless.status, len(endless.body) < 1000) == (404, True)
+
+
+async def test_a_model_tells_what_it_takes(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, max_transcript=8000) as proxy:
+        models = json.loads((await exchange(proxy.url, "GET", "/v1/models")).body)["data"]
+
+    assert {model["context_length"] for model in models} == {2000}
+    images = {model["id"] for model in models if "image" in model["architecture"]["input_modalities"]}
+    assert images == {model["id"] for model in models if model["images"]} != set()
+
+
 @pytest.mark.parametrize("path", [*PATHS, "/chat/completions", "/v1/chat/completions/", "/v1/v1/models", "/nothing"])
 async def test_a_browser_may_ask_first_on_every_path_without_a_key(
     site: SimulatedSite, tmp_path: Path, path: str

@@ -35,7 +35,8 @@ MODEL: Schema = {
     "type": "string",
     "pattern": NOT_BLANK,
     "examples": ["gpt-4o-mini"],
-    "description": "A name from /v1/models; of a site's own with `name@host`.",
+    "description": "A name from /v1/models, in any case; of a site's own with `name@host`. "
+    "`openai/NAME`, `models/NAME` and `NAME:latest` mean NAME.",
 }
 FINISH = one_of("stop", "length", "content_filter")
 LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})

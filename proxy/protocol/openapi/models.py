@@ -2,6 +2,7 @@
 
 from proxy.protocol.openapi.parts import (
     BOOLEAN,
+    COUNT,
     FINDS,
     INTEGER,
     SECONDS,
@@ -14,6 +15,7 @@ from proxy.protocol.openapi.parts import (
     exactly,
     json_content,
     nullable,
+    one_of,
     operation,
     path_parameter,
     ref,
@@ -34,6 +36,11 @@ SCHEMAS: dict[str, Schema] = {
             "bot_id": INTEGER,
             "web_search": BOOLEAN,
             "images": BOOLEAN,
+            "context_length": told(COUNT, "Tokens of a history that reach the bot, as an estimate."),
+            "architecture": exactly(
+                {"input_modalities": array(one_of("text", "image")), "output_modalities": array(const("text"))}
+            ),
+            "supported_parameters": told(array(STRING), "Those that do something, besides what every model takes."),
         }
     ),
     "ModelList": exactly({"object": const("list"), "data": array(ref("Model"))}),
@@ -53,7 +60,7 @@ PATHS: Paths = {
             "One model.",
             answer("The model.", json_content(ref("Model"))),
             FINDS,
-            parameters=[path_parameter("id", "A model's name; it may hold slashes.")],
+            parameters=[path_parameter("id", "A model's name, in any case; it may hold slashes.")],
         )
     },
 }

@@ -80,7 +80,7 @@ def test_several_members_are_one_body_but_not_any_number_of_them(coding: str, pa
 
 
 def test_a_window_that_would_take_much_memory_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     packer = zstd.ZstdCompressor(options=options)
     packed = packer.compress(bytes(1024)) + packer.flush()
 
