@@ -31,7 +31,8 @@ PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionRes
 PURE = ("proxy/protocol/", "shared/aipkit/")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
-    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "orjson", "pydantic"),
+    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
+    *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
     *("shared.keys", "shared.wire"),
 )

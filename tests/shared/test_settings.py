@@ -284,20 +284,13 @@ def test_both_loopbacks_are_listened_on_unless_an_address_is_named(monkeypatch: 
         assert load().hosts == (address,)
 
 
-@pytest.mark.parametrize(
-    ("host", "is_loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("", False),
-        ("192.168.1.2", False),
-        ("localhost.example", False),
-    ],
-)
+LOOPBACK_BINDS = {
+    **dict.fromkeys(("127.0.0.1", "127.8.8.8", "::1", "localhost"), True),
+    **dict.fromkeys(("0.0.0.0", "::", "", "192.168.1.2", "localhost.example"), False),
+}
+
+
+@pytest.mark.parametrize(("host", "is_loopback"), LOOPBACK_BINDS.items())
 def test_only_addresses_of_this_machine_are_a_loopback_bind(host: str, is_loopback: bool) -> None:
     assert Settings(host=host).is_loopback_bind is is_loopback
 
