@@ -10,6 +10,7 @@ export default {
   "credentials_refused": "站点拒绝了当前的凭据。",
   "csrf_failed": "登录会话只能在本页面使用。请重新加载页面。",
   "empty_message": "消息是空的。",
+  "forwarded_not_allowed": "没有密钥时，代理不接受经由反向代理的请求。请设置 FREEAICHAT_API_KEY。",
   "guests_refused": "这个机器人只对站点的会员开放。",
   "host_not_allowed": "没有密钥时，代理只接受 localhost。请设置 FREEAICHAT_API_KEY。",
   "image_download_failed": "无法下载图片。",

@@ -43,7 +43,7 @@ USAGE_SECONDS = 1.2  # usage is written once a second
 PROXY = Path(__file__).parents[2] / "proxy"
 NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
     *("decimal_below_min_value", "decimal_above_max_value", "integer_above_max_value", "integer_below_min_value"),
-    *("expectation_failed", "forwarded_not_allowed", "invalid_content_encoding", "invalid_content_type"),
+    *("expectation_failed", "invalid_content_encoding", "invalid_content_type"),
     *(
         "invalid_image_url",
         "invalid_type",

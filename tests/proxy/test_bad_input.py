@@ -131,7 +131,7 @@ async def test_items_that_are_no_list_are_not_taken_for_none(proxy: RunningProxy
     assert (await post(proxy, "/v1/conversations", json.dumps({"items": items}).encode()))[0] == 400
 
 
-@pytest.mark.parametrize("fields", [{"echo": True}, {"best_of": True}, {"suffix": 1}, {"n": True}, {"best_of": 2}])
+@pytest.mark.parametrize("fields", [{"echo": True}, {"best_of": True}, {"n": True}, {"best_of": 2}])
 async def test_a_legacy_parameter_is_not_mistaken_for_a_harmless_one(
     proxy: RunningProxy, fields: dict[str, Any]
 ) -> None:
@@ -150,20 +150,29 @@ async def test_a_whole_number_may_be_written_in_any_way(proxy: RunningProxy, lim
     assert answer["choices"][0]["finish_reason"] == reason
 
 
-@pytest.mark.parametrize("limit", [4.5, True, "4", -1.0])
+@pytest.mark.parametrize("limit", [4.5, True, "4", -2.0])
 async def test_any_other_number_of_tokens_is_400(proxy: RunningProxy, limit: Any) -> None:
     body = {"model": "gpt-4o-mini-helper", "messages": HI, "max_tokens": limit}
 
     assert (await post(proxy, CHAT, json.dumps(body).encode()))[0] == 400
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/completions"])
+async def test_a_missing_model_is_400_even_where_a_default_is_set(
+    site: SimulatedSite, tmp_path: Path, path: str
+) -> None:
+    async with running_proxy(site, tmp_path, default_model="gpt-4o-mini-helper") as proxy:
+        status, answer = await post(proxy, path, json.dumps({"messages": HI, "input": "hi", "prompt": "hi"}).encode())
+
+    assert (status, answer["error"]["param"]) == (400, "model")
+
+
 async def test_a_response_repeats_only_parameters_of_the_right_type(proxy: RunningProxy) -> None:
-    body = {"model": "gpt-4o-mini-helper", "input": "hi", "temperature": True, "top_p": 0.5, "parallel_tool_calls": 1}
+    body = {"model": "gpt-4o-mini-helper", "input": "hi", "truncation": 1, "top_p": 0.5, "parallel_tool_calls": 1}
     status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
 
     assert status == 200
-    assert (answer["temperature"], answer["top_p"], answer["parallel_tool_calls"]) == (1.0, 0.5, True)
-    assert answer["temperature"] is not True
+    assert (answer["truncation"], answer["top_p"], answer["parallel_tool_calls"]) == ("disabled", 0.5, True)
 
 
 @pytest.mark.parametrize("choice", ["none", "auto"])
