@@ -84,6 +84,10 @@ class ChromiumTab:
         answer = await _call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
         return answer.status, await _call(answer.body())
 
+    async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
+        answer = await _call(self._context.request.get(url, timeout=timeout * 1000, max_redirects=3))
+        return answer.status, await _call(answer.body())
+
     async def type_message(self, text: str, *, timeout: float) -> bool:
         button = self._page.locator(page_script.POPUP_BUTTON).first
         box = self._page.locator(page_script.BOX).filter(visible=True).first

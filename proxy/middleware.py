@@ -25,7 +25,8 @@ OPEN_PREFIX = "/assets/"  # the web page's files
 PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
 EXPOSED = (
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, " + RATE_EXPOSED
+    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
+    f"x-dropped-images, {RATE_EXPOSED}"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 

@@ -36,7 +36,7 @@ MODEL: Schema = {
 FINISH = one_of("stop", "length", "content_filter")
 LIMIT: Schema = nullable({"type": "integer", "minimum": 0, "description": "0 means no limit."})
 FLAG: Schema = nullable(BOOLEAN)
-STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages")
+STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images")
 IGNORED = told(ANY, "Accepted and without effect: the site cannot take it. `x-ignored-params` names it.")
 TOOLS = told(ANY, "The site's bots call no tools: 400 unless it is empty, or the choice is `none`.")
 
