@@ -12,12 +12,12 @@ _TOO_MANY = re.compile(
     r"|příliš mnoho|prea multe|túl sok|πάρα πολλ|كثيرة|יותר מדי|बहुत अधिक|มากเกินไป|بیش از حد"
 )
 _MINUTE = re.compile(
-    r"minut|минут|хвилин|分钟|分鐘|[1１一]\s?分|分(?:後|間|ほど|待)|[1일]\s?분|분 (?:후|정도|뒤)|dakika|phút|menit"
+    r"minu[tu]|минут|хвилин|分钟|分鐘|[1１一]\s?分|分(?:後|間|ほど|待)|[1일]\s?분|분 (?:후|정도|뒤)|dakika|phút|menit"
     r"|perc\b|λεπτ|دقيقة|دقیقه|דקה|मिनट|นาที"
 )
 # A quota, in the plugin's translations and in what operators write in its place.
 _QUOTA = re.compile(
-    r"\bquota|\blimit(?!ed|iert|ation)|límite|\bkontingent|allowance|\bused (?:up |all )|\b(?:run|ran|are) out of"
+    r"\bquota|\blimit(?!ed|iert|ation|é)|límite|\bkontingent|allowance|\bused (?:up |all )|\b(?:run|ran|are) out of"
     r"|\bexceeded|\bupgrade|\bdaily\b|\bper day\b|\bfor today\b|\btomorrow\b|\bcuota|\bcota\b|aufgebraucht|verbraucht"
     r"|配额|配額|额度|額度|次数|次數|限额|限額|用量|上限|用完|用尽|用盡|クォータ|制限|利用枠|한도|할당량|лимит|квот|ліміт"
     r"|\bkota|sınır|hạn mức|giới hạn|\bkuota|\bbatas|\bkvot|\bgräns|\bkiintiö|\bkorlát"
