@@ -229,11 +229,8 @@ async def _keep_small(context: BrowserContext, page: Page, host: str) -> None:
     """Load only what the visit needs, and in this one tab."""
 
     async def decide(route: Route) -> None:
-        request = route.request
-        if is_wanted(request.resource_type, request.url, host) or _is_document(request, page):
-            await route.continue_()
-        else:
-            await route.abort()
+        wanted = is_wanted(route.request.resource_type, route.request.url, host) or _is_document(route.request, page)
+        await (route.continue_() if wanted else route.abort())
 
     async def close_popup(other: Page) -> None:
         await other.close()

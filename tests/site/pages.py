@@ -14,7 +14,7 @@ from tests.site.challenge import challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
 from tests.site.nonces import BOUND_COOKIE, token_in
 from tests.site.resources import SCRIPT_PATH, resource_tags
-from tests.site.wire import html
+from tests.site.wire import ajax_json, html
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -90,11 +90,11 @@ def _rest(site: "SimulatedSite", request: web.BaseRequest, number: str) -> web.R
     slugs = {path.strip("/"): path for path in _POST_IDS if path != "/"}
     path = pages.get(number) if number else slugs.get(request.query.get("slug", ""))
     if not site.behaviour.rest_pages or path is None:
-        return web.json_response({"code": "rest_no_route", "data": {"status": 404}}, status=404)
+        return ajax_json(request, {"code": "rest_no_route", "data": {"status": 404}}, 404)
     facts = PageFacts(site.ajax_url, site.nonce, 0)
     text = "".join(inline_chat(bot, facts) for bot in _shown(site))
     page = {"id": _POST_IDS[path], "slug": path.strip("/"), "content": {"rendered": text, "protected": False}}
-    return web.json_response(page if number else [page])
+    return ajax_json(request, page if number else [page])
 
 
 def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
