@@ -22,6 +22,11 @@ class Link:
     text: str
 
 
+def is_same_host(host: str, other: str) -> bool:
+    """Whether two host names are the same; a leading `www.` does not count."""
+    return host.lower().removeprefix("www.") == other.lower().removeprefix("www.")
+
+
 def is_same_site(host: str, other: str) -> bool:
     """Whether two host names are one site: equal, or one below the other; a leading `www.` does not count."""
     host, other = host.lower().removeprefix("www."), other.lower().removeprefix("www.")

@@ -84,6 +84,10 @@ class ChromiumTab:
         answer = await _call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
         return answer.status, await _call(answer.body())
 
+    async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
+        answer = await _call(self._context.request.get(url, timeout=timeout * 1000, max_redirects=3))
+        return answer.status, await _call(answer.body())
+
     async def type_message(self, text: str, *, timeout: float) -> bool:
         button = self._page.locator(page_script.POPUP_BUTTON).first
         box = self._page.locator(page_script.BOX).filter(visible=True).first
@@ -225,11 +229,8 @@ async def _keep_small(context: BrowserContext, page: Page, host: str) -> None:
     """Load only what the visit needs, and in this one tab."""
 
     async def decide(route: Route) -> None:
-        request = route.request
-        if is_wanted(request.resource_type, request.url, host) or _is_document(request, page):
-            await route.continue_()
-        else:
-            await route.abort()
+        wanted = is_wanted(route.request.resource_type, route.request.url, host) or _is_document(route.request, page)
+        await (route.continue_() if wanted else route.abort())
 
     async def close_popup(other: Page) -> None:
         await other.close()

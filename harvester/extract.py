@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from harvester.addresses import is_same_site
+from harvester.addresses import is_same_host, is_same_site
 from harvester.observed import Observed
 from shared.aipkit.page import GUEST_ID_KEY, read_configs
 from shared.models import Bot
@@ -70,12 +70,23 @@ def _own_address(page_url: str, ajax_url: str) -> str:
     The visit's cookie and every message go there, so a page cannot name any other place.
     """
     try:
-        url = urljoin(page_url, ajax_url)
+        url = _as_secure(page_url, urljoin(page_url, ajax_url))
         parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
         is_own = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
     except ValueError:
         return ""
     return url if ajax_url and is_own else ""
+
+
+def _as_secure(page_url: str, url: str) -> str:
+    """*url* with https where the page has it and the host is the same: a site behind TLS may not know of it, and its
+    own scripts reach it since browsers raise such addresses. A port of its own speaks another way."""
+    page, parts = urlsplit(page_url), urlsplit(url)
+    is_same = is_same_host(page.hostname or "", parts.hostname or "")
+    if page.scheme != "https" or parts.scheme != "http" or not is_same or parts.port not in {None, 80, page.port}:
+        return url
+    host = parts.netloc.removesuffix(":80")
+    return urlunsplit(("https", host, parts.path, parts.query, parts.fragment))
 
 
 def _bot_ids(observed: Sequence[Observed]) -> list[int]:

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from harvester.extract import Reading, read_page, session_of
 from harvester.job import Job
+from harvester.past_cache import fresh_nonce, is_taken
 from harvester.recognise import is_from_cache
 from harvester.search import POLL_SECONDS, RETRY_SECONDS, VisitFailed, find_chat
 from harvester.tab import Look, NotNow, PageFailed, Tab
@@ -19,6 +20,12 @@ from shared.models import Capture, Credentials, Outcome
 
 NONCE_SECONDS = 8.0  # longest wait for the nonce action
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
+_STALE = (
+    "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (older than 2.3.41) "
+    "hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's operator can "
+    "mend that: by an update of the plugin, or by leaving the page out of the cache"
+)
+_MAY_BE_STALE = "the site hands out no nonce, and the page's own may be old: the page came from a cache"
 
 
 class Steps:
@@ -79,22 +86,25 @@ async def _with_guest_id(tab: Tab, look: Look, *, seconds: float) -> Look:
 async def _confirm(job: Job, tab: Tab, look: Look, reading: Reading) -> Reading:
     """*reading* with a nonce that the site stands by. Raises `VisitFailed`.
 
-    What the site hands out now is surest. Where it hands out none, the nonce is good if the site was seen to take
-    it, or if the page came straight from the site, which writes a fresh one into every page. Only a page out of a
-    cache is tried out with a typed message.
+    What the site hands out now is surest. Where it hands out none, the nonce is good if the site was seen to take it,
+    or takes it now: the page may have come out of a cache, whether or not its headers say so. If it does not, the same
+    page past the cache may have a better one. Only what is still open then is tried out with a typed message.
     """
     given = await _ask_nonce(tab, reading.ajax_url)
     if given:
         return replace(reading, nonce=given)
-    is_proven = any(one.proves_nonce for one in tab.observed())
-    if not is_proven and (not reading.nonce or is_from_cache(look.headers)):
-        reading = await _read_by_typing(job, tab, look, reading)
-        is_proven = any(one.proves_nonce for one in tab.observed())
-        if not is_proven:
-            raise VisitFailed(
-                Outcome.SITE_ERROR,
-                "the site hands out no nonce, and the page's own may be old: the page came from a cache",
-            )
+    if any(one.proves_nonce for one in tab.observed()):
+        return reading
+    taken = await is_taken(tab, reading.ajax_url, reading.nonce) if reading.nonce else None
+    if taken:
+        return reading
+    if taken is False and (nonce := await fresh_nonce(tab, look.url, reading.ajax_url, reading.post_id)):
+        return replace(reading, nonce=nonce)
+    if taken is None and reading.nonce and not is_from_cache(look.headers):
+        return reading
+    reading = await _read_by_typing(job, tab, look, reading)
+    if not any(one.proves_nonce for one in tab.observed()):
+        raise VisitFailed(Outcome.SITE_ERROR, _STALE if taken is False else _MAY_BE_STALE)
     return reading
 
 

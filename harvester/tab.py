@@ -69,6 +69,9 @@ class Tab(Protocol):
     async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
         """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
 
+    async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
+        """As `post_form`, for an address that is only read."""
+
     async def type_message(self, text: str, *, timeout: float) -> bool:
         """Type *text* into the chat and press Enter; False if the page has no field that can be seen."""
 

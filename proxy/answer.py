@@ -57,6 +57,7 @@ class Answer:
         self.model = name
         self.message_id = new_item_id()
         self.left_out = 0  # messages that the site was not sent, since the transcript would have been too long
+        self.lost_images = 0  # pictures that the site was not sent, since it takes fewer in one message
         self._upstream = upstream
         self._request = request
         self._memory = memory
@@ -104,7 +105,8 @@ class Answer:
     @property
     def headers(self) -> dict[str, str]:
         """Response headers that tell what the client should know of how the answer was got."""
-        return {"x-dropped-messages": str(self.left_out)} if self.left_out else {}
+        dropped = {"x-dropped-messages": self.left_out, "x-dropped-images": self.lost_images}
+        return {name: str(number) for name, number in dropped.items() if number}
 
     async def texts(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
@@ -206,7 +208,8 @@ class Answer:
 
     def _turn(self, credentials: Credentials, messages: tuple[Message, ...], copy: UpstreamCopy) -> SiteTurn:
         bot = self._model.bot
-        images = to_send(messages, self._request.pictures)
+        most = self._upstream.most_pictures(credentials.site)
+        images, self.lost_images = to_send(messages, self._request.pictures, most=most)
         return SiteTurn(
             bot_id=bot.id,
             provider=bot.provider,

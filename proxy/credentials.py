@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 from time import time
 
 from proxy.protocol.catalog import SiteBots
-from shared.aipkit.nonce import nonce_form, read_nonce
+from shared.aipkit.nonce import is_by_wordpress, nonce_form, read_nonce
 from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
@@ -22,16 +22,21 @@ NONCE_SECONDS = 15.0  # longest wait for the nonce action
 FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
+_NO_NONCE = "the site hands out no nonce to these credentials"
 
 log = logging.getLogger(__name__)
 
 
 class NoCredentials(Exception):
-    """There are no usable credentials for a site now. `reason` says why, for the client."""
+    """There are no usable credentials for a site now. `reason` says why, for the client.
 
-    def __init__(self, reason: str) -> None:
+    *gets_through*: the site itself was asked for new ones and answered, so that nothing stands before it.
+    """
+
+    def __init__(self, reason: str, *, gets_through: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.gets_through = gets_through
 
 
 class CredentialKeeper:
@@ -139,11 +144,9 @@ class CredentialKeeper:
 
     async def _renew(self, refused: Credentials) -> Credentials:
         nonce = await self._fetch_nonce(refused)
-        if nonce is None:
-            raise NoCredentials("the site hands out no nonce to these credentials")
         return await self._keep(refused, nonce, base=refused.generation)
 
-    async def _fetch_nonce(self, credentials: Credentials) -> str | None:
+    async def _fetch_nonce(self, credentials: Credentials) -> str:
         headers = visitor_headers(credentials)
         try:
             content_type, body = form_body(nonce_form())
@@ -152,8 +155,10 @@ class CredentialKeeper:
             )
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
-            return None
-        return read_nonce(reply.status, reply.body)
+            raise NoCredentials(_NO_NONCE) from error
+        if nonce := read_nonce(reply.status, reply.body):
+            return nonce
+        raise NoCredentials(_NO_NONCE, gets_through=is_by_wordpress(reply.status, reply.body))
 
     async def _keep(self, used: Credentials, nonce: str, *, base: int) -> Credentials:
         """Store a renewed nonce; what somebody else stored first is newer and wins."""

@@ -26,7 +26,8 @@ PREFLIGHT_SECONDS = "600"
 OVERLOADED_SECONDS = 1.0
 UPGRADE_REQUIRED = 426
 EXPOSED = (
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, " + RATE_EXPOSED
+    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
+    f"x-dropped-images, {RATE_EXPOSED}"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 

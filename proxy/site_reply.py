@@ -62,6 +62,9 @@ class SiteReply:
             while True:
                 self._attempts.take()
                 self.turn = build(self.credentials)
+                if len(self.turn.images) > 1:
+                    await self._upstream.learn_pictures(self.credentials)
+                    self.turn = build(self.credentials)
                 self.reader = ReplyReader(self.turn.provider)
                 try:
                     attempt = self._upstream.texts(self.credentials, self.turn, self.reader, direct)
@@ -74,6 +77,6 @@ class SiteReply:
                     if refusal.logged or self.reader.started or not self._attempts.may_retry:
                         raise
                     self.credentials = await self._upstream.recover(
-                        refusal, self.credentials, has_alternative=has_alternative
+                        refusal, self.credentials, bot_id=self._bot_id, has_alternative=has_alternative
                     )
                     log.info("turn refused by %s (%s), mended", self._site, refusal.kind.value)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from math import ceil
 from time import monotonic, time
 
 from proxy.limits import SiteLimit
@@ -12,6 +13,7 @@ from proxy.protocol.refusals import Kind, SiteRefusal
 # Where another site offers the same model it is asked first for so long. Seconds.
 QUOTA_COOLDOWN = 600.0
 RATE_LIMIT_COOLDOWN = 30.0
+MINUTE = 60.0
 # What speaks against the whole site unless its plugin had begun to answer.
 _FAULTS = frozenset({Kind.UNREACHABLE, Kind.UPSTREAM, Kind.TIMEOUT, Kind.CHALLENGE, Kind.NONCE})
 _COOLING = {Kind.QUOTA: QUOTA_COOLDOWN, Kind.RATE_LIMIT: RATE_LIMIT_COOLDOWN}
@@ -26,6 +28,7 @@ class SiteGate:
         self.site = site
         self.limit = SiteLimit(places)
         self.breaker = Breaker()
+        self._paced_until = 0.0  # the site's plugin counts the turns of all its visitors from one address
         self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
 
     def enter(self, bot_id: int, caller: str) -> "Passage":
@@ -33,9 +36,22 @@ class SiteGate:
         return Passage(self, bot_id, caller)
 
     def check(self) -> None:
-        """Raise `ServiceError` (503) while the site is left alone."""
+        """Raise `ServiceError`: 503 while the site is left alone, and as `check_pace`."""
+        self.check_pace()
         if not self.breaker.admits(monotonic()):
             raise self._resting()
+
+    def check_pace(self) -> None:
+        """Raise `ServiceError` (429) for the rest of a minute in which the site takes no more turns."""
+        left = self._paced_until - monotonic()
+        if left > 0:
+            raise ServiceError(
+                429,
+                f"{self.site} takes no more requests from this address in this minute.",
+                type="rate_limit_error",
+                code="rate_limit_exceeded",
+                retry_after=ceil(left),
+            )
 
     def ended(self, bot_id: int, error: BaseException | None) -> None:
         """Learn from how a turn ended that had passed `check`."""
@@ -53,17 +69,19 @@ class SiteGate:
     @property
     def cooldown_until(self) -> float | None:
         """When the last of its bots may be used like others again (Unix seconds); None: now."""
-        left = max(self._cool_until.values(), default=0.0) - monotonic()
+        left = max((self._paced_until, *self._cool_until.values())) - monotonic()
         return time() + left if left > 0 else None
 
     def rank(self, bot_id: int) -> int:
         """The lower, the better a turn's prospects here are."""
         if self.breaker.state(monotonic()) != "closed":
             return 2
-        return int(self.is_cooling(bot_id))
+        return int(self.is_cooling(bot_id) or monotonic() < self._paced_until)
 
     def _learn(self, bot_id: int, refusal: SiteRefusal) -> None:
         now = monotonic()
+        if refusal.kind is Kind.MINUTE_LIMIT:
+            self._paced_until = now + (refusal.retry_after or MINUTE)
         if refusal.kind in _COOLING:
             self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
         has_begun = refusal.logged and refusal.by_plugin
@@ -97,6 +115,11 @@ class Passage:
         self._gate.check()
         try:
             await self._gate.limit.take(self._caller)
+            try:
+                self._gate.check_pace()  # what waited with this turn may have met the site's limit
+            except ServiceError:
+                self._gate.limit.leave()
+                raise
         except BaseException as error:
             self._gate.ended(self._bot_id, error)
             raise

@@ -7,6 +7,8 @@ was not made. Never retried: anything after the site may have put the message in
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from time import monotonic, time
 
 from proxy.credentials import CredentialKeeper, NoCredentials
 from proxy.direct import Direct, Sent
@@ -15,16 +17,20 @@ from proxy.protocol.aipkit import SiteTurn, message_fields, multipart, read_cach
 from proxy.protocol.catalog import Model
 from proxy.protocol.encoding import Repair
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.images import MAX_IMAGES
+from proxy.protocol.ratelimit import until_next_minute
 from proxy.protocol.refusals import Kind, SiteRefusal
-from proxy.protocol.reply import ReplyReader
+from proxy.protocol.reply import OldBots, ReplyReader
 from proxy.protocol.sse import EventDecoder, EventTooLarge, ServerEvent
 from proxy.sites import Sites
-from shared.http import SiteClient, visitor_headers
+from shared.aipkit.probe import probe_form, takes_several_pictures
+from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
 RETRY_AFTER_SECONDS = 10.0
+PASSED_SECONDS = 60.0  # for so long a turn that succeeded shows that nothing stands before the site
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +45,9 @@ class Upstream:
         self._keeper = keeper
         self._idle_timeout = idle_timeout
         self._double_encodes: dict[str, bool] = {}  # what replies have shown of each site's text encoding
+        self._old_bots = OldBots()
+        self._one_picture: dict[str, tuple[float, bool]] = {}  # when the visit was, and whether the site takes one only
+        self._passed: dict[str, tuple[int, float]] = {}  # with which credentials a turn succeeded last, and when
 
     def session_id(self, site: str) -> str:
         """The guest as which *site* is visited now; empty before the first visit."""
@@ -59,7 +68,9 @@ class Upstream:
         with _told_to_client():
             return await self._keeper.current(site)
 
-    async def recover(self, refusal: SiteRefusal, used: Credentials, *, has_alternative: bool) -> Credentials:
+    async def recover(
+        self, refusal: SiteRefusal, used: Credentials, *, bot_id: int, has_alternative: bool
+    ) -> Credentials:
         """Credentials to try again with, or *refusal* raised anew where trying again would not help.
 
         With *has_alternative* another site is asked next: nothing is waited for here.
@@ -68,6 +79,8 @@ class Upstream:
             return used
         if refusal.kind is Kind.CHALLENGE:
             return await self._replaced(refusal, used, "a check page came instead of an answer", has_alternative)
+        if refusal.kind is Kind.FIREWALL:
+            return await self._past_firewall(refusal, used, has_alternative)
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
             raise refusal
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
@@ -75,13 +88,39 @@ class Upstream:
             renewed = await self._keeper.renew(used)
         except NoCredentials:
             if refusal.kind is Kind.UNRECOGNISED:
-                raise refusal from None
+                raise self._understood(refusal, used.site, bot_id) from None
         else:
-            if renewed.nonce != used.nonce or renewed.generation > used.generation:
+            if _is_newer(renewed, used):
                 return renewed
             if refusal.kind is Kind.UNRECOGNISED:
-                raise refusal
+                raise self._understood(refusal, used.site, bot_id)
         return await self._replaced(refusal, used, "the site refuses a fresh nonce", has_alternative)
+
+    async def _past_firewall(self, refusal: SiteRefusal, used: Credentials, has_alternative: bool) -> Credentials:
+        """As `recover`. A firewall that lets other requests pass with the same cookie minds what the message says; one
+        that lets none pass minds the visitor, and a visit may help."""
+        generation, at = self._passed.get(used.site, (0, 0.0))
+        if generation == used.generation and monotonic() - at < PASSED_SECONDS:
+            raise refusal
+        try:
+            renewed = await self._keeper.renew(used)
+        except NoCredentials as error:
+            if error.gets_through:
+                raise refusal from None
+            refused = SiteRefusal(Kind.NONCE, refusal.text, logged=False, by_plugin=False)
+            return await self._replaced(
+                refused, used, "a server in front of the site lets nothing pass", has_alternative
+            )
+        if _is_newer(renewed, used):
+            return renewed
+        raise refusal
+
+    def _understood(self, refusal: SiteRefusal, site: str, bot_id: int) -> SiteRefusal:
+        """*refusal* in words that nobody knows; of a bot that the page does not show it is that the bot is gone."""
+        state = self._keeper.state(site)
+        if state is None or not state.bots or any(bot.id == bot_id for bot in state.bots):
+            return refusal
+        return SiteRefusal(Kind.BOT, refusal.text, logged=refusal.logged)
 
     async def _replaced(self, refusal: SiteRefusal, used: Credentials, why: str, has_alternative: bool) -> Credentials:
         """What a visit brings."""
@@ -100,7 +139,23 @@ class Upstream:
         """Remember what a whole reply has shown."""
         if double_encodes is not None:
             self._double_encodes[used.site] = double_encodes
+        self._passed[used.site] = (used.generation, monotonic())
         self._keeper.mark_good(used)
+
+    def most_pictures(self, site: str) -> int:
+        """How many pictures *site* takes in one message, as far as is known."""
+        return 1 if self._one_picture.get(site, (0.0, False))[1] else MAX_IMAGES
+
+    async def learn_pictures(self, credentials: Credentials) -> None:
+        """Ask once after each visit whether the site takes more than one: plugins before 2.4.21 pass the rest over."""
+        if self._one_picture.get(credentials.site, (0.0, False))[0] == credentials.captured_at:
+            return
+        content_type, body = form_body(probe_form(credentials.nonce))
+        headers = {**visitor_headers(credentials), "Content-Type": content_type}
+        with suppress(SiteUnreachable):
+            reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+            if (several := takes_several_pictures(reply.body)) is not None:
+                self._one_picture[credentials.site] = (credentials.captured_at, not several)
 
     async def texts(
         self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None
@@ -108,7 +163,8 @@ class Upstream:
         """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`."""
         cache_key = await self._store_message(credentials, turn)
         decoder, repair = EventDecoder(), Repair(self._double_encodes.get(credentials.site))
-        is_repeat = False
+        is_repeat, date = False, ""
+        reader.needs_id = self._old_bots.needs_id(credentials.site, turn.bot_id)
         if direct is not None:
             direct.follow(decoder, repair)
         url = stream_url(credentials.ajax_url, turn, credentials.nonce, cache_key)
@@ -118,7 +174,7 @@ class Upstream:
                     url, visitor_headers(credentials), idle_timeout=self._idle_timeout
                 ) as reply:
                     read_stream_head(reply.status, reply.content_type, reply.headers)
-                    body, is_repeat = reply.body, reply.is_repeat
+                    body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
                     del reply, url  # what is named here lives as long as the answer
                     if direct is not None:
                         body.tap = direct.take
@@ -138,13 +194,11 @@ class Upstream:
         except SiteRefusal as refusal:
             if rest := repair.end():
                 yield rest
-            if (
-                is_repeat and refusal.kind is Kind.CACHE_KEY
-            ):  # the key was used up by a request that was answered to nobody
-                raise SiteRefusal(Kind.TRUNCATED, "the connection broke before the answer", logged=True) from refusal
+            _complete(refusal, date, is_repeat=is_repeat)
             raise
         if rest := repair.end():
             yield rest
+        self._old_bots.learn(credentials.site, turn.bot_id, reader)
         reader.end()
         self.succeeded(credentials, repair.verdict)
 
@@ -162,6 +216,10 @@ class Upstream:
         return read_cache_key(reply.status, reply.headers, reply.body)
 
 
+def _is_newer(renewed: Credentials, used: Credentials) -> bool:
+    return renewed.nonce != used.nonce or renewed.generation > used.generation
+
+
 def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
     """The text of *events*, joined; what came before a failure is given out before it is raised."""
     texts: list[str] = []
@@ -172,6 +230,15 @@ def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
         yield "".join(texts)
         raise
     yield "".join(texts)
+
+
+def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
+    """Add to *refusal* of step 2 what its words do not tell; *date*: the Date header that came with it."""
+    if is_repeat and refusal.kind is Kind.CACHE_KEY:  # the key was used up by a request that was answered to nobody
+        refusal.kind, refusal.text = Kind.TRUNCATED, "the connection broke before the answer"
+        refusal.logged = True
+    if refusal.kind is Kind.MINUTE_LIMIT:
+        refusal.retry_after = until_next_minute(date, time())
 
 
 class _translated:  # noqa: N801  (reads as a word in a with statement)

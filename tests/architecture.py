@@ -34,7 +34,7 @@ PURE_IMPORTS = (
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
-    *("shared.keys", "shared.wire"),
+    *("shared.keys", "shared.wire", "email.utils", "html.parser"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.

@@ -10,6 +10,7 @@ from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1, from_step_2
 from shared.aipkit.answers import read_object, text_at
 
 CHALLENGE_HEADER = "cf-mitigated"
+_BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
 
 
@@ -96,7 +97,8 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
     elif not text:
         text = _described(status, headers, "the chat plugin's JSON")
-    raise from_step_1(status, code, text, retry_after=read_retry_after(headers))
+    by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
+    raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
 
 
 def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from shared.addresses import web_url
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
-MAX_IMAGES = 4  # the site takes no more in one message
+MAX_IMAGES = 4  # no site takes more in one message
 _PIECE = 1024 * 1024  # base64 characters decoded at once, so that other threads get their turn; a multiple of four
 
 
@@ -97,12 +97,15 @@ def sendable(messages: Sequence[Message]) -> set[str]:
     return set(_newest_first(messages)[:MAX_IMAGES])
 
 
-def to_send(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[Image, ...]:
-    """The newest pictures that came with *messages*, oldest first, as many as the site takes."""
-    found = [picture for name in _newest_first(messages) if (picture := pictures.get(name))][:MAX_IMAGES]
+def to_send(
+    messages: Sequence[Message], pictures: Mapping[str, Picture], *, most: int = MAX_IMAGES
+) -> tuple[tuple[Image, ...], int]:
+    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
+    found = [picture for name in _newest_first(messages) if (picture := pictures.get(name))]
+    found, left_out = found[:most], len(found[most:])
     if any(isinstance(picture, ImageAddress) for picture in found):
         raise TypeError("pictures must be fetched before they are sent")
-    return tuple(picture for picture in reversed(found) if isinstance(picture, Image))
+    return tuple(picture for picture in reversed(found) if isinstance(picture, Image)), left_out
 
 
 def put_in(

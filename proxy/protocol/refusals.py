@@ -1,7 +1,8 @@
 """What the site says when it does not answer, and what the client is told (PROTOCOL 7).
 
 The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
-`quota_notice`, before or after `message_start`. Only then come the English texts, as one table.
+`quota_notice`, before or after `message_start`. Only then come the English texts, as one table, and at last the words
+that tell a quota and a rate limit in other languages.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from proxy.protocol.errors import ServiceError
+from proxy.protocol.wordings import is_quota, is_rate_limit, names_a_missing_key
 
 
 class Kind(Enum):
@@ -18,6 +20,7 @@ class Kind(Enum):
     CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
     PREVIOUS = "previous"  # the provider forgot the response that was to be continued
     UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
+    FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
     CHALLENGE = "challenge"
     QUOTA = "quota"
     GUESTS = "guests"
@@ -29,6 +32,8 @@ class Kind(Enum):
     TOO_LARGE = "too_large"
     CONTEXT_LENGTH = "context_length"
     RATE_LIMIT = "rate_limit"
+    MINUTE_LIMIT = "minute_limit"  # the plugin's own: so many turns a minute from one address, whichever the bot
+    BUSY = "busy"  # the plugin itself could not work just now
     UNREACHABLE = "unreachable"  # no connection; nothing was sent
     UPSTREAM = "upstream"
     TIMEOUT = "timeout"
@@ -79,6 +84,13 @@ _TOLD = {
     Kind.CACHE_KEY: _Told(502, "server_error", "upstream_error", "The site lost the message on its way: {text}"),
     Kind.PREVIOUS: _Told(502, "server_error", "upstream_error", "The site lost the conversation: {text}"),
     Kind.UNRECOGNISED: _Told(400, "invalid_request_error", "upstream_refused", "The site refused: {text}", False),
+    Kind.FIREWALL: _Told(
+        400,
+        "invalid_request_error",
+        "upstream_blocked_message",
+        "A firewall of the site blocks this message for something in its text (HTML, SQL or the like): {text}",
+        False,
+    ),
     Kind.CHALLENGE: _Told(
         503,
         "server_error",
@@ -111,6 +123,17 @@ _TOLD = {
     Kind.RATE_LIMIT: _Told(
         429, "rate_limit_error", "rate_limit_exceeded", "The site is rate limited: {text}", retry_after=20.0
     ),
+    Kind.MINUTE_LIMIT: _Told(
+        429,
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "The site takes no more requests this minute: {text}",
+        None,
+        60.0,
+    ),
+    Kind.BUSY: _Told(
+        503, "server_error", "upstream_unavailable", "The site could not work just now: {text}", None, 5.0
+    ),
     Kind.UNREACHABLE: _Told(502, "server_error", "upstream_unreachable", "The site cannot be reached: {text}"),
     Kind.UPSTREAM: _Told(502, "server_error", "upstream_error", "The site failed to answer: {text}"),
     Kind.TIMEOUT: _Told(504, "server_error", "upstream_timeout", "The site did not answer in time: {text}"),
@@ -124,25 +147,36 @@ _TOLD = {
     Kind.TRUNCATED: _Told(502, "server_error", "upstream_truncated", "The site's answer broke off: {text}"),
 }
 
-_ABOUT_THE_MESSAGE = frozenset(
-    {Kind.FILTERED, Kind.IMAGE, Kind.TOO_LARGE, Kind.CONTEXT_LENGTH, Kind.UNRECOGNISED, Kind.PREVIOUS}
-)
+_ABOUT_THE_MESSAGE = frozenset({Kind.FILTERED, Kind.IMAGE, Kind.TOO_LARGE, Kind.CONTEXT_LENGTH, Kind.PREVIOUS})
 
-# The plugin's own English texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start).
+# The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
+# ones, and those of other languages that were seen.
 _BEFORE_START = (
     ("security check failed", Kind.NONCE),
     ("message not found in cache", Kind.CACHE_KEY),
     ("cached message has expired", Kind.CACHE_KEY),
     ("invalid chatbot specified", Kind.BOT),
     ("access disabled for guests", Kind.GUESTS),
+    ("zugriff für gäste deaktiviert", Kind.GUESTS),
+    ("指定的聊天机器人无效", Kind.BOT),
     ("you have reached your quota", Kind.QUOTA),
+    ("you have reached your token limit", Kind.QUOTA),
+    ("too many requests", Kind.MINUTE_LIMIT),
+    ("unable to verify this request", Kind.BUSY),
+    ("server error: stream processing components not ready", Kind.BUSY),
+    ("sse service components not fully initialized", Kind.BUSY),
+    ("could not load chatbot configuration", Kind.BOT_BROKEN),
     ("sorry, your message could not be sent as it contains prohibited words", Kind.FILTERED),
     ("access from your ip address has been blocked", Kind.BLOCKED),
     ("your message was flagged by the moderation system", Kind.FILTERED),
     ("api key missing for", Kind.BOT_BROKEN),
     ("failed to log user message", Kind.BOT_BROKEN),
     ("this domain is not permitted", Kind.BLOCKED),
+    ("the ai request could not be completed", Kind.UPSTREAM),
+    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
 )
+# Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
+_LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
     ("(code: previous_response_not_found)", Kind.PREVIOUS),
@@ -158,6 +192,7 @@ _AFTER_START = (
     ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", Kind.FILTERED),
     ("(code: content_filter)", Kind.FILTERED),
+    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
     ("operation timed out after", Kind.SITE_LIMIT),
     ("connection timed out after", Kind.TIMEOUT),
 )
@@ -178,22 +213,35 @@ def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
     came before it."""
     if quota:
         return SiteRefusal(Kind.QUOTA, text, logged=started)
-    lowered = text.lower()
     if started:
+        lowered = text.lower()
         kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
-    else:
-        kind = next((kind for start, kind in _BEFORE_START if lowered.startswith(start)), Kind.UNRECOGNISED)
-    # A missing key is noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
-    return SiteRefusal(kind, text, logged=started or lowered.startswith("api key missing for"))
+        return SiteRefusal(kind, text, logged=True)
+    return _before_start(text)
 
 
-def from_step_1(status: int, code: str, text: str, *, retry_after: float | None) -> SiteRefusal:
+def _before_start(text: str) -> SiteRefusal:
+    lowered = text.lower()
+    for start, kind in _BEFORE_START:
+        if lowered.startswith(start):
+            return SiteRefusal(kind, text, logged=lowered.startswith(_LOGGED))
+    if names_a_missing_key(text):
+        return SiteRefusal(Kind.BOT_BROKEN, text, logged=True)
+    if is_rate_limit(text):
+        return SiteRefusal(Kind.MINUTE_LIMIT, text, logged=False)
+    return SiteRefusal(Kind.QUOTA if is_quota(text) else Kind.UNRECOGNISED, text, logged=False)
+
+
+def from_step_1(status: int, code: str, text: str, *, retry_after: float | None, by_plugin: bool = True) -> SiteRefusal:
     """What an answer other than success means when the message was to be stored. Nothing is logged by then.
 
-    *code* and *text* are those of the plugin's JSON, or empty where the answer was no such JSON.
+    *code* and *text* are those of the plugin's JSON, or empty where the answer was no such JSON. *by_plugin*: the
+    answer is WordPress' or the plugin's own, however short, and no page of a server in front.
     """
     if code in _STEP_1_CODES:
         kind = _STEP_1_CODES[code]
+    elif status in {403, 406} and not by_plugin:
+        kind = Kind.FIREWALL
     elif status == 403:
         kind = Kind.NONCE
     elif status == 413:
@@ -204,7 +252,9 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None)
         kind = Kind.TIMEOUT
     else:
         kind = Kind.UPSTREAM
-    return SiteRefusal(kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after)
+    return SiteRefusal(
+        kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after, by_plugin=by_plugin
+    )
 
 
 def from_step_2(status: int, text: str, *, retry_after: float | None) -> SiteRefusal:

@@ -7,6 +7,8 @@ from proxy.protocol.sse import ServerEvent
 from proxy.protocol.warnings import read_warning, refusal_in, tells_of_a_limit
 from shared.aipkit.answers import read_json, read_object, text_at
 
+MAX_LACKING = 5  # replies without a response id, one after the other, that are taken for cut ones
+
 
 class ReplyReader:
     """Takes the events of one reply and gives out its text; keeps everything else that is told on the way.
@@ -25,6 +27,7 @@ class ReplyReader:
         self.interaction_id = ""
         self.citations: list[dict[str, Any]] = []
         self.warning = ""  # the reasons of all warnings
+        self.needs_id = False  # the bot is known to end each whole reply with a response id
         self._is_limited = False
 
     def read(self, event: ServerEvent) -> str:
@@ -56,8 +59,13 @@ class ReplyReader:
             raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=True)
         if not self.has_text and not self.warning:
             raise SiteRefusal(Kind.EMPTY, "", logged=True)
-        if not self.warning and self._is_cut_short:
+        if not self.warning and (self._is_cut_short or (self.needs_id and not self.response_id)):
             raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=True)
+
+    @property
+    def has_status(self) -> bool:
+        """Whether the site told how the model's part went, as plugins since 2.3.69 do."""
+        return bool(self._last_status)
 
     @property
     def finish_reason(self) -> str:
@@ -117,3 +125,30 @@ class ReplyReader:
     def _read_error(self, data: str) -> None:
         error = read_object(data)
         raise from_stream_error(text_at(error, "error") or data, quota="quota_notice" in error, started=self.started)
+
+
+class OldBots:
+    """Which bots end their replies with a response id and tell no status: OpenAI's, under plugins before 2.3.69
+    (PROTOCOL 13). Without the id, a reply of theirs was cut politely.
+
+    A bot may be set up anew, in a way that knows no ids: after several whole-looking replies without, it needs none.
+    """
+
+    def __init__(self) -> None:
+        self._lacking: dict[tuple[str, int], int] = {}  # replies without an id since the last one with it
+
+    def needs_id(self, site: str, bot_id: int) -> bool:
+        """Whether a whole reply of this bot has an id."""
+        return (site, bot_id) in self._lacking
+
+    def learn(self, site: str, bot_id: int, reader: ReplyReader) -> None:
+        """Learn from a reply that was read to its end mark."""
+        bot = (site, bot_id)
+        if reader.has_status:
+            self._lacking.pop(bot, None)
+        elif reader.response_id:
+            self._lacking[bot] = 0
+        elif bot in self._lacking and reader.finished and reader.has_text:
+            self._lacking[bot] += 1
+            if self._lacking[bot] >= MAX_LACKING:
+                del self._lacking[bot]

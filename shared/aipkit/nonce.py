@@ -17,3 +17,8 @@ def read_nonce(status: int, body: bytes) -> str | None:
     answer = read_object(body)
     data = answer.get("data")
     return text_at(data, "nonce") or None if answer.get("success") and isinstance(data, dict) else None
+
+
+def is_by_wordpress(status: int, body: bytes) -> bool:
+    """Whether an answer of admin-ajax is the plugin's or WordPress' own, and no page of a server in front."""
+    return "success" in read_object(body) or (status == 400 and body.strip() == b"0")

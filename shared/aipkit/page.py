@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html.parser import HTMLParser
 
 from shared.models import Bot
 
@@ -42,6 +43,22 @@ def read_configs(attributes: Iterable[str], local_storage: Mapping[str, str]) ->
         bots=tuple(bots.values()),
         image_triggers=tuple(dict.fromkeys(word for word in triggers if word)),
     )
+
+
+def configs_in(html: str) -> list[str]:
+    """The `data-config` attributes in the text of a page, HTML-unescaped, in its order."""
+    found = _Attributes()
+    found.feed(html)
+    return found.configs
+
+
+class _Attributes(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.configs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.configs += [value for name, value in attrs if name == "data-config" and value]
 
 
 def _parse(attribute: str) -> dict[str, object] | None:

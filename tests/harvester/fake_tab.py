@@ -76,6 +76,9 @@ class FakeTab:
             raise answer
         return answer
 
+    async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
+        raise PageFailed("nothing there")
+
     async def type_message(self, text: str, *, timeout: float) -> bool:
         self.typed.append(text)
         self._requests += self.typing_causes

@@ -96,6 +96,29 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "written", "meant"),
+    [
+        ("https://example.org/", "http://example.org/wp-admin/admin-ajax.php", AJAX),
+        (
+            "https://example.org/",
+            "http://EXAMPLE.org:80/wp-admin/admin-ajax.php",
+            "https://EXAMPLE.org/wp-admin/admin-ajax.php",
+        ),
+        ("https://www.example.org/", "http://example.org/wp-admin/admin-ajax.php", AJAX),
+        ("https://example.org:8443/", "http://example.org:8443/a", "https://example.org:8443/a"),
+        ("https://example.org/", "http://example.org:8080/a", "http://example.org:8080/a"),
+        ("https://example.org/", "http://api.example.org/a", "http://api.example.org/a"),
+        ("http://example.org/", "http://example.org/a", "http://example.org/a"),
+    ],
+)
+def test_an_https_pages_own_address_is_raised_to_https(page: str, written: str, meant: str) -> None:
+    asked = Observed(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
+
+    assert read_page(page, [config(ajaxUrl=written)], STORED, ()).ajax_url == meant
+    assert read_page(page, [], STORED, [asked]).ajax_url == meant
+
+
+@pytest.mark.parametrize(
     ("ajax_url", "taken"),
     [
         ("/blog/wp-admin/admin-ajax.php", "https://example.org/blog/wp-admin/admin-ajax.php"),

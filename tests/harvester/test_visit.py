@@ -149,7 +149,10 @@ async def test_a_site_without_the_nonce_action_is_believed_when_its_page_is_fres
     found = await visits.capture()
 
     assert found.nonce == site.nonce
-    assert site.request_counts["aipkit_cache_sse_message"] == 0  # nothing was typed
+    assert [request.fields["message"] for request in visits.requests("aipkit_cache_sse_message")] == [
+        ""
+    ]  # it was asked
+    assert site.model_call_count == 0  # nothing was typed
 
 
 async def test_the_guest_stays_the_same_over_visits_and_restarts(visits: Visits, store: Store) -> None:

@@ -121,7 +121,7 @@ async def test_503_with_retry_after_when_no_visit_helps(
 async def test_a_page_that_blocks_is_told_as_what_it_is(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None
 ) -> None:
-    site.behaviour.update({"ajax_status": 403, "ajax_status_action": "aipkit_cache_sse_message"})
+    site.behaviour.ajax_status = 403
 
     answer = await proxy.chat("hi")
 

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
 
 Fields = Mapping[str, str]
-_REASONS = {413: "Request Entity Too Large", 429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable"}
+_REASONS = {
+    403: "Forbidden",
+    406: "Not Acceptable",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
 _CRITICAL = "<p>There has been a critical error on this website.</p>"
 
 
@@ -35,6 +42,8 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
     await asyncio.sleep(site.behaviour.ajax_delay)
     if site.behaviour.challenge_ajax:
         return challenge(request)
+    if any(word in form.get("message", "") for word in site.behaviour.firewall_words):
+        return nginx_error(request, site.behaviour.firewall_status, _REASONS[site.behaviour.firewall_status])
     if status := _outage(site, action):
         return _broken(request, status)
     if request.method == "OPTIONS":
@@ -50,7 +59,7 @@ async def _run(
             return await chat_stream(site, request, fields)
         case "aipkit_cache_sse_message" if request.method == "POST":
             return _cache_message(site, request, form)
-        case "aipkit_get_frontend_chat_nonce" if site.behaviour.nonce_action:
+        case "aipkit_get_frontend_chat_nonce" if site.behaviour.nonce_action and site.behaviour.is_since("2.3.41"):
             return _nonce(site, request, fields)
         case "aipkit_get_conversation_history" | "aipkit_delete_single_conversation" if request.method == "POST":
             return _conversation(site, request, action, form)

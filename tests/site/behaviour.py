@@ -31,6 +31,8 @@ PAGES = (
 class Behaviour:
     """How the site behaves. Times are in seconds unless the name says otherwise."""
 
+    version: str = "2.4.71"  # of the plugin (PROTOCOL 13)
+
     # The page at / (the other pages always have their chats, unless `challenge_ajax` covers the whole site).
     page: str = "inline"
     page_status: int = 200  # anything else: an error page with this status
@@ -39,6 +41,8 @@ class Behaviour:
     page_cookies: list[str] = field(default_factory=list)  # whole Set-Cookie values, sent as they are
     makes_guest_id: bool = True  # the page's script keeps aipkit_guest_uuid in local storage
     stale_page_nonce: bool = False  # as from a page cache: the nonce in the page is long expired
+    cache_minds_queries: bool = False  # ... but not in that of an address with a query, which goes past the cache
+    rest_pages: bool = False  # core REST gives pages by their id, with a nonce of now
     page_nonce: str | None = None  # instead of the real one
     extra_resources: bool = False  # images, fonts, media, styles, and a script from another port
     hanging_script: bool = False  # a script tag in the page whose request is never answered
@@ -54,6 +58,8 @@ class Behaviour:
     ajax_status_action: str = ""  # ... only for this action
     ajax_status_times: int = -1  # ... only so many times; -1: always
     ajax_delay: float = 0.0
+    firewall_words: list[str] = field(default_factory=list)  # a server in front refuses messages that hold one
+    firewall_status: int = 403
     cache_key_seconds: float = 60.0
     post_max_size: int = 64 << 20  # bytes; PHP drops a larger body
     max_allowed_packet: int = 16 << 20  # bytes; the database refuses a larger message
@@ -63,8 +69,9 @@ class Behaviour:
     banned_words: list[str] = field(default_factory=list)
     banned_ips: list[str] = field(default_factory=list)
     flagged_words: list[str] = field(default_factory=list)  # OpenAI moderation
+    rate_limit: int = 0  # turns in each minute from one address; 0: no limit
     stream_error: str = ""  # refuse with this text, right before the message is logged
-    language: str = "en"  # "de": the site's error texts are German
+    language: str = "en"  # "de", "zh": the site's error texts are German or Chinese
     quota_text: str = "You have reached your quota for this period."
 
     # The stream
@@ -75,6 +82,10 @@ class Behaviour:
     drop_done: bool = False  # the stream ends without `done`
     cut_connection_after: int = -1  # break the TCP connection after so many deltas; -1: never
 
+    def is_since(self, version: str) -> bool:
+        """Whether the plugin is of *version* or newer."""
+        return _parts(self.version) >= _parts(version)
+
     def update(self, values: dict[str, Any]) -> None:
         """Set fields by name. Raises ValueError for an unknown name or a value of another type."""
         known = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -82,6 +93,10 @@ class Behaviour:
             if name not in known:
                 raise ValueError(f"unknown switch: {name}")
             setattr(self, name, _like(name, value, known[name]))
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _like(name: str, value: Any, current: Any) -> Any:

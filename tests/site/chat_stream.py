@@ -28,7 +28,8 @@ async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: M
     # A client that is gone is counted there as an aborted stream.
     with site.streams.counted() as stream, contextlib.suppress(ConnectionResetError):
         await response.prepare(request)
-        await response.write(PADDING)
+        if site.behaviour.is_since("2.3.93"):
+            await response.write(PADDING)
         try:
             turn = _admit(site, request, fields)
         except RefusedStream as refusal:
@@ -59,7 +60,7 @@ async def _answer(
         return
     message_id = new_message_id()
     await response.write(event("message_start", {"message_id": message_id}))
-    dialect = dialect_of(turn.bot, web_search=turn.web_search)
+    dialect = dialect_of(turn.bot, web_search=turn.web_search, plugin=site.behaviour)
     answer = await _relay(site, request, response, prepared, dialect)
     if answer is not None:
         keep_answer(site, turn, prepared.call, dialect, answer=answer, message_id=message_id)

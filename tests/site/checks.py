@@ -60,6 +60,7 @@ def admit(site: "SimulatedSite", fields: Mapping[str, str], *, token: str, origi
     session = fields.get("session_id", "").strip()
     if not session:
         raise RefusedStream(texts.SESSION)
+    _check_rate(site, ip)
     _check_quota(site, bot, session)
     _check_contents(site, message.text, ip)
     if len(conversation) > MAX_CONVERSATION_CHARS or len(session) > MAX_SESSION_CHARS:
@@ -102,11 +103,17 @@ def _leading_number(text: str) -> int:
     return int(match[1]) if match else 0
 
 
+def _check_rate(site: "SimulatedSite", ip: str) -> None:
+    """So many turns in each minute of the clock (PROTOCOL 13)."""
+    if site.behaviour.rate_limit and not site.rates.take(ip, site.behaviour.rate_limit):
+        raise RefusedStream(texts.RATE)
+
+
 def _check_quota(site: "SimulatedSite", bot: SiteBot, session: str) -> None:
     if not bot.guests:
         raise RefusedStream(texts.GUESTS)
     if bot.quota_tokens is not None and site.history.used_tokens(session, bot.id) >= bot.quota_tokens:
-        raise RefusedStream(site.behaviour.quota_text, is_quota=True)
+        raise RefusedStream(site.behaviour.quota_text, is_quota=site.behaviour.is_since("2.4.5"))
 
 
 def _check_contents(site: "SimulatedSite", text: str, ip: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.site.behaviour import Behaviour
 from tests.site.bots import SiteBot
 from tests.site.wire import delta, event
 
@@ -25,6 +26,7 @@ class Dialect:
 
     bot: SiteBot
     web_search: bool
+    plugin: Behaviour = field(default_factory=Behaviour)
     response_id: str = field(default_factory=lambda: _hex_id("resp_"))
     item_id: str = field(default_factory=lambda: _hex_id("msg_"))
 
@@ -38,7 +40,7 @@ class Dialect:
     def closing(self, text: str) -> Iterator[bytes]:
         """What comes after the text, without `done`."""
         if self.web_search:
-            yield event("citations", citations(text))
+            yield self._citations(text)
 
     def final_id(self) -> Iterator[bytes]:
         """The id a client may send back."""
@@ -46,7 +48,8 @@ class Dialect:
 
     def done(self, text: str) -> bytes:
         """The last event."""
-        return event("done", DONE | ({"citations": citations(text)} if self.web_search else {}))
+        has_sources = self.web_search and self.plugin.is_since("2.3.93")
+        return event("done", DONE | ({"citations": citations(text)} if has_sources else {}))
 
     @property
     def details(self) -> dict[str, Any]:
@@ -54,7 +57,10 @@ class Dialect:
         return {}
 
     def _status(self, kind: str, **more: Any) -> bytes:
-        return event("status", {"type": kind, **more})
+        return event("status", {"type": kind, **more}) if self.plugin.is_since("2.3.69") else b""
+
+    def _citations(self, text: str) -> bytes:
+        return event("citations", citations(text)) if self.plugin.is_since("2.3.93") else b""
 
     def _response_status(self, stage: str) -> bytes:
         return self._status(f"response.{stage}", status=stage_status(stage), response_id=self.response_id)
@@ -79,7 +85,7 @@ class OpenAIResponses(Dialect):
             yield event("citations", citations(text))
         yield from self.final_id()
         if self.web_search:
-            yield event("citations", citations(text))
+            yield self._citations(text)
 
     def final_id(self) -> Iterator[bytes]:
         yield event("openai_response_id", {"id": self.response_id})
@@ -122,7 +128,7 @@ class Google(Dialect):
         yield from self.final_id()
 
     def final_id(self) -> Iterator[bytes]:
-        if self.bot.conversation_state:
+        if self.bot.conversation_state and self.plugin.is_since("2.4.67"):
             yield event("google_interaction_id", {"id": self.response_id})
 
     def done(self, text: str) -> bytes:
@@ -145,14 +151,14 @@ class Claude(Dialect):
         yield self._status("message_stop")
 
 
-def dialect_of(bot: SiteBot, *, web_search: bool) -> Dialect:
-    """The dialect that *bot*'s provider speaks, with fresh ids."""
+def dialect_of(bot: SiteBot, *, web_search: bool, plugin: Behaviour) -> Dialect:
+    """The dialect that *bot*'s provider speaks under this version of the plugin, with fresh ids."""
     if bot.provider == "Google":
-        return Google(bot, web_search, response_id="v1_" + secrets.token_urlsafe(16))
+        return Google(bot, web_search, plugin, response_id="v1_" + secrets.token_urlsafe(16))
     kinds: dict[str, type[Dialect]] = {"OpenRouter": OpenRouter, "Claude": Claude}
     if bot.provider == "OpenAI" and not bot.chat_completions:
         kinds["OpenAI"] = OpenAIResponses
-    return kinds.get(bot.provider, Dialect)(bot, web_search)
+    return kinds.get(bot.provider, Dialect)(bot, web_search, plugin)
 
 
 def stage_status(stage: str) -> str:

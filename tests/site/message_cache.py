@@ -50,7 +50,8 @@ class MessageCache:
     def store(self, form: Mapping[str, str]) -> str:
         """Check and keep the form's message; returns its key. Raises `RefusedMessage`."""
         text = stored_text(form.get("message", ""))
-        images = _count_images(form.get("image_inputs", ""))
+        count = _count_images if self._behaviour.is_since("2.4.21") else _first_image
+        images = count(form.get("image_inputs", ""))
         if text in {"", "0"} and not images:
             raise RefusedMessage(400, "empty_data_to_cache", texts.EMPTY)
         if len(text.encode()) + len(form.get("image_inputs", "")) > self._behaviour.max_allowed_packet:
@@ -94,6 +95,17 @@ def _count_images(raw: str) -> int:
     for image in images:
         _check_image(image.get("mime_type"), image.get("base64_data"))
     return len(images)
+
+
+def _first_image(raw: str) -> int:
+    """Older plugins look at the first image alone, and pass over whatever else there is."""
+    try:
+        images = json.loads(raw)
+    except ValueError:
+        return 0
+    first = images[0] if isinstance(images, list) and images else None
+    is_image = isinstance(first, dict) and str(first.get("mime_type")).startswith("image/") and "base64_data" in first
+    return int(is_image)
 
 
 def _check_image(mime_type: object, data: object) -> None:

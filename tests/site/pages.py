@@ -14,7 +14,7 @@ from tests.site.challenge import challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
 from tests.site.nonces import BOUND_COOKIE, token_in
 from tests.site.resources import SCRIPT_PATH, resource_tags
-from tests.site.wire import html
+from tests.site.wire import ajax_json, html
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -27,6 +27,7 @@ ODD_COOKIES = (
     "hidden=$HOME'`; Path=/; Max-Age=86400; HttpOnly",
 )
 LATE_PATH = "/late-chats/"
+REST_PATH = "/wp-json/wp/v2/pages"
 _NEW_TOKEN = web.RequestKey("new_token", str)
 _POST_IDS = {"/chat/": 18, "/all/": 19, "/": 20, "/draft/": 22}
 _PLAIN_PAGES = {"/about/": "About us", "/contact/": "Contact", "/blog/": "Blog"}
@@ -53,6 +54,13 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
         return _file()
     if path in _POST_IDS:
         return _finished(site, request, html(request, _document(site, request, _chats(site, request, path))))
+    if path.startswith(REST_PATH):
+        return _rest(site, request, path.removeprefix(REST_PATH).strip("/"))
+    return _plain(site, request, path)
+
+
+def _plain(site: "SimulatedSite", request: web.BaseRequest, path: str) -> web.Response:
+    """A page without a chat, or none."""
     if path in _PLAIN_PAGES:
         return html(request, _document(site, request, f"<h1>{_PLAIN_PAGES[path]}</h1>"))
     return html(request, _document(site, request, "<h1>Page not found</h1>"), 404)
@@ -74,6 +82,19 @@ async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamRe
             return await _endless(site, request)
         case _:
             return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+
+
+def _rest(site: "SimulatedSite", request: web.BaseRequest, number: str) -> web.Response:
+    """A page as core REST tells it, by its id or its slug: no cache keeps it, and its chats have no `postId`."""
+    pages = {str(post_id): path for path, post_id in _POST_IDS.items()}
+    slugs = {path.strip("/"): path for path in _POST_IDS if path != "/"}
+    path = pages.get(number) if number else slugs.get(request.query.get("slug", ""))
+    if not site.behaviour.rest_pages or path is None:
+        return ajax_json(request, {"code": "rest_no_route", "data": {"status": 404}}, 404)
+    facts = PageFacts(site.ajax_url, site.nonce, 0)
+    text = "".join(inline_chat(bot, facts) for bot in _shown(site))
+    page = {"id": _POST_IDS[path], "slug": path.strip("/"), "content": {"rendered": text, "protected": False}}
+    return ajax_json(request, page if number else [page])
 
 
 def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
@@ -152,7 +173,8 @@ def _inline(site: "SimulatedSite", request: web.BaseRequest, bots: Sequence[Site
 def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFacts:
     behaviour = site.behaviour
     token = _token(request) if behaviour.cookie_bound_nonce else ""
-    nonce = site.nonces.current(token, ticks_ago=5 if behaviour.stale_page_nonce else 0)
+    is_cached = behaviour.stale_page_nonce and not (behaviour.cache_minds_queries and request.query_string)
+    nonce = site.nonces.current(token, ticks_ago=5 if is_cached else 0)
     shown = nonce if behaviour.page_nonce is None else behaviour.page_nonce
     return PageFacts(site.ajax_url, shown, _POST_IDS[path])
 

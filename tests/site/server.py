@@ -16,6 +16,7 @@ from tests.site.history import History, Row
 from tests.site.message_cache import MessageCache
 from tests.site.nonces import Nonces, token_in
 from tests.site.pages import page
+from tests.site.rates import Rates
 from tests.site.records import MAX_FIELD_CHARS, Message, ModelCall, SeenRequest, StoredMessage, remember
 from tests.site.resources import is_resource, resource, third_party
 from tests.site.streams import OpenStreams
@@ -49,6 +50,7 @@ class SimulatedSite:
         self.nonces = Nonces(self.behaviour)
         self.cache = MessageCache(self.behaviour)
         self.history = History()
+        self.rates = Rates()
         self.responses: dict[str, list[Message]] = {}  # what the models remember by their own ids
         self.requests: list[SeenRequest] = []
         self.request_counts: Counter[str] = Counter()  # by action, or by path where there is none

@@ -1,4 +1,4 @@
-"""The plugin's error texts (PROTOCOL 7), and some of them in German, as a translated site sends them."""
+"""The plugin's error texts (PROTOCOL 7 and 13), and some of them in German and Chinese, as on translated sites."""
 
 NONCE_POST = "Your session has expired or the request is invalid. Please refresh the page and try again."
 NONCE_STREAM = "Security check failed. Please refresh the page and try again."
@@ -27,6 +27,7 @@ MODERATION = "Your message was flagged by the moderation system and could not be
 API_KEY = "API key missing for {provider}."
 CONTEXT = "Unsupported stream context."
 WRITER = "Content writer prompt cannot be empty."
+RATE = "Too many requests. Please wait a minute and try again."
 NO_DATA = "Connection error: no data received from AI."
 
 _GERMAN = {
@@ -49,14 +50,24 @@ _GERMAN = {
     CONVERSATION: "Die Konversations-ID fehlt.",
     SESSION: "Die Sitzungs-ID für den Gast fehlt.",
     LOGGING: "Die Nachricht konnte nicht gespeichert werden.",
-    GUESTS: "Der Zugriff ist für Gäste deaktiviert.",
+    GUESTS: "Zugriff für Gäste deaktiviert.",
     QUOTA: "Sie haben Ihr Kontingent für diesen Zeitraum erreicht.",
     WORDS: "Ihre Nachricht konnte nicht gesendet werden, da sie verbotene Wörter enthält.",
     ADDRESS: "Der Zugriff von Ihrer IP-Adresse wurde gesperrt.",
     MODERATION: "Ihre Nachricht wurde vom Moderationssystem beanstandet und konnte nicht gesendet werden.",
     CONTEXT: "Nicht unterstützter Stream-Kontext.",
     WRITER: "Die Eingabe für den Texter darf nicht leer sein.",
+    RATE: "Zu viele Anfragen. Bitte warten Sie eine Minute und versuchen Sie es erneut.",
     NO_DATA: "Verbindungsfehler: Keine Daten von der KI empfangen.",
+}
+_CHINESE = {
+    NONCE_STREAM: "安全检查失败。请刷新页面并重试。",
+    KEY_UNKNOWN: "在缓存中找不到消息。",
+    BOT: "指定的聊天机器人无效。",
+    GUESTS: "访客访问已禁用。",
+    QUOTA: "您已达到此期间的配额。",
+    WORDS: "抱歉，您的消息包含禁用词，无法发送。",
+    RATE: "请求过多。请等待一分钟后重试。",
 }
 _GERMAN_STARTS = {
     "API Error: ": "API-Fehler: ",
@@ -70,6 +81,8 @@ _GERMAN_STARTS = {
 
 def translated(text: str, language: str) -> str:
     """*text* in the site's language; texts without a translation stay English, as on real sites."""
+    if language == "zh":
+        return _CHINESE.get(text, text)
     if language != "de":
         return text
     for start, german in _GERMAN_STARTS.items():

@@ -230,3 +230,64 @@ def test_switches_are_checked() -> None:
     for wrong in ({"no_such": 1}, {"page": "nope"}, {"nonce_action": 1}, {"late_ms": "5"}):
         with pytest.raises(ValueError, match=r"switch|page|must be"):
             behaviour.update(wrong)
+
+
+async def test_a_firewall_minds_what_the_message_says() -> None:
+    async with SimulatedSite() as site:
+        site.behaviour.update({"firewall_words": ["<script>"], "firewall_status": 406})
+        visitor = Visitor(site)
+        blocked, passed = await visitor.store("<script>"), await visitor.store("script")
+
+    assert blocked.head.startswith(b"HTTP/1.1 406 Not Acceptable")
+    assert "<html>" in blocked.text
+    assert passed.head[9:12] == b"200"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "Too many requests. Please wait a minute and try again."), ("zh", "请求过多。请等待一分钟后重试。")],
+)
+async def test_turns_in_a_minute_can_be_limited_for_an_address(language: str, text: str) -> None:
+    async with SimulatedSite() as site:
+        site.behaviour.update({"rate_limit": 1, "language": language})
+        visitor = Visitor(site)
+        answers = [await visitor.say("x") for _ in range(3)]  # the minute may end once in between
+
+    assert f'{{"error":"{text}"}}\n\nevent: done' in "".join(answer.text for answer in answers[1:])
+    assert "message_start" in answers[0].text
+
+
+@pytest.mark.parametrize(
+    ("version", "has_padding", "has_status", "has_action"),
+    [
+        ("2.3", False, False, 400),
+        ("2.3.43", False, False, 200),
+        ("2.3.69", False, True, 200),
+        ("2.3.93", True, True, 200),
+    ],
+)
+async def test_older_plugins_say_less(version: str, has_padding: bool, has_status: bool, has_action: int) -> None:
+    async with SimulatedSite() as site:
+        site.behaviour.version = version
+        visitor = Visitor(site)
+        said = await visitor.say("x")
+        asked = await visitor.act("aipkit_get_frontend_chat_nonce")
+
+    assert said.text.startswith(":  ") is has_padding
+    assert ("event: status" in said.text) is has_status
+    assert "event: openai_response_id" in said.text
+    assert int(asked.head[9:12]) == has_action
+
+
+async def test_a_page_cache_may_mind_queries_and_core_rest_has_none() -> None:
+    async with SimulatedSite() as site:
+        site.behaviour.stale_page_nonce = True
+        always = await get(f"{site.url}?x=1")
+        site.behaviour.update({"cache_minds_queries": True, "rest_pages": True})
+        plain, query = await get(site.url), await get(f"{site.url}?x=1")
+        rest = [await get(f"{site.url}wp-json/wp/v2/pages{which}") for which in ("/20", "?slug=chat")]
+        missing = await get(f"{site.url}wp-json/wp/v2/pages/99")
+        nonce = site.nonce
+
+    assert [nonce in page.text for page in (always, plain, query, *rest)] == [False, False, True, True, True]
+    assert missing.head[9:12] == b"404"

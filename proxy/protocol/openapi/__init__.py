@@ -36,6 +36,10 @@ _HEADERS = {
         "How many of the oldest messages were left out, the history being too long for the site.",
         {"type": "integer", "minimum": 1},
     ),
+    "x-dropped-images": (
+        "How many of the oldest images were left out, since the site takes fewer in one message.",
+        {"type": "integer", "minimum": 1},
+    ),
     "retry-after": ("Seconds after which it is worth another try.", {"type": "integer", "minimum": 1}),
     "retry-after-ms": ("The same in milliseconds.", {"type": "integer", "minimum": 0}),
     "x-should-retry": ("Whether another try can help at all.", one_of("true", "false")),

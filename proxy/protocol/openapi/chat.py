@@ -41,7 +41,7 @@ MODEL: Schema = {
 FINISH = one_of("stop", "length", "content_filter")
 LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})
 FLAG: Schema = nullable(BOOLEAN)
-STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages")
+STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images")
 
 
 def ignored(*schemas: Schema) -> Schema:

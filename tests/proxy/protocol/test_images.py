@@ -135,7 +135,8 @@ def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
 
     assert [message.images for message in messages] == [("digest", "b", "c"), (), ("digest",)]
     assert held == {"digest": image, "c": other}
-    assert to_send(messages, held) == (image, other, image)
+    assert to_send(messages, held) == ((image, other, image), 0)
+    assert to_send(messages, held, most=1) == ((image,), 2)
     with pytest.raises(TypeError):
         to_send(history, pictures)
 
@@ -145,7 +146,9 @@ def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> 
     history = [said("user", *images) for images in names]
     pictures = {name: Image("image/png", name) for name in "abcdef"}
 
-    sent = [image.base64 for image in to_send(history, pictures)]
+    images, left_out = to_send(history, pictures)
+    sent = [image.base64 for image in images]
 
     assert sent == [name for images in names for name in images][-4:]
+    assert left_out == sum(map(len, names)) - len(sent)
     assert set(sent) == sendable(history)

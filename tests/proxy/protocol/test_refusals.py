@@ -35,6 +35,10 @@ def told(refusal: SiteRefusal) -> tuple[int, str | None]:
         ("API key missing for DeepSeek.", (502, "upstream_error")),
         ("Failed to log user message.", (502, "upstream_error")),
         ("This domain is not permitted to access the chatbot.", (403, "address_blocked")),
+        ("You have reached your token limit for this period.", (429, "insufficient_quota")),
+        ("Too many requests. Please wait a minute and try again.", (429, "rate_limit_exceeded")),
+        ("Zugriff für Gäste deaktiviert.", (403, "guests_refused")),
+        ("指定的聊天机器人无效。", (404, "model_not_found")),
         ("Zugriff verweigert.", (400, "upstream_refused")),
     ],
 )
@@ -81,6 +85,78 @@ def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
     assert refusal.logged
 
 
+QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
+    "You have used all your free messages for today. Come back tomorrow!",
+    "Daily message limit reached. Please upgrade to Pro.",
+    "You are out of free credits.",
+    "You have exceeded your allowance. Try again in 60 minutes.",
+    "Sie haben Ihr Token-Limit für diesen Zeitraum erreicht.",
+    "Ihr Kontingent ist aufgebraucht.",
+    "Vous avez atteint votre limite de jetons pour cette période.",
+    "Has alcanzado tu límite de tokens para este período.",
+    "Você atingiu sua cota para este período.",
+    "Hai raggiunto il limite di token per questo periodo.",
+    "Вы исчерпали лимит токенов за этот период.",
+    "您已达到此期间的令牌限额。",
+    "您的免费额度已用完，请明天再来。",
+    "今日次数已用完，请 60 分钟后再试",
+    "この期間のトークン制限に達しました。",
+    "이 기간의 토큰 한도에 도달했습니다.",
+    "Bu dönem için token sınırınıza ulaştınız.",
+]
+RATE_LIMITS = [
+    "Zu viele Anfragen. Bitte warten Sie eine Minute und versuchen Sie es erneut.",
+    "Trop de requêtes. Veuillez patienter une minute et réessayer.",
+    "Demasiadas solicitudes. Espera un minuto e inténtalo de nuevo.",
+    "Muitas solicitações. Aguarde um minuto e tente novamente.",
+    "Troppe richieste. Attendi un minuto e riprova.",
+    "Te veel verzoeken. Wacht een minuut en probeer het opnieuw.",
+    "Zbyt wiele żądań. Poczekaj minutę i spróbuj ponownie.",
+    "Слишком много запросов. Подождите минуту и повторите попытку.",
+    "Çok fazla istek. Lütfen bir dakika bekleyip tekrar deneyin.",
+    "请求过多。请等待一分钟后重试。",
+    "请求次数过多，请稍等 1 分钟再试。",
+    "請求太多。請等一分鐘再試。",
+    "リクエストが多すぎます。1分待ってからもう一度お試しください。",
+    "요청이 너무 많습니다. 1분 후에 다시 시도하세요.",
+    "Juhuslik tekst, oodake üks minut.",
+]
+UNKNOWN = [
+    "Sicherheitsprüfung fehlgeschlagen. Bitte laden Sie die Seite neu und versuchen Sie es erneut.",
+    "安全检查失败。请刷新页面并重试。",
+    "La vérification de sécurité a échoué. Veuillez rafraîchir la page et réessayer.",
+    "La verificación de seguridad falló. Actualiza la página e inténtalo de nuevo.",
+    "セキュリティチェックに失敗しました。ページを更新して、もう一度お試しください。",
+    "Проверка безопасности не пройдена. Обновите страницу и попробуйте снова.",
+    "Diese Nachricht enthält verbotene Wörter.",
+    "L'accès est limité aux membres.",
+    "Access is limited to members.",
+    "此内容不适当。",
+    "Nachricht nicht im Cache gefunden.",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        *((text, Kind.QUOTA) for text in QUOTAS),
+        *((text, Kind.MINUTE_LIMIT) for text in RATE_LIMITS),
+        *((text, Kind.UNRECOGNISED) for text in UNKNOWN),  # a nonce that was refused must be renewed
+    ],
+)
+def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, kind: Kind) -> None:
+    assert from_stream_error(text, quota=False, started=False).kind is kind
+
+
+@pytest.mark.parametrize(
+    "text", ["API-Schlüssel fehlt für DeepSeek.", "缺少 OpenAI 的 API 密钥。", "Clé API manquante pour Claude."]
+)
+def test_a_missing_key_is_known_in_other_languages_since_the_message_is_logged_by_then(text: str) -> None:
+    refusal = from_stream_error(text, quota=False, started=False)
+
+    assert (refusal.kind, refusal.logged) == (Kind.BOT_BROKEN, True)
+
+
 def test_a_quota_notice_counts_whatever_the_words() -> None:
     refusal = from_stream_error("您已达到本周期的配额。", quota=True, started=False)
 
@@ -107,6 +183,9 @@ def failure(code: str) -> bytes:
         (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
         (403, b"", Kind.NONCE, 503),
         (403, b"-1", Kind.NONCE, 503),
+        (403, b"<html>Forbidden</html>", Kind.FIREWALL, 400),
+        (403, b'{"message":"Forbidden"}', Kind.FIREWALL, 400),
+        (406, b"", Kind.FIREWALL, 400),
         (403, failure("embed_not_available"), Kind.BLOCKED, 403),
         (400, failure("empty_data_to_cache"), Kind.UNRECOGNISED, 400),
         (400, failure("invalid_image_type"), Kind.IMAGE, 400),

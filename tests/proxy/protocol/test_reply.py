@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.protocol.refusals import Kind, SiteRefusal
-from proxy.protocol.reply import ReplyReader
+from proxy.protocol.reply import MAX_LACKING, OldBots, ReplyReader
 from proxy.protocol.sse import EventDecoder, ServerEvent
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -163,3 +163,45 @@ def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> N
         reader.end()
 
     assert caught.value.kind is Kind.TRUNCATED
+
+
+def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
+    """A reply that was read to its end mark."""
+    reader = ReplyReader("OpenAI")
+    reader.needs_id = needs_id
+    if status:
+        reader.read(ServerEvent("status", '{"type":"response.created"}'))
+    reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))
+    if id:
+        reader.read(ServerEvent("openai_response_id", '{"id":"resp_1"}'))
+    reader.read(ServerEvent("done", '{"finished":true}'))
+    return reader
+
+
+def test_an_old_bot_that_ends_its_replies_with_an_id_was_cut_without_it() -> None:
+    with pytest.raises(SiteRefusal) as caught:
+        reply(id=False, needs_id=True).end()
+
+    assert caught.value.kind is Kind.TRUNCATED
+    reply(id=True, needs_id=True).end()
+    reply(id=False).end()  # nothing is known of this bot
+
+
+def test_an_old_bot_is_known_by_an_id_without_status_and_forgotten_when_it_changes() -> None:
+    bots = OldBots()
+    bots.learn("a", 5, reply(id=False))
+    assert not bots.needs_id("a", 5)
+
+    bots.learn("a", 5, reply(id=True))
+    assert bots.needs_id("a", 5)
+    assert not bots.needs_id("a", 6)
+    assert not bots.needs_id("b", 5)
+
+    bots.learn("a", 5, reply(id=True, status=True))  # the plugin was updated: its status tells
+    assert not bots.needs_id("a", 5)
+
+    bots.learn("a", 5, reply(id=True))
+    for _ in range(MAX_LACKING):
+        assert bots.needs_id("a", 5)
+        bots.learn("a", 5, reply(id=False))
+    assert not bots.needs_id("a", 5)  # it was set up in another way

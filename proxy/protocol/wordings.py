@@ -1,0 +1,46 @@
+"""Telling what a refusal before the model's call means where only its words can: translated, or an operator's own.
+
+Before 2.4.5 of the plugin a quota comes without its mark, and its rate limit has none in any version (PROTOCOL 13).
+"""
+
+import re
+
+# The plugin's rate limit speaks of too many requests, and of a minute to wait.
+_TOO_MANY = re.compile(
+    r"too many|zu viele|trop de|demasiad|troppe|muitas|te veel|zbyt wiele|za dużo|слишком много|занадто багато"
+    r"|çok fazla|過多|过多|太多|頻繁|频繁|多すぎ|너무 많|quá nhiều|terlalu banyak|för många|for mange|liian mon"
+    r"|příliš mnoho|prea multe|túl sok|πάρα πολλ|كثيرة|יותר מדי|बहुत अधिक|มากเกินไป|بیش از حد"
+)
+_MINUTE = re.compile(
+    r"minu[tu]|минут|хвилин|分钟|分鐘|[1１一]\s?分|分(?:後|間|ほど|待)|[1일]\s?분|분 (?:후|정도|뒤)|dakika|phút|menit"
+    r"|perc\b|λεπτ|دقيقة|دقیقه|דקה|मिनट|นาที"
+)
+# A quota, in the plugin's translations and in what operators write in its place.
+_QUOTA = re.compile(
+    r"\bquota|\blimit(?!ed|iert|ation|é)|límite|\bkontingent|allowance|\bused (?:up |all )|\b(?:run|ran|are) out of"
+    r"|\bexceeded|\bupgrade|\bdaily\b|\bper day\b|\bfor today\b|\btomorrow\b|\bcuota|\bcota\b|aufgebraucht|verbraucht"
+    r"|配额|配額|额度|額度|次数|次數|限额|限額|用量|上限|用完|用尽|用盡|クォータ|制限|利用枠|한도|할당량|лимит|квот|ліміт"
+    r"|\bkota|sınır|hạn mức|giới hạn|\bkuota|\bbatas|\bkvot|\bgräns|\bkiintiö|\bkorlát"
+    r"|όριο|الحد|حصة|سهمیه|מכסה|सीमा|कोटा|โควต"
+)
+_PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama")
+_API = re.compile(r"\bapi\b|api[-\s]?(?:key|密)")
+
+
+def is_rate_limit(text: str) -> bool:
+    """Whether *text* is the plugin's rate limit in some language."""
+    lowered = text.lower()
+    if _MINUTE.search(lowered) is None:
+        return False
+    return _TOO_MANY.search(lowered) is not None or _QUOTA.search(lowered) is None
+
+
+def is_quota(text: str) -> bool:
+    """Whether *text* speaks of a quota."""
+    return _QUOTA.search(text.lower()) is not None
+
+
+def names_a_missing_key(text: str) -> bool:
+    """Whether *text* is a translated "API key missing for {Provider}."."""
+    lowered = text.lower()
+    return _API.search(lowered) is not None and any(provider in lowered for provider in _PROVIDERS)

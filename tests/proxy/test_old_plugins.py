@@ -1,0 +1,152 @@
+"""Sites whose plugin is older than the recorded one, and sites in other languages (PROTOCOL 13)."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import JPEG, PNG
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+STEP_1 = "aipkit_cache_sse_message"
+NONCE = "aipkit_get_frontend_chat_nonce"
+OLDEST = "2.3"
+
+
+def shows(*contents: bytes) -> dict[str, Any]:
+    images = [{"type": "image_url", "image_url": {"url": data_url(content)}} for content in contents]
+    return {"role": "user", "content": [{"type": "text", "text": "look"}, *images]}
+
+
+def data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def pictures_sent(site: SimulatedSite) -> list[bytes]:
+    """The pictures in the newest message that the site stored."""
+    fields = [one.fields for one in site.requests if one.action == STEP_1 and one.fields["message"]][-1]
+    return [base64.b64decode(image["base64_data"]) for image in json.loads(fields.get("image_inputs", "[]"))]
+
+
+@pytest.mark.parametrize("version", [OLDEST, "2.3.43", "2.3.94", "2.4.12", "2.4.71", "2.4.97"])
+@pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gemini-flash", "deepseek-bot", "llama-via-openrouter"])
+async def test_every_version_is_understood(proxy: RunningProxy, site: SimulatedSite, version: str, model: str) -> None:
+    site.behaviour.version = version
+
+    for _ in range(2):
+        assert (await proxy.chat("hi", model=model)).text.endswith("END")
+
+
+async def test_a_polite_cut_of_an_old_bot_is_seen_once_its_id_was(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.version = OLDEST
+
+    unknown = await proxy.chat("[[mode:cut_clean]] hi")
+    whole = await proxy.chat("hi")
+    cut = await proxy.chat("[[mode:cut_clean]] hi")
+    other = await proxy.chat("[[mode:cut_clean]] hi", model="deepseek-bot")  # ends its replies with no id at all
+
+    assert (unknown.status, whole.status, other.status) == (200, 200, 200)
+    assert (cut.status, cut.code) == (502, "upstream_truncated")
+    assert (await proxy.chat("hi")).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_site_that_takes_one_picture_gets_the_newest_and_the_rest_is_told(
+    proxy: RunningProxy, site: SimulatedSite, stream: bool
+) -> None:
+    site.behaviour.version = "2.4.12"
+    body = {"model": "gpt-4o-mini-helper", "stream": stream, "messages": [shows(PNG, JPEG)]}
+
+    page = {"Origin": "http://localhost:3000"}
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body, headers=page) as response:
+        text = await response.text()
+
+    assert "images=1" in text
+    assert response.headers["x-dropped-images"] == "1"
+    assert "x-dropped-images" in response.headers["Access-Control-Expose-Headers"]
+    assert pictures_sent(site) == [JPEG]
+    assert len(site.model_calls) == 1
+
+
+async def test_how_many_pictures_a_site_takes_is_asked_once_and_only_for_several(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    one = await proxy.chat(shows(PNG))
+    assert site.request_counts[STEP_1] == 1
+
+    two = await proxy.chat(shows(PNG, JPEG))
+    more = await proxy.chat(shows(PNG, JPEG))
+
+    assert site.request_counts[STEP_1] == 4  # three messages, and the question
+    assert not any("x-dropped-images" in answer.headers for answer in (one, two, more))
+    assert pictures_sent(site) == [PNG, JPEG]
+
+
+async def test_more_pictures_than_any_site_takes_are_told_too(proxy: RunningProxy, site: SimulatedSite) -> None:
+    answer = await proxy.chat(shows(PNG, PNG), {"role": "assistant", "content": "ok"}, shows(JPEG, JPEG, JPEG, JPEG))
+
+    assert answer.headers["x-dropped-images"] == "2"
+    assert pictures_sent(site) == [JPEG] * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You have reached your token limit for this period.",
+        "That's all for today. Upgrade for more!",
+        "Sie haben Ihr Kontingent für diesen Zeitraum erreicht.",
+        "您的免费额度已用完。",
+    ],
+)
+async def test_a_quota_before_it_had_a_mark_is_known_by_its_words(
+    proxy: RunningProxy, site: SimulatedSite, text: str
+) -> None:
+    site.behaviour.update({"version": "2.4.4", "quota_text": text})
+    while (answer := await proxy.chat("hi", model="quota-bot")).status == 200:
+        pass
+
+    assert (answer.status, answer.code) == (429, "insufficient_quota")
+    assert answer.headers["x-should-retry"] == "false"
+    assert site.request_counts[NONCE] == 0
+
+
+async def test_a_refusal_in_words_nobody_knows_goes_to_the_next_site(site: SimulatedSite, tmp_path: Path) -> None:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+        site.behaviour.stream_error = "Heute geschlossen."
+
+        answer = await proxy.chat("hi")
+
+        assert answer.status == 200
+        assert len(second.model_calls) == 1
+        second.behaviour.stream_error = "Auch geschlossen."
+        refused = await proxy.chat("hi")
+        assert (refused.status, refused.code) == (400, "upstream_refused")
+
+
+async def test_a_refusal_in_words_nobody_knows_of_an_id_that_the_page_does_not_show_is_404(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with running_proxy(site, tmp_path, models={"gone": 999}) as proxy:
+        site.behaviour.language = "de"  # "Ungültiger Chatbot angegeben."
+
+        gone = await proxy.chat("hi", model="gone")
+        site.behaviour.stream_error = "Heute geschlossen."
+        shown = await proxy.chat("hi")
+
+    assert (gone.status, gone.code) == (404, "model_not_found")
+    assert (shown.status, shown.code) == (400, "upstream_refused")
+
+
+async def test_a_key_that_is_missing_in_another_language_leaves_its_message_in_the_log(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    """The next turn must not continue a copy that holds the failed one."""
+    site.behaviour.language = "de"
+    async with running_proxy(site, tmp_path) as proxy:
+        broken = await proxy.chat("hi", model="keyless-bot")
+
+    assert (broken.status, broken.code) == (502, "upstream_error")
+    assert site.request_counts[NONCE] == 0
