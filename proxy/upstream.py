@@ -18,12 +18,13 @@ from proxy.protocol.errors import ServiceError
 from proxy.protocol.refusals import Kind, SiteRefusal
 from proxy.protocol.reply import ReplyReader
 from proxy.protocol.sse import EventDecoder, EventTooLarge, ServerEvent
-from proxy.sites import Sites
+from proxy.sites import Passage, Sites
 from shared.http import SiteClient, visitor_headers
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
+TRIAL_SECONDS = 5.0  # for connecting and step 1, where another site answers if this one does not
 RETRY_AFTER_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Upstream:
         self._client = client
         self._keeper = keeper
         self._idle_timeout = idle_timeout
+        keeper.on_newer = lambda site: self.sites[site].revived()
         self._double_encodes: dict[str, bool] = {}  # what replies have shown of each site's text encoding
 
     def session_id(self, site: str) -> str:
@@ -59,15 +61,20 @@ class Upstream:
         with _told_to_client():
             return await self._keeper.current(site)
 
-    async def recover(self, refusal: SiteRefusal, used: Credentials, *, has_alternative: bool) -> Credentials:
+    async def recover(
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, has_alternative: bool
+    ) -> Credentials:
         """Credentials to try again with, or *refusal* raised anew where trying again would not help.
 
-        With *has_alternative* another site is asked next: nothing is waited for here.
+        A visit is waited for outside *passage*. With *has_alternative* another site is asked next: nothing is waited
+        for here.
         """
         if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
             return used
         if refusal.kind is Kind.CHALLENGE:
-            return await self._replaced(refusal, used, "a check page came instead of an answer", has_alternative)
+            return await self._replaced(
+                refusal, used, "a check page came instead of an answer", passage, has_alternative
+            )
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
             raise refusal
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
@@ -81,32 +88,38 @@ class Upstream:
                 return renewed
             if refusal.kind is Kind.UNRECOGNISED:
                 raise refusal
-        return await self._replaced(refusal, used, "the site refuses a fresh nonce", has_alternative)
+        return await self._replaced(refusal, used, "the site refuses a fresh nonce", passage, has_alternative)
 
-    async def _replaced(self, refusal: SiteRefusal, used: Credentials, why: str, has_alternative: bool) -> Credentials:
+    async def _replaced(
+        self, refusal: SiteRefusal, used: Credentials, why: str, passage: Passage, has_alternative: bool
+    ) -> Credentials:
         """What a visit brings."""
         if has_alternative:
             await self._keeper.ask(used.site, why)
             raise refusal
         with _told_to_client():
             try:
-                return await self._keeper.replaced(used, why)
+                async with passage.outside():
+                    return await self._keeper.replaced(used, why)
             except NoCredentials as error:
                 if refusal.kind is Kind.CHALLENGE:
                     raise refusal from None  # it says what a person can do
                 raise NoCredentials(f"{error.reason} (it answers: {refusal.brief})") from error
 
-    def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
-        """Remember what a whole reply has shown."""
+    def answered(self, used: Credentials, double_encodes: bool | None = None) -> None:
+        """Remember what a reply has shown: at its first text, and when it is whole."""
         if double_encodes is not None:
             self._double_encodes[used.site] = double_encodes
         self._keeper.mark_good(used)
 
     async def texts(
-        self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None
+        self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None, *, is_trial: bool
     ) -> AsyncGenerator[str, None]:
-        """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`."""
-        cache_key = await self._store_message(credentials, turn)
+        """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`.
+
+        *is_trial*: another site may answer at once, where this one is as it was.
+        """
+        cache_key = await self._store_message(credentials, turn, TRIAL_SECONDS if is_trial else None)
         decoder, repair = EventDecoder(), Repair(self._double_encodes.get(credentials.site))
         is_repeat = False
         if direct is not None:
@@ -136,19 +149,19 @@ class Upstream:
         except EventTooLarge as error:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
         except SiteRefusal as refusal:
-            if rest := repair.end():
-                yield rest
+            for text in _rest(direct, repair):
+                yield text
             if (
                 is_repeat and refusal.kind is Kind.CACHE_KEY
             ):  # the key was used up by a request that was answered to nobody
                 raise SiteRefusal(Kind.TRUNCATED, "the connection broke before the answer", logged=True) from refusal
             raise
-        if rest := repair.end():
-            yield rest
+        for text in _rest(direct, repair):
+            yield text
         reader.end()
-        self.succeeded(credentials, repair.verdict)
+        self.answered(credentials, repair.verdict)
 
-    async def _store_message(self, credentials: Credentials, turn: SiteTurn) -> str:
+    async def _store_message(self, credentials: Credentials, turn: SiteTurn, patience: float | None) -> str:
         boundary = random_hex(24)
         headers = visitor_headers(credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
@@ -158,7 +171,8 @@ class Upstream:
 
         body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
         with _translated(Kind.UNREACHABLE, None, logged=False):
-            reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+            async with asyncio.timeout(patience):
+                reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
         return read_cache_key(reply.status, reply.headers, reply.body)
 
 
@@ -174,6 +188,14 @@ def _read(events: Iterable[ServerEvent], reader: ReplyReader) -> Iterator[str]:
     yield "".join(texts)
 
 
+def _rest(direct: Direct | None, repair: Repair) -> Iterator[str]:
+    """What *direct* has sent, and what was held back, when a reply ends in whatever way."""
+    if direct is not None and (sent := direct.drain()):
+        yield Sent(sent)
+    if rest := repair.end():
+        yield rest
+
+
 class _translated:  # noqa: N801  (reads as a word in a with statement)
     """Turns a site that cannot be reached, or falls silent, into a refusal."""
 
@@ -185,8 +207,9 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, SiteTimeout):
-            raise SiteRefusal(Kind.TIMEOUT, self._silent or str(error), logged=self._logged) from error
+        if isinstance(error, SiteTimeout | TimeoutError):
+            text = self._silent or str(error) or "nothing came for too long"
+            raise SiteRefusal(Kind.TIMEOUT, text, logged=self._logged) from error
         if isinstance(error, SiteUnreachable):
             raise SiteRefusal(self._unreachable, str(error), logged=self._logged) from error
 
