@@ -13,7 +13,7 @@ from tests.site.dialects import Dialect, dialect_of
 from tests.site.model import Script, respond
 from tests.site.texts import translated
 from tests.site.upstream import error_id, relay, within_time
-from tests.site.wire import PADDING, event, nginx_error, stream_response
+from tests.site.wire import PADDING, delta, event, nginx_error, stream_response
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -29,6 +29,8 @@ async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: M
     with site.streams.counted() as stream, contextlib.suppress(ConnectionResetError):
         await response.prepare(request)
         await response.write(PADDING)
+        if site.behaviour.stray_delta:
+            await response.write(delta(site.behaviour.stray_delta))
         try:
             turn = _admit(site, request, fields)
         except RefusedStream as refusal:
