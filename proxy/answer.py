@@ -111,13 +111,17 @@ class Answer:
     async def texts(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
         await self._memory.begin()
-        async with aclosing(self._from_any()) as texts:
-            async for text in texts:
-                if kept := self._cutter.feed(text):
-                    self._keep(kept)
-                    yield kept
-                if self._cutter.reason:
-                    break  # the rest is not wanted: leaving drops the upstream
+        try:
+            async with aclosing(self._from_any()) as texts:
+                async for text in texts:
+                    if kept := self._cutter.feed(text):
+                        self._keep(kept)
+                        yield kept
+                    if self._cutter.reason:
+                        break  # the rest is not wanted: leaving drops the upstream
+        finally:
+            if self.direct is not None:
+                self._parts.append(self.direct.drain())  # what the client had got when it left
         if rest := self._cutter.end():
             self._parts.append(rest)
             yield rest

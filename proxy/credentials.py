@@ -6,13 +6,22 @@ time and site, however many turns were refused; where that does not help, a visi
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from time import time
 
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
+
 from proxy.protocol.catalog import SiteBots
 from shared.aipkit.nonce import is_by_wordpress, nonce_form, read_nonce
-from shared.http import SiteClient, form_body, visitor_headers
+from shared.http import Reply, SiteClient, form_body, visitor_headers
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.reach import SiteUnreachable
@@ -23,6 +32,10 @@ FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first crede
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
 _NO_NONCE = "the site hands out no nonce to these credentials"
+MAX_TRIES = 3  # where nobody is there
+# Between tries where nobody is there: about 1 s, then 2 s, so that a site's restart is bridged. The jitter keeps turns
+# that failed together from coming back together.
+RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0, 0.5)
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +61,11 @@ class CredentialKeeper:
         self._client = client
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
-        self._renewals: dict[str, tuple[int, asyncio.Task[Credentials]]] = {}
+        self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
-        self._refused: dict[str, int] = {}  # the generation that a site was last seen to refuse for good
+        self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
+        self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
     async def load(self) -> None:
         """Read what the store holds now."""
@@ -93,7 +107,7 @@ class CredentialKeeper:
         state = self._states.get(site) or await self._reload(site)
         if state is None:
             await self.ask(site, "a request came before anything was captured")
-            state = await self._wait_newer(site, 0, FIRST_CAPTURE_SECONDS)
+            state = await self._wait_newer(site, None, FIRST_CAPTURE_SECONDS)
         if state is None:
             raise NoCredentials("no credentials were captured yet; `freeaichat status` shows what the visits meet")
         return state.current
@@ -104,21 +118,21 @@ class CredentialKeeper:
         All callers with the same refused generation share one renewal. Raises `NoCredentials`.
         """
         state = await self._reload(refused.site)
-        if state is not None and state.current.generation > refused.generation:
+        if state is not None and _is_newer(state.current, refused):
             return state.current
         running = self._renewals.get(refused.site)
-        if running is None or running[0] != refused.generation or running[1].done():
+        if running is None or _is_newer(refused, running[0]) or running[1].done():
             task = asyncio.create_task(self._renew(refused))
             task.add_done_callback(_look_at)
-            running = self._renewals[refused.site] = (refused.generation, task)
+            running = self._renewals[refused.site] = (refused, task)
         return await asyncio.shield(running[1])
 
     async def replaced(self, refused: Credentials, reason: str) -> Credentials:
         """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
         await self.ask(refused.site, reason)
-        state = await self._wait_newer(refused.site, refused.generation, RENEWAL_SECONDS)
+        state = await self._wait_newer(refused.site, refused, RENEWAL_SECONDS)
         if state is None:
-            self._refused[refused.site] = refused.generation
+            self._refused[refused.site] = refused
             raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
         return state.current
 
@@ -147,12 +161,16 @@ class CredentialKeeper:
         return await self._keep(refused, nonce, base=refused.generation)
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
-        headers = visitor_headers(credentials)
+        content_type, body = form_body(nonce_form())
+        headers = {**visitor_headers(credentials), "Content-Type": content_type}
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(SiteUnreachable),
+            stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
+            wait=RESTART_PAUSES,
+            reraise=True,
+        )
         try:
-            content_type, body = form_body(nonce_form())
-            reply = await self._client.post(
-                credentials.ajax_url, body, {**headers, "Content-Type": content_type}, timeout=NONCE_SECONDS
-            )
+            reply: Reply = await retrying(self._client.post, credentials.ajax_url, body, headers, timeout=NONCE_SECONDS)
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
             raise NoCredentials(_NO_NONCE) from error
@@ -172,7 +190,7 @@ class CredentialKeeper:
         log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
         state = self._states.get(used.site)
         if state is not None:
-            self._states[used.site] = state.model_copy(update={"current": kept})
+            self._hold(used.site, state.model_copy(update={"current": kept}))
         return kept
 
     async def _reload(self, site: str) -> SiteState | None:
@@ -183,17 +201,24 @@ class CredentialKeeper:
             return self._states.get(site)
         self._away = ""
         if state is not None and state != self._states.get(site):
-            self._states[site] = state
-            self._changed.set()
-            self._changed = asyncio.Event()
+            self._hold(site, state)
         return state
 
-    async def _wait_newer(self, site: str, generation: int, timeout: float) -> SiteState | None:
+    def _hold(self, site: str, state: SiteState) -> None:
+        """Go on with *state*, and wake whoever waits for it."""
+        before = self._states.get(site)
+        self._states[site] = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if before is not None and _is_newer(state.current, before.current):
+            self.on_newer(site)
+
+    async def _wait_newer(self, site: str, than: Credentials | None, timeout: float) -> SiteState | None:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while True:
                     state = self._states.get(site)
-                    if state is not None and state.current.generation > generation:
+                    if state is not None and (than is None or _is_newer(state.current, than)):
                         return state
                     await self._changed.wait()
         return None
@@ -210,9 +235,15 @@ class CredentialKeeper:
         state = self._states.get(site)
         if state is None:
             return "no credentials were captured yet"
-        if self._refused.get(site) == state.current.generation:
+        refused = self._refused.get(site)
+        if refused and (refused.generation, refused.nonce) == (state.current.generation, state.current.nonce):
             return "the site refuses the current credentials; a visit for new ones was asked for"
         return None
+
+
+def _is_newer(one: Credentials, other: Credentials) -> bool:
+    """Whether *one* came after *other*. A nonce that the store could not take yet has made no new generation."""
+    return one.generation > other.generation or (one.generation == other.generation and one.nonce != other.nonce)
 
 
 def _look_at(task: asyncio.Task[Credentials]) -> None:

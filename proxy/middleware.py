@@ -47,8 +47,12 @@ def request_ids() -> Middleware:
         sent = request.headers.get("x-request-id", "")
         request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{random_hex(16)}"
         begun = perf_counter()
-        response = await handler(request)
         level = logging.DEBUG if is_open(request.path) else logging.INFO
+        try:
+            response = await handler(request)
+        except asyncio.CancelledError:  # the client left
+            log_request(request, None, perf_counter() - begun, level=level)
+            raise
         log_request(request, response.status, perf_counter() - begun, level=level)
         return response
 

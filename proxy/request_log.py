@@ -6,16 +6,25 @@ import re
 from aiohttp import web
 
 from proxy.keys import CALLER, REQUEST_ID, TURN
+from proxy.turn import Turn
 
+CLIENT_LEFT = 499  # nginx's word for it
 _SECRET = re.compile(r"sk-[^/]+")  # a key where its name belongs
 
 log = logging.getLogger(__name__)
 
 
-def log_request(request: web.Request, status: int, seconds: float, *, level: int) -> None:
-    """Log one line for *request*, with all of it in named fields where lines are JSON."""
+def log_request(request: web.Request, status: int | None, seconds: float, *, level: int) -> None:
+    """Log one line for *request*, with all of it in named fields where lines are JSON.
+
+    *status*: None where the client left before the end.
+    """
     if not log.isEnabledFor(level):
         return
+    turn = request.get(TURN)
+    has_left = status is None or (turn is not None and turn.has_left)
+    if status is None or has_left:
+        status = CLIENT_LEFT
     path = _SECRET.sub("sk-…", request.path)
     fields: dict[str, object] = {
         "request_id": request[REQUEST_ID],
@@ -26,7 +35,9 @@ def log_request(request: web.Request, status: int, seconds: float, *, level: int
     }
     if CALLER in request:
         fields["key"] = request[CALLER].name
-    details = _of_turn(request)
+    details = {} if turn is None else _of(turn)
+    if has_left:
+        details["client"] = "left"
     told = "".join(f" {name}={value}" for name, value in ({"key": fields.get("key")} | details).items() if value)
     log.log(
         level,
@@ -41,11 +52,8 @@ def log_request(request: web.Request, status: int, seconds: float, *, level: int
     )
 
 
-def _of_turn(request: web.Request) -> dict[str, object]:
+def _of(turn: Turn) -> dict[str, object]:
     """What the line of a request to a model tells besides."""
-    turn = request.get(TURN)
-    if turn is None:
-        return {}
     details: dict[str, object] = {
         "model": turn.model,
         "site": turn.site.partition("://")[2],
@@ -56,6 +64,4 @@ def _of_turn(request: web.Request) -> dict[str, object]:
         details["ttft_ms"] = round(turn.first_text_seconds * 1000)
     if turn.kind is not None:
         details["error"] = turn.kind
-    if turn.has_left:
-        details["client"] = "left"
     return {name: value for name, value in details.items() if value != ""}

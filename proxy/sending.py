@@ -41,6 +41,7 @@ async def _stream(request: web.Request, answer: AnswerStream[Piece, End]) -> web
         return await answer.send(request)
     finally:
         turn.usage, turn.first_text_at, turn.error = answer.used, answer.first_text_at, answer.failure
+        turn.has_left = answer.has_lost_client
 
 
 async def _whole(

@@ -1,7 +1,8 @@
 """What this proxy knows of each site's health, and the gate through which every turn goes."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from math import ceil
 from time import monotonic, time
 
@@ -53,14 +54,23 @@ class SiteGate:
                 retry_after=ceil(left),
             )
 
-    def ended(self, bot_id: int, error: BaseException | None) -> None:
-        """Learn from how a turn ended that had passed `check`."""
+    def admit(self) -> bool:
+        """`check`, for a turn that goes on at once; whether it is the trial of a half-open breaker."""
+        self.check()
+        return self.breaker.passed(monotonic())
+
+    def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
+        """Learn from how a turn ended that was admitted."""
         if error is None:
             self.breaker.succeeded()
         elif isinstance(error, SiteRefusal):
-            self._learn(bot_id, error)
-        else:
+            self._learn(bot_id, error, is_trial=is_trial)
+        elif is_trial:
             self.breaker.left()
+
+    def revived(self) -> None:
+        """A visit or a renewal got what it came for."""
+        self.breaker.revived(monotonic())
 
     def is_cooling(self, bot_id: int) -> bool:
         """Whether the bot's quota or rate limit was reached a short while ago."""
@@ -73,12 +83,16 @@ class SiteGate:
         return time() + left if left > 0 else None
 
     def rank(self, bot_id: int) -> int:
-        """The lower, the better a turn's prospects here are."""
-        if self.breaker.state(monotonic()) != "closed":
+        """The lower, the better a turn's prospects here are.
+
+        A half-open breaker costs a site nothing of its rank: the turn that is its trial can still go on elsewhere, and
+        a site that no turn ever tries again would never be known to be well.
+        """
+        if not self.breaker.admits(monotonic()):
             return 2
         return int(self.is_cooling(bot_id) or monotonic() < self._paced_until)
 
-    def _learn(self, bot_id: int, refusal: SiteRefusal) -> None:
+    def _learn(self, bot_id: int, refusal: SiteRefusal, *, is_trial: bool) -> None:
         now = monotonic()
         if refusal.kind is Kind.MINUTE_LIMIT:
             self._paced_until = now + (refusal.retry_after or MINUTE)
@@ -86,7 +100,10 @@ class SiteGate:
             self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
         has_begun = refusal.logged and refusal.by_plugin
         if refusal.kind not in _FAULTS or has_begun:
-            self.breaker.succeeded() if has_begun else self.breaker.left()
+            if has_begun:
+                self.breaker.succeeded()
+            elif is_trial:
+                self.breaker.left()
             return
         was_closed = self.breaker.state(now) == "closed"
         self.breaker.failed(now)
@@ -106,27 +123,47 @@ class SiteGate:
 class Passage:
     """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
 
-    __slots__ = ("_bot_id", "_caller", "_gate")
+    __slots__ = ("_bot_id", "_caller", "_gate", "_has_place", "is_trial")
 
     def __init__(self, gate: SiteGate, bot_id: int, caller: str) -> None:
         self._gate, self._bot_id, self._caller = gate, bot_id, caller
+        self._has_place = False
+        self.is_trial = False  # of a site that may have recovered
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> "Passage":
         self._gate.check()
+        await self._take_place()
         try:
-            await self._gate.limit.take(self._caller)
-            try:
-                self._gate.check_pace()  # what waited with this turn may have met the site's limit
-            except ServiceError:
-                self._gate.limit.leave()
-                raise
-        except BaseException as error:
-            self._gate.ended(self._bot_id, error)
+            self.is_trial = self._gate.admit()  # the site may have failed or refused others while this one queued
+        except ServiceError:
+            self._leave_place()
             raise
+        return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._gate.limit.leave()
-        self._gate.ended(self._bot_id, error)
+        self._leave_place()
+        self._gate.ended(self._bot_id, error, is_trial=self.is_trial)
+
+    def answered(self) -> None:
+        """The first text came: the site is well, however and whenever this turn ends."""
+        self._gate.breaker.succeeded()
+        self.is_trial = False
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Leave the place to others while the turn waits for something else; it queues again for what comes after."""
+        self._leave_place()
+        yield
+        await self._take_place()
+
+    async def _take_place(self) -> None:
+        await self._gate.limit.take(self._caller)
+        self._has_place = True
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._gate.limit.leave()
 
 
 class Sites:

@@ -118,14 +118,16 @@ class AnswerStream(Generic[Piece, End]):
         self.first_text_at: float | None = None  # by `perf_counter`
         self.failure: ServiceError | None = None  # that ended it after its headers were sent
         self.used: Usage | None = None  # once it is whole
+        self.has_lost_client = False  # it was gone before all was written
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the answer as it comes. Raises `ServiceError` as long as no header was sent."""
         timer = Timer(HOLD_SECONDS, lambda: self._break_silence(request))
         async with aclosing(self._source.texts()) as texts:
             try:
-                with suppress(ClientConnectionResetError):  # the client left; there is nobody to tell
-                    await self._response.write_eof(await self._write_body(request, texts, timer))
+                await self._response.write_eof(await self._write_body(request, texts, timer))
+            except ClientConnectionResetError:  # there is nobody to tell
+                self.has_lost_client = self.failure is None
             finally:
                 await timer.stop()
         return self._response

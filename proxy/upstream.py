@@ -22,13 +22,14 @@ from proxy.protocol.ratelimit import until_next_minute
 from proxy.protocol.refusals import Kind, SiteRefusal
 from proxy.protocol.reply import OldBots, ReplyReader
 from proxy.protocol.sse import EventDecoder, EventTooLarge, ServerEvent
-from proxy.sites import Sites
+from proxy.sites import Passage, Sites
 from shared.aipkit.probe import probe_form, takes_several_pictures
 from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials
 from shared.reach import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
+TRIAL_SECONDS = 5.0  # for connecting and step 1, where another site answers if this one does not
 RETRY_AFTER_SECONDS = 10.0
 PASSED_SECONDS = 60.0  # for so long a turn that succeeded shows that nothing stands before the site
 
@@ -44,6 +45,7 @@ class Upstream:
         self._client = client
         self._keeper = keeper
         self._idle_timeout = idle_timeout
+        keeper.on_newer = lambda site: self.sites[site].revived()
         self._double_encodes: dict[str, bool] = {}  # what replies have shown of each site's text encoding
         self._old_bots = OldBots()
         self._one_picture: dict[str, tuple[float, bool]] = {}  # when the visit was, and whether the site takes one only
@@ -69,18 +71,21 @@ class Upstream:
             return await self._keeper.current(site)
 
     async def recover(
-        self, refusal: SiteRefusal, used: Credentials, *, bot_id: int, has_alternative: bool
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
     ) -> Credentials:
         """Credentials to try again with, or *refusal* raised anew where trying again would not help.
 
-        With *has_alternative* another site is asked next: nothing is waited for here.
+        A visit is waited for outside *passage*. With *has_alternative* another site is asked next: nothing is waited
+        for here.
         """
         if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
             return used
         if refusal.kind is Kind.CHALLENGE:
-            return await self._replaced(refusal, used, "a check page came instead of an answer", has_alternative)
+            return await self._replaced(
+                refusal, used, "a check page came instead of an answer", passage, has_alternative
+            )
         if refusal.kind is Kind.FIREWALL:
-            return await self._past_firewall(refusal, used, has_alternative)
+            return await self._past_firewall(refusal, used, passage, has_alternative)
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
             raise refusal
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
@@ -94,9 +99,11 @@ class Upstream:
                 return renewed
             if refusal.kind is Kind.UNRECOGNISED:
                 raise self._understood(refusal, used.site, bot_id)
-        return await self._replaced(refusal, used, "the site refuses a fresh nonce", has_alternative)
+        return await self._replaced(refusal, used, "the site refuses a fresh nonce", passage, has_alternative)
 
-    async def _past_firewall(self, refusal: SiteRefusal, used: Credentials, has_alternative: bool) -> Credentials:
+    async def _past_firewall(
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, has_alternative: bool
+    ) -> Credentials:
         """As `recover`. A firewall that lets other requests pass with the same cookie minds what the message says; one
         that lets none pass minds the visitor, and a visit may help."""
         generation, at = self._passed.get(used.site, (0, 0.0))
@@ -109,7 +116,7 @@ class Upstream:
                 raise refusal from None
             refused = SiteRefusal(Kind.NONCE, refusal.text, logged=False, by_plugin=False)
             return await self._replaced(
-                refused, used, "a server in front of the site lets nothing pass", has_alternative
+                refused, used, "a server in front of the site lets nothing pass", passage, has_alternative
             )
         if _is_newer(renewed, used):
             return renewed
@@ -122,21 +129,24 @@ class Upstream:
             return refusal
         return SiteRefusal(Kind.BOT, refusal.text, logged=refusal.logged)
 
-    async def _replaced(self, refusal: SiteRefusal, used: Credentials, why: str, has_alternative: bool) -> Credentials:
+    async def _replaced(
+        self, refusal: SiteRefusal, used: Credentials, why: str, passage: Passage, has_alternative: bool
+    ) -> Credentials:
         """What a visit brings."""
         if has_alternative:
             await self._keeper.ask(used.site, why)
             raise refusal
         with _told_to_client():
             try:
-                return await self._keeper.replaced(used, why)
+                async with passage.outside():
+                    return await self._keeper.replaced(used, why)
             except NoCredentials as error:
                 if refusal.kind is Kind.CHALLENGE:
                     raise refusal from None  # it says what a person can do
                 raise NoCredentials(f"{error.reason} (it answers: {refusal.brief})") from error
 
-    def succeeded(self, used: Credentials, double_encodes: bool | None) -> None:
-        """Remember what a whole reply has shown."""
+    def answered(self, used: Credentials, double_encodes: bool | None = None) -> None:
+        """Remember what a reply has shown: at its first text, and when it is whole."""
         if double_encodes is not None:
             self._double_encodes[used.site] = double_encodes
         self._passed[used.site] = (used.generation, monotonic())
@@ -158,10 +168,13 @@ class Upstream:
                 self._one_picture[credentials.site] = (credentials.captured_at, not several)
 
     async def texts(
-        self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None
+        self, credentials: Credentials, turn: SiteTurn, reader: ReplyReader, direct: Direct | None, *, is_trial: bool
     ) -> AsyncGenerator[str, None]:
-        """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`."""
-        cache_key = await self._store_message(credentials, turn)
+        """One attempt: the reply's text as it comes; what *direct* has sent comes as `Sent`. Raises `SiteRefusal`.
+
+        *is_trial*: another site may answer at once, where this one is as it was.
+        """
+        cache_key = await self._store_message(credentials, turn, TRIAL_SECONDS if is_trial else None)
         decoder, repair = EventDecoder(), Repair(self._double_encodes.get(credentials.site))
         is_repeat, date = False, ""
         reader.needs_id = self._old_bots.needs_id(credentials.site, turn.bot_id)
@@ -192,17 +205,17 @@ class Upstream:
         except EventTooLarge as error:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
         except SiteRefusal as refusal:
-            if rest := repair.end():
-                yield rest
+            for text in _rest(direct, repair):
+                yield text
             _complete(refusal, date, is_repeat=is_repeat)
             raise
-        if rest := repair.end():
-            yield rest
+        for text in _rest(direct, repair):
+            yield text
         self._old_bots.learn(credentials.site, turn.bot_id, reader)
         reader.end()
-        self.succeeded(credentials, repair.verdict)
+        self.answered(credentials, repair.verdict)
 
-    async def _store_message(self, credentials: Credentials, turn: SiteTurn) -> str:
+    async def _store_message(self, credentials: Credentials, turn: SiteTurn, patience: float | None) -> str:
         boundary = random_hex(24)
         headers = visitor_headers(credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
@@ -212,7 +225,8 @@ class Upstream:
 
         body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
         with _translated(Kind.UNREACHABLE, None, logged=False):
-            reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+            async with asyncio.timeout(patience):
+                reply = await self._client.post(credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
         return read_cache_key(reply.status, reply.headers, reply.body)
 
 
@@ -241,6 +255,14 @@ def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
         refusal.retry_after = until_next_minute(date, time())
 
 
+def _rest(direct: Direct | None, repair: Repair) -> Iterator[str]:
+    """What *direct* has sent, and what was held back, when a reply ends in whatever way."""
+    if direct is not None and (sent := direct.drain()):
+        yield Sent(sent)
+    if rest := repair.end():
+        yield rest
+
+
 class _translated:  # noqa: N801  (reads as a word in a with statement)
     """Turns a site that cannot be reached, or falls silent, into a refusal."""
 
@@ -252,8 +274,9 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, SiteTimeout):
-            raise SiteRefusal(Kind.TIMEOUT, self._silent or str(error), logged=self._logged) from error
+        if isinstance(error, SiteTimeout | TimeoutError):
+            text = self._silent or str(error) or "nothing came for too long"
+            raise SiteRefusal(Kind.TIMEOUT, text, logged=self._logged) from error
         if isinstance(error, SiteUnreachable):
             raise SiteRefusal(self._unreachable, str(error), logged=self._logged) from error
 

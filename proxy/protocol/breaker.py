@@ -14,7 +14,10 @@ TRIAL_SECONDS = 180.0  # a trial that nobody has heard of for so long is given u
 
 
 class Breaker:
-    """Closed: requests pass. Open: none do. Half open: one does, as a trial, and decides."""
+    """Closed: requests pass. Open: none do. Half open: one does, as a trial, and decides.
+
+    Whoever lets a request pass asks `admits`, and tells `passed`.
+    """
 
     def __init__(self) -> None:
         self._failures = 0
@@ -29,14 +32,18 @@ class Breaker:
         return "open" if now < self._open_until else "half_open"
 
     def admits(self, now: float) -> bool:
-        """Whether a request may pass now; in the half-open state the first that asks is the trial."""
+        """Whether a request may pass now: always, never, or as the only trial."""
         state = self.state(now)
         if state != "half_open":
             return state == "closed"
-        if self._trial_since is not None and now - self._trial_since < TRIAL_SECONDS:
-            return False
-        self._trial_since = now
-        return True
+        return self._trial_since is None or now - self._trial_since >= TRIAL_SECONDS
+
+    def passed(self, now: float) -> bool:
+        """A request passes; whether it is the trial."""
+        is_trial = self._open_until is not None
+        if is_trial:
+            self._trial_since = now
+        return is_trial
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass."""
@@ -61,8 +68,13 @@ class Breaker:
             self._open(now)
 
     def left(self) -> None:
-        """A request ended without showing anything; if it was the trial, the next one is."""
+        """The trial ended without showing anything; the next request is one."""
         self._trial_since = None
+
+    def revived(self, now: float) -> None:
+        """Something else showed that the site is alive: a trial may pass at once."""
+        if self.state(now) == "open":
+            self._open_until, self._pause = now, FIRST_PAUSE
 
     def _open(self, now: float) -> None:
         self._open_until = now + self._pause

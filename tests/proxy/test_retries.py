@@ -13,6 +13,7 @@ from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
 STEP_1, STEP_2 = "aipkit_cache_sse_message", "aipkit_frontend_chat_stream"
+NONCE = "aipkit_get_frontend_chat_nonce"
 MODELS = ("gpt-4o-mini-helper", "gpt-5-nano")
 MOST_TRIES = 3  # the first and at most two more
 # Faults of every stage; the site stays so until the turn has ended.
@@ -120,6 +121,71 @@ async def test_after_the_first_text_nothing_is_tried_again(patient: RunningProxy
     assert not await ended(patient, "mark-one", model=MODELS[0])
 
     assert tries(site) == 1
+
+
+async def test_after_text_a_refusal_is_told_and_nothing_is_tried_again(
+    patient: RunningProxy, site: SimulatedSite
+) -> None:
+    """Also one that is mended as a rule, without the sign that the plugin has begun."""
+    site.behaviour.stray_delta = "stray text"
+    site.behaviour.cache_key_seconds = 0.0
+    body = {"model": MODELS[0], "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    async with patient.http.post(f"{patient.url}/v1/chat/completions", json=body) as response:
+        raw = await response.text()
+
+    assert raw.count("stray text") == 1
+    assert "The site lost the message" in raw
+    assert not raw.endswith("data: [DONE]\n\n")
+    assert tries(site) == 1
+
+
+async def test_a_sites_restart_is_bridged(proxy: RunningProxy, site: SimulatedSite) -> None:
+    await proxy.chat("hi")
+    await site.close()
+    turn = asyncio.create_task(proxy.chat("hi"))
+    await asyncio.sleep(2.0)
+    assert not turn.done()
+    async with site:
+        assert (await turn).status == 200
+
+
+async def test_a_restart_is_bridged_while_a_nonce_is_renewed(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.rotate_nonce()
+    site.behaviour.ajax_delay = 0.2
+    turn = asyncio.create_task(proxy.chat("hi"))
+    async with asyncio.timeout(5):
+        for action in (STEP_1, NONCE):
+            while not any(request.action == action for request in site.requests):
+                await asyncio.sleep(0.01)
+            site.behaviour.ajax_delay = 60.0  # what is asked next has no answer when the site goes
+    await site.close()
+    site.behaviour.ajax_delay = 0.0
+    await asyncio.sleep(0.5)
+    assert not turn.done()
+    async with site:
+        assert (await turn).status == 200
+    assert await proxy.store.pending_ask(site.origin) is None, "no visit is needed for that"
+
+
+async def test_a_site_that_stays_away_is_given_up_after_a_few_seconds(proxy: RunningProxy, site: SimulatedSite) -> None:
+    await site.close()
+    begun = asyncio.get_running_loop().time()
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "upstream_unreachable")
+    assert 2.0 < asyncio.get_running_loop().time() - begun < 6.0
+
+
+async def test_where_another_site_can_answer_nobody_waits_for_one_that_is_away(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with SimulatedSite() as other, running_proxy(site, tmp_path, more=[other]) as both:
+        await site.close()
+        begun = asyncio.get_running_loop().time()
+
+        assert (await both.chat("hi")).status == 200
+        assert asyncio.get_running_loop().time() - begun < 0.6
 
 
 async def test_a_nonce_that_never_lasts_is_tried_three_times_in_all(patient: RunningProxy, site: SimulatedSite) -> None:

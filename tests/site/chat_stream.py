@@ -13,7 +13,7 @@ from tests.site.dialects import Dialect, dialect_of
 from tests.site.model import Script, respond
 from tests.site.texts import translated
 from tests.site.upstream import error_id, relay, within_time
-from tests.site.wire import PADDING, event, nginx_error, stream_response
+from tests.site.wire import PADDING, delta, event, nginx_error, stream_response
 
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
@@ -30,6 +30,8 @@ async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: M
         await response.prepare(request)
         if site.behaviour.is_since("2.3.93"):
             await response.write(PADDING)
+        if site.behaviour.stray_delta:
+            await response.write(delta(site.behaviour.stray_delta))
         try:
             turn = _admit(site, request, fields)
         except RefusedStream as refusal:

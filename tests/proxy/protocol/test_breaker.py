@@ -9,9 +9,17 @@ from proxy.protocol.breaker import FAILURES_TO_OPEN, FIRST_PAUSE, LONGEST_PAUSE,
 def opened(now: float = 0.0) -> Breaker:
     breaker = Breaker()
     for _ in range(FAILURES_TO_OPEN):
-        assert breaker.admits(now)
+        assert passes(breaker, now)
         breaker.failed(now)
     return breaker
+
+
+def passes(breaker: Breaker, now: float) -> bool:
+    """Whether a request may pass, which it then does."""
+    may = breaker.admits(now)
+    if may:
+        breaker.passed(now)
+    return may
 
 
 def test_it_opens_on_failures_one_after_the_other() -> None:
@@ -38,9 +46,11 @@ def test_after_the_pause_one_trial_passes_and_its_success_closes_it() -> None:
 
     assert breaker.state(FIRST_PAUSE) == "half_open"
     assert breaker.admits(FIRST_PAUSE)
+    assert breaker.passed(FIRST_PAUSE), "this one is the trial"
     assert not breaker.admits(FIRST_PAUSE)
     breaker.succeeded()
     assert breaker.admits(FIRST_PAUSE)
+    assert not breaker.passed(FIRST_PAUSE)
 
 
 def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
@@ -48,7 +58,7 @@ def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
     for _ in range(10):
         pauses.append(breaker.wait(now))
         now += breaker.wait(now)
-        assert breaker.admits(now)
+        assert passes(breaker, now)
         breaker.failed(now)
 
     assert pauses[:4] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
@@ -57,7 +67,7 @@ def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
 
 def test_a_trial_that_shows_nothing_makes_room_for_the_next() -> None:
     breaker = opened()
-    assert breaker.admits(FIRST_PAUSE)
+    assert passes(breaker, FIRST_PAUSE)
     breaker.left()
     assert breaker.admits(FIRST_PAUSE)
 
@@ -68,18 +78,46 @@ def test_requests_from_before_it_opened_do_not_lengthen_the_pause() -> None:
     assert breaker.wait(1.0) == FIRST_PAUSE - 1.0
 
 
-@given(st.lists(st.sampled_from(["ask", "fail", "succeed", "leave", "wait"])))
+def test_a_sign_of_life_ends_the_pause_and_forgets_how_long_it_had_grown() -> None:
+    breaker, now = opened(), 0.0
+    for _ in range(5):
+        now += breaker.wait(now)
+        assert passes(breaker, now)
+        breaker.failed(now)
+    assert not breaker.admits(now)
+
+    breaker.revived(now)
+    assert breaker.state(now) == "half_open"
+    assert passes(breaker, now)
+    breaker.revived(now)
+    assert not breaker.admits(now), "the trial that runs goes on alone"
+    breaker.failed(now)
+    assert breaker.wait(now) == 2 * FIRST_PAUSE
+
+
+def test_a_sign_of_life_changes_nothing_while_requests_pass() -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.revived(0.0)
+        breaker.failed(0.0)
+
+    assert breaker.state(0.0) == "open"
+
+
+@given(st.lists(st.sampled_from(["ask", "fail", "succeed", "leave", "revive", "wait"])))
 def test_it_always_recovers_by_itself(steps: list[str]) -> None:
     breaker, now = Breaker(), 0.0
     for step in steps:
         if step == "ask":
-            breaker.admits(now)
+            passes(breaker, now)
         elif step == "fail":
             breaker.failed(now)
         elif step == "succeed":
             breaker.succeeded()
         elif step == "leave":
             breaker.left()
+        elif step == "revive":
+            breaker.revived(now)
         else:
             now += 1.0
 
