@@ -14,7 +14,7 @@ FORBIDDEN = {  # by package: what it never imports
     "proxy": ("harvester", "tests"),
 }
 HOMES = {  # the only places that may import or use these names
-    "playwright": ("harvester/browser.py",),
+    "playwright": ("harvester/browser.py", "harvester/chromium.py", "harvester/playwright_calls.py"),
     "apscheduler": ("harvester/schedule.py",),
     "aiohttp": ("shared/http.py", "shared/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),

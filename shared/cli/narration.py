@@ -24,7 +24,8 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
     if visit.outcome is Outcome.CAPTURED and state is not None:
         page = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
-        return captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
+        lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
+        return [*lines, visit.reason] if visit.reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",

@@ -10,9 +10,21 @@ from aiohttp import web
 
 from tests.site.bad_pages import DOWNLOAD_PATH, WITH_CHATS, WITH_LINK, bad_markup
 from tests.site.bots import SiteBot
-from tests.site.challenge import challenge
+from tests.site.challenge import CHECKS, challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
 from tests.site.nonces import BOUND_COOKIE, token_in
+from tests.site.odd_pages import (
+    FRAMED_PATH,
+    INSERTING_ASSET,
+    INSERTING_SCRIPT,
+    LATE,
+    LOGIN_PATH,
+    WITH_FURTHER_CHAT,
+    inserting_script,
+    login_body,
+    odd_body,
+    refresh_header,
+)
 from tests.site.resources import SCRIPT_PATH, resource_tags
 from tests.site.wire import html
 
@@ -44,8 +56,6 @@ _BODIES = {
 async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> web.StreamResponse:
     """Answer a request for *path* (below the site's base path)."""
     site.record(request, "", dict(request.query))
-    if path == LATE_PATH:
-        return html(request, _inline(site, request, _shown(site), "/"))
     if path == "/":
         await asyncio.sleep(site.behaviour.page_delay)
         return await _home(site, request)
@@ -53,27 +63,44 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
         return _file()
     if path in _POST_IDS:
         return _finished(site, request, html(request, _document(site, request, _chats(site, request, path))))
-    if path in _PLAIN_PAGES:
-        return html(request, _document(site, request, f"<h1>{_PLAIN_PAGES[path]}</h1>"))
-    return html(request, _document(site, request, "<h1>Page not found</h1>"), 404)
+    if path in {LATE_PATH, FRAMED_PATH}:
+        return html(request, _inline(site, request, _shown(site), "/"))
+    found = f"<h1>{_PLAIN_PAGES[path]}</h1>" if path in _PLAIN_PAGES else ""
+    body = login_body() if path == LOGIN_PATH else found
+    return html(request, _document(site, request, body or "<h1>Page not found</h1>"), 200 if body else 404)
 
 
 async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamResponse:
-    behaviour = site.behaviour
+    behaviour, kind = site.behaviour, site.behaviour.page
     if behaviour.page_status != 200:
         text = "<p>There has been a critical error on this website.</p>"
-        return html(request, f"<html><body>{text}</body></html>", behaviour.page_status)
-    match behaviour.page:
-        case "challenge":
-            return challenge(request)
-        case "redirects":
-            return web.Response(status=302, headers={"Location": site.url})
+        more = {"Retry-After": behaviour.page_retry_after} if behaviour.page_retry_after else {}
+        return html(request, f"<html><body>{text}</body></html>", behaviour.page_status, more)
+    if behaviour.page in CHECKS:
+        return challenge(request, behaviour.page)
+    if (target := _target(site, request)) is not None:
+        return web.Response(status=302, headers={"Location": target})
+    match kind:
         case "download":
             return _file()
         case "endless_blank" | "endless_chat":
             return await _endless(site, request)
         case _:
-            return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+            document, more = _document(site, request, _home_body(site, request)), refresh_header(kind, site.base_path)
+            return _finished(site, request, html(request, document, more=more))
+
+
+def _target(site: "SimulatedSite", request: web.BaseRequest) -> str | None:
+    """Where the page at `/` leads at once, if it does."""
+    match site.behaviour.page:
+        case "redirects":
+            return site.url
+        case "login":
+            return f"{site.base_path}{LOGIN_PATH}"
+        case "moved" if request.host != site.other_host:
+            return f"http://{site.other_host}{site.base_path}/"
+        case _:
+            return None
 
 
 def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
@@ -83,6 +110,10 @@ def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
         return bad + _chats(site, request, "/")
     if kind == "popup":
         return _popups(site, request)
+    chats = _chats(site, request, "/")
+    odd = odd_body(kind, site.base_path, chats, f"http://localhost:{site.third_party_port}")
+    if odd is not None:
+        return odd
     return bad or _BODIES.get(kind, "<p>Nothing here yet.</p>")
 
 
@@ -137,6 +168,13 @@ def _chats(site: "SimulatedSite", request: web.BaseRequest, path: str) -> str:
     return _inline(site, request, on_page[path], path)
 
 
+def inserted_chats(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
+    """The script of another host that puts the chats into the page at `/`, if that is what *request* asks for."""
+    if request.path not in {INSERTING_SCRIPT, INSERTING_ASSET}:
+        return None
+    return web.Response(text=inserting_script(_chats(site, request, "/")), content_type="text/javascript")
+
+
 def _popups(site: "SimulatedSite", request: web.BaseRequest) -> str:
     """The popups of the page at `/`; where the site has none, all its chats as popups."""
     facts = _facts(site, request, "/")
@@ -154,12 +192,13 @@ def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFa
     token = _token(request) if behaviour.cookie_bound_nonce else ""
     nonce = site.nonces.current(token, ticks_ago=5 if behaviour.stale_page_nonce else 0)
     shown = nonce if behaviour.page_nonce is None else behaviour.page_nonce
-    return PageFacts(site.ajax_url, shown, _POST_IDS[path])
+    moved = site.ajax_url.replace(site.origin, f"http://{site.other_host}")
+    return PageFacts(moved if behaviour.page == "moved" else site.ajax_url, shown, _POST_IDS[path])
 
 
 def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str:
     links = [("/", "Home"), ("/about/", "About us"), ("/contact/", "Contact"), ("/blog/", "Blog")]
-    if site.behaviour.page in {"inline", "links"} | WITH_LINK:
+    if site.behaviour.page in {"inline", "links"} | WITH_LINK | WITH_FURTHER_CHAT:
         links.insert(2, ("/chat/", "Chat with our AI"))
     nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
     script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
@@ -174,7 +213,7 @@ def _script_settings(site: "SimulatedSite", request: web.BaseRequest) -> str:
     behaviour = site.behaviour
     is_home = request.path == f"{site.base_path}/"
     settings: dict[str, object] = {"makesGuestId": behaviour.makes_guest_id}
-    if is_home and behaviour.page == "late":
+    if is_home and behaviour.page in LATE:
         settings |= {"lateUrl": f"{site.base_path}{LATE_PATH}", "lateMs": behaviour.late_ms}
     if is_home and behaviour.page == "bare_form":
         facts = _facts(site, request, "/")
