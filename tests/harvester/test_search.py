@@ -8,8 +8,9 @@ import pytest
 
 from harvester.addresses import Link
 from harvester.job import Job, Limits
-from harvester.search import VisitFailed, find_chat
+from harvester.search import find_chat
 from harvester.tab import PageFailed
+from harvester.watch import VisitFailed
 from shared.models import Outcome
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 

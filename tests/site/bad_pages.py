@@ -1,6 +1,7 @@
 """What pages do to their visitors' browsers: scripts that never end, questions, downloads, allocations."""
 
 DOWNLOAD_PATH = "/report.bin"
+WINDOW_PATH = "/window/"  # leads on to /window/slow/, whose answer takes its time
 _GUARDED = """window.addEventListener("beforeunload", (event) => {
   event.preventDefault();
   event.returnValue = "Leave?";
@@ -11,7 +12,12 @@ _CLOBBERING = "".join(
     for name in ("title", "readyState", "scripts", "documentElement", "body", "querySelectorAll", "scrollingElement")
 )
 _FILLING = """localStorage.setItem("cache", "\\u89c6".repeat(4 << 20));
-for (let number = 0; number < 3000; number += 1) localStorage.setItem(`entry-${number}`, "x".repeat(100));
+for (let number = 0; number < 12000; number += 1) localStorage.setItem(`a-${number}`, "x".repeat(40));
+const guest = localStorage.getItem("aipkit_guest_uuid");
+if (guest) {
+  localStorage.removeItem("aipkit_guest_uuid");
+  localStorage.setItem("aipkit_guest_uuid", guest);
+}
 try { for (let number = 0; ; number += 1) localStorage.setItem(`last-${number}`, "x".repeat(10000)); } catch {}
 try { for (let number = 0; ; number += 1) localStorage.setItem(`rest-${number}`, ""); } catch {}
 """
@@ -23,7 +29,7 @@ _SCRIPTS = {
     "guarded_links": f"{_GUARDED}window.onpagehide = () => alert('Bye');",
     "reloads": "location.reload();",
     "offers_file": 'setInterval(() => { location.href = "{base}' + DOWNLOAD_PATH + '"; }, 100);',
-    "popups": "setInterval(() => window.open('{base}/about/'), 50); window.open('{base}/about/'); window.open();",
+    "popups": "const more = () => window.open('{base}" + WINDOW_PATH + "'); setInterval(more, 100); more();",
     "full_storage": _FILLING,
     "memory": "const kept = []; setInterval(() => { kept.push(new Uint8Array(32 << 20).fill(1)); }, 20);",
 }

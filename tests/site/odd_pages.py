@@ -3,6 +3,10 @@
 import json
 from html import escape
 
+from aiohttp import web
+
+from tests.site.wire import html
+
 FRAMED_PATH = "/framed/"  # nothing but the chats
 LOGIN_PATH = "/members/login/"
 INSERTING_SCRIPT = "/insert.js"  # on another host
@@ -51,8 +55,6 @@ def odd_body(kind: str, base: str, chats: str, other_host: str) -> str | None:
         "clicked": f'{_PLACE}<button id="open">Ask our AI</button>{_script(_once("open", "click", insert))}',
         "elsewhere_script": f'{_PLACE}<script defer src="{other_host}{INSERTING_SCRIPT}"></script>',
         "elsewhere_assets": f'{_PLACE}<script defer src="{other_host}{INSERTING_ASSET}"></script>',
-        "refresh": f'<meta http-equiv="refresh" content="1; url={base}/chat/">',
-        "refresh_header": "<p>You are being led on.</p>",
         "refresh_far": f"<meta http-equiv='refresh' content='3600;URL=\"{framed}\"'>",
         "age_gate": _AGE_GATE,
         "covered": _COVERED,
@@ -60,9 +62,12 @@ def odd_body(kind: str, base: str, chats: str, other_host: str) -> str | None:
     return bodies.get(kind)
 
 
-def refresh_header(kind: str, base: str) -> dict[str, str]:
-    """The page's `Refresh` header, if it has one."""
-    return {"Refresh": f"1; url={base}/chat/"} if kind == "refresh_header" else {}
+def leading_on(request: web.BaseRequest, kind: str, base: str) -> web.Response:
+    """A page without any script that leads to /chat/ after a second, by a meta tag or a header."""
+    target = f"1; url={base}/chat/"
+    if kind == "refresh_header":
+        return html(request, "<html><body>You are being led on</body></html>", more={"Refresh": target})
+    return html(request, f'<html><head><meta http-equiv="refresh" content="{target}"></head><body></body></html>')
 
 
 def login_body() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tests.site.bad_pages import DOWNLOAD_PATH, WITH_CHATS, WITH_LINK, bad_markup
+from tests.site.bad_pages import DOWNLOAD_PATH, WINDOW_PATH, WITH_CHATS, WITH_LINK, bad_markup
 from tests.site.bots import SiteBot
 from tests.site.challenge import CHECKS, challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
@@ -21,9 +21,9 @@ from tests.site.odd_pages import (
     LOGIN_PATH,
     WITH_FURTHER_CHAT,
     inserting_script,
+    leading_on,
     login_body,
     odd_body,
-    refresh_header,
 )
 from tests.site.resources import SCRIPT_PATH, resource_tags
 from tests.site.wire import html
@@ -59,6 +59,8 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
     if path == "/":
         await asyncio.sleep(site.behaviour.page_delay)
         return await _home(site, request)
+    if path.startswith(WINDOW_PATH):
+        return await _window(site, path)
     if path == DOWNLOAD_PATH:
         return _file()
     if path in _POST_IDS:
@@ -76,18 +78,23 @@ async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamRe
         text = "<p>There has been a critical error on this website.</p>"
         more = {"Retry-After": behaviour.page_retry_after} if behaviour.page_retry_after else {}
         return html(request, f"<html><body>{text}</body></html>", behaviour.page_status, more)
-    if behaviour.page in CHECKS:
-        return challenge(request, behaviour.page)
+    if kind in {"endless_blank", "endless_chat"}:
+        return await _endless(site, request)
+    if (other := _instead(site, request)) is not None:
+        return other
+    return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+
+
+def _instead(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
+    """What is answered in place of a document of the site's own, if anything."""
+    kind = site.behaviour.page
+    if kind in CHECKS:
+        return challenge(request, kind)
     if (target := _target(site, request)) is not None:
         return web.Response(status=302, headers={"Location": target})
-    match kind:
-        case "download":
-            return _file()
-        case "endless_blank" | "endless_chat":
-            return await _endless(site, request)
-        case _:
-            document, more = _document(site, request, _home_body(site, request)), refresh_header(kind, site.base_path)
-            return _finished(site, request, html(request, document, more=more))
+    if kind in {"refresh", "refresh_header"}:
+        return leading_on(request, kind, site.base_path)
+    return _file() if kind == "download" else None
 
 
 def _target(site: "SimulatedSite", request: web.BaseRequest) -> str | None:
@@ -115,6 +122,13 @@ def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
     if odd is not None:
         return odd
     return bad or _BODIES.get(kind, "<p>Nothing here yet.</p>")
+
+
+async def _window(site: "SimulatedSite", path: str) -> web.Response:
+    if path == WINDOW_PATH:
+        return web.Response(status=302, headers={"Location": f"{site.base_path}{WINDOW_PATH}slow/"})
+    await asyncio.sleep(1.0)
+    return web.Response(text="An offer")
 
 
 def _file() -> web.Response:
