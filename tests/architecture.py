@@ -28,11 +28,12 @@ HOMES = {  # the only places that may import or use these names
 }
 # Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
-PURE = ("proxy/protocol/", "shared/aipkit/")
+PURE = ("proxy/protocol/", "shared/aipkit/", "shared/bot_checks.py")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "orjson", "pydantic"),
-    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
+    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.bot_checks", "shared.conversations"),
+    *("shared.models", "shared.parsing"),
     *("shared.keys", "shared.wire"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}

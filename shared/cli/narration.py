@@ -8,6 +8,7 @@ import click
 from shared.cli import text
 from shared.cli.keys import Key
 from shared.models import Outcome, SiteState, Visit
+from shared.parsing import is_other_page
 
 NO_KEY = "no key needed on this machine"
 
@@ -31,6 +32,12 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
         f"trying again by itself, soon and then ever more rarely; {serves}",
     ]
+
+
+def page_lines(state: SiteState, named: str) -> list[str]:
+    """That the chat in use is not that of the *named* page, if so."""
+    found = state.current.page_url
+    return [f"this is the chat of {found}, not of {named}, which the settings name"] * is_other_page(named, found)
 
 
 def kept_line(state: SiteState, now: float) -> str:
