@@ -9,6 +9,11 @@ MAX_CANDIDATES = 3
 _SKIPPED_KINDS = frozenset({"image", "media", "font"})
 _STRONG = ("chat", "gpt", "聊天", "对话")  # anywhere in a link's path or text
 _WEAK = frozenset({"ai", "assistant", "bot", "ask", "claude", "gemini", "deepseek", "llm"})  # as whole words
+_OWN_PATHS = ("/wp-content/", "/wp-includes/")  # what only the site's own files have, whatever host serves them
+_SCRIPTED = frozenset({"script", "fetch", "xhr"})
+_REFRESH = re.compile(
+    r"""\s*(\d+)(?:\.[\d.]*)?\s*(?:[;,\s]\s*(?:url\s*=\s*)?(?:"([^"]*)|'([^']*)|(.*)))?""", re.IGNORECASE | re.DOTALL
+)
 _WORDS = re.compile(r"[^\W\d_]+")
 _NO_PAGE = re.compile(r"\.(pdf|zip|png|jpe?g|gif|webp|svg|mp[34]|xml|json|js|css|txt|apk|exe|dmg)$", re.IGNORECASE)
 _NOT_FOR_GUESTS = re.compile(r"/(wp-admin|wp-login|wp-json|feed|cart|checkout|tag|category|author|privacy|terms)\b")
@@ -33,15 +38,62 @@ def is_same_site(host: str, other: str) -> bool:
     return host == other or other.endswith(f".{host}") or ("." in other and host.endswith(f".{other}"))
 
 
-def is_wanted(kind: str, url: str, host: str) -> bool:
-    """Whether a visit of *host* loads *url*: pictures, media, fonts and what other sites serve are not needed.
+def is_wanted(kind: str, url: str, hosts: Collection[str], *, is_wide: bool = False) -> bool:
+    """Whether a visit loads *url*: pictures, media, fonts and most of what other sites serve are not needed.
 
-    *kind* is the browser's name for what is loaded ("document", "script", "image" …).
+    *kind* is the browser's name for what is loaded ("document", "script", "image" …); *hosts* are those of the pages
+    that the tab showed. *is_wide*: scripts of other hosts, and what they ask for, may be what makes the chat.
     """
     if kind in _SKIPPED_KINDS:
         return False
     parts = urlsplit(url)
-    return parts.scheme not in {"http", "https"} or is_same_site(host, parts.hostname or "")
+    if parts.scheme not in {"http", "https"} or any(is_same_site(host, parts.hostname or "") for host in hosts):
+        return True
+    return kind in _SCRIPTED and (is_wide or any(part in parts.path for part in _OWN_PATHS))
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Where a page leads by itself, and after how many seconds."""
+
+    seconds: float
+    url: str
+
+
+def refresh_of(page_url: str, refreshes: Iterable[str]) -> Refresh | None:
+    """The first of *refreshes* (`Refresh` headers or `<meta http-equiv="refresh">`) that leads to another page."""
+    for content in refreshes:
+        read = _REFRESH.match(content)
+        target = next((part for part in read.groups()[1:] if part), "").strip() if read else ""
+        try:
+            url = urldefrag(urljoin(page_url, target))[0]
+            is_page = urlsplit(url).scheme in {"http", "https"}
+        except ValueError:
+            continue
+        if read and is_page and url != urldefrag(page_url)[0]:
+            return Refresh(float(read[1][:9]), url)
+    return None
+
+
+def own_pages(page_url: str, urls: Iterable[str], visited: Collection[str]) -> list[str]:
+    """Those of *urls* that are pages of the same site, each once; *visited* ones are left out."""
+    found: dict[str, None] = {}
+    for text in urls:
+        try:
+            url = urldefrag(urljoin(page_url, text))[0]
+            parts, host = urlsplit(url), urlsplit(page_url).hostname or ""
+        except ValueError:  # not an address at all
+            continue
+        if parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or ""):
+            found[url] = None
+    seen = {_plain(url) for url in visited}
+    return [url for url in found if _plain(url) not in seen]
+
+
+def is_chatty(text: str) -> bool:
+    """Whether *text* speaks of a chat or a bot."""
+    said = text.lower()
+    return any(part in said for part in _STRONG) or bool(_WEAK & set(_WORDS.findall(said)))
 
 
 def chat_candidates(page_url: str, links: Iterable[Link], visited: Collection[str]) -> list[str]:

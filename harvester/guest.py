@@ -13,8 +13,9 @@ from harvester.extract import Reading, read_page, session_of
 from harvester.job import Job
 from harvester.past_cache import fresh_nonce, is_taken
 from harvester.recognise import is_from_cache
-from harvester.search import POLL_SECONDS, RETRY_SECONDS, VisitFailed, find_chat
+from harvester.search import find_chat
 from harvester.tab import Look, NotNow, PageFailed, Tab
+from harvester.watch import POLL_SECONDS, RETRY_SECONDS, VisitFailed
 from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.models import Capture, Credentials, Outcome
 
@@ -45,17 +46,21 @@ class Steps:
             self.seconds[name] = round(time.monotonic() - begun, 3)
 
 
-async def visit(job: Job, tab: Tab, steps: Steps) -> Capture:
-    """Make the visit in an open tab. Raises `VisitFailed`, TimeoutError and what `Tab` raises."""
+async def visit(job: Job, tab: Tab, steps: Steps) -> tuple[Capture, str]:
+    """Make the visit in an open tab: what it brings, and what the operator should know of it, if anything.
+
+    Raises `VisitFailed`, TimeoutError and what `Tab` raises.
+    """
     with steps.step("page"):
-        look = await find_chat(tab, job)
+        found = await find_chat(tab, job)
+        look = found.look
     with steps.step("read"):
         async with asyncio.timeout(job.limits.read):
             reading = await _read(job, tab, look)
     with steps.step("confirm"):
         async with asyncio.timeout(job.limits.confirm):
             reading = await _confirm(job, tab, look, reading)
-            return await _capture(job, tab, look, reading)
+            return await _capture(job, tab, look, reading), found.note
 
 
 async def _read(job: Job, tab: Tab, look: Look) -> Reading:

@@ -13,7 +13,7 @@ class Limits(Value):
     load: float = 15.0  # until a page begins to come
     chat: float = 10.0  # more for the chat to appear on a page that is to have it
     settle: float = 3.0  # more for a page with a chat to finish; one that never does is taken as it is
-    glance: float = 3.0  # instead of `chat`, on a page that only may have it while another may have it too
+    glance: float = 3.0  # instead of `chat`, on a page that only may have it, or where more is likely to be in vain
     guest_id: float = 2.0  # for the page's script to make the guest id
     typed: float = 5.0  # for the requests that a typed message causes
     read: float = 15.0
@@ -43,6 +43,7 @@ class Report(Value):
 
     outcome: Outcome
     reason: str = ""
+    retry_after: float = 0.0  # seconds that the site asks to be left alone
     is_passing: bool = False  # the browser was ended from outside, or crashed: trying again at once may help
     steps: dict[str, float] = Field(default_factory=dict)
     capture: Capture | None = Field(default=None, repr=False)

@@ -92,13 +92,15 @@ def _after_pause(visits: Sequence[Visit], pause: float, now: float) -> float:
 
 
 def _failure_pause(visits: Sequence[Visit]) -> float:
-    """The pause after the failures that came last; 0 after a success."""
+    """The pause after the failures that came last, at least as long as the site asked for; 0 after a success."""
     failures = list(takewhile(lambda visit: visit.outcome is not Outcome.CAPTURED, visits))
     if not failures:
         return 0.0
     if failures[0].outcome is Outcome.CHALLENGE:
-        return _nth(CHALLENGE_PAUSES, sum(visit.outcome is Outcome.CHALLENGE for visit in failures))
-    return _nth(FAILURE_PAUSES, len(failures))
+        pause = _nth(CHALLENGE_PAUSES, sum(visit.outcome is Outcome.CHALLENGE for visit in failures))
+    else:
+        pause = _nth(FAILURE_PAUSES, len(failures))
+    return max(pause, failures[0].retry_after)
 
 
 def _asked_pause(known: Known) -> float:

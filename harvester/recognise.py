@@ -5,23 +5,13 @@ A check is only recognised, never solved or dodged: a person may pass it in a vi
 
 import re
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 
-_TITLES = (  # lower case; beginnings of the titles that check pages carry
-    ("just a moment", "Cloudflare"),
-    ("attention required! | cloudflare", "Cloudflare"),
-    ("checking your browser", "a browser check"),
-    ("verifying you are human", "a check for humans"),
-    ("verify you are human", "a check for humans"),
-    ("human verification", "a check for humans"),
-    ("are you a robot", "a check for humans"),
-    ("robot challenge screen", "a robot check"),
-    ("one moment, please", "a browser check"),
-    ("ddos-guard", "DDoS-Guard"),
-    ("pardon our interruption", "Imperva"),
-    ("sucuri website firewall", "Sucuri"),
-    ("you are being redirected", "a browser check"),
-    ("client challenge", "a browser check"),
-)
+from shared import bot_checks
+
+MOST_RETRY_AFTER = 86400.0  # seconds; what asks for more is asked again after a day
+
+_ANUBIS = "/.within.website/x/cmd/anubis/"  # whatever language its page has: where its scripts are
 _WIDGETS = (  # parts of the addresses of the scripts and frames that show a check
     ("challenges.cloudflare.com", "Turnstile"),
     ("/cdn-cgi/challenge-platform/h/b/orchestrate/", "Cloudflare"),
@@ -30,6 +20,12 @@ _WIDGETS = (  # parts of the addresses of the scripts and frames that show a che
     ("recaptcha.net", "reCAPTCHA"),
     ("captcha-delivery.com", "DataDome"),
 )
+_REFUSALS = {
+    401: "the site asks for a user's name and password before the page (HTTP 401), which guests do not have",
+    403: "the site refused the page with HTTP 403",
+    429: "the site answered with HTTP 429: too many requests from this address",
+    451: "the site may not show the page here, for legal reasons (HTTP 451)",
+}
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
     "NAME_NOT_RESOLVED": "the site's name cannot be resolved; check the address and this machine's network",
     "INTERNET_DISCONNECTED": "this machine has no network",
@@ -52,23 +48,35 @@ _KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latte
 _TELLING = re.compile(
     r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
 )
+_COVERING = re.compile(r"(<[^>\n]*>)[^\n]*intercepts pointer events")  # a line of Playwright's call log
+_UNUSABLE = (
+    ("not enabled", "it is disabled"),
+    ("not editable", "it takes no text"),
+    ("not visible", "it cannot be seen"),
+    ("not stable", "it does not stand still"),
+    ("outside of the viewport", "it is outside of the page"),
+)
 _MAX_SAID = 300
 _INTERSTITIAL_LINKS = 5  # a page with more links than this is a page of the site that has a protected form
 _CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
 
 
-def bot_check(headers: Mapping[str, str], title: str, resources: Iterable[str], links: int) -> str | None:
-    """The name of the bot check that a page without a chat is, if it is one.
+def bot_check(headers: Mapping[str, str], title: str, resources: Iterable[str]) -> str | None:
+    """The name of the bot check that a page is beyond doubt, whatever else may come of it.
 
-    *headers* have lower-case names; *resources* are the addresses of the page's scripts and frames; *links* is how
-    many links it has.
+    *headers* have lower-case names; *resources* are the addresses of the page's scripts and frames.
     """
-    if headers.get("cf-mitigated") == "challenge":
-        return "Cloudflare"
-    plain = title.strip().lower()
-    for beginning, name in _TITLES:
-        if plain.startswith(beginning):
-            return name
+    if any(_ANUBIS in address for address in resources):
+        return "Anubis"
+    return bot_checks.by_headers(headers) or bot_checks.by_title(title)
+
+
+def widget(resources: Iterable[str], links: int) -> str | None:
+    """The name of the check whose widget is all that a page seems to be there for.
+
+    Pages of a site have such widgets for their forms, too: this counts once the page's own scripts had their time and
+    brought no chat. *links* is how many links it has.
+    """
     if links > _INTERSTITIAL_LINKS:
         return None
     addresses = list(resources)
@@ -79,11 +87,29 @@ def refusal(status: int) -> str | None:
     """Why a page with this HTTP status is the site's own failure; None: the status says nothing against it."""
     if status >= 500:
         return f"the site answered with HTTP {status}; it may recover by itself"
-    if status in {401, 403}:
-        return f"the site refused the page with HTTP {status}"
-    if status == 429:
-        return "the site answered with HTTP 429: too many requests from this address"
-    return None
+    return _REFUSALS.get(status)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """The seconds that an answer asks to be left alone; 0.0: it asks for nothing. *headers*: lower-case names.
+
+    A date is counted from the answer's own, since the site's clock need not be ours; *now* is for an answer without.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:9]), MOST_RETRY_AFTER))
+    until, sent = _moment(value), _moment(headers.get("date", ""))
+    if until is None:
+        return 0.0
+    return min(max(until - (now if sent is None else sent), 0.0), MOST_RETRY_AFTER)
+
+
+def _moment(date: str) -> float | None:
+    """Unix seconds of an HTTP date."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def net_error(code: str) -> tuple[str, bool]:
@@ -93,6 +119,17 @@ def net_error(code: str) -> tuple[str, bool]:
     if code.startswith("CERT_"):
         return f"the site's certificate is not accepted ({code})", False
     return f"the connection to the site failed ({code})", code in _PASSING
+
+
+def in_the_way(message: str) -> str:
+    """What kept a click or a text from where it was to go; *message*: all that Playwright says of it."""
+    covering = _COVERING.search(message)
+    if covering:
+        return (
+            f"{covering[1][:_MAX_SAID]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
+            "and what the page remembers of that is kept"
+        )
+    return next((why for part, why in _UNUSABLE if part in message), "it does not react")
 
 
 def is_sandbox_failure(message: str) -> bool:

@@ -37,12 +37,24 @@ class Look:
     loads: int  # documents that came since the address was opened, redirects aside
     ready: bool  # the whole document has come
     title: str
-    configs: list[str]  # `data-config` attributes, in the page's order
+    configs: list[str]  # `data-config` attributes, in the page's order, then those in its frames
     links: list[Link]
     resources: list[str]  # addresses of scripts and frames
+    frames: list[str]  # addresses of the page's frames, also of those that are still to be loaded
+    refreshes: list[str]  # `Refresh` header and `<meta http-equiv="refresh">`: where the page leads by itself
     scripts: int
     stored: dict[str, str]  # the plugin's part of the local storage
     box: bool  # there is a field to type a message to the plugin's chat in
+    withheld: bool  # scripts of other hosts were not loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What may tell why a page shows no chat."""
+
+    text: str  # what can be read on it
+    buttons: list[str]  # what those that can be clicked say
+    asks_password: bool  # there is a field for one, and it can be seen
 
 
 class Tab(Protocol):
@@ -52,7 +64,19 @@ class Tab(Protocol):
         """Begin to show *url*; returns when the page begins to come. Raises `PageFailed` and TimeoutError."""
 
     async def look(self) -> Look:
-        """What the tab shows now. Raises `NotNow`. A page whose script never ends keeps this waiting."""
+        """What the tab shows now, its own frames and open shadow roots included. Raises `NotNow`.
+
+        A page whose script never ends keeps this waiting.
+        """
+
+    async def signs(self) -> Signs:
+        """More of what the tab shows now. Raises `NotNow`."""
+
+    async def scroll(self) -> bool:
+        """Go down by one screen, as a reader does; from the end back to the top, and False. Raises `NotNow`."""
+
+    def widen(self) -> None:
+        """From now on load the scripts of other hosts as well."""
 
     async def user_agent(self) -> str:
         """The browser's own User-Agent."""
@@ -73,7 +97,10 @@ class Tab(Protocol):
         """As `post_form`, for an address that is only read."""
 
     async def type_message(self, text: str, *, timeout: float) -> bool:
-        """Type *text* into the chat and press Enter; False if the page has no field that can be seen."""
+        """Type *text* into the chat and press Enter; False if the page has no field that can be seen.
+
+        Raises `PageFailed` where something keeps a click or the text from its field.
+        """
 
     def observed(self) -> list[Observed]:
         """The chat's own requests so far, in their order."""

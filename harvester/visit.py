@@ -19,8 +19,8 @@ from harvester.browser import open_tab
 from harvester.guest import Steps, visit
 from harvester.job import Job, Report
 from harvester.processes import end_family
-from harvester.search import VisitFailed
 from harvester.tab import BrowserFailed, NotNow, PageFailed, Tab
+from harvester.watch import VisitFailed
 from shared.lifeline import on_parent_gone
 from shared.models import Outcome
 
@@ -56,9 +56,10 @@ async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
 async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report:
     try:
         async with asyncio.timeout_at(deadline):
-            capture = await visit(job, tab, steps)
+            capture, note = await visit(job, tab, steps)
     except VisitFailed as failure:
-        return await _failed(tab, steps, failure.outcome, failure.reason)
+        report = await _failed(tab, steps, failure.outcome, failure.reason)
+        return report.model_copy(update={"retry_after": failure.retry_after})
     except (PageFailed, NotNow) as error:
         return await _failed(tab, steps, Outcome.SITE_ERROR, f"the page cannot be used: {error}")
     except TimeoutError:
@@ -68,7 +69,7 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
     except BrowserFailed as error:
         reason = f"the window was closed, or {error}" if job.is_headed else str(error)
         return _browser_error(steps, reason, is_passing=not job.is_headed)
-    return Report(outcome=Outcome.CAPTURED, steps=steps.seconds, capture=capture)
+    return Report(outcome=Outcome.CAPTURED, reason=note, steps=steps.seconds, capture=capture)
 
 
 def _browser_error(steps: Steps, reason: str, *, is_passing: bool = False) -> Report:

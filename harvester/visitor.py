@@ -223,6 +223,7 @@ def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
             "seconds": round(seconds, 3),
             "outcome": report.outcome,
             "reason": report.reason[:MAX_REASON],
+            "retry_after": report.retry_after,
             "steps": report.steps,
             "screenshot": bool(report.screenshot),
         }

@@ -92,10 +92,11 @@ class Visit(Value):
     started_at: float
     seconds: float
     outcome: Outcome
-    reason: str = ""  # what went wrong and what to do, for the operator; never a secret
+    reason: str = ""  # what went wrong or is odd, and what to do, for the operator; never a secret
     trigger: str = ""  # "schedule", "start", "asked" or "command"
     steps: dict[str, float] = Field(default_factory=dict)  # seconds for each step: browser, page, read, confirm
     screenshot: bool = False  # the store holds a picture of the failure
+    retry_after: float = 0.0  # seconds from the visit's end that the site asked to be left alone
 
 
 class VisitAsk(Value):

@@ -68,6 +68,16 @@ def site(url: str) -> Site:
     return Site(origin=origin, url=f"{origin}{parts.path or '/'}{query}")
 
 
+def is_other_page(named: str, found: str) -> bool:
+    """Whether two addresses are different pages; the scheme, `www.` and a last slash make no difference."""
+    return _page(named) != _page(found)
+
+
+def _page(url: str) -> tuple[str, str, str]:
+    parts = urlsplit(url)
+    return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/"), parts.query
+
+
 def pairs(text: str) -> dict[str, int]:
     """`alias=bot_id` pairs separated by commas or blanks. Raises ValueError."""
     found: dict[str, int] = {}

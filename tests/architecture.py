@@ -14,7 +14,7 @@ FORBIDDEN = {  # by package: what it never imports
     "proxy": ("harvester", "tests"),
 }
 HOMES = {  # the only places that may import or use these names
-    "playwright": ("harvester/browser.py",),
+    "playwright": ("harvester/browser.py", "harvester/chromium.py", "harvester/playwright_calls.py"),
     "apscheduler": ("harvester/schedule.py",),
     "aiohttp": ("shared/http.py", "shared/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),
@@ -28,13 +28,13 @@ HOMES = {  # the only places that may import or use these names
 }
 # Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
-PURE = ("proxy/protocol/", "shared/aipkit/")
+PURE = ("proxy/protocol/", "shared/aipkit/", "shared/bot_checks.py")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
-    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.conversations", "shared.models", "shared.parsing"),
-    *("shared.keys", "shared.wire", "email.utils", "html.parser"),
+    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.bot_checks", "shared.conversations"),
+    *("shared.models", "shared.parsing", "shared.keys", "shared.wire", "email.utils", "html.parser"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 from proxy.protocol.refusals import Kind, SiteRefusal, from_step_1, from_step_2
+from shared import bot_checks
 from shared.aipkit.answers import read_object, text_at
 
-CHALLENGE_HEADER = "cf-mitigated"
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
 
@@ -123,7 +123,7 @@ def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
 
 def refuse_challenge(headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` where the answer is a check for bots instead of the site's own."""
-    if headers.get(CHALLENGE_HEADER):
+    if bot_checks.by_headers(headers):
         raise SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
 
 

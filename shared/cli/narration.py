@@ -8,6 +8,7 @@ import click
 from shared.cli import text
 from shared.cli.keys import Key
 from shared.models import Outcome, SiteState, Visit
+from shared.parsing import is_other_page
 
 NO_KEY = "no key needed on this machine"
 
@@ -24,12 +25,19 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
     if visit.outcome is Outcome.CAPTURED and state is not None:
         page = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
-        return captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
+        lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
+        return [*lines, visit.reason] if visit.reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
         f"trying again by itself, soon and then ever more rarely; {serves}",
     ]
+
+
+def page_lines(state: SiteState, named: str) -> list[str]:
+    """That the chat in use is not that of the *named* page, if so."""
+    found = state.current.page_url
+    return [f"this is the chat of {found}, not of {named}, which the settings name"] * is_other_page(named, found)
 
 
 def kept_line(state: SiteState, now: float) -> str:

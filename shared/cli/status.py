@@ -8,7 +8,7 @@ from shared.cli import text
 from shared.cli.failures import BadSettings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
-from shared.parsing import Site
+from shared.parsing import Site, is_other_page
 from shared.settings import Settings
 from shared.store import Store, StoreError, address, open_store
 
@@ -66,9 +66,12 @@ async def _keys(store: Store, now: float) -> Report:
 
 async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:
     state = await store.site_state(site.origin)
+    found = state.current.page_url if state else site.url
     return {
         "site": site.origin,
-        "page": state.current.page_url if state else site.url,
+        "page": found,
+        "named_page": site.url,
+        "is_other_page": is_other_page(site.url, found),
         "credentials": _credentials(state.current, now) if state else None,
         "bots": [_bot(bot, names.get((site.host, bot.id), [])) for bot in (state.bots if state else ())],
         "visits": [_visit(visit) for visit in await store.visits(site.origin, limit=VISITS_SHOWN)],

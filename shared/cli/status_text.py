@@ -74,12 +74,18 @@ def _credentials(site: Report, now: float) -> Iterator[str]:
     yield from text.table(
         [
             ("credentials", f"by {text.SOURCES[found['source']]}, {text.ago(found['captured_at'], now)}"),
-            ("page", site["page"]),
+            ("page", _page(site)),
             ("generation", str(found["generation"])),
             ("session", f"{found['session']}, {found['cookie']}"),
             ("nonce", f"checked {text.ago(found['nonce_checked_at'], now)}, {renewal}"),
         ]
     )
+
+
+def _page(site: Report) -> str:
+    if not site["is_other_page"]:
+        return str(site["page"])
+    return f"{site['page']} {click.style('(not ' + site['named_page'] + ', which the settings name)', fg='yellow')}"
 
 
 def _bots(bots: list[Report]) -> Iterator[str]:

@@ -91,7 +91,8 @@ class Narrator:
         else:
             return  # the record follows
         self._told_credentials.add((current.site, current.captured_at))
-        _print(lines)
+        named = next((site.url for site in self._settings.sites if site.origin == current.site), current.page_url)
+        _print([*lines, *narration.page_lines(state, named)])
 
 
 def model_when_ready(gateway: Gateway) -> str | None:

@@ -7,7 +7,9 @@ from email.utils import formatdate
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.site import check_clock, data_configs, judge_page
+from shared.cli.doctor.site import check_clock, check_page, data_configs, judge_page
+from shared.parsing import site
+from tests.shared.samples import credentials
 
 CONFIG = {"botId": 8, "ajaxUrl": "https://chat.example/wp-admin/admin-ajax.php", "nonce": "0123456789"}
 PAGE = f"<html><div data-config='{html.escape(json.dumps(CONFIG))}'></div><p data-config>"
@@ -41,6 +43,33 @@ def test_a_check_of_visitors_is_told_from_an_error() -> None:
     assert found.level is Level.WARN
     assert "--headed" in found.mend
     assert judge(503, page) is Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "page"),
+    [
+        (202, {"x-amzn-waf-action": "challenge"}, "<html>"),
+        (429, {"x-vercel-mitigated": "challenge"}, "<html>"),
+        (200, {}, "<title>Making sure you&#39;re not a bot!</title>"),
+        (200, {}, '<script src="/.within.website/x/cmd/anubis/static/js/main.mjs"></script>'),
+    ],
+)
+def test_checks_of_all_makers_are_known(status: int, headers: dict[str, str], page: str) -> None:
+    assert "check of visitors" in judge_page("https://chat.example/", status, headers, page.encode()).what
+
+
+def test_a_page_that_may_not_be_shown_is_told() -> None:
+    assert "legal reasons" in judge_page("https://chat.example/", 451, {}, b"<html>").what
+
+
+def test_that_the_chat_in_use_is_another_pages_is_a_warning() -> None:
+    named = site("https://chat.example/")
+    other = credentials()  # of /chat/
+
+    assert [found.level for found in check_page(named, other)] == [Level.WARN]
+    assert other.page_url in check_page(named, other)[0].what
+    assert check_page(site(other.page_url), other) == []
+    assert check_page(named, None) == []
 
 
 @pytest.mark.parametrize(("difference", "level"), [(0, Level.OK), (-3600, Level.WARN), (3600, Level.WARN)])

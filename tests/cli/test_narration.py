@@ -47,6 +47,17 @@ def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
     ]
 
 
+def test_what_is_odd_about_a_captured_visit_is_told_last() -> None:
+    lines = narration.visit_lines(a_visit(Outcome.CAPTURED, reason="this is another page's chat"), a_state())
+
+    assert lines[-1] == "this is another page's chat"
+
+
+def test_that_the_chat_in_use_is_another_pages_is_told() -> None:
+    assert narration.page_lines(a_state(), "https://chat.example/chat/") == []
+    assert len(narration.page_lines(a_state(), "https://chat.example/")) == 1
+
+
 def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
     visit = a_visit(Outcome.NO_CHAT, reason="no chat there")
     first, kept = narration.visit_lines(visit, None), narration.visit_lines(visit, a_state())

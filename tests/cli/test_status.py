@@ -6,7 +6,7 @@ from time import time
 
 from proxy.protocol.breaker import FAILURES_TO_OPEN
 from shared import heartbeat
-from shared.models import Outcome, Visit
+from shared.models import Capture, Outcome, Visit
 from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import SESSION_ID, RunningProxy
 from tests.site import SimulatedSite
@@ -54,6 +54,25 @@ async def test_status_shows_credentials_bots_and_visits_without_secrets(
     assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
     assert all(bot["models"] for bot in found["bots"])
     assert report["proxy"]["ready"] is True
+
+
+async def test_status_tells_when_the_chat_is_another_pages(
+    beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    told = []
+    for page_url in (site.url, f"{site.url}chat/"):
+        state = await proxy.store.site_state(site.origin)
+        assert state is not None
+        moved = state.current.model_copy(update={"page_url": page_url})
+        capture = Capture(credentials=moved, bots=state.bots, identity="{}")
+        await proxy.store.save_capture(capture, base=state.current.generation)
+        told.append((await beside("status")).output)
+        found = json.loads((await beside("status", "--json")).output)["sites"][0]
+        assert (found["page"], found["named_page"]) == (page_url, site.url)
+        assert found["is_other_page"] is (page_url != site.url)
+
+    assert "which the settings name" not in told[0]
+    assert f"{site.url}chat/ (not {site.url}, which the settings name)" in told[1]
 
 
 async def test_status_of_a_proxy_that_is_not_ready_exits_1(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from harvester.observed import Observed
-from harvester.tab import Look, NotNow, PageFailed
+from harvester.tab import Look, NotNow, PageFailed, Signs
 
 SITE = "https://chat.example"
 AJAX = f"{SITE}/wp-admin/admin-ajax.php"
@@ -24,9 +24,12 @@ def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Look:
         configs=list(configs),
         links=[],
         resources=[],
+        frames=[],
+        refreshes=[],
         scripts=3,
         stored={"aipkit_guest_uuid": GUEST},
         box=False,
+        withheld=False,
     )
     return replace(plain, **values)  # type: ignore[arg-type]
 
@@ -43,6 +46,9 @@ class FakeTab:
     went: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
     kept: str = ""
+    shown: Signs = field(default_factory=lambda: Signs(text="", buttons=[], asks_password=False))
+    scrolls: int = 0
+    is_wide: bool = False
     _requests: list[Observed] = field(default_factory=list)
 
     async def go(self, url: str, *, timeout: float) -> None:
@@ -57,6 +63,16 @@ class FakeTab:
             self.interruptions -= 1
             raise NotNow("changing")
         return self.pages[self.went[-1]]
+
+    async def signs(self) -> Signs:
+        return self.shown
+
+    async def scroll(self) -> bool:
+        self.scrolls += 1
+        return self.scrolls < 3
+
+    def widen(self) -> None:
+        self.is_wide = True
 
     async def user_agent(self) -> str:
         return "Test/1.0"

@@ -2,7 +2,16 @@
 
 import pytest
 
-from harvester.addresses import Link, chat_candidates, is_same_site, is_wanted
+from harvester.addresses import (
+    Link,
+    Refresh,
+    chat_candidates,
+    is_chatty,
+    is_same_site,
+    is_wanted,
+    own_pages,
+    refresh_of,
+)
 
 PAGE = "https://www.example.org/start/"
 
@@ -44,7 +53,59 @@ def test_one_site_is_a_host_and_those_above_and_below_it(host: str, other: str, 
     ],
 )
 def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str, wanted: bool) -> None:
-    assert is_wanted(kind, url, "example.org") is wanted
+    assert is_wanted(kind, url, {"example.org"}) is wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "hosts", "is_wide", "wanted"),
+    [
+        ("script", "https://cdn.example.net/wp-content/plugins/x/chat.js", {"example.org"}, False, True),
+        ("script", "https://c0.example.net/c/6.6/wp-includes/js/jquery.js", {"example.org"}, False, True),
+        ("document", "https://evil.example.net/wp-content/x.html", {"example.org"}, False, False),
+        ("image", "https://cdn.example.net/wp-content/x.png", {"example.org"}, True, False),
+        ("script", "https://new.example.net/x.js", {"example.org", "new.example.net"}, False, True),
+        ("script", "https://cdn.example.net/x.js", {"example.org"}, True, True),
+        ("fetch", "https://api.example.net/x", {"example.org"}, True, True),
+        ("document", "https://ads.example.net/frame", {"example.org"}, True, False),
+    ],
+)
+def test_first_party_is_more_than_the_hosts_own_name(
+    kind: str, url: str, hosts: set[str], is_wide: bool, wanted: bool
+) -> None:
+    assert is_wanted(kind, url, hosts, is_wide=is_wide) is wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("0;url=/chat/", Refresh(0.0, "https://www.example.org/chat/")),
+        ("5; URL='/chat/'", Refresh(5.0, "https://www.example.org/chat/")),
+        (' 3 , "https://new.example.net/"', Refresh(3.0, "https://new.example.net/")),
+        ("1.5; /chat/#top", Refresh(1.0, "https://www.example.org/chat/")),
+        ("0; url=chat", Refresh(0.0, "https://www.example.org/start/chat")),
+        ("300", None),  # the page itself, anew
+        ("0;url=https://www.example.org/start/#x", None),
+        ("0;url=javascript:alert(1)", None),
+        ("0;url=https://[", None),
+        ("soon", None),
+    ],
+)
+def test_where_a_page_leads_by_itself(content: str, found: Refresh | None) -> None:
+    assert refresh_of(PAGE, ["nonsense", content]) == found
+
+
+def test_of_the_frames_only_pages_of_the_site_are_looked_at() -> None:
+    frames = ["/bot/", "https://ads.example.net/", "/bot/#x", "/start/", "javascript:void(0)", "https://["]
+
+    assert own_pages(PAGE, frames, [PAGE]) == ["https://www.example.org/bot/"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [("Chat with us", True), ("Ask our AI", True), ("Ask", True), ("Task list", False), ("OK", False)],
+)
+def test_what_speaks_of_a_chat(text: str, is_so: bool) -> None:
+    assert is_chatty(text) is is_so
 
 
 def candidates(*links: tuple[str, str], visited: tuple[str, ...] = (PAGE,)) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from harvester.browser import ChromiumTab, open_tab
+from harvester.browser import open_tab
+from harvester.chromium import ChromiumTab
 from harvester.observed import Observed
 from harvester.tab import PageFailed
 from shared.browsers import find_browser

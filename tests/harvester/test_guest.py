@@ -7,8 +7,8 @@ import pytest
 from harvester.guest import Steps, visit
 from harvester.job import Job, Limits
 from harvester.observed import Observed
-from harvester.search import VisitFailed
 from harvester.tab import PageFailed
+from harvester.watch import VisitFailed
 from shared.models import Capture, Outcome
 from tests.harvester.fake_tab import AJAX, CONFIG, GUEST, SITE, FakeTab, page
 
@@ -26,7 +26,8 @@ def tab(*configs: str, **values: object) -> FakeTab:
 
 async def make(tab: FakeTab, *, session_id: str = "") -> Capture:
     limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3)
-    return await visit(Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits), tab, Steps())
+    job = Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits)
+    return (await visit(job, tab, Steps()))[0]
 
 
 async def test_the_nonce_the_site_hands_out_wins_over_the_pages() -> None:

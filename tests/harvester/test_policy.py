@@ -89,6 +89,18 @@ def test_pauses_grow_with_every_failure_in_a_row(count: int) -> None:
     assert due(None, visits(*[TIMEOUT] * count, CAPTURED, TIMEOUT)) == Due(NOW + pause, "schedule")
 
 
+@pytest.mark.parametrize("outcome", [TIMEOUT, CHALLENGE])
+@pytest.mark.parametrize("ask", [None, ASK])
+def test_a_site_that_asks_to_be_left_alone_is(outcome: Outcome, ask: VisitAsk | None) -> None:
+    failed = [visits(outcome)[0].model_copy(update={"retry_after": 2 * HOUR})]
+    shortly = [visits(outcome)[0].model_copy(update={"retry_after": 1.0})]
+
+    found = due(None, failed, ask)
+    assert found is not None
+    assert found.at == NOW + 2 * HOUR
+    assert due(None, shortly, ask) == due(None, visits(outcome), ask)
+
+
 @pytest.mark.parametrize("count", range(1, 9))
 def test_before_a_bot_check_the_pauses_are_longer(count: int) -> None:
     pause = CHALLENGE_PAUSES[min(count, len(CHALLENGE_PAUSES)) - 1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.parsing import Site, duration, pairs, site, words
+from shared.parsing import Site, duration, is_other_page, pairs, site, words
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,20 @@ def test_any_text_is_a_site_of_its_own_origin_or_refused(text: str) -> None:
         return
     assert found.url.startswith(f"{found.origin}/")
     assert site(found.origin).origin == found.origin
+
+
+@pytest.mark.parametrize(
+    ("named", "found", "is_other"),
+    [
+        ("https://chat.example/", "https://chat.example/", False),
+        ("http://chat.example/a/", "https://www.chat.example/a", False),
+        ("https://chat.example/", "https://chat.example/chat/", True),
+        ("https://chat.example/?p=1", "https://chat.example/?p=2", True),
+        ("https://chat.example/", "https://new.example/", True),
+    ],
+)
+def test_two_addresses_may_be_one_page(named: str, found: str, is_other: bool) -> None:
+    assert is_other_page(named, found) is is_other
 
 
 def test_pairs_map_aliases_to_bot_ids() -> None:

@@ -24,6 +24,31 @@ PAGES = (
     "dialog_storm",  # the chats are there, and alert(), confirm() and prompt() for ever
     "dialog_loop",  # alert(), confirm() and prompt() in a loop that never lets the page load
     "guarded_links",  # as "links", with a question before leaving
+    "late_link",  # as "late", with a link to /chat/, which has another chat
+    "turnstile_late",  # as "late", with a Turnstile for a form of the page's own
+    "aws_waf",  # checks of visitors instead of the page
+    "anubis",
+    "vercel",
+    "frame",  # the chats are in a frame of the same site
+    "frame_srcdoc",  # ... that the page wrote itself
+    "frame_lazy",  # ... that is loaded once the visitor comes near it
+    "frame_clicked",  # ... that is loaded after a click
+    "scrolled",  # a script adds the chats once the visitor scrolls
+    "wheeled",  # ... once the wheel is turned; the page is too short to scroll
+    "shadow",  # ... in an open shadow root
+    "clicked",  # ... after a click
+    "elsewhere_script",  # ... and comes from another host
+    "elsewhere_assets",  # ... with the path of the site's own assets
+    "moved",  # the site is on another host now; a script adds the chats there
+    "refresh",  # a meta tag leads to /chat/ after a second
+    "refresh_header",  # a header does
+    "refresh_far",  # a meta tag leads to /framed/ after an hour
+    "age_gate",  # a question for the visitor's age
+    "login",  # leads to a page with a form to log in
+    "popups",  # the chats are there, and windows that open for ever
+    "clobbered",  # the chats are there, and forms that take the names of the document's own properties
+    "full_storage",  # the chats are there, and a script fills the local storage
+    "covered",  # the button that opens a chat without data-config has a layer over it
 )
 
 
@@ -37,6 +62,7 @@ class Behaviour:
     page: str = "inline"
     page_status: int = 200  # anything else: an error page with this status
     page_delay: float = 0.0  # before the page's headers
+    page_retry_after: str = ""  # the header of that name, with `page_status`
     late_ms: int = 500
     page_cookies: list[str] = field(default_factory=list)  # whole Set-Cookie values, sent as they are
     makes_guest_id: bool = True  # the page's script keeps aipkit_guest_uuid in local storage

@@ -1,4 +1,4 @@
-"""A bot check as a content network puts it before a site."""
+"""Bot checks as content networks put them before a site."""
 
 from aiohttp import web
 
@@ -11,8 +11,30 @@ _PAGE = """<!DOCTYPE html>
 <div id="challenge-running"></div><noscript>Enable JavaScript and cookies to continue</noscript>
 </div></div></body></html>
 """
+_AWS_WAF = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title></title>
+<script src="https://0123456789ab.edge.sdk.awswaf.com/0123456789ab/challenge.js"></script></head>
+<body><div id="challenge-container"></div><noscript><h1>JavaScript is disabled</h1></noscript></body></html>
+"""
+_ANUBIS = """<!doctype html><html lang="de"><head><title>Ich stelle sicher, dass du kein Bot bist!</title>
+<script id="anubis_challenge" type="application/json">{"rules":{"algorithm":"fast","difficulty":4}}</script></head>
+<body id="top"><main><h1 id="title">Ich stelle sicher, dass du kein Bot bist!</h1>
+<script async type="module" src="/.within.website/x/cmd/anubis/static/js/main.mjs?cacheBuster=v1.20.0"></script>
+</main></body></html>
+"""
+_VERCEL = """<!DOCTYPE html><html lang="en"><head><title>Vercel Security Checkpoint</title></head>
+<body><p id="header-text">We're verifying your browser</p><script>window.checking = true;</script></body></html>
+"""
+_CHECKS: dict[str, tuple[str, int, dict[str, str]]] = {
+    "challenge": (_PAGE, 403, {"cf-mitigated": "challenge"}),
+    "aws_waf": (_AWS_WAF, 202, {"x-amzn-waf-action": "challenge"}),
+    "anubis": (_ANUBIS, 200, {}),
+    "vercel": (_VERCEL, 429, {"x-vercel-mitigated": "challenge", "x-vercel-challenge-token": "2.1.60.x"}),
+}
+CHECKS = frozenset(_CHECKS)
 
 
-def challenge(request: web.BaseRequest) -> web.Response:
-    """The check: 403, marked by its header."""
-    return html(request, _PAGE, 403, {"cf-mitigated": "challenge"})
+def challenge(request: web.BaseRequest, kind: str = "challenge") -> web.Response:
+    """The check of this *kind*, marked as its maker marks it."""
+    page, status, headers = _CHECKS[kind]
+    return html(request, page, status, headers)

@@ -128,7 +128,7 @@
       if (trigger) trigger.addEventListener("click", () => { content.hidden = !content.hidden; });
     });
     const form = document.querySelector("form.plain_chat");
-    if (form) attach(form, settings.plainChat);
+    if (form && settings.plainChat) attach(form, settings.plainChat);
   };
 
   const startLate = async () => {
@@ -137,6 +137,7 @@
     start();
   };
 
+  window.startChats = start;
   document.addEventListener("DOMContentLoaded", () => {
     start();
     if (settings.lateUrl) setTimeout(startLate, settings.lateMs);

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tests.site.bad_pages import DOWNLOAD_PATH, WITH_CHATS, WITH_LINK, bad_markup
+from tests.site.bad_pages import DOWNLOAD_PATH, WINDOW_PATH, WITH_CHATS, WITH_LINK, bad_markup
 from tests.site.bots import SiteBot
-from tests.site.challenge import challenge
+from tests.site.challenge import CHECKS, challenge
 from tests.site.markup import PageFacts, inline_chat, popup_chat
 from tests.site.nonces import BOUND_COOKIE, token_in
+from tests.site.odd_pages import (
+    FRAMED_PATH,
+    INSERTING_ASSET,
+    INSERTING_SCRIPT,
+    LATE,
+    LOGIN_PATH,
+    WITH_FURTHER_CHAT,
+    inserting_script,
+    leading_on,
+    login_body,
+    odd_body,
+)
 from tests.site.resources import SCRIPT_PATH, resource_tags
 from tests.site.wire import ajax_json, html
 
@@ -45,11 +57,11 @@ _BODIES = {
 async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> web.StreamResponse:
     """Answer a request for *path* (below the site's base path)."""
     site.record(request, "", dict(request.query))
-    if path == LATE_PATH:
-        return html(request, _inline(site, request, _shown(site), "/"))
     if path == "/":
         await asyncio.sleep(site.behaviour.page_delay)
         return await _home(site, request)
+    if path.startswith(WINDOW_PATH):
+        return await _window(site, path)
     if path == DOWNLOAD_PATH:
         return _file()
     if path in _POST_IDS:
@@ -60,28 +72,50 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
 
 
 def _plain(site: "SimulatedSite", request: web.BaseRequest, path: str) -> web.Response:
-    """A page without a chat, or none."""
-    if path in _PLAIN_PAGES:
-        return html(request, _document(site, request, f"<h1>{_PLAIN_PAGES[path]}</h1>"))
-    return html(request, _document(site, request, "<h1>Page not found</h1>"), 404)
+    """A page without a chat, what other pages show of one, or no page."""
+    if path in {LATE_PATH, FRAMED_PATH}:
+        return html(request, _inline(site, request, _shown(site), "/"))
+    found = f"<h1>{_PLAIN_PAGES[path]}</h1>" if path in _PLAIN_PAGES else ""
+    body = login_body() if path == LOGIN_PATH else found
+    return html(request, _document(site, request, body or "<h1>Page not found</h1>"), 200 if body else 404)
 
 
 async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamResponse:
-    behaviour = site.behaviour
+    behaviour, kind = site.behaviour, site.behaviour.page
     if behaviour.page_status != 200:
         text = "<p>There has been a critical error on this website.</p>"
-        return html(request, f"<html><body>{text}</body></html>", behaviour.page_status)
-    match behaviour.page:
-        case "challenge":
-            return challenge(request)
+        more = {"Retry-After": behaviour.page_retry_after} if behaviour.page_retry_after else {}
+        return html(request, f"<html><body>{text}</body></html>", behaviour.page_status, more)
+    if kind in {"endless_blank", "endless_chat"}:
+        return await _endless(site, request)
+    if (other := _instead(site, request)) is not None:
+        return other
+    return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+
+
+def _instead(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
+    """What is answered in place of a document of the site's own, if anything."""
+    kind = site.behaviour.page
+    if kind in CHECKS:
+        return challenge(request, kind)
+    if (target := _target(site, request)) is not None:
+        return web.Response(status=302, headers={"Location": target})
+    if kind in {"refresh", "refresh_header"}:
+        return leading_on(request, kind, site.base_path)
+    return _file() if kind == "download" else None
+
+
+def _target(site: "SimulatedSite", request: web.BaseRequest) -> str | None:
+    """Where the page at `/` leads at once, if it does."""
+    match site.behaviour.page:
         case "redirects":
-            return web.Response(status=302, headers={"Location": site.url})
-        case "download":
-            return _file()
-        case "endless_blank" | "endless_chat":
-            return await _endless(site, request)
+            return site.url
+        case "login":
+            return f"{site.base_path}{LOGIN_PATH}"
+        case "moved" if request.host != site.other_host:
+            return f"http://{site.other_host}{site.base_path}/"
         case _:
-            return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
+            return None
 
 
 def _rest(site: "SimulatedSite", request: web.BaseRequest, number: str) -> web.Response:
@@ -104,7 +138,18 @@ def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
         return bad + _chats(site, request, "/")
     if kind == "popup":
         return _popups(site, request)
+    chats = _chats(site, request, "/")
+    odd = odd_body(kind, site.base_path, chats, f"http://localhost:{site.third_party_port}")
+    if odd is not None:
+        return odd
     return bad or _BODIES.get(kind, "<p>Nothing here yet.</p>")
+
+
+async def _window(site: "SimulatedSite", path: str) -> web.Response:
+    if path == WINDOW_PATH:
+        return web.Response(status=302, headers={"Location": f"{site.base_path}{WINDOW_PATH}slow/"})
+    await asyncio.sleep(1.0)
+    return web.Response(text="An offer")
 
 
 def _file() -> web.Response:
@@ -158,6 +203,13 @@ def _chats(site: "SimulatedSite", request: web.BaseRequest, path: str) -> str:
     return _inline(site, request, on_page[path], path)
 
 
+def inserted_chats(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
+    """The script of another host that puts the chats into the page at `/`, if that is what *request* asks for."""
+    if request.path not in {INSERTING_SCRIPT, INSERTING_ASSET}:
+        return None
+    return web.Response(text=inserting_script(_chats(site, request, "/")), content_type="text/javascript")
+
+
 def _popups(site: "SimulatedSite", request: web.BaseRequest) -> str:
     """The popups of the page at `/`; where the site has none, all its chats as popups."""
     facts = _facts(site, request, "/")
@@ -176,12 +228,13 @@ def _facts(site: "SimulatedSite", request: web.BaseRequest, path: str) -> PageFa
     is_cached = behaviour.stale_page_nonce and not (behaviour.cache_minds_queries and request.query_string)
     nonce = site.nonces.current(token, ticks_ago=5 if is_cached else 0)
     shown = nonce if behaviour.page_nonce is None else behaviour.page_nonce
-    return PageFacts(site.ajax_url, shown, _POST_IDS[path])
+    moved = site.ajax_url.replace(site.origin, f"http://{site.other_host}")
+    return PageFacts(moved if behaviour.page == "moved" else site.ajax_url, shown, _POST_IDS[path])
 
 
 def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str:
     links = [("/", "Home"), ("/about/", "About us"), ("/contact/", "Contact"), ("/blog/", "Blog")]
-    if site.behaviour.page in {"inline", "links"} | WITH_LINK:
+    if site.behaviour.page in {"inline", "links"} | WITH_LINK | WITH_FURTHER_CHAT:
         links.insert(2, ("/chat/", "Chat with our AI"))
     nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
     script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
@@ -196,7 +249,7 @@ def _script_settings(site: "SimulatedSite", request: web.BaseRequest) -> str:
     behaviour = site.behaviour
     is_home = request.path == f"{site.base_path}/"
     settings: dict[str, object] = {"makesGuestId": behaviour.makes_guest_id}
-    if is_home and behaviour.page == "late":
+    if is_home and behaviour.page in LATE:
         settings |= {"lateUrl": f"{site.base_path}{LATE_PATH}", "lateMs": behaviour.late_ms}
     if is_home and behaviour.page == "bare_form":
         facts = _facts(site, request, "/")

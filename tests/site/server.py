@@ -15,7 +15,7 @@ from tests.site.control import control
 from tests.site.history import History, Row
 from tests.site.message_cache import MessageCache
 from tests.site.nonces import Nonces, token_in
-from tests.site.pages import page
+from tests.site.pages import inserted_chats, page
 from tests.site.rates import Rates
 from tests.site.records import MAX_FIELD_CHARS, Message, ModelCall, SeenRequest, StoredMessage, remember
 from tests.site.resources import is_resource, resource, third_party
@@ -85,6 +85,11 @@ class SimulatedSite:
     def origin(self) -> str:
         """Scheme, host and port."""
         return f"http://{self._host}:{self._port}"
+
+    @property
+    def other_host(self) -> str:
+        """Another name, and the port, under which the site answers."""
+        return f"localhost:{self._port}"
 
     @property
     def url(self) -> str:
@@ -164,4 +169,4 @@ class SimulatedSite:
         return await page(self, request, below)
 
     async def _answer_as_third_party(self, request: web.BaseRequest) -> web.StreamResponse:
-        return third_party(self, request)
+        return inserted_chats(self, request) or third_party(self, request)

@@ -10,7 +10,7 @@ from shared.cli.doctor.check import Check, fail
 from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
 from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
 from shared.cli.doctor.settings import check_settings
-from shared.cli.doctor.site import check_site
+from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
 from shared.cli.doctor.surroundings import check_proxies, check_store_files
 from shared.cli.gateway import Gateway
@@ -69,4 +69,5 @@ async def _site(client: SiteClient, site: Site) -> list[Check]:
 async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
     store, credentials = await check_store(settings)
     checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
-    return [store, *await check_redis(settings), *await asyncio.gather(*checks)]
+    pages = [check for site in settings.sites for check in check_page(site, credentials.get(site.origin))]
+    return [store, *await check_redis(settings), *await asyncio.gather(*checks), *pages]

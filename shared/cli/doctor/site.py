@@ -1,15 +1,20 @@
 """Checks of the site: its page answers, carries the chat, and its clock agrees with ours."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from html import unescape
 from html.parser import HTMLParser
+from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
+from shared import bot_checks
 from shared.aipkit.page import read_configs
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.http import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
-from shared.parsing import Site
+from shared.models import Credentials
+from shared.parsing import Site, is_other_page
 from shared.reach import SiteUnreachable
 
 PAGE_SECONDS = 20.0
@@ -17,6 +22,8 @@ MAX_REDIRECTS = 3
 CLOCK_SECONDS = 300.0  # ages and expiry are counted by our clock alone; TLS fails at about a day
 _REDIRECTS = {301, 302, 303, 307, 308}
 _CHALLENGE_STATUSES = {403, 429, 503}
+_ANUBIS = "/.within.website/x/cmd/anubis/"
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _CHALLENGE_MARKS = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
 
 
@@ -57,8 +64,10 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
             "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
         )
     if status != 200:
+        is_forbidden = status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
+        why = ": for legal reasons it may not be shown here" if is_forbidden else ""
         return fail(
-            "site", f"{url} answers with HTTP {status}", "open it in a browser; FREEAICHAT_SITES names the page"
+            "site", f"{url} answers with HTTP {status}{why}", "open it in a browser; FREEAICHAT_SITES names the page"
         )
     if len(body) >= MAX_REPLY_BYTES:
         return warn("site", f"{url} is too large to look through here", "`freeaichat harvest` looks with a browser")
@@ -68,10 +77,20 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
 
 def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
     """Whether the answer looks like a check of visitors rather than the page."""
-    if headers.get("cf-mitigated", "").lower() == "challenge":
+    title = _TITLE.search(page)
+    if bot_checks.by_headers(headers) or (title and bot_checks.by_title(unescape(title[1]))):
         return True
     lowered = page.lower()
-    return status in _CHALLENGE_STATUSES and any(mark in lowered for mark in _CHALLENGE_MARKS)
+    return _ANUBIS in lowered or (status in _CHALLENGE_STATUSES and any(mark in lowered for mark in _CHALLENGE_MARKS))
+
+
+def check_page(site: Site, found: Credentials | None) -> list[Check]:
+    """Whether the chat in use is that of the page that the settings name; nothing where none is in use."""
+    if found is None or not is_other_page(site.url, found.page_url):
+        return []
+    what = f"the chat in use is that of {found.page_url}, not of {site.url}, which the settings name"
+    mend = "name the page that you want in FREEAICHAT_SITES; `freeaichat harvest` shows what a visit finds"
+    return [warn("page", what, mend)]
 
 
 def check_clock(headers: Mapping[str, str], now: float) -> Check:
