@@ -12,6 +12,7 @@ from shared.store.documents import dump, load
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
+REDATED_AT_ONCE = 1000
 PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these
 
 KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
@@ -85,6 +86,17 @@ _DELETE = Script(
     args="id",
     is_frugal=True,
 )
+_REDATE = Script(
+    f"""
+    local ahead = redis.call('ZRANGE', dated, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, {REDATED_AT_ONCE})
+    for _, member in ipairs(ahead) do redis.call('ZADD', dated, now, member) end
+    return #ahead
+    """,
+    keys="dated",
+    args="now",
+    is_repeatable=True,
+    is_frugal=True,
+)
 _PRUNE = Script(
     f"""
     local bytes = tonumber(redis.call('GET', total) or '0')
@@ -151,6 +163,11 @@ async def update_metadata(server: Server, conversation_id: str, metadata: dict[s
 
 async def delete(server: Server, conversation_id: str) -> bool:
     return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id))
+
+
+async def redate_some(server: Server, dated: str, now: float) -> int:
+    """Let some members of a sorted set that are later than *now* count as of now; 0: none is left."""
+    return int(await server.run(_REDATE, [key(dated)], now))
 
 
 async def prune_some(server: Server, before: float, max_bytes: int) -> int:
