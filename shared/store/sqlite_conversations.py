@@ -19,10 +19,12 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
     if _find(connection, conversation.id) is not None:
         raise StoreError(f"there is a conversation {conversation.id!r} already")
     connection.execute(
-        "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        "INSERT INTO conversations "
+        "(id, owner, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (
             conversation.id,
+            conversation.owner,
             conversation.created_at,
             conversation.updated_at,
             json.dumps(conversation.metadata),
@@ -45,6 +47,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
     )
     return Conversation(
         id=row["id"],
+        owner=row["owner"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         metadata=json.loads(row["metadata"]),

@@ -14,6 +14,7 @@ EMPTY = CONVERSATION_BYTES + len("{}")  # bytes that a conversation without mess
 async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
     whole = Conversation(
         id="conv-1",
+        owner="key_a",
         created_at=1.5,
         updated_at=2.5,
         metadata={"topic": "视觉", "half": "\ud83d"},
