@@ -8,7 +8,7 @@ MOST_BYTES = 1_500_000_000  # of the visit's process, the driver and the browser
 LOOK_SECONDS = 0.2  # between two looks; a page allocates about 1 GB/s
 
 
-async def outgrown(root: int) -> int:
+async def outgrown(root: psutil.Process | None) -> int:
     """Wait until process *root* and all below it use more than `MOST_BYTES`; how many bytes they use then."""
     while True:
         used = await asyncio.to_thread(_used, root)
@@ -17,11 +17,12 @@ async def outgrown(root: int) -> int:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _used(root: int) -> int:
+def _used(root: psutil.Process | None) -> int:
     """Bytes in use. What several share counts once, but that is only looked at where it could matter."""
+    if root is None:
+        return 0
     try:
-        top = psutil.Process(root)
-        family = [top, *top.children(recursive=True)]
+        family = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0
     resident = sum(map(_resident, family))

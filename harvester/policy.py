@@ -46,7 +46,7 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
     scheduled = _scheduled(known, now=now, interval=interval, chance=chance, is_start=is_start)
     if known.ask is None:
         return scheduled
-    pause = _failure_pause(known.visits) or _asked_pause(known)
+    pause = _failure_pause(known.visits) or _asked_pause(known, now)
     asked = Due(_after_pause(known.visits, pause, now), "asked")
     return scheduled if scheduled is not None and scheduled.at < asked.at else asked
 
@@ -103,12 +103,18 @@ def _failure_pause(visits: Sequence[Visit]) -> float:
     return max(pause, failures[0].retry_after)
 
 
-def _asked_pause(known: Known) -> float:
+def _asked_pause(known: Known, now: float) -> float:
     """The pause between a success and a visit that is asked for."""
     good = known.state.last_good if known.state else None
-    good_since = good.captured_at if good else 0.0
-    in_vain = takewhile(lambda visit: visit.trigger == "asked" and visit.started_at > good_since, known.visits)
-    return _nth(ASKED_PAUSES, sum(1 for _ in in_vain))
+    good_at = good.captured_at if good else 0.0
+
+    def is_in_vain(visit: Visit) -> bool:
+        if visit.trigger != "asked" or visit.started_at <= good_at <= visit.started_at + visit.seconds:
+            return False
+        # Before the clock was set back is not after all that came since.
+        return visit.started_at > good_at or not _is_past(good_at, now)
+
+    return _nth(ASKED_PAUSES, sum(1 for _ in takewhile(is_in_vain, known.visits)))
 
 
 def _nth(pauses: Sequence[float], count: int) -> float:

@@ -25,10 +25,11 @@ def become_subreaper() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_family(directory: Path, *, root: int | None = None, spare: Collection[int] = ()) -> None:
+def end_family(directory: Path, *, root: psutil.Process | None = None, spare: Collection[int] = ()) -> None:
     """Kill all processes of the visit in *directory*, *root* and all their descendants; wait for their end.
 
-    *spare* are left alone. Ended processes stay zombies until their parent collects them: see `reap_orphans`.
+    *spare* are left alone, and so is whoever has got the id of *root* since that ended. What has ended stays a zombie
+    until its parent collects it: see `reap_orphans`.
     """
     for _ in range(ROUNDS):
         found = [process for process in _family(directory, root) if process.pid not in spare]
@@ -52,14 +53,10 @@ def reap_orphans(spare: Collection[int]) -> None:
             continue
 
 
-def _family(directory: Path, root: int | None) -> set[psutil.Process]:
+def _family(directory: Path, root: psutil.Process | None) -> set[psutil.Process]:
     found = {process for process in psutil.process_iter() if _belongs(process, str(directory))}
     if root is not None:
-        try:
-            top = psutil.Process(root)
-            found |= {top, *top.children(recursive=True)}
-        except psutil.NoSuchProcess:
-            pass
+        found |= {root, *_children(root)}
     return found | {child for process in found for child in _children(process)}
 
 

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 from harvester.browser import open_tab
 from harvester.guest import Steps, visit
 from harvester.job import Job, Report
@@ -88,7 +90,7 @@ async def _failed(tab: Tab, steps: Steps, outcome: Outcome, reason: str) -> Repo
 
 def _end_alone(directory: Path) -> None:
     """The service is gone: end the browser, remove the directory, and go too."""
-    end_family(directory, root=os.getpid(), spare={os.getpid()})
+    end_family(directory, root=psutil.Process(), spare={os.getpid()})
     shutil.rmtree(directory, ignore_errors=True)
     os._exit(EXIT_ALONE)
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import psutil
 from pydantic import ValidationError
 
 from harvester.job import Job, Report
@@ -38,9 +39,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Child:
-    """A running process; *said* are the last lines of its error output."""
+    """A running process; *said* are the last lines of its error output.
+
+    *system*: the process itself as the system knows it. Once it has ended, its id may be another one's.
+    """
 
     process: asyncio.subprocess.Process
+    system: psutil.Process | None  # None: it had ended before anybody could look
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader
@@ -91,10 +96,9 @@ class Workers:
             listening.cancel()
 
     async def _end(self, child: _Child, claim: Claim) -> None:
-        pid = child.process.pid
-        await asyncio.to_thread(end_family, claim.directory, root=pid)
+        await asyncio.to_thread(end_family, claim.directory, root=child.system)
         await child.process.wait()
-        self._running.discard(pid)
+        self._running.discard(child.process.pid)
         await asyncio.to_thread(reap_orphans, frozenset(self._running))
         await asyncio.to_thread(claim.clear)
 
@@ -117,20 +121,27 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
     assert process.stdin is not None  # noqa: S101  (all three were asked for)
     assert process.stdout is not None  # noqa: S101
     assert process.stderr is not None  # noqa: S101
-    return _Child(process, process.stdin, process.stdout, process.stderr)
+    return _Child(process, _known(process.pid), process.stdin, process.stdout, process.stderr)
+
+
+def _known(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 async def _hear(child: _Child, job: Job, claim: Claim, listening: asyncio.Task[None]) -> Report:
     """The report, or one in its place where none comes."""
     deadline = job.limits.visit + MARGIN_SECONDS
     reading = asyncio.create_task(_exchange(child, job))
-    watching = asyncio.create_task(outgrown(child.process.pid))
+    watching = asyncio.create_task(outgrown(child.system))
     try:
         await asyncio.wait({reading, watching}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             return await _understood(reading.result(), child, listening)
         if watching.done():
-            await asyncio.to_thread(end_family, claim.directory, root=child.process.pid)  # at once: it goes on growing
+            await asyncio.to_thread(end_family, claim.directory, root=child.system)  # at once: it goes on growing
             return Report(outcome=Outcome.SITE_ERROR, reason=_too_much(watching.result()))
         return Report(outcome=Outcome.TIMEOUT, reason=f"the visit hung, and was ended after {deadline:.0f} s")
     finally:

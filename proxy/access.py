@@ -42,6 +42,11 @@ class Caller:
         """The names of models that may be used; None: all."""
         return None if self.key is None or self.key.models is None else frozenset(self.key.models)
 
+    @property
+    def owner(self) -> str:
+        """Whose conversations are made and seen: a key its own; "", the master key's and open use, sees all."""
+        return "" if self.key is None else self.key.id
+
     def place(self, address: str | None) -> str:
         """As whom they wait for their turn: the key, else the address that they come from."""
         return address or "" if self.key is None else self.key.id

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from proxy.answer import Afterwards, Answer
 from proxy.branches import Branches
-from proxy.conversations import Conversations
+from proxy.conversations import Conversations, refuse_unfit
 from proxy.credentials import CredentialKeeper
 from proxy.memory import Memory
 from proxy.protocol.catalog import Catalog, Model, SiteBots, may_use
@@ -50,16 +50,23 @@ class ChatService:
             self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
         return self._catalog[1]
 
-    async def answer(self, request: ChatRequest, afterwards: Afterwards | None = None) -> Answer:
-        """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`."""
+    async def answer(self, request: ChatRequest, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
+        """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`.
+
+        *owner*: as `Conversations` has it.
+        """
         name, models = await self._find_models(request.model, request.allowed)
         if not may_use(request.allowed, name):
             raise unknown_model(request.model, self.catalog.near(request.model, request.allowed))
         willing = [model for model in models if not model.bot.consent_required]
         if not willing:
             raise _consent_required(name)
-        stored = await self._conversations.find(request.conversation_id) if request.conversation_id else None
+        stored = None
+        if request.conversation_id:
+            stored = await self._conversations.find(request.conversation_id, owner=owner)
         memory = Memory(self._store, self.branches, self._policy, request.messages, stored)
+        if stored is not None:
+            refuse_unfit(memory.plan.messages, answers=1)
         _refuse_empty(memory.plan)
         return Answer(
             self._upstream,

@@ -17,8 +17,9 @@ async def tidy(store: Store, settings: Settings) -> None:
     interval = min(INTERVAL_SECONDS, settings.retention / 2)
     while True:
         try:
-            dropped = await store.prune(before=time() - settings.retention, max_bytes=settings.max_stored)
-            await store.prune_usage(before=time() - settings.usage_retention)
+            now = time()
+            dropped = await store.prune(before=now - settings.retention, now=now, max_bytes=settings.max_stored)
+            await store.prune_usage(before=now - settings.usage_retention, after=now + settings.usage_retention)
         except StoreError as error:
             log.warning("nothing pruned: %s", error)
         else:

@@ -1,6 +1,6 @@
 """Conversations as the store keeps them: the texts, and where the site holds its own copy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +13,10 @@ Role = Literal["system", "user", "assistant"]
 CONVERSATION_BYTES = 300
 MESSAGE_BYTES = 100
 IMAGE_BYTES = 70  # a digest
+
+# What one conversation may hold: reading it for a turn takes some 30 ms then.
+MAX_MESSAGES = 4096
+MAX_CHARACTERS = 10_000_000
 
 
 class Message(Value):
@@ -42,6 +46,7 @@ class Conversation(Value):
     """
 
     id: str
+    owner: str = ""  # id of the key that made it; "": the master key, or a request that needed none
     created_at: float
     updated_at: float
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -59,6 +64,18 @@ class TurnResult(Value):
     history: tuple[Message, ...] | None  # replaces the messages held so far; None: they stand
     added: tuple[Message, ...]  # the new messages of the client and the answer
     upstream: Upstream | None  # None: the site's copy does not hold this turn
+
+
+def is_seen_by(conversation: Conversation, owner: str) -> bool:
+    """Whether the key of this id may see it; "", which stands for the master key, sees all."""
+    return not owner or conversation.owner == owner
+
+
+def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
+    """Whether one conversation may hold *messages* and so many answers that are still to come."""
+    if len(messages) + answers > MAX_MESSAGES:
+        return False
+    return sum(len(message.text) for message in messages) <= MAX_CHARACTERS
 
 
 def stored_bytes(messages: Iterable[Message]) -> int:

@@ -31,7 +31,9 @@ class EnvFileSource(EnvSettingsSource):
 
     def _read(self) -> str:
         try:
-            return self._path.read_text("utf-8-sig")
+            return self._path.expanduser().read_text("utf-8-sig")
+        except RuntimeError:
+            raise self._refusal("is in nobody's home; write the whole path") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return ""
         except UnicodeDecodeError:

@@ -17,6 +17,7 @@ from shared.models import Value
 
 PREFIX = "sk-fac-"
 WINDOW_SECONDS = 60  # requests are limited over any so long a time
+AHEAD_SECONDS = 1  # two processes may see the second change in different order
 DAY_SECONDS = 86400  # tokens over a day of UTC
 MAX_LIMIT = 10**12
 MAX_KEYS = 10_000  # made ever, revoked ones included: every proxy holds them in memory

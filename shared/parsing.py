@@ -26,7 +26,10 @@ class Site:
 def duration(text: str | float) -> float:
     """Seconds in `90`, `"90"`, `"30s"`, `"15m"`, `"6h"`, `"7d"` or `"1h30m"`. Raises ValueError."""
     if isinstance(text, int | float):
-        return float(text)
+        try:
+            return float(text)
+        except OverflowError:
+            raise ValueError("this number is too large") from None
     if _SECONDS.fullmatch(text.strip()):
         return float(text)
     parts = _DURATION.findall(text)

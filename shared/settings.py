@@ -7,6 +7,7 @@ working directory (or the file that `FREEAICHAT_ENV_FILE` names), then from the 
 import os
 import socket
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,10 +23,39 @@ from shared.envfile import EnvFileSource, undouble_dollars
 MAX_SESSION_ID = 64  # PROTOCOL 7
 MAX_WORKERS = 64
 LOOPBACKS = ("127.0.0.1", "::1")  # what localhost means here, whatever the system's table of names says
+MAX_STREAMS = 65_536  # what a system gives one process as connections, at most
+LONGEST_INTERVAL = 365 * 86400.0
+LONGEST = 100 * LONGEST_INTERVAL
 SHARES_PORTS = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")  # and shares the connections out evenly
+_SQLITE = "sqlite:///"
 _BY_HAND = "the {} captured by hand; the four serve the first site, without a browser, until they fail"
 
-Duration = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
+
+def _at_most(longest: float) -> Callable[[float], float]:
+    def check(seconds: float) -> float:
+        if seconds > longest:
+            raise ValueError(f"is longer than {longest / 86400:.0f}d, the most there may be")
+        return seconds
+
+    return check
+
+
+def _at_home(path: Path) -> Path:
+    """*path* with a `~` at its beginning followed; raises ValueError where it leads nowhere."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"nobody knows where {path.parts[0]} is; write the whole path") from None
+
+
+def _store_at_home(url: str) -> str:
+    path = url.removeprefix(_SQLITE)
+    return f"{_SQLITE}{_at_home(Path(path))}" if path != url and path.startswith("~") else url
+
+
+_Seconds = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
+Duration = Annotated[_Seconds, AfterValidator(_at_most(LONGEST))]
+Interval = Annotated[_Seconds, AfterValidator(_at_most(LONGEST_INTERVAL))]
 Sites = Annotated[
     tuple[parsing.Site, ...],
     NoDecode,
@@ -103,14 +133,14 @@ class Settings(BaseSettings):
         le=MAX_WORKERS,
         description="proxy processes that share the port, one for each processor core to be used (Linux)",
     )
-    data_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+    data_dir: Annotated[Path, AfterValidator(_at_home)] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
         description="where the store and the generated key live",
     )
-    store: str = Field(
+    store: Annotated[str, AfterValidator(_store_at_home)] = Field(
         default="", repr=False, description="store URL: `sqlite:///PATH`, or `redis://HOST:PORT/0` for several machines"
     )
-    harvest_interval: Duration = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
+    harvest_interval: Interval = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
     browser: str = Field(default="", description="path of a Chromium-family browser")
     models: Aliases = Field(default={}, description="`alias=bot_id` pairs added to what is discovered")
     default_model: str = Field(default="", description="model that answers for unknown names; none: 404")
@@ -118,9 +148,14 @@ class Settings(BaseSettings):
         default="comment", description="what fills silences in a stream"
     )
     max_upstream: int = Field(
-        default=8, ge=1, description="streams open to one site at once, by all proxies of a store; more wait in a queue"
+        default=8,
+        ge=1,
+        le=MAX_STREAMS,
+        description="streams open to one site at once, by all proxies of a store; more wait in a queue",
     )
-    max_requests: int = Field(default=4096, ge=1, description="requests under way at once in each proxy; more get 503")
+    max_requests: int = Field(
+        default=4096, ge=1, le=MAX_STREAMS, description="requests under way at once in each proxy; more get 503"
+    )
     shutdown_timeout: Duration = Field(default=10.0, description="how long open streams may go on when told to stop")
     idle_timeout: Duration = Field(default=130.0, description="longest silence of a site in the middle of an answer")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")

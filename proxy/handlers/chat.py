@@ -22,7 +22,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
     chat = await _read(request, parse_json)
     headers = ignored_header(chat.ignored)
-    answers = [await request.app[CHAT].answer(chat) for _ in range(chat.choices)]
+    answers = [await request.app[CHAT].answer(chat, owner=request[CALLER].owner) for _ in range(chat.choices)]
     replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]
     if len(answers) == 1:
         answers[0].direct = Direct(*replies[0].around_text)
@@ -35,7 +35,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
 async def create_completion(request: web.Request) -> web.StreamResponse:
     """Answer a bare prompt, streamed or whole."""
     chat = await _read(request, lambda body: to_chat_body(parse_json(body)))
-    answer = await request.app[CHAT].answer(chat)
+    answer = await request.app[CHAT].answer(chat, owner=request[CALLER].owner)
     reply = CompletionReply(
         id=answer.id.replace("chatcmpl-", "cmpl-"),
         created=answer.created,

@@ -7,6 +7,7 @@ found as it was.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
+from math import inf
 from typing import Protocol
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
@@ -15,6 +16,7 @@ from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 from shared.usage import Counters, Group, UsageBatch
 
+AHEAD_SECONDS = 60.0  # by more no clock is ahead of another one; it was set back meanwhile
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
 
 
@@ -88,6 +90,7 @@ class Store(Protocol):
     async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
         """Record *visit*, release the claim of *holder*, and drop asks made before the visit began.
 
+        An ask from later than `AHEAD_SECONDS` after the visit's end was made before the clock was set back.
         Kept are the last 50, of each site the last 10 whatever others do, and the last 5 screenshots.
         """
 
@@ -136,10 +139,11 @@ class Store(Protocol):
     async def delete_conversation(self, conversation_id: str) -> bool:
         """Forget a conversation. False if there was none."""
 
-    async def prune(self, *, before: float, max_bytes: int) -> int:
+    async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         """Drop conversations not touched since *before*, then the oldest until all fit in *max_bytes*.
 
-        What one counts is its text in UTF-8, its metadata, and what `shared.conversations` says of keeping it.
+        What was touched later than *now* was so before the clock was set back: it counts as touched now. What one
+        counts is its text in UTF-8, its metadata, and what `shared.conversations` says of keeping it.
 
         Returns how many went.
         """
@@ -193,8 +197,11 @@ class Store(Protocol):
     async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
         """What was counted in the hours that begin from *since* on and before *until* (Unix seconds)."""
 
-    async def prune_usage(self, *, before: float) -> int:
-        """Forget the hours before *before*; how many groups went."""
+    async def prune_usage(self, *, before: float, after: float = inf) -> int:
+        """Forget the hours before *before*, and those after *after*, which a clock that was wrong brought.
+
+        Returns how many groups went.
+        """
 
     # Places -----------------------------------------------------------------------------------
 

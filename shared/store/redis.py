@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from time import monotonic
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
@@ -147,8 +148,11 @@ class RedisStore:
     async def delete_conversation(self, conversation_id: str) -> bool:
         return await redis_conversations.delete(self._server, conversation_id)
 
-    async def prune(self, *, before: float, max_bytes: int) -> int:
+    async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
+        for dated in ("conversations", "branches"):
+            while await redis_conversations.redate_some(self._server, dated, now):
+                pass
         gone = 0
         while some := await redis_conversations.prune_some(self._server, before, max_bytes):
             gone += some
@@ -198,10 +202,10 @@ class RedisStore:
     async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
         return await redis_usage.usage(self._server, since, until)
 
-    async def prune_usage(self, *, before: float) -> int:
+    async def prune_usage(self, *, before: float, after: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
         gone = 0
-        while some := await redis_usage.prune_some(self._server, before):
+        while some := await redis_usage.prune_some(self._server, before, after):
             gone += some
         return gone
 

@@ -12,6 +12,7 @@ from shared.store.documents import dump, load
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
+REDATED_AT_ONCE = 1000
 PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these
 
 KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
@@ -36,19 +37,21 @@ _CREATE = Script(
     redis.call('HSET', conversation, 'created_at', created_at, 'metadata', metadata, 'response', response)
     if upstream ~= '' then redis.call('HSET', conversation, 'upstream', upstream, 'copy', copy) end
     if pending_turn ~= '' then redis.call('HSET', conversation, 'pending_turn', pending_turn) end
+    if owner ~= '' then redis.call('HSET', conversation, 'owner', owner) end
     redis.call('ZADD', conversations, updated_at, id)
     append(rest, #ARGV, own_bytes() + bytes)
     changed()
     return 1
     """,
     keys=KEYS,
-    args="id origin created_at updated_at metadata response upstream copy pending_turn bytes",
+    args="id owner origin created_at updated_at metadata response upstream copy pending_turn bytes",
     is_repeatable=True,
 )
 _READ = Script(
     """
     local fields = redis.call(
-        'HMGET', conversation, 'created_at', 'metadata', 'response', 'upstream', 'spoilt', 'pending_turn'
+        'HMGET', conversation,
+        'owner', 'created_at', 'metadata', 'response', 'upstream', 'spoilt', 'pending_turn'
     )
     return {fields, redis.call('ZSCORE', conversations, id), redis.call('LRANGE', messages, 0, -1)}
     """,
@@ -85,6 +88,17 @@ _DELETE = Script(
     args="id",
     is_frugal=True,
 )
+_REDATE = Script(
+    f"""
+    local ahead = redis.call('ZRANGE', dated, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, {REDATED_AT_ONCE})
+    for _, member in ipairs(ahead) do redis.call('ZADD', dated, now, member) end
+    return #ahead
+    """,
+    keys="dated",
+    args="now",
+    is_repeatable=True,
+    is_frugal=True,
+)
 _PRUNE = Script(
     f"""
     local bytes = tonumber(redis.call('GET', total) or '0')
@@ -117,7 +131,7 @@ async def create(server: Server, conversation: Conversation) -> None:
     is_new = await server.run(
         _CREATE,
         keys_of(conversation.id),
-        *(conversation.id, origin, conversation.created_at, conversation.updated_at),
+        *(conversation.id, conversation.owner, origin, conversation.created_at, conversation.updated_at),
         *(json.dumps(conversation.metadata), conversation.response),
         *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
         *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
@@ -129,11 +143,12 @@ async def create(server: Server, conversation: Conversation) -> None:
 
 async def conversation(server: Server, conversation_id: str) -> Conversation | None:
     fields, updated_at, messages = await server.run(_READ, keys_of(conversation_id), conversation_id)
-    created_at, metadata, response, upstream, spoilt, pending_turn = fields
+    owner, created_at, metadata, response, upstream, spoilt, pending_turn = fields
     if created_at is None:
         return None
     return Conversation(
         id=conversation_id,
+        owner=(owner or b"").decode(),
         created_at=float(created_at),
         updated_at=float(updated_at),
         metadata=json.loads(metadata),
@@ -151,6 +166,11 @@ async def update_metadata(server: Server, conversation_id: str, metadata: dict[s
 
 async def delete(server: Server, conversation_id: str) -> bool:
     return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id))
+
+
+async def redate_some(server: Server, dated: str, now: float) -> int:
+    """Let some members of a sorted set that are later than *now* count as of now; 0: none is left."""
+    return int(await server.run(_REDATE, [key(dated)], now))
 
 
 async def prune_some(server: Server, before: float, max_bytes: int) -> int:

@@ -5,7 +5,7 @@ The secret under which keys are hashed stands here too: all machines need the sa
 
 import secrets
 
-from shared.keys import WINDOW_SECONDS, ApiKey, Counts
+from shared.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.store import StoreUnavailable
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
@@ -65,7 +65,7 @@ _COUNTS = """
     local seconds = redis.call('HGETALL', requests)
     for position = 1, #seconds, 2 do
         local second = tonumber(seconds[position])
-        if second > tonumber(before) then
+        if second > tonumber(before) and second <= tonumber(latest) then
             sum = sum + tonumber(seconds[position + 1])
             if oldest < 0 or second < oldest then oldest = second end
         end
@@ -75,7 +75,7 @@ _COUNTS = """
 _PEEK = Script(
     _COUNTS + "return {0, sum, oldest, used}",
     keys="requests tokens",
-    args="before",
+    args="before latest",
     is_reading=True,
 )
 _TAKE = Script(
@@ -85,7 +85,10 @@ _TAKE = Script(
         return {0, sum, oldest, used}
     end
     for position = 1, #seconds, 2 do
-        if tonumber(seconds[position]) <= tonumber(before) then redis.call('HDEL', requests, seconds[position]) end
+        local second = tonumber(seconds[position])
+        if second <= tonumber(before) or second > tonumber(latest) then
+            redis.call('HDEL', requests, seconds[position])
+        end
     end
     redis.call('HINCRBY', requests, now, 1)
     redis.call('EXPIRE', requests, expiry)
@@ -93,7 +96,7 @@ _TAKE = Script(
     return {1, sum + 1, oldest, used}
     """,
     keys="requests tokens",
-    args="before now rpm tpd expiry",
+    args="before latest now rpm tpd expiry",
 )
 
 _ALL = (key("api-key-names"), key("api-keys"), key("api-keys-version"))
@@ -130,17 +133,20 @@ async def rotate_key(server: Server, key_id: str, digest: str, hint: str) -> boo
 
 async def take_request(server: Server, key_id: str, at: float, rpm: int | None, tpd: int | None) -> Counts:
     limits = ("" if limit is None else limit for limit in (rpm, tpd))
-    return _counts(
-        await server.run(_TAKE, _counted(key_id, at), int(at) - WINDOW_SECONDS, int(at), *limits, 2 * WINDOW_SECONDS)
-    )
+    return _counts(await server.run(_TAKE, _counted(key_id, at), *_window(at), int(at), *limits, 2 * WINDOW_SECONDS))
 
 
 async def key_counts(server: Server, key_id: str, at: float) -> Counts:
-    return _counts(await server.run(_PEEK, _counted(key_id, at), int(at) - WINDOW_SECONDS))
+    return _counts(await server.run(_PEEK, _counted(key_id, at), *_window(at)))
 
 
 def _counted(key_id: str, at: float) -> list[str]:
     return [key("key-requests", key_id), key("key-tokens", key_id, str(day_of(at)))]
+
+
+def _window(at: float) -> tuple[int, int]:
+    """The last second before those that count, and the last of them: later ones came before the clock was set back."""
+    return int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS
 
 
 def _counts(answer: list[int]) -> Counts:

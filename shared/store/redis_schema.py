@@ -11,9 +11,9 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     screenshots             hash: id to PNG
     conversations           sorted set: id by the time of its last use
     conversation-bytes      bytes that all conversations together count for
-    conversation:ID         hash: created_at, metadata, response, upstream, copy (its name), pending_turn, spoilt,
-                            crossed, bytes, origin (digest of what it began with), done (names of the last turns and
-                            additions as JSON)
+    conversation:ID         hash: owner (id of a key; missing: the master key), created_at, metadata, response,
+                            upstream, copy (its name), pending_turn, spoilt, crossed, bytes, origin (digest of what it
+                            began with), done (names of the last turns and additions as JSON)
     messages:ID             list of Message as JSON
     branches                sorted set: "NUMBER DIGEST" by the time it was kept
     branch-number           the last number given
@@ -33,7 +33,7 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     usage-seen:ID           of a batch that was added a while ago; expires
 """
 
-VERSION = 1
+VERSION = 2  # 2: conversations have owners; those of 1, which have none, are the master key's
 
 
 def key(name: str, *parts: str) -> str:

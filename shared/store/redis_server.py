@@ -30,7 +30,7 @@ if schema and not tonumber(schema) then return redis.error_reply('{FOREIGN}') en
 if schema and tonumber(schema) > {VERSION} then return redis.error_reply('{NEWER} ' .. schema) end
 """
 _CHANGE = f"""
-if not schema then redis.call('SET', KEYS[1], {VERSION}) end
+if not schema or tonumber(schema) < {VERSION} then redis.call('SET', KEYS[1], {VERSION}) end
 local function changed() redis.call('PUBLISH', ARGV[1], '') end
 """
 

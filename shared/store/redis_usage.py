@@ -60,6 +60,9 @@ _READ = Script(
 _PRUNE = Script(
     f"""
     local gone = redis.call('ZRANGE', groups, '-inf', '(' .. before, 'BYSCORE', 'LIMIT', 0, {AT_ONCE})
+    if not gone[1] then
+        gone = redis.call('ZRANGE', groups, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, {AT_ONCE})
+    end
     for _, name in ipairs(gone) do
         redis.call('DEL', prefix .. name)
         redis.call('ZREM', groups, name)
@@ -67,7 +70,7 @@ _PRUNE = Script(
     return #gone
     """,
     keys="groups",
-    args="before prefix",
+    args="before after prefix",
     is_repeatable=True,
     is_frugal=True,
 )
@@ -97,9 +100,9 @@ async def usage(server: Server, since: float, until: float) -> list[tuple[Group,
     return found
 
 
-async def prune_some(server: Server, before: float) -> int:
-    """Drop up to `AT_ONCE` groups of hours before *before*; how many went."""
-    return int(await server.run(_PRUNE, [key("usage")], before, key("usage", "")))
+async def prune_some(server: Server, before: float, after: float) -> int:
+    """Drop up to `AT_ONCE` groups of hours before *before* or after *after*; how many went."""
+    return int(await server.run(_PRUNE, [key("usage")], before, after, key("usage", "")))
 
 
 def _group(name: bytes) -> Group:

@@ -7,6 +7,7 @@ harvesters think the time is.
 from math import ceil
 
 from shared.models import Visit, VisitAsk
+from shared.store import AHEAD_SECONDS
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
@@ -65,13 +66,15 @@ _END = Script(
     end
     if redis.call('GET', claim) == holder then redis.call('DEL', claim) end
     for _, ask in ipairs(redis.call('LRANGE', asks, 0, -1)) do
-        local asked_at = string.match(ask, '^%S+')
-        if tonumber(asked_at) <= tonumber(started_at) then redis.call('LREM', asks, 1, ask) end
+        local asked_at = tonumber(string.match(ask, '^%S+'))
+        if not asked_at or asked_at <= tonumber(started_at) or asked_at > tonumber(latest) then
+            redis.call('LREM', asks, 1, ask)
+        end
     end
     changed()
     """,
     keys="visits records screenshots claim asks",
-    args="id record started_at holder screenshot",
+    args="id record started_at latest holder screenshot",
     is_repeatable=True,
     is_frugal=True,
 )
@@ -115,7 +118,8 @@ async def end_visit(server: Server, visit: Visit, holder: str, screenshot: bytes
     await server.run(
         _END,
         [*_RECORDS, key("claim", visit.site), key("asks", visit.site)],
-        *(visit.id, dump(visit), visit.started_at, holder, screenshot or b""),
+        *(visit.id, dump(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+        *(holder, screenshot or b""),
     )
 
 

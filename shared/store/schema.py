@@ -115,6 +115,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (site, holder)
         ) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE conversations ADD COLUMN owner TEXT NOT NULL DEFAULT ''",),  # id of a key; '': the master key
 )
 
 

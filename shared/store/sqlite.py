@@ -6,6 +6,7 @@ A killed process loses nothing it was told is kept; a power cut may lose the las
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from pathlib import Path
 
 from shared.conversations import Conversation, Message, TurnResult, Upstream
@@ -143,7 +144,11 @@ class SqliteStore:
     async def delete_conversation(self, conversation_id: str) -> bool:
         return await self._worker.write(sqlite_conversations.delete, conversation_id)
 
-    async def prune(self, *, before: float, max_bytes: int) -> int:
+    async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
+        while await self._worker.count(sqlite_conversations.redate_some, now):
+            pass
+        while await self._worker.count(sqlite_branches.redate_some, now):
+            pass
         gone = 0
         while some := await self._worker.write(sqlite_conversations.prune_some, before, max_bytes):
             gone += some
@@ -193,8 +198,8 @@ class SqliteStore:
     async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
         return await self._worker.read(sqlite_usage.usage, since, until)
 
-    async def prune_usage(self, *, before: float) -> int:
-        return await self._worker.count(sqlite_usage.prune_usage, before)
+    async def prune_usage(self, *, before: float, after: float = inf) -> int:
+        return await self._worker.count(sqlite_usage.prune_usage, before, after)
 
     # Places -----------------------------------------------------------------------------------
 

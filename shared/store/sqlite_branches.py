@@ -27,6 +27,14 @@ def take_branch(connection: sqlite3.Connection, history: str) -> Upstream | None
     return None if row is None else Upstream.model_validate_json(row["upstream"])
 
 
+def redate_some(connection: sqlite3.Connection, now: float) -> int:
+    """Let some branches that were kept later than *now* count as kept now; 0: none is left."""
+    return connection.execute(
+        "UPDATE branches SET kept_at = ?1 WHERE number IN (SELECT number FROM branches WHERE kept_at > ?1 LIMIT ?2)",
+        (now, PRUNED_AT_ONCE),
+    ).rowcount
+
+
 def prune_some(connection: sqlite3.Connection, before: float) -> int:
     """Drop up to `PRUNED_AT_ONCE` branches that are too old or too many; how many went."""
     return connection.execute(

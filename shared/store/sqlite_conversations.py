@@ -11,6 +11,7 @@ from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Turn
 from shared.store import StoreError
 from shared.store.documents import dump, load
 
+REDATED_AT_ONCE = 1000
 PRUNED_AT_ONCE = 50  # conversations a transaction; other processes wait no longer than for these
 
 
@@ -18,10 +19,12 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
     if _find(connection, conversation.id) is not None:
         raise StoreError(f"there is a conversation {conversation.id!r} already")
     connection.execute(
-        "INSERT INTO conversations (id, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        "INSERT INTO conversations "
+        "(id, owner, created_at, updated_at, metadata, upstream, pending_turn, response, bytes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (
             conversation.id,
+            conversation.owner,
             conversation.created_at,
             conversation.updated_at,
             json.dumps(conversation.metadata),
@@ -44,6 +47,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
     )
     return Conversation(
         id=row["id"],
+        owner=row["owner"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         metadata=json.loads(row["metadata"]),
@@ -131,6 +135,15 @@ def update_metadata(connection: sqlite3.Connection, conversation_id: str, metada
 
 def delete(connection: sqlite3.Connection, conversation_id: str) -> bool:
     return _changed(connection, "DELETE FROM conversations WHERE id = :id", {"id": conversation_id})
+
+
+def redate_some(connection: sqlite3.Connection, now: float) -> int:
+    """Let some conversations that were touched later than *now* count as touched now; 0: none is left."""
+    return connection.execute(
+        "UPDATE conversations SET updated_at = ?1 WHERE number IN "
+        "(SELECT number FROM conversations WHERE updated_at > ?1 LIMIT ?2)",
+        (now, REDATED_AT_ONCE),
+    ).rowcount
 
 
 def prune_some(connection: sqlite3.Connection, before: float, max_bytes: int) -> int:

@@ -6,13 +6,12 @@ Each function does what the `Store` method of its name promises, inside a transa
 import secrets
 import sqlite3
 
-from shared.keys import WINDOW_SECONDS, ApiKey, Counts
+from shared.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.store.documents import dump, load
 from shared.store.sqlite_notes import get_note, set_note
 from shared.usage import day_of
 
 _VERSION = "keys.version"
-AHEAD_SECONDS = 1  # two processes may see the second change in different order
 
 
 def add_key(connection: sqlite3.Connection, key: ApiKey) -> bool:

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import suppress
 
 from shared.store import StoreCorrupt
-from shared.usage import Counters, Group, UsageBatch, add, day_of
+from shared.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
 
 KEPT_BATCHES = 100  # ids that are known again: as many as proxies write while one of them repeats a batch
 _LAST = "usage.batches"
@@ -45,9 +45,9 @@ def usage(connection: sqlite3.Connection, since: float, until: float) -> list[tu
     return [(Group(*row[:4]), _load(row["counts"])) for row in rows]
 
 
-def prune_usage(connection: sqlite3.Connection, before: float) -> int:
-    gone = connection.execute("DELETE FROM usage WHERE hour < ?", (before,)).rowcount
-    connection.execute("DELETE FROM key_tokens WHERE day < ?", (day_of(before),))
+def prune_usage(connection: sqlite3.Connection, before: float, after: float) -> int:
+    gone = connection.execute("DELETE FROM usage WHERE hour < ? OR hour > ?", (before, after)).rowcount
+    connection.execute("DELETE FROM key_tokens WHERE day < ? OR day * ? > ?", (day_of(before), DAY_SECONDS, after))
     return gone
 
 

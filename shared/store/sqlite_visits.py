@@ -6,6 +6,7 @@ Each function does what the `Store` method of its name promises, inside a transa
 import sqlite3
 
 from shared.models import Visit, VisitAsk
+from shared.store import AHEAD_SECONDS
 from shared.store.documents import dump, load
 
 KEPT_VISITS = 50
@@ -67,7 +68,10 @@ def end_visit(connection: sqlite3.Connection, visit: Visit, holder: str, screens
         (KEPT_SCREENSHOTS,),
     )
     connection.execute("DELETE FROM claims WHERE site = ? AND holder = ?", (visit.site, holder))
-    connection.execute("DELETE FROM asks WHERE site = ? AND asked_at <= ?", (visit.site, visit.started_at))
+    connection.execute(
+        "DELETE FROM asks WHERE site = ? AND (asked_at <= ? OR asked_at > ?)",
+        (visit.site, visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+    )
 
 
 def visits(connection: sqlite3.Connection, site: str | None, limit: int) -> list[Visit]:

@@ -13,6 +13,7 @@ import psutil
 
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
+END_SECONDS = 5.0  # for what is told to end; then it is killed
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def running(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, cwd: Path = ROOT
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run *command* with its output in pipes; kill it and all below it at the end."""
+    """Run *command* with its output in pipes; end it and all below it at the end."""
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -37,8 +38,11 @@ def running(
 
 
 def end(process: "subprocess.Popen[str]") -> None:
-    """Kill *process* and all below it, if it still runs."""
+    """End *process* and all below it, if it still runs: told first, since only what ends in order tidies up."""
     left = family(process.pid) if process.poll() is None else []
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)
     process.kill()
     for one in left:
         with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shared.store.redis_schema import VERSION
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import RunningProxy, running_proxy
@@ -150,8 +151,8 @@ async def test_a_store_in_redis_is_shown_without_its_password(alone: CommandLine
 
     url = f"redis://***@127.0.0.1:{redis_server.port}/"
     assert url in status.output
-    assert json.loads(as_json.output)["store"] == {"url": url, "schema": 1}
-    assert f"ok    store        {url} opens, schema 1" in doctor.output
+    assert json.loads(as_json.output)["store"] == {"url": url, "schema": VERSION}
+    assert f"ok    store        {url} opens, schema {VERSION}" in doctor.output
     assert "hush" not in status.output + as_json.output + doctor.output + status.errors + doctor.errors
 
 

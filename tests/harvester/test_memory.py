@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import psutil
 import pytest
 
 from harvester.memory import outgrown
@@ -29,17 +30,17 @@ MOST = 150_000_000
 
 
 @contextmanager
-def running(script: str) -> Iterator[int]:
-    """A process of this *script*, that is ready; its id."""
+def running(script: str) -> Iterator[psutil.Process]:
+    """A process of this *script*, that is ready."""
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield process.pid
+        yield psutil.Process(process.pid)
 
 
 @asynccontextmanager
-async def watched(root: int) -> AsyncIterator[asyncio.Task[int]]:
+async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
     task = asyncio.create_task(outgrown(root))
     await asyncio.wait({task}, timeout=0.6)
     yield task

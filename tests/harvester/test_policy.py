@@ -188,3 +188,12 @@ def test_a_nonce_that_was_renewed_after_the_clock_was_set_back_is_not_renewed_ag
 
     assert renewal(ahead, renewed_at=NOW - 10) == NOW - 10 + 3 * HOUR
     assert renewal(ahead, renewed_at=NOW + 24 * HOUR) == NOW
+
+
+def test_visits_that_are_asked_for_in_vain_are_counted_after_the_clock_was_set_back() -> None:
+    good = SiteState(current=state(0).current, last_good=state(-24 * HOUR).current)  # of what was called tomorrow
+    in_vain = visits(*[CAPTURED] * 3, trigger="asked")
+    assert due(good, in_vain, ASK) == Due(NOW + ASKED_PAUSES[2], "asked")
+
+    brought = in_vain[1].model_copy(update={"started_at": NOW + 24 * HOUR - 1})
+    assert due(good, [in_vain[0], brought, in_vain[2]], ASK) == Due(NOW + ASKED_PAUSES[0], "asked")

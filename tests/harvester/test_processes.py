@@ -70,7 +70,7 @@ def test_descendants_in_sessions_of_their_own_are_ended_with_the_root(
     child = int(started[0].stdout.readline())
     assert is_alive(child)
 
-    end_family(tmp_path, root=root)
+    end_family(tmp_path, root=psutil.Process(root))
 
     assert not is_alive(root)
     assert not is_alive(child)
@@ -96,11 +96,40 @@ def test_the_spared_is_left_alone(started: list[subprocess.Popen[str]], tmp_path
     assert started[0].stdout is not None
     child = int(started[0].stdout.readline())
 
-    end_family(tmp_path, root=root, spare={root})
+    end_family(tmp_path, root=psutil.Process(root), spare={root})
 
     assert is_alive(root) or started[0].poll() == 0  # it ends by itself when its only child is gone
     assert started[0].poll() != -signal.SIGKILL
     assert not is_alive(child)
+
+
+REUSED = """
+import subprocess, sys
+from pathlib import Path
+import psutil
+from harvester.processes import end_family
+ended = subprocess.Popen(["true"])
+root = psutil.Process(ended.pid)
+ended.wait()
+while True:
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(root.pid - 1))
+    other = subprocess.Popen(["sleep", "60"])
+    if other.pid == root.pid:
+        break
+    other.kill()
+    other.wait()
+end_family(Path(sys.argv[1]), root=root)
+print(other.poll())
+other.kill()
+"""
+
+
+def test_whoever_has_got_the_id_of_one_that_ended_is_left_alone(tmp_path: Path) -> None:
+    """In a space of process ids of its own, where the next one can be set."""
+    command = ["unshare", "-Urpf", "--mount-proc", sys.executable, "-c", REUSED, str(tmp_path)]
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=30).stdout
+
+    assert told == "None\n"
 
 
 ORPHANS = """

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shared import heartbeat
@@ -14,6 +15,7 @@ from shared.models import Credentials, Outcome, Visit
 from shared.store import Store, open_store
 from tests.cli.processes import is_alive
 from tests.figures import figure
+from tests.harvester.faults import signal_one, worker
 from tests.harvester.running import Place, Running, harvester
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
@@ -160,9 +162,8 @@ async def test_what_a_killed_harvester_and_its_killed_visit_left_is_swept_at_the
     async with harvester(place) as running:
         await under_way(running, site)
         running.process.send_signal(signal.SIGSTOP)  # so that it cannot tidy up after its visit
-        for process in running.family():
-            if "harvester.visit" in process.cmdline():
-                process.kill()
+        await wait_for(lambda: running.system.status() == psutil.STATUS_STOPPED, "it has stopped")
+        await signal_one(place.workspace, worker)
         await running.stop(signal.SIGKILL)
     left = await asyncio.to_thread(lambda: list(place.workspace.glob("visit-*")))
     assert len(left) == 1

@@ -260,7 +260,7 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
 ) -> None:
     begun = threading.Event()
 
-    def slowly(directory: Path, *, root: int) -> None:
+    def slowly(directory: Path, *, root: psutil.Process) -> None:
         begun.set()
         time.sleep(0.3)
         end_family(directory, root=root)

@@ -143,6 +143,18 @@ def test_what_stands_in_the_workspaces_place_is_not_used(url: str, tmp_path: Pat
         workspace.path.unlink()
 
 
+def test_a_workspace_that_another_user_made_is_not_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(url)
+    workspace.path.mkdir(mode=0o700)
+    ours = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: ours + 1)
+    try:
+        with pytest.raises(WorkspaceError, match="not ours alone"), workspace.claim(SITE):
+            pass
+    finally:
+        workspace.path.rmdir()
+
+
 def test_many_processes_never_hold_one_site_together(url: str, tmp_path: Path) -> None:
     script = f"""
 import os, sys, time

@@ -27,6 +27,11 @@ def test_durations_are_seconds_or_numbers_with_units(text: str | float, seconds:
     assert duration(text) == seconds
 
 
+def test_a_number_that_is_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        duration(10**400)
+
+
 @pytest.mark.parametrize("text", ["", "h", "6x", "-5m", "1e9", "5 5", "1h30", "6h!", "nan", "1,5h", "six hours"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write for example 30s, 15m, 6h or 7d"):

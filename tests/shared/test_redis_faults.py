@@ -10,6 +10,7 @@ import pytest
 from shared.conversations import Message
 from shared.store import Store, StoreError, StoreUnavailable, open_store
 from shared.store.redis_changes import SILENCE_SECONDS
+from shared.store.redis_schema import VERSION
 from shared.store.redis_server import CALL_SECONDS
 from tests.redis_server import RedisServer
 from tests.relay import relay
@@ -65,7 +66,7 @@ async def test_a_server_that_comes_back_empty_is_a_new_store(own_redis: RedisSer
         own_redis.command("FLUSHALL")
         assert await store.site_state(SITE) is None
         assert (await store.save_capture(capture(), base=0)).generation == 1
-        assert own_redis.command("GET", "{freeaichat}:schema") == b"1"
+        assert own_redis.command("GET", "{freeaichat}:schema") == str(VERSION).encode()
 
 
 async def test_while_the_server_hangs_every_call_ends_in_bounded_time_and_the_loop_goes_on(

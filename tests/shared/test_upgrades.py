@@ -34,6 +34,7 @@ async def test_everything_a_released_version_stored_is_there_and_goes_on(version
         found = await store.conversation("conv-1")
         assert texts_of(found) == ["Hello, 视觉 😀", "Good day"]
         assert found is not None
+        assert found.owner == ""  # the master key's
         assert (found.metadata, found.upstream) == ({"topic": "greetings"}, upstream())
 
         assert await store.begin_turn("conv-1", "turn-2", at=300.0)
