@@ -8,8 +8,8 @@ import sys
 
 from pydantic import ValidationError
 
-from harvester.health import run_health
-from harvester.service import EXIT_SETTINGS, run, run_once
+from harvester.service.health import run_health
+from harvester.service.run import EXIT_SETTINGS, run, run_once
 from shared.settings import explain, load
 
 

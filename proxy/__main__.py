@@ -8,7 +8,7 @@ import sys
 
 from pydantic import ValidationError
 
-from shared.services import EXIT_SETTINGS
+from shared.processes.services import EXIT_SETTINGS
 from shared.settings import explain, load
 
 
@@ -24,10 +24,10 @@ def main(arguments: list[str]) -> int:
         print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
         return EXIT_SETTINGS
     if settings.workers > 1 and not options.worker:
-        from proxy.workers import become_supervisor
+        from proxy.server.workers import become_supervisor
 
         become_supervisor(settings)
-    from proxy.service import run  # what only serving needs is not loaded by a process that becomes another
+    from proxy.server.service import run  # what only serving needs is not loaded by a process that becomes another
 
     return run(settings, worker=options.worker)
 

@@ -9,17 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.access import Access
-from proxy.administration import Administration
-from proxy.chat import ChatService
-from proxy.conversations import Conversations
-from proxy.counting import counted
-from proxy.credentials import CredentialKeeper
-from proxy.handlers import chat, conversations, description, health, metrics, models, page, responses
-from proxy.handlers.admin_routes import add_admin
-from proxy.key_limits import KeyLimits
-from proxy.keyring import Keyring
-from proxy.keys import (
+from proxy.access.key_limits import KeyLimits
+from proxy.access.keyring import Keyring
+from proxy.access.rules import Access
+from proxy.api.admin.routes import add_admin
+from proxy.api.admin.service import Administration
+from proxy.api.app_keys import (
     ACCESS,
     ADMINISTRATION,
     CHAT,
@@ -33,24 +28,36 @@ from proxy.keys import (
     UPSTREAM,
     USAGE,
 )
-from proxy.middleware import access, add_headers, bounded, errors, request_ids
-from proxy.numbers import take_numbers
-from proxy.pictures import PictureFetcher
-from proxy.places import SharedPlaces
-from proxy.protocol.images import MAX_IMAGE_BYTES
-from proxy.protocol.memory import MemoryPolicy
-from proxy.responses import Responses
-from proxy.routes import RESPONSE_ID, add_api, add_base
-from proxy.siblings import Siblings
-from proxy.stopping import STOPPING, Stopping
-from proxy.tidying import tidy
-from proxy.upstream import Upstream
-from proxy.usage import UsageRecorder
-from shared.addresses import Address, is_public
-from shared.download import Downloader
-from shared.http import SiteClient
+from proxy.api.chat_completions import handlers as chat
+from proxy.api.conversations import handlers as conversations
+from proxy.api.health import handlers as health
+from proxy.api.health import metrics
+from proxy.api.images.addresses import Address, is_public
+from proxy.api.images.download import Downloader
+from proxy.api.images.fetching import PictureFetcher
+from proxy.api.images.reading import MAX_IMAGE_BYTES
+from proxy.api.models import handlers as models
+from proxy.api.openapi import handlers as description
+from proxy.api.responses import handlers as responses
+from proxy.api.responses.service import Responses
+from proxy.chat.conversations import Conversations
+from proxy.chat.service import ChatService
+from proxy.chat.tidying import tidy
+from proxy.page import handlers as page
+from proxy.server.middleware import access, add_headers, bounded, errors, request_ids
+from proxy.server.routes import RESPONSE_ID, add_api, add_base
+from proxy.server.shutdown import STOPPING, Stopping
+from proxy.server.siblings import Siblings
+from proxy.upstreams.aipkit.client import Upstream
+from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.aipkit.trust import MemoryPolicy
+from proxy.upstreams.shared_slots import SharedPlaces
+from proxy.usage.counting import counted
+from proxy.usage.numbers import take_numbers
+from proxy.usage.recorder import UsageRecorder
 from shared.secrets import read_master_key
 from shared.settings import Settings
+from shared.site_client.client import SiteClient
 from shared.store import Store, StoreError
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from shared.aipkit.page import GUEST_ID_KEY
 from shared.models import Capture, Credentials, SiteState
 from shared.parsing import Site
+from shared.plugins.aipkit.page import GUEST_ID_KEY
 from shared.settings import Settings
 from shared.store import StaleWrite, Store
 

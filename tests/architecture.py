@@ -14,27 +14,39 @@ FORBIDDEN = {  # by package: what it never imports
     "proxy": ("harvester", "tests"),
 }
 HOMES = {  # the only places that may import or use these names
-    "playwright": ("harvester/browser.py", "harvester/chromium.py", "harvester/playwright_calls.py"),
-    "apscheduler": ("harvester/schedule.py",),
-    "aiohttp": ("shared/http.py", "shared/download.py", "proxy/"),
+    "playwright": ("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/playwright_calls.py"),
+    "apscheduler": ("harvester/service/schedule.py",),
+    "aiohttp": ("shared/site_client/client.py", "proxy/api/images/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),
     "redis": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
-        *("shared/settings.py", "shared/lifeline.py", "shared/browsers.py", "shared/supervise.py", "shared/cli/"),
-        "harvester/worker.py",
+        *(
+            "shared/settings.py",
+            "shared/processes/lifeline.py",
+            "shared/browsers.py",
+            "shared/processes/supervise.py",
+            "shared/cli/",
+        ),
+        "harvester/service/worker.py",
     ),
     "os.getenv": (),
 }
 # Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
-PURE = ("proxy/protocol/", "shared/aipkit/", "shared/bot_checks.py")
+PURE = ("proxy/protocol/", "shared/aipkit/", "shared/plugins/bot_checks.py")
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
-    *("proxy.protocol", "shared.addresses", "shared.aipkit", "shared.bot_checks", "shared.conversations"),
-    *("shared.models", "shared.parsing", "shared.keys", "shared.wire", "email.utils", "html.parser"),
+    *(
+        "proxy.protocol",
+        "proxy.api.images.addresses",
+        "shared.plugins.aipkit",
+        "shared.plugins.bot_checks",
+        "shared.conversations",
+    ),
+    *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html.parser"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.
@@ -81,7 +93,7 @@ def strayed_names(path: str, tree: ast.AST) -> Iterator[str]:
             if within(name, (thing,)) and not path.startswith(homes):
                 yield f"{path} uses {name}, whose home is {' or '.join(homes) or 'nowhere'}"
         if path.startswith("proxy/") and name.startswith("aiohttp.") and not within(name, PROXY_AIOHTTP):
-            yield f"{path} uses {name}: sites are asked through shared/http.py"
+            yield f"{path} uses {name}: sites are asked through shared/site_client/client.py"
 
 
 def passed_over(path: str, tree: ast.AST) -> Iterator[str]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 from aiohttp import web
 
-from shared.addresses import Address, is_public
+from proxy.api.images.addresses import Address, is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 JPEG = b"\xff\xd8\xff\xe0" + b"another one"

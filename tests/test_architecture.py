@@ -44,7 +44,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
     [
         ("shared/x.py", "import proxy.app"),
         ("shared/x.py", "from harvester import service"),
-        ("shared/cli/x.py", "from harvester.service import run"),
+        ("shared/cli/x.py", "from harvester.service.run import run"),
         ("harvester/x.py", "def f():\n    from proxy import app"),
         ("proxy/x.py", "import harvester"),
         ("proxy/x.py", "from tests.site import SimulatedSite"),
@@ -62,7 +62,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("proxy/protocol/x.py", "from time import time"),
         ("proxy/protocol/x.py", "import os, json"),
         ("proxy/protocol/x.py", "from urllib.request import urlopen"),
-        ("proxy/protocol/x.py", "from proxy.upstream import Upstream"),
+        ("proxy/protocol/x.py", "from proxy.upstreams.aipkit.client import Upstream"),
         ("shared/aipkit/x.py", "from shared.store import Store"),
         ("shared/aipkit/x.py", "from random import choice"),
         ("proxy/x.py", "import os\nos.environ['A']"),
@@ -77,9 +77,9 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("harvester/browser.py", "from playwright.async_api import async_playwright"),
-        ("harvester/schedule.py", "from apscheduler.schedulers.asyncio import AsyncIOScheduler"),
-        ("shared/http.py", "import aiohttp\naiohttp.ClientSession()"),
+        ("harvester/visit/browser.py", "from playwright.async_api import async_playwright"),
+        ("harvester/service/schedule.py", "from apscheduler.schedulers.asyncio import AsyncIOScheduler"),
+        ("shared/site_client/client.py", "import aiohttp\naiohttp.ClientSession()"),
         ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
         ("proxy/protocol/x.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
         ("shared/settings.py", "import os\nos.environ.get('A')"),

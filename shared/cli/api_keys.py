@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import click
 
-from shared import key_desk, wire
+from shared.admin import key_desk, wire
+from shared.admin.keys import ApiKey, wish
 from shared.cli import text
 from shared.cli.failures import BadSettings, Failure, read_settings
 from shared.cli.keys import ensure_administrator
-from shared.keys import ApiKey, wish
 from shared.settings import Settings
 from shared.store import Store, StoreError, open_store
 

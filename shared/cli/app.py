@@ -52,7 +52,7 @@ def harvester() -> None:
 
     Exit codes: 0 ended by a signal, 2 settings or store cannot be used.
     """
-    from shared.services import module_command
+    from shared.processes.services import module_command
 
     command = module_command("harvester")
     os.execv(command[0], command)  # noqa: S606  (the service itself, with its own signals and exit codes)

@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from shared.cli.gateway import Gateway, gateway_of
-from shared.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
+from shared.processes.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, explain, load
 
 

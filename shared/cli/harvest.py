@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from shared.cli import text
-from shared.lifeline import make_lifeline
-from shared.services import module_command
+from shared.processes.lifeline import make_lifeline
+from shared.processes.services import module_command
 
 SHOWN = {
     "page_url": "page",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import click
 import psutil
 
-from shared.services import module_command
+from shared.processes.services import module_command
 
 DOWNLOAD_SECONDS = 300.0
 PACKAGES_SECONDS = 900.0  # a slow mirror is slow for a whole browser

@@ -7,7 +7,7 @@ import click
 
 from shared.cli.failures import BadSettings, read_settings
 from shared.cli.keys import ensure_key
-from shared.services import module_command
+from shared.processes.services import module_command
 from shared.settings import Settings
 
 

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from typing import Any
 
-from shared import heartbeat
 from shared.cli import text
 from shared.cli.failures import BadSettings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Site, is_other_page
+from shared.processes import heartbeat
 from shared.settings import Settings
 from shared.store import Store, StoreError, address, open_store
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from shared.services import module_command
-from shared.supervise import Service, proxy_services, supervise
+from shared.processes.services import module_command
+from shared.processes.supervise import Service, proxy_services, supervise
 
 
 def main(begun: str, workers: str, grace: str) -> int:

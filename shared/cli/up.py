@@ -12,10 +12,10 @@ from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, PortTaken, read_settings
 from shared.cli.proxy import provide_key
-from shared.services import module_command
+from shared.processes.services import module_command
+from shared.processes.supervise import grace_for
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, open_store
-from shared.supervise import grace_for
 
 PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
 PORT_PAUSE = 0.1

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from shared import usage_desk, wire
+from shared.admin import usage_desk, wire
 from shared.cli import text
 from shared.cli.api_keys import with_store
 from shared.cli.failures import Failure, read_settings

@@ -13,8 +13,8 @@ import click
 from shared.cli import narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import administrators_key, find_key
-from shared.lifeline import on_parent_gone
 from shared.models import Outcome, SiteState, Visit
+from shared.processes.lifeline import on_parent_gone
 from shared.settings import Settings, load
 from shared.store import Store, StoreError, open_store
 

@@ -10,11 +10,11 @@ from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import Protocol
 
+from shared.admin.keys import ApiKey, Counts
+from shared.admin.usage import Counters, Group, UsageBatch
 from shared.conversations import Conversation, Message, TurnResult, Upstream
-from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
-from shared.usage import Counters, Group, UsageBatch
 
 AHEAD_SECONDS = 60.0  # by more no clock is ahead of another one; it was set back meanwhile
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it

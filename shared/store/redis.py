@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 
+from shared.admin.keys import ApiKey, Counts
+from shared.admin.usage import Counters, Group, UsageBatch
 from shared.conversations import Conversation, Message, TurnResult, Upstream
-from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 from shared.store import (
@@ -30,7 +31,6 @@ from shared.store import (
 )
 from shared.store.redis_changes import PublishedChanges
 from shared.store.redis_server import Script, Server
-from shared.usage import Counters, Group, UsageBatch
 
 OPENING_PAUSE = 0.5
 

@@ -5,12 +5,12 @@ The secret under which keys are hashed stands here too: all machines need the sa
 
 import secrets
 
-from shared.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.usage import day_of
 from shared.store import StoreUnavailable
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
-from shared.usage import day_of
 
 _ATTEMPTS = 10  # each fails only because somebody else has just written
 

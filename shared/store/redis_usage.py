@@ -5,10 +5,10 @@ Every hour, key, model and site has a hash of counts; a sorted set lists them by
 
 import json
 
+from shared.admin.usage import Counters, Group, UsageBatch
 from shared.store import StoreCorrupt
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
-from shared.usage import Counters, Group, UsageBatch
 
 REPEATED_SECONDS = 3600  # so long a batch is known again
 TOKENS_SECONDS = 2 * 86400

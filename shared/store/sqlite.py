@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from math import inf
 from pathlib import Path
 
+from shared.admin.keys import ApiKey, Counts
+from shared.admin.usage import Counters, Group, UsageBatch
 from shared.conversations import Conversation, Message, TurnResult, Upstream
-from shared.keys import ApiKey, Counts
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 from shared.store import (
@@ -28,7 +29,6 @@ from shared.store import (
 )
 from shared.store.changes import PolledChanges
 from shared.store.sqlite_worker import Worker
-from shared.usage import Counters, Group, UsageBatch
 
 BUSY_SECONDS = 10.0  # longest wait for another process's write; each takes milliseconds
 POLL_SECONDS = 0.2  # how often the changes of other processes are looked for while somebody watches

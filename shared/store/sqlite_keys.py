@@ -6,10 +6,10 @@ Each function does what the `Store` method of its name promises, inside a transa
 import secrets
 import sqlite3
 
-from shared.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.usage import day_of
 from shared.store.documents import dump, load
 from shared.store.sqlite_notes import get_note, set_note
-from shared.usage import day_of
 
 _VERSION = "keys.version"
 

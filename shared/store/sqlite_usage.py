@@ -4,8 +4,8 @@ import json
 import sqlite3
 from contextlib import suppress
 
+from shared.admin.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
 from shared.store import StoreCorrupt
-from shared.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
 
 KEPT_BATCHES = 100  # ids that are known again: as many as proxies write while one of them repeats a batch
 _LAST = "usage.batches"

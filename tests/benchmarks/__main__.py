@@ -20,16 +20,20 @@ class Benchmark:
 
 BENCHMARKS = {
     "start": Benchmark(("tests/end_to_end/test_main_job.py",), {}),
-    "visits": Benchmark(("tests/harvester/test_many_visits.py",), {"TEST_VISITS": "100"}),
-    "visit": Benchmark(("tests/harvester/test_visit_cost.py",), {"TEST_VISIT_ROUNDS": "5"}),
-    "kills": Benchmark(("tests/end_to_end/test_kills.py", "tests/harvester/test_service.py"), {"TEST_KILLS": "20"}),
+    "visits": Benchmark(("tests/harvester/service/test_many_visits.py",), {"TEST_VISITS": "100"}),
+    "visit": Benchmark(("tests/harvester/visit/test_visit_cost.py",), {"TEST_VISIT_ROUNDS": "5"}),
+    "kills": Benchmark(
+        ("tests/end_to_end/test_kills.py", "tests/harvester/service/test_service.py"), {"TEST_KILLS": "20"}
+    ),
     "speed": Benchmark(("tests/speed",), {"TEST_SPEED": "3"}),
-    "redis": Benchmark(("tests/shared/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
-    "workers": Benchmark(("tests/proxy/test_workers.py", "tests/proxy/test_workers_cost.py"), {"TEST_STREAMS": "100"}),
-    "places": Benchmark(("tests/proxy/test_places.py", "tests/end_to_end/test_networks.py"), {}),
+    "redis": Benchmark(("tests/shared/store/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
+    "workers": Benchmark(
+        ("tests/proxy/server/test_workers.py", "tests/proxy/server/test_workers_cost.py"), {"TEST_STREAMS": "100"}
+    ),
+    "places": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
-    "memory": Benchmark(("tests/proxy/test_memory.py",), {}),
+    "memory": Benchmark(("tests/proxy/chat/test_memory.py",), {}),
 }
 
 

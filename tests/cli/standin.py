@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from shared.lifeline import on_parent_gone
+from shared.processes.lifeline import on_parent_gone
 
 
 def note(file: Path, pid: int) -> None:

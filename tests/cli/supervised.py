@@ -5,7 +5,7 @@ A mode with a `once:` before it is a child that need not last.
 
 import sys
 
-from shared.supervise import Service, supervise
+from shared.processes.supervise import Service, supervise
 
 
 def main() -> int:

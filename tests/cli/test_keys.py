@@ -6,8 +6,8 @@ import io
 import json
 from time import time
 
+from shared.admin.usage import Group, UsageBatch, hour_of
 from shared.store import open_store
-from shared.usage import Group, UsageBatch, hour_of
 from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import RunningProxy
 

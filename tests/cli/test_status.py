@@ -4,9 +4,9 @@ import json
 import re
 from time import time
 
-from proxy.protocol.breaker import FAILURES_TO_OPEN
-from shared import heartbeat
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from shared.models import Capture, Outcome, Visit
+from shared.processes import heartbeat
 from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import SESSION_ID, RunningProxy
 from tests.site import SimulatedSite

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.metrics import Numbers, SiteNumbers, text
-from proxy.numbers import SiteLoad, WorkerNumbers
-from proxy.protocol.breaker import STATES
-from proxy.usage import GAP
+from proxy.upstreams.breaker import STATES
+from proxy.usage.metrics import Numbers, SiteNumbers, text
+from proxy.usage.numbers import SiteLoad, WorkerNumbers
+from proxy.usage.recorder import GAP
+from shared.admin.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS
 from shared.models import Outcome, Visit
-from shared.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana-dashboard.json").read_text())

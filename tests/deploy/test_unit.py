@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from shared.services import FINAL_EXITS
-from shared.supervise import GRACE_SECONDS
+from shared.processes.services import FINAL_EXITS
+from shared.processes.supervise import GRACE_SECONDS
 from tests.needs import FREEAICHAT
 
 UNIT = Path(__file__).parents[2] / "deploy" / "freeaichat.service"

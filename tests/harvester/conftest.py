@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.workspace import Workspace
+from harvester.service.workspace import Workspace
 from shared.store import Store, open_store
 from tests.harvester.visiting import Visits, processes_of
 from tests.site import SimulatedSite

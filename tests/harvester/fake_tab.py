@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass, field, replace
 
-from harvester.observed import Observed
-from harvester.tab import Look, NotNow, PageFailed, Signs
+from harvester.visit.observed import Observed
+from harvester.visit.tab import Look, NotNow, PageFailed, Signs
 
 SITE = "https://chat.example"
 AJAX = f"{SITE}/wp-admin/admin-ajax.php"

@@ -6,11 +6,12 @@ A month of faults fits into a minute that way. What is due when is still decided
 import sys
 from functools import partial
 
-from harvester import policy, saving, schedule, service, worker
 from harvester.__main__ import main
 from harvester.job import Limits
-from harvester.visitor import Visitor
-from shared import heartbeat
+from harvester.service import policy, saving, schedule, worker
+from harvester.service import run as service
+from harvester.service.visitor import Visitor
+from shared.processes import heartbeat
 
 FAILURE_PAUSE = 0.3
 CHALLENGE_PAUSE = 0.8

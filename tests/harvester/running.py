@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from harvester.workspace import Workspace
-from shared.lifeline import Lifeline, make_lifeline
+from harvester.service.workspace import Workspace
+from shared.processes.lifeline import Lifeline, make_lifeline
 from tests.cli.processes import ROOT, clean_environment
 
 STOP_SECONDS = 5.0

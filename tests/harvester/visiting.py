@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from harvester.job import Limits
-from harvester.visitor import Visitor
-from harvester.workspace import Workspace
+from harvester.service.visitor import Visitor
+from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome, SiteState, Visit
 from shared.parsing import Site
 from shared.store import Store

@@ -13,11 +13,11 @@ import aiohttp
 import openai
 from aiohttp import web
 
+from proxy.api.images.addresses import Address, is_public
 from proxy.app import open_app
-from shared.addresses import Address, is_public
-from shared.aipkit.page import read_configs
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
+from shared.plugins.aipkit.page import read_configs
 from shared.settings import Settings, load
 from shared.store import Store, open_store
 

@@ -6,16 +6,16 @@ It begins with few file descriptors, as some systems hand them out.
 import resource
 import sys
 
-import proxy.listening
-import proxy.reading
-import proxy.service
+import proxy.server.bodies
+import proxy.server.listening
+import proxy.server.service
 from proxy.__main__ import main
 
 FEW_FILES = 256
 
 if __name__ == "__main__":
-    proxy.listening.UNREAD_SECONDS = 2.0
-    proxy.reading.BODY_SECONDS = 1.0
-    proxy.service.KEEPALIVE_SECONDS = 1.0
+    proxy.server.listening.UNREAD_SECONDS = 2.0
+    proxy.server.bodies.BODY_SECONDS = 1.0
+    proxy.server.service.KEEPALIVE_SECONDS = 1.0
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     sys.exit(main(sys.argv[1:]))

@@ -8,10 +8,10 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.direct import Direct
-from proxy.protocol.encoding import Repair
-from proxy.protocol.sse import EventDecoder
-from shared.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
+from proxy.upstreams.aipkit.direct import Direct
+from proxy.upstreams.aipkit.mojibake import Repair
+from proxy.upstreams.event_decoder import EventDecoder
+from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
 from tests.security.hostile_site import delta
 
 LINES = st.sampled_from(

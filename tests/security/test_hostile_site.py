@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-import proxy.upstream
+import proxy.upstreams.aipkit.client
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.security.hostile_site import (
     ANSWER,
@@ -107,7 +107,7 @@ WRONG_STEP_1 = {
 async def test_wrong_answers_to_the_message(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstream, "STEP_1_SECONDS", 1.0)
+    monkeypatch.setattr(proxy.upstreams.aipkit.client, "STEP_1_SECONDS", 1.0)
     hostile.acts[STEP_1] = WRONG_STEP_1[name]
 
     await fails_and_recovers(proxy_of, hostile)
@@ -162,7 +162,7 @@ WRONG_STEP_2 = {
 async def test_wrong_event_streams(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.http.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("shared.site_client.client.CONNECT_SECONDS", 1.0)
     hostile.acts[STEP_2] = WRONG_STEP_2[name]
 
     await fails_and_recovers(proxy_of, hostile, stream=stream)

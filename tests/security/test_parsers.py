@@ -14,27 +14,34 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harvester.extract import read_page as read_chat_page
-from harvester.observed import read_request
-from proxy.access import Access
-from proxy.protocol.aipkit import SiteTurn, message_fields, multipart, read_cache_key, read_retry_after, stream_url
-from proxy.protocol.chat_reply import ChatReply, Ending, annotations
-from proxy.protocol.chat_request import parse_chat, parse_json, read_messages
-from proxy.protocol.completions import to_chat_body
-from proxy.protocol.errors import ServiceError
-from proxy.protocol.items import page_of, read_page
-from proxy.protocol.metadata import read_metadata
-from proxy.protocol.refusals import SiteRefusal, to_error
-from proxy.protocol.reply import ReplyReader
-from proxy.protocol.responses_reply import ResponseReply
-from proxy.protocol.responses_request import parse_response
-from proxy.protocol.sse import EventDecoder, ServerEvent
-from proxy.protocol.usage import Usage
-from shared.aipkit.nonce import read_nonce
-from shared.aipkit.page import read_configs
+from harvester.visit.extract import read_page as read_chat_page
+from harvester.visit.observed import read_request
+from proxy.access.rules import Access
+from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
+from proxy.api.chat_completions.request import parse_chat, parse_json, read_messages
+from proxy.api.completions.shapes import to_chat_body
+from proxy.api.conversations.items import page_of, read_page
+from proxy.api.metadata import read_metadata
+from proxy.api.responses.reply import ResponseReply
+from proxy.api.responses.request import parse_response
+from proxy.chat.errors import ServiceError
+from proxy.chat.tokens import Usage
+from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.refusals import SiteRefusal, to_error
+from proxy.upstreams.aipkit.requests import (
+    SiteTurn,
+    message_fields,
+    multipart,
+    read_cache_key,
+    read_retry_after,
+    stream_url,
+)
+from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
 from shared.conversations import Message
 from shared.logs import redact
 from shared.parsing import duration, pairs, site, sites, words
+from shared.plugins.aipkit.nonce import read_nonce
+from shared.plugins.aipkit.page import read_configs
 from shared.settings import load
 
 texts = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs

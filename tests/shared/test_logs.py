@@ -80,7 +80,7 @@ def test_a_long_line_is_redacted_quickly() -> None:
 
 def _log(style: Any, level: str = "info") -> logging.Logger:
     configure("proxy", level=level, style=style)
-    return logging.getLogger("proxy.chat")
+    return logging.getLogger("proxy.chat.service")
 
 
 def test_console_lines_tell_time_level_service_and_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +106,7 @@ def test_json_lines_hold_the_fields_and_stay_json_when_redacted(capsys: pytest.C
     output = capsys.readouterr().err
     line = json.loads(output)
     assert "hush" not in output
-    assert (line["level"], line["service"], line["logger"]) == ("warning", "proxy", "proxy.chat")
+    assert (line["level"], line["service"], line["logger"]) == ("warning", "proxy", "proxy.chat.service")
     assert line["message"] == "Cookie: ***"
     assert (line["site"], line["status"], line["ok"], line["none"]) == ("https://chat.example", 200, True, None)
     assert line["headers"] == {"Cookie": "***", "Accept": "*/*"}

@@ -12,7 +12,7 @@ from time import monotonic_ns
 
 import uvloop
 
-from shared.http1 import Framing, parse_head
+from shared.site_client.http1 import Framing, parse_head
 from tests.speed.wire import TOKEN, Order
 
 TIMEOUT = 120.0

@@ -14,9 +14,9 @@ from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
 from shared.cli.doctor.surroundings import check_proxies, check_store_files
 from shared.cli.gateway import Gateway
-from shared.http import SiteClient
 from shared.parsing import Site
 from shared.settings import Settings
+from shared.site_client.client import SiteClient
 
 CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter limits of its own
 

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
-from shared import bot_checks
-from shared.aipkit.page import read_configs
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.http import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
 from shared.models import Credentials
 from shared.parsing import Site, is_other_page
-from shared.reach import SiteUnreachable
+from shared.plugins import bot_checks
+from shared.plugins.aipkit.page import read_configs
+from shared.site_client.client import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.errors import SiteUnreachable
 
 PAGE_SECONDS = 20.0
 MAX_REDIRECTS = 3

@@ -1,12 +1,12 @@
 """Checks of the store, and of the credentials in it."""
 
-from shared.aipkit.nonce import nonce_form, read_nonce
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.http import SiteClient, form_body, visitor_headers
 from shared.models import Credentials
-from shared.reach import SiteUnreachable
+from shared.plugins.aipkit.nonce import nonce_form, read_nonce
 from shared.settings import Settings
+from shared.site_client.client import SiteClient, form_body, visitor_headers
+from shared.site_client.errors import SiteUnreachable
 from shared.store import StoreError, address, is_redis, open_store
 
 NONCE_SECONDS = 15.0

@@ -1,0 +1,35 @@
+"""Whether a harvester runs, told by its heartbeat in the store. Asks no site and starts nothing."""
+
+import asyncio
+import time
+
+from shared.processes.heartbeat import is_fresh, last_beat
+from shared.settings import Settings
+from shared.store import StoreError, open_store
+
+EXIT_NOT_HEALTHY = 1
+
+
+def run_health(settings: Settings) -> int:
+    """Print one line; returns 0 while the heartbeat is fresh, else 1."""
+    try:
+        beat_at = asyncio.run(_read(settings))
+    except StoreError as error:
+        return _tell(f"the heartbeat cannot be read: {error}", EXIT_NOT_HEALTHY)
+    if beat_at is None:
+        return _tell("no harvester has run with this store yet", EXIT_NOT_HEALTHY)
+    now = time.time()
+    age = f"last heartbeat {max(now - beat_at, 0.0):.0f} s ago"
+    if is_fresh(beat_at, now):
+        return _tell(f"the harvester runs ({age})", 0)
+    return _tell(f"the harvester does not run, or cannot write to its store ({age})", EXIT_NOT_HEALTHY)
+
+
+async def _read(settings: Settings) -> float | None:
+    async with open_store(settings.store_url) as store:
+        return await last_beat(store)
+
+
+def _tell(line: str, code: int) -> int:
+    print(f"freeaichat: {line}")  # noqa: T201
+    return code

@@ -1,0 +1,63 @@
+"""Renewing a nonce between visits, over plain HTTP, as the guest whose nonce it is."""
+
+import logging
+import time
+
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from shared.models import Credentials
+from shared.plugins.aipkit.nonce import nonce_form, read_nonce
+from shared.store import StaleWrite, Store
+
+REPLY_SECONDS = 15.0
+ATTEMPTS = 3
+TOTAL_SECONDS = 45.0
+
+log = logging.getLogger(__name__)
+
+
+async def renew_nonce(store: Store, credentials: Credentials) -> bool:
+    """Have the site hand out the nonce of now and store it; whether it did. Raises StoreError.
+
+    Where it did not, a visit is asked for: only a browser can tell what the matter is.
+    """
+    nonce, problem = await _fetch(credentials)
+    if nonce is None:
+        log.warning("the nonce of %s was not renewed: %s; asking for a visit", credentials.site, problem)
+        await store.ask_visit(credentials.site, f"the nonce could not be renewed: {problem}", at=time.time())
+        return False
+    try:
+        kept = await store.save_nonce(credentials.site, nonce, checked_at=time.time(), base=credentials.generation)
+    except StaleWrite:  # somebody stored newer ones just now, which are as good
+        return True
+    log.info("nonce of %s %s", credentials.site, "renewed" if kept.nonce != credentials.nonce else "confirmed")
+    return True
+
+
+async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
+    """The nonce, or None and the reason."""
+    # Here, since it is large: a service that never gets so far stays smaller.
+    from shared.site_client.client import Reply, SiteClient, form_body, visitor_headers
+    from shared.site_client.errors import SiteUnreachable
+
+    content_type, body = form_body(nonce_form())
+    headers = {**visitor_headers(credentials), "Content-Type": content_type}
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(SiteUnreachable),
+        stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(TOTAL_SECONDS),
+        wait=wait_random_exponential(multiplier=0.5, max=5.0),
+        reraise=True,
+    )
+    async with SiteClient(limit=1) as client:
+        try:
+            reply: Reply = await retrying(client.post, credentials.ajax_url, body, headers, timeout=REPLY_SECONDS)
+        except SiteUnreachable as error:
+            return None, str(error)
+    nonce = read_nonce(reply.status, reply.body)
+    return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"

@@ -1,0 +1,196 @@
+"""The only place that uses APScheduler: makes visits and renewals when they are due, for as long as it runs.
+
+What is due when is decided in `policy.py` from what the store holds, and worked out anew whenever the store changes
+and at every heartbeat, so that an ask is heard at once and a clock that was set back or slept is noticed.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from harvester.service.policy import Known, next_renewal, next_visit
+from harvester.service.renewal import renew_nonce
+from shared.models import Outcome, SiteState, Visit, VisitAsk
+from shared.parsing import Site
+from shared.processes import heartbeat
+from shared.store import Store, StoreError
+
+SETTLE_SECONDS = 0.2  # changes of the store that come closer together are looked at as one
+HOLD_SECONDS = 3.0  # after a visit that could not begin: another process visits, or the store is away
+VISITS_LOOKED_AT = 10  # longer than any row of pauses
+
+log = logging.getLogger(__name__)
+
+
+class Visits(Protocol):
+    """Who makes the visits: `harvester.service.visitor.Visitor`."""
+
+    async def visit(self, site: Site, trigger: str) -> Visit | None:
+        """Visit *site* now; None while somebody else does. Raises StoreError."""
+
+
+class _Plan:
+    """What the schedule remembers of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.is_start = True
+        self.chance = _chance()
+        self.answered: VisitAsk | None = None  # asks that came while the visit that answered them was under way
+        self.held_until = 0.0  # monotonic
+        self.renewed_at = self.renewal_failed_at = 0.0  # Unix seconds
+        self.is_visiting = False
+        self.is_renewing = False
+        self.lock = asyncio.Lock()
+
+
+class Schedule:
+    """Runs for one process and its sites."""
+
+    def __init__(self, sites: Sequence[Site], store: Store, visitor: Visits, *, interval: float) -> None:
+        """*interval*: seconds between visits."""
+        self._plans = [_Plan(site) for site in sites]
+        self._store = store
+        self._visitor = visitor
+        self._interval = interval
+        self._tasks: asyncio.TaskGroup
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    async def run(self) -> None:
+        """Visit and renew until cancelled; then end what is under way first."""
+        self._scheduler.start()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._beat())
+                await self._follow()
+        finally:
+            # Only now: it would cancel what its jobs had started, and jobs only start tasks of ours.
+            self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # it ends in the loop's next round
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await heartbeat.beat(self._store, time.time())
+            except StoreError as error:
+                log.warning("no heartbeat: %s", error)
+            self._scheduler.wakeup()  # its timers know nothing of a clock that was set, or of a machine that slept
+            await asyncio.sleep(heartbeat.EVERY_SECONDS)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._store.watch()) as changes:
+                    async for _ in changes:
+                        for plan in self._plans:
+                            await self._plan(plan)
+                        await asyncio.sleep(SETTLE_SECONDS)
+            except StoreError as error:
+                log.error("the store is away: %s", error)
+            await asyncio.sleep(HOLD_SECONDS)
+
+    async def _plan(self, plan: _Plan) -> None:
+        """Put the next visit and the next renewal of a site on the timetable. Raises StoreError."""
+        async with plan.lock:  # who looked at the store earlier also writes the timetable earlier
+            origin, now = plan.site.origin, time.time()
+            ask = await self._store.pending_ask(origin)
+            known = Known(
+                state=await self._store.site_state(origin),
+                visits=await self._store.visits(origin, limit=VISITS_LOOKED_AT),
+                ask=None if ask == plan.answered else ask,
+            )
+            if not plan.is_visiting:
+                due = next_visit(known, now=now, interval=self._interval, chance=plan.chance, is_start=plan.is_start)
+                held_until = now + plan.held_until - time.monotonic()
+                self._put("visit", plan, max(due.at, held_until) if due else None, due.trigger if due else "")
+            if not plan.is_renewing:
+                self._put("renewal", plan, self._renewal_due(plan, known.state, now))
+
+    def _renewal_due(self, plan: _Plan, state: SiteState | None, now: float) -> float | None:
+        if state is None:
+            return None
+        return next_renewal(
+            state.current,
+            now=now,
+            interval=self._interval,
+            renewed_at=plan.renewed_at,
+            failed_at=plan.renewal_failed_at,
+        )
+
+    def _put(self, kind: Literal["visit", "renewal"], plan: _Plan, at: float | None, *details: str) -> None:
+        job_id = f"{kind} {plan.site.origin}"
+        if at is None:
+            if self._scheduler.get_job(job_id):
+                self._scheduler.remove_job(job_id)
+            return
+        begin = self._begin_visit if kind == "visit" else self._begin_renewal
+        moment = datetime.fromtimestamp(max(at, time.time()), UTC)
+        self._scheduler.add_job(begin, "date", run_date=moment, args=(plan, *details), id=job_id, replace_existing=True)
+
+    async def _begin_visit(self, plan: _Plan, trigger: str) -> None:
+        if not plan.is_visiting:
+            plan.is_visiting = True
+            self._tasks.create_task(self._visit(plan, trigger))
+
+    async def _begin_renewal(self, plan: _Plan) -> None:
+        if not plan.is_renewing:
+            plan.is_renewing = True
+            self._tasks.create_task(self._renew(plan))
+
+    async def _visit(self, plan: _Plan, trigger: str) -> None:
+        is_captured = False
+        try:
+            visit = await self._visitor.visit(plan.site, trigger)
+            if visit is None:
+                log.info("%s is being visited by somebody else", plan.site.origin)
+                plan.held_until = time.monotonic() + HOLD_SECONDS
+            else:
+                plan.is_start, plan.chance = False, _chance()
+            is_captured = visit is not None and visit.outcome is Outcome.CAPTURED
+            if is_captured:
+                plan.answered = await self._store.pending_ask(plan.site.origin)
+        except StoreError as error:
+            log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
+            plan.held_until = time.monotonic() + HOLD_SECONDS
+        plan.is_visiting = False
+        await self._replan(plan)
+        if not is_captured:
+            self._tell_next(plan)
+
+    def _tell_next(self, plan: _Plan) -> None:
+        """Whoever sees that a visit failed wants to know when it is tried again."""
+        job = self._scheduler.get_job(f"visit {plan.site.origin}")
+        if job is not None:
+            seconds = max(job.next_run_time.timestamp() - time.time(), 0.0)
+            log.info("next visit of %s in %.0f s", plan.site.origin, seconds)
+
+    async def _renew(self, plan: _Plan) -> None:
+        try:
+            state = await self._store.site_state(plan.site.origin)
+            is_renewed = state is None or await renew_nonce(self._store, state.current)
+        except StoreError as error:
+            log.error("the nonce of %s was not renewed: %s", plan.site.origin, error)
+            is_renewed = False
+        plan.renewed_at, plan.renewal_failed_at = (time.time(), 0.0) if is_renewed else (0.0, time.time())
+        plan.is_renewing = False
+        await self._replan(plan)
+
+    async def _replan(self, plan: _Plan) -> None:
+        """As `_plan`; without the store the next heartbeat does it."""
+        try:
+            await self._plan(plan)
+        except StoreError as error:
+            log.error("the store is away: %s", error)
+
+
+def _chance() -> float:
+    return random.uniform(-1.0, 1.0)  # noqa: S311  (spreads visits; hides nothing)

@@ -1,0 +1,238 @@
+"""One visit from beginning to end: claimed, made in a process of its own, stored, recorded."""
+
+import base64
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from pydantic import ValidationError
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
+
+from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
+from harvester.service.saving import patiently, save_capture
+from harvester.service.tasks import to_the_end
+from harvester.service.worker import MARGIN_SECONDS, Workers
+from harvester.service.workspace import Claim, Workspace, WorkspaceError
+from harvester.visit.addresses import is_same_site
+from shared.browsers import Browser, NoBrowser, find_browser, has_display
+from shared.models import Credentials, Outcome, Visit
+from shared.parsing import Site
+from shared.store import Store, StoreError
+
+CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
+ATTEMPTS = 3  # with a browser that is killed or crashes
+ATTEMPT_WITHIN_SECONDS = 20.0  # of the visit's beginning: later ones begin no more
+ATTEMPT_PAUSE_SECONDS = 0.5
+MAX_REASON = 500
+UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began; empty after its end
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What is stored of a visit that is over, and whose claim ends with it."""
+
+    visit: Visit
+    holder: str
+    note: str  # that it was under way
+    screenshot: bytes | None
+
+
+class Visitor:
+    """Visits sites for one store. One instance serves one process."""
+
+    def __init__(
+        self, store: Store, workspace: Workspace, *, browser: str, limits: Limits = BY_ITSELF, is_headed: bool = False
+    ) -> None:
+        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
+        self._store = store
+        self._workspace = workspace
+        self._workers = Workers()
+        self._browser = browser
+        self._limits = BY_HAND if is_headed else limits
+        self._is_headed = is_headed
+        self._owed: dict[str, _Record] = {}  # by site: what the store could not take yet
+
+    async def visit(self, site: Site, trigger: str, *, is_page_given: bool = False) -> Visit | None:
+        """Visit *site* now and return the record; None while somebody else visits it.
+
+        *is_page_given*: the site's URL comes first, not the page where the last capture found the chat. Once begun, a
+        visit is recorded with its outcome whatever happens, also when this call is cancelled. Where the store could
+        not take that record, the next call does nothing but record it. Raises StoreError.
+        """
+        if (owed := self._owed.get(site.origin)) is not None:
+            return await self._record(owed)
+        visit = _new_visit(site.origin, trigger)
+        try:
+            with self._workspace.claim(site.origin) as claim:
+                if claim is None or not await self._begin(site.origin, claim):
+                    return None
+                return await self._visit(site, claim, visit, is_page_given=is_page_given)
+        except WorkspaceError as error:
+            report = Report(outcome=Outcome.BROWSER_ERROR, reason=f"there is no place for the browser's files: {error}")
+            return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
+
+    async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
+        # The claim is ours, so whatever visit began before is over, wherever that was.
+        await self._record_killed(site.origin, holder="")
+        note = visit.model_dump_json()
+        await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
+        begun = time.monotonic()
+        reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
+        try:
+            await self._make(site, claim, reports, is_page_given=is_page_given)
+        except StoreError as error:
+            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit cannot be prepared: {error}"))
+        finally:
+            visit = _finished(visit, reports[-1], time.monotonic() - begun)
+            screenshot = base64.b64decode(reports[-1].screenshot) or None
+            await to_the_end(self._record(_Record(visit, claim.holder, note, screenshot)))
+        return visit
+
+    async def recover(self, site: str) -> None:
+        """Record a visit of *site* whose harvester was killed, so that it counts.
+
+        Raises StoreError and `WorkspaceError`.
+        """
+        if not await self._store.get_note(UNDER_WAY.format(site=site)):
+            return
+        with self._workspace.claim(site) as claim:
+            if claim is None or not await self._begin(site, claim):
+                return  # it goes on, elsewhere, or its claim still stands: the next visit records it
+            await self._record_killed(site, claim.holder)
+
+    async def _record_killed(self, site: str, holder: str) -> None:
+        """Record the visit of which only the beginning was noted, if there is one, and end the claim of *holder*."""
+        note = await self._store.get_note(UNDER_WAY.format(site=site))
+        if not note:
+            return
+        try:
+            visit = Visit.model_validate_json(note)
+        except ValidationError:
+            visit = _new_visit(site, "")
+        await self._record(_Record(visit, holder, note, screenshot=None))
+
+    async def _begin(self, site: str, claim: Claim) -> bool:
+        ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS
+        return await self._store.begin_visit(site, claim.holder, at=time.time(), ttl=ttl)
+
+    async def _make(self, site: Site, claim: Claim, reports: list[Report], *, is_page_given: bool) -> None:
+        """Add to *reports* as soon as there is one: what was stored counts, even if closing is interrupted."""
+        try:
+            browser = self._find_browser()
+        except NoBrowser as error:
+            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=str(error)))
+            return
+        state = await self._store.site_state(site.origin)
+        current = state.current if state else None
+        job = Job(
+            site=site.origin,
+            page_url=site.url,
+            remembered_url="" if is_page_given else _remembered(site, current),
+            browser=str(browser.path),
+            is_headed=self._is_headed,
+            identity=await self._store.identity(site.origin),
+            session_id=current.session_id if current else "",
+            limits=self._limits,
+        )
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda report: report.is_passing),
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(ATTEMPT_WITHIN_SECONDS),
+            wait=wait_fixed(ATTEMPT_PAUSE_SECONDS),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        await retrying(self._attempt, job, claim, current, reports)
+
+    async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
+        known = len(reports)
+        try:
+            async with self._workers.run(job, claim) as report:
+                reports.append(await self._stored(report, base))
+        except OSError as error:
+            if len(reports) > known:
+                log.error("what a visit left was not all tidied up; the next one does that: %s", error)
+            else:
+                reason = f"the visit's process cannot be started: {error}"
+                reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=reason))
+        return reports[-1]
+
+    def _find_browser(self) -> Browser:
+        browser = find_browser(self._browser, full_only=self._is_headed)
+        if self._is_headed and not has_display():
+            raise NoBrowser("no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)")
+        return browser
+
+    async def _stored(self, report: Report, base: Credentials | None) -> Report:
+        """Keep what was captured, before the visit counts as captured."""
+        if report.capture is None:
+            return report
+        try:
+            await save_capture(self._store, report.capture, base=base)
+        except StoreError as error:
+            reason = f"what was captured could not be stored: {error}"
+            return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "reason": reason})
+        return report
+
+    async def _record(self, record: _Record) -> Visit:
+        visit = record.visit
+        self._owed[visit.site] = record
+        await patiently(lambda: self._store.end_visit(visit, record.holder, screenshot=record.screenshot))
+        steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
+        log.log(
+            logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
+            "visit of %s (%s): %s in %.1f s%s%s",
+            visit.site,
+            visit.trigger,
+            visit.outcome,
+            visit.seconds,
+            f" ({steps})" if steps else "",
+            f": {visit.reason}" if visit.reason else "",
+            extra={"fields": visit.model_dump(mode="json")},
+        )
+        await patiently(partial(self._clear_note, visit.site, record.note))
+        del self._owed[visit.site]
+        return visit
+
+    async def _clear_note(self, site: str, note: str) -> None:
+        """Unless another visit's stands there by now: this one was paused for longer than its claim stood."""
+        name = UNDER_WAY.format(site=site)
+        if await self._store.get_note(name) == note:
+            await self._store.set_note(name, "")
+
+
+def _new_visit(site: str, trigger: str) -> Visit:
+    """A visit that begins now; as it stands it is the record of one that was killed."""
+    return Visit(
+        id=str(uuid4()),
+        site=site,
+        started_at=time.time(),
+        seconds=0.0,
+        outcome=Outcome.BROWSER_ERROR,
+        reason="the harvester was killed during this visit",
+        trigger=trigger,
+    )
+
+
+def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
+    return visit.model_copy(
+        update={
+            "seconds": round(seconds, 3),
+            "outcome": report.outcome,
+            "reason": report.reason[:MAX_REASON],
+            "retry_after": report.retry_after,
+            "steps": report.steps,
+            "screenshot": bool(report.screenshot),
+        }
+    )
+
+
+def _remembered(site: Site, current: Credentials | None) -> str:
+    """Where the last capture found the chat, unless that is the configured page or no longer on the site."""
+    if current is None or current.page_url == site.url:
+        return ""
+    host, found_at = urlsplit(site.url).hostname or "", urlsplit(current.page_url).hostname or ""
+    return current.page_url if is_same_site(host, found_at) else ""

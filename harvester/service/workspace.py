@@ -1,0 +1,154 @@
+"""Directories and locks of visits, outside the store: what the next start needs to clean up after a killed one.
+
+All is in one private directory of the system's temporary directory, which is named after the user and the store. A
+visit has a directory of its own there, in which the browser's throwaway profile lies. The lock of a site is the
+system's own (flock): it is gone with the process that held it, however that ended.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harvester.service.processes import end_family
+
+_ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
+
+
+class WorkspaceError(Exception):
+    """The temporary directory cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to visit one site from this machine."""
+
+    holder: str  # the same for whoever claims through this workspace: a successor takes over at once
+    directory: Path  # of the visit
+    leftovers: tuple[Path, ...]  # directories of earlier visits of the site, which were all killed
+
+    def sweep(self) -> None:
+        """End and remove what earlier visits left. Blocks for as long."""
+        for directory in self.leftovers:
+            _clear(directory)
+
+    def prepare(self) -> None:
+        """Make the directory. Raises OSError."""
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+
+    def clear(self) -> None:
+        """End what still runs of the visit, and remove its directory. Blocks for as long."""
+        _clear(self.directory)
+
+
+class Workspace:
+    """The private directory of all harvesters that use one store, as one user, on this machine."""
+
+    def __init__(self, store_url: str) -> None:
+        digest = hashlib.sha256(store_url.encode()).hexdigest()[:8]
+        self._name = f"freeaichat-{os.geteuid()}-{digest}"
+
+    @cached_property
+    def path(self) -> Path:
+        """The directory, which need not exist. Raises `WorkspaceError` where no temporary directory can be used."""
+        try:
+            return Path(tempfile.gettempdir()).resolve() / self._name
+        except FileNotFoundError as error:
+            reason = "no temporary directory can be written to; free some space, or set TMPDIR to another directory"
+            raise WorkspaceError(reason) from error
+
+    @cached_property
+    def _holder(self) -> str:
+        # Names and paths may be alike on two machines, or in two containers, that share a store.
+        status = self.path.parent.stat()
+        return f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}"
+
+    @contextmanager
+    def claim(self, site: str) -> Iterator[Claim | None]:
+        """Claim *site*, or None while another process has it. Raises `WorkspaceError`."""
+        with self._claim(hashlib.sha256(site.encode()).hexdigest()[:8]) as claim:
+            yield claim
+
+    def sweep(self) -> None:
+        """End and remove what killed visits of any site left, unless somebody visits that site now.
+
+        Blocks for as long. Raises `WorkspaceError`.
+        """
+        for name in {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}:
+            with self._claim(name) as claim:
+                if claim is not None:
+                    claim.sweep()
+
+    @contextmanager
+    def _claim(self, name: str) -> Iterator[Claim | None]:
+        lock = self._lock(f"{name}.lock")
+        if lock is None:
+            yield None
+            return
+        try:
+            leftovers = tuple(self.path.glob(f"visit-{name}-*"))
+            yield Claim(self._holder, self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
+        finally:
+            with suppress(OSError):  # what cannot be removed is in nobody's way
+                (self.path / f"{name}.lock").unlink()
+            os.close(lock)
+            with suppress(OSError):  # others are still using it
+                self.path.rmdir()
+
+    def _lock(self, name: str) -> int | None:
+        """An open descriptor that holds the lock *name*, or None while another process holds it."""
+        for _ in range(_ATTEMPTS):
+            path = self.path / name
+            try:
+                self._make()
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except FileNotFoundError:  # the directory was removed just now
+                continue
+            except OSError as error:
+                raise WorkspaceError(f"{path} cannot be made: {error.strerror}") from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                    return descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except FileNotFoundError:  # its holder removed it; a lock on it would lock nothing
+                pass
+            os.close(descriptor)
+        raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
+
+    def _make(self) -> None:
+        """Raises FileNotFoundError where another process removed it at this very moment."""
+        try:
+            with suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
+            found = self.path.lstat()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise WorkspaceError(f"{self.path} cannot be made: {error.strerror}") from error
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise WorkspaceError(f"{self.path} is not ours alone; remove it, or set TMPDIR to another directory")
+
+
+def _boot_id() -> str:
+    """What tells this machine, since it was started, from all others; empty where the system has no such thing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _clear(directory: Path) -> None:
+    end_family(directory)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""One browser with one tab, for the length of one visit. Playwright is used here and in `chromium.py` alone.
+
+It moves a browser and decides nothing. It hides nothing either: no made-up User-Agent, nothing that would make an
+automated browser look like another.
+"""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, BrowserType, Error, async_playwright
+
+from harvester.visit import page_script
+from harvester.visit.chromium import ChromiumTab
+from harvester.visit.playwright_calls import call, first_line
+from harvester.visit.recognise import is_sandbox_failure, launch_failure
+from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
+from shared.plugins.aipkit.page import GUEST_ID_KEY
+
+CLOSE_SECONDS = 1.0
+ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_tab(
+    program: Path, *, host: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
+) -> AsyncIterator[ChromiumTab]:
+    """A browser for a visit of *host*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
+
+    *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(timeout):
+                playwright = await call(async_playwright().start())
+                stack.push_async_callback(_close, playwright.stop)
+                browser = await _launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout)
+                stack.push_async_callback(_close, browser.close)
+                context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
+                page = await call(context.new_page())
+                tab = ChromiumTab(context, page, host)
+                if not is_headed:
+                    await tab.keep_small()
+        except (PageFailed, NotNow) as error:
+            raise BrowserFailed(f"the browser cannot be used: {error}", is_passing=False) from error
+        yield tab
+
+
+async def _launch(chromium: BrowserType, program: Path, *, is_headed: bool, timeout: float) -> Browser:
+    async def launch(*, with_sandbox: bool) -> Browser:
+        return await chromium.launch(
+            executable_path=program,
+            headless=not is_headed,
+            chromium_sandbox=with_sandbox,
+            args=ARGUMENTS,
+            timeout=timeout * 1000,
+            handle_sigint=False,  # who started the visit ends it
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+
+    try:
+        # Chromium refuses to run as root with its sandbox. Many containers forbid the namespaces that the sandbox
+        # is made of; the container is the sandbox then.
+        if os.geteuid() == 0:
+            return await launch(with_sandbox=False)
+        try:
+            return await launch(with_sandbox=True)
+        except Error as error:
+            if not is_sandbox_failure(error.message):
+                raise
+            log.warning("the browser's own sandbox cannot work here; starting it without")
+            return await launch(with_sandbox=False)
+    except Error as error:
+        reason, is_passing = launch_failure(error.message)
+        raise BrowserFailed(f"{program} did not start: {reason}", is_passing=is_passing) from error
+
+
+async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:
+    state = json.loads(identity) if identity else {}
+    context = await call(
+        browser.new_context(
+            storage_state={"origins": state.get("origins", [])}, accept_downloads=is_headed, no_viewport=is_headed
+        )
+    )
+    if session_id:
+        # Before the page's own scripts run, so that the guest stays the same whatever host answers.
+        known = json.dumps([GUEST_ID_KEY, session_id])
+        await call(context.add_init_script(f"({page_script.KEEP_GUEST_ID})({known})"))
+    await _restore_cookies(context, state.get("cookies", []))
+    return context
+
+
+async def _restore_cookies(context: BrowserContext, cookies: list[Any]) -> None:
+    """Set *cookies*; where the browser refuses one, only that one is lost."""
+    try:
+        await context.add_cookies(cookies)
+    except Error:
+        for cookie in cookies:
+            try:
+                await context.add_cookies([cookie])
+            except Error as error:
+                log.warning("a stored cookie of %s was refused: %s", cookie.get("domain"), first_line(error))
+
+
+async def _close(close: Callable[[], Awaitable[None]]) -> None:
+    """Close in good order if that is quick; whatever is left is killed with the visit's process."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await call(close())
+    except (BrowserFailed, TimeoutError) as error:
+        log.debug("not closed: %s", error)

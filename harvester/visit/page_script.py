@@ -1,0 +1,102 @@
+"""The scripts that are run inside a visited page. They read; the only thing they write is the guest id.
+
+Everything that comes back is bounded, since a page may hold anything. A page may also have hidden or replaced what the
+document and its elements are asked by (`<form name="title">`): so the browser's own functions are taken from where
+they are at home.
+"""
+
+# Where a message to the chat is typed.
+BOX = ", ".join(
+    f'[{mark}*="chat" i] {field}'
+    for mark in ("class", "id")
+    for field in ("textarea", 'input[type="text"]', '[contenteditable="true"]')
+)
+POPUP_BUTTON = ".aipkit_popup_trigger"
+
+# For the scripts below. `some` looks into open shadow roots, too.
+_OWN = """
+  const value = (type, name, of) => Object.getOwnPropertyDescriptor(type.prototype, name).get.call(of);
+  const all = (root, selector) => [
+    ...(root === document ? Document : DocumentFragment).prototype.querySelectorAll.call(root, selector)];
+  const attribute = (element, name) => Element.prototype.getAttribute.call(element, name) || "";
+  const text = (element) => (value(Node, "textContent", element) || "").trim();
+  const roots = [document];
+  for (let next = 0; next < roots.length && next < 100; next += 1)
+    for (const element of all(roots[next], "*").slice(0, 20000)) {
+      const root = value(Element, "shadowRoot", element);
+      if (root) roots.push(root);
+    }
+  const some = (selector, count) => roots.flatMap((root) => all(root, selector)).slice(0, count);
+"""
+
+# Gives most of what `harvester.visit.tab.Look` holds. Local storage may be forbidden to the page: then it counts as empty.
+LOOK = f"""
+(boxes) => {{
+  {_OWN}
+  const stored = {{}};
+  try {{
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith("aipkit_") && key.length < 200);
+    for (const key of keys.slice(0, 1000)) {{
+      stored[key] = Storage.prototype.getItem.call(localStorage, key).slice(0, 1000);
+    }}
+  }} catch {{}}
+  const html = (root) => root === document
+    ? value(Element, "outerHTML", value(Document, "documentElement", root)) : value(ShadowRoot, "innerHTML", root);
+  const sources = ["src", "data-src", "data-lazy-src", "data-litespeed-src", "data-rocket-src"];
+  const source = (element) => sources.map((name) => attribute(element, name))
+    .find((address) => address && !address.startsWith("about:") && !address.startsWith("data:")) || "";
+  return {{
+    ready: value(Document, "readyState", document) !== "loading",
+    title: value(Document, "title", document).slice(0, 300),
+    configs: some("[data-config]", 200).map((element) => attribute(element, "data-config").slice(0, 300000)),
+    links: some("a[href]", 500).map((link) => [attribute(link, "href").slice(0, 2000), text(link).slice(0, 200)]),
+    resources: some("script[src], iframe[src]", 200).map((element) => attribute(element, "src").slice(0, 500)),
+    frames: some("iframe", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
+    refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
+    scripts: value(Document, "scripts", document).length,
+    stored,
+    box: some(boxes, 1).length > 0 && roots.some((root) => /aipkit/.test(html(root))),
+  }};
+}}
+"""
+
+# Gives what `harvester.visit.tab.Signs` holds.
+SIGNS = f"""
+() => {{
+  {_OWN}
+  const isSeen = (element) => Element.prototype.getClientRects.call(element).length > 0;
+  const body = some("body", 1)[0];
+  const clickable = 'button, [role="button"], summary, a[href^="#"], a[href^="javascript:"], [onclick]';
+  return {{
+    text: body ? value(HTMLElement, "innerText", body).slice(0, 5000) : "",
+    buttons: some(clickable, 200).filter(isSeen)
+      .map((element) => text(element) || attribute(element, "aria-label") || attribute(element, "title"))
+      .map((said) => said.slice(0, 80)),
+    asks_password: some('input[type="password"]', 20).some(isSeen),
+  }};
+}}
+"""
+
+# Goes down so many screens; gives whether there is more below.
+SCROLL = f"""
+(screens) => {{
+  {_OWN}
+  const page = value(Document, "scrollingElement", document);
+  if (!page) return false;
+  const height = value(Element, "clientHeight", page), whole = value(Element, "scrollHeight", page);
+  window.scrollTo({{ top: screens * height, behavior: "instant" }});
+  return (screens + 1) * height < whole;
+}}
+"""
+TO_TOP = "() => window.scrollTo({ top: 0, behavior: 'instant' })"
+
+# Keeps the guest id in use, unless the page has one already. Where the page may store nothing, or has filled its
+# storage, nothing is lost: the id is known outside, too.
+KEEP_GUEST_ID = """
+([key, value]) => {
+  if (window !== window.top) return;
+  try {
+    if (!localStorage.getItem(key)) localStorage.setItem(key, value);
+  } catch {}
+}
+"""

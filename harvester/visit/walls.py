@@ -1,0 +1,53 @@
+"""Telling why a page that carries no chat may carry none: what stands before it, or waits for a click. Pure."""
+
+import re
+from urllib.parse import unquote, urlsplit
+
+from harvester.visit.addresses import is_chatty
+from harvester.visit.tab import Look, Signs
+
+BY_HAND = "which only a person may do: `freeaichat harvest --headed` opens a window for it, and the answer is kept"
+_AGE = re.compile(
+    r"\b(over|least|under|am|are|be) (you )?(already )?(over |at least )?(16|18|19|21)\b"
+    r"|\b(16|18|19|21)\+? (years( of age| old)?|or (older|over|above))\b"
+    r"|\b(verify|confirm|check) your age\b|\bage (verification|check|gate)\b|\blegal (drinking )?age\b"
+    r"|\b(18|21) Jahre|Altersprüfung|Alter bestätigen|volljährig|18 ans|majeur|18 años|mayor de edad"
+    r"|[年满滿]\s*(18|十八)|(18|十八)\s*[周岁歲]|成年",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(
+    r"\blog[ -]?in\b|\bsign[ -]?in\b|members? only"
+    r"|anmelden|einloggen|connexion|iniciar sesi|entrar|登录|登錄|登入|ログイン",
+    re.IGNORECASE,
+)
+_MAX_AGE_TEXT = 1500  # characters; an age gate says little else
+_FEW_LINKS = 5
+_MAX_SHOWN = 60
+
+
+def wall(look: Look, signs: Signs) -> str | None:
+    """Why the page lets guests see nothing of the site; None: nothing seems to stand before it."""
+    if signs.asks_password:
+        place = unquote(urlsplit(look.url).path)
+        if _LOGIN.search(f"{place} {look.title}") or (len(look.links) <= _FEW_LINKS and _LOGIN.search(signs.text)):
+            return f"{look.url} asks visitors to log in, and a guest cannot"
+        if len(look.links) <= _FEW_LINKS or len(signs.text) < _MAX_AGE_TEXT:
+            return f"{look.url} asks for a password, which a guest does not have"
+    if (
+        (signs.buttons or len(look.links) <= _FEW_LINKS)
+        and len(signs.text) < _MAX_AGE_TEXT
+        and _AGE.search(f"{look.title} {signs.text}")
+    ):
+        return f"{look.url} asks visitors to confirm their age, {BY_HAND}"
+    return None
+
+
+def click_hint(signs: Signs) -> str | None:
+    """That a chat may come after a click; a visit clicks on nothing that it does not know."""
+    said = next((" ".join(button.split()) for button in signs.buttons if is_chatty(button)), None)
+    if said is None:
+        return None
+    return (
+        f'its button "{said[:_MAX_SHOWN]}" may open one, but a chat that comes only after a click is not found; name a '
+        "page that shows the chat at once in FREEAICHAT_SITES, or click yourself with `freeaichat harvest --headed`"
+    )

@@ -1,0 +1,275 @@
+"""Who may use the proxy: keys, Host names and browser origins, as plain decisions.
+
+Without any key the proxy serves this machine alone: loopback Host names (so that a web page cannot reach it through a
+name that it points here), loopback origins and those of programs, and nothing that a reverse proxy passes on. Once a
+key exists, the key decides.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from proxy.access import sessions
+from proxy.access.keyring import Keyring
+from proxy.chat.errors import ServiceError
+from shared.admin.keys import ApiKey
+from shared.store import StoreError
+
+STALE_RETRY_SECONDS = 5.0
+DOCKER_HOST = "host.docker.internal"  # how containers of Docker Desktop reach this machine's loopback; no DNS has it
+APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-file", "vscode-webview"})  # of programs, which no web page has
+FORWARDED = (  # what reverse proxies tell of those for whom they ask
+    *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server"),
+    *("X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `id`: of the key, "master" or "open" (none is needed); `name`: what logs call them."""
+
+    id: str
+    name: str
+    is_admin: bool = False
+    key: ApiKey | None = None
+
+    @property
+    def models(self) -> frozenset[str] | None:
+        """The names of models that may be used; None: all."""
+        return None if self.key is None or self.key.models is None else frozenset(self.key.models)
+
+    @property
+    def owner(self) -> str:
+        """Whose conversations are made and seen: a key its own; "", the master key's and open use, sees all."""
+        return "" if self.key is None else self.key.id
+
+    def place(self, address: str | None) -> str:
+        """As whom they wait for their turn: the key, else the address that they come from."""
+        return address or "" if self.key is None else self.key.id
+
+
+MASTER = Caller("master", "master", is_admin=True)
+OPEN = Caller("open", "open", is_admin=True)
+
+
+class Access:
+    """The rules, for one set of keys and settings."""
+
+    def __init__(self, *, key: str | None, cors_origins: Sequence[str] = (), keyring: Keyring | None = None) -> None:
+        """*key*: the master key. *cors_origins*: further ones, or patterns. *keyring*: the keys that were made."""
+        self._digest = _digest(key) if key else None
+        self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
+        self._keyring = keyring
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a key is asked for."""
+        return self._digest is not None or (self._keyring is not None and self._keyring.needs_key)
+
+    @property
+    def has_master(self) -> bool:
+        """Whether a master key was set, so that none needs to be kept."""
+        return self._digest is not None
+
+    def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
+        """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
+        sent = sent_keys(headers)
+        if self._master_of(sent) is not None:
+            return MASTER
+        if not self.needs_key:
+            return OPEN
+        for own in sent:
+            if self._keyring is not None and (key := self._keyring.find(own)):
+                return self._holder_of(key, now)
+        if self._keyring is not None and self._keyring.needs_key and self._keyring.is_stale:
+            raise _unknown()
+        what = "Incorrect API key provided." if sent else "You didn't provide an API key."
+        raise _refusal(f"{what} Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept.")
+
+    async def sign_in(self, own: str, *, now: float) -> str | None:
+        """The text of a session for the holder of the key *own*; None where no key is asked for.
+
+        Raises `ServiceError`: 401 for a wrong key, 503 where nobody can know.
+        """
+        caller = self.identify({"x-api-key": own}, now=now)
+        master = self._master_of([own.strip()])
+        proof = master if caller.key is None else caller.key.digest.encode()
+        return None if proof is None else sessions.issue(await self._sealing_key(), caller.id, proof, now=now)
+
+    async def holder(self, token: str, *, now: float) -> Caller:
+        """Whose session *token* is. Raises `ServiceError`: 401 where it is none or has ended, 503 as `identify`."""
+        session = sessions.read(token)
+        if session is None or now >= session.expires_at:
+            raise _ended()
+        sealing_key = await self._sealing_key()
+        if session.holder == MASTER.id:
+            if True in [sessions.is_genuine(sealing_key, session, master) for master in self._masters()]:
+                return MASTER
+            raise _ended()
+        if self._keyring is None or self._keyring.is_stale:
+            raise _unknown()
+        key = self._keyring.get(session.holder)
+        if key is None or not sessions.is_genuine(sealing_key, session, key.digest.encode()):
+            raise _ended()
+        return self._holder_of(key, now)
+
+    def check_host(self, host: str) -> None:
+        """Refuse Host names other than loopback's where no key protects the proxy. Raises `ServiceError` (403)."""
+        name = _host_name(host)
+        if self.needs_key or is_loopback_name(name) or name.lower().rstrip(".") == DOCKER_HOST:
+            return
+        raise ServiceError(
+            403,
+            "Without a key this proxy answers only to localhost; set FREEAICHAT_API_KEY to use it under other names.",
+            type="permission_error",
+            code="host_not_allowed",
+        )
+
+    def check_direct(self, headers: Mapping[str, str]) -> None:
+        """Refuse what a reverse proxy passes on where no key protects the proxy. Raises `ServiceError` (403)."""
+        if not self.needs_key and (name := next((name for name in FORWARDED if name in headers), None)):
+            raise _not_direct(f"the request has the header {name}")
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a browser page of *origin* may read answers."""
+        if self.needs_key or self._origins.fullmatch(origin.lower()) or _is_loopback_origin(origin):
+            return True
+        scheme, separator, _ = origin.lower().partition("://")
+        return bool(separator) and scheme in APP_SCHEMES
+
+    async def _sealing_key(self) -> bytes:
+        if self._keyring is None:
+            raise _unknown()
+        try:
+            return await self._keyring.sealing_key()
+        except StoreError as error:
+            raise _unknown() from error
+
+    def _masters(self) -> list[bytes]:
+        """The digests of what counts as the master key."""
+        kept = self._keyring.master if self._keyring is not None else None
+        return [digest for digest in (self._digest, _digest(kept) if kept else None) if digest is not None]
+
+    def _master_of(self, sent: Sequence[str]) -> bytes | None:
+        """The digest of the master key among *sent*."""
+        # Every candidate is compared, whichever matches.
+        masters = self._masters()
+        matches = [master for own in sent for master in masters if hmac.compare_digest(_digest(own), master)]
+        return matches[0] if matches else None
+
+    def _holder_of(self, key: ApiKey, now: float) -> Caller:
+        if trouble := key.trouble(now):
+            raise _refusal(f"This API key {trouble}.")
+        if self._keyring is None or self._keyring.is_stale:
+            raise _unknown()
+        return Caller(key.id, key.name, key=key)
+
+
+def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool = False) -> None:
+    """Raise `ServiceError` (403) unless *caller* may administrate, from a browser page of *origin* if there is one.
+
+    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys. Nor may who speaks
+    HTTP/1.0 (*is_old_http*): no browser or program of now does, but nginx as it comes, which tells of nobody behind it.
+    """
+    if caller is OPEN and origin is not None and not _is_loopback_origin(origin):
+        raise origin_refused()
+    if caller is OPEN and is_old_http:
+        raise _not_direct("the request is HTTP/1.0, which nginx speaks to what is behind it")
+    if not caller.is_admin:
+        raise ServiceError(
+            403,
+            "This takes the master key, not one that was made with it.",
+            type="permission_error",
+            code="admin_required",
+        )
+
+
+def origin_refused() -> ServiceError:
+    """The error for a browser page of an origin that is not served."""
+    return ServiceError(
+        403,
+        "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
+        type="permission_error",
+        code="origin_not_allowed",
+    )
+
+
+def _not_direct(sign: str) -> ServiceError:
+    return ServiceError(
+        403,
+        f"Without a key this proxy serves its own machine only, not what comes through a reverse proxy ({sign}); "
+        "set FREEAICHAT_API_KEY to serve others.",
+        type="permission_error",
+        code="forwarded_not_allowed",
+    )
+
+
+def _refusal(message: str) -> ServiceError:
+    return ServiceError(401, message, code="invalid_api_key")
+
+
+def _ended() -> ServiceError:
+    return _refusal("This session has ended; sign in again.")
+
+
+def _unknown() -> ServiceError:
+    return ServiceError(
+        503,
+        "The store is away, so that nobody knows whether this API key still works.",
+        type="server_error",
+        code="store_unavailable",
+        retry_after=STALE_RETRY_SECONDS,
+    )
+
+
+def sent_keys(headers: Mapping[str, str]) -> list[str]:
+    """Every key in *headers*: a bearer token in any case and spacing, a bare one, `x-api-key`, `api-key`."""
+    found = []
+    authorization = headers.get("Authorization", "").strip()
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        authorization = rest.strip()
+    for key in (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip()):
+        if key:
+            found.append(key)
+    return found
+
+
+def _digest(key: str) -> bytes:
+    """What is compared in place of the key. Headers may hold any bytes; those that are no UTF-8 count as they are."""
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def is_loopback_name(name: str) -> bool:
+    """Whether *name* always means this machine."""
+    name = name.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_loopback_origin(origin: str) -> bool:
+    try:
+        return is_loopback_name(urlsplit(origin).hostname or "")
+    except ValueError:  # not an address at all
+        return False
+
+
+def _origin_pattern(origin: str) -> str:
+    """The regular expression for a configured origin, whose `*` stands for any part; alone it stands for all."""
+    return ".*" if origin == "*" else re.escape(origin.rstrip("/").lower()).replace(r"\*", "[^/]*")
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets."""
+    if host.startswith("["):
+        name, bracket, _ = host[1:].partition("]")
+        return name if bracket else ""
+    return host.partition(":")[0]

@@ -1,0 +1,256 @@
+"""`/admin`: what takes the master key, or the session of who signed in with it."""
+
+from proxy.api.admin.requests import DEFAULT_BY, DEFAULT_SINCE, MAX_KEY
+from proxy.api.openapi.parts import (
+    BOOLEAN,
+    COUNT,
+    FINDS,
+    INTEGER,
+    NUMBER,
+    SECONDS,
+    STRING,
+    WRITES,
+    Paths,
+    Schema,
+    answer,
+    array,
+    const,
+    exactly,
+    json_body,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    path_parameter,
+    query_parameter,
+    ref,
+    told,
+)
+from shared.admin.keys import MAX_LIMIT, MAX_MODEL_NAME, MAX_MODELS
+
+_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
+_TIME_SPAN: Schema = {"type": "string", "format": "time-span", "examples": ["30d", "12h"]}
+_SINCE: Schema = {"type": "string", "format": "time-since", "default": DEFAULT_SINCE}
+_UNTIL: Schema = {"type": "string", "format": "time-until", "examples": ["1h"]}
+_KEY_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 64, "format": "key-name"}
+_MILLISECONDS = nullable(NUMBER)
+_KEY = {
+    "id": told(STRING, "`key_…`"),
+    "object": const("api_key"),
+    "name": STRING,
+    "hint": told(STRING, "Enough of the key to recognise it."),
+    "created_at": SECONDS,
+    "expires_at": nullable(SECONDS),
+    "revoked_at": nullable(SECONDS),
+    "last_used_at": nullable(SECONDS),
+    "rpm": told(nullable(_LIMIT), "Requests a minute."),
+    "tpd": told(nullable(_LIMIT), "Tokens a day, estimated."),
+    "models": told(nullable(array(STRING)), "The only ones that it may use."),
+}
+_VISIT = exactly(
+    {
+        "id": STRING,
+        "started_at": NUMBER,
+        "seconds": NUMBER,
+        "outcome": STRING,
+        "reason": STRING,
+        "trigger": STRING,
+        "screenshot": told(BOOLEAN, "Whether `/admin/visits/{id}/screenshot` has a picture of it."),
+    }
+)
+_CREDENTIALS = exactly(
+    {
+        "age_seconds": NUMBER,
+        "nonce_age_seconds": told(NUMBER, "Since the site handed out or took the nonce last."),
+        "source": one_of("visit", "renewal", "manual"),
+        "generation": COUNT,
+    }
+)
+_SITE = exactly(
+    {
+        "site": STRING,
+        "ready": BOOLEAN,
+        "reason": nullable(STRING),
+        "credentials": nullable(_CREDENTIALS),
+        "breaker": one_of("closed", "open", "half_open"),
+        "cooldown_until": nullable(SECONDS),
+        "open_streams": COUNT,
+        "queued": COUNT,
+        "bots": COUNT,
+        "visits": told(array(_VISIT), "The last ones, newest first."),
+    }
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "Key": exactly(_KEY),
+    "NewKey": exactly({**_KEY, "key": told(STRING, "The key itself, told this once.")}),
+    "KeyList": exactly({"object": const("list"), "data": array(ref("Key"))}),
+    "KeyRequest": exactly(
+        {"name": _KEY_NAME},
+        rpm=nullable(_LIMIT),
+        tpd=nullable(_LIMIT),
+        models=nullable(
+            array(
+                {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_NAME},
+                minItems=1,
+                maxItems=MAX_MODELS,
+            )
+        ),
+        expires_in=told(
+            nullable(_TIME_SPAN, {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_LIMIT}),
+            "`30d`, `12h` …, or seconds.",
+        ),
+    ),
+    "UsageList": exactly(
+        {
+            "object": const("list"),
+            "data": array(
+                exactly(
+                    {
+                        "requests": COUNT,
+                        "errors": {"type": "object", "additionalProperties": COUNT},
+                        "refused": told(COUNT, "By limits of our own; not among the requests."),
+                        "tokens_in": COUNT,
+                        "tokens_out": COUNT,
+                        "ms_p50": _MILLISECONDS,
+                        "ms_p95": _MILLISECONDS,
+                        "ttft_ms_p50": told(_MILLISECONDS, "To the first text."),
+                        "ttft_ms_p95": _MILLISECONDS,
+                    },
+                    day=told(STRING, "Of UTC, such as 2026-01-31."),
+                    hour=SECONDS,
+                    key=told(STRING, "Its name."),
+                    model=STRING,
+                    site=STRING,
+                )
+            ),
+            "estimated": told(const(True), "Tokens are: the site names none."),
+        }
+    ),
+    "Status": exactly(
+        {
+            "version": STRING,
+            "started_at": told(SECONDS, "When this process began."),
+            "ready": BOOLEAN,
+            "store": exactly(
+                {
+                    "url": told(STRING, "Without passwords."),
+                    "schema": INTEGER,
+                    "trouble": told(nullable(STRING), "Why it cannot be used now."),
+                }
+            ),
+            "open_streams": COUNT,
+            "queued": COUNT,
+            "sites": array(_SITE),
+            "harvester": exactly({"heartbeat_age_seconds": nullable(NUMBER)}),
+        }
+    ),
+    "VisitRequest": exactly({}, site=told(nullable(STRING), "Its origin; the first site where it is left out.")),
+    "VisitAsk": exactly({"object": const("visit_ask"), "site": STRING}),
+    "SignIn": exactly({"key": {"type": "string", "minLength": 1, "maxLength": MAX_KEY}}),
+    "Session": exactly(
+        {
+            "admin": told(BOOLEAN, "Whether the caller may administrate."),
+            "key_name": nullable(STRING),
+            "needs_key": told(BOOLEAN, "Whether a key is needed at all."),
+        }
+    ),
+}
+
+_NAME = path_parameter("id", "The key's id or name.")
+
+PATHS: Paths = {
+    "/admin/keys": {
+        "get": operation(
+            "list_keys",
+            "All keys, newest first, revoked ones too.",
+            answer("The keys.", json_content(ref("KeyList"))),
+            ["400"],
+        ),
+        "post": operation(
+            "create_key",
+            "Make a key. With the first one the master key is made too, and kept in the data directory.",
+            answer("The key, told this once.", json_content(ref("NewKey"))),
+            [*WRITES, "409"],
+            body=json_body(ref("KeyRequest")),
+        ),
+    },
+    "/admin/keys/{id}": {
+        "delete": operation(
+            "revoke_key",
+            "End a key for ever.",
+            answer("The revoked key.", json_content(ref("Key"))),
+            ["400", *FINDS],
+            parameters=[_NAME],
+        )
+    },
+    "/admin/keys/{id}/rotate": {
+        "post": operation(
+            "rotate_key",
+            "Give a key a new secret; the old one ends.",
+            answer("The key, told this once.", json_content(ref("NewKey"))),
+            ["400", *FINDS, "409"],
+            parameters=[_NAME],
+        )
+    },
+    "/admin/usage": {
+        "get": operation(
+            "usage",
+            "What was used.",
+            answer("One row for each combination of what is told apart.", json_content(ref("UsageList"))),
+            ["400"],
+            parameters=[
+                query_parameter("since", _SINCE, "How far back, `7d` unless told; or a Unix time in seconds."),
+                query_parameter("until", _UNTIL, "Until when, as `since`; until now unless told."),
+                query_parameter(
+                    "by",
+                    {"type": "string", "format": "usage-by", "default": DEFAULT_BY},
+                    "What is told apart: any of hour, day, key, model, site.",
+                ),
+            ],
+        )
+    },
+    "/admin/status": {
+        "get": operation("status", "How everything is.", answer("The status.", json_content(ref("Status"))), ["400"])
+    },
+    "/admin/visits": {
+        "post": operation(
+            "ask_visit",
+            "Ask the harvester for a visit soon.",
+            answer("It was asked for.", json_content(ref("VisitAsk"))),
+            [*FINDS, *WRITES],
+            body=json_body(ref("VisitRequest"), required=False),
+            ok_status="202",
+        )
+    },
+    "/admin/visits/{id}/screenshot": {
+        "get": operation(
+            "screenshot",
+            "The picture of a failed visit.",
+            answer("The picture.", {"image/png": {}}),
+            ["400", *FINDS],
+            parameters=[path_parameter("id", "The visit's id.")],
+        )
+    },
+    "/admin/session": {
+        "get": operation(
+            "show_session",
+            "Who is signed in.",
+            answer("Perhaps nobody.", json_content(ref("Session"))),
+            ["400"],
+            is_open=True,
+        ),
+        "post": operation(
+            "sign_in",
+            "Sign in with a key, for a week: the cookie `freeaichat_session` opens everything that the key does.",
+            answer("The cookie is set; none where no key is needed.", {}),
+            [*WRITES, "401", "429"],
+            body=json_body(ref("SignIn")),
+            is_open=True,
+            ok_status="204",
+        ),
+        "delete": operation(
+            "sign_out", "Sign out.", answer("The cookie is gone.", {}), ["400"], is_open=True, ok_status="204"
+        ),
+    },
+}

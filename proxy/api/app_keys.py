@@ -1,0 +1,37 @@
+"""Where the application keeps what its handlers share. Nothing else, so that no import goes in a circle."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from proxy.access.key_limits import KeyLimits
+from proxy.access.rules import Access, Caller
+from proxy.api.admin.service import Administration
+from proxy.api.images.fetching import PictureFetcher
+from proxy.api.responses.service import Responses
+from proxy.chat.conversations import Conversations
+from proxy.chat.service import ChatService
+from proxy.server.siblings import Siblings
+from proxy.upstreams.aipkit.client import Upstream
+from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.usage.recorder import UsageRecorder
+from proxy.usage.turn import Turn
+from shared.settings import Settings
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+KEEPER = web.AppKey("KEEPER", CredentialKeeper)
+CHAT = web.AppKey("CHAT", ChatService)
+CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
+PICTURES = web.AppKey("PICTURES", PictureFetcher)
+ACCESS = web.AppKey("ACCESS", Access)
+UPSTREAM = web.AppKey("UPSTREAM", Upstream)
+RESPONSES = web.AppKey("RESPONSES", Responses)
+LIMITS = web.AppKey("LIMITS", KeyLimits)
+USAGE = web.AppKey("USAGE", UsageRecorder)
+SIBLINGS = web.AppKey("SIBLINGS", Siblings)
+ADMINISTRATION = web.AppKey("ADMINISTRATION", Administration)
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+ORIGIN = web.RequestKey("ORIGIN", str)  # of a browser page that may read the answer
+CALLER = web.RequestKey("CALLER", Caller)  # missing where a probe came without a key
+TURN = web.RequestKey("TURN", Turn)  # of a request to a model
+RATE_HEADERS: web.RequestKey[Mapping[str, str]] = web.RequestKey("RATE_HEADERS", Mapping)

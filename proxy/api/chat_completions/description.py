@@ -1,0 +1,177 @@
+"""`/v1/chat/completions`, and what it has in common with the legacy completions."""
+
+from math import isinf
+
+from proxy.api.chat_completions.request import MAX_CHOICES, MAX_STOPS
+from proxy.api.openapi.messages import MESSAGES
+from proxy.api.openapi.parts import (
+    ANY,
+    ASKS_THE_SITE,
+    BOOLEAN,
+    INTEGER,
+    NOT_BLANK,
+    NULL,
+    SECONDS,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    event_stream,
+    exactly,
+    json_body,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    ref,
+    told,
+)
+from proxy.api.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
+
+MODEL: Schema = {
+    "type": "string",
+    "pattern": NOT_BLANK,
+    "examples": ["gpt-4o-mini"],
+    "description": "A name from /v1/models, in any case; of a site's own with `name@host`. "
+    "`openai/NAME`, `models/NAME` and `NAME:latest` mean NAME.",
+}
+FINISH = one_of("stop", "length", "content_filter")
+LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})
+FLAG: Schema = nullable(BOOLEAN)
+STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images")
+
+
+def ignored(*schemas: Schema) -> Schema:
+    """A parameter without effect that must have one of these shapes all the same."""
+    return told(nullable(*schemas), "Without effect: the site cannot take it. `x-ignored-params` names it.")
+
+
+def number(limits: tuple[float, float], kind: str = "number") -> Schema:
+    """A number within *limits*; an endless one is left out."""
+    names = ("minimum", "maximum")
+    return {"type": kind, **{name: limit for name, limit in zip(names, limits, strict=True) if not isinf(limit)}}
+
+
+SAMPLING = {name: ignored(number(limits)) for name, limits in RANGES.items()}
+TOP_LOGPROBS = ignored(number(WHOLE_RANGES["top_logprobs"], "integer"))
+EFFORT = one_of(*EFFORTS)
+VERBOSITY = ignored(one_of(*VERBOSITIES))
+TOOLS = told(ANY, "The site's bots call no tools: 400 unless it is empty, or the choice is `none`.")
+
+# What chats and legacy completions both take.
+SHARED: dict[str, Schema] = {
+    "stream": told(FLAG, "Answer in server-sent events as the text comes."),
+    "stream_options": nullable(
+        told(at_least({}, include_usage=FLAG), "`include_usage`: a last chunk without choices holds the usage.")
+    ),
+    "stop": told(nullable(STRING, array(STRING, maxItems=MAX_STOPS)), "The answer ends before any of these texts."),
+    "max_tokens": told(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
+    "conversation_id": told(
+        nullable(STRING),
+        "A conversation from /v1/conversations that is to go on. Messages of the user alone are added to it, and a "
+        "system text before them takes the place of the one before; any other history takes the place of all.",
+    ),
+    "web_search": told(FLAG, "Switch on the site's own web search where the bot has one."),
+    "web_search_options": told(ANY, "An object, however empty, switches on the web search too."),
+    "metadata": nullable(ref("Metadata")),
+    **SAMPLING,
+    "seed": ignored(INTEGER),
+    "logit_bias": ignored({"type": "object", "additionalProperties": number(BIAS)}),
+    "top_logprobs": TOP_LOGPROBS,
+    "reasoning_effort": ignored(EFFORT),
+    "verbosity": VERBOSITY,
+    "user": told(ANY, "Accepted and without effect."),
+}
+_REQUEST = at_least(
+    {"model": MODEL, "messages": MESSAGES},
+    **SHARED,
+    max_completion_tokens=told(LIMIT, "As max_tokens; the smaller of both holds."),
+    n=told(
+        nullable({"type": "integer", "minimum": 1, "maximum": MAX_CHOICES}),
+        "So many answers, each a turn of its own. Above 1 not together with conversation_id.",
+    ),
+    **dict.fromkeys(("tools", "functions"), TOOLS),
+    tool_choice=told(ANY, "`none` makes tools harmless. 400 without tools."),
+    modalities=told(nullable(array(const("text"))), "Text is all there is."),
+    audio=ignored(at_least({})),
+    suffix=ignored(STRING),
+    function_call=told(ANY, "`none` makes functions harmless. 400 without functions."),
+    response_format=nullable(told(at_least({"type": const("text")}), "The site's bots answer in plain text only.")),
+    logprobs=ignored(BOOLEAN),
+    store=told(ANY, "Accepted and without effect."),
+)
+_ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
+_MESSAGE = exactly(
+    {"role": const("assistant"), "content": STRING, "refusal": nullable(STRING), "annotations": _ANNOTATIONS}
+)
+_BASE: dict[str, Schema] = {
+    "id": {"type": "string", "pattern": "^chatcmpl-"},
+    "created": SECONDS,
+    "model": told(STRING, "The name that answered."),
+}
+_CONVERSATION = told(STRING, "The conversation that went on, where one was named.")
+
+SCHEMAS: dict[str, Schema] = {
+    "ChatCompletionRequest": _REQUEST,
+    "ChatCompletion": exactly(
+        {
+            **_BASE,
+            "object": const("chat.completion"),
+            "choices": array(
+                exactly({"index": {"type": "integer"}, "message": _MESSAGE, "logprobs": NULL, "finish_reason": FINISH}),
+                minItems=1,
+                maxItems=MAX_CHOICES,
+            ),
+            "usage": ref("Usage"),
+            "service_tier": const("default"),
+        },
+        conversation_id=_CONVERSATION,
+    ),
+    "ChatCompletionChunk": exactly(
+        {
+            **_BASE,
+            "object": const("chat.completion.chunk"),
+            "choices": array(
+                exactly(
+                    {
+                        "index": {"type": "integer"},
+                        "delta": exactly(
+                            {},
+                            role=const("assistant"),
+                            content=STRING,
+                            refusal=nullable(STRING),
+                            annotations=_ANNOTATIONS,
+                        ),
+                        "logprobs": NULL,
+                        "finish_reason": nullable(FINISH),
+                    }
+                ),
+                maxItems=1,
+            ),
+        },
+        usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
+        conversation_id=_CONVERSATION,
+    ),
+}
+
+PATHS: Paths = {
+    "/v1/chat/completions": {
+        "post": operation(
+            "create_chat_completion",
+            "Answer a chat, streamed or whole.",
+            answer(
+                "The answer. After it began, a failure is told in a last event without `[DONE]`.",
+                {
+                    **json_content(ref("ChatCompletion")),
+                    **event_stream([ref("ChatCompletionChunk"), ref("Error")], end_mark=True),
+                },
+                *STREAM_HEADERS,
+            ),
+            ASKS_THE_SITE,
+            body=json_body(ref("ChatCompletionRequest")),
+        )
+    }
+}

@@ -1,0 +1,276 @@
+"""Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isinf
+from typing import Any, NoReturn
+
+import orjson
+
+from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
+from proxy.api.metadata import read_metadata
+from proxy.api.parameters import read_flag, read_ignored, read_limit, read_whole
+from proxy.api.tool_history import ToolHistory
+from proxy.chat.errors import ServiceError, bad_request
+from shared.conversations import Message, Role
+
+MAX_MESSAGES = 10_000
+MAX_STOPS = 16
+MAX_CHOICES = 4
+MAX_SHOWN = 100  # characters of a model's name in the error that there is none
+_IGNORED = (
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "verbosity",
+    "audio",
+    "suffix",
+)
+THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "user",
+    "function": "user",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request, normalised. `pictures` holds the images of all messages by what names them there."""
+
+    model: str
+    messages: tuple[Message, ...]
+    pictures: Mapping[str, Picture] = field(repr=False)
+    stream: bool = False
+    include_usage: bool = False
+    conversation_id: str | None = None
+    web_search: bool = False
+    stops: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    choices: int = 1
+    ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
+    caller: str = ""  # who asks (a key or an address): places on a site go round among callers
+    allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request body. Raises `ServiceError` (400)."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    if not isinstance(value, dict):
+        raise bad_request("The request body must be a JSON object.")
+    return value
+
+
+def _parse_leniently(body: bytes) -> Any:
+    """For what the fast parser refuses: a byte order mark, and half a surrogate pair cut off by a client.
+
+    Such a half cannot be sent on as UTF-8; it becomes the replacement character, wherever it stands.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_read_float,
+            parse_int=_read_integer,
+        )
+        loose = json.dumps(value, ensure_ascii=False)
+        return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise bad_request(f"We could not parse the JSON body of your request: {reason}.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _read_float(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _read_integer(digits: str) -> float:
+    """As the fast parser does: what is longer than 64 bits, and could not be written again, is a float."""
+    value = int(digits)
+    return value if abs(value) < 2**63 else _read_float(digits)
+
+
+def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
+    """Read a chat/completions body. Raises `ServiceError` (400) that names the field."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    messages, pictures = read_messages(body.get("messages"))
+    _refuse_unsupported(body)
+    read_metadata(body.get("metadata"))
+    return ChatRequest(
+        model=model.strip(),
+        messages=messages,
+        pictures=pictures,
+        stream=read_flag(body, "stream"),
+        include_usage=_includes_usage(body),
+        conversation_id=_conversation_id(body),
+        web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
+        stops=_stops(body),
+        max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
+        choices=_choices(body),
+        ignored=read_ignored(body, _IGNORED),
+    )
+
+
+def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """Read the list of messages called *name*, and the pictures they name. Raises `ServiceError` (400)."""
+    if not isinstance(value, list):
+        raise bad_request(f"'{name}' must be a list of messages.", param=name)
+    if not value:
+        raise bad_request(f"'{name}' must hold at least one message.", param=name)
+    if len(value) > MAX_MESSAGES:
+        raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
+    pictures: dict[str, Picture] = {}
+    tools = ToolHistory()
+    messages = tuple(_read_message(item, f"{name}.{index}", pictures, tools) for index, item in enumerate(value))
+    return messages, pictures
+
+
+def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: ToolHistory) -> Message:
+    if not isinstance(item, dict):
+        raise bad_request(f"'{where}' must be an object with a role and content.", param=where)
+    role = item.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        known = ", ".join(_ROLES)
+        raise bad_request(f"'{where}.role' must be one of {known}.", param=f"{where}.role", code="invalid_value")
+    text, images = _read_content(item.get("content"), f"{where}.content", pictures)
+    return Message(role=_ROLES[role], text=tools.text(item, text), images=images)
+
+
+def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tuple[str, tuple[str, ...]]:
+    if content is None:
+        return "", ()
+    if isinstance(content, str):
+        return content, ()
+    if not isinstance(content, list):
+        raise bad_request(f"'{where}' must be a string or a list of content parts.", param=where)
+    texts: list[str] = []
+    digests: list[str] = []
+    for index, part in enumerate(content):
+        kind = part.get("type") if isinstance(part, dict) else None
+        place = f"{where}.{index}"
+        if kind in ("text", "input_text", "output_text", "refusal"):  # no sets: a client may send what has no hash
+            text = part.get("refusal" if kind == "refusal" else "text")
+            if not isinstance(text, str):
+                raise bad_request(f"'{place}.text' must be a string.", param=place)
+            texts.append(text)
+        elif kind in ("image_url", "input_image"):
+            digest, image = read_image_url(part.get("image_url"), place)
+            pictures[digest] = image
+            digests.append(digest)
+        elif isinstance(part, str):
+            texts.append(part)
+        elif kind not in THOUGHTS:
+            raise bad_request(
+                f"'{place}' has a type the site cannot take; use text or image_url.",
+                param=place,
+                code="unsupported_content_part",
+            )
+    if len(digests) > MAX_IMAGES:
+        raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
+    return "\n".join(texts), tuple(digests)
+
+
+def _includes_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")
+    return bool(options) and read_flag(options or {}, "include_usage")
+
+
+def _conversation_id(body: Mapping[str, Any]) -> str | None:
+    value = body.get("conversation_id")
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise bad_request("'conversation_id' must be a string.", param="conversation_id", code="invalid_type")
+    return value
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    count = read_whole(body, "n")
+    if count is None:
+        return 1
+    if not 1 <= count <= MAX_CHOICES:
+        raise bad_request(f"'n' must be from 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
+    if count > 1 and _conversation_id(body):
+        raise unsupported("n", "A conversation goes on with one answer; leave conversation_id out for several.")
+    return count
+
+
+def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
+    value = body.get("stop")
+    stops = [value] if isinstance(value, str) else value
+    if stops is None:
+        return ()
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops) or len(stops) > MAX_STOPS:
+        raise bad_request(f"'stop' must be a string or at most {MAX_STOPS} of them.", param="stop", code="invalid_type")
+    return tuple(stop for stop in stops if stop)
+
+
+def _refuse_unsupported(body: Mapping[str, Any]) -> None:
+    """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
+    for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
+        refuse_lone_choice(body, tools, choice, harmless=("none", "auto") if body.get(tools) == [] else ())
+        if body.get(tools) and body.get(choice) != "none":
+            raise unsupported(tools, "The site's bots call no tools.")
+    modalities = body.get("modalities")
+    if modalities is not None and not isinstance(modalities, list):
+        raise bad_request("'modalities' must be a list.", param="modalities", code="invalid_type")
+    if any(each != "text" for each in modalities or ()):
+        raise unsupported("modalities", "The site's bots answer in text only.")
+    form = body.get("response_format")
+    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
+        raise unsupported("response_format", "The site's bots answer in plain text only.")
+
+
+def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:
+    """Raise `ServiceError` (400) for a *choice* of *tools* where there are none, unless it is *harmless*."""
+    value = body.get(choice)
+    if value is not None and not body.get(tools) and value not in harmless:
+        raise bad_request(
+            f"'{choice}' is only allowed where '{tools}' are given.", param=choice, code="missing_required_parameter"
+        )
+
+
+def unsupported(name: str, why: str) -> ServiceError:
+    """The error for a parameter that would change the answer and cannot be honoured."""
+    return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
+
+
+def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
+    """The error for a name no site offers; *near*: names like it."""
+    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return ServiceError(
+        404,
+        f"The model '{shown}' does not exist here. {hint}GET /v1/models lists the names.",
+        code="model_not_found",
+        param="model",
+    )
+
+
+def ignored_header(ignored: Sequence[str]) -> dict[str, str]:
+    """The response header that names the parameters which the site cannot take."""
+    return {"x-ignored-params": ", ".join(ignored)} if ignored else {}

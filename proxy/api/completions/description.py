@@ -1,0 +1,78 @@
+"""The legacy `/v1/completions`."""
+
+from proxy.api.chat_completions.description import FINISH, MODEL, SHARED, STREAM_HEADERS, ignored, number
+from proxy.api.completions.shapes import LOGPROBS
+from proxy.api.openapi.parts import (
+    ANY,
+    ASKS_THE_SITE,
+    BOOLEAN,
+    NULL,
+    SECONDS,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    event_stream,
+    exactly,
+    json_body,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    ref,
+    told,
+)
+
+_TEXT: Schema = {"type": "string", "pattern": r"[^ \t\n\r\u0000\u000b]", "examples": ["Hello!"]}
+_BASE: dict[str, Schema] = {
+    "id": {"type": "string", "pattern": "^cmpl-"},
+    "object": const("text_completion"),
+    "created": SECONDS,
+    "model": told(STRING, "The name that answered."),
+}
+
+
+def _choices(finish: Schema, **limits: int) -> Schema:
+    choice = exactly({"index": const(0), "text": STRING, "logprobs": NULL, "finish_reason": finish})
+    return array(choice, maxItems=1, **limits)
+
+
+SCHEMAS: dict[str, Schema] = {
+    "CompletionRequest": at_least(
+        {"model": MODEL, "prompt": {"anyOf": [_TEXT, array(_TEXT, minItems=1, maxItems=1)]}},
+        **SHARED,
+        suffix=ignored(STRING),
+        echo=one_of(None, False),
+        best_of=one_of(None, 1),
+        n=one_of(None, 1),
+        logprobs=ignored(BOOLEAN, number(LOGPROBS, "integer")),
+        tools=ANY,
+    ),
+    "Completion": exactly({**_BASE, "choices": _choices(FINISH, minItems=1), "usage": ref("Usage")}),
+    "CompletionChunk": exactly(
+        {**_BASE, "choices": _choices(nullable(FINISH))},
+        usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
+    ),
+}
+
+PATHS: Paths = {
+    "/v1/completions": {
+        "post": operation(
+            "create_completion",
+            "Answer a bare prompt, streamed or whole.",
+            answer(
+                "The answer. After it began, a failure is told in a last event without `[DONE]`.",
+                {
+                    **json_content(ref("Completion")),
+                    **event_stream([ref("CompletionChunk"), ref("Error")], end_mark=True),
+                },
+                *STREAM_HEADERS,
+            ),
+            ASKS_THE_SITE,
+            body=json_body(ref("CompletionRequest")),
+        )
+    }
+}

@@ -1,0 +1,77 @@
+"""The legacy `/v1/completions`: a prompt in, bare text out. Served by the same turns as a chat."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from proxy.api.chat_completions.reply import DONE, Ending, event, failure, usage
+from proxy.api.parameters import check_number
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tokens import Usage
+
+_HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
+LOGPROBS = (0, 5)
+
+
+def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The chat request that a completions request amounts to. Raises `ServiceError` (400)."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise bad_request(
+            "'prompt' must be one string; token ids and several prompts are not supported.", param="prompt"
+        )
+    for name, harmless in _HARMLESS.items():
+        value = body.get(name)
+        if value is not None and (type(value) is not type(harmless) or value != harmless):
+            raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
+    passed = {name: value for name, value in body.items() if name != "prompt" and (name, value) != ("suffix", "")}
+    logprobs = body.get("logprobs")
+    if logprobs is not None and not isinstance(logprobs, bool):  # here it is a number, in a chat a yes or no
+        check_number(logprobs, "logprobs", LOGPROBS, whole=True)
+        passed["logprobs"] = True
+    return {**passed, "messages": [{"role": "user", "content": prompt}]}
+
+
+class CompletionReply:
+    """Builds one answer's objects in the legacy shape; all chunks share id, time and model."""
+
+    def __init__(self, *, id: str, created: int, model: str, include_usage: bool = False) -> None:
+        self._base = {"id": id, "object": "text_completion", "created": created, "model": model}
+        self._includes_usage = include_usage
+
+    def opening(self) -> bytes:
+        """Nothing: there is no role."""
+        return b""
+
+    def text(self, text: str) -> bytes:
+        """One chunk of text."""
+        return self._chunk(text, None)
+
+    def silence(self) -> bytes:
+        """A chunk that adds nothing."""
+        return self.text("")
+
+    def closing(self, ending: Ending, used: Usage) -> bytes:
+        """The last chunks of a whole answer, and the end mark."""
+        last = self._chunk("", ending.finish_reason)
+        if self._includes_usage:
+            last += event({**self._base, "choices": [], "usage": usage(used)})
+        return last + DONE
+
+    def failure(self, error: ServiceError) -> bytes:
+        """The event in place of the rest."""
+        return failure(error)
+
+    def whole(self, texts: Sequence[str], ending: Ending, used: Usage) -> dict[str, Any]:
+        """The answer in one piece."""
+        return {**self._base, "choices": [self._choice("".join(texts), ending.finish_reason)], "usage": usage(used)}
+
+    def _chunk(self, text: str, finish_reason: str | None) -> bytes:
+        chunk: dict[str, Any] = {**self._base, "choices": [self._choice(text, finish_reason)]}
+        if self._includes_usage:
+            chunk["usage"] = None
+        return event(chunk)
+
+    def _choice(self, text: str, finish_reason: str | None) -> dict[str, Any]:
+        return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}

@@ -1,0 +1,177 @@
+"""`/v1/conversations` and their items."""
+
+from proxy.api.conversations.items import DEFAULT_LIMIT, MAX_LIMIT
+from proxy.api.openapi.messages import ITEMS
+from proxy.api.openapi.parts import (
+    BOOLEAN,
+    FINDS,
+    NULL,
+    SECONDS,
+    STRING,
+    WRITES,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    exactly,
+    json_body,
+    json_content,
+    links,
+    nullable,
+    one_of,
+    operation,
+    path_parameter,
+    query_parameter,
+    ref,
+    told,
+)
+
+PAGE = [
+    query_parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "Items in a page."
+    ),
+    query_parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "By age; the newest first unless `asc`."),
+    query_parameter("after", STRING, "The id of the item before the first one wanted, such as a page's `last_id`."),
+]
+ITEM_LIST = json_content(ref("ItemList"))
+OUTPUT_TEXT = exactly(
+    {
+        "type": const("output_text"),
+        "text": STRING,
+        "annotations": array(ref("FlatUrlCitation")),
+        "logprobs": array({}, maxItems=0),
+    }
+)
+_INPUT_TEXT = exactly({"type": const("input_text"), "text": STRING})
+_INPUT_IMAGE = exactly(
+    {"type": const("input_image"), "detail": const("auto"), "image_url": NULL, "file_id": NULL},
+)
+_MESSAGE_ID: Schema = {"type": "string", "pattern": "^msg_"}
+_CONVERSATION_ID: Schema = {"type": "string", "pattern": "^conv_"}
+_NAME = path_parameter("id", "The conversation's id.")
+_ITEM = path_parameter("item_id", "The item's id.")
+_GOES_ON = links(
+    {"id": "$response.body#/id"},
+    *("retrieve_conversation", "update_conversation", "delete_conversation", "list_items", "create_items"),
+)
+_ONE_ITEM = links({"id": "$request.path.id", "item_id": "$response.body#/first_id"}, "retrieve_item", "delete_item")
+
+SCHEMAS: dict[str, Schema] = {
+    "ConversationRequest": at_least(
+        {},
+        metadata=nullable(ref("Metadata")),
+        items=told(nullable({**ITEMS, "minItems": 0}), "What was said before."),
+    ),
+    "MetadataRequest": at_least({"metadata": nullable(ref("Metadata"))}),
+    "ItemsRequest": at_least({"items": ITEMS}),
+    "Conversation": exactly(
+        {
+            "id": _CONVERSATION_ID,
+            "object": const("conversation"),
+            "created_at": SECONDS,
+            "metadata": ref("Metadata"),
+            "conversation_id": told(_CONVERSATION_ID, "The id once more, for clients of earlier tools."),
+        }
+    ),
+    "DeletedConversation": exactly(
+        {"id": _CONVERSATION_ID, "object": const("conversation.deleted"), "deleted": const(True)}
+    ),
+    "Item": exactly(
+        {
+            "id": _MESSAGE_ID,
+            "type": const("message"),
+            "status": const("completed"),
+            "role": one_of("system", "user", "assistant"),
+            "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
+        }
+    ),
+    "ItemList": exactly(
+        {
+            "object": const("list"),
+            "data": array(ref("Item")),
+            "first_id": told(STRING, "Empty where there are no items, like `last_id`."),
+            "last_id": STRING,
+            "has_more": BOOLEAN,
+        }
+    ),
+    "FlatUrlCitation": exactly(
+        {
+            "type": const("url_citation"),
+            "url": STRING,
+            "title": STRING,
+            "start_index": {"type": "integer"},
+            "end_index": {"type": "integer"},
+        }
+    ),
+}
+
+PATHS: Paths = {
+    "/v1/conversations": {
+        "post": operation(
+            "create_conversation",
+            "Make a conversation.",
+            answer("The conversation.", json_content(ref("Conversation")), links=_GOES_ON),
+            WRITES,
+            body=json_body(ref("ConversationRequest"), required=False),
+        )
+    },
+    "/v1/conversations/{id}": {
+        "get": operation(
+            "retrieve_conversation",
+            "One conversation.",
+            answer("The conversation.", json_content(ref("Conversation"))),
+            FINDS,
+            parameters=[_NAME],
+        ),
+        "post": operation(
+            "update_conversation",
+            "Replace a conversation's metadata.",
+            answer("The conversation.", json_content(ref("Conversation"))),
+            [*FINDS, *WRITES],
+            parameters=[_NAME],
+            body=json_body(ref("MetadataRequest")),
+        ),
+        "delete": operation(
+            "delete_conversation",
+            "Forget a conversation.",
+            answer("It is gone.", json_content(ref("DeletedConversation"))),
+            FINDS,
+            parameters=[_NAME],
+        ),
+    },
+    "/v1/conversations/{id}/items": {
+        "get": operation(
+            "list_items",
+            "A conversation's items, page by page.",
+            answer("A page.", ITEM_LIST),
+            ["400", *FINDS],
+            parameters=[_NAME, *PAGE],
+        ),
+        "post": operation(
+            "create_items",
+            "Append items to a conversation; the next turn knows them.",
+            answer("The new items.", ITEM_LIST, links=_ONE_ITEM),
+            [*FINDS, *WRITES],
+            parameters=[_NAME],
+            body=json_body(ref("ItemsRequest")),
+        ),
+    },
+    "/v1/conversations/{id}/items/{item_id}": {
+        "get": operation(
+            "retrieve_item",
+            "One item.",
+            answer("The item.", json_content(ref("Item"))),
+            FINDS,
+            parameters=[_NAME, _ITEM],
+        ),
+        "delete": operation(
+            "delete_item",
+            "Take an item out of a conversation.",
+            answer("The conversation.", json_content(ref("Conversation"))),
+            FINDS,
+            parameters=[_NAME, _ITEM],
+        ),
+    },
+}

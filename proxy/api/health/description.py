@@ -1,0 +1,119 @@
+"""Probes, metrics, the root, and this document."""
+
+from proxy.api.openapi.parts import (
+    BOOLEAN,
+    COUNT,
+    FINDS,
+    INTEGER,
+    NUMBER,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    const,
+    exactly,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    path_parameter,
+    ref,
+    told,
+)
+
+_SITE = exactly(
+    {
+        "site": STRING,
+        "ready": BOOLEAN,
+        "reason": nullable(STRING),
+        "credentials_age_seconds": nullable(INTEGER),
+        "breaker": one_of("closed", "open", "half_open"),
+        "cooldown_until": nullable(NUMBER),
+        "open_streams": COUNT,
+        "queued": COUNT,
+    }
+)
+SCHEMAS: dict[str, Schema] = {
+    "Health": exactly({"status": const("ok")}),
+    "Readiness": exactly(
+        {
+            "status": told(
+                one_of("ready", "degraded", "unavailable"), "`degraded`: not by every site, or without memory."
+            )
+        },
+        reason=told(STRING, "What is amiss, in words."),
+        sites=told(array(_SITE), "Only for those who may use the proxy."),
+    ),
+    "Root": exactly({"name": const("freeaichat-2api"), "version": STRING, "openai_base_url": const("/v1")}),
+    "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
+}
+
+_RUNNING = answer("It does.", json_content(ref("Health")))
+
+PATHS: Paths = {
+    "/health": {"get": operation("health", "The same as `/healthz`.", _RUNNING, is_open=True)},
+    "/v1": {"get": operation("base", "What this is, at the base URL.", answer("It.", json_content(ref("Root"))))},
+    "/healthz": {
+        "get": operation(
+            "healthz",
+            "Whether the process runs, whatever the site does.",
+            _RUNNING,
+            is_open=True,
+        )
+    },
+    "/readyz": {
+        "get": operation(
+            "readyz",
+            "Whether a request could be answered now.",
+            answer("It could.", json_content(ref("Readiness"))),
+            is_open=True,
+            statuses={
+                "503": answer(
+                    "It could not; or the proxy is being stopped.",
+                    json_content({"anyOf": [ref("Readiness"), ref("Error")]}),
+                    "retry-after",
+                )
+            },
+        )
+    },
+    "/metrics": {
+        "get": operation(
+            "metrics",
+            "Numbers for Prometheus; takes the master key where there is one.",
+            answer("Prometheus' text format.", {"text/plain": {"schema": STRING}}),
+        )
+    },
+    "/openapi.json": {
+        "get": operation(
+            "openapi",
+            "This document.",
+            answer("The document.", json_content(ref("Document"))),
+            is_open=True,
+        )
+    },
+    "/": {
+        "get": operation(
+            "root",
+            "What this is.",
+            answer(
+                "The proxy's name and version; the web page where `Accept` takes HTML.",
+                {**json_content(ref("Root")), "text/html": {"schema": STRING}},
+            ),
+            is_open=True,
+        )
+    },
+    "/assets/{name}": {
+        "get": operation(
+            "asset",
+            "One of the web page's files.",
+            answer(
+                "The file.",
+                {kind: {"schema": STRING} for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")},
+            ),
+            FINDS,
+            parameters=[path_parameter("name", "The file's path; it may hold slashes.")],
+            is_open=True,
+        )
+    },
+}

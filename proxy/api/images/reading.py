@@ -1,0 +1,185 @@
+"""Pictures in requests: data URLs and web addresses, their real type, and the size the site takes (PROTOCOL 8)."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.api.images.addresses import web_url
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.upstreams.aipkit.requests import Image
+from shared.conversations import Message
+
+MAX_IMAGE_BYTES = 20 * 1024 * 1024
+MAX_IMAGES = 4  # no site takes more in one message
+_PIECE = 1024 * 1024  # base64 characters decoded at once, so that other threads get their turn; a multiple of four
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAddress:
+    """A picture that the request names by its address; *where* in the request that is."""
+
+    url: str = field(repr=False)  # may hold a signature
+    where: str
+
+    @property
+    def name(self) -> str:
+        """What stands for the picture in a message until it is fetched, in the form of a digest."""
+        return hashlib.sha256(b"image address\0" + self.url.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A fetched picture: the SHA-256 of its content, as for data URLs, and itself where it may be needed."""
+
+    digest: str
+    image: Image | None = field(repr=False)
+
+
+Picture = Image | ImageAddress
+
+
+def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
+    """The picture in an `image_url` (a string, or an object with `url`) and its name. Raises `ServiceError` (400).
+
+    The name is the SHA-256 of the content; of a picture that must be fetched, it is that of the address.
+    """
+    url = value.get("url") if isinstance(value, dict) else value
+    if not isinstance(url, str):
+        raise _bad_url(where, "must hold a data: URL or an http(s) address.")
+    if url[:5].lower() == "data:":
+        return _read_data_url(url, where)
+    try:
+        web_url(url)
+    except ValueError as error:
+        raise _bad_url(where, f"holds an image address that cannot be fetched: {error}.") from error
+    address = ImageAddress(url, where)
+    return address.name, address
+
+
+def read_content(content: bytes, where: str) -> tuple[str, Image]:
+    """A fetched picture and its SHA-256. Raises `ServiceError` (400) for what is none. Takes long for large ones."""
+    mime_type = _sniff(content)
+    if mime_type is None:
+        raise _bad_format(where)
+    return hashlib.sha256(content).hexdigest(), Image(mime_type, base64.b64encode(content).decode())
+
+
+def not_fetched(where: str, reason: str) -> ServiceError:
+    """The error for a picture that its address did not give."""
+    message = f"The image at '{where}' could not be fetched: {reason}."
+    return bad_request(message, param=where, code="image_download_failed")
+
+
+def too_large(where: str) -> ServiceError:
+    """The error for a picture that the site would not take."""
+    return bad_request(f"'{where}' is larger than 20 MB.", param=where, code="image_too_large")
+
+
+def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
+    """What is still to be fetched, newest first and each once, and the names of those that this turn brings.
+
+    Turns end with the assistant's messages; all pictures before the last of them came in earlier turns.
+    """
+    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    start = max((index + 1 for index, message in enumerate(messages[:asked]) if message.role == "assistant"), default=0)
+    wanted: dict[str, ImageAddress] = {}
+    for name in _newest_first(messages):
+        picture = pictures.get(name)
+        if isinstance(picture, ImageAddress):
+            wanted.setdefault(name, picture)
+    return list(wanted.values()), {name for message in messages[start:] for name in message.images if name in wanted}
+
+
+def sendable(messages: Sequence[Message]) -> set[str]:
+    """The names of the pictures that may be sent to the site: the newest, as many as it takes."""
+    return set(_newest_first(messages)[:MAX_IMAGES])
+
+
+def to_send(
+    messages: Sequence[Message], pictures: Mapping[str, Picture], *, most: int = MAX_IMAGES
+) -> tuple[tuple[Image, ...], int]:
+    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
+    found = [picture for name in _newest_first(messages) if (picture := pictures.get(name))]
+    found, left_out = found[:most], len(found[most:])
+    if any(isinstance(picture, ImageAddress) for picture in found):
+        raise TypeError("pictures must be fetched before they are sent")
+    return tuple(picture for picture in reversed(found) if isinstance(picture, Image)), left_out
+
+
+def put_in(
+    messages: Sequence[Message], pictures: Mapping[str, Picture], fetched: Mapping[str, Fetched]
+) -> tuple[tuple[Message, ...], dict[str, Image]]:
+    """The same request with what was *fetched*, by the names of the addresses, and with no address left."""
+    held = {name: picture for name, picture in pictures.items() if isinstance(picture, Image)}
+    held.update({found.digest: found.image for found in fetched.values() if found.image is not None})
+    digests = {name: found.digest for name, found in fetched.items()}
+    return tuple(_renamed(message, digests) for message in messages), held
+
+
+def _renamed(message: Message, digests: Mapping[str, str]) -> Message:
+    if not any(name in digests for name in message.images):
+        return message
+    return message.model_copy(update={"images": tuple(digests.get(name, name) for name in message.images)})
+
+
+def _newest_first(messages: Sequence[Message]) -> list[str]:
+    return [name for message in reversed(messages) for name in reversed(message.images)]
+
+
+def _read_data_url(url: str, where: str) -> tuple[str, Image]:
+    head, comma, payload = url.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise _bad_url(where, "must be a base64 data: URL.")
+    if len(payload) > MAX_IMAGE_BYTES * 4 // 3 + 4:
+        raise too_large(where)
+    digest = hashlib.sha256()
+    size = 0
+    start = b""
+    for content in _decoded(payload, where):
+        digest.update(content)
+        size += len(content)
+        start = start or content[:16]
+    mime_type = _sniff(start)
+    if mime_type is None:
+        raise _bad_format(where)
+    if size > MAX_IMAGE_BYTES:
+        raise too_large(where)
+    return digest.hexdigest(), Image(mime_type, payload)
+
+
+def _decoded(payload: str, where: str) -> Iterator[bytes]:
+    for first in range(0, len(payload), _PIECE):
+        piece = payload[first : first + _PIECE]
+        is_last = first + _PIECE >= len(payload)
+        try:
+            content = base64.b64decode(piece, validate=True)
+        except ValueError as error:
+            raise _bad_base64(where) from error
+        if not is_last and len(content) * 4 != len(piece) * 3:  # padding, which only ends a text
+            raise _bad_base64(where)
+        yield content
+
+
+def _bad_url(where: str, trouble: str) -> ServiceError:
+    return bad_request(f"'{where}' {trouble}", param=where, code="invalid_image_url")
+
+
+def _bad_base64(where: str) -> ServiceError:
+    return bad_request(f"'{where}' is not valid base64.", param=where, code="invalid_base64_image")
+
+
+def _bad_format(where: str) -> ServiceError:
+    return bad_request(f"'{where}' must be a PNG, JPEG or WebP image.", param=where, code="invalid_image_format")
+
+
+def _sniff(content: bytes) -> str | None:
+    """The type by the first bytes, not by what the sender calls it."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return None

@@ -1,0 +1,101 @@
+"""What all kinds of requests share: messages and their parts, metadata, token counts."""
+
+from proxy.api.chat_completions.request import MAX_MESSAGES, THOUGHTS
+from proxy.api.images.reading import MAX_IMAGES
+from proxy.api.metadata import MAX_KEY, MAX_PAIRS, MAX_VALUE
+from proxy.api.openapi.parts import (
+    ANY,
+    COUNT,
+    INTEGER,
+    NULL,
+    STRING,
+    Schema,
+    array,
+    at_least,
+    const,
+    exactly,
+    nullable,
+    one_of,
+    ref,
+    shown,
+    told,
+)
+
+IMAGE_URL: Schema = {
+    "type": "string",
+    "format": "image-url",
+    "description": "A base64 data: URL or a public http(s) address of a PNG, JPEG or WebP image of at most 20 MB.",
+}
+MESSAGES: Schema = shown(
+    array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
+)
+_CALL = at_least({"type": const("function_call")}, name=ANY, arguments=ANY, call_id=ANY)
+_RESULT = at_least({"type": const("function_call_output")}, output=ref("Content"), call_id=ANY)
+_SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
+ITEMS = told(
+    {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
+    "Calls of functions and their results, of earlier turns, are told to the model in words. Items of the types "
+    "`reasoning` and `web_search_call` are passed over.",
+)
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+SCHEMAS: dict[str, Schema] = {
+    "Message": told(
+        at_least({"role": one_of(*_ROLES)}, content=ref("Content")),
+        "`developer` is a system message. Calls of tools in `tool_calls` or `function_call`, and their results, are "
+        "told to the model in words. Other fields of a message are ignored. The last turn must hold some "
+        "text or an image.",
+    ),
+    "Content": {
+        "anyOf": [
+            shown(STRING, "Hello!"),
+            NULL,
+            told(array(ref("Part")), f"Text parts are joined by line feeds. At most {MAX_IMAGES} parts are images."),
+        ]
+    },
+    "Part": {
+        "anyOf": [
+            STRING,
+            at_least({"type": one_of("text", "input_text", "output_text"), "text": STRING}),
+            at_least({"type": const("refusal"), "refusal": STRING}),
+            told(at_least({"type": one_of(*THOUGHTS)}), "What an earlier model thought; it is left out."),
+            at_least(
+                {
+                    "type": one_of("image_url", "input_image"),
+                    "image_url": {"anyOf": [IMAGE_URL, at_least({"url": IMAGE_URL})]},
+                }
+            ),
+        ]
+    },
+    "Metadata": {
+        "type": "object",
+        "maxProperties": MAX_PAIRS,
+        "propertyNames": {"maxLength": MAX_KEY},
+        "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
+    },
+    "Usage": told(
+        exactly(
+            {
+                "prompt_tokens": COUNT,
+                "completion_tokens": COUNT,
+                "total_tokens": COUNT,
+                "prompt_tokens_details": exactly({"cached_tokens": COUNT, "audio_tokens": COUNT}),
+                "completion_tokens_details": exactly(
+                    {
+                        "reasoning_tokens": COUNT,
+                        "audio_tokens": COUNT,
+                        "accepted_prediction_tokens": COUNT,
+                        "rejected_prediction_tokens": COUNT,
+                    }
+                ),
+            }
+        ),
+        "Estimates: the site names no numbers.",
+    ),
+    "UrlCitation": exactly(
+        {
+            "type": const("url_citation"),
+            "url_citation": exactly({"url": STRING, "title": STRING, "start_index": INTEGER, "end_index": INTEGER}),
+        }
+    ),
+}

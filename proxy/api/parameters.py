@@ -1,0 +1,130 @@
+"""Reading single parameters; those that the site cannot take are checked as OpenAI checks them and otherwise ignored.
+
+A client that sends what makes no sense has a fault that should show, whoever answers.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from proxy.chat.errors import ServiceError, bad_request
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+VERBOSITIES = ("low", "medium", "high")
+RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+WHOLE_RANGES: Mapping[str, tuple[float, float]] = {"top_logprobs": (0, 20), "max_tool_calls": (1, float("inf"))}
+BIAS = (-100, 100)
+MAX_NUMBER = 2**53  # beyond it, as good as without end
+
+
+def read_ignored(body: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of *names* that *body* has. Raises `ServiceError` (400) where a value makes no sense."""
+    found = tuple(name for name in names if body.get(name) is not None)
+    for name in found:
+        _CHECKS[name](body[name], name)
+    return found
+
+
+def read_flag(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    """A true or false. Raises `ServiceError` (400)."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"'{name}' must be true or false.", param=name, code="invalid_type")
+    return default if value is None else bool(value)
+
+
+def read_limit(body: Mapping[str, Any], *names: str) -> int | None:
+    """The lowest of the token limits with these names; 0 and -1 mean not set. Raises `ServiceError` (400)."""
+    limits = []
+    for name in names:
+        value = read_whole(body, name)
+        if value is None:
+            continue
+        if value < -1:
+            raise bad_request(f"'{name}' must not be below -1.", param=name, code="integer_below_min_value")
+        if value > 0:
+            limits.append(value)
+    return min(limits, default=None)
+
+
+def read_whole(body: Mapping[str, Any], name: str) -> int | None:
+    """A whole number; JSON does not tell 4096.0 or 1e30 from one. Raises `ServiceError` (400)."""
+    value = body.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
+    return max(-MAX_NUMBER, min(value, MAX_NUMBER))
+
+
+def check_number(value: Any, name: str, limits: tuple[float, float], *, whole: bool = False) -> None:
+    """Raise `ServiceError` (400) unless *value* is a number within *limits*. JSON does not tell 1.0 from 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != value // 1):
+        raise _wrong_type(name, "a whole number" if whole else "a number")
+    least, most = limits
+    if not least <= value <= most:
+        side = "below_min" if value < least else "above_max"
+        kind = "integer" if whole else "decimal"
+        raise bad_request(f"'{name}' must be from {least:g} to {most:g}.", param=name, code=f"{kind}_{side}_value")
+
+
+def check_choice(value: Any, name: str, choices: Sequence[str]) -> None:
+    """Raise `ServiceError` (400) unless *value* is one of *choices*."""
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string")
+    if value not in choices:
+        raise bad_request(f"'{name}' must be one of {', '.join(choices)}.", param=name, code="invalid_value")
+
+
+def _check_kind(kind: type, what: str) -> Callable[[Any, str], None]:
+    def check(value: Any, name: str) -> None:
+        if not isinstance(value, kind):
+            raise _wrong_type(name, what)
+
+    return check
+
+
+def _check_bias(value: Any, name: str) -> None:
+    if not isinstance(value, dict):
+        raise _wrong_type(name, "an object")
+    for bias in value.values():
+        check_number(bias, name, BIAS)
+
+
+def _check_reasoning(value: Any, name: str) -> None:
+    if not isinstance(value, dict):
+        raise _wrong_type(name, "an object")
+    if value.get("effort") is not None:
+        check_choice(value["effort"], f"{name}.effort", EFFORTS)
+
+
+def _check_seed(value: Any, name: str) -> None:
+    check_number(value, name, (float("-inf"), float("inf")), whole=True)
+
+
+def _within(limits: tuple[float, float], *, whole: bool) -> Callable[[Any, str], None]:
+    return lambda value, name: check_number(value, name, limits, whole=whole)
+
+
+def _wrong_type(name: str, what: str) -> ServiceError:
+    return bad_request(f"'{name}' must be {what}.", param=name, code="invalid_type")
+
+
+_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
+    **{name: _within(limits, whole=False) for name, limits in RANGES.items()},
+    **{name: _within(limits, whole=True) for name, limits in WHOLE_RANGES.items()},
+    "seed": _check_seed,
+    "logit_bias": _check_bias,
+    "logprobs": _check_kind(bool, "true or false"),
+    "reasoning_effort": lambda value, name: check_choice(value, name, EFFORTS),
+    "verbosity": lambda value, name: check_choice(value, name, VERBOSITIES),
+    "reasoning": _check_reasoning,
+    "audio": _check_kind(dict, "an object"),
+    "suffix": _check_kind(str, "a string"),
+}

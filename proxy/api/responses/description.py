@@ -1,0 +1,147 @@
+"""`/v1/responses`."""
+
+from proxy.api.chat_completions.description import (
+    EFFORT,
+    FLAG,
+    LIMIT,
+    MODEL,
+    SAMPLING,
+    STREAM_HEADERS,
+    TOP_LOGPROBS,
+    VERBOSITY,
+    ignored,
+    number,
+)
+from proxy.api.conversations.description import ITEM_LIST, PAGE
+from proxy.api.openapi.messages import ITEMS
+from proxy.api.openapi.parts import (
+    ANY,
+    ASKS_THE_SITE,
+    FINDS,
+    NULL,
+    STRING,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    event_stream,
+    json_body,
+    json_content,
+    links,
+    nullable,
+    one_of,
+    operation,
+    path_parameter,
+    query_parameter,
+    ref,
+    shown,
+    told,
+)
+from proxy.api.parameters import WHOLE_RANGES
+from proxy.api.responses import description_objects as response_objects
+
+_ID: Schema = {"type": "string", "minLength": 1}
+_NAME = path_parameter("id", "The response's id.")
+_GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
+_ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
+
+SCHEMAS: dict[str, Schema] = {
+    "ResponseRequest": {"anyOf": [{"properties": {name: NULL}} for name in ("previous_response_id", "conversation")]}
+    | at_least(
+        {
+            "model": MODEL,
+            "input": shown(
+                told(
+                    {"anyOf": [STRING, ITEMS]},
+                    "With `previous_response_id` or `conversation` it may also be left out, null or empty.",
+                ),
+                "Hello!",
+            ),
+        },
+        instructions=told(nullable(STRING), "A system text for this response alone."),
+        previous_response_id=told(
+            shown(nullable(_ID), None), "A stored response that goes on; not together with `conversation`."
+        ),
+        conversation=told(
+            shown(nullable(_ID, at_least({"id": _ID})), None),
+            "A conversation that goes on, by its id or as an object.",
+        ),
+        stream=told(FLAG, "Answer in typed, numbered server-sent events."),
+        store=told(FLAG, "Keep the response, so that it can be retrieved and continued; the default."),
+        max_output_tokens=LIMIT,
+        metadata=nullable(ref("Metadata")),
+        web_search=told(FLAG, "As the tool `web_search`."),
+        tools=told(nullable(array(ANY)), "`web_search` is the one tool there is. Not read where the choice is `none`."),
+        tool_choice=told(_ECHOED, "Repeated where it is a string. 400 without tools, unless it is `auto` or `none`."),
+        text=nullable(
+            at_least(
+                {},
+                format=nullable(told(at_least({"type": const("text")}), "Plain text is all there is.")),
+                verbosity=VERBOSITY,
+            )
+        ),
+        background=told(ANY, "400 where it is true."),
+        prompt=told(ANY, "400 unless it is empty."),
+        reasoning=ignored(at_least({}, effort=nullable(EFFORT))),
+        max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
+        top_logprobs=TOP_LOGPROBS,
+        temperature=SAMPLING["temperature"],
+        top_p=SAMPLING["top_p"],
+        **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),
+        prompt_cache_key=_ECHOED,
+        parallel_tool_calls=_ECHOED,
+    ),
+    **response_objects.SCHEMAS,
+}
+
+PATHS: Paths = {
+    "/v1/responses": {
+        "post": operation(
+            "create_response",
+            "Answer, streamed or whole.",
+            answer(
+                "The response. After it began, a failure is told in the events `error` and `response.failed`.",
+                {
+                    **json_content(ref("Response")),
+                    **event_stream([ref("ResponseEvent")], end_mark=False, event=one_of(*response_objects.EVENTS)),
+                },
+                *STREAM_HEADERS,
+                links=_GOES_ON,
+            ),
+            ASKS_THE_SITE,
+            body=json_body(ref("ResponseRequest")),
+        )
+    },
+    "/v1/responses/{id}": {
+        "get": operation(
+            "retrieve_response",
+            "One stored response.",
+            answer("The response.", json_content(ref("Response"))),
+            ["400", *FINDS],
+            parameters=[
+                _NAME,
+                query_parameter(
+                    "stream", {"type": "string", "pattern": "^(?!true$)"}, "A stored response is not streamed."
+                ),
+            ],
+        ),
+        "delete": operation(
+            "delete_response",
+            "Forget a stored response.",
+            answer("It is gone.", json_content(ref("DeletedResponse"))),
+            FINDS,
+            parameters=[_NAME],
+        ),
+    },
+    "/v1/responses/{id}/input_items": {
+        "get": operation(
+            "list_input_items",
+            "What a stored response answers to, page by page.",
+            answer("A page.", ITEM_LIST),
+            ["400", *FINDS],
+            parameters=[_NAME, *PAGE],
+        )
+    },
+}

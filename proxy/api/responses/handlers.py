@@ -1,0 +1,44 @@
+"""`/v1/responses`: OpenAI's Responses API."""
+
+from dataclasses import replace
+
+from aiohttp import web
+
+from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
+from proxy.api.chat_completions.request import ignored_header, parse_json, unsupported
+from proxy.api.conversations.items import page_of, read_page
+from proxy.api.rendering import json_response
+from proxy.api.responses.request import parse_response
+from proxy.api.sending import send
+from proxy.server.bodies import read_body
+
+
+async def create_response(request: web.Request) -> web.StreamResponse:
+    """Answer, streamed or whole."""
+    wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
+    messages, pictures = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
+    caller = request[CALLER]
+    wanted = replace(wanted, input=messages, pictures=pictures, allowed=caller.models)
+    answer, reply = await request.app[RESPONSES].create(wanted, caller=caller.place(request.remote), owner=caller.owner)
+    return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
+
+
+async def retrieve_response(request: web.Request) -> web.Response:
+    """One stored response by its id."""
+    if request.query.get("stream") == "true":
+        raise unsupported("stream", "A stored response is answered in one piece.")
+    return json_response(await request.app[RESPONSES].find(request.match_info["id"], owner=request[CALLER].owner))
+
+
+async def delete_response(request: web.Request) -> web.Response:
+    """Forget a stored response."""
+    name = request.match_info["id"]
+    await request.app[RESPONSES].delete(name, owner=request[CALLER].owner)
+    return json_response({"id": name, "object": "response", "deleted": True})
+
+
+async def list_input_items(request: web.Request) -> web.Response:
+    """What a stored response answers to, a page at a time, newest first unless asked otherwise."""
+    page = read_page(request.query)
+    items = await request.app[RESPONSES].input_items(request.match_info["id"], owner=request[CALLER].owner)
+    return json_response(page_of(items, page))

@@ -1,0 +1,185 @@
+"""Reading a request of OpenAI's Responses API; what it has in common with a chat is read as a chat is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.api.chat_completions.request import ChatRequest, refuse_lone_choice, unsupported
+from proxy.api.images.reading import Picture
+from proxy.api.metadata import read_metadata
+from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit
+from proxy.api.responses.input_items import read_items
+from proxy.chat.errors import bad_request
+from shared.conversations import Message
+
+_SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
+_REFUSED = {
+    "background": "Answers are made while the client waits.",
+    "prompt": "No prompt templates are kept here.",
+}
+MAX_ECHO_DEPTH = 16
+_IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls")
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequest:
+    """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
+
+    A message of `input` with an id stands for an earlier answer that the client only names; its text is not here.
+    """
+
+    model: str
+    input: tuple[Message, ...]
+    pictures: Mapping[str, Picture] = field(repr=False)
+    instructions: str | None
+    previous_response_id: str | None
+    conversation_id: str | None
+    stream: bool
+    store: bool
+    web_search: bool
+    max_tokens: int | None
+    metadata: dict[str, str]
+    echoed: Mapping[str, Any]  # parameters that the response object repeats
+    ignored: tuple[str, ...]
+    allowed: frozenset[str] | None = None
+
+    def as_chat(self, history: tuple[Message, ...], caller: str) -> ChatRequest:
+        """The chat that asks the same, with what was said before."""
+        instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
+        return ChatRequest(
+            model=self.model,
+            messages=(*instructions, *history, *self.input),
+            pictures=self.pictures,
+            stream=self.stream,
+            web_search=self.web_search,
+            max_tokens=self.max_tokens,
+            ignored=self.ignored,
+            caller=caller,
+            allowed=self.allowed,
+        )
+
+
+def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
+    """Read a body of `POST /v1/responses`. Raises `ServiceError` (400) that names the field."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    for name, why in _REFUSED.items():
+        if body.get(name):
+            raise unsupported(name, why)
+    previous, conversation = _name(body, "previous_response_id"), _conversation(body)
+    if previous and conversation:
+        raise bad_request(
+            "'previous_response_id' and 'conversation' exclude each other.",
+            param="previous_response_id",
+            code="mutually_exclusive_parameters",
+        )
+    messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
+    return ResponseRequest(
+        model=model.strip(),
+        input=messages,
+        pictures=pictures,
+        instructions=_text(body, "instructions"),
+        previous_response_id=previous,
+        conversation_id=conversation,
+        stream=read_flag(body, "stream"),
+        store=read_flag(body, "store", default=True),
+        web_search=_searches(body) or read_flag(body, "web_search"),
+        max_tokens=read_limit(body, "max_output_tokens"),
+        metadata=read_metadata(body.get("metadata")),
+        echoed=_echoed(body),
+        ignored=(*read_ignored(body, _IGNORED), *_ignored_text(body)),
+    )
+
+
+def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    if not value and may_be_empty and (value is None or isinstance(value, list)):
+        return (), {}
+    if value is None:
+        raise bad_request("One of 'input', 'previous_response_id' or 'conversation' must be provided.", param="input")
+    if isinstance(value, str):
+        value = [{"role": "user", "content": value}]
+    elif not isinstance(value, list):
+        raise bad_request("'input' must be a string or a list of items.", param="input")
+    return read_items(value, name="input", may_refer=True)
+
+
+def _searches(body: Mapping[str, Any]) -> bool:
+    """Whether the web search is asked for; it is the one tool that the site's bots have."""
+    refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
+    tools = body.get("tools")
+    if tools is None:
+        return False
+    if not isinstance(tools, list):
+        raise bad_request("'tools' must be a list.", param="tools", code="invalid_type")
+    if body.get("tool_choice") == "none":
+        return False
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str) or not kind.startswith(_SEARCH_TOOLS):
+            raise unsupported("tools", "The site's bots have no tool but web_search.")
+    return bool(tools)
+
+
+def _ignored_text(body: Mapping[str, Any]) -> tuple[str, ...]:
+    text = body.get("text")
+    if text is None:
+        return ()
+    form = text.get("format") if isinstance(text, dict) else text
+    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
+        raise unsupported("text.format", "The site's bots answer in plain text only.")
+    if text.get("verbosity") is None:
+        return ()
+    check_choice(text["verbosity"], "text.verbosity", VERBOSITIES)
+    return ("text.verbosity",)
+
+
+def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client sent and reads back, where its type is right; the rest is shown as its default."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "temperature": (int, float),
+        "top_p": (int, float),
+        "truncation": str,
+        "user": str,
+        "safety_identifier": str,
+        "prompt_cache_key": str,
+        "parallel_tool_calls": bool,
+        "tool_choice": str,
+        "tools": list,
+    }
+    found = {
+        name: value
+        for name, kind in kinds.items()
+        if isinstance(value := body.get(name), kind) and isinstance(value, bool) == (kind is bool)
+    }
+    return {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether *value* is nested at most so deep; JSON cannot be written from what is nested very deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (depth > 0 and all(_is_flat(item, depth - 1) for item in value))
+
+
+def _conversation(body: Mapping[str, Any]) -> str | None:
+    value = body.get("conversation")
+    if isinstance(value, dict):
+        return _name({"id": value.get("id") or ""}, "id", "conversation")
+    return _name(body, "conversation")
+
+
+def _name(body: Mapping[str, Any], key: str, param: str | None = None) -> str | None:
+    value = body.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"'{param or key}' must be an id.", param=param or key, code="invalid_type")
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise bad_request(f"'{name}' must be a string.", param=name, code="invalid_type")
+    return value

@@ -1,0 +1,148 @@
+"""OpenAI's Responses API on top of chats: each response is a chat whose history this side keeps.
+
+What a response continues is put in front of its input, and the chat finds the site's copy of exactly that history by
+itself. A stored response is a copy of the text up to its answer, so whatever goes on from it finds it unchanged.
+"""
+
+import logging
+from dataclasses import replace
+from time import time
+from typing import Any
+
+import orjson
+
+from proxy.api.conversations.items import unknown_item
+from proxy.api.responses.reply import ResponseReply
+from proxy.api.responses.request import ResponseRequest
+from proxy.chat.answer import Answer
+from proxy.chat.conversations import Conversations, named, needed, refuse_unfit
+from proxy.chat.errors import ServiceError
+from proxy.chat.service import ChatService
+from shared.conversations import Conversation, Message, is_seen_by
+from shared.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+
+class Responses:
+    """Makes responses, and keeps those that are to be kept. All methods raise `ServiceError`.
+
+    *owner*: as `Conversations` has it.
+    """
+
+    def __init__(self, store: Store, chats: ChatService, conversations: Conversations) -> None:
+        self._store = store
+        self._chats = chats
+        self._conversations = conversations
+
+    async def create(self, request: ResponseRequest, caller: str, *, owner: str) -> tuple[Answer, ResponseReply]:
+        """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
+        history = await self._history(request, owner)
+        request = replace(request, input=await self._with_texts(request.input, owner))
+        if request.store or request.conversation_id is not None:
+            refuse_unfit((*history, *request.input), answers=1)
+
+        async def keep(answer: Answer) -> None:
+            await self._keep(request, history, answer, reply, owner)
+
+        answer = await self._chats.answer(request.as_chat(history, caller), owner=owner, afterwards=keep)
+        reply = ResponseReply(
+            request,
+            id=_response_of(answer.message_id),
+            message_id=answer.message_id,
+            created=answer.created,
+            model=answer.model,
+        )
+        return answer, reply
+
+    async def find(self, response_id: str, *, owner: str) -> dict[str, Any]:
+        """The stored response object."""
+        found: dict[str, Any] = orjson.loads((await self._stored(response_id, owner)).response)
+        return found
+
+    async def input_items(self, response_id: str, *, owner: str) -> tuple[Message, ...]:
+        """All that the response answers to, oldest first."""
+        return (await self._stored(response_id, owner)).messages[:-1]
+
+    async def delete(self, response_id: str, *, owner: str) -> None:
+        """Forget the response; those that continue it stay."""
+        await self._stored(response_id, owner)
+        await needed(lambda: self._store.delete_conversation(response_id))
+
+    async def _history(self, request: ResponseRequest, owner: str) -> tuple[Message, ...]:
+        if request.conversation_id is not None:
+            return (await self._conversations.find(request.conversation_id, owner=owner)).messages
+        if request.previous_response_id is None:
+            return ()
+        try:
+            return (await self._stored(request.previous_response_id, owner)).messages
+        except ServiceError as error:
+            if error.status == 404:
+                error.code, error.param = "previous_response_not_found", "previous_response_id"
+            raise
+
+    async def _with_texts(self, messages: tuple[Message, ...], owner: str) -> tuple[Message, ...]:
+        """The same messages; earlier answers that are only named get their texts.
+
+        The newest is looked up first: what its response continued holds the others, as a rule.
+        """
+        known: dict[str, Message] = {}
+        for item_id in (message.id for message in reversed(messages) if message.id):
+            if item_id in known:
+                continue
+            stored = await self._kept(_response_of(item_id), owner)
+            known |= {message.id: message for message in stored.messages} if stored else {}
+            if item_id not in known:
+                raise unknown_item(item_id, param="input")
+        return tuple(known[message.id] if message.id else message for message in messages)
+
+    async def _stored(self, response_id: str, owner: str) -> Conversation:
+        stored = await self._kept(response_id, owner)
+        if stored is None or not stored.response:
+            raise ServiceError(
+                404,
+                f"No response '{response_id}' is stored here.",
+                code="response_not_found",
+                param="response_id",
+            )
+        return stored
+
+    async def _kept(self, response_id: str, owner: str) -> Conversation | None:
+        stored = await needed(lambda: self._store.conversation(response_id))
+        return stored if stored is not None and is_seen_by(stored, owner) else None
+
+    async def _keep(
+        self,
+        request: ResponseRequest,
+        history: tuple[Message, ...],
+        answer: Answer,
+        reply: ResponseReply,
+        owner: str,
+    ) -> None:
+        """Store the whole answer before its end is told, so that it can be continued at once."""
+        now = time()
+        reply.completed_at = int(now)
+        added = (*named(request.input), answer.message)
+        if request.conversation_id is not None:
+            added = await self._conversations.append(request.conversation_id, added)
+        if not request.store:
+            return
+        whole = reply.whole([answer.message.text], answer.ending, answer.usage)
+        stored = Conversation(
+            id=whole["id"],
+            owner=owner,
+            created_at=float(answer.created),
+            updated_at=now,
+            messages=(*named(history), *added),
+            response=orjson.dumps(whole).decode(),
+        )
+        try:
+            await self._store.create_conversation(stored)
+        except StoreError as error:
+            log.warning("response %s not stored: %s", stored.id, error)
+            reply.is_stored = False
+
+
+def _response_of(item_id: str) -> str:
+    """The id of the response whose answer is the item *item_id*, so that the one leads to the other."""
+    return item_id.replace("msg_", "resp_", 1)

@@ -1,0 +1,144 @@
+"""Stored conversations, and what a client is told when the store cannot be used."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import time
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from proxy.api.conversations.items import find_item, unknown_item
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.ids import random_hex
+from shared.conversations import MAX_CHARACTERS, MAX_MESSAGES, Conversation, Message, fits, is_seen_by
+from shared.store import Store, StoreError, StoreUnavailable
+
+PATIENCE_SECONDS = 5.0
+RETRY_PAUSE = 0.25
+STORE_RETRY_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+class Conversations:
+    """The conversations that clients make, name and delete. All methods raise `ServiceError`: 400, 404 and 503.
+
+    *owner*: the id of the key that asks; what another one made is not there for it. "" sees all.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create(self, metadata: dict[str, str], messages: tuple[Message, ...], *, owner: str) -> Conversation:
+        """A new conversation that holds *messages*."""
+        refuse_unfit(messages)
+        now = time()
+        conversation = Conversation(
+            id=f"conv_{random_hex(24)}",
+            owner=owner,
+            created_at=now,
+            updated_at=now,
+            metadata=metadata,
+            messages=named(messages),
+        )
+        await needed(lambda: self._store.create_conversation(conversation))
+        return conversation
+
+    async def find(self, conversation_id: str, *, owner: str) -> Conversation:
+        """The conversation with all its messages."""
+        stored = await needed(lambda: self._store.conversation(conversation_id))
+        # A stored response is no conversation that can go on.
+        if stored is None or stored.response or not is_seen_by(stored, owner):
+            raise unknown_conversation(conversation_id)
+        return stored
+
+    async def update(self, conversation_id: str, metadata: dict[str, str], *, owner: str) -> Conversation:
+        """The conversation with *metadata* in place of what it had."""
+        await self.find(conversation_id, owner=owner)
+        await needed(lambda: self._store.update_metadata(conversation_id, metadata, at=time()))
+        return await self.find(conversation_id, owner=owner)
+
+    async def delete(self, conversation_id: str, *, owner: str) -> None:
+        """Forget the conversation."""
+        await self.find(conversation_id, owner=owner)
+        await needed(lambda: self._store.delete_conversation(conversation_id))
+
+    async def add(self, conversation_id: str, messages: Sequence[Message], *, owner: str) -> tuple[Message, ...]:
+        """Append *messages*; returns them with their ids."""
+        stored = await self.find(conversation_id, owner=owner)
+        refuse_unfit((*stored.messages, *messages))
+        return await self.append(conversation_id, messages)
+
+    async def append(self, conversation_id: str, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """As `add`, to a conversation that was found before and has room for them."""
+        added = named(messages)
+        found = await needed(lambda: self._store.add_messages(conversation_id, added, at=time()))
+        if not found:
+            raise unknown_conversation(conversation_id)
+        return added
+
+    async def item(self, conversation_id: str, item_id: str, *, owner: str) -> Message:
+        """One message of the conversation."""
+        return find_item((await self.find(conversation_id, owner=owner)).messages, item_id)
+
+    async def delete_item(self, conversation_id: str, item_id: str, *, owner: str) -> Conversation:
+        """Take out one message; returns the conversation without it."""
+        await self.find(conversation_id, owner=owner)
+        found = await needed(lambda: self._store.delete_message(conversation_id, item_id, at=time()))
+        if not found:
+            raise unknown_item(item_id)
+        return await self.find(conversation_id, owner=owner)
+
+
+def new_item_id() -> str:
+    """A name for a message."""
+    return f"msg_{random_hex(24)}"
+
+
+def named(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The same messages, each with an id."""
+    return tuple(message if message.id else message.model_copy(update={"id": new_item_id()}) for message in messages)
+
+
+def refuse_unfit(messages: Sequence[Message], *, answers: int = 0) -> None:
+    """Raise `ServiceError` (400) unless one conversation may hold *messages* and so many *answers* to come."""
+    if not fits(messages, answers=answers):
+        raise bad_request(
+            f"A conversation holds at most {MAX_MESSAGES} messages and {MAX_CHARACTERS} characters; begin a new one.",
+            param="conversation",
+            code="conversation_full",
+        )
+
+
+def unknown_conversation(conversation_id: str) -> ServiceError:
+    """The error for an id that names no stored conversation."""
+    return ServiceError(
+        404,
+        f"No conversation '{conversation_id}' is stored here.",
+        code="conversation_not_found",
+        param="conversation_id",
+    )
+
+
+async def needed(use: Callable[[], Awaitable[T]]) -> T:
+    """What *use* of the store gives; where the store is away, it is given some seconds to come back.
+
+    Raises `ServiceError` (503): what needs stored state cannot go on without it, and the client may try again.
+    """
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            wait=wait_fixed(RETRY_PAUSE),
+            reraise=True,
+        ):
+            with attempt:
+                return await use()
+    except StoreError as error:
+        raise ServiceError(
+            503,
+            f"The store cannot be used just now: {error}",
+            type="server_error",
+            code="store_unavailable",
+            retry_after=STORE_RETRY_SECONDS,
+        ) from error
+    raise AssertionError("unreachable: the last attempt raises")

@@ -1,0 +1,78 @@
+"""Ending an answer where the client wants it to end: at a stop sequence, or after so many tokens."""
+
+from collections.abc import Sequence
+
+from proxy.chat.tokens import estimate_tokens
+
+
+class Cutter:
+    """Passes text on until it is to end; `reason` then says why. Tokens are estimated, like everything counted here.
+
+    Text that may be the beginning of a stop sequence is held back until it is clear that it is none.
+    """
+
+    def __init__(self, stops: Sequence[str] = (), max_tokens: int | None = None) -> None:
+        self._stops = tuple(stops)
+        self._longest = max((len(stop) for stop in self._stops), default=0)
+        self._max_tokens = max_tokens
+        self._weigh_at = max_tokens or 0  # no text has more tokens than this many characters before it is weighed
+        self._passed = ""  # kept only where tokens are counted
+        self._held = ""
+        self.reason: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be cut at all."""
+        return not self._stops and self._max_tokens is None
+
+    def feed(self, text: str) -> str:
+        """The part of *text*, and of what was held back, that is to be sent."""
+        if self.is_idle or self.reason:
+            return "" if self.reason else text
+        text = self._held + text
+        self._held = ""
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            self.reason = "stop"
+            return self._limited(text[: min(found)])
+        keep = self._begun(text)
+        self._held = text[len(text) - keep :]
+        return self._limited(text[: len(text) - keep])
+
+    def end(self) -> str:
+        """What was still held back when the answer ended by itself."""
+        rest, self._held = self._held, ""
+        return self._limited(rest) if not self.reason else ""
+
+    def _begun(self, text: str) -> int:
+        """How many characters at the end of *text* may begin a stop sequence."""
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            if any(stop.startswith(text[-length:]) for stop in self._stops):
+                return length
+        return 0
+
+    def _limited(self, text: str) -> str:
+        if self._max_tokens is None:
+            return text
+        before = len(self._passed)
+        self._passed += text
+        if len(self._passed) < self._weigh_at:
+            return text
+        tokens = estimate_tokens(self._passed)
+        if tokens <= self._max_tokens:
+            self._weigh_at = len(self._passed) + max(1, (self._max_tokens - tokens) // 4)
+            return text
+        self.reason = "length"
+        self._held = ""
+        return self._passed[before : max(before, self._fitting(self._max_tokens))]
+
+    def _fitting(self, limit: int) -> int:
+        """The length of the longest beginning of what has passed that has at most *limit* tokens."""
+        low, high = 0, len(self._passed)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if estimate_tokens(self._passed[:middle]) <= limit:
+                low = middle
+            else:
+                high = middle - 1
+        return low

@@ -1,1 +1,0 @@
-"""One file per resource: parse, call, return. Errors are raised; the middleware renders them."""

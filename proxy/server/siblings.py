@@ -1,0 +1,118 @@
+"""Workers that share a port tell each other their numbers, so that whichever is asked can tell of all.
+
+Each listens on a socket without a file (Linux's abstract names, which belong to the network that the port belongs to),
+named after the shared address. Whoever is not run by the same user is told nothing, and believed nothing.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from proxy.usage.numbers import WorkerNumbers
+
+PATIENCE_SECONDS = 2.0  # for one that does not answer
+MAX_BYTES = 8 * 1024 * 1024
+
+_SOCKETS = Path("/proc/self/net/unix")
+_LISTENS = "00010000"  # in its column of flags
+_CREDENTIALS = struct.Struct("3i")  # process, user and group
+
+log = logging.getLogger(__name__)
+
+
+class Siblings:
+    """The numbers of this process, and those of the others while `listening`."""
+
+    def __init__(self, own: Callable[[], WorkerNumbers]) -> None:
+        self._own = own
+        self._group, self._name = "", ""
+
+    @asynccontextmanager
+    async def listening(self, host: str, port: int) -> AsyncIterator[None]:
+        """Be one of those that share *host* and *port*. Where that cannot be, each tells of itself alone."""
+        group = f"freeaichat/{host}:{port}/"
+        name = group + secrets.token_hex(8)
+        with socket.socket(socket.AF_UNIX) as listener:
+            try:
+                listener.bind(f"\0{name}")
+            except OSError as error:
+                log.warning("the workers cannot tell each other their numbers: %s", error)
+                yield
+                return
+            async with await asyncio.start_unix_server(self._tell, sock=listener):
+                self._group, self._name = group, name
+                try:
+                    yield
+                finally:
+                    self._group = ""
+
+    async def all(self) -> list[WorkerNumbers]:
+        """The numbers of all workers that answer, this one's first."""
+        if not self._group:
+            return [self._own()]
+        names = await asyncio.to_thread(_names, self._group)
+        told = await asyncio.gather(*(_ask(name) for name in names if name != self._name))
+        return [self._own(), *(numbers for numbers in told if numbers is not None)]
+
+    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _is_ours(writer.get_extra_info("socket")):
+                writer.write(self._own().model_dump_json().encode())
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await writer.drain()
+            writer.close()
+        except (OSError, TimeoutError):
+            writer.transport.abort()
+
+
+async def _ask(name: str) -> WorkerNumbers | None:
+    """What the one called *name* tells; None for one that is gone, or is not ours."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.get_running_loop().sock_connect(connection, f"\0{name}")
+            if not _is_ours(connection):
+                return None
+            reader, writer = await asyncio.open_unix_connection(sock=connection)
+            try:
+                return WorkerNumbers.model_validate_json(await _read(reader))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValidationError) as error:
+        log.warning("a worker does not tell its numbers (%s)", type(error).__name__)
+        return None
+    finally:
+        connection.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    told = bytearray()
+    while len(told) < MAX_BYTES and (piece := await reader.read(65536)):
+        told += piece
+    return bytes(told)
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the same user runs the other side."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
+
+
+def _names(group: str) -> list[str]:
+    """Whoever listens in *group*; the last column of the system's list is the name, with @ for its first byte."""
+    try:
+        lines = _SOCKETS.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        log.warning("the other workers cannot be found: %s", error)
+        return []
+    listening = (line.split() for line in lines if f" @{group}" in line)
+    return sorted(columns[-1][1:] for columns in listening if columns[3] == _LISTENS)

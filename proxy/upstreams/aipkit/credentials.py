@@ -1,0 +1,252 @@
+"""Keeping the current credentials of every site at hand, and renewing them when one is refused.
+
+The store is read when it changes, not for each request. A refused nonce is renewed over HTTP by one request at a
+time and site, however many turns were refused; where that does not help, a visit is asked for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from time import time
+
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
+
+from proxy.chat.catalog import SiteBots
+from shared.models import Credentials, SiteState
+from shared.parsing import Site
+from shared.plugins.aipkit.nonce import is_by_wordpress, nonce_form, read_nonce
+from shared.site_client.client import Reply, SiteClient, form_body, visitor_headers
+from shared.site_client.errors import SiteUnreachable
+from shared.store import StaleWrite, Store, StoreError
+
+NONCE_SECONDS = 15.0  # longest wait for the nonce action
+FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
+RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
+STORE_RETRY_SECONDS = 1.0
+_NO_NONCE = "the site hands out no nonce to these credentials"
+MAX_TRIES = 3  # where nobody is there
+# Between tries where nobody is there: about 1 s, then 2 s, so that a site's restart is bridged. The jitter keeps turns
+# that failed together from coming back together.
+RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0, 0.5)
+
+log = logging.getLogger(__name__)
+
+
+class NoCredentials(Exception):
+    """There are no usable credentials for a site now. `reason` says why, for the client.
+
+    *gets_through*: the site itself was asked for new ones and answered, so that nothing stands before it.
+    """
+
+    def __init__(self, reason: str, *, gets_through: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.gets_through = gets_through
+
+
+class CredentialKeeper:
+    """The proxy's view of all sites. Run `watch` as a task for as long as requests are served."""
+
+    def __init__(self, sites: Sequence[Site], store: Store, client: SiteClient) -> None:
+        self.sites = tuple(sites)
+        self._store = store
+        self._client = client
+        self._states: dict[str, SiteState] = {}
+        self._changed = asyncio.Event()
+        self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+        self._away = ""
+        self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
+        self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
+
+    async def load(self) -> None:
+        """Read what the store holds now."""
+        for site in self.sites:
+            await self._reload(site.origin)
+
+    async def watch(self) -> None:
+        """Follow the store until cancelled."""
+        while True:
+            try:
+                async with aclosing(self._store.watch()) as changes:
+                    async for _ in changes:
+                        await self.load()
+            except StoreError as error:
+                self._away = str(error)
+                log.warning("store away, going on with what was last seen: %s", error)
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    @property
+    def store_trouble(self) -> str | None:
+        """Why the store could not be used when it was needed last; None if it could."""
+        return self._away or None
+
+    def state(self, site: str) -> SiteState | None:
+        """What was last read of *site*."""
+        return self._states.get(site)
+
+    def bots(self) -> list[SiteBots]:
+        """The bots of all sites, in order of preference."""
+        found = []
+        for site in self.sites:
+            state = self._states.get(site.origin)
+            seen_at = state.current.captured_at if state else 0.0
+            found.append(SiteBots(site, state.bots if state else (), seen_at))
+        return found
+
+    async def current(self, site: str) -> Credentials:
+        """The current credentials of *site*; waits a little for the first ones. Raises `NoCredentials`."""
+        state = self._states.get(site) or await self._reload(site)
+        if state is None:
+            await self.ask(site, "a request came before anything was captured")
+            state = await self._wait_newer(site, None, FIRST_CAPTURE_SECONDS)
+        if state is None:
+            raise NoCredentials("no credentials were captured yet; `freeaichat status` shows what the visits meet")
+        return state.current
+
+    async def renew(self, refused: Credentials) -> Credentials:
+        """Newer credentials than *refused*, or the same ones where the site hands out the same nonce again.
+
+        All callers with the same refused generation share one renewal. Raises `NoCredentials`.
+        """
+        state = await self._reload(refused.site)
+        if state is not None and _is_newer(state.current, refused):
+            return state.current
+        running = self._renewals.get(refused.site)
+        if running is None or _is_newer(refused, running[0]) or running[1].done():
+            task = asyncio.create_task(self._renew(refused))
+            task.add_done_callback(_look_at)
+            running = self._renewals[refused.site] = (refused, task)
+        return await asyncio.shield(running[1])
+
+    async def replaced(self, refused: Credentials, reason: str) -> Credentials:
+        """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
+        await self.ask(refused.site, reason)
+        state = await self._wait_newer(refused.site, refused, RENEWAL_SECONDS)
+        if state is None:
+            self._refused[refused.site] = refused
+            raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
+        return state.current
+
+    def mark_good(self, used: Credentials) -> None:
+        """A turn succeeded with *used*. Costs nothing after the first time."""
+        self._refused.pop(used.site, None)
+        state = self._states.get(used.site)
+        if state is None or state.current.generation != used.generation:
+            return
+        if state.last_good is None or state.last_good.generation != used.generation:
+            self._states[used.site] = state.model_copy(update={"last_good": state.current})
+            noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
+            self._notes.add(noting)
+            noting.add_done_callback(self._notes.discard)
+
+    async def _note_good(self, used: Credentials) -> None:
+        with suppress(StoreError):  # the next success with newer ones notes it again
+            await self._store.mark_good(used.site, used.generation)
+
+    async def settle(self) -> None:
+        """Wait until everything that was learnt is noted."""
+        await asyncio.gather(*self._notes)
+
+    async def _renew(self, refused: Credentials) -> Credentials:
+        nonce = await self._fetch_nonce(refused)
+        return await self._keep(refused, nonce, base=refused.generation)
+
+    async def _fetch_nonce(self, credentials: Credentials) -> str:
+        content_type, body = form_body(nonce_form())
+        headers = {**visitor_headers(credentials), "Content-Type": content_type}
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(SiteUnreachable),
+            stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
+            wait=RESTART_PAUSES,
+            reraise=True,
+        )
+        try:
+            reply: Reply = await retrying(self._client.post, credentials.ajax_url, body, headers, timeout=NONCE_SECONDS)
+        except SiteUnreachable as error:
+            log.warning("nonce not renewed for %s: %s", credentials.site, error)
+            raise NoCredentials(_NO_NONCE) from error
+        if nonce := read_nonce(reply.status, reply.body):
+            return nonce
+        raise NoCredentials(_NO_NONCE, gets_through=is_by_wordpress(reply.status, reply.body))
+
+    async def _keep(self, used: Credentials, nonce: str, *, base: int) -> Credentials:
+        """Store a renewed nonce; what somebody else stored first is newer and wins."""
+        try:
+            kept = await self._store.save_nonce(used.site, nonce, checked_at=time(), base=base)
+        except StaleWrite as stale:
+            kept = stale.current or used
+        except StoreError as error:
+            log.warning("renewed nonce not stored: %s", error)
+            kept = used.model_copy(update={"nonce": nonce, "nonce_checked_at": time()})
+        log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
+        state = self._states.get(used.site)
+        if state is not None:
+            self._hold(used.site, state.model_copy(update={"current": kept}))
+        return kept
+
+    async def _reload(self, site: str) -> SiteState | None:
+        try:
+            state = await self._store.site_state(site)
+        except StoreError as error:
+            self._away = str(error)
+            return self._states.get(site)
+        self._away = ""
+        if state is not None and state != self._states.get(site):
+            self._hold(site, state)
+        return state
+
+    def _hold(self, site: str, state: SiteState) -> None:
+        """Go on with *state*, and wake whoever waits for it."""
+        before = self._states.get(site)
+        self._states[site] = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if before is not None and _is_newer(state.current, before.current):
+            self.on_newer(site)
+
+    async def _wait_newer(self, site: str, than: Credentials | None, timeout: float) -> SiteState | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while True:
+                    state = self._states.get(site)
+                    if state is not None and (than is None or _is_newer(state.current, than)):
+                        return state
+                    await self._changed.wait()
+        return None
+
+    async def ask(self, site: str, reason: str) -> None:
+        """Ask for a visit of *site*; joins one that was asked for already."""
+        try:
+            await self._store.ask_visit(site, reason, at=time())
+        except StoreError as error:
+            log.warning("visit of %s not asked for: %s", site, error)
+
+    def trouble(self, site: str) -> str | None:
+        """Why *site* could not answer a request now, in words; None if it could."""
+        state = self._states.get(site)
+        if state is None:
+            return "no credentials were captured yet"
+        refused = self._refused.get(site)
+        if refused and (refused.generation, refused.nonce) == (state.current.generation, state.current.nonce):
+            return "the site refuses the current credentials; a visit for new ones was asked for"
+        return None
+
+
+def _is_newer(one: Credentials, other: Credentials) -> bool:
+    """Whether *one* came after *other*. A nonce that the store could not take yet has made no new generation."""
+    return one.generation > other.generation or (one.generation == other.generation and one.nonce != other.nonce)
+
+
+def _look_at(task: asyncio.Task[Credentials]) -> None:
+    """The requests that wait for a renewal are told how it failed; if all of them left, nobody needs to know."""
+    if not task.cancelled():
+        task.exception()

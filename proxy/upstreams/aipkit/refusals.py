@@ -1,0 +1,289 @@
+"""What the site says when it does not answer, and what the client is told (PROTOCOL 7).
+
+The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
+`quota_notice`, before or after `message_start`. Only then come the English texts, as one table, and at last the words
+that tell a quota and a rate limit in other languages.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.aipkit.wordings import is_quota, is_rate_limit, names_a_missing_key
+
+
+class Kind(Enum):
+    """Why the site did not answer."""
+
+    NONCE = "nonce"  # refused credentials, for certain: step 1 said so
+    CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
+    PREVIOUS = "previous"  # the provider forgot the response that was to be continued
+    UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
+    FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
+    CHALLENGE = "challenge"
+    QUOTA = "quota"
+    GUESTS = "guests"
+    BLOCKED = "blocked"
+    BOT = "bot"
+    BOT_BROKEN = "bot_broken"  # the site is well, but has not set this bot up
+    FILTERED = "filtered"
+    IMAGE = "image"
+    TOO_LARGE = "too_large"
+    CONTEXT_LENGTH = "context_length"
+    RATE_LIMIT = "rate_limit"
+    MINUTE_LIMIT = "minute_limit"  # the plugin's own: so many turns a minute from one address, whichever the bot
+    BUSY = "busy"  # the plugin itself could not work just now
+    UNREACHABLE = "unreachable"  # no connection; nothing was sent
+    UPSTREAM = "upstream"
+    TIMEOUT = "timeout"
+    SITE_LIMIT = "site_limit"  # the site cuts every answer after a time of its own, however alive it is
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+
+
+class SiteRefusal(Exception):
+    """The site refused or failed a turn.
+
+    *logged* tells whether the site may have put the user's message into its own history by then; *by_plugin*, whether
+    the chat plugin itself spoke, or else a server in front of it.
+    """
+
+    def __init__(
+        self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None, by_plugin: bool = True
+    ) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.logged = logged
+        self.retry_after = retry_after
+        self.by_plugin = by_plugin
+
+    @property
+    def brief(self) -> str:
+        """What the site said, no longer than a message should be."""
+        return _shortened(self.text)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blot *secrets* out of what the site said: it may repeat what it was sent."""
+        for secret in secrets:
+            self.text = self.text.replace(secret, "***")
+
+
+class _Told(NamedTuple):
+    status: int
+    type: str
+    code: str
+    message: str  # {text} is what the site said
+    should_retry: bool | None = None
+    retry_after: float | None = None  # seconds, where the site names none
+
+
+_TOLD = {
+    Kind.NONCE: _Told(503, "server_error", "credentials_refused", "The site refuses the current credentials: {text}"),
+    Kind.CACHE_KEY: _Told(502, "server_error", "upstream_error", "The site lost the message on its way: {text}"),
+    Kind.PREVIOUS: _Told(502, "server_error", "upstream_error", "The site lost the conversation: {text}"),
+    Kind.UNRECOGNISED: _Told(400, "invalid_request_error", "upstream_refused", "The site refused: {text}", False),
+    Kind.FIREWALL: _Told(
+        400,
+        "invalid_request_error",
+        "upstream_blocked_message",
+        "A firewall of the site blocks this message for something in its text (HTML, SQL or the like): {text}",
+        False,
+    ),
+    Kind.CHALLENGE: _Told(
+        503,
+        "server_error",
+        "challenge",
+        "The site asks visitors to pass a check before it answers. Its operator's rule stands; run "
+        "`freeaichat harvest --headed` to pass it by hand. ({text})",
+        should_retry=False,
+    ),
+    Kind.QUOTA: _Told(
+        429, "insufficient_quota", "insufficient_quota", "The site's guest quota is used up: {text}", False
+    ),
+    Kind.GUESTS: _Told(403, "permission_error", "guests_refused", "This bot is for the site's members: {text}", False),
+    Kind.BLOCKED: _Told(403, "permission_error", "address_blocked", "The site blocks this address: {text}", False),
+    Kind.BOT: _Told(
+        404,
+        "invalid_request_error",
+        "model_not_found",
+        "The site no longer has the bot behind this model: {text}",
+        False,
+    ),
+    Kind.BOT_BROKEN: _Told(
+        502, "server_error", "upstream_error", "This bot does not work on its site: {text}", should_retry=False
+    ),
+    Kind.FILTERED: _Told(400, "invalid_request_error", "content_filter", "The site refused the message: {text}", False),
+    Kind.IMAGE: _Told(400, "invalid_request_error", "invalid_image", "The site refused the image: {text}", False),
+    Kind.TOO_LARGE: _Told(413, "invalid_request_error", "request_too_large", "Too large for the site: {text}", False),
+    Kind.CONTEXT_LENGTH: _Told(
+        400, "invalid_request_error", "context_length_exceeded", "Too long for the model: {text}", False
+    ),
+    Kind.RATE_LIMIT: _Told(
+        429, "rate_limit_error", "rate_limit_exceeded", "The site is rate limited: {text}", retry_after=20.0
+    ),
+    Kind.MINUTE_LIMIT: _Told(
+        429,
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "The site takes no more requests this minute: {text}",
+        None,
+        60.0,
+    ),
+    Kind.BUSY: _Told(
+        503, "server_error", "upstream_unavailable", "The site could not work just now: {text}", None, 5.0
+    ),
+    Kind.UNREACHABLE: _Told(502, "server_error", "upstream_unreachable", "The site cannot be reached: {text}"),
+    Kind.UPSTREAM: _Told(502, "server_error", "upstream_error", "The site failed to answer: {text}"),
+    Kind.TIMEOUT: _Told(504, "server_error", "upstream_timeout", "The site did not answer in time: {text}"),
+    Kind.SITE_LIMIT: _Told(
+        504,
+        "server_error",
+        "upstream_timeout",
+        "The site cut the answer at its own time limit (120 s unless its operator changed that): {text}",
+    ),
+    Kind.EMPTY: _Told(502, "server_error", "upstream_empty_response", "The site sent an answer without any text."),
+    Kind.TRUNCATED: _Told(502, "server_error", "upstream_truncated", "The site's answer broke off: {text}"),
+}
+
+_ABOUT_THE_MESSAGE = frozenset({Kind.FILTERED, Kind.IMAGE, Kind.TOO_LARGE, Kind.CONTEXT_LENGTH, Kind.PREVIOUS})
+
+# The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
+# ones, and those of other languages that were seen.
+_BEFORE_START = (
+    ("security check failed", Kind.NONCE),
+    ("message not found in cache", Kind.CACHE_KEY),
+    ("cached message has expired", Kind.CACHE_KEY),
+    ("invalid chatbot specified", Kind.BOT),
+    ("access disabled for guests", Kind.GUESTS),
+    ("zugriff für gäste deaktiviert", Kind.GUESTS),
+    ("指定的聊天机器人无效", Kind.BOT),
+    ("you have reached your quota", Kind.QUOTA),
+    ("you have reached your token limit", Kind.QUOTA),
+    ("too many requests", Kind.MINUTE_LIMIT),
+    ("unable to verify this request", Kind.BUSY),
+    ("server error: stream processing components not ready", Kind.BUSY),
+    ("sse service components not fully initialized", Kind.BUSY),
+    ("could not load chatbot configuration", Kind.BOT_BROKEN),
+    ("sorry, your message could not be sent as it contains prohibited words", Kind.FILTERED),
+    ("access from your ip address has been blocked", Kind.BLOCKED),
+    ("your message was flagged by the moderation system", Kind.FILTERED),
+    ("api key missing for", Kind.BOT_BROKEN),
+    ("failed to log user message", Kind.BOT_BROKEN),
+    ("this domain is not permitted", Kind.BLOCKED),
+    ("the ai request could not be completed", Kind.UPSTREAM),
+    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
+)
+# Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
+_LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
+# Parts of what the model's provider said, passed on by the plugin (after message_start).
+_AFTER_START = (
+    ("(code: previous_response_not_found)", Kind.PREVIOUS),
+    ("(code: rate_limit", Kind.RATE_LIMIT),
+    ("(code: 429", Kind.RATE_LIMIT),
+    ("type: rate_limit", Kind.RATE_LIMIT),
+    ("rate limit reached", Kind.RATE_LIMIT),
+    ("resource has been exhausted", Kind.RATE_LIMIT),
+    ("too many requests", Kind.RATE_LIMIT),
+    ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
+    ("maximum context length", Kind.CONTEXT_LENGTH),
+    ("prompt is too long", Kind.CONTEXT_LENGTH),
+    ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
+    ("(code: content_policy_violation)", Kind.FILTERED),
+    ("(code: content_filter)", Kind.FILTERED),
+    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
+    ("operation timed out after", Kind.SITE_LIMIT),
+    ("connection timed out after", Kind.TIMEOUT),
+)
+_STEP_1_CODES = {
+    "empty_data_to_cache": Kind.UNRECOGNISED,
+    "invalid_image_payload": Kind.IMAGE,
+    "invalid_image_type": Kind.IMAGE,
+    "too_many_images": Kind.IMAGE,
+    "image_too_large": Kind.TOO_LARGE,
+    "embed_not_available": Kind.BLOCKED,
+    "cors_denied": Kind.BLOCKED,
+    "sse_cache_db_insert_failed": Kind.UPSTREAM,
+}
+
+
+def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
+    """What an `error` event means, with its text, whether it held a `quota_notice`, and whether `message_start`
+    came before it."""
+    if quota:
+        return SiteRefusal(Kind.QUOTA, text, logged=started)
+    if started:
+        lowered = text.lower()
+        kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
+        return SiteRefusal(kind, text, logged=True)
+    return _before_start(text)
+
+
+def _before_start(text: str) -> SiteRefusal:
+    lowered = text.lower()
+    for start, kind in _BEFORE_START:
+        if lowered.startswith(start):
+            return SiteRefusal(kind, text, logged=lowered.startswith(_LOGGED))
+    if names_a_missing_key(text):
+        return SiteRefusal(Kind.BOT_BROKEN, text, logged=True)
+    if is_rate_limit(text):
+        return SiteRefusal(Kind.MINUTE_LIMIT, text, logged=False)
+    return SiteRefusal(Kind.QUOTA if is_quota(text) else Kind.UNRECOGNISED, text, logged=False)
+
+
+def from_step_1(status: int, code: str, text: str, *, retry_after: float | None, by_plugin: bool = True) -> SiteRefusal:
+    """What an answer other than success means when the message was to be stored. Nothing is logged by then.
+
+    *code* and *text* are those of the plugin's JSON, or empty where the answer was no such JSON. *by_plugin*: the
+    answer is WordPress' or the plugin's own, however short, and no page of a server in front.
+    """
+    if code in _STEP_1_CODES:
+        kind = _STEP_1_CODES[code]
+    elif status in {403, 406} and not by_plugin:
+        kind = Kind.FIREWALL
+    elif status == 403:
+        kind = Kind.NONCE
+    elif status == 413:
+        kind = Kind.TOO_LARGE
+    elif status == 429:
+        kind = Kind.RATE_LIMIT
+    elif status in {408, 504, 524}:
+        kind = Kind.TIMEOUT
+    else:
+        kind = Kind.UPSTREAM
+    return SiteRefusal(
+        kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after, by_plugin=by_plugin
+    )
+
+
+def from_step_2(status: int, text: str, *, retry_after: float | None) -> SiteRefusal:
+    """What an answer other than an event stream means. Behind a server that fails, the plugin may be at work: it logs
+    the message before its first event reaches anybody."""
+    refusal = from_step_1(status, "", text, retry_after=retry_after)
+    refusal.logged, refusal.by_plugin = status >= 500, False
+    return refusal
+
+
+def may_move_on(refusal: SiteRefusal) -> bool:
+    """Whether another site may well answer what this one did not. What was said is refused alike everywhere."""
+    return refusal.kind not in _ABOUT_THE_MESSAGE
+
+
+def to_error(refusal: SiteRefusal) -> ServiceError:
+    """What a client is told."""
+    told = _TOLD[refusal.kind]
+    return ServiceError(
+        told.status,
+        told.message.format(text=refusal.brief),
+        type=told.type,
+        code=told.code,
+        retry_after=refusal.retry_after if refusal.retry_after is not None else told.retry_after,
+        should_retry=told.should_retry,
+    )
+
+
+def _shortened(text: str, limit: int = 500) -> str:
+    """The site's text on one line, no longer than a message should be."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}…"

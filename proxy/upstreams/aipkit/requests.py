@@ -1,0 +1,133 @@
+"""The two requests of a chat turn, and the answer to the first (PROTOCOL 4 and 5)."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_step_1, from_step_2
+from shared.plugins import bot_checks
+from shared.plugins.aipkit.answers import read_object, text_at
+
+_BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
+_PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture as the site takes it: `image/png`, `image/jpeg` or `image/webp`, and base64 without a prefix."""
+
+    mime_type: str
+    base64: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTurn:
+    """One turn as the site sees it."""
+
+    bot_id: int
+    provider: str
+    message: str
+    images: tuple[Image, ...]
+    session_id: str
+    conversation_uuid: str
+    post_id: int = 0
+    response_id: str = ""
+    interaction_id: str = ""
+    web_search: bool = False
+
+
+def message_fields(turn: SiteTurn, nonce: str) -> list[tuple[str, str]]:
+    """The form fields of step 1."""
+    fields = [
+        ("action", "aipkit_cache_sse_message"),
+        ("message", turn.message),
+        ("_ajax_nonce", nonce),
+        ("bot_id", str(turn.bot_id)),
+    ]
+    if turn.images:
+        images = [{"mime_type": image.mime_type, "base64_data": image.base64} for image in turn.images]
+        fields.append(("image_inputs", json.dumps(images)))
+    return fields
+
+
+def multipart(fields: Iterable[tuple[str, str]], boundary: str) -> bytes:
+    """A `multipart/form-data` body. *boundary* must not occur in any value."""
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+    ]
+    return f"{''.join(parts)}--{boundary}--\r\n".encode()
+
+
+def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str:
+    """The address of step 2, with its parameters in the browser's order."""
+    query = {
+        "action": "aipkit_frontend_chat_stream",
+        "cache_key": cache_key,
+        "bot_id": str(turn.bot_id),
+        "session_id": turn.session_id,
+        "conversation_uuid": turn.conversation_uuid,
+    }
+    if turn.post_id > 0:
+        query["post_id"] = str(turn.post_id)
+    if turn.response_id:
+        query["previous_openai_response_id"] = turn.response_id
+    if turn.interaction_id:
+        query["previous_google_interaction_id"] = turn.interaction_id
+    if turn.web_search:
+        is_google = turn.provider == "Google"
+        query["frontend_google_search_grounding_active" if is_google else "frontend_web_search_active"] = "true"
+    query["_ajax_nonce"] = nonce
+    encoded = (f"{name}={value if _PLAIN.fullmatch(value) else quote_plus(value)}" for name, value in query.items())
+    return f"{ajax_url}{'&' if '?' in ajax_url else '?'}{'&'.join(encoded)}"
+
+
+def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    """The one-use key that step 1 hands out. Raises `SiteRefusal`."""
+    refuse_challenge(headers)
+    data = read_object(body).get("data")
+    if not isinstance(data, dict):
+        data = {}
+    key = text_at(data, "cache_key")
+    if status == 200 and key:
+        return key
+    code, text = text_at(data, "code"), text_at(data, "message")
+    if status == 400 and not data:
+        text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
+    elif not text:
+        text = _described(status, headers, "the chat plugin's JSON")
+    by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
+    raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
+
+
+def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:
+    """Raise `SiteRefusal` unless an event stream follows."""
+    refuse_challenge(headers)
+    is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"  # as was asked for
+    if status == 200 and content_type == "text/event-stream" and is_plain:
+        return
+    text = _described(status, headers, "an event stream")
+    raise from_step_2(status, text, retry_after=read_retry_after(headers))
+
+
+def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
+    """What came in place of what was *wanted*. Of an address that it leads to, the query is not told: it may hold
+    a nonce."""
+    if 300 <= status < 400 and (place := headers.get("Location", "").partition("?")[0]):
+        return f"HTTP status {status}: it leads to {place}; the site may have moved, or want a login"
+    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
+    coding = headers.get("Content-Encoding", "")
+    return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
+
+
+def refuse_challenge(headers: Mapping[str, str]) -> None:
+    """Raise `SiteRefusal` where the answer is a check for bots instead of the site's own."""
+    if bot_checks.by_headers(headers):
+        raise SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds named by a Retry-After header, where it names seconds."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None

@@ -1,0 +1,181 @@
+"""What this proxy knows of each site's health, and the gate through which every turn goes."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from math import ceil
+from time import monotonic, time
+
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.breaker import Breaker
+from proxy.upstreams.slots import SiteLimit
+
+# Where another site offers the same model it is asked first for so long. Seconds.
+QUOTA_COOLDOWN = 600.0
+RATE_LIMIT_COOLDOWN = 30.0
+MINUTE = 60.0
+# What speaks against the whole site unless its plugin had begun to answer.
+_FAULTS = frozenset({Kind.UNREACHABLE, Kind.UPSTREAM, Kind.TIMEOUT, Kind.CHALLENGE, Kind.NONCE})
+_COOLING = {Kind.QUOTA: QUOTA_COOLDOWN, Kind.RATE_LIMIT: RATE_LIMIT_COOLDOWN}
+
+log = logging.getLogger(__name__)
+
+
+class SiteGate:
+    """One site: its places, its circuit breaker, and which of its bots are better left alone for a while."""
+
+    def __init__(self, site: str, places: int) -> None:
+        self.site = site
+        self.limit = SiteLimit(places)
+        self.breaker = Breaker()
+        self._paced_until = 0.0  # the site's plugin counts the turns of all its visitors from one address
+        self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
+
+    def enter(self, bot_id: int, caller: str) -> "Passage":
+        """Hold a place for one turn, in an `async with`, and learn from how it ends."""
+        return Passage(self, bot_id, caller)
+
+    def check(self) -> None:
+        """Raise `ServiceError`: 503 while the site is left alone, and as `check_pace`."""
+        self.check_pace()
+        if not self.breaker.admits(monotonic()):
+            raise self._resting()
+
+    def check_pace(self) -> None:
+        """Raise `ServiceError` (429) for the rest of a minute in which the site takes no more turns."""
+        left = self._paced_until - monotonic()
+        if left > 0:
+            raise ServiceError(
+                429,
+                f"{self.site} takes no more requests from this address in this minute.",
+                type="rate_limit_error",
+                code="rate_limit_exceeded",
+                retry_after=ceil(left),
+            )
+
+    def admit(self) -> bool:
+        """`check`, for a turn that goes on at once; whether it is the trial of a half-open breaker."""
+        self.check()
+        return self.breaker.passed(monotonic())
+
+    def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
+        """Learn from how a turn ended that was admitted."""
+        if error is None:
+            self.breaker.succeeded()
+        elif isinstance(error, SiteRefusal):
+            self._learn(bot_id, error, is_trial=is_trial)
+        elif is_trial:
+            self.breaker.left()
+
+    def revived(self) -> None:
+        """A visit or a renewal got what it came for."""
+        self.breaker.revived(monotonic())
+
+    def is_cooling(self, bot_id: int) -> bool:
+        """Whether the bot's quota or rate limit was reached a short while ago."""
+        return monotonic() < self._cool_until.get(bot_id, 0.0)
+
+    @property
+    def cooldown_until(self) -> float | None:
+        """When the last of its bots may be used like others again (Unix seconds); None: now."""
+        left = max((self._paced_until, *self._cool_until.values())) - monotonic()
+        return time() + left if left > 0 else None
+
+    def rank(self, bot_id: int) -> int:
+        """The lower, the better a turn's prospects here are.
+
+        A half-open breaker costs a site nothing of its rank: the turn that is its trial can still go on elsewhere, and
+        a site that no turn ever tries again would never be known to be well.
+        """
+        if not self.breaker.admits(monotonic()):
+            return 2
+        return int(self.is_cooling(bot_id) or monotonic() < self._paced_until)
+
+    def _learn(self, bot_id: int, refusal: SiteRefusal, *, is_trial: bool) -> None:
+        now = monotonic()
+        if refusal.kind is Kind.MINUTE_LIMIT:
+            self._paced_until = now + (refusal.retry_after or MINUTE)
+        if refusal.kind in _COOLING:
+            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
+        has_begun = refusal.logged and refusal.by_plugin
+        if refusal.kind not in _FAULTS or has_begun:
+            if has_begun:
+                self.breaker.succeeded()
+            elif is_trial:
+                self.breaker.left()
+            return
+        was_closed = self.breaker.state(now) == "closed"
+        self.breaker.failed(now)
+        if was_closed and self.breaker.state(now) == "open":
+            log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.kind.value)
+
+    def _resting(self) -> ServiceError:
+        return ServiceError(
+            503,
+            f"{self.site} failed again and again and is left alone for a moment.",
+            type="server_error",
+            code="site_unavailable",
+            retry_after=max(1.0, self.breaker.wait(monotonic())),
+        )
+
+
+class Passage:
+    """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
+
+    __slots__ = ("_bot_id", "_caller", "_gate", "_has_place", "is_trial")
+
+    def __init__(self, gate: SiteGate, bot_id: int, caller: str) -> None:
+        self._gate, self._bot_id, self._caller = gate, bot_id, caller
+        self._has_place = False
+        self.is_trial = False  # of a site that may have recovered
+
+    async def __aenter__(self) -> "Passage":
+        self._gate.check()
+        await self._take_place()
+        try:
+            self.is_trial = self._gate.admit()  # the site may have failed or refused others while this one queued
+        except ServiceError:
+            self._leave_place()
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._leave_place()
+        self._gate.ended(self._bot_id, error, is_trial=self.is_trial)
+
+    def answered(self) -> None:
+        """The first text came: the site is well, however and whenever this turn ends."""
+        self._gate.breaker.succeeded()
+        self.is_trial = False
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Leave the place to others while the turn waits for something else; it queues again for what comes after."""
+        self._leave_place()
+        yield
+        await self._take_place()
+
+    async def _take_place(self) -> None:
+        await self._gate.limit.take(self._caller)
+        self._has_place = True
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._gate.limit.leave()
+
+
+class Sites:
+    """The gates of all sites."""
+
+    def __init__(self, origins: Iterable[str], places: int) -> None:
+        self._gates = {origin: SiteGate(origin, places) for origin in origins}
+
+    def __getitem__(self, origin: str) -> SiteGate:
+        return self._gates[origin]
+
+    @property
+    def all(self) -> Sequence[SiteGate]:
+        """Every gate, in order of preference."""
+        return list(self._gates.values())

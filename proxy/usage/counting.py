@@ -1,0 +1,43 @@
+"""Around every request to a model: it is admitted or refused, and counted once, however it ends."""
+
+import asyncio
+from functools import wraps
+from time import perf_counter
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, TURN, USAGE
+from proxy.chat.errors import ServiceError
+from proxy.server.shutdown import STOPPING, stopping_error
+from proxy.usage.turn import Turn
+
+
+def counted(handler: Handler) -> Handler:
+    """*handler*, with a `Turn` on its request, within the caller's limits."""
+
+    @wraps(handler)
+    async def turn_handler(request: web.Request) -> web.StreamResponse:
+        turn = request[TURN] = Turn(request[CALLER])
+        try:
+            admission = await request.app[LIMITS].admit(turn.caller)
+            request[RATE_HEADERS] = admission.headers
+            admission.check()
+            return await handler(request)
+        except ServiceError as error:
+            turn.error = error
+            raise
+        except asyncio.CancelledError:
+            if request.app[STOPPING].is_over:
+                turn.error = stopping_error()
+            else:
+                turn.has_left = True
+            raise
+        except Exception:
+            turn.error = ServiceError(500, "", type="server_error", code="internal_error")
+            raise
+        finally:
+            turn.seconds = perf_counter() - turn.begun
+            request.app[USAGE].finished(turn)
+
+    return turn_handler

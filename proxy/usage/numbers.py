@@ -1,0 +1,63 @@
+"""What one worker tells of itself, as plain values that the others can read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic, time
+
+from pydantic import BaseModel, ConfigDict
+
+from proxy.upstreams.breaker import STATES, State
+from proxy.upstreams.gate import SiteGate
+from shared.admin.usage import Counters
+
+
+class SiteLoad(BaseModel):
+    """What one worker has under way on one site, and what it has learnt of it. *cooldown*: seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    open: int
+    queued: int
+    breaker: State
+    cooldown: float
+
+
+class WorkerNumbers(BaseModel):
+    """One worker now. *totals*: model, site and what was counted of both since it began."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: str
+    totals: list[tuple[str, str, Counters]]
+    sites: list[SiteLoad]
+
+
+def take_numbers(worker: str, totals: Mapping[tuple[str, str], Counters], gates: Iterable[SiteGate]) -> WorkerNumbers:
+    """The numbers of this process."""
+    now = time()
+    return WorkerNumbers(
+        worker=worker,
+        totals=[(model, site, counters) for (model, site), counters in totals.items()],
+        sites=[
+            SiteLoad(
+                site=gate.site,
+                open=gate.limit.open,
+                queued=gate.limit.queued,
+                breaker=gate.breaker.state(monotonic()),
+                cooldown=max((gate.cooldown_until or now) - now, 0.0),
+            )
+            for gate in gates
+        ],
+    )
+
+
+def load_of(site: str, workers: Sequence[WorkerNumbers]) -> SiteLoad:
+    """What all *workers* together have under way on *site*; of what they have learnt of it, the worst."""
+    loads = [load for worker in workers for load in worker.sites if load.site == site]
+    return SiteLoad(
+        site=site,
+        open=sum(load.open for load in loads),
+        queued=sum(load.queued for load in loads),
+        breaker=max((load.breaker for load in loads), key=STATES.index, default="closed"),
+        cooldown=max((load.cooldown for load in loads), default=0.0),
+    )

@@ -1,0 +1,168 @@
+"""Counting what is used: in memory while requests run, into the store in batches soon after.
+
+A process that is killed loses what it counted in the last `FLUSH_SECONDS`; one that is stopped loses nothing. While
+the store is away the counts wait here, bounded.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic, time
+from typing import Protocol
+
+from proxy.usage.turn import Turn
+from shared.admin.usage import (
+    ERROR,
+    FIRST_TEXT,
+    REFUSED,
+    REQUESTS,
+    SECONDS,
+    TOKENS_IN,
+    TOKENS_OUT,
+    Counters,
+    Group,
+    UsageBatch,
+    add,
+    bucket,
+    day_of,
+    hour_of,
+)
+from shared.store import StoreError
+
+FLUSH_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+LAST_SECONDS = 3.0  # for what is left when the proxy stops
+MAX_GROUPS = 10_000  # that wait for the store; an hour of one key, model and site makes one
+# Only here, not in the store:
+GAP = "gap:"  # between two tokens, on average
+SUM = "sum:"  # of all values of a histogram, in microseconds
+REJECTED = "rejected"  # failed requests that were wrong in themselves, and reached no site
+
+log = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """Where usage is kept: a `Store`, of which no more is needed here."""
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """As `Store.add_usage`."""
+
+
+class UsageRecorder:
+    """Told once of every request to a model; run `keep_flushing` as a task beside."""
+
+    def __init__(self, store: Ledger) -> None:
+        self._store = store
+        self._groups: dict[Group, Counters] = {}
+        self._tokens: dict[tuple[str, int], int] = {}
+        self._seen: dict[str, float] = {}
+        self._outgoing: UsageBatch | None = None
+        self._has_news, self._is_urgent = asyncio.Event(), asyncio.Event()
+        self._lost = 0
+        self._totals: dict[tuple[str, str], Counters] = {}
+
+    @property
+    def totals(self) -> Mapping[tuple[str, str], Counters]:
+        """All that this process counted since it began, by model and site."""
+        return self._totals
+
+    def saw(self, key_id: str) -> None:
+        """A key was used just now."""
+        self._seen[key_id] = time()
+        self._has_news.set()
+
+    def finished(self, turn: Turn) -> None:
+        """A request to a model has ended."""
+        now = time()
+        counters = _counters(turn)
+        add(self._totals.setdefault((turn.model, turn.site), {}), counters | _for_metrics(turn))
+        group = Group(hour_of(now), turn.caller.id, turn.model, turn.site)
+        if group in self._groups or len(self._groups) < MAX_GROUPS:
+            add(self._groups.setdefault(group, {}), counters)
+        else:
+            self._lost += 1
+        key = turn.caller.key
+        if key is not None and key.tpd is not None and turn.used.total:
+            today = (key.id, day_of(now))
+            self._tokens[today] = self._tokens.get(today, 0) + turn.used.total
+            self._is_urgent.set()  # other processes hold the key to its limit too
+        self._has_news.set()
+
+    def unwritten_tokens(self, key_id: str) -> int:
+        """How many of the key's tokens of today the store does not know yet."""
+        today = (key_id, day_of(time()))
+        on_the_way = self._outgoing.tokens.get(today, 0) if self._outgoing else 0
+        return self._tokens.get(today, 0) + on_the_way
+
+    async def keep_flushing(self) -> None:
+        """Write what was counted, until cancelled."""
+        while True:
+            await self._has_news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._is_urgent.wait()
+            self._has_news.clear()
+            self._is_urgent.clear()
+            try:
+                await self._flush()
+            except StoreError as error:
+                log.warning("usage is written later: %s", error)
+                self._has_news.set()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def close(self) -> None:
+        """Write what is left; nothing is counted any more."""
+        deadline = monotonic() + LAST_SECONDS
+        while True:
+            try:
+                await self._flush()
+                break
+            except StoreError as error:
+                if monotonic() > deadline:
+                    log.error("the usage of the last requests is lost: %s", error)
+                    break
+            await asyncio.sleep(0.1)
+
+    async def _flush(self) -> None:
+        while self._outgoing or self._groups or self._seen:
+            if self._outgoing is None:
+                self._outgoing = UsageBatch(secrets.token_hex(8), self._groups, self._tokens, self._seen)
+                self._groups, self._tokens, self._seen = {}, {}, {}
+            # A batch of which nobody knows whether it arrived goes out again as it is: the store knows it by its id.
+            await self._store.add_usage(self._outgoing)
+            self._outgoing = None
+        if self._lost:
+            log.error("the usage of %d requests is lost: the store was away for too long", self._lost)
+            self._lost = 0
+
+
+def _counters(turn: Turn) -> Counters:
+    if turn.is_refused:
+        return {REFUSED: 1}
+    counters = {REQUESTS: 1, SECONDS + str(bucket(turn.seconds)): 1}
+    if turn.kind is not None:
+        counters[ERROR + turn.kind] = 1
+    if turn.first_text_seconds is not None:
+        counters[FIRST_TEXT + str(bucket(turn.first_text_seconds))] = 1
+    if turn.used.total:
+        counters |= {TOKENS_IN: turn.used.asked, TOKENS_OUT: turn.used.answered}
+    return counters
+
+
+def _for_metrics(turn: Turn) -> Counters:
+    """What only this process tells: what was the client's own mistake, the average time between tokens, and sums."""
+    if turn.is_refused:
+        return {}
+    counters = {SUM + SECONDS: round(turn.seconds * 1e6)}
+    if turn.error is not None and turn.error.status < 500 and not turn.site:
+        counters[REJECTED] = 1
+    first = turn.first_text_seconds
+    if first is not None:
+        counters[SUM + FIRST_TEXT] = round(first * 1e6)
+        if turn.used.answered > 1:
+            gap = (turn.seconds - first) / (turn.used.answered - 1)
+            counters[GAP + str(bucket(gap))] = 1
+            counters[SUM + GAP] = round(gap * 1e6)
+    return counters

@@ -1,0 +1,24 @@
+"""The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
+
+from shared.plugins.aipkit.answers import read_object, text_at
+
+FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
+
+
+def nonce_form() -> dict[str, str]:
+    """The form to post. Without `bot_id` no cross-origin check is made, and the nonce is the same for all bots."""
+    return {"action": FRONTEND_NONCE_ACTION}
+
+
+def read_nonce(status: int, body: bytes) -> str | None:
+    """The nonce in the site's answer, or None where it gave none."""
+    if status != 200:
+        return None
+    answer = read_object(body)
+    data = answer.get("data")
+    return text_at(data, "nonce") or None if answer.get("success") and isinstance(data, dict) else None
+
+
+def is_by_wordpress(status: int, body: bytes) -> bool:
+    """Whether an answer of admin-ajax is the plugin's or WordPress' own, and no page of a server in front."""
+    return "success" in read_object(body) or (status == 400 and body.strip() == b"0")

@@ -1,0 +1,226 @@
+"""Keeps the services running: starts them, starts them again when they die, ends them together.
+
+A supervisor is a process of its own and imports nothing heavy, since it stays in memory for as long as the services
+run. It sleeps until a signal or a due restart wakes it, and polls nothing.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.services import FINAL_EXITS, module_command
+
+FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
+LONGEST_PAUSE = 30.0  # for a service that fails by itself
+LONGEST_PAUSE_KILLED = 4.0  # for one that somebody killed or stopped: nothing is wrong with it
+STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` again
+GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
+ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
+SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
+EXIT_KILLED_AT_ONCE = 130
+
+_OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One child: its name in messages, its command, and whether it is to run for ever."""
+
+    name: str
+    command: Sequence[str]
+    is_lasting: bool = True
+
+
+def proxy_services(workers: int, *options: str) -> list[Service]:
+    """The proxy, or as many of it as share one port, with more *options* of `python -m proxy`."""
+    if workers == 1:
+        return [Service("proxy", module_command("proxy", *options))]
+    return [
+        Service(f"proxy {number}", module_command("proxy", "--worker", str(number), *options))
+        for number in range(1, workers + 1)
+    ]
+
+
+def grace_for(shutdown_timeout: float) -> float:
+    """How long to wait for proxies whose streams may go on for *shutdown_timeout* seconds."""
+    return max(GRACE_SECONDS, shutdown_timeout + ENDING_SECONDS)
+
+
+@dataclass(slots=True)
+class _Child:
+    service: Service
+    pid: int = 0  # 0: not running
+    lifeline: Lifeline | None = None
+    started_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    start_at: float | None = 0.0  # when it is to be started; None: not at all
+
+    def start(self, now: float) -> None:
+        """Start the process. Raises OSError where the system cannot."""
+        self.started_at, self.start_at = now, None
+        lifeline = make_lifeline()
+        for descriptor in lifeline.pass_fds:
+            os.set_inheritable(descriptor, True)
+        try:
+            self.pid = os.posix_spawn(
+                self.service.command[0],
+                list(self.service.command),
+                os.environ | lifeline.environment,
+                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+                setpgroup=0,  # the terminal's Ctrl-C reaches the supervisor alone, which then stops all in order
+            )
+        except OSError:
+            lifeline.cut()
+            raise
+        finally:
+            lifeline.hand_over()
+        self.lifeline = lifeline
+
+    def terminate(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+
+    def kill_group(self, pid: int) -> None:
+        """Kill *pid* and what it left behind in its process group."""
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # an empty group; macOS says the latter of zombies
+            return
+
+    def ended(self) -> None:
+        self.kill_group(self.pid)
+        if self.lifeline is not None:
+            self.lifeline.cut()
+        self.pid, self.lifeline = 0, None
+
+
+@dataclass(slots=True)
+class _Supervisor:
+    children: list[_Child]
+    grace: float
+    wakeup: int
+    exit_code: int = 0
+    stopping_since: float | None = None
+    by_pid: dict[int, _Child] = field(default_factory=dict)
+
+    def run(self) -> int:
+        while True:
+            now = time.monotonic()
+            self.start_due(now)
+            if self.stopping_since is not None and not self.by_pid:
+                return self.exit_code
+            ready, _, _ = select.select([self.wakeup], [], [], self.seconds_to_next(now))
+            for number in os.read(self.wakeup, 1024) if ready else b"":
+                self.on_signal(number)
+            self.reap()
+            self.kill_overdue()
+
+    def start_due(self, now: float) -> None:
+        for child in self.children:
+            if child.start_at is None or child.start_at > now:
+                continue
+            try:
+                child.start(now)
+            except OSError as error:
+                self.start_again(child, f"cannot be started ({error.strerror})", LONGEST_PAUSE)
+            else:
+                self.by_pid[child.pid] = child
+
+    def seconds_to_next(self, now: float) -> float | None:
+        """How long nothing is due; None: until a signal comes."""
+        if self.stopping_since is not None:
+            return max(self.stopping_since + self.grace - now, 0.0)
+        due = [child.start_at for child in self.children if child.start_at is not None]
+        return max(min(due) - now, 0.0) if due else None
+
+    def on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            return
+        now = time.monotonic()
+        if self.stopping_since is None:
+            self.stop(0)
+        elif number == signal.SIGINT and now - self.stopping_since >= SECOND_INTERRUPT_SECONDS:
+            self.exit_code = EXIT_KILLED_AT_ONCE
+            self.stopping_since = now - self.grace
+
+    def stop(self, exit_code: int) -> None:
+        self.exit_code, self.stopping_since = exit_code, time.monotonic()
+        for child in self.children:
+            child.start_at = None
+            child.terminate()
+
+    def kill_overdue(self) -> None:
+        if self.stopping_since is None or time.monotonic() < self.stopping_since + self.grace:
+            return
+        for pid, child in self.by_pid.items():
+            child.kill_group(pid)
+        self.stopping_since = time.monotonic()  # what was killed ends at once; wait for it without a busy loop
+
+    def reap(self) -> None:
+        """Collect every child that ended, also those not ours: in a container this may be process 1."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self.by_pid.pop(pid, None)
+            if child is not None:
+                child.ended()
+                self.after_end(child, os.waitstatus_to_exitcode(status))
+
+    def after_end(self, child: _Child, code: int) -> None:
+        """Decide what follows the end of *child*; *code* is its exit code, or minus the signal that killed it."""
+        name = child.service.name
+        if self.stopping_since is not None:
+            return
+        if not child.service.is_lasting:
+            if code:
+                _say(f"{name} ended ({_how(code)}); the services go on")
+        elif code in FINAL_EXITS:
+            _say(f"{name} cannot run: {FINAL_EXITS[code]}; stopping")
+            self.stop(code)
+        else:
+            was_stopped = code == 0 or -code in _OUTSIDE_SIGNALS
+            self.start_again(child, f"ended ({_how(code)})", LONGEST_PAUSE_KILLED if was_stopped else LONGEST_PAUSE)
+
+    def start_again(self, child: _Child, why: str, longest: float) -> None:
+        now = time.monotonic()
+        if now - child.started_at >= STEADY_SECONDS:
+            child.pause = FIRST_PAUSE
+        pause = min(child.pause, longest)
+        child.pause = min(child.pause * 2, LONGEST_PAUSE)
+        child.start_at = now + pause
+        _say(f"{child.service.name} {why}; starting it again in {pause:g} s")
+
+
+def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS) -> int:
+    """Run *services* until a signal ends them all; returns the exit code for this process.
+
+    0 after SIGINT, SIGTERM or SIGHUP; the service's own code where it ended with one of `FINAL_EXITS`; 130 when a
+    second Ctrl-C killed them. Call it in the main thread, once.
+    """
+    wakeup, signalled = os.pipe()
+    os.set_blocking(signalled, False)
+    signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)  # a full pipe wakes as well as one byte
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
+            signal.signal(number, lambda *_: None)
+    return _Supervisor([_Child(service) for service in services], grace, wakeup).run()
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+
+
+def _say(text: str) -> None:
+    try:
+        print(f"freeaichat: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:  # the terminal is gone; the services are not
+        return

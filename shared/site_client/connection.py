@@ -1,0 +1,244 @@
+"""Event streams over connections of our own: bytes go from the socket to their reader without a task in between.
+
+This is the hot path of the proxy: one event of a site is one small piece of data, and everything done for a piece is
+done for every token.
+"""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
+
+from shared.site_client.bodies import Body, Unread
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
+from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
+
+MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
+LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
+
+_NOBODY = Unread(lambda: None, lambda: None)
+
+
+class Bounds(NamedTuple):
+    """How long to wait, in seconds: for each piece, and for the whole head or, *is_for_all*, the whole response."""
+
+    idle: float
+    whole: float
+    is_for_all: bool = False
+
+
+class Connection(asyncio.Protocol):
+    """One connection, with at most one request under way."""
+
+    __slots__ = (
+        "_body",
+        "_bounds",
+        "_due",
+        "_framing",
+        "_free",
+        "_head",
+        "_head_bytes",
+        "_heard_at",
+        "_idle",
+        "_interims",
+        "_is_lost",
+        "_keeps_alive",
+        "_loop",
+        "_now",
+        "_timer",
+        "_transport",
+        "_wakes_at",
+        "is_repeat",
+        "is_reused",
+    )
+
+    def __init__(self, free: Callable[["Connection"], None]) -> None:
+        """*free* is called when the connection may be used for another request."""
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
+        self._free = free
+        self._transport: asyncio.Transport
+        self._head_bytes = bytearray()
+        self._head: asyncio.Future[Head] | None = None
+        self._framing: Framing | None = None
+        self._body: Body = _NOBODY
+        self._heard_at = 0.0
+        self._bounds = Bounds(inf, inf)
+        self._idle = inf  # the longest wait for a piece
+        self._due = inf  # by the loop's clock: when it ends, whatever comes
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = inf  # when the timer fires
+        self._keeps_alive = False
+        self._is_lost = False
+        self._interims = 0
+        self.is_reused = False
+        self.is_repeat = False  # what is asked was asked before on a connection that broke: it may have been done
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent."""
+        return not self._is_lost and not self._transport.is_closing()
+
+    async def ask(self, request: bytes, bounds: Bounds) -> tuple[Head, Body]:
+        """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
+        self._head_bytes.clear()
+        self._framing = None
+        self._interims = 0
+        self._head = head = self._loop.create_future()
+        self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
+        self._bounds, self._heard_at = bounds, self._now()
+        self._idle, self._due = bounds.idle, self._heard_at + bounds.whole
+        self._wake_in(min(bounds.idle, bounds.whole))
+        self._transport.write(request)
+        try:
+            # By the time this goes on, the whole body may have come and another request have the connection.
+            return await head, body
+        except BaseException:
+            self.abort()
+            raise
+
+    def leave(self, body: Body) -> None:
+        """The reader of *body* has all it wants: its end may still come, for a moment, so that the connection is kept.
+
+        A body that has ended no longer has the connection: another request may be under way on it.
+        """
+        if self._body is body and self._framing is not None and not self._framing.finished:
+            self._body = _NOBODY
+            self._transport.resume_reading()
+            self._end_in(LINGER_SECONDS)
+
+    def drop(self, body: Body) -> None:
+        """The reader of *body* wants no more of it: the other side is to notice at once."""
+        if self._body is body and self._framing is not None and not self._framing.finished:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._stop_timer()
+        self._transport.abort()
+
+    def rest(self, seconds: float) -> None:
+        """Close after so long, unless it is used again."""
+        self._end_in(seconds)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
+
+    def data_received(self, data: bytes) -> None:
+        framing = self._framing
+        if framing is None:
+            self._read_head(data)
+            return
+        self._heard_at = self._now()
+        try:
+            payload = framing.feed(data)
+        except BadResponse as error:
+            self._fail(SiteUnreachable(str(error)))
+            return
+        if payload:
+            self._body.deliver(payload)
+        if framing.finished:
+            self._finish(framing)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_lost = True
+        self._stop_timer()
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(SiteUnreachable(f"closed without an answer ({_name(error)})"))
+        elif self._framing is not None and not self._framing.finished:
+            try:
+                self._framing.end()
+            except BadResponse as broken:
+                self._body.end(SiteUnreachable(f"{broken} ({_name(error)})"))
+            else:
+                self._body.end(SiteUnreachable(_name(error)) if error else None)
+
+    def _read_head(self, data: bytes) -> None:
+        if self._head is None or self._head.done():
+            self._transport.abort()  # nobody asked
+            return
+        self._heard_at = self._now()
+        self._head_bytes += data
+        end = self._head_bytes.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._head_bytes) > MAX_HEAD_BYTES:
+                self._fail(SiteUnreachable("the response's head is too large"))
+            return
+        try:
+            head = parse_head(bytes(self._head_bytes[:end]))
+            if head.status < 200:  # an interim response; the real one follows
+                self._interims += 1
+                if self._interims > MAX_INTERIMS:
+                    self._fail(SiteUnreachable("interim responses without end"))
+                    return
+                rest = bytes(self._head_bytes[end + 4 :])
+                self._head_bytes.clear()
+                if rest:
+                    self._read_head(rest)
+                return
+            self._framing = head.framing()
+        except BadResponse as error:
+            self._fail(SiteUnreachable(str(error)))
+            return
+        self._keeps_alive = head.keeps_alive
+        if not self._bounds.is_for_all:
+            self._due = inf
+        rest = bytes(self._head_bytes[end + 4 :])
+        self._head_bytes = bytearray()
+        self._head.set_result(head)
+        if rest:
+            self.data_received(rest)
+        elif self._framing.finished:
+            self._finish(self._framing)
+
+    def _finish(self, framing: Framing) -> None:
+        self._idle = self._due = inf
+        self._body.end()
+        self._body = _NOBODY  # what becomes of the connection does not concern its reader, who may be slow
+        self._transport.resume_reading()
+        if self._keeps_alive and not framing.has_surplus and self.is_usable:
+            self._free(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, error: SiteUnreachable) -> None:
+        self._stop_timer()
+        self._keeps_alive = False
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(error)
+        self._body.end(error)
+        self._transport.abort()
+
+    def _end_in(self, seconds: float) -> None:
+        self._idle, self._due = inf, self._now() + seconds
+        self._wake_in(seconds)
+
+    def _wake_in(self, seconds: float) -> None:
+        """See to it that `_look` is called by then. It may be earlier: timers are seldom set anew."""
+        at = self._now() + seconds
+        if at < self._wakes_at:
+            self._stop_timer()
+            self._timer, self._wakes_at = self._loop.call_later(seconds, self._look), at
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes_at = None, inf
+
+    def _look(self) -> None:
+        """Look whether a time is up; when the last piece came, for one, no timer was set."""
+        self._timer, self._wakes_at = None, inf
+        now = self._now()
+        left = min(self._heard_at + self._idle, self._due) - now
+        if left == inf:  # the connection is between requests
+            return
+        if left > 0:
+            self._wake_in(left)
+        elif now >= self._due:
+            self._fail(SiteTimeout("the answer took too long"))
+        else:
+            self._fail(SiteTimeout("nothing came for too long"))
+
+
+def _name(error: Exception | None) -> str:
+    return type(error).__name__ if error is not None else "the other side closed it"

@@ -1,0 +1,87 @@
+"""A clock that jumps while the schedule runs: hours ahead, and back. The loop's own clock never does."""
+
+import asyncio
+import time
+from datetime import datetime, tzinfo
+from typing import Self
+
+import pytest
+
+from shared.parsing import Site
+from shared.processes import heartbeat
+from shared.store import Store
+from tests.figures import figure
+from tests.harvester.service.test_renewal import stored
+from tests.harvester.service.test_schedule import HOUR, WrittenVisits, scheduled, until
+from tests.harvester.visiting import NONCE_ACTION
+from tests.site import SimulatedSite
+
+HEARTBEAT_SECONDS = 0.1
+VISIT_SECONDS = 0.7
+JUMPS = (0.0, 7 * HOUR, -24 * HOUR, HOUR)  # ahead of the real time
+
+
+class Clock:
+    """Stands for the module `time` in what tells the time."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def time(self) -> float:
+        """The time here."""
+        return time.time() + self.offset
+
+    def datetime(self) -> type[datetime]:
+        """A class `datetime` that goes by this clock."""
+        clock = self
+
+        class Moment(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Self:
+                return cls.fromtimestamp(clock.time(), tz)
+
+        return Moment
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which schedule, renewals, timers and visits go."""
+    clock = Clock()
+    for module in ("harvester.service.schedule", "harvester.service.renewal", "tests.harvester.service.test_schedule"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", clock.datetime())
+    monkeypatch.setattr("shared.processes.heartbeat.EVERY_SECONDS", HEARTBEAT_SECONDS)
+    return clock
+
+
+async def test_a_clock_that_jumps_brings_the_visit_that_is_due_then_and_no_other(
+    store: Store, site: SimulatedSite, clock: Clock
+) -> None:
+    visits = WrittenVisits(store, seconds=VISIT_SECONDS)
+    took = []
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        for number, clock.offset in enumerate(JUMPS, start=1):
+            jumped = time.monotonic()
+            await until(lambda: len(visits.made) == number)  # noqa: B023  (asked only here)
+            took.append(time.monotonic() - jumped)
+            await until(lambda: not visits.under_way)
+            await asyncio.sleep(3 * HEARTBEAT_SECONDS)
+
+            assert heartbeat.is_fresh(await heartbeat.last_beat(store), clock.time())
+            assert len(visits.made) == number
+    figure("from a jump of the clock to the visit that is due then, at most", f"{max(took):.1f} s")
+
+
+async def test_a_nonce_that_was_checked_before_the_clock_was_set_back_is_checked_again_once(
+    store: Store, site: SimulatedSite, clock: Clock
+) -> None:
+    visits = WrittenVisits(store)
+    await stored(store, site, site.nonce, captured_at=clock.time(), nonce_checked_at=clock.time() + 24 * HOUR)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        await until(lambda: site.request_counts[NONCE_ACTION])
+        await asyncio.sleep(10 * HEARTBEAT_SECONDS)
+
+    assert site.request_counts[NONCE_ACTION] == 1
+    assert visits.made == []

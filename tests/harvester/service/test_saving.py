@@ -1,0 +1,72 @@
+"""Storing a capture while others store too."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harvester.service.saving import patiently, save_capture
+from shared.store import Store, StoreUnavailable
+from tests.shared.samples import SITE, capture
+
+
+async def test_the_first_capture_is_stored(store: Store) -> None:
+    kept = await save_capture(store, capture("first"), base=None)
+
+    assert kept is not None
+    assert kept.generation == 1
+
+
+async def test_a_nonce_renewed_meanwhile_is_replaced_with_the_capture_it_belongs_to(store: Store) -> None:
+    base = await store.save_capture(capture("first", at=100), base=0)
+    for number in range(3):
+        await store.save_nonce(SITE, f"renewed-{number}", checked_at=150 + number, base=base.generation + number)
+
+    kept = await save_capture(store, capture("second", at=200), base=base)
+
+    assert kept is not None
+    assert (kept.nonce, kept.generation) == ("second", 5)
+
+
+async def test_a_newer_capture_of_somebody_else_stands(store: Store) -> None:
+    base = await store.save_capture(capture("first", at=100), base=0)
+    await store.save_capture(capture("theirs", at=150), base=base.generation)
+
+    kept = await save_capture(store, capture("ours", at=200), base=base)
+
+    assert kept is not None
+    assert kept.nonce == "theirs"
+    assert (await store.site_state(SITE)).current.nonce == "theirs"  # type: ignore[union-attr]
+
+
+async def test_a_first_capture_of_somebody_else_stands(store: Store) -> None:
+    await store.save_capture(capture("theirs"), base=0)
+
+    kept = await save_capture(store, capture("ours"), base=None)
+
+    assert kept is not None
+    assert kept.nonce == "theirs"
+
+
+async def test_a_store_that_is_away_for_a_moment_is_waited_for() -> None:
+    failures = [StoreUnavailable("busy"), StoreUnavailable("busy")]
+
+    async def call() -> str:
+        await asyncio.sleep(0)
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert await patiently(call) == "done"
+
+
+async def test_any_other_error_is_not_repeated(tmp_path: Path) -> None:
+    calls = []
+
+    async def call() -> None:
+        calls.append(1)
+        raise ValueError(str(tmp_path))
+
+    with pytest.raises(ValueError, match="test_any"):
+        await patiently(call)
+    assert len(calls) == 1

@@ -1,0 +1,232 @@
+"""What the schedule does when, with a real store and visits that are only written down."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from harvester.service.schedule import Schedule
+from shared.models import Outcome, Visit
+from shared.parsing import Site, site
+from shared.processes import heartbeat
+from shared.store import Store, StoreUnavailable
+from tests.harvester.service.test_renewal import stored
+from tests.harvester.visiting import NONCE_ACTION
+from tests.shared.samples import capture
+from tests.site import SimulatedSite
+
+FIRST, SECOND = site("https://chat.example/"), site("https://other.example/")
+HOUR = 3600.0
+
+
+class WrittenVisits:
+    """Visits that do nothing but store a capture (unless told to fail) and their record."""
+
+    def __init__(self, store: Store, *, outcome: Outcome = Outcome.CAPTURED, seconds: float = 0.0) -> None:
+        self.made: list[tuple[str, str]] = []
+        self.under_way = 0
+        self.errors: list[Exception] = []
+        self.is_busy = False  # another process visits all the time
+        self._store = store
+        self._outcome = outcome
+        self._seconds = seconds
+
+    async def visit(self, site: Site, trigger: str) -> Visit | None:
+        self.made.append((site.origin, trigger))
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.is_busy:
+            return None
+        visit = Visit(
+            id=f"visit-{len(self.made)}",
+            site=site.origin,
+            started_at=time.time(),
+            seconds=0.0,
+            outcome=self._outcome,
+            trigger=trigger,
+        )
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            self.under_way -= 1
+        if self._outcome is Outcome.CAPTURED:
+            state = await self._store.site_state(site.origin)
+            generation = state.current.generation if state else 0
+            await self._store.save_capture(capture(site=site.origin, at=time.time()), base=generation)
+        await self._store.end_visit(visit, "holder")
+        return visit
+
+
+@asynccontextmanager
+async def scheduled(
+    store: Store, visits: WrittenVisits, *sites: Site, interval: float = 6 * HOUR
+) -> AsyncIterator[asyncio.Task[None]]:
+    """The schedule, running."""
+    task = asyncio.create_task(Schedule(sites or (FIRST,), store, visits, interval=interval).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def until(question: Callable[[], object], *, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not question():
+            await asyncio.sleep(0.01)
+
+
+async def have_fresh(store: Store) -> None:
+    await store.save_capture(capture(at=time.time()), base=0)
+
+
+async def test_with_nothing_stored_every_site_is_visited_at_the_start(store: Store) -> None:
+    visits = WrittenVisits(store)
+    async with scheduled(store, visits, FIRST, SECOND):
+        await until(lambda: len(visits.made) == 2)
+        await asyncio.sleep(0.5)
+
+    assert sorted(visits.made) == [(FIRST.origin, "start"), (SECOND.origin, "start")]
+
+
+async def test_fresh_credentials_are_left_alone_and_an_ask_is_heard_within_a_second(store: Store) -> None:
+    await have_fresh(store)
+    visits = WrittenVisits(store)
+    async with scheduled(store, visits):
+        await asyncio.sleep(0.6)
+        assert visits.made == []
+
+        await store.ask_visit(FIRST.origin, "refused", at=time.time())
+        await until(lambda: visits.made, seconds=1.0)
+
+    assert visits.made == [(FIRST.origin, "asked")]
+
+
+async def test_many_asks_are_one_visit_also_those_that_come_while_it_is_under_way(store: Store) -> None:
+    await have_fresh(store)
+    visits = WrittenVisits(store, seconds=0.4)
+    async with scheduled(store, visits):
+        for _ in range(20):
+            await store.ask_visit(FIRST.origin, "refused", at=time.time())
+        await until(lambda: visits.under_way)
+        for _ in range(5):
+            await store.ask_visit(FIRST.origin, "refused", at=time.time())
+        await until(lambda: not visits.under_way)
+        await asyncio.sleep(1.0)
+
+    assert len(visits.made) == 1
+    assert await store.pending_ask(FIRST.origin) is not None  # it is only known to be answered, not forgotten
+
+
+async def test_an_ask_after_the_visit_is_a_new_one_and_waits_for_the_gap(store: Store) -> None:
+    await have_fresh(store)
+    visits = WrittenVisits(store)
+    async with scheduled(store, visits):
+        for _ in range(2):
+            await store.ask_visit(FIRST.origin, "refused", at=time.time())
+            await asyncio.sleep(0.8)
+
+    assert len(visits.made) == 1
+
+
+async def test_the_interval_is_kept(store: Store) -> None:
+    visits = WrittenVisits(store)
+    async with scheduled(store, visits, interval=0.3):
+        await until(lambda: len(visits.made) >= 4)
+
+    assert [trigger for _, trigger in visits.made[:4]] == ["start", "schedule", "schedule", "schedule"]
+
+
+async def test_after_a_failure_there_is_a_pause_that_also_an_ask_or_a_restart_keeps(store: Store) -> None:
+    visits = WrittenVisits(store, outcome=Outcome.TIMEOUT)
+    async with scheduled(store, visits):
+        await until(lambda: visits.made)
+        await store.ask_visit(FIRST.origin, "no credentials", at=time.time())
+        await asyncio.sleep(0.8)
+    async with scheduled(store, visits):
+        await asyncio.sleep(0.8)
+
+    assert len(visits.made) == 1
+
+
+async def test_a_site_that_somebody_else_visits_is_left_alone_for_a_while(store: Store) -> None:
+    visits = WrittenVisits(store)
+    visits.is_busy = True
+    async with scheduled(store, visits):
+        await until(lambda: visits.made)
+        await asyncio.sleep(0.8)
+
+    assert len(visits.made) == 1
+
+
+async def test_a_store_that_goes_away_does_not_end_the_schedule(store: Store) -> None:
+    visits = WrittenVisits(store)
+    visits.errors = [StoreUnavailable("disk full")]
+    async with scheduled(store, visits) as task:
+        await until(lambda: len(visits.made) == 2)
+
+        assert not task.done()
+
+
+async def test_a_fault_of_ours_ends_the_schedule_and_is_seen(store: Store) -> None:
+    visits = WrittenVisits(store)
+    visits.errors = [ZeroDivisionError("a fault")]
+    async with scheduled(store, visits) as task:
+        await asyncio.wait({task}, timeout=5)
+
+        with pytest.raises(ExceptionGroup, match="unhandled"):
+            task.result()
+
+
+async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
+    visits = WrittenVisits(store, seconds=60)
+    async with scheduled(store, visits) as task:
+        await until(lambda: visits.under_way)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+
+        assert task.cancelled()
+        assert visits.under_way == 0
+
+
+async def test_the_heartbeat_is_noted(store: Store) -> None:
+    await have_fresh(store)
+    async with scheduled(store, WrittenVisits(store)):
+        async with asyncio.timeout(5):
+            while not (beat := await store.get_note(heartbeat.NOTE)):
+                await asyncio.sleep(0.01)
+
+    assert abs(time.time() - float(beat)) < 10
+
+
+async def test_a_nonce_is_renewed_when_it_is_old(store: Store, site: SimulatedSite) -> None:
+    now = time.time()
+    await stored(store, site, "0000000000", captured_at=now, nonce_checked_at=now - 4 * HOUR)
+    visits = WrittenVisits(store)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        await until(lambda: site.request_counts[NONCE_ACTION])
+        await asyncio.sleep(0.6)
+
+    assert site.request_counts[NONCE_ACTION] == 1
+    assert visits.made == []
+    state = await store.site_state(site.origin)
+    assert state is not None
+    assert state.current.nonce == site.nonce
+
+
+async def test_a_renewal_that_fails_brings_a_visit_and_is_not_repeated_at_once(
+    store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.nonce_action = False
+    now = time.time()
+    await stored(store, site, "0000000000", captured_at=now, nonce_checked_at=now - 4 * HOUR)
+    visits = WrittenVisits(store, outcome=Outcome.CHALLENGE)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        await until(lambda: visits.made)
+        await asyncio.sleep(0.6)
+
+    assert visits.made == [(site.origin, "asked")]
+    assert site.request_counts[NONCE_ACTION] == 1

@@ -1,0 +1,237 @@
+"""The harvester as a process: it visits, answers asks, stops, and comes back after a kill -9."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared.models import Credentials, Outcome, Visit
+from shared.processes import heartbeat
+from shared.store import Store, open_store
+from tests.cli.processes import is_alive
+from tests.figures import figure
+from tests.harvester.faults import signal_one, worker
+from tests.harvester.running import Place, Running, harvester
+from tests.harvester.visiting import processes_of, wait_for
+from tests.site import SimulatedSite
+
+KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills twenty times
+
+
+@pytest.fixture
+async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
+    """A place that is left clean: no process, no temporary directory."""
+    place = Place(tmp_path, site.url)
+    yield place
+    assert processes_of(place.workspace) == []
+    assert not place.workspace.exists()
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    """The store that the harvester uses."""
+    async with open_store(place.store_url) as opened:
+        yield opened
+
+
+async def captured(store: Store, site: SimulatedSite, *, after: int = 0, seconds: float = 15.0) -> Credentials:
+    """The credentials that are captured after generation *after*."""
+
+    async def newer() -> Credentials | None:
+        state = await store.site_state(site.origin)
+        return state.current if state and state.current.generation > after else None
+
+    found: Credentials = await wait_for(newer, "credentials were captured", seconds=seconds)
+    return found
+
+
+async def recorded(store: Store, count: int = 1) -> list[Visit]:
+    """All visits, once there are *count*."""
+
+    async def enough() -> list[Visit]:
+        visits = await store.visits()
+        return visits if len(visits) >= count else []
+
+    found: list[Visit] = await wait_for(enough, f"{count} visits were recorded")
+    return found
+
+
+async def under_way(running: Running, site: SimulatedSite, count: int = 1) -> None:
+    """Wait until a browser is waiting for the site's page."""
+    await wait_for(lambda: site.request_counts["/"] >= count, "the page was asked for")
+    assert len(running.family()) > 3
+
+
+async def test_it_visits_at_the_start_and_stops_at_a_signal(place: Place, store: Store, site: SimulatedSite) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        await store.set_note(heartbeat.NOTE, "")
+        async with harvester(place) as running:
+            await captured(store, site)
+            visit = (await recorded(store))[0]
+            await wait_for(lambda: running.family() == [], "the browser is gone")
+            await wait_for(lambda: store.get_note(heartbeat.NOTE), "it runs")
+
+            assert (visit.outcome, visit.trigger) == (Outcome.CAPTURED, "start")
+            assert await running.stop(number) == 0
+    assert len(await store.visits()) == 1  # the second start found fresh credentials
+
+
+async def test_an_ask_through_the_store_brings_a_visit(place: Place, store: Store, site: SimulatedSite) -> None:
+    async with harvester(place) as running:
+        await captured(store, site)
+        await recorded(store)
+        assert await running.stop() == 0
+    visit = (await store.visits())[0]
+    await store.end_visit(visit.model_copy(update={"started_at": visit.started_at - 60}), "")  # the gap is over
+    async with harvester(place):
+        asked_at = time.monotonic()
+        await store.ask_visit(site.origin, "refused", at=time.time())
+        await captured(store, site, after=1)
+
+        assert time.monotonic() - asked_at < 10
+        assert (await recorded(store, 2))[0].trigger == "asked"
+
+
+async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
+    place: Place, store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.page_delay = 30
+    async with harvester(place) as running:
+        await under_way(running, site)
+        family = running.family()
+
+        assert await running.stop() == 0
+
+    assert not any(is_alive(process.pid) for process in family)
+    assert [visit.reason for visit in await store.visits()] == ["the harvester was stopped during this visit"]
+
+
+async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(place: Place, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 0.3
+    for number in range(4 * KILLS):
+        async with harvester(place) as running:
+            await wait_for(lambda: running.system.num_threads() > 1, "it has opened its store")
+            await asyncio.sleep(number * 0.8 / KILLS / 4)
+
+            assert await running.stop() == 0
+        assert not place.workspace.exists(), number
+
+
+async def test_it_ends_with_its_parent(place: Place, store: Store, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 30
+    async with harvester(place) as running:
+        await under_way(running, site)
+        running.cut_off()
+
+        assert await asyncio.wait_for(running.process.wait(), 5) == 0
+    assert len(await store.visits()) == 1
+
+
+async def test_after_a_kill_its_visit_ends_by_itself_and_the_next_start_captures_within_ten_seconds(
+    place: Place, store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.page_delay = 30
+    async with harvester(place) as running:
+        await under_way(running, site)
+        family = running.family()
+        await running.stop(signal.SIGKILL)
+        await wait_for(lambda: not any(is_alive(process.pid) for process in family), "all is gone", seconds=5)
+    site.behaviour.page_delay = 0
+    killed_at = time.monotonic()
+    async with harvester(place):
+        await captured(store, site)
+
+        assert time.monotonic() - killed_at < 10
+        visits = await recorded(store, 2)
+    assert [(visit.outcome, visit.trigger) for visit in visits] == [
+        (Outcome.CAPTURED, "start"),
+        (Outcome.BROWSER_ERROR, "start"),
+    ]
+    assert visits[1].reason == "the harvester was killed during this visit"
+
+
+async def test_what_a_killed_harvester_and_its_killed_visit_left_is_swept_at_the_next_start(
+    place: Place, store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.page_delay = 30
+    async with harvester(place) as running:
+        await under_way(running, site)
+        running.process.send_signal(signal.SIGSTOP)  # so that it cannot tidy up after its visit
+        await wait_for(lambda: running.system.status() == psutil.STATUS_STOPPED, "it has stopped")
+        await signal_one(place.workspace, worker)
+        await running.stop(signal.SIGKILL)
+    left = await asyncio.to_thread(lambda: list(place.workspace.glob("visit-*")))
+    assert len(left) == 1
+    site.behaviour.page_delay = 0
+    async with harvester(place):
+        await captured(store, site)
+
+        assert not left[0].exists()
+
+
+async def test_killed_at_random_moments_it_always_captures_again_as_the_same_guest(
+    place: Place, store: Store, site: SimulatedSite
+) -> None:
+    async with harvester(place):
+        first = await captured(store, site)
+    slowest, generation = 0.0, first.generation
+    for number in range(KILLS):
+        async with harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s") as running:
+            await asyncio.sleep(0.4 + number * 1.7 / KILLS)
+            await running.stop(signal.SIGKILL)
+        begun = time.monotonic()
+        state = await store.site_state(site.origin)
+        generation = state.current.generation if state else 0
+        async with harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"):
+            again = await captured(store, site, after=generation)
+            slowest = max(slowest, time.monotonic() - begun)
+        assert again.session_id == first.session_id
+
+    figure(f"{KILLS} times kill -9 of the harvester in visits: captured again within", f"{slowest:.1f} s")
+    assert slowest < 10
+
+
+async def test_it_is_small_while_it_waits(place: Place, store: Store, site: SimulatedSite) -> None:
+    async with harvester(place) as running:
+        await captured(store, site)
+        await wait_for(lambda: running.family() == [], "the browser is gone")
+        memory = running.system.memory_full_info()
+
+        figure("harvester between visits, PSS", f"{memory.pss / 1e6:.0f} MB")
+        assert memory.pss < 50_000_000
+        assert not any("playwright" in Path(each.path).parts for each in running.system.memory_maps())
+
+
+async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
+    place: Place, store: Store, site: SimulatedSite
+) -> None:
+    async with harvester(place, SESSION_ID="typed-session", AJAX_NONCE=site.nonce, COOKIE="a=1") as running:
+        found = await captured(store, site)
+        await asyncio.sleep(0.7)
+
+        assert (found.source, found.session_id) == ("manual", "typed-session")
+        assert site.request_counts["/"] == 0
+        assert running.family() == []
+
+        await store.ask_visit(site.origin, "refused", at=time.time())
+        visited = await captured(store, site, after=found.generation)
+
+        assert (visited.source, visited.session_id, visited.cookie) == ("visit", "typed-session", "a=1")
+
+
+async def test_its_log_holds_no_secret(place: Place, store: Store, site: SimulatedSite, tmp_path: Path) -> None:
+    site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
+    log = tmp_path / "log"
+    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug"):
+        found = await captured(store, site)
+        await recorded(store)
+
+    text = log.read_text()
+    assert "captured in" in text
+    for secret in (found.nonce, found.session_id, "verysecretvalue"):
+        assert secret not in text

@@ -1,0 +1,138 @@
+"""Putting together what the page says and what its requests said."""
+
+import json
+
+import pytest
+
+from harvester.visit.extract import Reading, read_page, session_of
+from harvester.visit.observed import Observed
+
+PAGE = "https://example.org/chat/"
+AJAX = "https://example.org/wp-admin/admin-ajax.php"
+STORED = {"aipkit_guest_uuid": "92acdaec-b6ed-44d5-98a4-d8e7af32a8e6"}
+POSTED = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="posted", bot_id=9, status=200)
+STREAMED = Observed(
+    ajax_url=AJAX,
+    action="aipkit_frontend_chat_stream",
+    nonce="posted",
+    bot_id=9,
+    session_id="s-1",
+    post_id=3,
+    status=200,
+)
+
+
+def config(**values: object) -> str:
+    return json.dumps({"botId": 5, "ajaxUrl": AJAX, "nonce": "written", "postId": 18, **values})
+
+
+def read(*configs: str, stored: dict[str, str] | None = None, observed: tuple[Observed, ...] = ()) -> Reading:
+    return read_page(PAGE, configs, STORED if stored is None else stored, observed)
+
+
+def test_the_page_alone_is_enough_when_it_says_all() -> None:
+    found = read(config(headerName="Helper"))
+
+    assert (found.ajax_url, found.nonce, found.post_id) == (AJAX, "written", 18)
+    assert found.session_id == STORED["aipkit_guest_uuid"]
+    assert [bot.name for bot in found.bots] == ["Helper"]
+    assert found.is_complete
+
+
+def test_requests_fill_in_what_a_page_without_markup_does_not_say() -> None:
+    found = read(stored={}, observed=(POSTED, STREAMED))
+
+    assert (found.ajax_url, found.nonce, found.session_id, found.post_id) == (AJAX, "posted", "s-1", 3)
+    assert [(bot.id, bot.name) for bot in found.bots] == [(9, "")]
+    assert found.is_complete
+
+
+def test_a_nonce_that_the_site_took_is_better_than_one_that_is_written() -> None:
+    refused = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="refused", bot_id=5, status=403)
+
+    assert read(config(), observed=(refused,)).nonce == "written"
+    assert read(config(), observed=(refused, POSTED)).nonce == "posted"
+
+
+def test_nothing_at_all_is_not_complete() -> None:
+    assert not read(stored={}).is_complete
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/blog/wp-admin/admin-ajax.php", "https://example.org/blog/wp-admin/admin-ajax.php"),
+        ("//api.example.org/ajax", "https://api.example.org/ajax"),
+        ("http://other.example.org/ajax", "http://other.example.org/ajax"),
+        ("javascript:alert(1)", ""),
+        ("http://[", ""),
+        ("file:///etc/passwd", ""),
+    ],
+)
+def test_the_ajax_url_is_made_absolute_and_must_be_a_web_address(written: str, meant: str) -> None:
+    found = read(config(ajaxUrl=written))
+
+    assert found.ajax_url == meant
+    assert found.is_complete is bool(meant)
+
+
+def test_a_guest_id_longer_than_the_site_takes_is_none() -> None:
+    assert session_of({"aipkit_guest_uuid": "x" * 64}) == "x" * 64
+    assert session_of({"aipkit_guest_uuid": "x" * 65}) == ""
+
+
+def test_the_greeting_is_never_an_image_trigger() -> None:
+    assert read(config()).greeting == "Hi"
+    assert read(config(imageTriggers="/image, hi, HELLO")).greeting == "Good day"
+    assert read(config(imageTriggers="h,g")).greeting == ""
+
+
+def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
+    asking = config(requireConsentCompliance=True)
+
+    assert read(asking).needs_consent
+    assert not read(asking, config(botId=6)).needs_consent
+    assert not read(stored={}).needs_consent
+
+
+@pytest.mark.parametrize(
+    ("page", "written", "meant"),
+    [
+        ("https://example.org/", "http://example.org/wp-admin/admin-ajax.php", AJAX),
+        (
+            "https://example.org/",
+            "http://EXAMPLE.org:80/wp-admin/admin-ajax.php",
+            "https://EXAMPLE.org/wp-admin/admin-ajax.php",
+        ),
+        ("https://www.example.org/", "http://example.org/wp-admin/admin-ajax.php", AJAX),
+        ("https://example.org:8443/", "http://example.org:8443/a", "https://example.org:8443/a"),
+        ("https://example.org/", "http://example.org:8080/a", "http://example.org:8080/a"),
+        ("https://example.org/", "http://api.example.org/a", "http://api.example.org/a"),
+        ("http://example.org/", "http://example.org/a", "http://example.org/a"),
+    ],
+)
+def test_an_https_pages_own_address_is_raised_to_https(page: str, written: str, meant: str) -> None:
+    asked = Observed(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
+
+    assert read_page(page, [config(ajaxUrl=written)], STORED, ()).ajax_url == meant
+    assert read_page(page, [], STORED, [asked]).ajax_url == meant
+
+
+@pytest.mark.parametrize(
+    ("ajax_url", "taken"),
+    [
+        ("/blog/wp-admin/admin-ajax.php", "https://example.org/blog/wp-admin/admin-ajax.php"),
+        ("https://www.example.org/wp-admin/admin-ajax.php", "https://www.example.org/wp-admin/admin-ajax.php"),
+        ("https://evil.example/wp-admin/admin-ajax.php", ""),
+        ("http://169.254.169.254/latest/meta-data", ""),
+        ("http://127.0.0.1:8080/", ""),
+        ("https://example.org@evil.example/", ""),
+        ("//evil.example/", ""),
+        ("https://[", ""),
+        ("file:///etc/passwd", ""),
+    ],
+)
+def test_messages_and_cookies_go_to_the_pages_own_site_only(ajax_url: str, taken: str) -> None:
+    assert read(config(ajaxUrl=ajax_url)).ajax_url == taken
+    asked = Observed(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    assert read(observed=(asked,)).ajax_url == taken

@@ -1,0 +1,109 @@
+"""Which nonce and which guest id a visit comes home with; without a browser."""
+
+import json
+
+import pytest
+
+from harvester.job import Job, Limits
+from harvester.visit.guest import Steps, visit
+from harvester.visit.observed import Observed
+from harvester.visit.tab import PageFailed
+from harvester.visit.watch import VisitFailed
+from shared.models import Capture, Outcome
+from tests.harvester.fake_tab import AJAX, CONFIG, GUEST, SITE, FakeTab, page
+
+FRONT = f"{SITE}/"
+CACHED = {"x-cache": "HIT"}
+GIVEN = (200, b'{"success":true,"data":{"nonce":"given"}}')
+TAKEN = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="taken", bot_id=9, status=200)
+STREAMED = Observed(ajax_url=AJAX, action="aipkit_frontend_chat_stream", nonce="taken", session_id="s-1", status=200)
+
+
+def tab(*configs: str, **values: object) -> FakeTab:
+    """A tab whose page shows these attributes, a chat of one bot without any."""
+    return FakeTab({FRONT: page(FRONT, *(configs or (CONFIG,)), **values)})
+
+
+async def make(tab: FakeTab, *, session_id: str = "") -> Capture:
+    limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3)
+    job = Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits)
+    return (await visit(job, tab, Steps()))[0]
+
+
+async def test_the_nonce_the_site_hands_out_wins_over_the_pages() -> None:
+    tab_ = tab()
+    tab_.nonce_answers = [GIVEN]
+
+    assert (await make(tab_)).credentials.nonce == "given"
+    assert tab_.typed == []
+
+
+async def test_asking_for_the_nonce_is_tried_once_more() -> None:
+    tab_ = tab()
+    tab_.nonce_answers = [PageFailed("reset"), GIVEN]
+
+    assert (await make(tab_)).credentials.nonce == "given"
+
+
+@pytest.mark.parametrize("answer", [(400, b"0"), (403, b""), TimeoutError()])
+async def test_without_an_answer_the_nonce_of_a_fresh_page_is_believed(answer: tuple[int, bytes] | Exception) -> None:
+    tab_ = tab()
+    tab_.nonce_answers = [answer]
+
+    assert (await make(tab_)).credentials.nonce == "written"
+    assert tab_.typed == []
+
+
+async def test_the_nonce_of_a_page_out_of_a_cache_is_tried_out_with_one_message() -> None:
+    tab_ = tab(headers=CACHED)
+    tab_.typing_causes = [TAKEN, STREAMED]
+
+    assert (await make(tab_)).credentials.nonce == "taken"
+    assert tab_.typed == ["Hi"]
+
+
+async def test_a_cached_nonce_that_the_site_does_not_take_is_not_kept() -> None:
+    refused = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="written", bot_id=5, status=403)
+    tab_ = tab(headers=CACHED)
+    tab_.typing_causes = [refused]
+
+    with pytest.raises(VisitFailed, match="cache") as caught:
+        await make(tab_)
+    assert caught.value.outcome is Outcome.SITE_ERROR
+
+
+async def test_nothing_is_typed_where_that_would_need_consent() -> None:
+    asking = json.dumps(json.loads(CONFIG) | {"requireConsentCompliance": True})
+    tab_ = tab(asking, headers=CACHED)
+
+    with pytest.raises(VisitFailed):
+        await make(tab_)
+    assert tab_.typed == []
+
+
+async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
+    empty = FakeTab({FRONT: page(FRONT, box=True)})
+
+    with pytest.raises(VisitFailed, match="chat field") as caught:
+        await make(empty)
+    assert caught.value.outcome is Outcome.NO_CHAT
+    assert empty.typed == ["Hi"]
+
+
+async def test_the_guest_id_of_the_page_is_kept() -> None:
+    assert (await make(tab())).credentials.session_id == GUEST
+
+
+async def test_a_guest_who_is_known_stays_who_he_is_where_the_page_forgot_him() -> None:
+    forgetful = tab(stored={})
+
+    found = await make(forgetful, session_id="known")
+
+    assert found.credentials.session_id == "known"
+    assert json.loads(found.identity) == {"kept": "known"}  # it was put into the page before the identity was read
+
+
+async def test_the_fragment_of_the_pages_address_is_not_remembered() -> None:
+    tab_ = FakeTab({FRONT: page(f"{FRONT}#chat", CONFIG)})
+
+    assert (await make(tab_)).credentials.page_url == FRONT

@@ -1,0 +1,37 @@
+"""How much of a visitor's storage is kept."""
+
+import json
+from typing import Any
+
+from harvester.visit.identity import MOST_CHARS, bounded
+
+COOKIES = [{"name": "a", "value": "b" * 4000}]
+GUEST = {"name": "aipkit_guest_uuid", "value": "92acdaec"}
+
+
+def state(*items: dict[str, str], origin: str = "https://chat.example") -> dict[str, Any]:
+    return {"cookies": COOKIES, "origins": [{"origin": origin, "localStorage": list(items)}]}
+
+
+def names(text: str) -> list[str]:
+    return [item["name"] for origin in json.loads(text)["origins"] for item in origin["localStorage"]]
+
+
+def test_what_is_small_is_kept_as_it_is() -> None:
+    usual = state({"name": "theme", "value": "dark"}, GUEST)
+
+    assert json.loads(bounded(usual)) == usual
+    assert bounded({"cookies": [], "origins": []}) == '{"cookies": [], "origins": []}'
+
+
+def test_of_too_much_the_chats_own_values_and_the_small_ones_are_kept() -> None:
+    cache = {"name": "cache", "value": "\u89c6" * (1 << 20)}
+    filling = [{"name": f"n{number}", "value": "x" * 1000} for number in range(1000)]
+
+    text = bounded(state(cache, *filling, {"name": "theme", "value": "dark"}, GUEST))
+
+    assert len(text) < MOST_CHARS * 1.1
+    assert {"theme", "aipkit_guest_uuid"} <= set(names(text))
+    assert "cache" not in names(text)
+    assert 300 < len(names(text)) < 600
+    assert json.loads(text)["cookies"] == COOKIES

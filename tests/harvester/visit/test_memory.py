@@ -1,0 +1,73 @@
+"""The bound on a visit's memory, with real processes that use some."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import psutil
+import pytest
+
+from harvester.visit.memory import outgrown
+
+SHARED = """
+import os, sys
+held = b"x" * 60_000_000
+for _ in range(4):
+    if os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+GROWN = """
+import subprocess, sys
+inner = "held = b'x' * 200_000_000; import sys; print('ready', flush=True); sys.stdin.read()"
+subprocess.run([sys.executable, "-c", inner])
+"""
+MOST = 150_000_000
+
+
+@contextmanager
+def running(script: str) -> Iterator[psutil.Process]:
+    """A process of this *script*, that is ready."""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield psutil.Process(process.pid)
+
+
+@asynccontextmanager
+async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
+    task = asyncio.create_task(outgrown(root))
+    await asyncio.wait({task}, timeout=0.6)
+    yield task
+    task.cancel()
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound that a test can break."""
+    monkeypatch.setattr("harvester.visit.memory.MOST_BYTES", MOST)
+
+
+async def test_what_a_process_below_uses_counts(as_users_run_it: None) -> None:
+    with running(GROWN) as root:
+        async with watched(root) as task:
+            assert task.done()
+            assert task.result() > 200_000_000
+
+
+async def test_memory_that_several_share_counts_once(as_users_run_it: None) -> None:
+    with running(SHARED) as root:
+        async with watched(root) as task:
+            assert not task.done()
+
+
+async def test_a_process_that_is_gone_uses_nothing() -> None:
+    with running("print('ready')") as root:
+        pass
+    async with watched(root) as task:
+        assert not task.done()

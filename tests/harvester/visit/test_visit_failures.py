@@ -1,0 +1,277 @@
+"""Visits that cannot succeed: each ends as one outcome, with a reason, and leaves nothing behind."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harvester.job import Limits
+from harvester.service.processes import end_family
+from harvester.service.workspace import Workspace
+from harvester.visit.__main__ import EXIT_ALONE
+from shared.models import Outcome
+from shared.processes.lifeline import make_lifeline
+from shared.store import Store
+from tests.cli.processes import program
+from tests.harvester.faults import browser, driver, renderer, signal_one, worker
+from tests.harvester.visiting import Visits
+from tests.site import SimulatedSite
+
+PNG = b"\x89PNG\r\n"
+LACKING = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("page", "outcome", "reason"),
+    [
+        ("challenge", Outcome.CHALLENGE, "Cloudflare"),
+        ("captcha", Outcome.CHALLENGE, "hCaptcha"),
+        ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
+        ("endless_blank", Outcome.TIMEOUT, "never finished"),
+        ("redirects", Outcome.SITE_ERROR, "circle"),
+        ("download", Outcome.SITE_ERROR, "download"),
+    ],
+)
+async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
+    visits: Visits, site: SimulatedSite, page: str, outcome: Outcome, reason: str
+) -> None:
+    site.behaviour.page = page
+
+    visit = await visits.make()
+
+    assert visit.outcome is outcome, visit
+    assert reason in visit.reason
+    assert await visits.store.visits() == [visit]
+    assert await visits.store.site_state(site.origin) is None
+    picture = await visits.store.screenshot(visit.id)
+    assert picture is not None
+    assert picture.startswith(PNG)
+    assert visit.screenshot is True
+
+
+@pytest.mark.parametrize("page", ["busy", "dialog_loop", "reloads"])
+async def test_a_page_that_never_comes_to_rest_is_given_up(
+    store: Store, workspace: Workspace, site: SimulatedSite, page: str
+) -> None:
+    site.behaviour.page = page
+
+    visit = await Visits(store, workspace, site, limits=Limits(chat=1.5, settle=0.5)).make()
+
+    assert visit.outcome is Outcome.TIMEOUT, visit
+    reason = "never finished|loaded itself" if page == "reloads" else "busy, or reload it"
+    assert re.search(reason, visit.reason)
+    assert visit.seconds < 15
+    assert await store.visits() == [visit]
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, "HTTP 500"), (503, "HTTP 503"), (429, "HTTP 429"), (403, "403")])
+async def test_an_error_of_the_site_is_reported_with_its_status(
+    visits: Visits, site: SimulatedSite, status: int, reason: str
+) -> None:
+    site.behaviour.page_status = status
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    assert reason in visit.reason
+
+
+async def test_a_site_that_refuses_connections_is_a_site_error(store: Store, workspace: Workspace) -> None:
+    async with SimulatedSite() as site:
+        visits = Visits(store, workspace, site)
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    assert "refuses connections" in visit.reason
+
+
+async def test_a_site_that_does_not_answer_is_a_timeout(
+    store: Store, workspace: Workspace, site: SimulatedSite
+) -> None:
+    site.behaviour.page_delay = 60
+
+    visit = await Visits(store, workspace, site, limits=Limits(load=1.0)).make()
+
+    assert visit.outcome is Outcome.TIMEOUT
+    assert "did not begin to answer" in visit.reason
+
+
+async def test_a_failure_leaves_credentials_and_identity_as_they_were(visits: Visits, site: SimulatedSite) -> None:
+    found = await visits.capture()
+    identity = await visits.store.identity(site.origin)
+    site.behaviour.page = "challenge"
+
+    await visits.make()
+
+    assert (await visits.state()).current == found
+    assert await visits.store.identity(site.origin) == identity
+
+
+async def test_a_browser_that_is_not_there_is_named_with_what_to_do(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    visit = await Visits(store, workspace, site, browser=str(tmp_path / "chromium")).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "FREEAICHAT_BROWSER" in visit.reason
+    assert "freeaichat browser install" in visit.reason
+
+
+async def test_a_browser_that_may_not_be_run_is_told_like_one_that_is_not_there(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    found = program(tmp_path / "chromium", "exit 0")
+    found.chmod(0o600)
+
+    visit = await Visits(store, workspace, site, browser=str(found)).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "freeaichat browser install" in visit.reason
+
+
+async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
+    store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
+) -> None:
+    broken = program(tmp_path / "chromium", f"echo '{LACKING.format('libnss3.so')}' >&2; exit 127")
+
+    visit = await Visits(store, workspace, site, browser=str(broken)).make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "libnss3.so" in visit.reason
+    assert site.requests == []
+
+
+async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
+    visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = program(tmp_path / "node", f"echo '{LACKING.format('libatomic.so.1')}' >&2; exit 127")
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(broken))
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert "libatomic.so.1" in visit.reason
+
+
+@pytest.mark.parametrize("victim", [worker, driver, browser, renderer])
+async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succeeds(
+    visits: Visits, site: SimulatedSite, victim: Callable[[psutil.Process], bool]
+) -> None:
+    site.behaviour.page_delay = 1.0  # the kill comes in the middle
+
+    killing = asyncio.create_task(signal_one(visits.workspace.path, victim))
+    visit = await visits.make()
+    await killing
+
+    assert visit.outcome is Outcome.CAPTURED, visit
+    assert len(await visits.store.visits()) == 1
+
+
+async def test_a_visit_that_hangs_is_ended_from_outside(
+    store: Store, workspace: Workspace, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.service.worker.MARGIN_SECONDS", 0.5)
+    visits = Visits(store, workspace, site, limits=Limits(visit=2.0))
+
+    stopping = asyncio.create_task(signal_one(workspace.path, worker, signal.SIGSTOP))
+    visit = await visits.make()
+    await stopping
+
+    assert visit.outcome is Outcome.TIMEOUT
+    assert "hung" in visit.reason
+    assert visit.seconds < 6
+
+
+async def test_a_browser_that_is_killed_again_and_again_is_given_up(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 30.0
+
+    async def kill_all() -> None:
+        while True:
+            await signal_one(visits.workspace.path, browser)
+
+    killing = asyncio.create_task(kill_all())
+    visit = await visits.make()
+    killing.cancel()
+
+    assert visit.outcome is Outcome.BROWSER_ERROR
+    assert visit.seconds < 25
+
+
+async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page_delay = 30.0
+    making = asyncio.create_task(visits.make())
+    while not site.requests:
+        await asyncio.sleep(0.02)
+
+    making.cancel()
+    await asyncio.wait({making})
+
+    assert making.cancelled()
+    assert [(visit.outcome, visit.reason) for visit in await visits.store.visits()] == [
+        (Outcome.BROWSER_ERROR, "the harvester was stopped during this visit")
+    ]
+
+
+async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visits, site: SimulatedSite) -> None:
+    site.behaviour.page = "memory"
+
+    visit = await visits.make()
+
+    assert visit.outcome is Outcome.SITE_ERROR
+    used = re.search(r"use (\d+\.\d) GB of memory", visit.reason)
+    assert used is not None, visit
+    assert 1.5 <= float(used[1]) < 3.0
+    assert "browser of your own" in visit.reason
+    assert visit.seconds < 15
+
+
+async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_other(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for directory in (own, other):
+        directory.mkdir()
+        (directory / "file").touch()
+    lifeline = make_lifeline()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "harvester.visit", str(own)),
+        # A full or missing temporary directory makes Python fall back to another one, which belongs to everybody.
+        env=os.environ | lifeline.environment | {"TMPDIR": str(tmp_path / "missing"), "TEMP": str(other)},
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=lifeline.pass_fds,
+    )
+    lifeline.hand_over()
+    lifeline.cut()
+
+    assert await asyncio.wait_for(process.wait(), 10) == EXIT_ALONE
+    assert not own.exists()
+    assert (other / "file").exists()
+
+
+async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end(
+    visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def slowly(directory: Path, *, root: psutil.Process) -> None:
+        begun.set()
+        time.sleep(0.3)
+        end_family(directory, root=root)
+
+    monkeypatch.setattr("harvester.service.worker.end_family", slowly)
+    making = asyncio.create_task(visits.make())
+    await asyncio.to_thread(begun.wait)
+
+    making.cancel()
+    await asyncio.wait({making})
+
+    assert making.cancelled()
+    assert [visit.outcome for visit in await visits.store.visits()] == [Outcome.CAPTURED]
+    assert not visits.workspace.path.exists()

@@ -1,0 +1,147 @@
+"""Who may use the proxy."""
+
+import pytest
+
+from proxy.access.rules import FORWARDED, MASTER, OPEN, Access, check_admin, is_loopback_name, sent_keys
+from proxy.chat.errors import ServiceError
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer my key"},
+        {"Authorization": "bearer   my key  "},
+        {"Authorization": "BEARER my key"},
+        {"Authorization": "my key"},
+        {"x-api-key": "my key"},
+        {"api-key": "my key"},
+        {"Authorization": "Bearer wrong", "x-api-key": "my key"},
+    ],
+)
+def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
+    assert Access(key="my key").identify(headers, now=0.0) is MASTER
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer my  key"}, {"x-api-key": "my ke"}]
+)
+def test_a_missing_or_wrong_key_is_401(headers: dict[str, str]) -> None:
+    with pytest.raises(ServiceError) as caught:
+        Access(key="my key").identify(headers, now=0.0)
+
+    assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
+    assert "my ke" not in caught.value.message
+
+
+def test_without_a_key_placeholder_keys_do_no_harm() -> None:
+    assert Access(key=None).identify({"Authorization": "Bearer EMPTY"}, now=0.0) is OPEN
+
+
+def test_a_key_may_hold_any_character() -> None:
+    assert Access(key="clé 钥匙").identify({"x-api-key": "clé 钥匙"}, now=0.0) is MASTER
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "localhost:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:8080", "a.localhost"),
+        *("host.docker.internal", "Host.Docker.Internal:8080"),
+    ],
+)
+def test_without_a_key_loopback_names_are_served(host: str) -> None:
+    Access(key=None).check_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[fe80::1]:8080", "localhost.evil", "a.docker.internal"],
+)
+def test_without_a_key_other_names_are_refused(host: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        Access(key=None).check_host(host)
+
+    assert caught.value.status == 403
+    Access(key="k").check_host(host)
+
+
+def test_browser_pages_of_other_origins_need_a_key_or_a_setting() -> None:
+    closed, opened, keyed = Access(key=None), Access(key=None, cors_origins=["https://App.example/"]), Access(key="k")
+
+    assert closed.allows_origin("http://localhost:3000")
+    assert not closed.allows_origin("https://app.example")
+    assert not closed.allows_origin("null")
+    assert opened.allows_origin("https://app.example")
+    assert Access(key=None, cors_origins=["*"]).allows_origin("https://any.example")
+    assert keyed.allows_origin("https://any.example")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app://obsidian.md",
+        "file://",
+        "tauri://localhost",
+        "vscode-webview://1abc",
+        "vscode-file://vscode-app",
+        "APP://x",
+    ],
+)
+def test_programs_with_a_browser_inside_are_served_without_a_setting(origin: str) -> None:
+    assert Access(key=None).allows_origin(origin)
+    with pytest.raises(ServiceError):
+        check_admin(OPEN, origin.replace("localhost", "x"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "served", "refused"),
+    [
+        ("chrome-extension://*", "chrome-extension://abcdefgh", "moz-extension://abcdefgh"),
+        ("chrome-extension://abc", "chrome-extension://ABC", "chrome-extension://abcd"),
+        ("https://*.example.com", "https://a.example.com", "https://example.com.evil"),
+        ("https://*.example.com", "https://a.b.example.com", "https://aXexample.com"),
+        ("http://app.example:*/", "http://app.example:3000", "http://evil.example:3000"),
+        ("https://a.example", "https://a.example", "https://aXexample"),
+    ],
+)
+def test_origins_are_named_by_patterns_too(pattern: str, served: str, refused: str) -> None:
+    access = Access(key=None, cors_origins=["https://other.example", pattern])
+
+    assert access.allows_origin(served)
+    assert not access.allows_origin(refused)
+    assert not access.allows_origin(f"https://evil.example/{served}")
+
+
+@pytest.mark.parametrize("origin", ["null", "", "app:", "chrome-extension://abc", "https://app", "http://file.example"])
+def test_other_origins_are_not(origin: str) -> None:
+    assert not Access(key=None).allows_origin(origin)
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+def test_what_a_reverse_proxy_passes_on_needs_a_key(name: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        Access(key=None).check_direct({name: "127.0.0.1"})
+
+    assert (caught.value.status, caught.value.code) == (403, "forwarded_not_allowed")
+    assert name in caught.value.message
+    assert "FREEAICHAT_API_KEY" in caught.value.message
+    Access(key="k").check_direct({name: "192.0.2.1"})
+    Access(key=None).check_direct({"User-Agent": "curl"})
+
+
+def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
+    """nginx as it comes tells of nobody behind it, and speaks that."""
+    with pytest.raises(ServiceError) as caught:
+        check_admin(OPEN, is_old_http=True)
+
+    assert caught.value.code == "forwarded_not_allowed"
+    check_admin(OPEN)
+    check_admin(MASTER, is_old_http=True)
+
+
+def test_names_of_this_machine() -> None:
+    assert is_loopback_name("LOCALHOST.")
+    assert not is_loopback_name("")
+
+
+def test_all_sent_keys_are_listed_once_each() -> None:
+    assert sent_keys({"Authorization": "Bearer a", "x-api-key": "b"}) == ["a", "b"]

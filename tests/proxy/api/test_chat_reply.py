@@ -1,0 +1,83 @@
+"""OpenAI's shapes, chunk by chunk."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
+from proxy.chat.tokens import Usage
+
+USED = Usage(3, 4)
+PLAIN = Ending("stop", None, [])
+
+
+def reply(**options: Any) -> ChatReply:
+    return ChatReply(id="chatcmpl-1", created=7, model='odd "model"', **options)
+
+
+def parse(raw: bytes) -> list[Any]:
+    assert raw.endswith(b"\n\n")
+    return [item if item == "[DONE]" else json.loads(item) for item in raw.decode()[6:-2].split("\n\ndata: ")]
+
+
+@given(st.text())
+def test_any_text_travels_unchanged_in_one_event(text: str) -> None:
+    raw = reply().text(text)
+
+    (chunk,) = parse(raw)
+    assert raw.count(b"\n") == 2
+    assert chunk["choices"] == [{"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": None}]
+    assert (chunk["id"], chunk["created"], chunk["model"]) == ("chatcmpl-1", 7, 'odd "model"')
+
+
+def test_a_stream_opens_with_the_role_and_closes_with_the_reason() -> None:
+    (opening,) = parse(reply().opening())
+    finish, done = parse(reply().closing(PLAIN, USED))
+
+    assert opening["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
+    assert (finish["choices"][0]["delta"], finish["choices"][0]["finish_reason"]) == ({}, "stop")
+    assert done == "[DONE]"
+    assert "usage" not in finish
+
+
+def test_usage_comes_last_with_no_choices_and_is_null_before() -> None:
+    asked = reply(include_usage=True)
+
+    finish, used, done = parse(asked.closing(PLAIN, USED))
+
+    assert parse(asked.text("x"))[0]["usage"] is None
+    assert finish["usage"] is None
+    assert (used["choices"], used["usage"]["total_tokens"]) == ([], 7)
+    assert done == "[DONE]"
+
+
+def test_annotations_and_a_refusal_come_before_the_reason() -> None:
+    cited = annotations(
+        [{"url": "https://a", "title": "A", "start_char_index": 1, "end_char_index": 2}, {"title": "B"}]
+    )
+
+    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), USED))
+
+    assert extras["choices"][0]["delta"]["refusal"] == "I cannot"
+    assert extras["choices"][0]["delta"]["annotations"] == [
+        {"type": "url_citation", "url_citation": {"url": "https://a", "title": "A", "start_index": 1, "end_index": 2}}
+    ]
+    assert finish["choices"][0]["finish_reason"] == "content_filter"
+
+
+def test_a_whole_answer_has_every_required_key() -> None:
+    whole = reply(conversation_id="conv_1").whole(["hel", "lo"], PLAIN, USED)
+
+    assert whole["object"] == "chat.completion"
+    assert whole["conversation_id"] == "conv_1"
+    assert whole["choices"] == [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "hello", "refusal": None, "annotations": []},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ]
+    assert whole["usage"]["total_tokens"] == 7

@@ -1,0 +1,48 @@
+"""The legacy completions API with the official client."""
+
+import openai
+import pytest
+
+from tests.proxy.api.test_chat import ECHO
+from tests.proxy.running import RunningProxy
+
+MODEL = "gpt-4o-mini-helper"
+
+
+async def test_a_prompt_is_answered_whole(proxy: RunningProxy) -> None:
+    answer = await proxy.openai.completions.create(model=MODEL, prompt="hi")
+
+    assert (answer.object, answer.choices[0].text, answer.choices[0].finish_reason) == ("text_completion", ECHO, "stop")
+    assert answer.id.startswith("cmpl-")
+    assert answer.usage is not None
+    assert answer.usage.total_tokens > 0
+
+
+async def test_a_prompt_is_answered_in_pieces(proxy: RunningProxy) -> None:
+    stream = await proxy.openai.completions.create(
+        model=MODEL, prompt=["hi"], stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+
+    assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == ECHO
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason] == ["stop"]
+    assert chunks[-1].usage is not None
+
+
+@pytest.mark.parametrize("fields", [{"prompt": [1, 2]}, {"prompt": ["a", "b"]}, {"prompt": "a", "logprobs": 6}])
+async def test_what_cannot_be_done_is_refused(proxy: RunningProxy, fields: dict[str, object]) -> None:
+    with pytest.raises(openai.BadRequestError):
+        await proxy.openai.completions.create(model=MODEL, **fields)  # type: ignore[call-overload]
+
+
+async def test_what_the_site_cannot_take_is_named(proxy: RunningProxy) -> None:
+    """Editors' plugins send what follows the cursor with every request."""
+    answer = await proxy.openai.completions.with_raw_response.create(
+        model=MODEL, prompt="hi", suffix="def next():", logprobs=5
+    )
+
+    assert answer.headers["x-ignored-params"] == "logprobs, suffix"
+    assert (
+        "x-ignored-params"
+        not in (await proxy.openai.completions.with_raw_response.create(model=MODEL, prompt="hi", suffix="")).headers
+    )

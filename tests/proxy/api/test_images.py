@@ -1,0 +1,154 @@
+"""Pictures in requests, before and after they are fetched."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.api.images.reading import (
+    MAX_IMAGE_BYTES,
+    Fetched,
+    ImageAddress,
+    Picture,
+    addresses,
+    put_in,
+    read_content,
+    read_image_url,
+    sendable,
+    to_send,
+)
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.aipkit.requests import Image
+from shared.conversations import Message, Role
+from tests.pictures import JPEG, PNG, WEBP
+
+URL = "https://example.org/a.png?signature=secret"
+
+
+def data_url(content: bytes, *, head: str = "data:image/png;base64,") -> str:
+    return head + base64.b64encode(content).decode()
+
+
+def said(role: Role, *images: str) -> Message:
+    return Message(role=role, text="x", images=images)
+
+
+def code_of(value: Any) -> str | None:
+    with pytest.raises(ServiceError) as failed:
+        read_image_url(value, "messages.0.content.1")
+    assert (failed.value.status, failed.value.param) == (400, "messages.0.content.1")
+    assert "secret" not in failed.value.message
+    return failed.value.code
+
+
+@pytest.mark.parametrize(("content", "kind"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")])
+def test_the_same_picture_is_the_same_whichever_way_it_comes(content: bytes, kind: str) -> None:
+    sent = read_image_url({"url": data_url(content, head="DATA:text/html;charset=x;BASE64,")}, "x")
+
+    assert (
+        sent == read_content(content, "x") == (hashlib.sha256(content).hexdigest(), Image(kind, data_url(content)[22:]))
+    )
+
+
+@given(st.binary(max_size=100), st.integers(0, 3))
+def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(rest: bytes, extra: int) -> None:
+    content = PNG + bytes(1024 * 768 + extra) + rest
+
+    assert read_image_url(data_url(content), "x") == read_content(content, "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        *(
+            (value, "invalid_image_url")
+            for value in (None, 5, {}, {"url": None}, "", "a.png", "ftp://example.org/secret")
+        ),
+        *((f"http://{host}/", "invalid_image_url") for host in ("", "user:secret@example.org", "[::1", "x:99999")),
+        *((f"data:image/png{rest}", "invalid_image_url") for rest in ("", ",plain", ";base64")),
+        *((f"data:image/png;base64,{rest}", "invalid_base64_image") for rest in ("***", "iVBORw0KGgo")),
+        (data_url(PNG) + "====" + "A" * 1024 * 1024, "invalid_base64_image"),
+        (
+            "data:image/png;base64," + "iVBORw0KGg==" + "A" * (1024 * 1024 - 16) + "AA==" + "AAAA",
+            "invalid_base64_image",
+        ),
+        ("data:image/png;base64,", "invalid_image_format"),
+        (data_url(b"GIF87a"), "invalid_image_format"),
+        (data_url(b"RIFF....WAVE"), "invalid_image_format"),
+        (data_url(PNG + bytes(MAX_IMAGE_BYTES - len(PNG) + 1)), "image_too_large"),
+        (data_url(PNG + bytes(MAX_IMAGE_BYTES)), "image_too_large"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_picture_is_refused_by_its_place(value: Any, code: str) -> None:
+    assert code_of(value) == code
+
+
+def test_a_picture_of_just_the_limit_is_taken() -> None:
+    content = PNG + bytes(MAX_IMAGE_BYTES - len(PNG))
+
+    assert read_image_url(data_url(content), "x")[0] == hashlib.sha256(content).hexdigest()
+
+
+def test_what_was_fetched_must_be_a_picture() -> None:
+    with pytest.raises(ServiceError) as failed:
+        read_content(b"<!doctype html>", "input.0.content.1")
+
+    assert (failed.value.code, failed.value.param) == ("invalid_image_format", "input.0.content.1")
+
+
+def test_an_address_stands_for_its_picture_under_a_name_of_its_own() -> None:
+    name, picture = read_image_url({"url": URL}, "messages.0.content.1")
+
+    assert picture == ImageAddress(URL, "messages.0.content.1")
+    assert name != read_image_url({"url": URL + "x"}, "x")[0]
+    assert name != hashlib.sha256(URL.encode()).hexdigest()  # a text of that content is no picture, but who knows
+    assert "secret" not in repr(picture)
+
+
+def test_only_the_pictures_after_the_last_answer_are_new() -> None:
+    pictures = {name: ImageAddress(f"https://example.org/{name}", name) for name in "abcd"}
+    history = [said("user", "a", "b"), said("assistant"), said("user", "c", "x"), said("user", "d", "d")]
+
+    wanted, new = addresses(history, pictures)
+
+    assert [address.where for address in wanted] == ["d", "c", "b", "a"]
+    assert new == {"c", "d"}
+    assert addresses([*history, said("assistant")], pictures)[1] == new
+    assert addresses([said("system", "a")], pictures)[1] == {"a"}
+    assert addresses([], {}) == ([], set())
+
+
+def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
+    image, other = Image("image/png", "AAAA"), Image("image/png", "BBBB")
+    pictures: dict[str, Picture] = {
+        "a": ImageAddress("https://x/a", "p"),
+        "b": ImageAddress("https://x/b", "q"),
+        "c": other,
+    }
+    history = [said("user", "a", "b", "c"), said("assistant"), said("user", "a")]
+
+    messages, held = put_in(history, pictures, {"a": Fetched("digest", image)})
+
+    assert [message.images for message in messages] == [("digest", "b", "c"), (), ("digest",)]
+    assert held == {"digest": image, "c": other}
+    assert to_send(messages, held) == ((image, other, image), 0)
+    assert to_send(messages, held, most=1) == ((image,), 2)
+    with pytest.raises(TypeError):
+        to_send(history, pictures)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), max_size=5))
+def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> None:
+    history = [said("user", *images) for images in names]
+    pictures = {name: Image("image/png", name) for name in "abcdef"}
+
+    images, left_out = to_send(history, pictures)
+    sent = [image.base64 for image in images]
+
+    assert sent == [name for images in names for name in images][-4:]
+    assert left_out == sum(map(len, names)) - len(sent)
+    assert set(sent) == sendable(history)

@@ -1,0 +1,68 @@
+"""Clients of the Responses API may name an earlier answer instead of sending it again."""
+
+from typing import Any
+
+import openai
+import pytest
+from openai.types.responses import Response
+
+from tests.proxy.chat.test_memory import known
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+STATEFUL = "gpt-5-nano"
+
+
+def user(text: str) -> Any:
+    return {"role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def reference(response: Response) -> Any:
+    return {"type": "item_reference", "id": response.output[0].id}
+
+
+async def dialogue(proxy: RunningProxy, model: str, *texts: str) -> None:
+    """A dialogue in which each turn names all earlier answers."""
+    items: list[Any] = []
+    for text in texts:
+        items.append(user(text))
+        response = await proxy.openai.responses.create(model=model, input=items)
+        items.append(reference(response))
+
+
+@pytest.mark.parametrize("model", [MODEL, STATEFUL])
+async def test_named_answers_reach_the_model_as_they_were_given(
+    proxy: RunningProxy, site: SimulatedSite, model: str
+) -> None:
+    asked = ("one [[say:a < b]]", "two [[say:你好]]", "three")
+    await dialogue(proxy, model, *asked)
+
+    texts = [message["content"] for message in known(site.model_calls[-1])]
+    assert texts == [asked[0], "a < b", asked[1], "你好", "three"]
+
+
+async def test_only_the_new_message_is_sent_to_a_site_that_holds_the_named_ones(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    await dialogue(proxy, STATEFUL, "one", "two", "three")
+
+    assert len({call.conversation_uuid for call in site.model_calls}) == 1
+    assert site.requests[-2].fields["message"] == "three"
+
+
+async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy) -> None:
+    response = await proxy.openai.responses.create(model=MODEL, input="one", store=False)
+
+    with pytest.raises(openai.NotFoundError) as refused:
+        await proxy.openai.responses.create(model=MODEL, input=[reference(response), user("two")])
+    assert (refused.value.code, refused.value.param) == ("item_not_found", "input")
+
+
+@pytest.mark.parametrize("wrong", [{}, {"id": None}, {"id": 7}, {"id": ""}])
+async def test_a_reference_that_names_nothing_is_refused(proxy: RunningProxy, wrong: dict[str, Any]) -> None:
+    body = {"model": MODEL, "input": [{"type": "item_reference", **wrong}, user("hi")]}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["param"]) == (400, "input.0.id")

@@ -1,0 +1,82 @@
+"""What a request to /v1/responses may leave out, name in other shapes, or ask too much of."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from proxy.api.responses.reply import ResponseReply
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+
+
+async def test_what_was_added_to_a_conversation_is_answered_without_more_input(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    made = await proxy.openai.conversations.create()
+    await proxy.openai.conversations.items.create(made.id, items=[{"role": "user", "content": "my name is Ada"}])
+    answer = await proxy.openai.responses.create(model=MODEL, conversation=made.id)
+
+    assert answer.output_text
+    assert site.model_calls[-1].messages[-1]["content"] == "my name is Ada"
+    items = await proxy.openai.conversations.items.list(made.id)
+    assert [item.role for item in items.data if item.type == "message"] == ["assistant", "user"]
+
+
+async def test_a_response_may_go_on_without_input(proxy: RunningProxy) -> None:
+    first = await proxy.openai.responses.create(model=MODEL, input="my name is Ada")
+    more = await proxy.openai.responses.create(model=MODEL, input=[], previous_response_id=first.id)
+
+    assert more.output_text
+
+
+async def test_tools_of_earlier_turns_are_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+    items: list[Any] = [
+        {"type": None, "role": "user", "content": "How is it in Rome?"},
+        {"type": "function_call", "call_id": "c", "name": "weather", "arguments": '{"city":"Rome"}'},
+        {"type": "function_call_output", "call_id": "c", "output": "22 C"},
+        {"role": "user", "content": "and?"},
+    ]
+    await proxy.openai.responses.create(model=MODEL, input=items)
+
+    assert '[called weather({"city":"Rome"})]' in str(site.model_calls[-1].messages)
+    assert "[result of weather]\\n22 C" in str(site.model_calls[-1].messages)
+
+
+async def test_an_earlier_answer_is_named_without_a_type(proxy: RunningProxy) -> None:
+    first = await proxy.openai.responses.create(model=MODEL, input="my name is Ada")
+    again = await proxy.openai.responses.create(
+        model=MODEL,
+        input=[{"id": first.output[0].id}, {"role": "user", "content": "[[recall]]"}],  # type: ignore[typeddict-item]
+    )
+
+    assert first.output_text in again.output_text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_limit_beyond_all_numbers_is_none(proxy: RunningProxy, stream: bool) -> None:
+    body = {"model": MODEL, "input": "hi", "stream": stream, "max_output_tokens": 1e30}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as answer:
+        text = await answer.text()
+
+    assert answer.status == 200
+    assert '"status":"completed"' in text
+
+
+async def test_an_answer_that_cannot_even_fail_ends_its_connection(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> bytes:
+        raise TypeError("no JSON can be made of this")
+
+    monkeypatch.setattr(ResponseReply, "opening", broken)
+    monkeypatch.setattr(ResponseReply, "failure", broken)
+    with pytest.raises(aiohttp.ClientError):
+        async with proxy.http.post(
+            f"{proxy.url}/v1/responses", json={"model": MODEL, "input": "hi", "stream": True}
+        ) as answer:
+            await answer.read()
+
+    assert (await proxy.chat("hi")).status == 200

@@ -1,0 +1,149 @@
+"""When headers go out, what fills silences, and what happens when a client leaves."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+import proxy.api.event_stream
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+BODY = {"model": "gpt-4o-mini-helper", "stream": True}
+
+
+def ask(text: str, **fields: Any) -> dict[str, Any]:
+    return {**BODY, "messages": [{"role": "user", "content": text}], **fields}
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits of minutes, in tenths of seconds."""
+    monkeypatch.setattr(proxy.api.event_stream, "HOLD_SECONDS", 0.3)
+    monkeypatch.setattr(proxy.api.event_stream, "SILENCE_SECONDS", 0.2)
+
+
+async def test_headers_wait_for_the_first_text(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.first_delta_delay = 0.5
+    begun = monotonic()
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi")) as response:
+        waited = monotonic() - begun
+        await response.read()
+
+    assert response.status == 200
+    assert waited >= 0.5
+
+
+async def test_headers_go_out_after_the_longest_hold_and_silences_are_filled(
+    proxy: RunningProxy, site: SimulatedSite, hurried: None
+) -> None:
+    site.behaviour.first_delta_delay = 1.2
+    begun = monotonic()
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi")) as response:
+        waited = monotonic() - begun
+        raw = await response.text()
+
+    assert waited < 1.0
+    assert raw.count(": keep-alive\n\n") >= 2
+    assert raw.endswith("data: [DONE]\n\n")
+    assert raw.count('"role":"assistant"') == 1
+
+
+async def test_a_failure_after_the_hold_is_an_error_event(
+    proxy: RunningProxy, site: SimulatedSite, hurried: None
+) -> None:
+    site.behaviour.first_delta_delay = 0.8
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("[[mode:late_error]]")) as response:
+        raw = await response.text()
+
+    assert response.status == 200
+    assert '"error"' in raw
+    assert "[DONE]" not in raw
+
+
+@pytest.mark.parametrize(("keepalive", "filler"), [("chunk", '"content":""'), ("off", None)])
+async def test_what_fills_silences_is_a_setting(
+    site: SimulatedSite, tmp_path: Path, hurried: None, keepalive: str, filler: str | None
+) -> None:
+    site.behaviour.first_delta_delay = 1.0
+    async with (
+        running_proxy(site, tmp_path, keepalive=keepalive) as proxy,
+        proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi")) as response,
+    ):
+        raw = await response.text()
+
+    assert "keep-alive" not in raw
+    assert raw.count('"content":""') >= (3 if filler else 1)
+    assert raw.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("delays", [{"first_delta_delay": 5.0}, {"delta_delay": 0.5}])
+async def test_the_upstream_is_dropped_at_once_when_the_client_leaves(
+    proxy: RunningProxy, site: SimulatedSite, stream: bool, delays: dict[str, float]
+) -> None:
+    site.behaviour.update(delays)
+    request = proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi", stream=stream))
+    turn = asyncio.ensure_future(request.__aenter__())
+    while not site.open_streams:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    if turn.done():
+        turn.result().close()
+    else:
+        turn.cancel()
+
+    begun = monotonic()
+    while site.open_streams:
+        await asyncio.sleep(0.01)
+    assert monotonic() - begun < 1.0
+    await asyncio.gather(turn, return_exceptions=True)
+
+
+async def test_a_client_that_left_spoils_only_the_sites_copy(proxy: RunningProxy, site: SimulatedSite) -> None:
+    async with proxy.http.post(f"{proxy.url}/v1/conversations") as response:
+        conversation = (await response.json())["id"]
+    first = await proxy.chat("my name is Ada", conversation_id=conversation)
+    site.behaviour.delta_delay = 0.3
+    async with proxy.http.post(
+        f"{proxy.url}/v1/chat/completions", json=ask("never mind", conversation_id=conversation)
+    ) as left:
+        await left.content.readany()
+        left.close()
+    while site.open_streams:
+        await asyncio.sleep(0.01)
+    site.behaviour.delta_delay = 0.0
+
+    answer = await proxy.chat("[[recall]]", conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text
+    assert first.text in answer.text
+    assert "never mind" not in answer.text
+
+
+async def test_more_streams_than_allowed_wait_for_their_turn(site: SimulatedSite, tmp_path: Path) -> None:
+    site.behaviour.delta_delay = 0.01
+    async with running_proxy(site, tmp_path, max_upstream=2) as proxy:
+        turns = [asyncio.create_task(proxy.chat(f"turn {number}")) for number in range(8)]
+        most = 0
+        while not all(turn.done() for turn in turns):
+            most = max(most, site.open_streams)
+            await asyncio.sleep(0.005)
+
+    assert [turn.result().status for turn in turns] == [200] * 8
+    assert most == 2
+
+
+async def test_two_hundred_streams_at_once_arrive_whole(site: SimulatedSite, tmp_path: Path) -> None:
+    site.behaviour.delta_delay = 0.02
+    async with running_proxy(site, tmp_path, max_upstream=200) as proxy:
+
+        async def one(number: int) -> str:
+            async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask(f"turn {number}")) as response:
+                return await response.text()
+
+        answers = await asyncio.gather(*(one(number) for number in range(200)))
+
+    assert all(answer.endswith("data: [DONE]\n\n") for answer in answers)

@@ -1,0 +1,81 @@
+"""Work after a while, called off as a rule."""
+
+import asyncio
+import logging
+
+import pytest
+
+from proxy.api.timer import Timer
+
+
+async def test_work_is_done_again_after_as_long_as_it_says() -> None:
+    times = iter([0.01, 0.01, None])
+    done: list[float | None] = []
+
+    async def work() -> float | None:
+        done.append(next(times))
+        return done[-1]
+
+    timer = Timer(0.01, work)
+    await asyncio.sleep(0.15)
+    await timer.stop()
+
+    assert done == [0.01, 0.01, None]
+
+
+async def test_a_timer_that_is_stopped_does_nothing_more_and_ends_work_under_way() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("begun")
+        await asyncio.sleep(60)
+        done.append("ended")
+
+    early, late = Timer(0.05, work), Timer(0.01, work)
+    await early.stop()
+    await asyncio.sleep(0.1)
+    await late.stop()
+
+    assert done == ["begun"]
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_restarting_counts_anew() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    timer = Timer(0.05, work)
+    timer.restart(0.3)
+    await asyncio.sleep(0.1)
+    assert not done.is_set()
+    await asyncio.wait_for(done.wait(), 2)
+    await timer.stop()
+
+
+async def test_settling_waits_for_work_under_way() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        done.append("ended")
+
+    timer = Timer(0.0, work)
+    await timer.settle()  # nothing has begun
+    assert done == []
+    await asyncio.sleep(0.01)
+    await timer.settle()
+    assert done == ["ended"]
+
+
+async def test_work_that_fails_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise ValueError("no luck")
+
+    timer = Timer(0.0, work)
+    with caplog.at_level(logging.ERROR):
+        await asyncio.sleep(0.02)
+    await timer.stop()
+
+    assert "no luck" in caplog.text

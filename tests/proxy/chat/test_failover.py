@@ -1,0 +1,171 @@
+"""Several sites that offer the same model: which one answers, and what happens when it does not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from proxy.upstreams import breaker
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[SimulatedSite]:
+    async with SimulatedSite() as site:
+        yield site
+
+
+@pytest.fixture
+async def both(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy with *site* before *second*."""
+    async with running_proxy(site, tmp_path, more=[second]) as proxy:
+        yield proxy
+
+
+def host(site: SimulatedSite) -> str:
+    return site.origin.removeprefix("http://")
+
+
+async def test_the_first_site_answers_while_it_is_well(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    for _ in range(3):
+        assert (await both.chat("hi")).status == 200
+
+    assert len(site.model_calls) == 3
+    assert not second.model_calls
+
+
+async def test_a_pinned_model_is_asked_on_its_site_alone(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    assert (await both.chat("hi", model=f"{MODEL}@{host(second)}")).status == 200
+    site.behaviour.ajax_status = 500
+    failed = await both.chat("hi", model=f"{MODEL}@{host(site)}")
+
+    assert failed.status == 502
+    assert len(second.model_calls) == 1
+    assert not site.model_calls
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"ajax_status": 500},
+        {"ajax_status": 429},
+        {"challenge_ajax": True},
+        {"cut_connection_after": 0},
+        {"banned_ips": ["127.0.0.1"]},
+    ],
+)
+async def test_a_failure_before_the_first_token_moves_on_with_the_whole_text(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: dict[str, object]
+) -> None:
+    first = await both.chat("my name is Ada")
+    site.behaviour.update(trouble)
+
+    answer = await both.chat("my name is Ada", {"role": "assistant", "content": first.text}, "[[recall]]")
+
+    assert "my name is Ada" in answer.text
+    assert len(second.model_calls) == 1
+
+
+async def test_a_quota_moves_on_and_the_site_is_asked_last_for_a_while(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.stream_error = "You have reached your quota for this period."
+
+    assert (await both.chat("hi")).status == 200
+    site.behaviour.stream_error = ""
+    assert (await both.chat("hi")).status == 200
+
+    assert not site.model_calls
+    assert len(second.model_calls) == 2
+
+
+async def test_a_conversation_moves_to_the_next_site_with_its_text(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    conversation = (await both.openai.conversations.create()).id
+    await both.chat("my name is Ada", conversation_id=conversation)
+    site.behaviour.ajax_status = 502
+    moved = await both.chat("[[recall]]", conversation_id=conversation)
+    again = await both.chat("and now?", conversation_id=conversation)
+
+    assert "my name is Ada" in moved.text
+    assert again.status == 200
+    assert second.model_calls[1].conversation_uuid == second.model_calls[0].conversation_uuid
+
+
+async def test_after_the_first_token_nothing_moves(both: RunningProxy, second: SimulatedSite) -> None:
+    body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[mode:cut]]"}]}
+    async with both.http.post(f"{both.url}/v1/chat/completions", json=body) as response:
+        text = await response.text()
+
+    assert '"error"' in text
+    assert "[DONE]" not in text
+    assert not second.model_calls
+
+
+async def test_what_was_said_is_not_taken_elsewhere(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.banned_words = ["naughty"]
+    answer = await both.chat("naughty")
+
+    assert (answer.status, answer.code) == (400, "content_filter")
+    assert not second.model_calls
+
+
+async def test_when_all_fail_the_client_is_told_why(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.ajax_status = second.behaviour.ajax_status = 500
+
+    answer = await both.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "upstream_error")
+
+
+async def test_no_request_is_tried_more_than_three_times(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.ajax_status = second.behaviour.ajax_status = 500
+    await both.chat("hi")
+
+    stored = [
+        request for each in (site, second) for request in each.requests if request.action == "aipkit_cache_sse_message"
+    ]
+    assert 1 <= len(stored) <= 3
+
+
+@pytest.mark.parametrize("action", ["", "aipkit_frontend_chat_stream"])
+async def test_a_site_that_fails_again_and_again_is_left_alone_and_taken_up_by_itself(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.3)
+    async with running_proxy(site, tmp_path, max_upstream=64) as proxy:
+        site.behaviour.ajax_status, site.behaviour.ajax_status_action = 500, action
+        for _ in range(breaker.FAILURES_TO_OPEN):
+            assert (await proxy.chat("hi")).code == "upstream_error"
+        asked = len(site.requests)
+        resting = await proxy.chat("hi")
+        assert len(site.requests) == asked, "an open breaker must not ask the site"
+        site.behaviour.ajax_status = 0
+        await asyncio.sleep(2.1)
+        recovered = await proxy.chat("hi")
+
+    assert (resting.status, resting.code) == (503, "site_unavailable")
+    assert float(resting.headers["retry-after"]) >= 1
+    assert recovered.status == 200
+
+
+async def test_what_a_model_is_told_to_refuse_opens_no_breaker(proxy: RunningProxy, site: SimulatedSite) -> None:
+    for _ in range(3 * breaker.FAILURES_TO_OPEN):
+        assert (await proxy.chat("[[mode:err429]]")).status == 429
+
+    assert (await proxy.chat("hi")).status == 200

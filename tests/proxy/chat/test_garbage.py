@@ -1,0 +1,79 @@
+"""A request leaves nothing that only the garbage collector can free: the proxy lets it look seldom."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from proxy.upstreams.gate import SiteGate
+from tests.proxy.running import RunningProxy
+
+REQUESTS = 5
+
+
+@contextmanager
+def left() -> Iterator[Counter[str]]:
+    """The objects of the proxy that only the collector found, by type; filled in at the end."""
+    found: Counter[str] = Counter()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found.update(
+            f"{type(item).__module__}.{type(item).__qualname__}"
+            for item in gc.garbage
+            if type(item).__module__.startswith(("proxy.", "shared."))
+        )
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def test_what_leads_back_to_itself_is_found() -> None:
+    with left() as found:
+        gate = SiteGate("https://site.example", 1)
+        gate.itself = gate  # type: ignore[attr-defined]
+        del gate
+    assert found["proxy.upstreams.gate.SiteGate"] == 1
+
+
+MODES = ["cut", "late_error", "error_event", "empty", "refused", "reset", "err403", "err429quota", "err500"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fields", [{}, {"n": 2}, {"stop": ["never said"]}, {"max_tokens": 2}])
+async def test_answers(proxy: RunningProxy, stream: bool, fields: dict[str, Any]) -> None:
+    assert not await remains(proxy, {"stream": stream, **fields}, "hi")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+async def test_answers_that_fail(proxy: RunningProxy, stream: bool, mode: str) -> None:
+    assert not await remains(proxy, {"stream": stream}, f"[[mode:{mode}]]")
+
+
+async def test_answers_that_nobody_waits_for(proxy: RunningProxy) -> None:
+    assert not await remains(proxy, {"stream": True}, "[[delay:0.01]] [[tokens:500]]", read=20)
+
+
+async def remains(proxy: RunningProxy, fields: dict[str, Any], text: str, read: int = -1) -> dict[str, int]:
+    """What each of some requests leaves behind; *read*: bytes after which the client leaves."""
+    body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": text}], **fields}
+
+    async def ask() -> None:
+        async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
+            await response.content.read(read)
+
+    await ask()
+    with left() as found:
+        for _ in range(REQUESTS):
+            await ask()
+        await asyncio.sleep(0.1)
+    return {name: count for name, count in found.items() if count >= REQUESTS}

@@ -1,0 +1,58 @@
+"""The estimate of tokens, against the counts of a real tokenizer."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chat.tokens import estimate_tokens
+
+SAMPLES = json.loads((Path(__file__).parents[2] / "samples" / "tokens.json").read_text(encoding="utf-8"))["samples"]
+
+
+def errors(use: str) -> dict[str, float]:
+    return {
+        sample["name"]: estimate_tokens(sample["text"]) / sample["tokens"] - 1
+        for sample in SAMPLES
+        if sample["use"] == use
+    }
+
+
+@pytest.mark.parametrize("use", ["tuning", "check"])
+def test_the_estimate_is_near_the_true_count(use: str) -> None:
+    found = errors(use)
+    mean = sum(map(abs, found.values())) / len(found)
+    worst = max(found, key=lambda name: abs(found[name]))
+    print(f"{use}: {len(found)} texts, mean error {mean:.1%}, worst {found[worst]:+.0%} ({worst})")
+
+    assert mean < 0.15
+    assert abs(found[worst]) < 0.5
+
+
+def test_all_texts_together_come_out_right() -> None:
+    true = sum(sample["tokens"] for sample in SAMPLES)
+
+    assert sum(estimate_tokens(sample["text"]) for sample in SAMPLES) == pytest.approx(true, rel=0.05)
+
+
+@given(st.text())
+def test_no_text_is_free_and_none_costs_more_than_its_characters(text: str) -> None:
+    assert bool(text) <= estimate_tokens(text) <= len(text)
+
+
+@pytest.mark.parametrize("text", ["a", "Aa", "é", " ", "- ", "字", "aé", "\n", "abcdefghi", "😀", "a-"])
+def test_a_long_text_is_counted_in_linear_time(text: str) -> None:
+    long_text = text * (500_000 // len(text))
+    started = time.perf_counter()
+
+    estimate_tokens(long_text)
+
+    assert time.perf_counter() - started < 2
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=60))
+def test_ascii_counts_the_same_beside_other_letters(text: str) -> None:
+    assert estimate_tokens(f"{text}。") == estimate_tokens(text) + 1

@@ -1,0 +1,108 @@
+"""A firewall in front of the site that minds what a message says, told apart from credentials that are dead."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import proxy.upstreams.aipkit.credentials
+from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.site import SimulatedSite
+
+STEP_1 = "aipkit_cache_sse_message"
+NONCE = "aipkit_get_frontend_chat_nonce"
+BLOCKED = "<script>alert(1)</script>"
+
+
+@pytest.fixture(autouse=True)
+def firewall(site: SimulatedSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site has one. A wait for a visit would be told as one."""
+    site.behaviour.firewall_words = ["<script>"]
+    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.2)
+
+
+async def is_ready(proxy: RunningProxy) -> bool:
+    async with proxy.http.get(f"{proxy.url}/readyz") as response:
+        return response.status == 200
+
+
+@pytest.mark.parametrize("status", [403, 406])
+@pytest.mark.parametrize("others_pass", [True, False])
+async def test_a_message_that_is_blocked_is_told_so_at_once(
+    proxy: RunningProxy, site: SimulatedSite, others_pass: bool, status: int
+) -> None:
+    site.behaviour.firewall_status = status
+    if others_pass:
+        assert (await proxy.chat("hi")).status == 200
+    site.clear_records()
+
+    answer = await proxy.chat(BLOCKED)
+
+    assert (answer.status, answer.code) == (400, "upstream_blocked_message")
+    assert answer.headers["x-should-retry"] == "false"
+    assert site.request_counts[STEP_1] == 1
+    assert site.request_counts[NONCE] == (0 if others_pass else 1)
+    assert await proxy.store.pending_ask(site.origin) is None
+    assert await is_ready(proxy)
+    assert (await proxy.chat("hi")).status == 200
+
+
+async def test_many_blocked_messages_speak_against_nothing_else(proxy: RunningProxy, site: SimulatedSite) -> None:
+    answers = await asyncio.gather(*(proxy.chat(BLOCKED, stream=number % 2 == 0) for number in range(8)))
+
+    assert {answer.code for answer in answers} == {"upstream_blocked_message"}
+    assert await is_ready(proxy)
+    assert await proxy.store.pending_ask(site.origin) is None
+
+
+async def test_a_plugin_without_the_nonce_action_shows_as_well_that_others_pass(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.nonce_action = False
+
+    assert (await proxy.chat(BLOCKED)).code == "upstream_blocked_message"
+    assert await proxy.store.pending_ask(site.origin) is None
+
+
+async def test_an_old_nonce_is_renewed_before_the_message_is_blamed(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.rotate_nonce()
+
+    assert (await proxy.chat(BLOCKED)).code == "upstream_blocked_message"
+    assert site.request_counts[STEP_1] == 2
+    assert (await proxy.chat("hi")).status == 200
+
+
+async def test_a_firewall_that_lets_nothing_pass_is_for_a_visit(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.ajax_status = 403
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    ask = await proxy.store.pending_ask(site.origin)
+    assert ask is not None
+    assert "lets nothing pass" in ask.reason
+
+
+async def test_what_a_visit_brings_is_used_behind_such_a_firewall(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.aipkit.credentials.RENEWAL_SECONDS", 10.0)
+    found = await capture(site)
+    site.behaviour.ajax_status = 403
+    turn = asyncio.create_task(proxy.chat("hi"))
+    async with asyncio.timeout(10):
+        while await proxy.store.pending_ask(site.origin) is None:
+            await asyncio.sleep(0.02)
+    site.behaviour.ajax_status = 0
+    await proxy.store.save_capture(found, base=1)
+
+    assert (await turn).status == 200
+
+
+async def test_a_site_without_a_firewall_answers_in_its_place(site: SimulatedSite, tmp_path: Path) -> None:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+        answer = await proxy.chat(BLOCKED)
+
+        assert answer.status == 200
+        assert len(second.model_calls) == 1
+        assert await is_ready(proxy)

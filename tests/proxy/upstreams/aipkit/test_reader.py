@@ -1,0 +1,207 @@
+"""Following replies, against recordings of a real site."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+REST = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash'
+
+
+def read(name: str, provider: str = "OpenAI") -> tuple[str, ReplyReader, SiteRefusal | None]:
+    """The text of a recorded reply, its reader, and what it failed with."""
+    body = (SAMPLES / f"{name}.http").read_bytes().partition(b"\n:")[2]
+    reader, text = ReplyReader(provider), ""
+    try:
+        for event in EventDecoder().feed(b":" + body):
+            text += reader.read(event)
+        reader.end()
+    except SiteRefusal as refusal:
+        return text, reader, refusal
+    return text, reader, None
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "text"),
+    [
+        ("03-stream-ok", "OpenAI", f"[gpt-4o-mini] You said: Hello 世界 😀\n{REST}\nprior=0 images=0 END"),
+        ("07-stream-e_deepseek", "DeepSeek", f"[deepseek-chat] You said: hi there\n{REST}\nprior=0 images=0 END"),
+        (
+            "07-stream-f_openrouter",
+            "OpenRouter",
+            f"[meta-llama/llama-3.3-70b-instruct] You said: hi there\n{REST}\nprior=0 images=0 END",
+        ),
+        ("07-stream-h_claude", "Claude", f"[claude-sonnet-4-5] You said: hi there\n{REST}\nprior=0 images=0 END"),
+        (
+            "07-stream-g_google",
+            "Google",
+            f"[gemini-2.5-flash] You said: hi google\n{REST}\nprior=0 images=0 websearch=1 END",
+        ),
+        ("63-openai-chatcompletions-mode", "OpenAI", f"[gpt-5-nano] You said: hi\n{REST}\nprior=0 images=0 END"),
+        (
+            "08-stream-markdown",
+            "OpenAI",
+            '# Heading\n\n- item 1\n- item 2\n\n```python\nprint("hi")\ndata: not an event\n\n```\n\nEnd.',
+        ),
+    ],
+)
+def test_whole_replies_are_read_whole(name: str, provider: str, text: str) -> None:
+    read_text, reader, refusal = read(name, provider)
+
+    assert refusal is None
+    assert read_text == text
+    assert (reader.started, reader.finished, reader.finish_reason) == (True, True, "stop")
+
+
+def test_the_ids_to_continue_with_are_kept() -> None:
+    assert read("03-stream-ok")[1].response_id == "resp_f931ff388a964277a060cee25047ec44"
+    assert read("07b-stream-google-2", "Google")[1].interaction_id == "v1_eP63RfcNR027HGmUWnkjwQ"
+
+
+def test_a_list_of_citations_that_is_repeated_counts_once() -> None:
+    citations = read("05-stream-websearch")[1].citations
+
+    assert [citation["title"] for citation in citations] == ["Example A", "例子 B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "kind", "text"),
+    [
+        ("21-get-nonce-wrong", "OpenAI", Kind.NONCE, ""),
+        ("31-quota-3", "OpenAI", Kind.QUOTA, ""),
+        ("04d-stream-conv-state-badprev", "OpenAI", Kind.PREVIOUS, ""),
+        ("40-upstream-err429", "OpenAI", Kind.RATE_LIMIT, ""),
+        ("40-upstream-errhtml", "OpenAI", Kind.UPSTREAM, ""),
+        ("40-upstream-empty", "OpenAI", Kind.UPSTREAM, ""),
+        ("40-upstream-error_event", "OpenAI", Kind.UPSTREAM, ""),
+        ("40-upstream-cut", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:cut]]"),
+        ("40-upstream-late_error", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:late_"),
+        ("42-upstream-stall", "OpenAI", Kind.SITE_LIMIT, "[gpt-4o-mini] You said: [[mode:stall"),
+        ("40-upstream-cut_clean", "OpenAI", Kind.TRUNCATED, "[gpt-4o-mini] You said: [[mode:cut_c"),
+        ("41-google-late_error", "Google", Kind.TRUNCATED, "[gemini-2.5-flash] You said: [[mode:late_"),
+    ],
+)
+def test_failures_never_look_like_answers(name: str, provider: str, kind: Kind, text: str) -> None:
+    read_text, _, refusal = read(name, provider)
+
+    assert refusal is not None
+    assert (refusal.kind, read_text) == (kind, text)
+
+
+def test_warnings_name_the_reason() -> None:
+    incomplete, refused = read("40-upstream-incomplete"), read("40-upstream-refusal")
+
+    assert (incomplete[1].finish_reason, incomplete[1].refusal, incomplete[2]) == ("length", None, None)
+    assert refused[1].finish_reason == "content_filter"
+    assert refused[1].refusal == "I'm sorry, I cannot help with that."
+
+
+def events(*lines: str) -> ReplyReader:
+    reader = ReplyReader()
+    for event in EventDecoder().feed("".join(f"{line}\n\n" for line in lines).encode()):
+        reader.read(event)
+    return reader
+
+
+def test_an_end_without_any_text_is_no_answer() -> None:
+    for lines in (['event: done\ndata: {"finished":true}'], ['data: {"delta":""}', "event: done\ndata: {}"]):
+        with pytest.raises(SiteRefusal) as caught:
+            events(*lines).end()
+        assert caught.value.kind is Kind.EMPTY
+
+
+def test_a_body_that_just_ends_is_no_answer() -> None:
+    with pytest.raises(SiteRefusal) as caught:
+        events('data: {"delta":"half"}').end()
+
+    assert caught.value.kind is Kind.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data: not json",
+        "data: [1]",
+        'data: {"delta":5}',
+        'data: {"other":"x"}',
+        "event: citations\ndata: {}",
+        "event: citations\ndata: [1,2]",
+        "event: status\ndata: 5",
+        "event: message_start\ndata:",
+        "event: openai_response_id\ndata: []",
+        "event: unheard_of\ndata: {}",
+        "event: display_form_event\ndata: {}",
+        "data: " + "[" * 100_000,
+    ],
+)
+def test_odd_events_add_nothing(line: str) -> None:
+    reader = events(line)
+
+    assert not reader.has_text
+    assert not reader.finished
+    assert not reader.citations
+    assert reader.response_id == ""
+
+
+def test_an_error_without_json_keeps_its_text() -> None:
+    with pytest.raises(SiteRefusal, match="plain words"):
+        events("event: error\ndata: plain words")
+
+
+@pytest.mark.parametrize("status", ["response.created", "response.in_progress", "message_start", "message_delta"])
+def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> None:
+    reader = ReplyReader()
+    reader.read(ServerEvent("status", f'{{"type":"{status}"}}'))
+    reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))
+    reader.read(ServerEvent("done", '{"finished":true}'))
+
+    with pytest.raises(SiteRefusal) as caught:
+        reader.end()
+
+    assert caught.value.kind is Kind.TRUNCATED
+
+
+def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
+    """A reply that was read to its end mark."""
+    reader = ReplyReader("OpenAI")
+    reader.needs_id = needs_id
+    if status:
+        reader.read(ServerEvent("status", '{"type":"response.created"}'))
+    reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))
+    if id:
+        reader.read(ServerEvent("openai_response_id", '{"id":"resp_1"}'))
+    reader.read(ServerEvent("done", '{"finished":true}'))
+    return reader
+
+
+def test_an_old_bot_that_ends_its_replies_with_an_id_was_cut_without_it() -> None:
+    with pytest.raises(SiteRefusal) as caught:
+        reply(id=False, needs_id=True).end()
+
+    assert caught.value.kind is Kind.TRUNCATED
+    reply(id=True, needs_id=True).end()
+    reply(id=False).end()  # nothing is known of this bot
+
+
+def test_an_old_bot_is_known_by_an_id_without_status_and_forgotten_when_it_changes() -> None:
+    bots = OldBots()
+    bots.learn("a", 5, reply(id=False))
+    assert not bots.needs_id("a", 5)
+
+    bots.learn("a", 5, reply(id=True))
+    assert bots.needs_id("a", 5)
+    assert not bots.needs_id("a", 6)
+    assert not bots.needs_id("b", 5)
+
+    bots.learn("a", 5, reply(id=True, status=True))  # the plugin was updated: its status tells
+    assert not bots.needs_id("a", 5)
+
+    bots.learn("a", 5, reply(id=True))
+    for _ in range(MAX_LACKING):
+        assert bots.needs_id("a", 5)
+        bots.learn("a", 5, reply(id=False))
+    assert not bots.needs_id("a", 5)  # it was set up in another way

@@ -1,0 +1,242 @@
+"""What is mended in flight, and what is told when it cannot be."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import proxy.upstreams.aipkit.credentials
+from shared.models import Credentials
+from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.site import SimulatedSite
+
+NONCE = "aipkit_get_frontend_chat_nonce"
+STEP_1 = "aipkit_cache_sse_message"
+STEP_2 = "aipkit_frontend_chat_stream"
+
+
+def count(site: SimulatedSite, action: str) -> int:
+    return sum(request.action == action for request in site.requests)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for visits that do not come are cut short."""
+    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "FIRST_CAPTURE_SECONDS", 0.2)
+    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.2)
+
+
+async def test_a_nonce_refused_at_step_1_is_renewed_in_flight(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.rotate_nonce()
+
+    answer = await proxy.chat("hi")
+
+    assert answer.text.startswith("[gpt-4o-mini] You said: hi")
+    assert (count(site, NONCE), count(site, STEP_1), len(site.model_calls)) == (1, 2, 1)
+    state = await proxy.store.site_state(site.origin)
+    assert state is not None
+    assert (state.current.nonce, state.current.source, state.current.generation) == (site.nonce, "renewal", 2)
+
+
+async def test_a_nonce_refused_at_step_2_is_renewed_in_flight(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.ajax_delay = 0.3
+    turn = asyncio.create_task(proxy.chat("hi"))
+    while not count(site, STEP_1):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.35)  # step 1 has been answered, step 2 is on its way
+    site.rotate_nonce()
+
+    answer = await turn
+
+    assert answer.text.startswith("[gpt-4o-mini] You said: hi")
+    assert len(site.model_calls) == 1
+
+
+async def test_a_refusal_in_another_language_is_recognised_by_the_changed_nonce(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.language = "de"
+    site.behaviour.ajax_delay = 0.3
+    turn = asyncio.create_task(proxy.chat("hi"))
+    while not count(site, STEP_1):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.35)
+    site.rotate_nonce()
+
+    assert (await turn).status == 200
+
+
+async def test_fifty_refused_turns_cause_one_renewal(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, max_upstream=50) as proxy:
+        await proxy.chat("warm up")
+        site.rotate_nonce()
+        before = count(site, NONCE)
+
+        answers = await asyncio.gather(*(proxy.chat(f"turn {number}") for number in range(50)))
+
+    assert all(f"turn {number}" in answer.text for number, answer in enumerate(answers))
+    assert count(site, NONCE) - before == 1
+
+
+async def test_a_lost_message_is_sent_again(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.cache_key_seconds = 0.0
+    site.behaviour.ajax_delay = 0.1
+    turn = asyncio.create_task(proxy.chat("hi"))
+    while not count(site, STEP_2):
+        await asyncio.sleep(0.005)
+    site.behaviour.cache_key_seconds = 60.0
+
+    assert (await turn).status == 200
+    assert len(site.model_calls) == 1
+
+
+async def test_a_visit_is_asked_for_and_awaited_when_the_nonce_does_not_help(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.nonce_action = False
+    site.rotate_nonce()
+    turn = asyncio.create_task(proxy.chat("hi"))
+    while (ask := await proxy.store.pending_ask(site.origin)) is None:
+        await asyncio.sleep(0.02)
+    await proxy.store.save_capture(await capture(site), base=1)
+
+    assert (await turn).status == 200
+    assert ask.count == 1
+
+
+async def test_503_with_retry_after_when_no_visit_helps(
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None
+) -> None:
+    site.behaviour.nonce_action = False
+    site.rotate_nonce()
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await proxy.store.pending_ask(site.origin)) is not None
+
+
+async def test_a_page_that_blocks_is_told_as_what_it_is(
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None
+) -> None:
+    site.behaviour.ajax_status = 403
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert "HTTP status 403 with text/html" in answer.body["error"]["message"]
+
+
+async def test_without_any_credentials_503_and_a_visit_is_asked_for(
+    site: SimulatedSite, tmp_path: Path, short_waits: None
+) -> None:
+    async with running_proxy(site, tmp_path, captured=False) as proxy:
+        answer = await proxy.chat("hi", model="gpt-4o-mini")
+        async with proxy.http.get(f"{proxy.url}/readyz") as response:
+            ready = await response.json()
+
+        assert (answer.status, answer.code) == (503, "no_credentials")
+        assert "retry-after" in {name.lower() for name in answer.headers}
+        assert (await proxy.store.pending_ask(site.origin)) is not None
+        assert (response.status, ready["status"]) == (503, "unavailable")
+
+
+async def test_the_first_request_waits_for_the_first_capture(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, captured=False) as proxy:
+        turn = asyncio.create_task(proxy.chat("hi"))
+        await asyncio.sleep(0.3)
+        await proxy.store.save_capture(await capture(site), base=0)
+
+        assert (await turn).status == 200
+
+
+async def test_new_credentials_are_used_within_a_second(proxy: RunningProxy, site: SimulatedSite) -> None:
+    taken = await capture(site, cookie="visit=2")
+    await proxy.chat("before")
+    await proxy.store.save_capture(taken, base=1)
+    await asyncio.sleep(1)
+
+    await proxy.chat("after")
+
+    assert site.requests[-1].headers["Cookie"] == "visit=2"
+
+
+async def test_a_challenge_before_admin_ajax_is_named(
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None
+) -> None:
+    site.behaviour.challenge_ajax = True
+
+    answer = await proxy.chat("hi")
+
+    assert answer.status == 503
+    ask = await proxy.store.pending_ask(site.origin)
+    assert ask is not None
+    assert "check page" in ask.reason
+
+
+async def test_credentials_that_answered_are_remembered_as_good(proxy: RunningProxy, site: SimulatedSite) -> None:
+    await proxy.chat("hi")
+
+    async with asyncio.timeout(5):
+        while not (state := await proxy.store.site_state(site.origin)) or state.last_good is None:
+            await asyncio.sleep(0.01)
+    assert state.last_good == state.current
+
+
+@pytest.mark.parametrize("status", [502, 503, 500])
+async def test_a_broken_site_is_502(proxy: RunningProxy, site: SimulatedSite, status: int) -> None:
+    site.behaviour.ajax_status = status
+
+    assert (await proxy.chat("hi")).status == 502
+
+
+async def test_a_site_that_limits_the_rate_is_429(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.ajax_status = 429
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (429, "rate_limit_exceeded")
+
+
+async def test_a_site_that_is_gone_is_502(proxy: RunningProxy, site: SimulatedSite) -> None:
+    state = await proxy.store.site_state(site.origin)
+    assert state is not None
+    gone = state.current.model_copy(update={"ajax_url": "http://127.0.0.1:9/wp-admin/admin-ajax.php"})
+    await proxy.store.save_capture(
+        (await capture(site)).model_copy(update={"credentials": gone}), base=state.current.generation
+    )
+    await asyncio.sleep(0.6)
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "upstream_unreachable")
+
+
+async def test_no_secret_is_told_to_clients_or_logs(
+    proxy: RunningProxy, site: SimulatedSite, caplog: Any, short_waits: None
+) -> None:
+    caplog.set_level("DEBUG")
+    state = await proxy.store.site_state(site.origin)
+    assert state is not None
+    current: Credentials = state.current
+    site.behaviour.nonce_action = False
+    site.rotate_nonce()
+
+    refused = await proxy.chat("hi")
+    site.behaviour.ajax_status = 500
+    failed = await proxy.chat("hi")
+
+    told = f"{refused.body}{failed.body}{refused.headers}{caplog.text}"
+    assert current.nonce not in told
+    assert current.session_id not in told
+
+
+async def test_a_bot_that_is_not_set_up_speaks_for_itself_alone(proxy: RunningProxy, site: SimulatedSite) -> None:
+    for _ in range(8):
+        broken = await proxy.chat("hi", model="keyless-bot")
+        assert (broken.status, broken.code) == (502, "upstream_error")
+        assert broken.headers["x-should-retry"] == "false"
+
+    assert (await proxy.chat("hi")).status == 200

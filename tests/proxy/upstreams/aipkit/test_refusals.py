@@ -1,0 +1,246 @@
+"""From what the site says to what a client is told."""
+
+import json
+
+import pytest
+
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_stream_error, to_error
+from proxy.upstreams.aipkit.requests import read_cache_key, read_stream_head
+
+
+def told(refusal: SiteRefusal) -> tuple[int, str | None]:
+    error = to_error(refusal)
+    assert set(error.body["error"]) == {"message", "type", "param", "code"}
+    return error.status, error.code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Security check failed. Please refresh the page and try again.", (503, "credentials_refused")),
+        ("Message not found in cache.", (502, "upstream_error")),
+        ("Cached message has expired.", (502, "upstream_error")),
+        ("Invalid chatbot specified.", (404, "model_not_found")),
+        ("Access disabled for guests.", (403, "guests_refused")),
+        ("You have reached your quota for this period.", (429, "insufficient_quota")),
+        (
+            "Sorry, your message could not be sent as it contains prohibited words.",
+            (400, "content_filter"),
+        ),
+        ("Access from your IP address has been blocked.", (403, "address_blocked")),
+        (
+            "Your message was flagged by the moderation system and could not be sent.",
+            (400, "content_filter"),
+        ),
+        ("API key missing for DeepSeek.", (502, "upstream_error")),
+        ("Failed to log user message.", (502, "upstream_error")),
+        ("This domain is not permitted to access the chatbot.", (403, "address_blocked")),
+        ("You have reached your token limit for this period.", (429, "insufficient_quota")),
+        ("Too many requests. Please wait a minute and try again.", (429, "rate_limit_exceeded")),
+        ("Zugriff für Gäste deaktiviert.", (403, "guests_refused")),
+        ("指定的聊天机器人无效。", (404, "model_not_found")),
+        ("Zugriff verweigert.", (400, "upstream_refused")),
+    ],
+)
+def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, str]) -> None:
+    refusal = from_stream_error(text, quota=False, started=False)
+
+    assert told(refusal) == expected
+    assert refusal.logged == text.startswith("API key")  # which the site notices after it logged the message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("API Error: Incorrect API key provided: sk-dummy. (Code: invalid_api_key)", (502, "upstream_error")),
+        (
+            "API Error: Rate limit reached for stub-model on requests per min. (Code: rate_limit_exceeded)",
+            (429, "rate_limit_exceeded"),
+        ),
+        ("API Error: The server had an error while processing your request.", (502, "upstream_error")),
+        ("API Error: <html><head><title>502 Bad Gateway</title></head></html>", (502, "upstream_error")),
+        ("Connection error: no data received from AI.", (502, "upstream_error")),
+        ("Connection Error: transfer closed with outstanding read data remaining", (502, "upstream_error")),
+        (
+            "Connection Error: Operation timed out after 120001 milliseconds with 1890 bytes received",
+            (504, "upstream_timeout"),
+        ),
+        ("API Error: too long (Code: context_length_exceeded)", (400, "context_length_exceeded")),
+        ("API Error: prompt is too long: 210000 tokens > 200000 maximum", (400, "context_length_exceeded")),
+        ("API Error: This model's maximum context length is 65536 tokens.", (400, "context_length_exceeded")),
+        (
+            "API Error: The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+            (400, "context_length_exceeded"),
+        ),
+        ("API Error: Slow down. Type: rate_limit_error", (429, "rate_limit_exceeded")),
+        ("API Error: Provider returned error (Code: 429)", (429, "rate_limit_exceeded")),
+        ("API Error: Resource has been exhausted (e.g. check quota).", (429, "rate_limit_exceeded")),
+        ("Message not found in cache.", (502, "upstream_error")),
+    ],
+)
+def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
+    refusal = from_stream_error(text, quota=False, started=True)
+
+    assert told(refusal) == expected
+    assert refusal.logged
+
+
+QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
+    "You have used all your free messages for today. Come back tomorrow!",
+    "Daily message limit reached. Please upgrade to Pro.",
+    "You are out of free credits.",
+    "You have exceeded your allowance. Try again in 60 minutes.",
+    "Sie haben Ihr Token-Limit für diesen Zeitraum erreicht.",
+    "Ihr Kontingent ist aufgebraucht.",
+    "Vous avez atteint votre limite de jetons pour cette période.",
+    "Has alcanzado tu límite de tokens para este período.",
+    "Você atingiu sua cota para este período.",
+    "Hai raggiunto il limite di token per questo periodo.",
+    "Вы исчерпали лимит токенов за этот период.",
+    "您已达到此期间的令牌限额。",
+    "您的免费额度已用完，请明天再来。",
+    "今日次数已用完，请 60 分钟后再试",
+    "この期間のトークン制限に達しました。",
+    "이 기간의 토큰 한도에 도달했습니다.",
+    "Bu dönem için token sınırınıza ulaştınız.",
+]
+RATE_LIMITS = [
+    "Zu viele Anfragen. Bitte warten Sie eine Minute und versuchen Sie es erneut.",
+    "Trop de requêtes. Veuillez patienter une minute et réessayer.",
+    "Demasiadas solicitudes. Espera un minuto e inténtalo de nuevo.",
+    "Muitas solicitações. Aguarde um minuto e tente novamente.",
+    "Troppe richieste. Attendi un minuto e riprova.",
+    "Te veel verzoeken. Wacht een minuut en probeer het opnieuw.",
+    "Zbyt wiele żądań. Poczekaj minutę i spróbuj ponownie.",
+    "Слишком много запросов. Подождите минуту и повторите попытку.",
+    "Çok fazla istek. Lütfen bir dakika bekleyip tekrar deneyin.",
+    "请求过多。请等待一分钟后重试。",
+    "请求次数过多，请稍等 1 分钟再试。",
+    "請求太多。請等一分鐘再試。",
+    "リクエストが多すぎます。1分待ってからもう一度お試しください。",
+    "요청이 너무 많습니다. 1분 후에 다시 시도하세요.",
+    "Juhuslik tekst, oodake üks minut.",
+]
+UNKNOWN = [
+    "Sicherheitsprüfung fehlgeschlagen. Bitte laden Sie die Seite neu und versuchen Sie es erneut.",
+    "安全检查失败。请刷新页面并重试。",
+    "La vérification de sécurité a échoué. Veuillez rafraîchir la page et réessayer.",
+    "La verificación de seguridad falló. Actualiza la página e inténtalo de nuevo.",
+    "セキュリティチェックに失敗しました。ページを更新して、もう一度お試しください。",
+    "Проверка безопасности не пройдена. Обновите страницу и попробуйте снова.",
+    "Diese Nachricht enthält verbotene Wörter.",
+    "L'accès est limité aux membres.",
+    "Access is limited to members.",
+    "此内容不适当。",
+    "Nachricht nicht im Cache gefunden.",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        *((text, Kind.QUOTA) for text in QUOTAS),
+        *((text, Kind.MINUTE_LIMIT) for text in RATE_LIMITS),
+        *((text, Kind.UNRECOGNISED) for text in UNKNOWN),  # a nonce that was refused must be renewed
+    ],
+)
+def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, kind: Kind) -> None:
+    assert from_stream_error(text, quota=False, started=False).kind is kind
+
+
+@pytest.mark.parametrize(
+    "text", ["API-Schlüssel fehlt für DeepSeek.", "缺少 OpenAI 的 API 密钥。", "Clé API manquante pour Claude."]
+)
+def test_a_missing_key_is_known_in_other_languages_since_the_message_is_logged_by_then(text: str) -> None:
+    refusal = from_stream_error(text, quota=False, started=False)
+
+    assert (refusal.kind, refusal.logged) == (Kind.BOT_BROKEN, True)
+
+
+def test_a_quota_notice_counts_whatever_the_words() -> None:
+    refusal = from_stream_error("您已达到本周期的配额。", quota=True, started=False)
+
+    error = to_error(refusal)
+    assert (error.status, error.code, error.type) == (429, "insufficient_quota", "insufficient_quota")
+    assert error.headers["x-should-retry"] == "false"
+    assert "您已达到本周期的配额。" in error.message
+
+
+def step_1(status: int, body: bytes, headers: dict[str, str] | None = None) -> SiteRefusal:
+    with pytest.raises(SiteRefusal) as caught:
+        read_cache_key(status, headers or {}, body)
+    assert not caught.value.logged
+    return caught.value
+
+
+def failure(code: str) -> bytes:
+    return json.dumps({"success": False, "data": {"message": "text", "code": code}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "expected"),
+    [
+        (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
+        (403, b"", Kind.NONCE, 503),
+        (403, b"-1", Kind.NONCE, 503),
+        (403, b"<html>Forbidden</html>", Kind.FIREWALL, 400),
+        (403, b'{"message":"Forbidden"}', Kind.FIREWALL, 400),
+        (406, b"", Kind.FIREWALL, 400),
+        (403, failure("embed_not_available"), Kind.BLOCKED, 403),
+        (400, failure("empty_data_to_cache"), Kind.UNRECOGNISED, 400),
+        (400, failure("invalid_image_type"), Kind.IMAGE, 400),
+        (400, failure("too_many_images"), Kind.IMAGE, 400),
+        (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
+        (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
+        (400, b"0", Kind.UPSTREAM, 502),
+        (413, b"<html>", Kind.TOO_LARGE, 413),
+        (429, b"slow down", Kind.RATE_LIMIT, 429),
+        (504, b"", Kind.TIMEOUT, 504),
+        (502, b"<html>", Kind.UPSTREAM, 502),
+        (302, b"", Kind.UPSTREAM, 502),
+        (200, b"[]", Kind.UPSTREAM, 502),
+        (200, b'{"success":true,"data":{"cache_key":5}}', Kind.UPSTREAM, 502),
+        (200, b"[" * 100_000, Kind.UPSTREAM, 502),
+    ],
+)
+def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) -> None:
+    refusal = step_1(status, body)
+
+    assert refusal.kind is kind
+    assert told(refusal)[0] == expected
+
+
+def test_the_sites_own_retry_after_is_passed_on() -> None:
+    assert to_error(step_1(429, b"", {"Retry-After": "17"})).headers["retry-after"] == "17"
+    assert to_error(step_1(429, b"", {"Retry-After": "Wed, 21 Oct 2026"})).headers["retry-after"] == "20"
+
+
+def test_a_check_page_is_named_as_such() -> None:
+    assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is Kind.CHALLENGE
+
+
+def test_only_an_event_stream_is_read_as_one() -> None:
+    read_stream_head(200, "text/event-stream", {})
+    for status, content_type in ((200, "text/html"), (502, "text/event-stream"), (403, "text/html")):
+        with pytest.raises(SiteRefusal):
+            read_stream_head(status, content_type, {})
+
+
+def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
+    moved = step_1(301, b"", {"Location": "https://new.example/ajax.php?_ajax_nonce=0123456789"})
+    notice = step_1(200, b"<br /><b>Warning</b>", {"Content-Type": "text/html; charset=UTF-8"})
+
+    assert (
+        moved.text
+        == "HTTP status 301: it leads to https://new.example/ajax.php; the site may have moved, or want a login"
+    )
+    assert notice.text == "HTTP status 200 with text/html instead of the chat plugin's JSON"
+    with pytest.raises(SiteRefusal, match=r"with text/event-stream \(gzip\) instead of an event stream"):
+        read_stream_head(200, "text/event-stream", {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"})
+
+
+def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
+    message = to_error(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).message
+
+    assert "\n" not in message
+    assert len(message) < 600

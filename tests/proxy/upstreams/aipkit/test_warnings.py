@@ -1,0 +1,83 @@
+"""What stands in the site's warnings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.warnings import read_warning, refusal_in
+from proxy.upstreams.event_decoder import ServerEvent
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "reasons"),
+    [
+        (" (Incomplete: max_output_tokens)", "", " (Incomplete: max_output_tokens)"),
+        ("all of it (Incomplete: max_output_tokens)", "all of it", " (Incomplete: max_output_tokens)"),
+        ("Half of it (Warning: Content Filtered)\n", "Half of it", " (Warning: Content Filtered)"),
+        ("so (Warning: hot) now (Incomplete: x)", "so (Warning: hot) now", " (Incomplete: x)"),
+        (" (Refusal: I'm) (Refusal:  sorry (a))", "", " (Refusal: I'm) (Refusal:  sorry (a))"),
+        ("Text (Unvollständig: max_output_tokens)", "Text", " (Unvollständig: max_output_tokens)"),
+        (" (Ablehnung: Es tut mir leid.)", " (Ablehnung: Es tut mir leid.)", ""),
+        ("f(x: int) and (a: b)", "f(x: int) and (a: b)", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_answers_text_is_told_from_the_reasons(told: str, text: str, reasons: str) -> None:
+    assert read_warning(told) == (text, reasons)
+
+
+@given(st.text(max_size=30), st.sampled_from(["", " (Incomplete: max_output_tokens)", " (Refusal: no) (Refusal: !)"]))
+def test_nothing_of_a_warning_is_lost(text: str, reasons: str) -> None:
+    read = read_warning(text + reasons)
+
+    assert (text + reasons).startswith(read.text + read.reasons)
+    assert not (text + reasons)[len(read.text + read.reasons) :].strip()
+    if reasons:
+        assert read.reasons.endswith(reasons)
+
+
+def test_a_refusal_in_pieces_is_one() -> None:
+    assert refusal_in(" (Refusal: I'm) (Refusal:  sorry,) (Refusal:  I cannot (really) help.)") == (
+        "I'm sorry, I cannot (really) help."
+    )
+    assert refusal_in(" (Incomplete: max_output_tokens)") is None
+
+
+def replied(*events: tuple[str, str], provider: str = "OpenAI") -> tuple[str, ReplyReader]:
+    reader = ReplyReader(provider)
+    text = "".join(reader.read(ServerEvent(name, data)) for name, data in events)
+    reader.read(ServerEvent("done", '{"finished":true}'))
+    reader.end()
+    return text, reader
+
+
+def test_text_and_warning_in_one_event_reach_the_client() -> None:
+    text, reader = replied(
+        ("message", '{"delta":"First part, "}'),
+        ("warning", '{"error":"second part (Incomplete: max_output_tokens)"}'),
+    )
+
+    assert (text, reader.finish_reason, reader.refusal) == ("First part, second part", "length", None)
+
+
+def test_several_warnings_count_together() -> None:
+    pieces = ("I'm", " sorry,", " I cannot help.")
+    text, reader = replied(*(("warning", f'{{"error":" (Refusal: {piece})"}}') for piece in pieces))
+
+    assert (text, reader.finish_reason, reader.refusal) == ("", "content_filter", "I'm sorry, I cannot help.")
+
+
+def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
+    limit = ("warning", '{"error":"Claude stopped because the maximum output token limit was reached."}')
+    by_words = replied(("message", '{"delta":"Long"}'), limit, ("status", '{"type":"message_stop"}'), provider="Claude")
+    by_status = replied(
+        ("message", '{"delta":"Long"}'),
+        ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
+        ("warning", '{"error":" (Warnung: Limit)"}'),
+        ("status", '{"type":"message_stop"}'),
+        provider="Claude",
+    )
+
+    assert (by_words[0], by_words[1].finish_reason) == ("Long", "length")
+    assert (by_status[0], by_status[1].finish_reason) == ("Long (Warnung: Limit)", "length")

@@ -1,0 +1,181 @@
+"""A site that failed again and again and is well again: ordinary requests find out, and pay nothing for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+import proxy.upstreams.aipkit.client
+from proxy.upstreams import breaker
+from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.proxy.wire import connected
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+TROUBLES: dict[str, dict[str, Any]] = {"fails": {"ajax_status": 500}, "checks": {"challenge_ajax": True}}
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[SimulatedSite]:
+    async with SimulatedSite() as site:
+        yield site
+
+
+@pytest.fixture
+async def both(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy with *site* before *second*."""
+    async with running_proxy(site, tmp_path, more=[second]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
+
+
+@pytest.fixture
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 600.0)
+
+
+async def health(proxy: RunningProxy, number: int = 0) -> tuple[int, dict[str, Any]]:
+    """The status of `/readyz`, and what it tells of the site of that *number*."""
+    async with proxy.http.get(f"{proxy.url}/readyz") as response:
+        return response.status, (await response.json())["sites"][number]
+
+
+async def until(proxy: RunningProxy, state: str) -> None:
+    """Wait until the first site's breaker is so."""
+    async with asyncio.timeout(5):
+        while (await health(proxy))[1]["breaker"] != state:
+            await asyncio.sleep(0.01)
+
+
+async def break_down(proxy: RunningProxy, site: SimulatedSite, trouble: str) -> None:
+    """Have *site* fail until it is left alone; then it is well again."""
+    well = {switch: getattr(site.behaviour, switch) for switch in TROUBLES[trouble]}
+    site.behaviour.update(TROUBLES[trouble])
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        await proxy.chat("hi")
+    await until(proxy, "open")
+    site.behaviour.update(well)
+    site.requests.clear()
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.usefixtures("short_pauses")
+async def test_the_preferred_site_is_used_again_when_it_is_well(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: str
+) -> None:
+    await break_down(both, site, trouble)
+    elsewhere = len(second.model_calls)
+    assert elsewhere == breaker.FAILURES_TO_OPEN
+    await until(both, "half_open")
+
+    for _ in range(3):
+        assert (await both.chat("hi")).status == 200
+
+    assert (len(site.model_calls), len(second.model_calls)) == (3, elsewhere)
+    assert (await health(both))[1]["breaker"] == "closed"
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_a_trial_that_fails_is_answered_by_the_next_site(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    await break_down(both, site, "fails")
+    site.behaviour.ajax_status = 500
+    await until(both, "half_open")
+
+    answers = await asyncio.gather(*(both.chat("hi") for _ in range(8)))
+
+    assert [answer.status for answer in answers] == [200] * 8
+    assert len(site.requests) == 1, "one request is the trial, the others do not wait for it"
+    assert (await health(both))[1]["breaker"] == "open"
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_a_trial_of_a_site_that_hangs_does_not_keep_its_client_waiting(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.upstreams.aipkit.client, "TRIAL_SECONDS", 0.3)
+    await break_down(both, site, "fails")
+    site.behaviour.ajax_delay = 60.0
+    await until(both, "half_open")
+    begun = monotonic()
+
+    assert (await both.chat("hi")).status == 200
+
+    assert len(site.requests) == 1
+    assert monotonic() - begun < 5
+    assert (await health(both))[1]["breaker"] == "open"
+
+
+@pytest.mark.parametrize("sign", ["capture", "renewal"])
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.usefixtures("long_pauses")
+async def test_credentials_that_are_newer_are_a_sign_of_life(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: str, sign: str
+) -> None:
+    await break_down(both, site, trouble)
+    state = await both.store.site_state(site.origin)
+    assert state is not None
+    base = state.current.generation
+    if sign == "capture":
+        await both.store.save_capture(await capture(site), base=base)
+    else:
+        site.rotate_nonce()
+        await both.store.save_nonce(site.origin, site.nonce, checked_at=state.current.nonce_checked_at, base=base)
+    await until(both, "half_open")
+
+    assert (await both.chat("hi")).status == 200
+
+    assert len(site.model_calls) == 1
+    assert (await health(both))[1]["breaker"] == "closed"
+
+
+@pytest.mark.parametrize("cut", [{"stop": ["word5"]}, {"max_tokens": 5}])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.usefixtures("short_pauses")
+async def test_an_answer_that_was_cut_shows_that_the_site_is_well(
+    proxy: RunningProxy, site: SimulatedSite, cut: dict[str, Any], stream: bool
+) -> None:
+    await break_down(proxy, site, "fails")
+    await until(proxy, "half_open")
+
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "[[tokens:500]]"}], "stream": stream, **cut}
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
+        assert response.status == 200
+        await response.read()
+
+    assert (await health(proxy))[1]["breaker"] == "closed"
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_an_answer_under_way_shows_it_too(proxy: RunningProxy, site: SimulatedSite) -> None:
+    """Else all others would be refused for as long as the trial's answer lasts."""
+    await break_down(proxy, site, "fails")
+    await until(proxy, "half_open")
+    body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[tokens:500]] [[delay:0.1]]"}]}
+    async with connected(proxy.url, "POST", "/v1/chat/completions", body) as connection:
+        await connection.reader.readuntil(b"word1 ")
+
+        assert (await proxy.chat("hi")).status == 200
+        assert site.open_streams == 1
+
+
+async def test_a_cut_answer_shows_that_refused_credentials_are_good(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.aipkit.credentials.RENEWAL_SECONDS", 0.1)
+    site.behaviour.challenge_ajax = True
+    assert (await proxy.chat("hi")).code == "challenge"
+    assert (await health(proxy))[0] == 503
+    site.behaviour.challenge_ajax = False
+
+    assert (await proxy.chat("[[tokens:500]]", max_tokens=5)).status == 200
+
+    assert (await health(proxy))[0] == 200

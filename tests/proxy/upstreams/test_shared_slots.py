@@ -1,0 +1,174 @@
+"""Places on a site that several proxies share: never too many at once, all served, and what a store's absence does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic, time
+
+import aiohttp
+import pytest
+
+from proxy.upstreams.shared_slots import SharedPlaces
+from proxy.upstreams.slots import SiteLimit
+from shared.places import LEASE_SECONDS, Claim, Share
+from shared.store import Store, StoreUnavailable, open_store
+from tests.conftest import a_free_port
+from tests.figures import figure
+from tests.proxy.running import capture, running_proxy
+from tests.proxy.serving import ask, serving
+from tests.redis_server import RedisServer
+from tests.site import SimulatedSite
+
+MOST = 4
+CLIENTS = 16
+SITE = "https://chat.example"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+async def most_open(site: SimulatedSite, seen: list[int]) -> None:
+    """Note the most streams that were ever open at the site."""
+    while True:
+        seen[0] = max(seen[0], site.open_streams)
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "redis"])
+async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_all_are_served(
+    site: SimulatedSite, tmp_path: Path, http: aiohttp.ClientSession, backend: str, request: pytest.FixtureRequest
+) -> None:
+    settings = {"FREEAICHAT_MAX_UPSTREAM": str(MOST)}
+    if backend == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        settings["FREEAICHAT_STORE"] = server.url
+        async with open_store(server.url) as store:
+            await store.save_capture(await capture(site), base=0)
+    ports = [a_free_port(), a_free_port()]
+    async with AsyncExitStack() as stack:
+        for port in ports:
+            await stack.enter_async_context(serving(site, tmp_path, port, **settings))
+        seen = [0]
+        watching = asyncio.create_task(most_open(site, seen))
+        begun = monotonic()
+        for split in (CLIENTS // 2, CLIENTS):  # both as busy, then all at one
+            turns = [
+                ask(http, ports[number >= split], "[[tokens:20]] [[delay:0.01]]", stream=number % 2 == 0)
+                for number in range(CLIENTS)
+            ]
+            answers = await asyncio.gather(*turns)
+            assert {status for status, _ in answers} == {200}, answers
+        seconds = monotonic() - begun
+        watching.cancel()
+
+    figure(f"{2 * CLIENTS} turns of two proxies over {MOST} places, {backend}", f"{seconds:.1f} s, {seen[0]} open")
+    assert seen[0] == MOST
+
+
+async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        running_proxy(site, tmp_path, max_upstream=MOST) as busy,
+        running_proxy(site, tmp_path, max_upstream=MOST) as other,
+    ):
+        many = [asyncio.create_task(busy.chat("[[tokens:20]] [[delay:0.02]]")) for _ in range(40)]
+        await asyncio.sleep(1.0)
+        begun = monotonic()
+        assert (await other.chat("hi")).status == 200
+        waited = monotonic() - begun
+        assert sum(each.done() for each in many) < len(many) - MOST
+        assert {answer.status for answer in await asyncio.gather(*many)} == {200}
+
+    figure("first turn at a proxy while another has a queue", f"{waited:.2f} s")
+    assert waited < 1.5
+
+
+class AwayStore:
+    """The store's places, which may be away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_away = False
+        self.claims = 0
+
+    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        self.claims += 1
+        if self.is_away:
+            raise StoreUnavailable("gone fishing")
+        return await self._store.take_places(site, claim, most=most, at=at)
+
+
+@pytest.fixture
+async def away(tmp_path: Path) -> AsyncIterator[AwayStore]:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        yield AwayStore(store)
+
+
+def places(store: AwayStore) -> tuple[SiteLimit, SharedPlaces]:
+    limit = SiteLimit(MOST)
+    return limit, SharedPlaces(store, SITE, limit)  # type: ignore[arg-type]  # only its places are used
+
+
+async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> None:
+    (limit, one), (other_limit, other) = places(away), places(away)
+    for _ in range(3):
+        await one.claim()
+        await other.claim()
+    before = limit.places, other_limit.places
+    away.is_away = True
+    for _ in range(3):
+        await one.claim()
+        await other.claim()
+
+    assert (limit.places, other_limit.places) == before
+    assert sum(before) <= MOST
+    assert min(before) >= 1
+    away.is_away = False
+    for _ in range(3):
+        await one.claim()
+        await other.claim()
+    assert 2 <= limit.places + other_limit.places <= MOST
+
+
+async def test_a_proxy_that_never_reached_the_store_serves_as_if_it_were_alone(away: AwayStore) -> None:
+    away.is_away = True
+    limit, one = places(away)
+    await one.claim()
+    await one.claim()
+
+    assert limit.places == MOST
+
+
+async def test_who_comes_back_after_its_lease_opens_nothing_that_others_hold_now(
+    away: AwayStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, one = places(away)
+    await one.claim()
+    monkeypatch.setattr("proxy.upstreams.shared_slots.time", lambda: time() + LEASE_SECONDS + 1)
+    other_limit, other = places(away)
+    await other.claim()
+    assert (limit.places, other_limit.places) == (MOST, MOST)
+
+    for _ in range(3):
+        await one.claim()
+        await other.claim()
+    assert limit.places + other_limit.places <= MOST
+
+
+async def test_alone_no_turn_asks_the_store_for_a_place(away: AwayStore) -> None:
+    limit, one = places(away)
+    await one.claim()
+    keeping = asyncio.create_task(one.keep())
+    before = away.claims
+    for _ in range(100):
+        for caller in "abab":
+            await limit.take(caller)
+        await asyncio.sleep(0)
+        for _ in range(4):
+            limit.leave()
+    keeping.cancel()
+
+    assert away.claims == before

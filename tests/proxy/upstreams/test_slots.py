@@ -1,0 +1,192 @@
+"""Places on a site: bounded, fair, never lost or doubled; and the bound on all requests."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+import proxy.upstreams.slots
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.slots import SiteLimit
+from tests.proxy.running import running_proxy
+from tests.site import SimulatedSite
+
+PLACES = 4
+HELD = "[[delay:0.08]] [[tokens:20]]"  # more than a second
+WORDS = "".join(f"word{number} " for number in range(1, 21))
+
+
+@asynccontextmanager
+async def place(limit: SiteLimit, caller: str) -> AsyncIterator[None]:
+    """Hold a place."""
+    await limit.take(caller)
+    try:
+        yield
+    finally:
+        limit.leave()
+
+
+async def use(limit: SiteLimit, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
+    """Hold a place for some turns of the loop; note in *order* who got it."""
+    async with place(limit, caller):
+        if order is not None:
+            order.append(caller)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+
+
+async def free_places(limit: SiteLimit) -> int:
+    """How many can be held at once without waiting."""
+    held = [asyncio.create_task(use(limit, "anyone", ticks=10)) for _ in range(PLACES * 3)]
+    await asyncio.sleep(0)
+    found = limit.open
+    await asyncio.gather(*held)
+    return found
+
+
+async def refusal(work: Awaitable[None]) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await work
+    return caught.value
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_no_place_is_lost_or_doubled_whatever_comes_and_goes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.004)
+    monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 20)
+    chance = random.Random(seed)
+    limit = SiteLimit(PLACES)
+    most = Most()
+    tasks = []
+    for _ in range(300):
+        tasks.append(asyncio.create_task(visit(limit, chance, most)))
+        if chance.random() < 0.3:
+            chance.choice(tasks).cancel()
+        if chance.random() < 0.1:
+            keep_busy(chance.uniform(0, 0.006))  # deadlines pass meanwhile
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+        assert limit.queued <= 20
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert most.seen == PLACES
+    assert (limit.open, limit.queued, most.now) == (0, 0, 0)
+    assert await free_places(limit) == PLACES
+
+
+def keep_busy(seconds: float) -> None:
+    """Let nothing else run for a while."""
+    time.sleep(seconds)
+
+
+class Most:
+    """How many hold a place now, and the most that ever did."""
+
+    def __init__(self) -> None:
+        self.now = self.seen = 0
+
+
+async def visit(limit: SiteLimit, chance: random.Random, most: Most) -> None:
+    with suppress(ServiceError):
+        async with place(limit, f"caller {chance.randrange(5)}"):
+            most.now += 1
+            most.seen = max(most.seen, most.now)
+            try:
+                for _ in range(chance.randrange(30)):
+                    await asyncio.sleep(0)
+                if chance.random() < 0.2:
+                    await asyncio.sleep(0.002)
+            finally:
+                most.now -= 1
+
+
+async def test_a_place_that_comes_in_the_moment_of_the_deadline_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.05)
+    limit = SiteLimit(1)
+    async with place(limit, "first"):
+        waiting = asyncio.create_task(use(limit, "second"))
+        # The loop is busy when the place is given back, and goes on when the deadline has passed too.
+        asyncio.get_running_loop().call_later(0.03, keep_busy, 0.04)
+        await asyncio.sleep(0.03)
+    with suppress(ServiceError):
+        await waiting
+
+    await use(limit, "third")
+    assert (limit.open, limit.queued) == (0, 0)
+
+
+async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> None:
+    limit = SiteLimit(1)
+    order: list[str] = []
+    async with place(limit, "many"):
+        tasks = [asyncio.create_task(use(limit, "many", order)) for _ in range(100)]
+        await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(use(limit, "one", order)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+
+    assert order.index("one") == 1
+    assert len(order) == 101
+
+
+async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
+    limit = SiteLimit(1)
+    order: list[str] = []
+    async with place(limit, "x"):
+        tasks = [asyncio.create_task(use(limit, caller, order)) for caller in "aaabbc"]
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+
+    assert "".join(order) == "abcaba"
+
+
+async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 3)
+    limit = SiteLimit(1)
+    async with place(limit, "x"):
+        tasks = [asyncio.create_task(use(limit, "x")) for _ in range(3)]
+        await asyncio.sleep(0)
+        error = await refusal(use(limit, "y"))
+        assert limit.queued == 3
+    await asyncio.gather(*tasks)
+
+    assert (error.status, error.code) == (429, "rate_limit_exceeded")
+
+
+async def test_who_waits_too_long_is_told_when_to_come_back(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.3)
+    async with running_proxy(site, tmp_path, max_upstream=1) as running:
+        first = asyncio.create_task(running.chat(HELD))
+        while not site.open_streams:
+            await asyncio.sleep(0.01)
+        for stream in (False, True):
+            answer = await running.chat("hi", stream=stream)
+            assert (answer.status, answer.code) == (429, "rate_limit_exceeded")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert (await first).text == WORDS
+        assert (await running.chat("hi")).status == 200
+
+
+async def test_more_requests_than_may_be_are_refused_and_probes_still_answered(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with running_proxy(site, tmp_path, max_requests=2) as running:
+        held = [asyncio.create_task(running.chat(HELD)) for _ in range(2)]
+        while site.open_streams < 2:
+            await asyncio.sleep(0.01)
+        answer = await running.chat("hi")
+        for path in ("healthz", "readyz"):
+            async with running.http.get(f"{running.url}/{path}") as response:
+                assert response.status == 200
+        assert [whole.text for whole in await asyncio.gather(*held)] == [WORDS] * 2
+        again = await running.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert again.status == 200

@@ -1,0 +1,189 @@
+"""`/metrics`: the numbers after real requests, who may read them, and what is never in them."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from time import time
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
+from shared.models import Outcome, Visit
+from shared.processes import heartbeat
+from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+MASTER = "sk-the-master-key"
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def scraped(proxy: RunningProxy, **headers: str) -> str:
+    """The text, which must be there."""
+    async with proxy.http.get(f"{proxy.url}/metrics", headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return await response.text()
+
+
+async def asked(proxy: RunningProxy, text: str, *, stream: bool) -> None:
+    """A question that is answered whole."""
+    body = {"model": "gpt-4o-mini-helper", "stream": stream, "messages": [{"role": "user", "content": text}]}
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
+        assert response.status == 200
+        await response.read()
+
+
+def samples(text: str) -> Samples:
+    """Every sample by name and labels."""
+    families = text_string_to_metric_families(text)
+    return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    """The sum of all samples of that name with these labels."""
+    found = [each for (own, by), each in samples(text).items() if own == name and labels.items() <= set(by)]
+    assert found, f"{name}{labels} is not there"
+    return sum(found)
+
+
+async def test_answers_and_their_times_are_counted(proxy: RunningProxy, site: SimulatedSite) -> None:
+    for stream in (True, False):
+        await asked(proxy, "a private text [[tokens:20]] [[delay:0.01]]", stream=stream)
+    text = await scraped(proxy)
+
+    by = {"model": "gpt-4o-mini-helper", "site": site.origin}
+    assert value(text, "freeaichat_requests_total", outcome="ok", **by) == 2
+    assert value(text, "freeaichat_requests_total", outcome="error") == 0
+    assert value(text, "freeaichat_tokens_total", type="input", **by) > 0
+    assert value(text, "freeaichat_tokens_total", type="output", **by) > 20
+    for name in ("request_duration", "time_to_first_token", "time_per_output_token"):
+        series = f"gen_ai_server_{name}_seconds"
+        assert value(text, f"{series}_count", **by) == 2
+        assert value(text, f"{series}_bucket", le="+Inf", **by) == 2
+        assert 0 < value(text, f"{series}_sum", **by) < 20
+    assert value(text, "gen_ai_server_request_duration_seconds_sum") >= 0.4
+    assert value(text, "freeaichat_store_up") == 1
+    assert value(text, "freeaichat_build_info") == 1
+    for secret in ("private text", SESSION_ID, site.nonce):
+        assert secret not in text
+
+
+async def test_failures_are_counted_by_kind_and_an_open_breaker_shows(proxy: RunningProxy, site: SimulatedSite) -> None:
+    before = await scraped(proxy)
+    site.behaviour.ajax_status = 500
+    for _ in range(FAILURES_TO_OPEN):
+        assert (await proxy.chat("hi")).code == "upstream_error"
+    assert (await proxy.chat("hi")).code == "site_unavailable"
+    after = await scraped(proxy)
+
+    assert value(before, "freeaichat_breaker_state", state="closed") == 1
+    assert value(after, "freeaichat_breaker_state", state="closed") == 0
+    assert value(after, "freeaichat_breaker_state", state="open", site=site.origin) == 1
+    assert value(after, "freeaichat_errors_total", kind="upstream_error") == FAILURES_TO_OPEN
+    assert value(after, "freeaichat_errors_total", kind="site_unavailable") == 1
+    assert value(after, "freeaichat_requests_total", outcome="error") == FAILURES_TO_OPEN + 1
+
+
+async def test_a_used_up_quota_shows_as_cooldown(proxy: RunningProxy) -> None:
+    assert value(await scraped(proxy), "freeaichat_cooldown_seconds") == 0
+
+    answers = [(await proxy.chat("hi", model="quota-bot")).status for _ in range(5)]
+    assert answers[-1] == 429
+
+    assert 500 < value(await scraped(proxy), "freeaichat_cooldown_seconds") <= 600
+
+
+async def test_open_streams_show_while_they_are_open(proxy: RunningProxy) -> None:
+    stream = asyncio.create_task(asked(proxy, "[[tokens:20]] [[delay:0.1]]", stream=True))
+    await asyncio.sleep(0.5)
+    during = await scraped(proxy)
+    await stream
+
+    assert value(during, "freeaichat_open_streams") == 1
+    assert value(await scraped(proxy), "freeaichat_open_streams") == 0
+
+
+async def test_counters_never_go_backwards_and_no_name_is_made_up_by_clients(proxy: RunningProxy) -> None:
+    texts = [await scraped(proxy)]
+    for say, model in (("hi", "gpt-4o-mini-helper"), ("hi", "made-up"), ("[[mode:err500]]", "gpt-4o-mini-helper")):
+        await proxy.chat(say, model=model)
+        texts.append(await scraped(proxy))
+
+    for earlier, later in pairwise(texts):
+        now = samples(later)
+        assert all(now[key] >= count for key, count in counters(earlier))
+    assert "made-up" not in texts[-1]
+    assert value(texts[-1], "freeaichat_errors_total", model="none", kind="model_not_found") == 1
+
+
+async def test_clients_mistakes_are_told_apart_from_failures(proxy: RunningProxy, site: SimulatedSite) -> None:
+    assert (await proxy.chat("hi", model="made-up")).status == 404
+    site.behaviour.ajax_status = 500
+    assert (await proxy.chat("hi")).code == "upstream_error"
+    text = await scraped(proxy)
+
+    assert value(text, "freeaichat_requests_total", outcome="rejected", site="none") == 1
+    assert value(text, "freeaichat_requests_total", outcome="error", site="none") == 0
+    assert value(text, "freeaichat_requests_total", outcome="error", site=site.origin) == 1
+    assert value(text, "freeaichat_requests_total", outcome="rejected", site=site.origin) == 0
+
+
+def counters(text: str) -> Iterator[tuple[tuple[str, frozenset[tuple[str, str]]], float]]:
+    for (name, labels), count in samples(text).items():
+        if name.endswith(("_total", "_count", "_sum", "_bucket")):
+            yield (name, labels), count
+
+
+async def test_visits_credentials_and_the_harvesters_sign_of_life_show(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    begun = time() - 60
+    for number, outcome in enumerate((Outcome.CAPTURED, Outcome.CHALLENGE, Outcome.CHALLENGE)):
+        visit = Visit(id=str(number), site=site.origin, started_at=begun + number, seconds=2.5, outcome=outcome)
+        assert await proxy.store.begin_visit(site.origin, "harvester", at=begun + number, ttl=60)
+        await proxy.store.end_visit(visit, "harvester")
+    await heartbeat.beat(proxy.store, time() - 5)
+    text = await scraped(proxy)
+
+    assert value(text, "freeaichat_latest_visits", outcome="challenge", site=site.origin) == 2
+    assert value(text, "freeaichat_failed_visits_in_a_row") == 2
+    assert value(text, "freeaichat_last_visit_duration_seconds") == 2.5
+    assert value(text, "freeaichat_last_visit_timestamp_seconds") == pytest.approx(begun + 2, abs=1)
+    assert 4 <= value(text, "freeaichat_harvester_heartbeat_age_seconds") < 15
+    assert value(text, "freeaichat_credentials_age_seconds") >= 0
+    assert value(text, "freeaichat_nonce_age_seconds") >= 0
+
+
+def replace_store(path: Path) -> None:
+    """Put something in its place that is no database."""
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    path.mkdir()
+
+
+async def test_while_the_store_is_away_everything_else_is_told(proxy: RunningProxy, tmp_path: Path) -> None:
+    assert (await proxy.chat("hi")).status == 200
+    replace_store(tmp_path / "freeaichat.db")
+    text = await scraped(proxy)
+
+    assert value(text, "freeaichat_store_up") == 0
+    assert value(text, "freeaichat_requests_total", outcome="ok") == 1
+
+
+async def test_the_administrators_key_is_asked_for(site: SimulatedSite, tmp_path: Path) -> None:
+    master = {"Authorization": f"Bearer {MASTER}"}
+    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
+        async with proxy.http.get(f"{proxy.url}/metrics") as refused:
+            assert refused.status == 401
+            assert (await refused.json())["error"]["code"] == "invalid_api_key"
+        async with proxy.http.post(f"{proxy.url}/admin/keys", json={"name": "guest"}, headers=master) as made:
+            own = (await made.json())["key"]
+        async with proxy.http.get(f"{proxy.url}/metrics", headers={"Authorization": f"Bearer {own}"}) as refused:
+            assert refused.status == 403
+            assert (await refused.json())["error"]["code"] == "admin_required"
+        text = await scraped(proxy, **master)
+
+    assert MASTER not in text
+    assert own not in text

@@ -1,0 +1,185 @@
+"""What is counted of requests, and that it is neither lost nor counted twice."""
+
+import asyncio
+import signal
+from pathlib import Path
+from time import time
+
+import aiohttp
+import pytest
+
+import proxy.usage.recorder
+from proxy.access.rules import OPEN
+from proxy.chat.tokens import Usage
+from proxy.usage.recorder import UsageRecorder
+from proxy.usage.turn import Turn
+from shared.admin.usage import Counters, Group, UsageBatch, add
+from shared.store import StoreUnavailable, open_store
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.serving import ask, serving
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+
+
+async def counted(store_url: str) -> dict[tuple[str, str, str], Counters]:
+    """All that stands in the store, by key, model and site."""
+    found: dict[tuple[str, str, str], Counters] = {}
+    async with open_store(store_url) as store:
+        for group, counters in await store.usage(since=0.0, until=time() + 3600):
+            add(found.setdefault((group.key, group.model, group.site), {}), counters)
+    return found
+
+
+async def settled(proxy: RunningProxy) -> dict[tuple[str, str, str], Counters]:
+    """What stands in the store when all that happened was written."""
+    await asyncio.sleep(0.9)
+    return await counted(proxy.settings.store_url)
+
+
+def plain(counters: Counters) -> Counters:
+    """Without the buckets of times."""
+    return {name: count for name, count in counters.items() if ":" not in name or name.startswith("error:")}
+
+
+async def test_requests_whole_and_streamed_are_counted_with_their_tokens(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answers = [await proxy.chat("[[tokens:20]]"), await proxy.chat("[[tokens:20]]")]
+    async with proxy.http.post(
+        f"{proxy.url}/v1/chat/completions",
+        json={"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[tokens:20]]"}]},
+    ) as streamed:
+        await streamed.read()
+
+    found = (await settled(proxy))["open", MODEL, site.origin]
+    used = answers[0].body["usage"]
+    assert plain(found) == {
+        "requests": 3,
+        "tokens_in": 3 * used["prompt_tokens"],
+        "tokens_out": 3 * used["completion_tokens"],
+    }
+    assert sum(count for name, count in found.items() if name.startswith("seconds:")) == 3
+    assert sum(count for name, count in found.items() if name.startswith("first_text:")) == 3
+
+
+async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    refused = await proxy.chat("[[mode:err429]]")
+    await proxy.chat("hi", model="no-such-model")
+    async with proxy.http.post(
+        f"{proxy.url}/v1/chat/completions",
+        json={"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[mode:cut]]"}]},
+    ) as streamed:
+        await streamed.read()
+
+    found = await settled(proxy)
+    assert plain(found["open", "", ""]) == {"requests": 1, "error:model_not_found": 1}
+    counters = found["open", MODEL, site.origin]
+    assert refused.code == "rate_limit_exceeded"
+    assert (counters["requests"], counters["error:rate_limit_exceeded"], counters["error:upstream_error"]) == (2, 1, 1)
+    assert "refused" not in counters  # it was the site that refused, not a limit of our own
+
+
+async def test_what_is_no_request_to_a_model_is_not_counted(proxy: RunningProxy) -> None:
+    async with proxy.http.get(f"{proxy.url}/v1/models") as response:
+        assert response.status == 200
+
+    assert await settled(proxy) == {}
+
+
+async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningProxy, site: SimulatedSite) -> None:
+    body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[tokens:50]] [[delay:0.05]]"}]}
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
+        await response.content.readany()
+        await asyncio.sleep(0.3)
+        response.close()
+
+    found = plain((await settled(proxy))["open", MODEL, site.origin])
+    assert found["requests"] == 1
+    assert found["tokens_out"] > 0
+    assert set(found) == {"requests", "tokens_in", "tokens_out"}
+
+
+async def test_a_killed_proxy_loses_at_most_the_last_second_of_usage(
+    site: SimulatedSite, tmp_path: Path, free_port: int
+) -> None:
+    async with serving(site, tmp_path, free_port) as process, aiohttp.ClientSession() as http:
+        for _ in range(5):
+            assert (await ask(http, free_port, "hi"))[0] == 200
+        await asyncio.sleep(1)
+        process.kill()
+        await process.wait()
+
+    assert (await counted(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
+
+
+async def test_a_proxy_that_is_stopped_loses_none(site: SimulatedSite, tmp_path: Path, free_port: int) -> None:
+    async with serving(site, tmp_path, free_port) as process, aiohttp.ClientSession() as http:
+        for _ in range(5):
+            assert (await ask(http, free_port, "hi"))[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+    assert (await counted(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
+
+
+async def test_while_the_store_is_away_usage_waits(site: SimulatedSite, tmp_path: Path) -> None:
+    path = tmp_path / "freeaichat.db"
+    async with running_proxy(site, tmp_path) as running:
+        path.rename(tmp_path / "away.db")
+        path.mkdir()
+        assert (await running.chat("hi")).status == 200
+        await asyncio.sleep(1.5)
+        assert (await running.chat("hi")).status == 200
+        path.rmdir()
+        (tmp_path / "away.db").rename(path)
+        await asyncio.sleep(2)
+
+        assert (await counted(running.settings.store_url))["open", MODEL, site.origin]["requests"] == 2
+
+
+class DoubtfulStore:
+    """A store that keeps what it is told and then says that it could not be reached."""
+
+    def __init__(self) -> None:
+        self.batches: list[UsageBatch] = []
+        self.is_doubtful = True
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        self.batches.append(batch)
+        if self.is_doubtful:
+            raise StoreUnavailable("away")
+
+
+async def test_a_batch_of_doubtful_fate_is_sent_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.usage.recorder, "LAST_SECONDS", 0.3)
+    store = DoubtfulStore()
+    recorder = UsageRecorder(store)
+    recorder.finished(Turn(OPEN))
+    await recorder.close()
+    recorder.finished(Turn(OPEN))
+    store.is_doubtful = False
+    await recorder.close()
+
+    ids = [batch.id for batch in store.batches]
+    assert len({*ids}) == 2
+    assert store.batches[0] == store.batches[-2]
+    assert store.batches[-1] != store.batches[0]
+
+
+async def test_what_waits_for_the_store_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.usage.recorder, "MAX_GROUPS", 2)
+    store = DoubtfulStore()
+    store.is_doubtful = False
+    recorder = UsageRecorder(store)
+    for name in ("a", "b", "c", "a"):
+        turn = Turn(OPEN)
+        turn.model = name
+        turn.usage = Usage(1, 2)
+        recorder.finished(turn)
+    await recorder.close()
+
+    groups: dict[Group, Counters] = dict(store.batches[0].groups)
+    assert {group.model: counters["requests"] for group, counters in groups.items()} == {"a": 2, "b": 1}

@@ -1,0 +1,40 @@
+"""What the answers to a message that is none tell of a site."""
+
+import json
+
+import pytest
+
+from shared.plugins.aipkit.nonce import is_by_wordpress
+from shared.plugins.aipkit.probe import takes_nonce, takes_several_pictures
+
+
+def failure(code: str) -> bytes:
+    return json.dumps({"success": False, "data": {"message": "text", "code": code}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "nonce", "several"),
+    [
+        (failure("invalid_image_payload"), True, True),
+        (failure("empty_data_to_cache"), True, False),
+        (failure("nonce_failure_cache_sse"), False, None),
+        (b'{"success":true,"data":{"cache_key":"aipkit_sse_x"}}', True, None),
+        (b'{"success":false,"data":[]}', True, None),
+        (b"<html>Forbidden</html>", None, None),
+        (b"0", None, None),
+        (b"", None, None),
+    ],
+)
+def test_an_empty_message_is_answered_in_the_order_of_the_checks(
+    body: bytes, nonce: bool | None, several: bool | None
+) -> None:
+    assert takes_nonce(body) is nonce
+    assert takes_several_pictures(body) is several
+
+
+def test_an_answer_of_the_site_itself_is_told_from_one_before_it() -> None:
+    assert is_by_wordpress(400, b"0")
+    assert is_by_wordpress(403, failure("cors_denied"))
+    assert not is_by_wordpress(403, b"0")
+    assert not is_by_wordpress(403, b"<html>")
+    assert not is_by_wordpress(200, b"")

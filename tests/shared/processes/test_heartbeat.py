@@ -1,0 +1,32 @@
+"""The harvester's sign of life."""
+
+import pytest
+
+from shared.processes.heartbeat import EVERY_SECONDS, beat, is_fresh, last_beat
+from shared.store import Store
+
+NOW = 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("beat_at", "fresh"),
+    [
+        (None, False),
+        (NOW, True),
+        (NOW - 3 * EVERY_SECONDS, True),
+        (NOW - 120, False),  # health checks and `freeaichat status` are to tell within two minutes
+        (NOW + 5, True),
+        (NOW + 86400, False),  # the clock was set back by a day: the next heartbeat tells
+    ],
+)
+def test_a_heartbeat_is_fresh_for_a_limited_time(beat_at: float | None, fresh: bool) -> None:
+    assert is_fresh(beat_at, NOW) is fresh
+
+
+async def test_the_last_heartbeat_is_the_one_that_counts(store: Store) -> None:
+    assert await last_beat(store) is None
+
+    await beat(store, NOW)
+    await beat(store, NOW + 30)
+
+    assert await last_beat(store) == NOW + 30

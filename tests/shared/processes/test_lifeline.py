@@ -1,0 +1,73 @@
+"""Children end when their parent does, however it ended."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from shared.processes.lifeline import ENVIRONMENT_NAME, make_lifeline, on_parent_gone
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # one that ended and that nobody has waited for
+
+
+@pytest.mark.parametrize("ending", ["killed", "terminated", "by itself"])
+async def test_children_end_within_a_second_of_their_parent(tmp_path: Path, ending: str) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.shared.processes.lifeline_process", "parent", str(tmp_path / "child")),
+        stdin=PIPE,
+        stdout=PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert parent.stdout is not None
+    assert parent.stdin is not None
+    children = [int(word) for word in (await parent.stdout.readline()).split()]
+    await asyncio.sleep(0.2)
+    assert [_is_running(pid) for pid in children] == [True, True]
+
+    began = monotonic()
+    match ending:
+        case "killed":
+            parent.kill()
+        case "terminated":
+            parent.terminate()
+        case _:
+            parent.stdin.close()
+    await parent.wait()
+    while any(_is_running(pid) for pid in children) and monotonic() - began < 5.0:
+        await asyncio.sleep(0.01)
+
+    assert monotonic() - began < 1.0
+    assert [(tmp_path / f"child{number}").read_text() for number in range(2)] == ["ended", "ended"]
+
+
+async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    lifeline = make_lifeline()
+    monkeypatch.setenv(ENVIRONMENT_NAME, lifeline.environment[ENVIRONMENT_NAME])
+    calls: list[str] = []
+    on_parent_gone(lambda: calls.append("gone"))
+    await asyncio.sleep(0.05)
+    assert calls == []
+
+    lifeline.cut()
+    await asyncio.sleep(0.05)
+
+    assert calls == ["gone"]
+    os.close(lifeline.read_end)
+
+
+async def test_without_a_lifeline_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENVIRONMENT_NAME, raising=False)
+    calls: list[str] = []
+    on_parent_gone(lambda: calls.append("gone"))
+    await asyncio.sleep(0.05)
+    assert calls == []

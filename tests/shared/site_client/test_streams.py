@@ -1,0 +1,79 @@
+"""Reading a site's answer: slowly, late, or not at all."""
+
+import asyncio
+
+import pytest
+
+import shared.site_client.pool
+from shared.site_client.client import SiteClient
+from shared.site_client.errors import SiteTimeout
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK, END = b"5\r\nhello\r\n", b"0\r\n\r\n"
+
+
+async def answering(*parts: bytes, pause: float = 0.0) -> asyncio.Server:
+    """A site that answers every request with *parts*, and keeps the connection."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                for part in parts:
+                    writer.write(part)
+                    await asyncio.sleep(pause)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(answer, "127.0.0.1", 0)
+
+
+def address(server: asyncio.Server) -> str:
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_an_answer_that_came_whole_may_be_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared.site_client.pool, "IDLE_SECONDS", 0.1)  # then its connection is closed
+    async with (
+        await answering(HEAD + CHUNK * 3 + END) as server,
+        SiteClient() as client,
+        client.stream(address(server), {}, idle_timeout=5.0) as reply,
+    ):
+        await asyncio.sleep(0.3)
+        assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
+
+
+async def test_a_silence_in_an_answer_is_bounded() -> None:
+    async with await answering(HEAD + CHUNK) as server, SiteClient() as client:
+        with pytest.raises(SiteTimeout, match="nothing came"):
+            async with client.stream(address(server), {}, idle_timeout=0.2) as reply:
+                _ = [piece async for piece in reply.body]
+
+
+async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_time() -> None:
+    parts = (HEAD, *[CHUNK] * 8, END)
+    async with await answering(*parts, pause=0.05) as server, SiteClient() as client:
+        async with client.stream(address(server), {}, idle_timeout=0.2) as reply:
+            assert b"".join([piece async for piece in reply.body]) == b"hello" * 8
+        with pytest.raises(SiteTimeout, match="took too long"):
+            await client.post(address(server), b"", {}, timeout=0.2)
+        assert (await client.post(address(server), b"", {}, timeout=5.0)).body == b"hello" * 8
+
+
+@pytest.mark.parametrize("end", [END + b"\r\n", END + END])
+async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connection(end: bytes) -> None:
+    async with await answering(HEAD + CHUNK * 3 + end) as server, SiteClient() as client:
+        for _ in range(2):
+            async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
+                assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
+                assert not reply.is_repeat
+
+
+async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
+    async with await answering(HEAD + CHUNK + END, b"late", pause=0.1) as server, SiteClient() as client:
+        for _ in range(2):
+            async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
+                assert b"".join([piece async for piece in reply.body]) == b"hello"
+            await asyncio.sleep(0.2)
+            assert not reply.is_repeat

@@ -1,0 +1,310 @@
+"""The store in Redis: how it is reached, what is not ours, and what is said when it cannot be used."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, address, open_store
+from shared.store.redis_schema import VERSION
+from shared.store.redis_server import CALL_SECONDS
+from tests.conftest import a_free_port
+from tests.redis_server import RedisServer, running_redis
+from tests.shared.samples import SITE, capture, conversation, texts_of, turn, upstream, visit
+
+SCHEMA = "{freeaichat}:schema"
+
+
+async def _fill(store: Store) -> None:
+    await store.save_capture(capture(), base=0)
+    await store.ask_visit(SITE, "refused", at=1.0)
+    await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
+    await store.end_visit(visit(1, at=0.0), "two", screenshot=b"png")
+    await store.create_conversation(conversation("conv-1", "one"))
+    await store.keep_branches([("history", upstream(), 1.0)])
+    await store.set_note("a", "1")
+
+
+async def test_all_keys_lie_in_one_slot_and_under_one_prefix(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await _fill(store)
+    keys = redis_server.command("KEYS", "*")
+    assert isinstance(keys, list)
+    assert len(keys) > 10
+    assert all(key.startswith(b"{freeaichat}:") for key in keys)
+
+
+async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await store.create_conversation(conversation("conv-1", "one"))
+        await store.create_conversation(conversation("conv-2", "two"))
+        await store.keep_branches([("history", upstream(), 1.0)])
+        await store.delete_conversation("conv-1")
+        await store.prune(before=10.0**10, max_bytes=0)
+    counted = redis_server.command("GET", "{freeaichat}:conversation-bytes")
+    keys = redis_server.command("KEYS", "*")
+    assert counted == b"0"
+    assert isinstance(keys, list)
+    assert sorted(key for key in keys if redis_server.command("TTL", key) == -1) == [
+        b"{freeaichat}:branch-number",
+        b"{freeaichat}:conversation-bytes",
+        SCHEMA.encode(),
+    ]
+
+
+async def test_databases_are_kept_apart_and_so_are_their_watchers(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url + "1") as one, open_store(f"{redis_server.url}?db=2") as two:
+        changes = two.watch()
+        await anext(changes)
+        await one.set_note("a", "1")
+        assert await two.get_note("a") is None
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await anext(changes)
+
+
+async def test_a_unix_socket_leads_to_the_same_store(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as one, open_store(f"unix://{redis_server.socket}") as two:
+        changes = two.watch()
+        await anext(changes)
+        await one.set_note("a", "1")
+        await asyncio.wait_for(anext(changes), 1.0)
+        assert await two.get_note("a") == "1"
+        await changes.aclose()
+
+
+def _certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key."""
+    name, key = directory / "cert.pem", directory / "key.pem"
+    command = (
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", str(key), "-out", str(name), "-days", "1", "-subj", "/CN=redis"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+    )
+    subprocess.run(command, check=True, capture_output=True)
+    return name, key
+
+
+async def test_tls_is_used_and_a_certificate_of_strangers_is_refused(tmp_path: Path, free_port: int) -> None:
+    name, key = _certificate(tmp_path)
+    tls_port = a_free_port()
+    options = ("--tls-port", str(tls_port), "--tls-cert-file", str(name), "--tls-key-file", str(key))
+    with running_redis(tmp_path / "redis", free_port, *options, "--tls-auth-clients", "no"):
+        async with open_store(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={name}") as store:
+            await store.set_note("a", "1")
+            changes = store.watch()
+            await anext(changes)
+            await store.set_note("a", "2")
+            await asyncio.wait_for(anext(changes), 1.0)
+            await changes.aclose()
+        with pytest.raises(StoreUnavailable, match="certificate"):
+            async with open_store(f"rediss://127.0.0.1:{tls_port}"):
+                pass
+
+
+async def test_options_in_the_url_cannot_break_what_is_read(redis_server: RedisServer) -> None:
+    async with open_store(f"{redis_server.url}?decode_responses=True&protocol=3") as store:
+        await _fill(store)
+        changes = store.watch()
+        await anext(changes)
+        await store.set_note("a", "2")
+        await asyncio.wait_for(anext(changes), 1.0)
+        assert await store.screenshot("visit-1") == b"png"
+        assert texts_of(await store.conversation("conv-1")) == ["one"]
+        await changes.aclose()
+
+
+async def test_scripts_that_redis_forgot_are_told_again(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await store.set_note("a", "1")
+        redis_server.command("SCRIPT", "FLUSH")
+        await store.set_note("a", "2")
+        assert await store.get_note("a") == "2"
+
+
+async def test_what_the_first_version_wrote_goes_on_and_is_the_master_keys(redis_server: RedisServer) -> None:
+    """It knew no owners; what it stored differs in nothing else."""
+    async with open_store(redis_server.url) as store:
+        await store.create_conversation(conversation("conv-1", "one").model_copy(update={"owner": "key_a"}))
+    redis_server.command("HDEL", "{freeaichat}:conversation:conv-1", "owner")
+    redis_server.command("SET", SCHEMA, 1)
+
+    async with open_store(redis_server.url) as store:
+        assert await store.conversation("conv-1") == conversation("conv-1", "one")
+        assert await store.commit_turn("conv-1", turn("t1", "two"))
+    assert redis_server.command("GET", SCHEMA) == str(VERSION).encode()  # older ones know no owners, and keep out
+
+
+async def test_what_a_newer_version_wrote_is_left_alone(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await store.set_note("a", "1")
+        redis_server.command("SET", SCHEMA, VERSION + 1)
+        for refused in (store.get_note("a"), store.set_note("a", "2")):
+            with pytest.raises(StoreTooNew):
+                await refused
+    with pytest.raises(StoreTooNew, match=rf"{redis_server.port}.*{VERSION + 1}.*[Uu]pdate"):
+        async with open_store(redis_server.url):
+            pass
+    assert redis_server.command("HGET", "{freeaichat}:notes", "a") == b"1"
+
+
+@pytest.mark.parametrize("spoil", [("SET", SCHEMA, "theirs"), ("LPUSH", SCHEMA, "theirs")])
+async def test_keys_of_another_program_are_refused(redis_server: RedisServer, spoil: tuple[str, ...]) -> None:
+    redis_server.command(*spoil)
+    before = redis_server.command("DUMP", SCHEMA)
+    with pytest.raises(StoreCorrupt, match="other data"):
+        async with open_store(redis_server.url):
+            pass
+    assert redis_server.command("DUMP", SCHEMA) == before
+
+
+async def test_a_value_that_cannot_be_read_is_reported_without_showing_it(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await store.save_capture(capture(), base=0)
+        redis_server.command("HSET", f"{{freeaichat}}:site:{SITE}", "current", '{"cookie": "hush"}')
+        with pytest.raises(StoreCorrupt, match="Credentials") as refused:
+            await store.site_state(SITE)
+        assert "hush" not in str(refused.value)
+
+
+async def test_a_server_that_is_not_there_is_told_at_once_with_its_address_alone(free_port: int) -> None:
+    begun = monotonic()
+    with pytest.raises(StoreUnavailable, match=rf"127\.0\.0\.1:{free_port}.*FREEAICHAT_STORE") as refused:
+        async with open_store(f"redis://someone:hush@127.0.0.1:{free_port}/0?client_name=hush"):
+            pass
+    assert monotonic() - begun < 1.0
+    assert "hush" not in str(refused.value)
+    assert "someone" not in str(refused.value)
+
+
+async def test_a_server_that_starts_later_is_waited_for(tmp_path: Path, free_port: int) -> None:
+    async def open_it() -> str | None:
+        async with open_store(f"redis://127.0.0.1:{free_port}", patience=20.0) as store:
+            await store.set_note("a", "1")
+            return await store.get_note("a")
+
+    opening = asyncio.create_task(open_it())
+    await asyncio.sleep(1.0)
+    assert not opening.done()
+    with running_redis(tmp_path / "redis", free_port):
+        assert await opening == "1"
+
+
+async def test_waiting_for_a_server_ends_with_the_reason(free_port: int) -> None:
+    begun = monotonic()
+    with pytest.raises(StoreUnavailable, match=str(free_port)):
+        async with open_store(f"redis://127.0.0.1:{free_port}", patience=1.0):
+            pass
+    assert 1.0 <= monotonic() - begun < 3.0
+
+
+@pytest.mark.parametrize("banner", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+async def test_another_server_or_a_silent_one_is_told_in_bounded_time(banner: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(banner)
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        begun = monotonic()
+        with pytest.raises(StoreUnavailable, match="not Redis" if banner else "in time"):
+            async with open_store(f"redis://127.0.0.1:{port}"):
+                pass
+        assert monotonic() - begun < CALL_SECONDS + 1.0
+
+
+async def test_a_wrong_password_is_told_without_it_and_the_right_one_opens(tmp_path: Path, free_port: int) -> None:
+    with running_redis(tmp_path / "redis", free_port, "--requirepass", "sesame"):
+        for secret in (":hush@", ""):
+            with pytest.raises(StoreUnavailable, match="password in FREEAICHAT_STORE") as refused:
+                async with open_store(f"redis://{secret}127.0.0.1:{free_port}"):
+                    pass
+            assert "hush" not in str(refused.value)
+        async with open_store(f"redis://:sesame@127.0.0.1:{free_port}") as store:
+            await store.set_note("a", "1")
+
+
+async def test_a_user_who_may_not_write_is_told_what_to_allow(redis_server: RedisServer) -> None:
+    allowed = ("~{freeaichat}:*", "&{freeaichat}:*", "+@all")
+    redis_server.command("ACL", "SETUSER", "gateway", "on", ">pw", "~other:*", "&*", "+@all")
+    with pytest.raises(StoreUnavailable) as refused:
+        async with open_store(f"redis://gateway:pw@127.0.0.1:{redis_server.port}"):
+            pass
+    assert all(word in str(refused.value) for word in allowed)
+
+    redis_server.command("ACL", "SETUSER", "gateway", "reset", "on", ">pw", *allowed)
+    async with open_store(f"redis://gateway:pw@127.0.0.1:{redis_server.port}") as store:
+        await _fill(store)
+        changes = store.watch()
+        await anext(changes)
+        await changes.aclose()
+    redis_server.command("ACL", "DELUSER", "gateway")
+
+
+async def test_full_memory_is_reported_and_nothing_half_written_stays(own_redis: RedisServer) -> None:
+    async with open_store(own_redis.url) as store:
+        await store.create_conversation(conversation("conv-1", "one"))
+        own_redis.command("CONFIG", "SET", "maxmemory", "1mb")
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await store.commit_turn("conv-1", turn("t1", "two"))
+        assert await store.conversation("conv-1") == conversation("conv-1", "one")
+        own_redis.command("CONFIG", "SET", "maxmemory", "0")
+        assert await store.commit_turn("conv-1", turn("t1", "two"))
+
+
+async def test_a_replica_takes_no_writes_and_the_store_goes_on_when_it_is_promoted(own_redis: RedisServer) -> None:
+    async with open_store(own_redis.url) as store:
+        await store.set_note("a", "1")
+        own_redis.command("REPLICAOF", "127.0.0.1", "1")
+        assert await store.get_note("a") == "1"
+        with pytest.raises(StoreUnavailable, match="primary"):
+            await store.set_note("a", "2")
+        own_redis.command("REPLICAOF", "NO", "ONE")
+        await store.set_note("a", "2")
+        assert await store.get_note("a") == "2"
+
+
+async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_others_say_so(
+    tmp_path: Path, free_port: int
+) -> None:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(a_free_port()))
+    with running_redis(tmp_path / "redis", free_port, *options) as server:
+        with pytest.raises(StoreUnavailable, match="cluster"):
+            async with open_store(server.url):
+                pass
+        server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        async with open_store(server.url, patience=10.0) as store:
+            await _fill(store)
+            await store.commit_turn("conv-1", turn("t1", "two"))
+            await store.prune(before=10.0**10, max_bytes=0)
+            assert await store.conversation("conv-1") is None
+
+
+def test_redis_is_imported_only_where_it_is_used() -> None:
+    code = (
+        "import sys, proxy.app, proxy.server.service, harvester.service.run, shared.cli.doctor.store, shared.cli.status\n"
+        "import shared.store.sqlite\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("sqlite:////var/lib/store.db", "sqlite:////var/lib/store.db"),
+        ("redis://host", "redis://host"),
+        ("rediss://someone:hush@host:6380/3?password=hush", "rediss://***@host:6380/3"),
+        ("redis://:hu@sh@host/", "redis://***@host/"),
+        ("unix://hush@/run/redis.sock?db=1&password=hush", "unix://***@/run/redis.sock"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(url: str, seen: str) -> None:
+    assert address.shown(url) == seen

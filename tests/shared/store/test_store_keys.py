@@ -1,0 +1,221 @@
+"""What every store promises about API keys and what limited ones have used."""
+
+import asyncio
+from pathlib import Path
+from time import time
+
+import pytest
+
+from shared.admin import key_desk
+from shared.admin.keys import ApiKey, KeyWish, digest, new_key
+from shared.admin.usage import Group, UsageBatch
+from shared.store import Store, open_store
+
+DAY = 1_795_392_000.0  # 00:00 UTC
+NOON = DAY + 12 * 3600
+
+
+def key(name: str = "app", *, at: float = 1.0) -> ApiKey:
+    return new_key(b"secret", KeyWish(name, rpm=3, models=("gpt-5-nano",)), now=at)[1]
+
+
+async def test_keys_are_listed_as_they_were_stored_newest_first(store: Store) -> None:
+    first, second = key("first", at=1.0), key("second", at=2.0)
+    assert await store.add_key(first)
+    assert await store.add_key(second)
+
+    assert await store.keys() == [second, first]
+
+
+async def test_a_name_belongs_to_one_key_until_that_is_revoked(store: Store) -> None:
+    first, second = key(at=1.0), key(at=2.0)
+
+    assert await store.add_key(first)
+    assert not await store.add_key(second)
+    assert await store.revoke_key(first.id, at=3.0)
+    assert await store.add_key(second)
+
+    assert await store.keys() == [second, first.model_copy(update={"revoked_at": 3.0})]
+
+
+async def test_a_key_is_revoked_once_and_never_rotated_afterwards(store: Store) -> None:
+    one = key()
+    await store.add_key(one)
+
+    assert await store.rotate_key(one.id, digest="d", hint="h")
+    assert await store.revoke_key(one.id, at=3.0)
+    assert not await store.revoke_key(one.id, at=4.0)
+    assert not await store.rotate_key(one.id, digest="e", hint="i")
+    assert not await store.revoke_key("key_none", at=5.0)
+
+    assert await store.keys() == [one.model_copy(update={"digest": "d", "hint": "h", "revoked_at": 3.0})]
+
+
+async def test_the_version_differs_after_every_change_of_keys_and_of_nothing_else(store: Store) -> None:
+    one = key()
+    versions = [await store.keys_version()]
+    await store.add_key(one)
+    versions.append(await store.keys_version())
+    await store.rotate_key(one.id, digest="d", hint="h")
+    versions.append(await store.keys_version())
+    await store.revoke_key(one.id, at=3.0)
+    versions.append(await store.keys_version())
+    await store.set_note("other", "thing")
+    await store.take_request(one.id, at=NOON, rpm=3, tpd=None)
+
+    assert len(set(versions)) == 4
+    assert versions[0] == ""
+    assert await store.keys_version() == versions[-1]
+
+
+async def test_a_change_of_keys_is_told_to_those_who_watch(store: Store) -> None:
+    changes = store.watch()
+    await anext(changes)
+    await store.add_key(key())
+
+    async with asyncio.timeout(2):
+        await anext(changes)
+    await changes.aclose()
+
+
+async def test_all_who_open_a_store_hash_with_one_secret_that_no_other_store_has(
+    store_url: str, tmp_path: Path
+) -> None:
+    async with open_store(store_url) as one, open_store(store_url) as other:
+        secrets = await asyncio.gather(*(each.key_secret() for each in (one, other, one, other)))
+    async with open_store(store_url) as later, open_store(f"sqlite:///{tmp_path}/different.db") as different:
+        assert {*secrets} == {await later.key_secret()}
+        assert await different.key_secret() not in secrets
+    assert len(secrets[0]) >= 32
+
+
+async def test_requests_are_admitted_up_to_the_limit_of_a_minute(store: Store) -> None:
+    counts = [await store.take_request("key_a", at=NOON + n, rpm=2, tpd=None) for n in (0.5, 10.0, 59.9)]
+
+    assert [each.is_admitted for each in counts] == [True, True, False]
+    assert [each.requests for each in counts] == [1, 2, 2]
+    assert {each.oldest for each in counts} == {int(NOON)}
+    assert (await store.take_request("key_b", at=NOON, rpm=2, tpd=None)).is_admitted
+    # The first one has left the window, the second has not.
+    assert (await store.take_request("key_a", at=NOON + 60.0, rpm=2, tpd=None)).is_admitted
+    assert not (await store.take_request("key_a", at=NOON + 69.9, rpm=2, tpd=None)).is_admitted
+    assert (await store.key_counts("key_a", at=NOON + 69.9))[1:3] == (2, int(NOON) + 10)
+
+
+async def test_requests_that_come_at_once_from_everywhere_are_never_more_than_the_limit(store_url: str) -> None:
+    async with open_store(store_url) as one, open_store(store_url) as other:
+        counts = await asyncio.gather(
+            *(each.take_request("key_a", at=NOON, rpm=7, tpd=None) for each in (one, other) for _ in range(10))
+        )
+
+    assert sum(each.is_admitted for each in counts) == 7
+
+
+async def test_tokens_are_counted_by_utc_day_and_refuse_further_requests(store: Store) -> None:
+    yesterday, today = int(DAY // 86400) - 1, int(DAY // 86400)
+    await store.add_usage(UsageBatch("1", {}, tokens={("key_a", yesterday): 500, ("key_a", today): 60}))
+    first = await store.take_request("key_a", at=NOON, rpm=None, tpd=100)
+    await store.add_usage(UsageBatch("2", {}, tokens={("key_a", today): 40}))
+    second = await store.take_request("key_a", at=NOON, rpm=None, tpd=100)
+
+    assert (first.is_admitted, first.tokens) == (True, 60)
+    assert (second.is_admitted, second.tokens, second.requests) == (False, 100, 1)
+    assert (await store.take_request("key_a", at=DAY + 86400, rpm=None, tpd=100)).is_admitted
+
+
+async def test_when_a_key_was_last_used_is_kept(store: Store) -> None:
+    one = key()
+    await store.add_key(one)
+    await store.add_usage(UsageBatch("1", {}, seen={one.id: 50.5, "key_gone": 1.0}))
+    await store.add_usage(UsageBatch("2", {}, seen={one.id: 40.0}))
+
+    assert [each.last_used_at for each in await store.keys()] == [50.5]
+
+
+async def test_usage_adds_up_and_is_read_by_hour(store: Store) -> None:
+    noon, later = Group(int(NOON), "key_a", "视觉", "https://a"), Group(int(NOON) + 3600, "master", "", "")
+    await store.add_usage(UsageBatch("1", {noon: {"requests": 1, "error:x": 1}, later: {"refused": 1}}))
+    await store.add_usage(UsageBatch("2", {noon: {"requests": 2}}))
+
+    assert dict(await store.usage(since=NOON, until=NOON + 7200)) == {
+        noon: {"requests": 3, "error:x": 1},
+        later: {"refused": 1},
+    }
+    assert await store.usage(since=NOON, until=NOON + 3600) == [(noon, {"requests": 3, "error:x": 1})]
+    assert await store.usage(since=0.0, until=NOON) == []
+
+
+async def test_a_batch_that_is_sent_twice_counts_once(store: Store) -> None:
+    group = Group(int(NOON), "key_a", "m", "s")
+    batch = UsageBatch("1", {group: {"requests": 1}}, tokens={("key_a", int(NOON // 86400)): 5})
+    await store.add_usage(batch)
+    await store.add_usage(batch)
+
+    assert await store.usage(since=0.0, until=NOON + 1) == [(group, {"requests": 1})]
+    assert (await store.key_counts("key_a", at=NOON)).tokens == 5
+
+
+async def test_requests_from_before_the_clock_was_set_back_do_not_count(store: Store) -> None:
+    for second in range(5):
+        await store.take_request("key_a", at=NOON + 3600 + second, rpm=5, tpd=None)
+
+    assert (await store.key_counts("key_a", at=NOON)).requests == 0
+    counts = await store.take_request("key_a", at=NOON, rpm=5, tpd=None)
+    assert (counts.is_admitted, counts.requests, counts.oldest) == (True, 1, int(NOON))
+    assert (await store.key_counts("key_a", at=NOON + 3600 + 4)).requests == 0  # and are forgotten
+
+
+async def test_usage_from_far_ahead_is_forgotten_and_what_is_not_so_far_stands(store: Store) -> None:
+    ahead, far = Group(int(NOON) + 3600, "key_a", "m", "s"), Group(int(NOON) + 7200, "key_a", "m", "s")
+    await store.add_usage(UsageBatch("1", {ahead: {"requests": 1}, far: {"requests": 1}}))
+
+    assert await store.prune_usage(before=NOON, after=NOON + 3600) == 1
+    assert [group for group, _ in await store.usage(since=0.0, until=NOON * 2)] == [ahead]
+
+
+async def test_old_usage_is_forgotten(store: Store) -> None:
+    old, new = Group(int(NOON), "key_a", "m", "s"), Group(int(NOON) + 3600, "key_a", "m", "s")
+    await store.add_usage(UsageBatch("1", {old: {"requests": 1}, new: {"requests": 1}}))
+
+    assert await store.prune_usage(before=NOON + 3600) == 1
+    assert [group for group, _ in await store.usage(since=0.0, until=NOON * 2)] == [new]
+
+
+async def test_counting_is_no_news(store: Store) -> None:
+    changes = store.watch()
+    await anext(changes)
+    news = asyncio.create_task(anext(changes))
+    await store.add_usage(UsageBatch("1", {Group(0, "", "", ""): {"requests": 1}}))
+    await store.take_request("key_a", at=time(), rpm=3, tpd=None)
+    await asyncio.wait({news}, timeout=0.4)
+    assert not news.done()
+    await store.set_note("a", "b")
+    async with asyncio.timeout(2):
+        await news
+    await changes.aclose()
+
+
+async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
+    own, made = await key_desk.create(store, KeyWish("app", lifetime=60.0), now=100.0)
+    with pytest.raises(key_desk.KeyRefused, match="exists"):
+        await key_desk.create(store, KeyWish("app"), now=100.0)
+    renewed, rotated = await key_desk.rotate(store, "app", now=101.0)
+    revoked = await key_desk.revoke(store, made.id, now=102.0)
+
+    assert own.startswith("sk-fac-")
+    assert made.expires_at == 160.0
+    assert rotated.id == made.id
+    assert rotated.digest == digest(await store.key_secret(), renewed) != made.digest
+    assert revoked.revoked_at == 102.0
+    assert await key_desk.revoke(store, "app", now=103.0) == revoked
+    with pytest.raises(key_desk.KeyRefused, match="revoked"):
+        await key_desk.rotate(store, "app", now=103.0)
+    with pytest.raises(key_desk.NoSuchKey):
+        await key_desk.revoke(store, "nobody", now=103.0)
+
+
+async def test_no_secret_is_in_what_is_stored(store: Store) -> None:
+    own, made = await key_desk.create(store, KeyWish("app"), now=100.0)
+
+    assert own not in made.model_dump_json()
+    assert made.digest not in repr(made)
