@@ -19,16 +19,17 @@ from proxy.api.app_keys import (
     ADMINISTRATION,
     CHAT,
     CONVERSATIONS,
-    KEEPER,
     LIMITS,
     PICTURES,
     RESPONSES,
     SETTINGS,
     SIBLINGS,
-    UPSTREAM,
+    STORE_TROUBLE,
+    UPSTREAMS,
     USAGE,
 )
 from proxy.api.chat_completions import handlers as chat
+from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
 from proxy.api.health import handlers as health
 from proxy.api.health import metrics
@@ -48,9 +49,10 @@ from proxy.server.middleware import access, add_headers, bounded, errors, reques
 from proxy.server.routes import RESPONSE_ID, add_api, add_base
 from proxy.server.shutdown import STOPPING, Stopping
 from proxy.server.siblings import Siblings
-from proxy.upstreams.aipkit.client import Upstream
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.aipkit.site import AipkitSite, Limits
 from proxy.upstreams.aipkit.trust import MemoryPolicy
+from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.usage.counting import counted
 from proxy.usage.numbers import take_numbers
@@ -64,7 +66,7 @@ log = logging.getLogger(__name__)
 
 API: Mapping[str, Mapping[str, Handler]] = {
     "/chat/completions": {"POST": counted(chat.create_chat_completion)},
-    "/completions": {"POST": counted(chat.create_completion)},
+    "/completions": {"POST": counted(completions.create_completion)},
     "/responses": {"POST": counted(responses.create_response)},
     f"/responses/{RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
@@ -96,17 +98,19 @@ async def open_app(
         with suppress(StoreError):  # it goes on trying
             await keyring.load()
         usage = UsageRecorder(store)
-        upstream = Upstream(client, keeper, max_streams=settings.max_upstream, idle_timeout=settings.idle_timeout)
-        places = [SharedPlaces(store, gate.site, gate.limit) for gate in upstream.sites.all]
+        policy = MemoryPolicy(settings.history, settings.history_limit)
+        limits = Limits(settings.max_transcript, settings.idle_timeout)
+        sites = [
+            AipkitSite(site, Gate(site.origin, settings.max_upstream), keeper, client, policy=policy, limits=limits)
+            for site in settings.sites
+        ]
+        places = [SharedPlaces(store, site.gate.site, site.gate.limit) for site in sites]
         await asyncio.gather(*(each.claim() for each in places))
         chats = ChatService(
             store,
-            keeper,
-            upstream,
+            sites,
             aliases=settings.models,
             default_model=settings.default_model,
-            policy=MemoryPolicy(settings.history, settings.history_limit),
-            max_transcript=settings.max_transcript,
         )
         work = (
             keeper.watch(),
@@ -124,9 +128,11 @@ async def open_app(
             app = _build(settings, rules)
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
-            app[KEEPER], app[CHAT], app[CONVERSATIONS] = keeper, chats, Conversations(store)
-            app[UPSTREAM] = upstream
-            app[SIBLINGS] = Siblings(lambda: take_numbers(str(os.getpid()), usage.totals, upstream.sites.all))
+            app[CHAT], app[CONVERSATIONS] = chats, Conversations(store)
+            app[UPSTREAMS], app[STORE_TROUBLE] = sites, lambda: keeper.store_trouble
+            app[SIBLINGS] = Siblings(
+                lambda: take_numbers(str(os.getpid()), usage.totals, [site.health() for site in sites])
+            )
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
             app[PICTURES] = PictureFetcher(downloader)
             yield app

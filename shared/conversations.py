@@ -1,9 +1,10 @@
-"""Conversations as the store keeps them: the texts, and where the site holds its own copy."""
+"""Conversations as the store keeps them: the texts, and what an upstream noted of its own copy."""
 
+import json
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.models import Value
 
@@ -28,15 +29,19 @@ class Message(Value):
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
 
 
-class Upstream(Value):
-    """The site's copy of a conversation. All of these must match to continue it (PROTOCOL 6)."""
+class Note(Value):
+    """What an upstream noted of its copy of a conversation, to go on from it. Only that upstream reads the value."""
 
-    site: str
-    bot_id: int
-    session_id: str = Field(repr=False)
-    conversation_uuid: str
-    response_id: str = ""  # last `openai_response_id`
-    interaction_id: str = ""  # last `google_interaction_id`
+    name: str  # of the copy; the same from turn to turn
+    value: str = Field(repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_0_1_0(cls, stored: Any) -> Any:
+        """Version 0.1.0 kept the value itself, which is a JSON object of the one kind of upstream it knew."""
+        if isinstance(stored, dict) and "conversation_uuid" in stored:
+            return {"name": stored["conversation_uuid"], "value": json.dumps(stored)}
+        return stored
 
 
 class Conversation(Value):
@@ -51,8 +56,8 @@ class Conversation(Value):
     updated_at: float
     metadata: dict[str, str] = Field(default_factory=dict)
     messages: tuple[Message, ...] = ()
-    upstream: Upstream | None = None  # None: the next turn starts a fresh one with the transcript
-    pending_turn: str | None = None  # a turn that may have reached the site and was not committed
+    note: Note | None = None  # None: the next turn starts afresh with the whole text
+    pending_turn: str | None = None  # a turn that may have reached an upstream and was not committed
     response: str = Field(default="", repr=False)  # of a stored response: OpenAI's object as JSON
 
 
@@ -63,7 +68,7 @@ class TurnResult(Value):
     at: float
     history: tuple[Message, ...] | None  # replaces the messages held so far; None: they stand
     added: tuple[Message, ...]  # the new messages of the client and the answer
-    upstream: Upstream | None  # None: the site's copy does not hold this turn
+    note: Note | None  # None: no upstream's copy holds this turn
 
 
 def is_seen_by(conversation: Conversation, owner: str) -> bool:

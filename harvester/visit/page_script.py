@@ -29,7 +29,7 @@ _OWN = """
   const some = (selector, count) => roots.flatMap((root) => all(root, selector)).slice(0, count);
 """
 
-# Gives most of what `harvester.visit.tab.Look` holds. Local storage may be forbidden to the page: then it counts as empty.
+# Gives most of what `tab.Look` holds. Local storage may be forbidden to the page: then it counts as empty.
 LOOK = f"""
 (boxes) => {{
   {_OWN}

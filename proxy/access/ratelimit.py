@@ -2,8 +2,6 @@
 when a site's own limit is over."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from math import ceil
 
 from proxy.chat.errors import Refused
@@ -29,16 +27,6 @@ def refusal(key: ApiKey, counts: Counts, now: float) -> Refused:
     if key.tpd is not None and counts.tokens >= key.tpd:
         return _refused("tokens", "tokens per day (TPD)", key.tpd, key, _until_midnight(now), should_retry=False)
     return _refused("requests", "requests per min (RPM)", key.rpm or 0, key, _until_next(counts, now))
-
-
-def until_next_minute(date: str, now: float) -> float:
-    """Seconds until a site counts anew that allows so many turns in each minute of its own clock (PROTOCOL 13).
-
-    *date*: its answer's Date header; *now*: Unix seconds, for where that tells nothing.
-    """
-    with suppress(ValueError, OverflowError):
-        now = parsedate_to_datetime(date).timestamp()
-    return 60.0 - int(now) % 60  # never too few, since the part of a second that has passed is not taken off
 
 
 class LocalCounts:

@@ -1,6 +1,6 @@
 """Where the application keeps what its handlers share. Nothing else, so that no import goes in a circle."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -11,20 +11,19 @@ from proxy.api.images.fetching import PictureFetcher
 from proxy.api.responses.service import Responses
 from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
+from proxy.chat.upstream import Upstream
 from proxy.server.siblings import Siblings
-from proxy.upstreams.aipkit.client import Upstream
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
 from proxy.usage.recorder import UsageRecorder
 from proxy.usage.turn import Turn
 from shared.settings import Settings
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
-KEEPER = web.AppKey("KEEPER", CredentialKeeper)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
 PICTURES = web.AppKey("PICTURES", PictureFetcher)
 ACCESS = web.AppKey("ACCESS", Access)
-UPSTREAM = web.AppKey("UPSTREAM", Upstream)
+UPSTREAMS: web.AppKey[Sequence[Upstream]] = web.AppKey("UPSTREAMS", Sequence)
+STORE_TROUBLE: web.AppKey[Callable[[], str | None]] = web.AppKey("STORE_TROUBLE")  # why it cannot be used
 RESPONSES = web.AppKey("RESPONSES", Responses)
 LIMITS = web.AppKey("LIMITS", KeyLimits)
 USAGE = web.AppKey("USAGE", UsageRecorder)

@@ -1,62 +1,109 @@
-"""An answer on its way to the client: as an event stream, or as one object."""
+"""Answers on their way to a client: as an event stream, or as one object."""
 
-from collections.abc import Mapping
-from contextlib import aclosing
-from time import perf_counter
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from proxy.api.app_keys import SETTINGS, TURN
-from proxy.api.event_stream import AnswerStream, End, Piece, Reply, Source
+from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
-from proxy.upstreams.aipkit.direct import Direct
-from proxy.usage.turn import Turn
+from proxy.chat.answer import Answer, usage_of
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End, Sink
+
+
+class Reply(Encoder, Protocol):
+    """Builds the objects of one request's answers in the shape of one API; most APIs have one answer for each."""
+
+    def text_of(self, answer: int) -> Callable[[str], bytes]:
+        """What makes an event of a piece of text of the answer with that number."""
+
+    def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
+        """The last events of whole answers, and the end mark."""
+
+    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage, /) -> dict[str, Any]:
+        """Whole answers as one object."""
 
 
 async def send(
-    request: web.Request,
-    source: Source[Piece, End],
-    reply: Reply[Piece, End],
-    *,
-    stream: bool,
-    headers: Mapping[str, str],
-    direct: Direct | None = None,
+    request: web.Request, answers: Sequence[Answer], reply: Reply, *, stream: bool, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Answer *request* with *source* in the shape of *reply*. Raises `ServiceError` before anything was sent."""
+    """Answer *request* in the shape of *reply*. Raises `ServiceError` before anything was sent."""
     turn = request[TURN]
-    turn.model = source.model
-    try:
-        if stream:
-            return await _stream(request, AnswerStream(source, reply, request.app[SETTINGS].keepalive, headers, direct))
-        return await _whole(turn, source, reply, headers, direct)
-    finally:
-        turn.site = source.site
-        if turn.usage is None and turn.first_text_at is not None:
-            turn.usage = source.usage  # of an answer that broke off
+    turn.follow(answers)
+    if stream:
+        return await _stream(request, answers, reply, headers)
+    await _run(answers, [_Whole()] * len(answers))
+    turn.usage = used = usage_of(answers)
+    texts, ends = [answer.full_text for answer in answers], [answer.end for answer in answers]
+    told = {**headers, **answers[0].headers, "Cache-Control": "no-store"}
+    return json_response(reply.whole(texts, ends, used), headers=told)
 
 
-async def _stream(request: web.Request, answer: AnswerStream[Piece, End]) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, answers: Sequence[Answer], reply: Reply, headers: Mapping[str, str]
+) -> web.StreamResponse:
     turn = request[TURN]
+    keepalive = request.app[SETTINGS].keepalive
+    events = EventStream(request, reply, keepalive, lambda: {**headers, **answers[0].headers})
     try:
-        return await answer.send(request)
-    finally:
-        turn.usage, turn.first_text_at, turn.error = answer.used, answer.first_text_at, answer.failure
-        turn.has_left = answer.has_lost_client
+        await _run(answers, [_Streamed(events, reply.text_of(number)) for number in range(len(answers))])
+        turn.usage = used = usage_of(answers)
+        response = await events.close(reply.closing([answer.end for answer in answers], used))
+        turn.has_left = events.has_lost_client
+        return response
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (raised anew, or told to the client)
+        try:
+            return await events.fail(error)
+        finally:
+            turn.error, turn.has_left = events.failure, events.has_lost_client
 
 
-async def _whole(
-    turn: Turn,
-    source: Source[Piece, End],
-    reply: Reply[Piece, End],
-    headers: Mapping[str, str],
-    direct: Direct | None,
-) -> web.Response:
-    async with aclosing(source.texts()) as texts:
-        first = await anext(texts, None)
-        turn.first_text_at = perf_counter()
-        if direct is not None:
-            direct.collect()
-        pieces = [] if first is None else [first, *[text async for text in texts]]
-    turn.usage = source.usage
-    whole = reply.whole(pieces, source.ending, turn.usage)
-    return json_response(whole, headers={**headers, **source.headers, "Cache-Control": "no-store"})
+async def _run(answers: Sequence[Answer], sinks: Sequence[Sink]) -> None:
+    """Let all run at the same time. Raises the first failure of any of them."""
+    if len(answers) == 1:
+        await answers[0].run(sinks[0])
+        return
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for answer, sink in zip(answers, sinks, strict=True):
+                tasks.create_task(answer.run(sink))
+    except* Exception as failures:  # noqa: BLE001  (the first is raised anew)
+        raise _first(failures) from None
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
+
+
+class _Streamed:
+    """Writes the text of one answer to the stream."""
+
+    def __init__(self, events: EventStream, encode: Callable[[str], bytes]) -> None:
+        self._events = events
+        self._encode = encode
+        self._write = events.write
+        self.ready = events.ready
+
+    def text(self, text: str) -> bool:
+        """As `Sink.text`."""
+        self._events.begin()
+        self.text = self._next  # type: ignore[method-assign]  # from now on without that look
+        return self._next(text)
+
+    def _next(self, text: str) -> bool:
+        return self._write(self._encode(text))
+
+
+class _Whole:
+    """For answers that are sent whole: they keep their text themselves."""
+
+    def text(self, text: str) -> bool:
+        """As `Sink.text`."""
+        return True
+
+    async def ready(self) -> None:
+        """As `Sink.ready`."""

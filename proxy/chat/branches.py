@@ -9,7 +9,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from time import time
 
-from shared.conversations import Upstream
+from shared.conversations import Note
 from shared.store import Store, StoreError
 
 FLUSH_SECONDS = 0.25
@@ -25,11 +25,11 @@ class Branches:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pending: OrderedDict[str, list[tuple[Upstream, float]]] = OrderedDict()
+        self._pending: OrderedDict[str, list[tuple[Note, float]]] = OrderedDict()
         self._count = 0
         self._added = asyncio.Event()
 
-    def keep(self, history: str, copy: Upstream) -> None:
+    def keep(self, history: str, copy: Note) -> None:
         """Note that *copy* holds exactly the history with this digest."""
         self._pending.setdefault(history, []).append((copy, time()))
         self._count += 1
@@ -38,7 +38,7 @@ class Branches:
             _, forgotten = self._pending.popitem(last=False)
             self._count -= len(forgotten)
 
-    async def take(self, history: str) -> Upstream | None:
+    async def take(self, history: str) -> Note | None:
         """Take the newest copy that holds this history: no two turns ever share one."""
         pending = self._pending.get(history)
         if pending:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import SiteBots, Upstream
 from shared.models import Bot
 from shared.parsing import Site
 
+MAX_SHOWN = 100  # characters of a model's name in the error that there is none
 DEFAULT_SITE = "https://chatgptfree.ai"
 CHARS_PER_TOKEN = 4  # of English prose, about
 MAX_NEAR = 3
@@ -37,21 +40,13 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True, slots=True)
-class SiteBots:
-    """What one site offers: the bots its page showed (none before the first visit) and when (Unix seconds)."""
-
-    site: Site
-    bots: tuple[Bot, ...] = ()
-    discovered_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
     """A name, and the bot it stands for."""
 
     id: str
     site: Site
     bot: Bot
+    upstream: Upstream
     discovered: bool  # the visited page shows this bot
     alias_of: str | None  # the discovered model that an alias leads to
     created: int
@@ -173,7 +168,9 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
 
     def alias(name: str, bot_id: int) -> Model:
         bot = by_id.get(bot_id)
-        return Model(name, site.site, bot or Bot(id=bot_id, name=""), bot is not None, slugs.get(bot_id), created)
+        return Model(
+            name, site.site, bot or Bot(id=bot_id, name=""), site.upstream, bot is not None, slugs.get(bot_id), created
+        )
 
     seen: set[str] = set()
     for name, bot_id in configured.items():
@@ -182,7 +179,7 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
     for bot in site.bots:
         if slugs[bot.id] not in seen:
             seen.add(slugs[bot.id])
-            yield True, Model(slugs[bot.id], site.site, bot, True, None, created)
+            yield True, Model(slugs[bot.id], site.site, bot, site.upstream, True, None, created)
     if site.site.origin == DEFAULT_SITE or not site.bots:
         for name, bot_id in BUILT_IN.items():
             if name not in seen:
@@ -192,7 +189,7 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
         plain = _slug(bot)
         if plain not in seen:
             seen.add(plain)
-            yield False, Model(plain, site.site, bot, True, slugs[bot.id], created)
+            yield False, Model(plain, site.site, bot, site.upstream, True, slugs[bot.id], created)
 
 
 def _slugs(bots: Sequence[Bot]) -> dict[int, str]:
@@ -203,3 +200,15 @@ def _slugs(bots: Sequence[Bot]) -> dict[int, str]:
 
 def _slug(bot: Bot) -> str:
     return slug(bot.name) or f"bot-{bot.id}"
+
+
+def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
+    """The error for a name that nobody offers; *near*: names like it."""
+    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return ServiceError(
+        404,
+        f"The model '{shown}' does not exist here. {hint}GET /v1/models lists the names.",
+        code="model_not_found",
+        param="model",
+    )

@@ -7,7 +7,7 @@ what the client means, the turn goes to a fresh upstream conversation that carri
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.conversations import Conversation, Message, Upstream
+from shared.conversations import Conversation, Message, Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,7 @@ class Plan:
     messages: tuple[Message, ...]  # the whole text, the new messages last
     new: tuple[Message, ...]  # what the client adds in this turn
     replaces: bool  # the client's messages differ from what was stored, and win
-    upstream: Upstream | None  # the site's copy that `new` alone may continue, if the turn's bot and guest match
-
-    def continues(self, *, site: str, bot_id: int, session_id: str) -> Upstream | None:
-        """The site's copy to continue as this guest with this bot, or None for a fresh one."""
-        copy = self.upstream
-        if copy and (copy.site, copy.bot_id, copy.session_id) == (site, bot_id, session_id):
-            return copy
-        return None
+    note: Note | None  # of the copy that `new` alone may continue, where its upstream is asked
 
 
 def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
@@ -37,7 +30,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """
     sent = tuple(messages)
     if stored is None or not stored.messages:
-        return Plan(messages=sent, new=sent, replaces=False, upstream=None)
+        return Plan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
     new = _repeated(held, sent)
     if new is None:
@@ -45,12 +38,12 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     if new is None and (added := _under_new_system(held, sent)):
         rest = tuple(message for message in held if message.role != "system")
         system = sent[: len(sent) - len(added)]
-        return Plan(messages=(*system, *rest, *added), new=added, replaces=True, upstream=None)
+        return Plan(messages=(*system, *rest, *added), new=added, replaces=True, note=None)
     if new is None:
-        return Plan(messages=sent, new=sent, replaces=True, upstream=None)
+        return Plan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
     is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
-    return Plan(messages=(*held, *new), new=new, replaces=False, upstream=stored.upstream if is_faithful else None)
+    return Plan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
 
 
 def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:

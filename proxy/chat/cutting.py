@@ -1,6 +1,7 @@
 """Ending an answer where the client wants it to end: at a stop sequence, or after so many tokens."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from proxy.chat.tokens import estimate_tokens
 
@@ -18,17 +19,14 @@ class Cutter:
         self._weigh_at = max_tokens or 0  # no text has more tokens than this many characters before it is weighed
         self._passed = ""  # kept only where tokens are counted
         self._held = ""
-        self.reason: str | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is to be cut at all."""
-        return not self._stops and self._max_tokens is None
+        self.reason: Literal["stop", "length"] | None = None
+        self.has_fed = False
 
     def feed(self, text: str) -> str:
         """The part of *text*, and of what was held back, that is to be sent."""
-        if self.is_idle or self.reason:
-            return "" if self.reason else text
+        if self.reason:
+            return ""
+        self.has_fed = True
         text = self._held + text
         self._held = ""
         found = [at for stop in self._stops if (at := text.find(stop)) >= 0]

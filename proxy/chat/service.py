@@ -1,102 +1,86 @@
-"""Answering a chat request: which bots may answer, and which conversation it continues."""
+"""Answering a request: which models may answer, and which conversation it continues."""
 
 from collections.abc import Mapping, Sequence
 
-from proxy.api.chat_completions.request import ChatRequest, unknown_model
 from proxy.chat.answer import Afterwards, Answer
+from proxy.chat.ask import Ask
 from proxy.chat.branches import Branches
-from proxy.chat.catalog import Catalog, Model, SiteBots, may_use
-from proxy.chat.continuation import Plan
+from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.memory import Memory
-from proxy.upstreams.aipkit.client import Upstream
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.aipkit.transcript import EmptyMessage, guard, transcript
-from proxy.upstreams.aipkit.trust import MemoryPolicy
+from proxy.chat.upstream import SiteBots, Upstream
+from shared.conversations import Message
 from shared.store import Store
 
 
 class ChatService:
-    """Everything between a parsed request and its answer."""
+    """Everything between what is asked and its answer."""
 
     def __init__(
         self,
         store: Store,
-        keeper: CredentialKeeper,
-        upstream: Upstream,
+        upstreams: Sequence[Upstream],
         *,
         aliases: Mapping[str, int],
         default_model: str,
-        policy: MemoryPolicy,
-        max_transcript: int,
     ) -> None:
+        """*upstreams*: in order of preference."""
         self._store = store
         self._conversations = Conversations(store)
         self.branches = Branches(store)
-        self._keeper = keeper
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._aliases = aliases
         self._default_model = default_model
-        self._policy = policy
-        self.max_transcript = max_transcript
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
 
     @property
     def catalog(self) -> Catalog:
         """All models that can be named now."""
-        bots = self._keeper.bots()
+        bots = [upstream.bots() for upstream in self._upstreams]
         if self._catalog is None or self._catalog[0] != bots:
             self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
         return self._catalog[1]
 
-    async def answer(self, request: ChatRequest, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
-        """The answer to *request*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`.
+    async def answer(self, ask: Ask, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
+        """The answer to *ask*, not begun yet; *afterwards* is awaited when it is whole. Raises `ServiceError`.
 
         *owner*: as `Conversations` has it.
         """
-        name, models = await self._find_models(request.model, request.allowed)
-        if not may_use(request.allowed, name):
-            raise unknown_model(request.model, self.catalog.near(request.model, request.allowed))
+        name, models = await self._find_models(ask.model, ask.allowed)
+        if not may_use(ask.allowed, name):
+            raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
         if not willing:
             raise _consent_required(name)
-        stored = None
-        if request.conversation_id:
-            stored = await self._conversations.find(request.conversation_id, owner=owner)
-        memory = Memory(self._store, self.branches, self._policy, request.messages, stored)
+        stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
+        memory = Memory(self._store, self.branches, ask.messages, stored)
         if stored is not None:
             refuse_unfit(memory.plan.messages, answers=1)
-        _refuse_empty(memory.plan)
-        return Answer(
-            self._upstream,
-            request,
-            memory,
-            self._upstream.in_order(willing),
-            name=name,
-            max_transcript=self.max_transcript,
-            afterwards=afterwards,
-        )
+        _refuse_empty(memory.plan.new)
+        if len(willing) > 1:
+            willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
+        return Answer(ask, memory, willing, name=name, afterwards=afterwards)
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
-        """The models that answer for *name*, once the sites that may have it were visited."""
-        for site in self._keeper.sites:
-            if self._keeper.state(site.origin) is None:
+        """The models that answer for *name*, once the upstreams that may have it are known."""
+        for upstream in self._upstreams:
+            if not upstream.is_known:
                 found = self.catalog.find(name)
-                if found is None or found[1].site == site:
-                    await self._discover(site.origin)
+                if found is None or found[1].upstream is upstream:
+                    await self._discover(upstream)
         catalog = self.catalog
         found = catalog.find(name)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed))
         return found[0], catalog.offers(found[0])
 
-    async def _discover(self, site: str) -> None:
-        """Wait a little for the first capture of *site*; without any site at all there is nothing to say yet."""
+    async def _discover(self, upstream: Upstream) -> None:
+        """Wait a little for what *upstream* offers; without any at all there is nothing to say yet."""
         try:
-            await self._upstream.credentials(site)
+            await upstream.discover()
         except ServiceError:
-            if not any(self._keeper.state(other.origin) for other in self._keeper.sites):
+            if not any(other.is_known for other in self._upstreams):
                 raise
 
 
@@ -111,10 +95,7 @@ def _consent_required(name: str) -> ServiceError:
     )
 
 
-def _refuse_empty(plan: Plan) -> None:
-    """Raise `ServiceError` (400) before anything is begun where the site would see no message at all."""
-    images = sum(len(message.images) for message in plan.new)
-    try:
-        guard(transcript(plan.new), images=images)
-    except EmptyMessage as error:
-        raise bad_request("The message is empty.", param="messages", code="empty_message") from error
+def _refuse_empty(messages: Sequence[Message]) -> None:
+    """Raise `ServiceError` (400) before anything is begun where no model would get to see anything."""
+    if not any(message.text.strip(" \t\n\r\0\x0b") or message.images for message in messages):
+        raise bad_request("The message is empty.", param="messages", code="empty_message")

@@ -61,6 +61,10 @@ class EventDecoder:
 
     def feed(self, data: bytes) -> list[ServerEvent]:
         """The events that *data* completes. Raises `EventTooLarge`."""
+        return [event for block in self.blocks(data) if (event := read_block(block))]
+
+    def blocks(self, data: bytes) -> list[bytes]:
+        """The lines of each event that *data* completes, for `read_block`. Raises `EventTooLarge`."""
         if self._after_cr or b"\r" in data:
             data = self._with_line_feeds(data)
         if self._at_start:
@@ -78,7 +82,7 @@ class EventDecoder:
         if len(data) > MAX_EVENT_BYTES:
             for block in blocks:
                 _check_size(block)
-        return [event for block in blocks if (event := _event(block))]
+        return blocks
 
     def _with_line_feeds(self, data: bytes) -> bytes:
         """All line ends as line feeds. A CR counts at once; an LF right after it, even in the next piece, adds none."""
@@ -124,7 +128,7 @@ def _without_comments(block: bytes | bytearray) -> bytearray:
     return kept + block[done:]
 
 
-def _event(block: bytes) -> ServerEvent | None:
+def read_block(block: bytes) -> ServerEvent | None:
     """The event in the lines of *block*; None when it has no data line."""
     if block.startswith(b"data: ") and b"\n" not in block:
         return ServerEvent("message", block[6:].decode("utf-8", "replace"))

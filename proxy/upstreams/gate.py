@@ -1,13 +1,13 @@
 """What this proxy knows of each site's health, and the gate through which every turn goes."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import ceil
 from time import monotonic, time
 
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.chat.upstream import About, Enough, Refusal
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.slots import SiteLimit
 
@@ -15,14 +15,13 @@ from proxy.upstreams.slots import SiteLimit
 QUOTA_COOLDOWN = 600.0
 RATE_LIMIT_COOLDOWN = 30.0
 MINUTE = 60.0
-# What speaks against the whole site unless its plugin had begun to answer.
-_FAULTS = frozenset({Kind.UNREACHABLE, Kind.UPSTREAM, Kind.TIMEOUT, Kind.CHALLENGE, Kind.NONCE})
-_COOLING = {Kind.QUOTA: QUOTA_COOLDOWN, Kind.RATE_LIMIT: RATE_LIMIT_COOLDOWN}
+_FAULTS = frozenset({About.UPSTREAM, About.CREDENTIALS})  # what speaks against the whole site unless it had begun
+_COOLING = {About.QUOTA: QUOTA_COOLDOWN, About.RATE: RATE_LIMIT_COOLDOWN}
 
 log = logging.getLogger(__name__)
 
 
-class SiteGate:
+class Gate:
     """One site: its places, its circuit breaker, and which of its bots are better left alone for a while."""
 
     def __init__(self, site: str, places: int) -> None:
@@ -61,9 +60,9 @@ class SiteGate:
 
     def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
         """Learn from how a turn ended that was admitted."""
-        if error is None:
+        if error is None or isinstance(error, Enough):
             self.breaker.succeeded()
-        elif isinstance(error, SiteRefusal):
+        elif isinstance(error, Refusal):
             self._learn(bot_id, error, is_trial=is_trial)
         elif is_trial:
             self.breaker.left()
@@ -82,6 +81,12 @@ class SiteGate:
         left = max((self._paced_until, *self._cool_until.values())) - monotonic()
         return time() + left if left > 0 else None
 
+    def trouble(self) -> str | None:
+        """Why the site is left alone now, in words."""
+        if self.breaker.state(monotonic()) == "open":
+            return "the site failed again and again and is left alone for a moment"
+        return None
+
     def rank(self, bot_id: int) -> int:
         """The lower, the better a turn's prospects here are.
 
@@ -92,15 +97,14 @@ class SiteGate:
             return 2
         return int(self.is_cooling(bot_id) or monotonic() < self._paced_until)
 
-    def _learn(self, bot_id: int, refusal: SiteRefusal, *, is_trial: bool) -> None:
+    def _learn(self, bot_id: int, refusal: Refusal, *, is_trial: bool) -> None:
         now = monotonic()
-        if refusal.kind is Kind.MINUTE_LIMIT:
+        if refusal.about is About.PACE:
             self._paced_until = now + (refusal.retry_after or MINUTE)
-        if refusal.kind in _COOLING:
-            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.kind])
-        has_begun = refusal.logged and refusal.by_plugin
-        if refusal.kind not in _FAULTS or has_begun:
-            if has_begun:
+        if refusal.about in _COOLING:
+            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.about])
+        if refusal.about not in _FAULTS or refusal.has_begun:
+            if refusal.has_begun:
                 self.breaker.succeeded()
             elif is_trial:
                 self.breaker.left()
@@ -108,7 +112,7 @@ class SiteGate:
         was_closed = self.breaker.state(now) == "closed"
         self.breaker.failed(now)
         if was_closed and self.breaker.state(now) == "open":
-            log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.kind.value)
+            log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.error.code)
 
     def _resting(self) -> ServiceError:
         return ServiceError(
@@ -123,25 +127,25 @@ class SiteGate:
 class Passage:
     """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
 
-    __slots__ = ("_bot_id", "_caller", "_gate", "_has_place", "is_trial")
+    __slots__ = ("_bot_id", "_caller", "_gate", "_has_slot", "is_trial")
 
-    def __init__(self, gate: SiteGate, bot_id: int, caller: str) -> None:
+    def __init__(self, gate: Gate, bot_id: int, caller: str) -> None:
         self._gate, self._bot_id, self._caller = gate, bot_id, caller
-        self._has_place = False
+        self._has_slot = False
         self.is_trial = False  # of a site that may have recovered
 
     async def __aenter__(self) -> "Passage":
         self._gate.check()
-        await self._take_place()
+        await self._take_slot()
         try:
             self.is_trial = self._gate.admit()  # the site may have failed or refused others while this one queued
         except ServiceError:
-            self._leave_place()
+            self._leave_slot()
             raise
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._leave_place()
+        self._leave_slot()
         self._gate.ended(self._bot_id, error, is_trial=self.is_trial)
 
     def answered(self) -> None:
@@ -151,31 +155,16 @@ class Passage:
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
-        """Leave the place to others while the turn waits for something else; it queues again for what comes after."""
-        self._leave_place()
+        """Leave the slot to others while the turn waits for something else; it queues again for what comes after."""
+        self._leave_slot()
         yield
-        await self._take_place()
+        await self._take_slot()
 
-    async def _take_place(self) -> None:
+    async def _take_slot(self) -> None:
         await self._gate.limit.take(self._caller)
-        self._has_place = True
+        self._has_slot = True
 
-    def _leave_place(self) -> None:
-        if self._has_place:
-            self._has_place = False
+    def _leave_slot(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
             self._gate.limit.leave()
-
-
-class Sites:
-    """The gates of all sites."""
-
-    def __init__(self, origins: Iterable[str], places: int) -> None:
-        self._gates = {origin: SiteGate(origin, places) for origin in origins}
-
-    def __getitem__(self, origin: str) -> SiteGate:
-        return self._gates[origin]
-
-    @property
-    def all(self) -> Sequence[SiteGate]:
-        """Every gate, in order of preference."""
-        return list(self._gates.values())

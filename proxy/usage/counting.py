@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import wraps
-from time import perf_counter
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -37,7 +36,7 @@ def counted(handler: Handler) -> Handler:
             turn.error = ServiceError(500, "", type="server_error", code="internal_error")
             raise
         finally:
-            turn.seconds = perf_counter() - turn.begun
+            turn.close()
             request.app[USAGE].finished(turn)
 
     return turn_handler

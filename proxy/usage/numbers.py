@@ -1,12 +1,12 @@
 """What one worker tells of itself, as plain values that the others can read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from time import monotonic, time
+from time import time
 
 from pydantic import BaseModel, ConfigDict
 
+from proxy.chat.upstream import Health
 from proxy.upstreams.breaker import STATES, State
-from proxy.upstreams.gate import SiteGate
 from shared.admin.usage import Counters
 
 
@@ -32,7 +32,7 @@ class WorkerNumbers(BaseModel):
     sites: list[SiteLoad]
 
 
-def take_numbers(worker: str, totals: Mapping[tuple[str, str], Counters], gates: Iterable[SiteGate]) -> WorkerNumbers:
+def take_numbers(worker: str, totals: Mapping[tuple[str, str], Counters], upstreams: Iterable[Health]) -> WorkerNumbers:
     """The numbers of this process."""
     now = time()
     return WorkerNumbers(
@@ -40,13 +40,13 @@ def take_numbers(worker: str, totals: Mapping[tuple[str, str], Counters], gates:
         totals=[(model, site, counters) for (model, site), counters in totals.items()],
         sites=[
             SiteLoad(
-                site=gate.site,
-                open=gate.limit.open,
-                queued=gate.limit.queued,
-                breaker=gate.breaker.state(monotonic()),
-                cooldown=max((gate.cooldown_until or now) - now, 0.0),
+                site=each.name,
+                open=each.open_streams,
+                queued=each.queued,
+                breaker=each.breaker,
+                cooldown=max((each.cooldown_until or now) - now, 0.0),
             )
-            for gate in gates
+            for each in upstreams
         ],
     )
 

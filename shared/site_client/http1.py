@@ -18,6 +18,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # Of chunks that hold one event (PROTOCOL 5), as all servers write them: sizes, and the size line by the length of all.
 _SIZES = {b"%x" % size: size for size in range(1, 512)}
+_LAST = b"0\r\n\r\n"
 _SIZE_LINES = {size + len(line) + 4: line + b"\r\n" for line, size in _SIZES.items()}
 
 
@@ -154,9 +155,14 @@ class Chunked:
             line = _SIZE_LINES.get(len(data))
             if line is not None and data.startswith(line) and data.endswith(b"\r\n"):
                 return data[len(line) : -2]
-            *lines, rest = data.split(b"\r\n")
+            is_last = data.endswith(_LAST)
+            *lines, rest = (data[: -len(_LAST)] if is_last else data).split(b"\r\n")
             payloads = lines[1::2]
-            if not rest and list(map(_SIZES.get, lines[::2])) == list(map(len, payloads)):
+            sizes = list(map(_SIZES.get, lines[::2]))
+            if sizes and sizes[0] is None and (first := _CHUNK_SIZE.fullmatch(lines[0])):
+                sizes[0] = int(first[1], 16)  # the padding before all events
+            if not rest and sizes == list(map(len, payloads)):
+                self.finished, self._is_between = is_last, not is_last
                 return b"".join(payloads)
         payload = self._feed(data)
         self._is_between = not (self._held or self._in_chunk or self._in_trailers or self.finished)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from shared.admin.keys import ApiKey, Counts
 from shared.admin.usage import Counters, Group, UsageBatch
-from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 
@@ -150,10 +150,10 @@ class Store(Protocol):
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
         """Note which histories (by digest) the site's copies hold exactly and may be continued, and since when."""
 
-    async def take_branch(self, history: str) -> Upstream | None:
+    async def take_branch(self, history: str) -> Note | None:
         """Take the newest copy that holds this history, if any: each is handed out once, so no two turns share one."""
 
     # Keys -------------------------------------------------------------------------------------

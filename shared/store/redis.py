@@ -13,7 +13,7 @@ from time import monotonic
 
 from shared.admin.keys import ApiKey, Counts
 from shared.admin.usage import Counters, Group, UsageBatch
-from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 from shared.store import (
@@ -162,10 +162,10 @@ class RedisStore:
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
         await redis_branches.keep_branches(self._server, branches)
 
-    async def take_branch(self, history: str) -> Upstream | None:
+    async def take_branch(self, history: str) -> Note | None:
         return await redis_branches.take_branch(self._server, history)
 
     # Keys -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Each function does what the `Store` method of its name promises.
 
 from collections.abc import Sequence
 
-from shared.conversations import Upstream
+from shared.conversations import Note
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
@@ -65,17 +65,17 @@ _PRUNE = Script(
 )
 
 
-async def keep_branches(server: Server, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+async def keep_branches(server: Server, branches: Sequence[tuple[str, Note, float]]) -> None:
     """A copy kept before is not kept again, so that this may be repeated where no answer came."""
     if branches:
         keys = [key("branches"), key("branch-number")]
-        values = [value for history, upstream, at in branches for value in (history, dump(upstream), at)]
+        values = [value for history, note, at in branches for value in (history, dump(note), at)]
         await server.run(_KEEP, keys, key("branch", ""), key("branch-seen", ""), REPEATED_SECONDS, *values)
 
 
-async def take_branch(server: Server, history: str) -> Upstream | None:
+async def take_branch(server: Server, history: str) -> Note | None:
     found = await server.run(_TAKE, [key("branches"), key("branch", history)], history)
-    return None if found is None else load(Upstream, found)
+    return None if found is None else load(Note, found)
 
 
 async def prune_some(server: Server, before: float) -> int:

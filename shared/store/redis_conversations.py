@@ -6,7 +6,7 @@ Each function does what the `Store` method of its name promises.
 import hashlib
 import json
 
-from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Upstream, stored_bytes
+from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, stored_bytes
 from shared.store import StoreCorrupt, StoreError
 from shared.store.documents import dump, load
 from shared.store.redis_schema import key
@@ -126,14 +126,14 @@ _PRUNE = Script(
 
 async def create(server: Server, conversation: Conversation) -> None:
     """The very same conversation may be created again, where no answer came."""
-    upstream = conversation.upstream
+    note = conversation.note
     origin = hashlib.blake2b(dump(conversation).encode(), digest_size=16).hexdigest()
     is_new = await server.run(
         _CREATE,
         keys_of(conversation.id),
         *(conversation.id, conversation.owner, origin, conversation.created_at, conversation.updated_at),
         *(json.dumps(conversation.metadata), conversation.response),
-        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(dump(note) if note else "", note.name if note else ""),
         *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
         *map(dump_message, conversation.messages),
     )
@@ -153,7 +153,7 @@ async def conversation(server: Server, conversation_id: str) -> Conversation | N
         updated_at=float(updated_at),
         metadata=json.loads(metadata),
         messages=tuple(map(_load_message, messages)),
-        upstream=load(Upstream, upstream) if upstream and not spoilt else None,
+        note=load(Note, upstream) if upstream and not spoilt else None,
         pending_turn=pending_turn.decode() if pending_turn else None,
         response=str(response, "utf-8", "surrogatepass"),
     )

@@ -145,12 +145,12 @@ async def abandon_turn(server: Server, conversation_id: str, turn_id: str) -> No
 
 async def commit_turn(server: Server, conversation_id: str, result: TurnResult) -> bool:
     """A turn that was committed before is not added again, so that this may be repeated where no answer came."""
-    history, upstream = result.history or (), result.upstream
+    history, note = result.history or (), result.note
     is_there = await server.run(
         _COMMIT,
         keys_of(conversation_id),
         *(conversation_id, result.turn_id, result.at),
-        *(dump(upstream) if upstream else "", upstream.conversation_uuid if upstream else ""),
+        *(dump(note) if note else "", note.name if note else ""),
         *(int(result.history is not None), len(history), stored_bytes(history), stored_bytes(result.added)),
         *map(dump_message, (*history, *result.added)),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.admin.keys import ApiKey, Counts
 from shared.admin.usage import Counters, Group, UsageBatch
-from shared.conversations import Conversation, Message, TurnResult, Upstream
+from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.places import Claim, Share
 from shared.store import (
@@ -158,10 +158,10 @@ class SqliteStore:
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branches(self, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
         await self._worker.write(sqlite_branches.keep_branches, branches)
 
-    async def take_branch(self, history: str) -> Upstream | None:
+    async def take_branch(self, history: str) -> Note | None:
         return await self._worker.write(sqlite_branches.take_branch, history)
 
     # Keys -------------------------------------------------------------------------------------

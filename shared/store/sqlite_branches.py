@@ -6,25 +6,25 @@ Each function does what the `Store` method of its name promises, inside a transa
 import sqlite3
 from collections.abc import Sequence
 
-from shared.conversations import Upstream
+from shared.conversations import Note
 
 MAX_BRANCHES = 100_000  # a row is some 300 bytes
 PRUNED_AT_ONCE = 1000
 
 
-def keep_branches(connection: sqlite3.Connection, branches: Sequence[tuple[str, Upstream, float]]) -> None:
+def keep_branches(connection: sqlite3.Connection, branches: Sequence[tuple[str, Note, float]]) -> None:
     connection.executemany(
         "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)",
-        [(history, upstream.model_dump_json(), at) for history, upstream, at in branches],
+        [(history, note.model_dump_json(), at) for history, note, at in branches],
     )
 
 
-def take_branch(connection: sqlite3.Connection, history: str) -> Upstream | None:
+def take_branch(connection: sqlite3.Connection, history: str) -> Note | None:
     row = connection.execute(
         "DELETE FROM branches WHERE number = (SELECT MAX(number) FROM branches WHERE history = ?) RETURNING upstream",
         (history,),
     ).fetchone()
-    return None if row is None else Upstream.model_validate_json(row["upstream"])
+    return None if row is None else Note.model_validate_json(row["upstream"])
 
 
 def redate_some(connection: sqlite3.Connection, now: float) -> int:

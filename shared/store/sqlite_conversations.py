@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from shared.conversations import CONVERSATION_BYTES, Conversation, Message, TurnResult, Upstream, stored_bytes
+from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, TurnResult, stored_bytes
 from shared.store import StoreError
 from shared.store.documents import dump, load
 
@@ -28,7 +28,7 @@ def create(connection: sqlite3.Connection, conversation: Conversation) -> None:
             conversation.created_at,
             conversation.updated_at,
             json.dumps(conversation.metadata),
-            dump(conversation.upstream) if conversation.upstream else None,
+            dump(conversation.note) if conversation.note else None,
             conversation.pending_turn,
             conversation.response,
         ),
@@ -52,7 +52,7 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
         updated_at=row["updated_at"],
         metadata=json.loads(row["metadata"]),
         messages=tuple(_message(message) for message in messages),
-        upstream=load(Upstream, row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
+        note=load(Note, row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
         pending_turn=row["pending_turn"],
         response=row["response"],
     )
@@ -87,14 +87,14 @@ def commit_turn(connection: sqlite3.Connection, conversation_id: str, result: Tu
         _count_own(connection, row["number"])
         _append(connection, row["number"], result.history)
     _append(connection, row["number"], result.added)
-    upstream = result.upstream
-    if upstream and (not is_alone or _continues_spoilt(row, upstream)):
-        upstream = None
+    note = result.note
+    if note and (not is_alone or _continues_spoilt(row, note)):
+        note = None
     pending_turn = None if is_mine else row["pending_turn"]
     connection.execute(
         "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = ?, spoilt = 0, pending_turn = ?, "
         "crossed = ? WHERE number = ?",
-        (result.at, dump(upstream) if upstream else None, pending_turn, pending_turn is not None, row["number"]),
+        (result.at, dump(note) if note else None, pending_turn, pending_turn is not None, row["number"]),
     )
     return True
 
@@ -212,8 +212,8 @@ def _message(row: sqlite3.Row) -> Message:
     )
 
 
-def _continues_spoilt(row: sqlite3.Row, upstream: Upstream) -> bool:
-    """Whether *upstream* is the very copy that a turn without a commit may have touched."""
+def _continues_spoilt(row: sqlite3.Row, note: Note) -> bool:
+    """Whether *note* is of the very copy that a turn without a commit may have touched."""
     if not row["spoilt"] or row["upstream"] is None:
         return False
-    return load(Upstream, row["upstream"]).conversation_uuid == upstream.conversation_uuid
+    return load(Note, row["upstream"]).name == note.name

@@ -7,12 +7,11 @@ from aiohttp import web
 
 from proxy.api.admin.requests import check_query, read_site, read_visit_id
 from proxy.api.admin.service import Administration
-from proxy.api.app_keys import ADMINISTRATION, KEEPER, SIBLINGS, UPSTREAM
+from proxy.api.app_keys import ADMINISTRATION, SIBLINGS, UPSTREAMS
 from proxy.api.health.handlers import describe
 from proxy.api.rendering import json_response
+from proxy.chat.upstream import Health
 from proxy.server.bodies import read_body
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.gate import SiteGate
 from proxy.usage.numbers import SiteLoad, load_of
 from shared import __version__
 from shared.models import Credentials, Visit
@@ -25,12 +24,12 @@ _PICTURE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-
 async def status(request: web.Request) -> web.Response:
     """Everything at a glance; also while the store is away, without what only the store knows."""
     check_query(request.query)
-    administration, keeper = request.app[ADMINISTRATION], request.app[KEEPER]
-    gates = request.app[UPSTREAM].sites.all
-    visits, heartbeat_age, trouble = await kept(administration, [gate.site for gate in gates])
+    administration = request.app[ADMINISTRATION]
+    healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
+    visits, heartbeat_age, trouble = await kept(administration, [each.name for each in healths])
     workers = await request.app[SIBLINGS].all()
-    loads = [load_of(gate.site, workers) for gate in gates]
-    sites = [_site(keeper, gate, load, visits.get(gate.site, [])) for gate, load in zip(gates, loads, strict=True)]
+    loads = [load_of(each.name, workers) for each in healths]
+    sites = [_site(each, load, visits.get(each.name, [])) for each, load in zip(healths, loads, strict=True)]
     url = administration.settings.store_url
     return json_response(
         {
@@ -49,7 +48,7 @@ async def status(request: web.Request) -> web.Response:
 async def ask_visit(request: web.Request) -> web.Response:
     """Ask for a visit soon."""
     check_query(request.query)
-    sites = [gate.site for gate in request.app[UPSTREAM].sites.all]
+    sites = [upstream.name for upstream in request.app[UPSTREAMS]]
     site = await read_body(request, lambda body: read_site(body, sites))
     await request.app[ADMINISTRATION].ask_visit(site)
     return json_response({"object": "visit_ask", "site": site}, status=202)
@@ -73,16 +72,15 @@ async def kept(
         return {}, None, str(error)
 
 
-def _site(keeper: CredentialKeeper, gate: SiteGate, load: SiteLoad, visits: list[Visit]) -> dict[str, Any]:
-    state = keeper.state(gate.site)
+def _site(health: Health, load: SiteLoad, visits: list[Visit]) -> dict[str, Any]:
     return {
-        **describe(keeper, gate),
+        **describe(health),
         "breaker": load.breaker,
         "cooldown_until": int(time() + load.cooldown) if load.cooldown else None,
         "open_streams": load.open,
         "queued": load.queued,
-        "credentials": _credentials(state.current, time()) if state else None,
-        "bots": len(state.bots) if state else 0,
+        "credentials": _credentials(health.credentials, time()) if health.credentials else None,
+        "bots": health.bots,
         "visits": [visit.model_dump(mode="json", include=_SHOWN) for visit in visits],
     }
 

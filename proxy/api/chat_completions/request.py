@@ -12,13 +12,13 @@ from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
 from proxy.api.metadata import read_metadata
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_whole
 from proxy.api.tool_history import ToolHistory
+from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
 from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_CHOICES = 4
-MAX_SHOWN = 100  # characters of a model's name in the error that there is none
 _IGNORED = (
     "temperature",
     "top_p",
@@ -46,21 +46,14 @@ _ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request, normalised. `pictures` holds the images of all messages by what names them there."""
+    """A request, normalised. `pictures` holds the images of all messages, or where to fetch them."""
 
-    model: str
-    messages: tuple[Message, ...]
+    ask: Ask
     pictures: Mapping[str, Picture] = field(repr=False)
     stream: bool = False
     include_usage: bool = False
-    conversation_id: str | None = None
-    web_search: bool = False
-    stops: tuple[str, ...] = ()
-    max_tokens: int | None = None
     choices: int = 1
     ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
-    caller: str = ""  # who asks (a key or an address): places on a site go round among callers
-    allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -118,18 +111,23 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     messages, pictures = read_messages(body.get("messages"))
     _refuse_unsupported(body)
     read_metadata(body.get("metadata"))
-    return ChatRequest(
+    ignored = read_ignored(body, _IGNORED)
+    ask = Ask(
         model=model.strip(),
         messages=messages,
-        pictures=pictures,
-        stream=read_flag(body, "stream"),
-        include_usage=_includes_usage(body),
         conversation_id=_conversation_id(body),
         web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
         stops=_stops(body),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
+        parameters={name: body[name] for name in ignored if name in body},
+    )
+    return ChatRequest(
+        ask=ask,
+        pictures=pictures,
+        stream=read_flag(body, "stream"),
+        include_usage=_includes_usage(body),
         choices=_choices(body),
-        ignored=read_ignored(body, _IGNORED),
+        ignored=ignored,
     )
 
 
@@ -257,18 +255,6 @@ def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harm
 def unsupported(name: str, why: str) -> ServiceError:
     """The error for a parameter that would change the answer and cannot be honoured."""
     return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
-
-
-def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
-    """The error for a name no site offers; *near*: names like it."""
-    shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    return ServiceError(
-        404,
-        f"The model '{shown}' does not exist here. {hint}GET /v1/models lists the names.",
-        code="model_not_found",
-        param="model",
-    )
 
 
 def ignored_header(ignored: Sequence[str]) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The legacy `/v1/completions`: a prompt in, bare text out. Served by the same turns as a chat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from proxy.api.chat_completions.reply import DONE, Ending, event, failure, usage
+from proxy.api.chat_completions.reply import DONE, event, failure, usage
 from proxy.api.parameters import check_number
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End
 
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
 LOGPROBS = (0, 5)
@@ -44,17 +45,17 @@ class CompletionReply:
         """Nothing: there is no role."""
         return b""
 
-    def text(self, text: str) -> bytes:
-        """One chunk of text."""
-        return self._chunk(text, None)
+    def text_of(self, _: int) -> Callable[[str], bytes]:
+        """What makes a chunk of a text."""
+        return lambda text: self._chunk(text, None)
 
     def silence(self) -> bytes:
         """A chunk that adds nothing."""
-        return self.text("")
+        return self._chunk("", None)
 
-    def closing(self, ending: Ending, used: Usage) -> bytes:
+    def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The last chunks of a whole answer, and the end mark."""
-        last = self._chunk("", ending.finish_reason)
+        last = self._chunk("", ends[0].reason)
         if self._includes_usage:
             last += event({**self._base, "choices": [], "usage": usage(used)})
         return last + DONE
@@ -63,15 +64,16 @@ class CompletionReply:
         """The event in place of the rest."""
         return failure(error)
 
-    def whole(self, texts: Sequence[str], ending: Ending, used: Usage) -> dict[str, Any]:
+    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        return {**self._base, "choices": [self._choice("".join(texts), ending.finish_reason)], "usage": usage(used)}
+        return {**self._base, "choices": [_choice(texts[0], ends[0].reason)], "usage": usage(used)}
 
     def _chunk(self, text: str, finish_reason: str | None) -> bytes:
-        chunk: dict[str, Any] = {**self._base, "choices": [self._choice(text, finish_reason)]}
+        chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason)]}
         if self._includes_usage:
             chunk["usage"] = None
         return event(chunk)
 
-    def _choice(self, text: str, finish_reason: str | None) -> dict[str, Any]:
-        return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+
+def _choice(text: str, finish_reason: str | None) -> dict[str, Any]:
+    return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}

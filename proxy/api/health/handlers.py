@@ -1,13 +1,12 @@
 """`/healthz`, `/readyz` and the root, for probes and for people."""
 
-from time import monotonic, time
+from time import time
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, KEEPER, UPSTREAM
+from proxy.api.app_keys import CALLER, STORE_TROUBLE, UPSTREAMS
 from proxy.api.rendering import json_response
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.gate import SiteGate
+from proxy.chat.upstream import Health
 from shared import __version__
 
 
@@ -21,45 +20,32 @@ async def readyz(request: web.Request) -> web.Response:
 
     `degraded`: requests are answered, but not by every site, or without stored conversations.
     """
-    keeper, gates = request.app[KEEPER], request.app[UPSTREAM].sites.all
-    troubles = {gate.site: trouble_of(keeper, gate) for gate in gates}
-    reasons = [reason for reason in (*troubles.values(), keeper.store_trouble) if reason]
-    is_ready = None in troubles.values()
+    healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
+    reasons = [reason for reason in (*(each.trouble for each in healths), request.app[STORE_TROUBLE]()) if reason]
+    is_ready = any(each.trouble is None for each in healths)
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
     if reasons:
         body["reason"] = reasons[0]
     if CALLER in request:
-        body["sites"] = [
-            {**describe(keeper, gate), "credentials_age_seconds": _age(keeper, gate.site)} for gate in gates
-        ]
+        body["sites"] = [{**describe(each), "credentials_age_seconds": _age(each)} for each in healths]
     return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})
 
 
-def trouble_of(keeper: CredentialKeeper, gate: SiteGate) -> str | None:
-    """Why a site could not answer a request now, in words; None if it could."""
-    trouble = keeper.trouble(gate.site)
-    if trouble is None and gate.breaker.state(monotonic()) == "open":
-        trouble = "the site failed again and again and is left alone for a moment"
-    return trouble
-
-
-def describe(keeper: CredentialKeeper, gate: SiteGate) -> dict[str, object]:
-    """What is known of a site's health and load."""
-    trouble = trouble_of(keeper, gate)
+def describe(health: Health) -> dict[str, object]:
+    """What is known of an upstream's health and load."""
     return {
-        "site": gate.site,
-        "ready": trouble is None,
-        "reason": trouble,
-        "breaker": gate.breaker.state(monotonic()),
-        "cooldown_until": gate.cooldown_until,
-        "open_streams": gate.limit.open,
-        "queued": gate.limit.queued,
+        "site": health.name,
+        "ready": health.trouble is None,
+        "reason": health.trouble,
+        "breaker": health.breaker,
+        "cooldown_until": health.cooldown_until,
+        "open_streams": health.open_streams,
+        "queued": health.queued,
     }
 
 
-def _age(keeper: CredentialKeeper, site: str) -> int | None:
-    state = keeper.state(site)
-    return round(time() - state.current.captured_at) if state else None
+def _age(health: Health) -> int | None:
+    return round(time() - health.credentials.captured_at) if health.credentials else None
 
 
 async def root(_: web.Request) -> web.Response:

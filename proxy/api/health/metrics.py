@@ -8,7 +8,7 @@ from aiohttp import web
 
 from proxy.access.rules import check_admin
 from proxy.api.admin.status import kept
-from proxy.api.app_keys import ADMINISTRATION, CALLER, KEEPER, SIBLINGS, UPSTREAM
+from proxy.api.app_keys import ADMINISTRATION, CALLER, SIBLINGS, UPSTREAMS
 from shared import __version__
 
 
@@ -19,21 +19,20 @@ async def metrics(request: web.Request) -> web.Response:
     await asyncio.to_thread(import_module, "proxy.usage.metrics")
     from proxy.usage.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
 
-    keeper, sites = request.app[KEEPER], [gate.site for gate in request.app[UPSTREAM].sites.all]
-    visits, heartbeat_age, trouble = await kept(request.app[ADMINISTRATION], sites)
+    healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
+    visits, heartbeat_age, trouble = await kept(request.app[ADMINISTRATION], [each.name for each in healths])
     now = time()
     numbers = Numbers(
         version=__version__,
         workers=await request.app[SIBLINGS].all(),
         sites=[
             SiteNumbers(
-                site=site,
-                credentials_age=now - state.current.captured_at if state else None,
-                nonce_age=now - state.current.nonce_checked_at if state else None,
-                visits=visits.get(site, ()),
+                site=each.name,
+                credentials_age=now - each.credentials.captured_at if each.credentials else None,
+                nonce_age=now - each.credentials.nonce_checked_at if each.credentials else None,
+                visits=visits.get(each.name, ()),
             )
-            for site in sites
-            for state in (keeper.state(site),)
+            for each in healths
         ],
         store_up=trouble is None,
         heartbeat_age=heartbeat_age,

@@ -1,9 +1,9 @@
 """Fetching what clients name by address; beside shared/site_client/client.py the only use of aiohttp's client.
 
-Only the public internet is asked (`proxy.api.images.addresses.is_public`). A name is looked up once for each connection, one
-address among its answers that is not public refuses them all, and every socket checks the address it is about to
-connect to, so that no spelling, no redirect and no second answer of a name server leads anywhere else. No cookies, no
-credentials, no proxy from the environment; redirects are followed here, one by one.
+Only the public internet is asked (`addresses.is_public`). A name is looked up once for each connection, one address
+among its answers that is not public refuses them all, and every socket checks the address it is about to connect to, so
+that no spelling, no redirect and no second answer of a name server leads anywhere else. No cookies, no credentials, no
+proxy from the environment; redirects are followed here, one by one.
 """
 
 import asyncio

@@ -27,9 +27,9 @@ from proxy.api.images.reading import (
     sendable,
     too_large,
 )
+from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.server.bodies import work_on
-from proxy.upstreams.aipkit.requests import Image
 from shared.conversations import Message
 
 MAX_FETCHES = 16  # for one request; of more, the newest

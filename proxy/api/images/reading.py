@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.api.images.addresses import web_url
+from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.upstreams.aipkit.requests import Image
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -95,17 +95,6 @@ def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> t
 def sendable(messages: Sequence[Message]) -> set[str]:
     """The names of the pictures that may be sent to the site: the newest, as many as it takes."""
     return set(_newest_first(messages)[:MAX_IMAGES])
-
-
-def to_send(
-    messages: Sequence[Message], pictures: Mapping[str, Picture], *, most: int = MAX_IMAGES
-) -> tuple[tuple[Image, ...], int]:
-    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
-    found = [picture for name in _newest_first(messages) if (picture := pictures.get(name))]
-    found, left_out = found[:most], len(found[most:])
-    if any(isinstance(picture, ImageAddress) for picture in found):
-        raise TypeError("pictures must be fetched before they are sent")
-    return tuple(picture for picture in reversed(found) if isinstance(picture, Image)), left_out
 
 
 def put_in(

@@ -2,17 +2,16 @@
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, CHAT
-from proxy.api.chat_completions.request import unknown_model
+from proxy.api.app_keys import CALLER, CHAT, SETTINGS
 from proxy.api.rendering import json_response
-from proxy.chat.catalog import may_use
+from proxy.chat.catalog import may_use, unknown_model
 
 
 async def list_models(request: web.Request) -> web.Response:
     """Every model that the caller can name now."""
     chats, allowed = request.app[CHAT], request[CALLER].models
     models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
-    data = [model.to_wire(max_transcript=chats.max_transcript) for model in models]
+    data = [model.to_wire(max_transcript=request.app[SETTINGS].max_transcript) for model in models]
     return json_response({"object": "list", "data": data})
 
 
@@ -22,4 +21,4 @@ async def retrieve_model(request: web.Request) -> web.Response:
     found = chats.catalog.named(name)
     if found is None or not may_use(allowed, found[0]):
         raise unknown_model(name, chats.catalog.near(name, allowed))
-    return json_response({**found[1].to_wire(max_transcript=chats.max_transcript), "id": found[0]})
+    return json_response({**found[1].to_wire(max_transcript=request.app[SETTINGS].max_transcript), "id": found[0]})

@@ -16,11 +16,13 @@ from proxy.server.bodies import read_body
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
     wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
-    messages, pictures = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
+    messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
-    wanted = replace(wanted, input=messages, pictures=pictures, allowed=caller.models)
-    answer, reply = await request.app[RESPONSES].create(wanted, caller=caller.place(request.remote), owner=caller.owner)
-    return await send(request, answer, reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
+    wanted = replace(wanted, input=messages, allowed=caller.models)
+    answer, reply = await request.app[RESPONSES].create(
+        wanted, images, caller=caller.place(request.remote), owner=caller.owner
+    )
+    return await send(request, [answer], reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
 
 
 async def retrieve_response(request: web.Request) -> web.Response:

@@ -1,15 +1,16 @@
 """OpenAI's response objects, and the typed, numbered events they are streamed as."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import orjson
 
-from proxy.api.chat_completions.reply import Ending
+from proxy.api.chat_completions.reply import annotations
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End, Source
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}  # by finish_reason
 
@@ -43,30 +44,28 @@ class ResponseReply:
             )
         )
 
-    def text(self, text: str) -> bytes:
-        """One delta of text."""
-        self._texts.append(text)
-        number = str(next(self._numbers)).encode()
-        return self._before + number + b',"delta":' + orjson.dumps(text) + b"}\n\n"
+    def text_of(self, _: int) -> Callable[[str], bytes]:
+        """What makes a delta of a text."""
+        return self._delta
 
     def silence(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
-        return self.text("")
+        return self._delta("")
 
-    def closing(self, ending: Ending, used: Usage) -> bytes:
+    def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole answer."""
-        text = "".join(self._texts)
-        done = self.whole(self._texts, ending, used)
+        end, text = ends[0], "".join(self._texts)
+        done = self.whole([text], ends, used)
         place = {"item_id": self._message_id, "output_index": 0, "content_index": 0}
-        part = _text_part(text, ending.annotations)
+        part = _text_part(text, end.sources)
         events = [
             self._event("response.output_text.annotation.added", **place, annotation_index=index, annotation=annotation)
             for index, annotation in enumerate(part["annotations"])
         ]
         events.append(self._event("response.output_text.done", **place, text=text, logprobs=[]))
         events.append(self._event("response.content_part.done", **place, part=part))
-        if ending.refusal is not None:
-            events.append(self._refusal_events({**place, "content_index": 1}, ending.refusal))
+        if end.refusal is not None:
+            events.append(self._refusal_events({**place, "content_index": 1}, end.refusal))
         events.append(self._event("response.output_item.done", output_index=0, item=done["output"][0]))
         events.append(self._event(f"response.{done['status']}", response=done))
         return b"".join(events)
@@ -77,13 +76,14 @@ class ResponseReply:
         failed = {**self._base, "status": "failed", "error": {"code": "server_error", "message": error.message}}
         return self._event("error", **told, param=error.param) + self._event("response.failed", response=failed)
 
-    def whole(self, texts: Sequence[str], ending: Ending, used: Usage) -> dict[str, Any]:
+    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The finished response object."""
-        reason = _INCOMPLETE.get(ending.finish_reason)
+        end = ends[0]
+        reason = _INCOMPLETE.get(end.reason)
         status = "incomplete" if reason else "completed"
-        content = [_text_part("".join(texts), ending.annotations)]
-        if ending.refusal is not None:
-            content.append({"type": "refusal", "refusal": ending.refusal})
+        content = [_text_part(texts[0], end.sources)]
+        if end.refusal is not None:
+            content.append({"type": "refusal", "refusal": end.refusal})
         return {
             **self._base,
             "status": status,
@@ -93,6 +93,11 @@ class ResponseReply:
             "store": self.is_stored,
             "usage": _usage(used),
         }
+
+    def _delta(self, text: str) -> bytes:
+        self._texts.append(text)
+        number = str(next(self._numbers)).encode()
+        return b"".join((self._before, number, b',"delta":', orjson.dumps(text), b"}\n\n"))
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._message_id, "type": "message", "status": status, "role": "assistant", "content": content}
@@ -113,9 +118,9 @@ class ResponseReply:
         return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
-def _text_part(text: str, annotations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _text_part(text: str, sources: Sequence[Source]) -> dict[str, Any]:
     """The text of a message; chat's annotations are nested one level deeper than these."""
-    flat = [{"type": annotation["type"], **annotation[annotation["type"]]} for annotation in annotations]
+    flat = [{"type": each["type"], **each[each["type"]]} for each in annotations(sources)]
     return {"type": "output_text", "text": text, "annotations": flat, "logprobs": []}
 
 

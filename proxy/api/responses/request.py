@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.api.chat_completions.request import ChatRequest, refuse_lone_choice, unsupported
+from proxy.api.chat_completions.request import refuse_lone_choice, unsupported
 from proxy.api.images.reading import Picture
 from proxy.api.metadata import read_metadata
 from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit
 from proxy.api.responses.input_items import read_items
+from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
 from shared.conversations import Message
 
@@ -43,17 +44,15 @@ class ResponseRequest:
     ignored: tuple[str, ...]
     allowed: frozenset[str] | None = None
 
-    def as_chat(self, history: tuple[Message, ...], caller: str) -> ChatRequest:
-        """The chat that asks the same, with what was said before."""
+    def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Image], caller: str) -> Ask:
+        """What is asked, with what was said before."""
         instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
-        return ChatRequest(
+        return Ask(
             model=self.model,
             messages=(*instructions, *history, *self.input),
-            pictures=self.pictures,
-            stream=self.stream,
+            images=images,
             web_search=self.web_search,
             max_tokens=self.max_tokens,
-            ignored=self.ignored,
             caller=caller,
             allowed=self.allowed,
         )

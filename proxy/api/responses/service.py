@@ -5,6 +5,7 @@ itself. A stored response is a copy of the text up to its answer, so whatever go
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from time import time
 from typing import Any
@@ -15,6 +16,7 @@ from proxy.api.conversations.items import unknown_item
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
+from proxy.chat.ask import Image
 from proxy.chat.conversations import Conversations, named, needed, refuse_unfit
 from proxy.chat.errors import ServiceError
 from proxy.chat.service import ChatService
@@ -35,7 +37,9 @@ class Responses:
         self._chats = chats
         self._conversations = conversations
 
-    async def create(self, request: ResponseRequest, caller: str, *, owner: str) -> tuple[Answer, ResponseReply]:
+    async def create(
+        self, request: ResponseRequest, images: Mapping[str, Image], caller: str, *, owner: str
+    ) -> tuple[Answer, ResponseReply]:
         """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
         history = await self._history(request, owner)
         request = replace(request, input=await self._with_texts(request.input, owner))
@@ -45,7 +49,7 @@ class Responses:
         async def keep(answer: Answer) -> None:
             await self._keep(request, history, answer, reply, owner)
 
-        answer = await self._chats.answer(request.as_chat(history, caller), owner=owner, afterwards=keep)
+        answer = await self._chats.answer(request.to_ask(history, images, caller), owner=owner, afterwards=keep)
         reply = ResponseReply(
             request,
             id=_response_of(answer.message_id),
@@ -127,7 +131,7 @@ class Responses:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:
             return
-        whole = reply.whole([answer.message.text], answer.ending, answer.usage)
+        whole = reply.whole([answer.full_text], [answer.end], answer.usage)
         stored = Conversation(
             id=whole["id"],
             owner=owner,

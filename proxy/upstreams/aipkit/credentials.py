@@ -10,16 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from time import time
 
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential,
-    wait_random,
-)
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
-from proxy.chat.catalog import SiteBots
+from proxy.chat.upstream import MAX_TRIES, RESTART_PAUSES
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.aipkit.nonce import is_by_wordpress, nonce_form, read_nonce
@@ -32,10 +25,6 @@ FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first crede
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
 _NO_NONCE = "the site hands out no nonce to these credentials"
-MAX_TRIES = 3  # where nobody is there
-# Between tries where nobody is there: about 1 s, then 2 s, so that a site's restart is bridged. The jitter keeps turns
-# that failed together from coming back together.
-RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0, 0.5)
 
 log = logging.getLogger(__name__)
 
@@ -92,15 +81,6 @@ class CredentialKeeper:
     def state(self, site: str) -> SiteState | None:
         """What was last read of *site*."""
         return self._states.get(site)
-
-    def bots(self) -> list[SiteBots]:
-        """The bots of all sites, in order of preference."""
-        found = []
-        for site in self.sites:
-            state = self._states.get(site.origin)
-            seen_at = state.current.captured_at if state else 0.0
-            found.append(SiteBots(site, state.bots if state else (), seen_at))
-        return found
 
     async def current(self, site: str) -> Credentials:
         """The current credentials of *site*; waits a little for the first ones. Raises `NoCredentials`."""

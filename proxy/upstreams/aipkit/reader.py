@@ -1,7 +1,9 @@
 """Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from proxy.chat.upstream import FinishReason, Source
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_stream_error
 from proxy.upstreams.aipkit.warnings import read_warning, refusal_in, tells_of_a_limit
 from proxy.upstreams.event_decoder import ServerEvent
@@ -68,7 +70,7 @@ class ReplyReader:
         return bool(self._last_status)
 
     @property
-    def finish_reason(self) -> str:
+    def finish_reason(self) -> FinishReason:
         """OpenAI's word for why the reply ended."""
         if not self.warning:
             return "stop"
@@ -135,20 +137,37 @@ class OldBots:
     """
 
     def __init__(self) -> None:
-        self._lacking: dict[tuple[str, int], int] = {}  # replies without an id since the last one with it
+        self._lacking: dict[int, int] = {}  # replies without an id since the last one with it
 
-    def needs_id(self, site: str, bot_id: int) -> bool:
+    def needs_id(self, bot_id: int) -> bool:
         """Whether a whole reply of this bot has an id."""
-        return (site, bot_id) in self._lacking
+        return bot_id in self._lacking
 
-    def learn(self, site: str, bot_id: int, reader: ReplyReader) -> None:
+    def learn(self, bot_id: int, reader: ReplyReader) -> None:
         """Learn from a reply that was read to its end mark."""
-        bot = (site, bot_id)
         if reader.has_status:
-            self._lacking.pop(bot, None)
+            self._lacking.pop(bot_id, None)
         elif reader.response_id:
-            self._lacking[bot] = 0
-        elif bot in self._lacking and reader.finished and reader.has_text:
-            self._lacking[bot] += 1
-            if self._lacking[bot] >= MAX_LACKING:
-                del self._lacking[bot]
+            self._lacking[bot_id] = 0
+        elif bot_id in self._lacking and reader.finished and reader.has_text:
+            self._lacking[bot_id] += 1
+            if self._lacking[bot_id] >= MAX_LACKING:
+                del self._lacking[bot_id]
+
+
+def sources(citations: Sequence[dict[str, Any]]) -> tuple[Source, ...]:
+    """The pages that the site cites; those without an address are left out."""
+    return tuple(
+        Source(
+            text_at(citation, "url"),
+            text_at(citation, "title") or text_at(citation, "source_title"),
+            _index(citation.get("start_char_index")),
+            _index(citation.get("end_char_index")),
+        )
+        for citation in citations
+        if text_at(citation, "url")
+    )
+
+
+def _index(value: object) -> int:
+    return value if type(value) is int and abs(value) < 2**53 else 0

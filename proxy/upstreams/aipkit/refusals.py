@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.aipkit.wordings import is_quota, is_rate_limit, names_a_missing_key
 
 
@@ -147,7 +148,25 @@ _TOLD = {
     Kind.TRUNCATED: _Told(502, "server_error", "upstream_truncated", "The site's answer broke off: {text}"),
 }
 
-_ABOUT_THE_MESSAGE = frozenset({Kind.FILTERED, Kind.IMAGE, Kind.TOO_LARGE, Kind.CONTEXT_LENGTH, Kind.PREVIOUS})
+_ABOUT = {  # the others: ANSWER
+    Kind.NONCE: About.CREDENTIALS,
+    Kind.CHALLENGE: About.CREDENTIALS,
+    Kind.PREVIOUS: About.COPY,
+    Kind.FILTERED: About.MESSAGE,
+    Kind.IMAGE: About.MESSAGE,
+    Kind.TOO_LARGE: About.MESSAGE,
+    Kind.CONTEXT_LENGTH: About.MESSAGE,
+    Kind.QUOTA: About.QUOTA,
+    Kind.RATE_LIMIT: About.RATE,
+    Kind.MINUTE_LIMIT: About.PACE,
+    Kind.GUESTS: About.MODEL,
+    Kind.BLOCKED: About.MODEL,
+    Kind.BOT: About.MODEL,
+    Kind.BOT_BROKEN: About.MODEL,
+    Kind.UNREACHABLE: About.UPSTREAM,
+    Kind.UPSTREAM: About.UPSTREAM,
+    Kind.TIMEOUT: About.UPSTREAM,
+}
 
 # The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
 # ones, and those of other languages that were seen.
@@ -265,9 +284,16 @@ def from_step_2(status: int, text: str, *, retry_after: float | None) -> SiteRef
     return refusal
 
 
-def may_move_on(refusal: SiteRefusal) -> bool:
-    """Whether another site may well answer what this one did not. What was said is refused alike everywhere."""
-    return refusal.kind not in _ABOUT_THE_MESSAGE
+def to_refusal(refusal: SiteRefusal) -> Refusal:
+    """The same in terms that any kind of upstream has."""
+    has_begun = refusal.logged and refusal.by_plugin
+    return Refusal(
+        to_error(refusal),
+        _ABOUT.get(refusal.kind, About.ANSWER),
+        delivered=refusal.logged,
+        has_begun=has_begun,
+        retry_after=refusal.retry_after,
+    )
 
 
 def to_error(refusal: SiteRefusal) -> ServiceError:

@@ -3,23 +3,18 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote_plus
 
+from proxy.chat.ask import Image
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_step_1, from_step_2
 from shared.plugins import bot_checks
 from shared.plugins.aipkit.answers import read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture as the site takes it: `image/png`, `image/jpeg` or `image/webp`, and base64 without a prefix."""
-
-    mime_type: str
-    base64: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +126,13 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds named by a Retry-After header, where it names seconds."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
+
+
+def until_next_minute(date: str, now: float) -> float:
+    """Seconds until a site counts anew that allows so many turns in each minute of its own clock (PROTOCOL 13).
+
+    *date*: its answer's Date header; *now*: Unix seconds, for where that tells nothing.
+    """
+    with suppress(ValueError, OverflowError):
+        now = parsedate_to_datetime(date).timestamp()
+    return 60.0 - int(now) % 60  # never too few, since the part of a second that has passed is not taken off

@@ -1,11 +1,10 @@
-"""Recognising what a client that resends its whole history continues, and whether the site's copy may be trusted.
+"""Whether the site's own copy of a conversation may be continued.
 
 The site shows a model only the last messages it stored, and those have lost their HTML and hold no pictures (PROTOCOL
 6). So its copy is continued only where the model gets exactly what the client sent; everything else is replayed as a
 transcript.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -35,20 +34,3 @@ class MemoryPolicy:
         return len(history) <= self.limit and not any(
             message.images or _FILTERED & set(message.text) for message in history
         )
-
-
-def history_digest(site: str, bot_id: int, session_id: str, messages: Sequence[Message]) -> str:
-    """A name for exactly this history, with this bot, as this guest.
-
-    Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that no two histories can be
-    spelled alike.
-    """
-    pieces: list[bytes] = []
-    for part in (site, str(bot_id), session_id, *(part for message in messages for part in _parts(message))):
-        encoded = part.encode("utf-8", "surrogatepass")
-        pieces += (len(encoded).to_bytes(8, "big"), encoded)
-    return hashlib.sha256(b"".join(pieces)).hexdigest()
-
-
-def _parts(message: Message) -> tuple[str, ...]:
-    return message.role, message.text.strip(), str(len(message.images)), *message.images

@@ -32,7 +32,7 @@ async def test_it_describes_exactly_the_routes_there_are(tmp_path: Path) -> None
 
 
 def served_path(pattern: str) -> str:
-    """The path as it is documented, from a route's pattern with its names for the slashes (see proxy/server/routes.py)."""
+    """The path as it is documented, from a route's pattern with its names for the slashes (proxy/server/routes.py)."""
     path = re.sub(r"\{slash\d+\}", "/", pattern).replace("{end}", "").replace("{prefix}", "v1")
     return path.replace("//", "/")
 

@@ -288,8 +288,8 @@ async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_oth
 
 def test_redis_is_imported_only_where_it_is_used() -> None:
     code = (
-        "import sys, proxy.app, proxy.server.service, harvester.service.run, shared.cli.doctor.store, shared.cli.status\n"
-        "import shared.store.sqlite\n"
+        "import sys, proxy.app, proxy.server.service, harvester.service.run\n"
+        "import shared.cli.doctor.store, shared.cli.status, shared.store.sqlite\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import proxy.upstreams.gate
-from proxy.access.ratelimit import until_next_minute
+from proxy.upstreams.aipkit.requests import until_next_minute
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 

@@ -1,0 +1,22 @@
+"""The legacy `/v1/completions`."""
+
+from aiohttp import web
+
+from proxy.api.app_keys import CALLER, CHAT
+from proxy.api.chat_completions.reading import read_chat
+from proxy.api.chat_completions.request import ignored_header, parse_json
+from proxy.api.completions.shapes import CompletionReply, to_chat_body
+from proxy.api.sending import send
+
+
+async def create_completion(request: web.Request) -> web.StreamResponse:
+    """Answer a bare prompt, streamed or whole."""
+    chat = await read_chat(request, lambda body: to_chat_body(parse_json(body)))
+    answer = await request.app[CHAT].answer(chat.ask, owner=request[CALLER].owner)
+    reply = CompletionReply(
+        id=answer.id.replace("chatcmpl-", "cmpl-"),
+        created=answer.created,
+        model=answer.model,
+        include_usage=chat.include_usage,
+    )
+    return await send(request, [answer], reply, stream=chat.stream, headers=ignored_header(chat.ignored))

@@ -1,0 +1,31 @@
+"""What a client asks, as every upstream is told it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.conversations import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: `image/png`, `image/jpeg`, `image/webp` or `image/gif`, and base64 without a prefix."""
+
+    mime_type: str
+    base64: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request for one answer. `images` holds the pictures of all messages by what names them there."""
+
+    model: str
+    messages: tuple[Message, ...]
+    images: Mapping[str, Image] = field(default_factory=dict, repr=False)
+    conversation_id: str | None = None
+    web_search: bool = False
+    stops: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
+    caller: str = ""  # who asks (a key or an address): slots go round among callers
+    allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all

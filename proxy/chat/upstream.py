@@ -1,0 +1,212 @@
+"""What stands behind the chat: the interface of every kind of upstream, and how an answer comes from one.
+
+An upstream is asked with an `Ask` and calls its sink with each event as it comes; what it returns tells how the answer
+ended. Nothing here knows a plugin, a protocol or a socket.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from time import monotonic
+from typing import Literal, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential, wait_random
+
+from proxy.chat.ask import Ask
+from proxy.chat.errors import ServiceError
+from proxy.chat.tokens import Usage
+from shared.conversations import Message, Note
+from shared.models import Bot, Credentials
+from shared.parsing import Site
+
+MAX_TRIES = 3  # of one request, on all upstreams together
+# Between tries where nobody is there: about 1 s, then 2 s, so that a restart is bridged. The jitter keeps turns that
+# failed together from coming back together.
+RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0, 0.5)
+_PAUSING = AsyncRetrying(wait=RESTART_PAUSES)
+RETRY_SECONDS = 60.0  # after which nothing is tried again
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page that the answer rests on. *start* and *end*: the part of the text that does, in characters."""
+
+    url: str
+    title: str
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an answer ended.
+
+    *refusal* is what the model said instead of an answer. *usage* is None where the upstream tells none. *note* is what
+    the upstream needs to go on from here; None where its own copy does not hold exactly what was asked and answered.
+    """
+
+    reason: FinishReason = "stop"
+    refusal: str | None = None
+    sources: Sequence[Source] = ()
+    usage: Usage | None = None
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An upstream's copy of a conversation: its own note on it, and how many messages it holds, from the first one."""
+
+    note: Note
+    messages: int
+
+
+class About(Enum):
+    """What a refusal is about."""
+
+    MESSAGE = "message"  # any upstream would refuse it
+    COPY = "copy"  # what was to be continued is gone
+    MODEL = "model"
+    QUOTA = "quota"
+    RATE = "rate"
+    PACE = "pace"  # the upstream takes no more turns of this address for a while
+    CREDENTIALS = "credentials"
+    UPSTREAM = "upstream"  # it is not well
+    ANSWER = "answer"  # it is well, and this answer broke off or came out wrong
+
+
+class Refusal(Exception):
+    """An upstream did not answer, or broke off. *error* is what the client is told if nobody else answers.
+
+    *delivered*: the upstream may have put the messages into its history. *has_begun*: it had begun to answer.
+    *retry_after*: when it may answer again, in seconds, where it says so.
+    """
+
+    def __init__(
+        self,
+        error: ServiceError,
+        about: About,
+        *,
+        delivered: bool,
+        has_begun: bool,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.about = about
+        self.delivered = delivered
+        self.has_begun = has_begun
+        self.retry_after = retry_after
+
+    @property
+    def may_move_on(self) -> bool:
+        """Whether another upstream may well answer what this one did not."""
+        return self.about not in (About.MESSAGE, About.COPY)
+
+
+class Enough(Exception):
+    """Raised by a `Sink` that wants no more of an answer; the upstream stops reading and lets it through."""
+
+    def __init__(self, reason: FinishReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Sink(Protocol):
+    """Takes the events of an answer, by plain calls."""
+
+    def text(self, text: str) -> bool:
+        """Take a piece of text. False: await `ready` before the next. Raises `Enough`."""
+
+    async def ready(self) -> None:
+        """Wait until more can be taken."""
+
+
+class AnswerSink(Sink, Protocol):
+    """What an upstream gives its answer to."""
+
+    def dropped(self, what: Literal["messages", "images"], count: int) -> None:
+        """So many of the oldest messages, or images, were not sent. Told before the first text."""
+
+
+class Tries:
+    """How often one request may be tried, and how long."""
+
+    def __init__(self) -> None:
+        self.has_alternative = False  # another upstream is asked next: this one waits for nothing
+        self._left = MAX_TRIES
+        self._deadline = monotonic() + RETRY_SECONDS
+
+    def take(self) -> None:
+        """One is made."""
+        self._left -= 1
+
+    @property
+    def pause(self) -> float:
+        """Seconds before the next one where nobody was there, and the upstream may be restarting."""
+        state = RetryCallState(_PAUSING, None, (), {})
+        state.attempt_number = MAX_TRIES - self._left
+        return RESTART_PAUSES(state)
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether another one may be made."""
+        return self._left > 0 and monotonic() < self._deadline
+
+
+@dataclass(frozen=True, slots=True)
+class SiteBots:
+    """What one site offers: the bots its page showed (none before the first visit), and when (Unix seconds)."""
+
+    site: Site
+    bots: tuple[Bot, ...]
+    discovered_at: float
+    upstream: "Upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an upstream is now. *cooldown_until*: Unix seconds. *credentials*: of those that need any and have them."""
+
+    name: str
+    trouble: str | None  # why nothing could be answered now, in words
+    breaker: Literal["closed", "half_open", "open"]
+    cooldown_until: float | None
+    open_streams: int
+    queued: int
+    credentials: Credentials | None = None
+    bots: int = 0
+
+
+class Upstream(Protocol):
+    """One site or server that answers."""
+
+    @property
+    def name(self) -> str:
+        """The origin of the site, or the name of the server."""
+
+    def rank(self, bot: Bot) -> int:
+        """How good the prospects of a turn are now: the lower, the better. Equals keep the order of preference."""
+
+    def health(self) -> Health:
+        """How it is now."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what is on offer."""
+
+    async def discover(self) -> None:
+        """Wait a little for that. Raises `ServiceError`."""
+
+    def bots(self) -> SiteBots:
+        """What is on offer; the same object as long as that is the same."""
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """The name under which copies of *history* are found that this upstream could go on from.
+
+        None where it would not show the model exactly this history. *note*: of the copy in question, if it is there.
+        """
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """Answer *ask* into *sink*. Raises `Refusal`, `ServiceError` of a limit of ours, and what *sink* raises."""

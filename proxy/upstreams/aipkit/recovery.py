@@ -1,0 +1,125 @@
+"""What can be mended when a site refuses a turn: other credentials, or none and the reason why."""
+
+from time import monotonic
+
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.aipkit.credentials import CredentialKeeper, NoCredentials
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.gate import Passage
+from shared.models import Credentials
+
+RETRY_AFTER_SECONDS = 10.0
+PASSED_SECONDS = 60.0  # for so long a turn that succeeded shows that nothing stands before the site
+
+
+class Recovery:
+    """Of one site. Its methods raise `Refusal` where trying again would not help, and `ServiceError` (503)."""
+
+    def __init__(self, keeper: CredentialKeeper, site: str) -> None:
+        self._keeper = keeper
+        self._site = site
+        self._passed = (0, 0.0)  # with which credentials a turn succeeded last, and when
+
+    async def credentials(self) -> Credentials:
+        """The current credentials."""
+        with _told_to_client():
+            return await self._keeper.current(self._site)
+
+    def succeeded(self, used: Credentials) -> None:
+        """A turn got through with *used*."""
+        self._passed = (used.generation, monotonic())
+        self._keeper.mark_good(used)
+
+    async def recover(
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
+    ) -> Credentials:
+        """Credentials to try again with.
+
+        A visit is waited for outside *passage*. With *has_alternative* another upstream is asked next: nothing is
+        waited for here.
+        """
+        if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
+            return used
+        if refusal.kind is Kind.CHALLENGE:
+            return await self._replaced(
+                refusal, used, "a check page came instead of an answer", passage, has_alternative
+            )
+        if refusal.kind is Kind.FIREWALL:
+            return await self._past_firewall(refusal, used, passage, has_alternative)
+        if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
+            raise to_refusal(refusal)
+        # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
+        try:
+            renewed = await self._keeper.renew(used)
+        except NoCredentials:
+            if refusal.kind is Kind.UNRECOGNISED:
+                raise to_refusal(self._understood(refusal, bot_id)) from None
+        else:
+            if _is_newer(renewed, used):
+                return renewed
+            if refusal.kind is Kind.UNRECOGNISED:
+                raise to_refusal(self._understood(refusal, bot_id))
+        return await self._replaced(refusal, used, "the site refuses a fresh nonce", passage, has_alternative)
+
+    async def _past_firewall(
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, has_alternative: bool
+    ) -> Credentials:
+        """As `recover`. A firewall that lets other requests pass with the same cookie minds what the message says; one
+        that lets none pass minds the visitor, and a visit may help."""
+        generation, at = self._passed
+        if generation == used.generation and monotonic() - at < PASSED_SECONDS:
+            raise to_refusal(refusal)
+        try:
+            renewed = await self._keeper.renew(used)
+        except NoCredentials as error:
+            if error.gets_through:
+                raise to_refusal(refusal) from None
+            refused = SiteRefusal(Kind.NONCE, refusal.text, logged=False, by_plugin=False)
+            return await self._replaced(
+                refused, used, "a server in front of the site lets nothing pass", passage, has_alternative
+            )
+        if _is_newer(renewed, used):
+            return renewed
+        raise to_refusal(refusal)
+
+    def _understood(self, refusal: SiteRefusal, bot_id: int) -> SiteRefusal:
+        """*refusal* in words that nobody knows; of a bot that the page does not show it is that the bot is gone."""
+        state = self._keeper.state(self._site)
+        if state is None or not state.bots or any(bot.id == bot_id for bot in state.bots):
+            return refusal
+        return SiteRefusal(Kind.BOT, refusal.text, logged=refusal.logged)
+
+    async def _replaced(
+        self, refusal: SiteRefusal, used: Credentials, why: str, passage: Passage, has_alternative: bool
+    ) -> Credentials:
+        """What a visit brings."""
+        if has_alternative:
+            await self._keeper.ask(used.site, why)
+            raise to_refusal(refusal)
+        with _told_to_client():
+            try:
+                async with passage.outside():
+                    return await self._keeper.replaced(used, why)
+            except NoCredentials as error:
+                if refusal.kind is Kind.CHALLENGE:
+                    raise to_refusal(refusal) from None  # it says what a person can do
+                raise NoCredentials(f"{error.reason} (it answers: {refusal.brief})") from error
+
+
+def _is_newer(renewed: Credentials, used: Credentials) -> bool:
+    return renewed.nonce != used.nonce or renewed.generation > used.generation
+
+
+class _told_to_client:  # noqa: N801  (reads as a word in a with statement)
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, NoCredentials):
+            raise ServiceError(
+                503,
+                f"Not ready: {error.reason}.",
+                type="server_error",
+                code="no_credentials",
+                retry_after=RETRY_AFTER_SECONDS,
+            ) from error

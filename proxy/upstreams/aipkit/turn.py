@@ -1,0 +1,204 @@
+"""One attempt at a turn with one site: both requests, and the reply as it comes."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from time import time
+
+import orjson
+
+from proxy.chat.ids import random_hex
+from proxy.chat.upstream import Sink
+from proxy.upstreams.aipkit.mojibake import Repair
+from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.aipkit.requests import (
+    SiteTurn,
+    message_fields,
+    multipart,
+    read_cache_key,
+    read_stream_head,
+    stream_url,
+    until_next_minute,
+)
+from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
+from shared.models import Credentials
+from shared.site_client.client import SiteClient, visitor_headers
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
+
+STEP_1_SECONDS = 60.0
+
+# Between a reply's beginning and its end nearly all events are deltas: their JSON strings, put together, are one.
+_BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
+_BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
+_START, _END = len(_BEFORE), -len(_AFTER)
+_is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]*+"\}\n\n').fullmatch  # a delta of ASCII without escapes
+
+
+class Attempt:
+    """Reads one reply into a sink. What is sent and read is plain values; this moves them.
+
+    *begun* is called right before the first text.
+    """
+
+    __slots__ = ("_begun", "_client", "_credentials", "_decoder", "_repair", "_sink", "_turn", "reader")
+
+    def __init__(
+        self,
+        client: SiteClient,
+        credentials: Credentials,
+        turn: SiteTurn,
+        *,
+        reader: ReplyReader,
+        repair: Repair,
+        sink: Sink,
+        begun: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._turn = turn
+        self.reader = reader
+        self._decoder, self._repair = EventDecoder(), repair
+        self._sink = sink
+        self._begun: Callable[[], None] | None = begun
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether the reply has shown that the site encodes its text twice; None: it has shown neither."""
+        return self._repair.verdict
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the site has logged the message, or sent any of its answer."""
+        return self.reader.started or self.reader.has_text
+
+    async def run(self, idle_timeout: float, patience: float | None) -> None:
+        """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
+
+        *idle_timeout*: the longest silence; *patience*: the longest wait for step 1, where that is short. In seconds.
+        """
+        cache_key = await self._store_message(patience)
+        credentials, is_repeat, date = self._credentials, False, ""
+        url = stream_url(credentials.ajax_url, self._turn, credentials.nonce, cache_key)
+        try:
+            with _translated(Kind.TRUNCATED, f"no sign of it for {idle_timeout:g} s", logged=True):
+                async with self._client.stream(url, visitor_headers(credentials), idle_timeout=idle_timeout) as reply:
+                    read_stream_head(reply.status, reply.content_type, reply.headers)
+                    body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
+                    del reply, url  # what is named here lives as long as the answer
+                    while await body.pass_to(self._take) and not self.reader.finished:
+                        await self._sink.ready()
+        except EventTooLarge as error:
+            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
+        except SiteRefusal as refusal:
+            self._flush()
+            _complete(refusal, date, is_repeat=is_repeat)
+            raise
+        self._flush()
+
+    def _take(self, data: bytes) -> bool:
+        """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
+        reader = self.reader
+        text = None if self._decoder.has_pending else _plain(data)
+        if text is None:
+            return self._take_events(data)
+        reader.has_text = reader.has_text or bool(text)
+        clear = self._repair.feed(text)
+        return self._give(clear) if clear else True
+
+    def _take_events(self, data: bytes) -> bool:
+        reader = self.reader
+        texts: list[str] = []
+        deltas: list[bytes] = []
+        try:
+            for block in self._decoder.blocks(data):
+                if block.startswith(_BEFORE) and b"\n" not in block:
+                    deltas.append(block)
+                    continue
+                texts += self._texts_of(deltas)
+                deltas.clear()
+                if event := read_block(block):
+                    texts.append(reader.read(event))
+            texts += self._texts_of(deltas)
+        finally:  # what came before a failure is given out before it is told
+            clear = self._repair.feed("".join(texts))
+            wants_more = self._give(clear) if clear else True
+        return wants_more and not reader.finished
+
+    def _texts_of(self, deltas: list[bytes]) -> list[str]:
+        """The texts of a run of delta events, read at once."""
+        if len(deltas) > 1:
+            with suppress(orjson.JSONDecodeError):
+                texts: list[str] = orjson.loads(b"[" + b",".join([block[_START:-1] for block in deltas]) + b"]")
+                if len(texts) == len(deltas) and all(type(text) is str for text in texts):
+                    self.reader.has_text = self.reader.has_text or any(texts)
+                    return texts
+        return [self.reader.read(event) for block in deltas if (event := read_block(block))]
+
+    def _give(self, text: str) -> bool:
+        if self._begun is not None:
+            self._begun()
+            self._begun = None
+        return self._sink.text(text)
+
+    def _flush(self) -> None:
+        if rest := self._repair.end():
+            self._give(rest)
+
+    async def _store_message(self, patience: float | None) -> str:
+        boundary = random_hex(24)
+        headers = visitor_headers(self._credentials)
+        headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+        turn, nonce = self._turn, self._credentials.nonce
+
+        def build() -> bytes:
+            return multipart(message_fields(turn, nonce), boundary)
+
+        body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
+        with _translated(Kind.UNREACHABLE, None, logged=False):
+            async with asyncio.timeout(patience):
+                reply = await self._client.post(self._credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+        return read_cache_key(reply.status, reply.headers, reply.body)
+
+
+def _plain(data: bytes) -> str | None:
+    """The text of *data* where it is nothing but whole deltas; None: it takes a closer look."""
+    if _is_one(data) is not None:
+        return data[_START + 1 : _END - 1].decode()
+    if not (data.startswith(_BEFORE) and data.endswith(_AFTER)):
+        return None
+    try:
+        text = orjson.loads(data[_START:_END].replace(_BETWEEN, b""))
+    except orjson.JSONDecodeError:  # something else stands between them
+        return None
+    return text if type(text) is str else None
+
+
+def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
+    """Add to *refusal* of step 2 what its words do not tell; *date*: the Date header that came with it."""
+    if is_repeat and refusal.kind is Kind.CACHE_KEY:  # the key was used up by a request that was answered to nobody
+        refusal.kind, refusal.text = Kind.TRUNCATED, "the connection broke before the answer"
+        refusal.logged = True
+    if refusal.kind is Kind.MINUTE_LIMIT:
+        refusal.retry_after = until_next_minute(date, time())
+
+
+class _translated:  # noqa: N801  (reads as a word in a with statement)
+    """Turns a site that cannot be reached, or falls silent, into a refusal."""
+
+    __slots__ = ("_logged", "_silent", "_unreachable")
+
+    def __init__(self, unreachable: Kind, silent: str | None, *, logged: bool) -> None:
+        """*silent*: what to say of silence. *logged*: the site may have put the message into its history."""
+        self._unreachable, self._silent, self._logged = unreachable, silent, logged
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, SiteTimeout | TimeoutError):
+            text = self._silent or str(error) or "nothing came for too long"
+            raise SiteRefusal(Kind.TIMEOUT, text, logged=self._logged) from error
+        if isinstance(error, SiteUnreachable):
+            raise SiteRefusal(self._unreachable, str(error), logged=self._logged) from error
