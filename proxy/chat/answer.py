@@ -16,6 +16,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.ids import random_hex
 from proxy.chat.memory import Memory
 from proxy.chat.tokens import Usage, estimate_tokens
+from proxy.server.bodies import aside, size_of
 from proxy.upstreams.aipkit.attempts import Attempts, SiteReply
 from proxy.upstreams.aipkit.client import Upstream
 from proxy.upstreams.aipkit.direct import Direct
@@ -72,6 +73,8 @@ class Answer:
         self._parts: list[str] = []
         self.direct: Direct | None = None  # the short way to the client, where there is one
         self._length = 0
+        self._asked: int | None = None  # tokens
+        self._shortened: tuple[list[Message], int]
 
     @property
     def conversation_id(self) -> str | None:
@@ -99,7 +102,7 @@ class Answer:
     @property
     def usage(self) -> Usage:
         """Estimated tokens of the whole history and of the answer."""
-        asked = sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
+        asked = self._tokens_asked() if self._asked is None else self._asked
         return Usage(asked, estimate_tokens("".join(self._parts)))
 
     @property
@@ -111,6 +114,7 @@ class Answer:
     async def texts(self) -> AsyncGenerator[str, None]:
         """The answer's text as it comes, committed to its conversation at the end. Raises `ServiceError`."""
         await self._memory.begin()
+        self._asked = await aside(size_of(self._memory.plan.messages), self._tokens_asked)
         try:
             async with aclosing(self._from_any()) as texts:
                 async for text in texts:
@@ -131,6 +135,9 @@ class Answer:
         await self._memory.commit(self._model, self._reply, self.message, is_whole=is_whole)
         if self._afterwards is not None:
             await self._afterwards(self)
+
+    def _tokens_asked(self) -> int:
+        return sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
 
     def _keep(self, text: str) -> None:
         """Hold *text* until the answer is whole. Raises `ServiceError` for an answer without end."""
@@ -172,7 +179,8 @@ class Answer:
     async def _from_site(self, *, has_alternative: bool) -> AsyncGenerator[str, None]:
         """The text from the current model's site; anew if its provider forgot what was to be continued."""
         session_id = self._upstream.session_id(self.site)
-        self._plan = await self._memory.find_copy(self._model, session_id)
+        self._plan = plan = await self._memory.find_copy(self._model, session_id)
+        self._shortened = await aside(size_of(plan.messages), lambda: shorten(plan.messages, self._max_transcript))
         for build in (self._continue, self._start_anew):
             self._reply = SiteReply(self._upstream, self.site, self._model.bot.id, self._attempts)
             begun = False
@@ -205,7 +213,7 @@ class Answer:
             session_id=credentials.session_id,
             conversation_uuid=str(uuid.uuid4()),
         )
-        kept, self.left_out = shorten(self._plan.messages, self._max_transcript)
+        kept, self.left_out = self._shortened
         if self.left_out:
             log.warning("answer %s: the oldest %d messages were left out of its transcript", self.id, self.left_out)
         return self._turn(credentials, tuple(kept), fresh)

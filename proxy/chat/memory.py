@@ -10,6 +10,7 @@ from proxy.chat.catalog import Model
 from proxy.chat.continuation import Plan, plan_turn
 from proxy.chat.conversations import named, needed, unknown_conversation
 from proxy.chat.ids import random_hex
+from proxy.server.bodies import aside, size_of
 from proxy.upstreams.aipkit.attempts import SiteReply
 from proxy.upstreams.aipkit.trust import MemoryPolicy, history_digest
 from shared.conversations import Conversation, Message, TurnResult, Upstream
@@ -89,14 +90,14 @@ class Memory:
         elif is_whole:
             held = (*self.plan.messages, answer)
             if self._policy.trusts(model.bot, held, has_state=_has_state(copy)):
-                self._branches.keep(_digest(model, copy.session_id, held), copy)
+                self._branches.keep(await _digest(model, copy.session_id, held), copy)
 
     async def _find_branch(self, model: Model, session_id: str) -> Plan:
         """Without an id: the site's copy that holds exactly the history the client sent."""
         *history, last = self.plan.messages
         if not history or last.role != "user" or not self._policy.trusts(model.bot, history):
             return self.plan
-        digest = _digest(model, session_id, history)
+        digest = await _digest(model, session_id, history)
         copy = await self._branches.take(digest)
         if copy is None:
             return self.plan
@@ -119,5 +120,5 @@ def _has_state(copy: Upstream) -> bool:
     return bool(copy.response_id or copy.interaction_id)
 
 
-def _digest(model: Model, session_id: str, messages: Sequence[Message]) -> str:
-    return history_digest(model.site.origin, model.bot.id, session_id, messages)
+async def _digest(model: Model, session_id: str, messages: Sequence[Message]) -> str:
+    return await aside(size_of(messages), lambda: history_digest(model.site.origin, model.bot.id, session_id, messages))

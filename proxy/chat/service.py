@@ -10,11 +10,15 @@ from proxy.chat.continuation import Plan
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.memory import Memory
+from proxy.server.bodies import size_of
+from proxy.server.gradual_json import MAX_TEXT
 from proxy.upstreams.aipkit.client import Upstream
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.aipkit.transcript import EmptyMessage, guard, transcript
+from proxy.upstreams.aipkit.transcript import is_empty, never_left_out
 from proxy.upstreams.aipkit.trust import MemoryPolicy
 from shared.store import Store
+
+MAX_TURN_CHARS = MAX_TEXT  # in one message to a site; its servers take little more, its models far less
 
 
 class ChatService:
@@ -67,7 +71,7 @@ class ChatService:
         memory = Memory(self._store, self.branches, self._policy, request.messages, stored)
         if stored is not None:
             refuse_unfit(memory.plan.messages, answers=1)
-        _refuse_empty(memory.plan)
+        _refuse_unfit(memory.plan)
         return Answer(
             self._upstream,
             request,
@@ -111,10 +115,13 @@ def _consent_required(name: str) -> ServiceError:
     )
 
 
-def _refuse_empty(plan: Plan) -> None:
-    """Raise `ServiceError` (400) before anything is begun where the site would see no message at all."""
-    images = sum(len(message.images) for message in plan.new)
-    try:
-        guard(transcript(plan.new), images=images)
-    except EmptyMessage as error:
-        raise bad_request("The message is empty.", param="messages", code="empty_message") from error
+def _refuse_unfit(plan: Plan) -> None:
+    """Raise `ServiceError` (400) before anything is begun where the site would see no message at all, or too much."""
+    if size_of(never_left_out(plan.messages)) > MAX_TURN_CHARS:
+        raise bad_request(
+            f"The last turn and the system's texts have more than {MAX_TURN_CHARS} characters.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    if is_empty(plan.new):
+        raise bad_request("The message is empty.", param="messages", code="empty_message")

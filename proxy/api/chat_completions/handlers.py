@@ -9,18 +9,21 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, CHAT, PICTURES
 from proxy.api.chat_completions.choices import ChoicesReply
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat, parse_json
+from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
 from proxy.api.completions.shapes import CompletionReply, to_chat_body
 from proxy.api.sending import send
 from proxy.chat.answer import Answer
 from proxy.chat.choices import Choices
 from proxy.server.bodies import read_body
+from proxy.server.json_body import parse_json
 from proxy.upstreams.aipkit.direct import Direct
+from proxy.usage.counting import admit_turns
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
     chat = await _read(request, parse_json)
+    await admit_turns(request, chat.choices)
     headers = ignored_header(chat.ignored)
     answers = [await request.app[CHAT].answer(chat, owner=request[CALLER].owner) for _ in range(chat.choices)]
     replies = [_reply(chat, answers[0].id, answer, index) for index, answer in enumerate(answers)]

@@ -17,7 +17,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 only when a request could be answered now; details for those who hold the key.
+    """200 only when a request could be answered now; names and reasons only for those who hold the key.
 
     `degraded`: requests are answered, but not by every site, or without stored conversations.
     """
@@ -26,8 +26,8 @@ async def readyz(request: web.Request) -> web.Response:
     reasons = [reason for reason in (*troubles.values(), keeper.store_trouble) if reason]
     is_ready = None in troubles.values()
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
-    if reasons:
-        body["reason"] = reasons[0]
+    if reasons and (CALLER in request or not is_ready):
+        body["reason"] = reasons[0] if CALLER in request else "no site can answer now"
     if CALLER in request:
         body["sites"] = [
             {**describe(keeper, gate), "credentials_age_seconds": _age(keeper, gate.site)} for gate in gates

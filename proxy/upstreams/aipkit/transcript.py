@@ -63,6 +63,19 @@ def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message
     return kept, len(messages) - len(kept)
 
 
+def never_left_out(messages: Sequence[Message]) -> list[Message]:
+    """Those of *messages* that `shorten` keeps whatever the limit: the system's, and the last turn."""
+    start = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    return [message for index, message in enumerate(messages) if message.role == "system" or index >= start]
+
+
+def is_empty(messages: Sequence[Message]) -> bool:
+    """Whether the model would get to see nothing of *messages*."""
+    if len(messages) != 1 or messages[0].role != "user":
+        return not messages
+    return not messages[0].images and not messages[0].text.replace("\0", "").strip(_PHP_BLANKS)
+
+
 def guard(text: str, *, images: int = 0) -> str:
     """*text* as it must be sent so that the model gets to see it. Raises `EmptyMessage`.
 
