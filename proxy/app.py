@@ -45,6 +45,7 @@ from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
 from proxy.page import handlers as page
+from proxy.server.body_budget import BODIES, Bodies
 from proxy.server.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.server.routes import RESPONSE_ID, add_api, add_base
 from proxy.server.shutdown import STOPPING, Stopping
@@ -71,7 +72,7 @@ API: Mapping[str, Mapping[str, Handler]] = {
     f"/responses/{RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/models": {"GET": models.list_models},
-    "/models/{id:.+?}": {"GET": models.retrieve_model},
+    r"/models/{id:.*[^\x2f]}": {"GET": models.retrieve_model},
     "/conversations": {"POST": conversations.create_conversation},
     "/conversations/{id}": {
         "GET": conversations.retrieve_conversation,
@@ -134,7 +135,7 @@ async def open_app(
                 lambda: take_numbers(str(os.getpid()), usage.totals, [site.health() for site in sites])
             )
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
-            app[PICTURES] = PictureFetcher(downloader)
+            app[PICTURES] = PictureFetcher(downloader, app[BODIES].hold)
             yield app
         finally:
             for task in tasks:
@@ -158,7 +159,7 @@ def _build(settings: Settings, rules: Access) -> web.Application:
         middlewares=[request_ids(), errors(), bounded(settings.max_requests), access(rules)],
         client_max_size=settings.max_body,
     )
-    app[STOPPING] = Stopping()
+    app[STOPPING], app[BODIES] = Stopping(), Bodies(settings.max_bodies)
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app[ACCESS] = rules

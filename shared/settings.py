@@ -161,6 +161,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
     max_body: ByteSize = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")
+    max_bodies: ByteSize = Field(
+        default=ByteSize(128 * 1024**2),
+        description="what the requests under way in each proxy may hold together; more get 503",
+    )
     cors_origins: Words = Field(
         default=(),
         description="further browser origins served without a key; `*` is any part (`chrome-extension://*`), alone all",

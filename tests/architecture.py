@@ -16,7 +16,7 @@ FORBIDDEN = {  # by package: what it never imports
 HOMES = {  # the only places that may import or use these names
     "playwright": ("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/playwright_calls.py"),
     "apscheduler": ("harvester/service/schedule.py",),
-    "aiohttp": ("shared/site_client/client.py", "proxy/api/images/download.py", "proxy/"),
+    "aiohttp": ("proxy/api/images/download.py", "proxy/"),
     "sqlite3": ("shared/store/",),
     "redis": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
@@ -32,7 +32,7 @@ HOMES = {  # the only places that may import or use these names
     ),
     "os.getenv": (),
 }
-# Its server, and what that one raises when a client is gone; the client's homes are the two files in shared/.
+# Its server, and what that one raises when a client is gone; the client's home is the file in shared/.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
 PURE = ("proxy/protocol/", "shared/aipkit/", "shared/plugins/bot_checks.py")
 PURE_IMPORTS = (

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from shared.site_client import tls
+from tests.certificates import Authorities, make_authorities
 from tests.redis_server import RedisServer, running_redis
 
 LOCAL_NAMES = ("localhost", "")
@@ -86,6 +88,21 @@ def a_free_port() -> int:
 def free_port() -> int:
     """A port on which nothing listens."""
     return a_free_port()
+
+
+@pytest.fixture(scope="session")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
+    """A certificate authority that nobody trusts."""
+    return make_authorities(tmp_path_factory.mktemp("authorities"))
+
+
+@pytest.fixture
+def trusted(authorities: Authorities, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authorities]:
+    """The same, trusted by all but the browser, here and in child processes."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities.root))
+    tls.context.cache_clear()
+    yield authorities
+    tls.context.cache_clear()
 
 
 @pytest.fixture(scope="session")

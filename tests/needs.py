@@ -67,6 +67,7 @@ NEEDS = (
     node_packages("the Node.js clients", installed.NODE_DIRECTORY),
     node_packages("what looks whether all can use the web page", PAGE_DIRECTORY),
     program("openssl", "openssl"),
+    program("certutil", "libnss3-tools"),
     program("systemd-analyze", "systemd"),
     program("ip", "iproute2"),
     program("unshare", "util-linux"),

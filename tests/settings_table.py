@@ -41,6 +41,7 @@ CHINESE = {
     "log_level": "记录的最低级别",
     "log_format": "日志行的样式",
     "max_body": "更大的请求体返回 413",
+    "max_bodies": "每个代理中进行中的请求合计最多可占用多少；超出的返回 503",
     "cors_origins": "无密钥时另外允许的浏览器来源；`*` 代表任意部分（`chrome-extension://*`），单独一个为全部",
     "history": "`continue` 总是使用站点自己的记忆，`replay` 从不使用；`auto` 只在其内容准确时使用",
     "history_limit": "`auto` 时最多由站点记住的消息数；更多则整体重发",

@@ -79,7 +79,7 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
     [
         ("harvester/visit/browser.py", "from playwright.async_api import async_playwright"),
         ("harvester/service/schedule.py", "from apscheduler.schedulers.asyncio import AsyncIOScheduler"),
-        ("shared/site_client/client.py", "import aiohttp\naiohttp.ClientSession()"),
+        ("proxy/api/images/download.py", "import aiohttp\naiohttp.ClientSession()"),
         ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
         ("proxy/protocol/x.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
         ("shared/settings.py", "import os\nos.environ.get('A')"),

@@ -54,10 +54,13 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
         wait=wait_random_exponential(multiplier=0.5, max=5.0),
         reraise=True,
     )
-    async with SiteClient(limit=1) as client:
-        try:
+    try:
+        async with SiteClient() as client:
             reply: Reply = await retrying(client.post, credentials.ajax_url, body, headers, timeout=REPLY_SECONDS)
-        except SiteUnreachable as error:
-            return None, str(error)
+    except SiteUnreachable as error:
+        return None, str(error)
+    except Exception as error:  # a visit can do what a renewal cannot: none of its faults may end the harvester
+        log.warning("the nonce of %s was not renewed", credentials.site, exc_info=True)
+        return None, f"the request failed ({type(error).__name__})"
     nonce = read_nonce(reply.status, reply.body)
     return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"

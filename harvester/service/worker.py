@@ -114,7 +114,8 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=MAX_REPORT_BYTES,
-        env=os.environ | environment | {"TMPDIR": str(claim.directory)},
+        # Playwright's driver, which asks for the nonce, trusts whom this system trusts, as every other request does.
+        env={"NODE_USE_SYSTEM_CA": "1"} | os.environ | environment | {"TMPDIR": str(claim.directory)},
         pass_fds=descriptors,
         start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
     )

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -39,7 +38,7 @@ async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
                 tab = await stack.enter_async_context(
                     open_tab(
                         Path(job.browser),
-                        host=urlsplit(job.page_url).hostname or "",
+                        url=job.page_url,
                         identity=job.identity,
                         session_id=job.session_id,
                         is_headed=job.is_headed,

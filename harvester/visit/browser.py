@@ -12,27 +12,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, BrowserType, Error, async_playwright
 
 from harvester.visit import page_script
 from harvester.visit.chromium import ChromiumTab
+from harvester.visit.launching import launch_options
 from harvester.visit.playwright_calls import call, first_line
 from harvester.visit.recognise import is_sandbox_failure, launch_failure
 from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
 from shared.plugins.aipkit.page import GUEST_ID_KEY
 
 CLOSE_SECONDS = 1.0
-ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
 
 log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def open_tab(
-    program: Path, *, host: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
+    program: Path, *, url: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
 ) -> AsyncIterator[ChromiumTab]:
-    """A browser for a visit of *host*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
+    """A browser for a visit of *url*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
 
     *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
     """
@@ -41,11 +42,11 @@ async def open_tab(
             async with asyncio.timeout(timeout):
                 playwright = await call(async_playwright().start())
                 stack.push_async_callback(_close, playwright.stop)
-                browser = await _launch(playwright.chromium, program, is_headed=is_headed, timeout=timeout)
+                browser = await _launch(playwright.chromium, program, url, is_headed=is_headed, timeout=timeout)
                 stack.push_async_callback(_close, browser.close)
                 context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
                 page = await call(context.new_page())
-                tab = ChromiumTab(context, page, host)
+                tab = ChromiumTab(context, page, urlsplit(url).hostname or "")
                 if not is_headed:
                     await tab.keep_small()
         except (PageFailed, NotNow) as error:
@@ -53,17 +54,14 @@ async def open_tab(
         yield tab
 
 
-async def _launch(chromium: BrowserType, program: Path, *, is_headed: bool, timeout: float) -> Browser:
+async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: bool, timeout: float) -> Browser:
     async def launch(*, with_sandbox: bool) -> Browser:
         return await chromium.launch(
             executable_path=program,
             headless=not is_headed,
             chromium_sandbox=with_sandbox,
-            args=ARGUMENTS,
             timeout=timeout * 1000,
-            handle_sigint=False,  # who started the visit ends it
-            handle_sigterm=False,
-            handle_sighup=False,
+            **launch_options(url),
         )
 
     try:

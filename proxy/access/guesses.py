@@ -1,27 +1,28 @@
 """Bounding how often wrong keys may be tried. Pure: times are seconds of any steady clock, and come in from outside."""
 
+from collections import OrderedDict
+
 BURST = 10
 EVERY_SECONDS = 2.0  # after which one more may be tried
+MAX_SOURCES = 10_000  # of which it is known; those that were quiet for longest are forgotten
 
 
 class Guesses:
-    """A bucket of tries for all who sign in together; only a wrong key takes one."""
+    """A bucket of tries for each source; only a wrong key takes one, and a right one never needs any."""
 
     def __init__(self) -> None:
-        self._left = float(BURST)
-        self._seen_at: float | None = None
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tries left, and since when
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next key may be tried; 0.0: now."""
-        self._refill(now)
-        return 0.0 if self._left >= 1 else (1 - self._left) * EVERY_SECONDS
+    def failed(self, source: str, now: float) -> float:
+        """A wrong key was tried: seconds until the next one may be; 0.0: this one was within the bounds."""
+        left = self._left(source, now)
+        is_within = left >= 1
+        self._buckets[source] = (left - 1 if is_within else left, now)
+        self._buckets.move_to_end(source)
+        if len(self._buckets) > MAX_SOURCES:
+            self._buckets.popitem(last=False)
+        return 0.0 if is_within else (1 - left) * EVERY_SECONDS
 
-    def failed(self, now: float) -> None:
-        """A wrong key was tried."""
-        self._refill(now)
-        self._left -= 1
-
-    def _refill(self, now: float) -> None:
-        if self._seen_at is not None:
-            self._left = min(self._left + (now - self._seen_at) / EVERY_SECONDS, BURST)
-        self._seen_at = now
+    def _left(self, source: str, now: float) -> float:
+        left, seen_at = self._buckets.get(source, (float(BURST), now))
+        return min(left + (now - seen_at) / EVERY_SECONDS, BURST)

@@ -44,8 +44,8 @@ class KeyLimits:
         self._tokens: dict[str, int] = {}  # as the store said last
         self._away_until = 0.0
 
-    async def admit(self, caller: Caller) -> Admission:
-        """Count a request of *caller*, or refuse it."""
+    async def admit(self, caller: Caller, count: int = 1, *, more_than: int = 0) -> Admission:
+        """Count so many turns of *caller*, or refuse them all. *more_than*: of the same request, counted before."""
         key = caller.key
         if key is None or not key.is_limited:
             return FREE
@@ -53,15 +53,16 @@ class KeyLimits:
         waiting = self._unwritten(key.id)
         local = self._local.setdefault(key.id, LocalCounts())
         tpd = None if key.tpd is None else max(key.tpd - waiting, 0)
-        counts = await self._ask(self._store.take_request(key.id, at=now, rpm=key.rpm, tpd=tpd))
+        counts = await self._ask(self._store.take_request(key.id, at=now, rpm=key.rpm, tpd=tpd, count=count))
         if counts is None:
-            counts = local.take(key, self._tokens.get(key.id, 0) + waiting, now)
+            counts = local.take(key, self._tokens.get(key.id, 0) + waiting, now, count)
         else:
             self._tokens[key.id] = counts.tokens
             counts = counts._replace(tokens=counts.tokens + waiting)
             if counts.is_admitted:
-                local.note(now)
-        return Admission(limit_headers(key, counts, now), None if counts.is_admitted else refusal(key, counts, now))
+                local.note(now, count)
+        headers = limit_headers(key, counts, now)
+        return Admission(headers, None if counts.is_admitted else refusal(key, counts, now, more_than + count))
 
     async def headers(self, caller: Caller) -> Mapping[str, str]:
         """What to tell *caller* with the answer to a request that does not count."""

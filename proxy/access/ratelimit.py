@@ -22,11 +22,16 @@ def limit_headers(key: ApiKey, counts: Counts, now: float) -> Mapping[str, str]:
     return headers
 
 
-def refusal(key: ApiKey, counts: Counts, now: float) -> Refused:
-    """The error for a request that *counts* does not admit."""
+def refusal(key: ApiKey, counts: Counts, now: float, wanted: int = 1) -> Refused:
+    """The error for a request of *wanted* turns that *counts* does not admit."""
     if key.tpd is not None and counts.tokens >= key.tpd:
         return _refused("tokens", "tokens per day (TPD)", key.tpd, key, _until_midnight(now), should_retry=False)
-    return _refused("requests", "requests per min (RPM)", key.rpm or 0, key, _until_next(counts, now))
+    is_hopeless = key.rpm is not None and wanted > key.rpm
+    return _refused(
+        *("requests", "requests per min (RPM)", key.rpm or 0, key, _until_next(counts, now)),
+        should_retry=False if is_hopeless else None,
+        wanted=wanted,
+    )
 
 
 class LocalCounts:
@@ -35,18 +40,18 @@ class LocalCounts:
     def __init__(self) -> None:
         self._seconds: dict[int, int] = {}
 
-    def note(self, now: float) -> None:
-        """One was admitted."""
+    def note(self, now: float, count: int) -> None:
+        """So many were admitted."""
         self._forget(now)
-        self._seconds[int(now)] = self._seconds.get(int(now), 0) + 1
+        self._seconds[int(now)] = self._seconds.get(int(now), 0) + count
 
-    def take(self, key: ApiKey, tokens: int, now: float) -> Counts:
+    def take(self, key: ApiKey, tokens: int, now: float, count: int) -> Counts:
         """As `Store.take_request`, for this process alone; *tokens*: those of today that are known."""
         self._forget(now)
         requests = sum(self._seconds.values())
-        if (key.rpm is not None and requests >= key.rpm) or (key.tpd is not None and tokens >= key.tpd):
+        if (key.rpm is not None and requests + count > key.rpm) or (key.tpd is not None and tokens >= key.tpd):
             return self.counts(tokens, now)
-        self.note(now)
+        self.note(now, count)
         return self.counts(tokens, now)._replace(is_admitted=True)
 
     def counts(self, tokens: int, now: float) -> Counts:
@@ -68,11 +73,19 @@ def _headers(of: str, limit: int, used: int, reset: float) -> dict[str, str]:
 
 
 def _refused(
-    type: str, what: str, limit: int, key: ApiKey, wait: float, *, should_retry: bool | None = None
+    type: str,
+    what: str,
+    limit: int,
+    key: ApiKey,
+    wait: float,
+    *,
+    should_retry: bool | None = None,
+    wanted: int = 1,
 ) -> Refused:
+    asked = f", Requested {wanted} ('n' answers are as many requests)" if wanted > 1 else ""
     return Refused(
         429,
-        f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}. Try again in {_duration(wait)}.",
+        f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}{asked}. Try again in {_duration(wait)}.",
         type=type,
         code="rate_limit_exceeded",
         retry_after=ceil(wait),

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from proxy.access import sessions
 from proxy.access.keyring import Keyring
+from proxy.access.wrong_keys import WrongKeys
 from proxy.chat.errors import ServiceError
 from shared.admin.keys import ApiKey
 from shared.store import StoreError
@@ -26,6 +27,10 @@ FORWARDED = (  # what reverse proxies tell of those for whom they ask
     *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server"),
     *("X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),
 )
+
+
+class WrongKey(ServiceError):
+    """A key was sent that never was one: a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Access:
         self._digest = _digest(key) if key else None
         self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
         self._keyring = keyring
+        self.wrong_keys = WrongKeys()
 
     @property
     def needs_key(self) -> bool:
@@ -78,7 +84,7 @@ class Access:
     def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
         """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
         sent = sent_keys(headers)
-        if self._master_of(sent) is not None:
+        if self._is_master(sent):
             return MASTER
         if not self.needs_key:
             return OPEN
@@ -87,8 +93,10 @@ class Access:
                 return self._holder_of(key, now)
         if self._keyring is not None and self._keyring.needs_key and self._keyring.is_stale:
             raise _unknown()
-        what = "Incorrect API key provided." if sent else "You didn't provide an API key."
-        raise _refusal(f"{what} Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept.")
+        how = "Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept."
+        if sent:
+            raise WrongKey(401, f"Incorrect API key provided. {how}", code="invalid_api_key")
+        raise _refusal(f"You didn't provide an API key. {how}")
 
     async def sign_in(self, own: str, *, now: float) -> str | None:
         """The text of a session for the holder of the key *own*; None where no key is asked for.
@@ -96,8 +104,7 @@ class Access:
         Raises `ServiceError`: 401 for a wrong key, 503 where nobody can know.
         """
         caller = self.identify({"x-api-key": own}, now=now)
-        master = self._master_of([own.strip()])
-        proof = master if caller.key is None else caller.key.digest.encode()
+        proof = (self._master if caller is MASTER else None) if caller.key is None else caller.key.digest.encode()
         return None if proof is None else sessions.issue(await self._sealing_key(), caller.id, proof, now=now)
 
     async def holder(self, token: str, *, now: float) -> Caller:
@@ -107,7 +114,7 @@ class Access:
             raise _ended()
         sealing_key = await self._sealing_key()
         if session.holder == MASTER.id:
-            if True in [sessions.is_genuine(sealing_key, session, master) for master in self._masters()]:
+            if (master := self._master) is not None and sessions.is_genuine(sealing_key, session, master):
                 return MASTER
             raise _ended()
         if self._keyring is None or self._keyring.is_stale:
@@ -149,17 +156,19 @@ class Access:
         except StoreError as error:
             raise _unknown() from error
 
-    def _masters(self) -> list[bytes]:
-        """The digests of what counts as the master key."""
+    @property
+    def _master(self) -> bytes | None:
+        """The digest of the master key, as long as none is set the one that was kept; None where there is none."""
+        if self._digest is not None:
+            return self._digest
         kept = self._keyring.master if self._keyring is not None else None
-        return [digest for digest in (self._digest, _digest(kept) if kept else None) if digest is not None]
+        return _digest(kept) if kept else None
 
-    def _master_of(self, sent: Sequence[str]) -> bytes | None:
-        """The digest of the master key among *sent*."""
+    def _is_master(self, sent: Sequence[str]) -> bool:
+        """Whether the master key is among *sent*."""
+        master = self._master
         # Every candidate is compared, whichever matches.
-        masters = self._masters()
-        matches = [master for own in sent for master in masters if hmac.compare_digest(_digest(own), master)]
-        return matches[0] if matches else None
+        return master is not None and True in [hmac.compare_digest(_digest(own), master) for own in sent]
 
     def _holder_of(self, key: ApiKey, now: float) -> Caller:
         if trouble := key.trouble(now):

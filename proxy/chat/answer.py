@@ -10,8 +10,10 @@ from proxy.chat.catalog import Model
 from proxy.chat.conversations import new_item_id
 from proxy.chat.cutting import Cutter
 from proxy.chat.errors import ServiceError, release
+from proxy.chat.history import size_of
 from proxy.chat.ids import random_hex
 from proxy.chat.memory import Memory
+from proxy.chat.offload import aside
 from proxy.chat.tokens import Usage, estimate_tokens
 from proxy.chat.upstream import End, Enough, Refusal, Sink, Tries
 from shared.conversations import Message
@@ -59,6 +61,7 @@ class Answer:
         self._parts: list[str] = []
         self._length = 0
         self._dropped: dict[str, int] = {}
+        self._asked: int | None = None  # tokens
         self._sink: Sink
 
     @property
@@ -86,7 +89,7 @@ class Answer:
         """Tokens of the whole history and of the answer; estimated where the upstream tells none."""
         if self.end.usage is not None:
             return self.end.usage
-        asked = sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
+        asked = self._tokens_asked() if self._asked is None else self._asked
         return Usage(asked, estimate_tokens(self.full_text))
 
     @property
@@ -98,6 +101,7 @@ class Answer:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""
         self._sink = sink
         await self._memory.begin()
+        self._asked = await aside(size_of(self._memory.plan.messages), self._tokens_asked)
         try:
             self.end = await self._from_any()
         except Enough as enough:
@@ -129,6 +133,9 @@ class Answer:
         """As `Sink.dropped`."""
         self._dropped[what] = count
         log.warning("answer %s: the oldest %d %s were left out", self.id, count, what)
+
+    def _tokens_asked(self) -> int:
+        return sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
 
     def _pass_on(self, text: str) -> bool:
         if not self._parts:

@@ -14,7 +14,6 @@ class Cutter:
 
     def __init__(self, stops: Sequence[str] = (), max_tokens: int | None = None) -> None:
         self._stops = tuple(stops)
-        self._longest = max((len(stop) for stop in self._stops), default=0)
         self._max_tokens = max_tokens
         self._weigh_at = max_tokens or 0  # no text has more tokens than this many characters before it is weighed
         self._passed = ""  # kept only where tokens are counted
@@ -44,10 +43,7 @@ class Cutter:
 
     def _begun(self, text: str) -> int:
         """How many characters at the end of *text* may begin a stop sequence."""
-        for length in range(min(self._longest - 1, len(text)), 0, -1):
-            if any(stop.startswith(text[-length:]) for stop in self._stops):
-                return length
-        return 0
+        return max((_overlap(text, stop) for stop in self._stops), default=0)
 
     def _limited(self, text: str) -> str:
         if self._max_tokens is None:
@@ -74,3 +70,11 @@ class Cutter:
             else:
                 high = middle - 1
         return low
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of *text* begin *stop*, without being all of it."""
+    at = text.find(stop[0], max(len(text) - len(stop) + 1, 0))
+    while at >= 0 and not stop.startswith(text[at:]):
+        at = text.find(stop[0], at + 1)
+    return len(text) - at if at >= 0 else 0

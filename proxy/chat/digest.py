@@ -12,11 +12,11 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
     Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that no two histories can be
     spelled alike.
     """
-    pieces: list[bytes] = []
+    digest = hashlib.sha256()
     for part in (*scope, *(part for message in messages for part in _parts(message))):
         encoded = part.encode("utf-8", "surrogatepass")
-        pieces += (len(encoded).to_bytes(8, "big"), encoded)
-    return hashlib.sha256(b"".join(pieces)).hexdigest()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
 
 
 def _parts(message: Message) -> tuple[str, ...]:

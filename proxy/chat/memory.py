@@ -11,7 +11,9 @@ from proxy.chat.catalog import Model
 from proxy.chat.continuation import plan_turn
 from proxy.chat.conversations import named, needed, unknown_conversation
 from proxy.chat.digest import history_digest
+from proxy.chat.history import size_of
 from proxy.chat.ids import random_hex
+from proxy.chat.offload import aside
 from proxy.chat.upstream import Held
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
@@ -59,7 +61,7 @@ class Memory:
         scope = model.upstream.scope(model.bot, history)
         if scope is None:
             return None
-        digest = history_digest(scope, history)
+        digest = await _digest(scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
@@ -89,7 +91,7 @@ class Memory:
             history = (*self.plan.messages, answer)
             scope = model.upstream.scope(model.bot, history, note)
             if scope is not None:
-                self._branches.keep(history_digest(scope, history), note)
+                self._branches.keep(await _digest(scope, history), note)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan
@@ -101,3 +103,7 @@ class Memory:
             note=note,
         )
         await needed(lambda: self._store.commit_turn(conversation_id, result))
+
+
+async def _digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
+    return await aside(size_of(messages), lambda: history_digest(scope, messages))

@@ -6,11 +6,12 @@ from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask
 from proxy.chat.branches import Branches
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
+from proxy.chat.continuation import Plan
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.history import MAX_TURN_CHARS, is_empty, never_left_out, size_of
 from proxy.chat.memory import Memory
 from proxy.chat.upstream import SiteBots, Upstream
-from shared.conversations import Message
 from shared.store import Store
 
 
@@ -57,7 +58,7 @@ class ChatService:
         memory = Memory(self._store, self.branches, ask.messages, stored)
         if stored is not None:
             refuse_unfit(memory.plan.messages, answers=1)
-        _refuse_empty(memory.plan.new)
+        _refuse_unfit(memory.plan)
         if len(willing) > 1:
             willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
         return Answer(ask, memory, willing, name=name, afterwards=afterwards)
@@ -95,7 +96,13 @@ def _consent_required(name: str) -> ServiceError:
     )
 
 
-def _refuse_empty(messages: Sequence[Message]) -> None:
-    """Raise `ServiceError` (400) before anything is begun where no model would get to see anything."""
-    if not any(message.text.strip(" \t\n\r\0\x0b") or message.images for message in messages):
+def _refuse_unfit(plan: Plan) -> None:
+    """Raise `ServiceError` (400) before anything is begun where no model would see a message, or would see too much."""
+    if size_of(never_left_out(plan.messages)) > MAX_TURN_CHARS:
+        raise bad_request(
+            f"The last turn and the system's texts have more than {MAX_TURN_CHARS} characters.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    if is_empty(plan.new):
         raise bad_request("The message is empty.", param="messages", code="empty_message")

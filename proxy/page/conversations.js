@@ -2,7 +2,7 @@
 import { request } from "./api.js";
 import { announce, confirmed, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
-import { keep, recall } from "./storage.js";
+import { drop, keep, recall } from "./storage.js";
 
 const MOST = 200;
 const TITLE_CHARS = 60;
@@ -25,6 +25,11 @@ export function remember(entry) {
 /** Forget the one with this *id* here; the proxy still has it. */
 export function forget(id) {
   keep("conversations", known().filter((each) => each.id !== id));
+}
+
+/** Forget all of them here, where others may sign in after whoever had them. */
+export function forgetAll() {
+  drop("conversations");
 }
 
 /** A new one, named by its first message. */

@@ -1,9 +1,10 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
+import { forgetAll } from "./conversations.js";
 import { announce, el, iconButton } from "./dom.js";
 import { switchLanguage, t } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
-import { keepWord } from "./storage.js";
+import { keep, keepWord, recall } from "./storage.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
 
@@ -55,6 +56,7 @@ async function leave() {
   } catch (error) {
     return announce(error.message);
   }
+  forgetAll();
   location.hash = "#/chat";
   return location.reload(); // the screens forget what they showed
 }
@@ -66,7 +68,14 @@ async function enter() {
     main.replaceChildren(el("p.note.error", { role: "alert" }, error.message));
     return;
   }
+  if (mayEnter(who)) meet(who.key_name);
   route();
+}
+
+/** What one key's holder had is not for the next one's: the session of the one before may have ended by itself. */
+function meet(name) {
+  if (recall("holder", name) !== name) forgetAll();
+  keep("holder", name);
 }
 
 function route() {

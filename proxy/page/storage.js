@@ -23,6 +23,12 @@ export function keep(name, value) {
   }
 }
 
+/** Forget what was kept as *name*. */
+export function drop(name) {
+  fallback.delete(name);
+  keepWord(name, null);
+}
+
 /** Keep the plain word *value* as *name*, as `early.js` reads it; null forgets it. */
 export function keepWord(name, value) {
   try {

@@ -7,9 +7,10 @@ from typing import TypeVar
 from aiohttp import web
 
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.offload import aside
+from proxy.server.body_budget import BODIES
 from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
 
-LARGE_BYTES = 1024 * 1024  # work on more is done in a thread; on less it takes a few milliseconds
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
 
 T = TypeVar("T")
@@ -19,7 +20,8 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     """What *parse*, a pure function, makes of the request's body, which is JSON.
 
     Raises what it raises, and `ServiceError`: 408 for a body that does not come in time, 413 for one that is or unpacks
-    too large, 415 for one that is compressed in an unknown way, 400 for one that is broken or no JSON.
+    too large, 415 for one that is compressed in an unknown way, 400 for one that is broken or no JSON, 503 where all
+    bodies together are too much.
     """
     body = await _read(request)
     if body and not _may_be_json(request.content_type):
@@ -37,7 +39,7 @@ def _may_be_json(content_type: str) -> bool:
 
 async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
     """The result of the pure function *work*, which takes long for long *content*. Raises what it raises."""
-    return await asyncio.to_thread(work, content) if len(content) > LARGE_BYTES else work(content)
+    return await aside(len(content), lambda: work(content))
 
 
 async def _read(request: web.Request) -> bytes:
@@ -48,18 +50,32 @@ async def _read(request: web.Request) -> bytes:
         return body
     limit = request.client_max_size
     try:
-        return await asyncio.to_thread(decode, body, codings, limit)
+        unpacked = await asyncio.to_thread(decode, body, codings, limit)
     except BodyTooLarge as error:
         raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
+    request.app[BODIES].hold(len(unpacked))
+    return unpacked
 
 
 async def _received(request: web.Request) -> bytes:
     if request.content.is_eof():  # it came with the headers
-        return await request.read()
+        return await _whole(request)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+            return await _whole(request)
     except TimeoutError:
         raise ServiceError(
             408, f"The request body did not come within {BODY_SECONDS:g} s.", code="request_timeout"
         ) from None
+
+
+async def _whole(request: web.Request) -> bytes:
+    """The body as it came, counted with those of all other requests while it comes."""
+    bodies, limit = request.app[BODIES], request.client_max_size
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        if len(body) + len(piece) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit)
+        bodies.hold(len(piece))
+        body += piece
+    return bytes(body)

@@ -8,25 +8,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from shared.settings import SHARES_PORTS
-
 BACKLOG = 1024
 NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # the errors for an address of no interface here
 UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
 
 
-def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """A listening socket for each address of *hosts*, all on one port. Raises OSError.
+def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) -> list[socket.socket]:
+    """A listening socket for each address of *hosts*, all on one port. Raises OSError, also where somebody listens.
 
-    Addresses that this machine does not have are passed over, but for the first: it may know no IPv6. On Linux further
-    proxies may listen on the same address (SO_REUSEPORT): the system shares new connections out among them, so that
-    one can take over from another.
+    Addresses that this machine does not have are passed over, but for the first: it may know no IPv6. *shares_port*:
+    further workers may listen on the same address (SO_REUSEPORT); the system shares new connections out among them.
     """
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(hosts, port):
             try:
-                sockets.append(_open_socket(family, (address[0], port or _port_of(sockets))))
+                sockets.append(_open_socket(family, (address[0], port or _port_of(sockets)), shares_port=shares_port))
             except OSError as error:
                 if not sockets or error.errno not in NOT_OURS:
                     raise
@@ -42,8 +39,8 @@ def _addresses(hosts: Sequence[str], port: int) -> dict[tuple[int, tuple[Any, ..
     return {(family, address): None for each in found for family, _, _, _, address in each}
 
 
-def _open_socket(family: int, address: tuple[str, int]) -> socket.socket:
-    listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=SHARES_PORTS)
+def _open_socket(family: int, address: tuple[str, int], *, shares_port: bool) -> socket.socket:
+    listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=shares_port)
     if sys.platform == "linux":  # handed down to the connections
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
     listener.setblocking(False)

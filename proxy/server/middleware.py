@@ -10,11 +10,12 @@ from aiohttp.typedefs import Handler, Middleware
 
 from proxy.access import sessions
 from proxy.access.ratelimit import EXPOSED as RATE_EXPOSED
-from proxy.access.rules import Access, Caller, origin_refused, sent_keys
+from proxy.access.rules import Access, Caller, WrongKey, origin_refused, sent_keys
 from proxy.api.app_keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.api.rendering import error_response
 from proxy.chat.errors import Refused, ServiceError, release
 from proxy.chat.ids import random_hex
+from proxy.server.body_budget import BODIES
 from proxy.server.request_log import log_request
 from proxy.server.shutdown import STOPPING, stopping_error
 
@@ -73,7 +74,7 @@ def bounded(limit: int) -> Middleware:
                 code="overloaded",
                 retry_after=OVERLOADED_SECONDS,
             )
-        with stopping.request():
+        with stopping.request(), request.app[BODIES].request():
             return await handler(request)
 
     return middleware
@@ -127,8 +128,9 @@ def access(rules: Access) -> Middleware:
             caller = request[CALLER] = await _identify(rules, request)
         except ServiceError as error:
             is_signing_in = request.path == SESSION_PATH and error.status == 401
+            slowed = await rules.wrong_keys.told(request.remote) if isinstance(error, WrongKey) else None
             if not is_open(request.path) and not is_signing_in:
-                raise
+                raise slowed or error from None
         else:
             if caller.key is not None:
                 request.app[USAGE].saw(caller.id)

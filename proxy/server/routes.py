@@ -1,4 +1,7 @@
-"""Paths as clients type them: with and without `/v1`, twice `/v1`, doubled and trailing slashes."""
+"""Paths as clients type them: with and without `/v1`, twice `/v1`, doubled and trailing slashes.
+
+What may repeat is taken once and for all (`*+`): the time for a path grows with its length, however it is made.
+"""
 
 from collections.abc import Mapping
 
@@ -7,15 +10,15 @@ from aiohttp.typedefs import Handler
 
 from proxy.server.expecting import expect
 
-_PREFIX = "/{prefix:(?:/*v1(?=/))*}"
+_PREFIX = "/{prefix:(?:/*+v1(?=/))*+}"
 RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # what OpenAI has of these names is not served here
 
 
 def add_api(app: web.Application, path: str, handlers: Mapping[str, Handler]) -> None:
     """Serve *path* (such as `/models/{id}`) below `/v1` in every spelling, each method with its handler."""
     segments = path.strip("/").split("/")
-    slashes = ["{slash0:/*}", *(f"{{slash{index}:/+}}" for index in range(1, len(segments)))]
-    pattern = _PREFIX + "".join(map("".join, zip(slashes, segments, strict=True))) + "{end:/*}"
+    slashes = ["{slash0:/*+}", *(f"{{slash{index}:/++}}" for index in range(1, len(segments)))]
+    pattern = _PREFIX + "".join(map("".join, zip(slashes, segments, strict=True))) + "{end:/*+}"
     resource = app.router.add_resource(pattern)
     for method, handler in {"HEAD": handlers.get("GET", _there), **handlers}.items():
         resource.add_route(method, handler, expect_handler=expect)

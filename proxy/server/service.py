@@ -161,9 +161,9 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
     )
     try:
         try:
-            sockets = open_sockets(settings.hosts, settings.port)
+            sockets = open_sockets(settings.hosts, settings.port, shares_port=bool(worker))
         except OSError as error:
-            log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror)
+            log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror or error)
             return EXIT_PORT_TAKEN
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]

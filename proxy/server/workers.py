@@ -1,14 +1,14 @@
-"""`python -m proxy.server.workers COUNT GRACE [HOST]`: keeps COUNT proxies running that share one port.
+"""`python -m proxy.server.workers COUNT GRACE HOSTS PORT`: keeps COUNT proxies running that share one port.
 
-It imports nothing heavy and takes no part in what they serve: the system hands each connection to one of them. With
-HOST they listen on a free port of that address, which is held for them for as long as this process runs.
+It imports nothing heavy and takes no part in what they serve: the system hands each connection to one of them. PORT is
+held for them for as long as this process runs, so that nobody else shares it; 0 is a free one.
 """
 
 import os
-import socket
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from shared.processes import ports
 from shared.processes.services import EXIT_PORT_TAKEN, module_command
 from shared.processes.supervise import grace_for, proxy_services, supervise
 
@@ -19,39 +19,24 @@ if TYPE_CHECKING:  # it would bring much with it that stays in memory
 def become_supervisor(settings: "Settings") -> NoReturn:
     """Go on as the supervisor of the workers, with the process id of this one."""
     grace = grace_for(settings.shutdown_timeout)
-    where = [] if settings.port else [settings.hosts[0]]
-    command = module_command("proxy.server.workers", str(settings.workers), str(grace), *where)
+    words = (str(settings.workers), str(grace), ",".join(settings.hosts), str(settings.port))
+    command = module_command("proxy.server.workers", *words)
     sys.stderr.flush()
     os.execv(command[0], command)  # noqa: S606  (our own interpreter)
 
 
-def main(count: int, grace: float, host: str | None) -> int:
+def main(count: int, grace: float, hosts: str, port: int) -> int:
     """Run the workers until told to stop; returns the exit code."""
-    if host is None:
-        return supervise(proxy_services(count), grace=grace)
     try:
-        reserved = reserve_port(host)
+        chosen = port or ports.free(hosts.partition(",")[0])
+        held = ports.hold(hosts.split(","), chosen)
     except OSError as error:
-        print(f"freeaichat: cannot listen on {host}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        where = f"{hosts} port {port}" if port else hosts
+        print(f"freeaichat: cannot listen on {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return EXIT_PORT_TAKEN
-    with reserved:
-        return supervise(proxy_services(count, "--port", str(reserved.getsockname()[1])), grace=grace)
-
-
-def reserve_port(host: str) -> socket.socket:
-    """A socket that keeps a free port of *host* for processes that share it, and listens on nothing. Raises OSError."""
-    family, kind, _, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-        0
-    ]
-    reserved = socket.socket(family, kind)
-    try:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(address)
-    except OSError:
-        reserved.close()
-        raise
-    return reserved
+    with held:
+        return supervise(proxy_services(count, "--port", str(chosen)), grace=grace)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], int(sys.argv[4])))

@@ -40,3 +40,11 @@ def counted(handler: Handler) -> Handler:
             request.app[USAGE].finished(turn)
 
     return turn_handler
+
+
+async def admit_turns(request: web.Request, count: int) -> None:
+    """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
+    if count > 1:
+        admission = await request.app[LIMITS].admit(request[CALLER], count - 1, more_than=1)
+        request[RATE_HEADERS] = admission.headers
+        admission.check()

@@ -1,19 +1,27 @@
-"""`python -m shared.cli.supervise BEGUN WORKERS GRACE`: the supervisor of `freeaichat up`, over all its services."""
+"""`python -m shared.cli.supervise BEGUN WORKERS GRACE HOSTS PORT`: the supervisor of `freeaichat up`."""
 
 import sys
+from contextlib import nullcontext
 
-from shared.processes.services import module_command
+from shared.processes import ports
+from shared.processes.services import EXIT_PORT_TAKEN, module_command
 from shared.processes.supervise import Service, proxy_services, supervise
 
 
-def main(begun: str, workers: str, grace: str) -> int:
+def main(begun: str, workers: str, grace: str, hosts: str, port: str) -> int:
     """Run everything; returns the exit code. *begun*: when `freeaichat up` was typed, Unix seconds."""
     services = [
         Service("harvester", module_command("harvester")),
         *proxy_services(int(workers)),
         Service("progress display", module_command("shared.cli.welcome", begun), is_lasting=False),
     ]
-    return supervise(services, grace=float(grace))
+    try:
+        held = ports.hold(hosts.split(","), int(port)) if int(workers) > 1 else nullcontext()
+    except OSError as error:
+        print(f"freeaichat: cannot listen on {hosts} port {port}: {error.strerror}", file=sys.stderr)
+        return EXIT_PORT_TAKEN
+    with held:
+        return supervise(services, grace=float(grace))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import time
 
@@ -12,6 +11,7 @@ from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, PortTaken, read_settings
 from shared.cli.proxy import provide_key
+from shared.processes.ports import free as free_port
 from shared.processes.services import module_command
 from shared.processes.supervise import grace_for
 from shared.settings import Settings
@@ -27,9 +27,12 @@ def up() -> None:
     settings = read_settings()
     prepare(settings)
     grace = grace_for(settings.shutdown_timeout)
-    command = module_command("shared.cli.supervise", f"{begun:.3f}", str(settings.workers), str(grace))
+    port = settings.port or free_port(settings.hosts[0])
+    words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port))
+    command = module_command("shared.cli.supervise", *words)
     sys.stdout.flush()
-    os.execve(command[0], command, child_environment(settings))  # noqa: S606  (our own interpreter)
+    environment = os.environ | {"FREEAICHAT_PORT": str(port)}  # "any free port" is chosen here, so that all know it
+    os.execve(command[0], command, environment)  # noqa: S606  (our own interpreter)
 
 
 def prepare(settings: Settings) -> None:
@@ -83,12 +86,3 @@ def await_port(settings: Settings) -> None:
                 "(`freeaichat status` tells whether it is this program) or set FREEAICHAT_PORT to a free port"
             )
         time.sleep(PORT_PAUSE)
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment of the services: ours, and for "any free port" one chosen here, so that all know it."""
-    environment = dict(os.environ)
-    if settings.port == 0:
-        with socket.create_server((settings.hosts[0], 0)) as probe:
-            environment["FREEAICHAT_PORT"] = str(probe.getsockname()[1])
-    return environment

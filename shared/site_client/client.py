@@ -1,32 +1,26 @@
 """The client of the sites: moves bytes to and from one, and decides nothing.
 
-With proxy/api/images/download.py the only place that uses aiohttp's client.
-
-Cookies go out exactly as they were captured (aiohttp's own jar would quote them anew), redirects are not followed,
-and every body that is read whole is bounded.
+Cookies go out exactly as they were captured, redirects are not followed, and every body that is read whole is bounded.
 """
 
-import io
 from collections.abc import AsyncIterable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 from multidict import CIMultiDict
-from yarl import URL
 
 from shared import __version__
 from shared.models import Credentials
 from shared.site_client.bodies import Body
 from shared.site_client.connection import Bounds, Connection
-from shared.site_client.errors import SiteTimeout, SiteUnreachable
+from shared.site_client.errors import SiteTimeout, SiteUnreachable, reason
 from shared.site_client.http1 import Head
 from shared.site_client.pool import Streams
+from shared.site_client.proxies import BadProxy
 
 MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
 CONNECT_SECONDS = 15.0
-LARGE_BODY_BYTES = 1024 * 1024  # a larger body is written piece by piece, so that it does not block the loop
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
@@ -68,41 +62,16 @@ def form_body(fields: Mapping[str, str]) -> tuple[str, bytes]:
 class SiteClient:
     """A pool of kept-alive connections. Use as an async context manager."""
 
-    def __init__(self, *, limit: int = 0) -> None:
-        """*limit*: connections open at once, 0 for no limit of its own."""
-        self._limit = limit
-        self._session: aiohttp.ClientSession
-        self._streams: Streams
-
     async def __aenter__(self) -> "SiteClient":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": "identity"},  # a compressed event stream would arrive in lumps
-            auto_decompress=False,
-        )
         self._streams = Streams(connect_timeout=CONNECT_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._streams.close()
-        await self._session.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
-        if len(body) >= LARGE_BODY_BYTES:
-            return await self._whole("POST", url, body, headers, timeout)
-        with _translated():
-            head, answer, connection = await self._streams.ask(
-                "POST", url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
-            )
-            try:
-                content = await _read_bounded(answer)
-            except BaseException:
-                connection.drop(answer)
-                raise
-            connection.leave(answer)
-        return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
+        return await self._whole("POST", url, body, headers, timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
@@ -112,16 +81,16 @@ class SiteClient:
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> Reply:
         with _translated():
-            async with self._session.request(
-                method,
-                URL(url, encoded=True),
-                data=_payload(body),
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS),
-            ) as answer:
-                content = await _read_bounded(answer.content.iter_any())
-                return Reply(answer.status, answer.content_type, answer.headers, content)
+            head, answer, connection = await self._streams.ask(
+                method, url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
+            )
+            try:
+                content = await _read_bounded(answer)
+            except BaseException:
+                connection.drop(answer)
+                raise
+            connection.leave(answer)
+        return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
 
     def stream(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> "Stream":
         """Get *url* and hand out the body as it comes, in an `async with`; leaving it drops the connection, or keeps it
@@ -157,10 +126,6 @@ class Stream:
             self._connection.drop(self._body)
 
 
-def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    return io.BytesIO(body) if body and len(body) >= LARGE_BODY_BYTES else body
-
-
 async def _read_bounded(pieces: AsyncIterable[bytes]) -> bytes:
     content = bytearray()
     async for piece in pieces:
@@ -175,7 +140,7 @@ def _content_type(head: Head) -> str:
 
 
 class _translated:  # noqa: N801  (reads as a word in a with statement)
-    """Turns aiohttp's many exceptions into our two. The texts hold no URL: it may carry a nonce."""
+    """Turns the many exceptions of connecting into our two. The texts hold no URL: it may carry a nonce."""
 
     def __enter__(self) -> None:
         return None
@@ -185,13 +150,9 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
             return
         if isinstance(error, TimeoutError):
             raise SiteTimeout("the site did not answer in time") from error
-        if isinstance(error, aiohttp.ClientError | OSError):
-            raise SiteUnreachable(_reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
-    if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):
-        return f"cannot connect to the site ({error.strerror or type(error).__name__})"
-    return f"the connection to the site broke ({type(error).__name__})"
+        if isinstance(error, OSError):
+            raise SiteUnreachable(f"cannot connect to the site ({reason(error)})") from error
+        if isinstance(error, BadProxy):
+            raise SiteUnreachable(str(error)) from error
+        if isinstance(error, ValueError | OverflowError):  # a name or a port that cannot be one, a line break
+            raise SiteUnreachable(f"its address cannot be asked ({type(error).__name__})") from error

@@ -14,6 +14,7 @@ from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
 
 MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
+PIECE_BYTES = 256 * 1024  # written at a time, so that a large body does not hold up the loop
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
 _NOBODY = Unread(lambda: None, lambda: None)
@@ -42,12 +43,14 @@ class Connection(asyncio.Protocol):
         "_idle",
         "_interims",
         "_is_lost",
+        "_is_sending",
         "_keeps_alive",
         "_loop",
         "_now",
         "_timer",
         "_transport",
         "_wakes_at",
+        "_writable",
         "is_repeat",
         "is_reused",
     )
@@ -70,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._wakes_at = inf  # when the timer fires
         self._keeps_alive = False
         self._is_lost = False
+        self._is_sending = False  # some of the request has not been written
+        self._writable: asyncio.Future[None] | None = None  # while more than enough waits to be sent
         self._interims = 0
         self.is_reused = False
         self.is_repeat = False  # what is asked was asked before on a connection that broke: it may have been done
@@ -81,6 +86,8 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes, bounds: Bounds) -> tuple[Head, Body]:
         """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
+        if not self.is_usable:  # it was lost just after it was made
+            raise SiteUnreachable("closed before anything was asked")
         self._head_bytes.clear()
         self._framing = None
         self._interims = 0
@@ -89,13 +96,27 @@ class Connection(asyncio.Protocol):
         self._bounds, self._heard_at = bounds, self._now()
         self._idle, self._due = bounds.idle, self._heard_at + bounds.whole
         self._wake_in(min(bounds.idle, bounds.whole))
-        self._transport.write(request)
         try:
+            await self._send(request, head)
             # By the time this goes on, the whole body may have come and another request have the connection.
             return await head, body
         except BaseException:
             self.abort()
             raise
+
+    async def _send(self, request: bytes, head: asyncio.Future[Head]) -> None:
+        """Write *request*. A site that has answered before its end gets no more of it."""
+        self._is_sending = len(request) > PIECE_BYTES
+        self._transport.write(request[:PIECE_BYTES])
+        for at in range(PIECE_BYTES, len(request), PIECE_BYTES):
+            if self._writable is not None:
+                await self._writable
+            else:
+                await asyncio.sleep(0)
+            if head.done():
+                return
+            self._transport.write(request[at : at + PIECE_BYTES])
+        self._is_sending = False
 
     def leave(self, body: Body) -> None:
         """The reader of *body* has all it wants: its end may still come, for a moment, so that the connection is kept.
@@ -124,6 +145,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
 
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
     def data_received(self, data: bytes) -> None:
         framing = self._framing
         if framing is None:
@@ -143,6 +172,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
         self._stop_timer()
+        self.resume_writing()
         if self._head is not None and not self._head.done():
             self._head.set_exception(SiteUnreachable(f"closed without an answer ({_name(error)})"))
         elif self._framing is not None and not self._framing.finished:
@@ -196,7 +226,9 @@ class Connection(asyncio.Protocol):
         self._body.end()
         self._body = _NOBODY  # what becomes of the connection does not concern its reader, who may be slow
         self._transport.resume_reading()
-        if self._keeps_alive and not framing.has_surplus and self.is_usable:
+        if self._is_sending:
+            self._transport.abort()
+        elif self._keeps_alive and not framing.has_surplus and self.is_usable:
             self._free(self)
         else:
             self._transport.close()
@@ -207,6 +239,7 @@ class Connection(asyncio.Protocol):
         if self._head is not None and not self._head.done():
             self._head.set_exception(error)
         self._body.end(error)
+        self.resume_writing()
         self._transport.abort()
 
     def _end_in(self, seconds: float) -> None:

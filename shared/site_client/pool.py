@@ -1,17 +1,18 @@
 """Connections for a turn's requests, made when they are needed and kept for the next request to the same site."""
 
 import asyncio
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 
 from yarl import URL
 
+from shared.site_client import tls
 from shared.site_client.bodies import Body
+from shared.site_client.connecting import connect, connect_to_proxy, open_tunnel, refused
 from shared.site_client.connection import Bounds, Connection
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import Head, request_bytes
+from shared.site_client.proxies import HttpProxy, proxy_for
 
 MAX_IDLE = 256  # connections kept for each site
 IDLE_SECONDS = 30.0
@@ -23,7 +24,7 @@ class Streams:
     def __init__(self, *, connect_timeout: float) -> None:
         """*connect_timeout*: seconds for name look-up, connecting and TLS together."""
         self._connect_timeout = connect_timeout
-        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._idle: dict[tuple[str, str, int], list[_Pooled]] = {}
         self._open: set[Connection] = set()
 
     async def ask(
@@ -36,11 +37,15 @@ class Streams:
         address, mark, query = url.partition("?")
         parts = URL(address, encoded=True)  # of which yarl remembers the latest
         host = parts.host_port_subcomponent or ""
-        request = request_bytes(method, f"{parts.raw_path}{mark}{query}", host, headers, body)
         is_repeat = False
         while True:
             connection = await self._connection(parts)
             connection.is_repeat = is_repeat
+            proxy, target = connection.proxy, f"{parts.raw_path}{mark}{query}"
+            if proxy is None:
+                request = request_bytes(method, target, host, headers, body)
+            else:
+                request = request_bytes(method, f"http://{host}{target}", host, {**headers, **proxy.headers}, body)
             try:
                 head, answer = await connection.ask(request, bounds)
             except SiteTimeout:
@@ -50,6 +55,9 @@ class Streams:
                     is_repeat = True
                     continue
                 raise
+            if proxy is not None and head.status == 407:
+                connection.abort()
+                raise refused(proxy, 407)
             return head, answer, connection
 
     async def close(self) -> None:
@@ -58,7 +66,7 @@ class Streams:
             connection.abort()
         await asyncio.sleep(0)  # their transports end in the loop's next round
 
-    async def _connection(self, url: URL) -> Connection:
+    async def _connection(self, url: URL) -> "_Pooled":
         key = (url.scheme, url.raw_host or "", url.port or 0)
         idle = self._idle.setdefault(key, [])
         while idle:
@@ -68,45 +76,53 @@ class Streams:
                 return connection
         return await self._connect(key)
 
-    async def _connect(self, key: tuple[str, str, int]) -> Connection:
+    async def _connect(self, key: tuple[str, str, int]) -> "_Pooled":
         scheme, host, port = key
-
-        def keep(connection: Connection) -> None:
-            idle = self._idle.setdefault(key, [])
-            if len(idle) < MAX_IDLE:
-                connection.rest(IDLE_SECONDS)
-                idle.append(connection)
-            else:
-                connection.abort()
-
+        idle = self._idle.setdefault(key, [])
+        is_tls, proxy = scheme == "https", proxy_for(scheme, host, port)
         async with asyncio.timeout(self._connect_timeout):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Counted(keep, self._open, self._idle.setdefault(key, [])),
-                host,
-                port,
-                ssl=_tls() if scheme == "https" else None,
-            )
+            made = await (connect_to_proxy(proxy) if proxy else connect(host, port))
+            try:
+                if proxy and is_tls:
+                    await open_tunnel(made, proxy, host, port)
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Pooled(self._open, idle, None if is_tls else proxy),
+                    sock=made,
+                    ssl=tls.context() if is_tls else None,
+                    server_hostname=host if is_tls else None,
+                )
+            except BaseException:
+                made.close()
+                raise
         return connection
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Reading the system's certificates takes some 20 ms; they serve for the whole process."""
-    return ssl.create_default_context()
+class _Pooled(Connection):
+    """A connection that is listed from when it is made until it is gone, and knows where.
 
+    Event loops make the object before they connect, and some of it never is.
+    """
 
-class _Counted(Connection):
-    """A connection that knows where it is listed, and leaves those lists when it is gone."""
+    __slots__ = ("_everything", "_idle_list", "proxy")
 
-    __slots__ = ("_everything", "_idle_list")
+    def __init__(self, everything: set[Connection], idle: "list[_Pooled]", proxy: HttpProxy | None) -> None:
+        """*proxy*: the one that gets the requests, and hands them on."""
+        super().__init__(lambda _: self._keep())
+        self._everything, self._idle_list, self.proxy = everything, idle, proxy
 
-    def __init__(self, free: Callable[[Connection], None], everything: set[Connection], idle: list[Connection]) -> None:
-        super().__init__(free)
-        self._everything, self._idle_list = everything, idle
-        everything.add(self)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._everything.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         self._everything.discard(self)
         with suppress(ValueError):
             self._idle_list.remove(self)
+
+    def _keep(self) -> None:
+        if len(self._idle_list) < MAX_IDLE:
+            self.rest(IDLE_SECONDS)
+            self._idle_list.append(self)
+        else:
+            self.abort()

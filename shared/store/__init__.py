@@ -180,10 +180,10 @@ class Store(Protocol):
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
         """Let another secret stand for a key. False if there is none, or it was revoked."""
 
-    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
-        """Count a request of the key at *at*, unless a limit is used up (None: there is none); one step for all.
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
+        """Count *count* requests of the key at *at*, unless a limit leaves no room for all (None: there is none).
 
-        As `add_usage`, no change that `watch` tells.
+        It is one step for all. As `add_usage`, no change that `watch` tells.
         """
 
     async def key_counts(self, key_id: str, *, at: float) -> Counts:

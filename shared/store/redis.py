@@ -188,8 +188,8 @@ class RedisStore:
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
         return await redis_keys.rotate_key(self._server, key_id, digest, hint)
 
-    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
-        return await redis_keys.take_request(self._server, key_id, at, rpm, tpd)
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
+        return await redis_keys.take_request(self._server, key_id, at, (rpm, tpd), count)
 
     async def key_counts(self, key_id: str, *, at: float) -> Counts:
         return await redis_keys.key_counts(self._server, key_id, at)

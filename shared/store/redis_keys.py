@@ -81,7 +81,7 @@ _PEEK = Script(
 _TAKE = Script(
     _COUNTS
     + """
-    if (rpm ~= '' and sum >= tonumber(rpm)) or (tpd ~= '' and used >= tonumber(tpd)) then
+    if (rpm ~= '' and sum + tonumber(count) > tonumber(rpm)) or (tpd ~= '' and used >= tonumber(tpd)) then
         return {0, sum, oldest, used}
     end
     for position = 1, #seconds, 2 do
@@ -90,13 +90,13 @@ _TAKE = Script(
             redis.call('HDEL', requests, seconds[position])
         end
     end
-    redis.call('HINCRBY', requests, now, 1)
+    redis.call('HINCRBY', requests, now, count)
     redis.call('EXPIRE', requests, expiry)
     if oldest < 0 or tonumber(now) < oldest then oldest = tonumber(now) end
-    return {1, sum + 1, oldest, used}
+    return {1, sum + tonumber(count), oldest, used}
     """,
     keys="requests tokens",
-    args="before latest now rpm tpd expiry",
+    args="before latest now rpm tpd count expiry",
 )
 
 _ALL = (key("api-key-names"), key("api-keys"), key("api-keys-version"))
@@ -131,9 +131,12 @@ async def rotate_key(server: Server, key_id: str, digest: str, hint: str) -> boo
     return await _change(server, key_id, {"digest": digest, "hint": hint})
 
 
-async def take_request(server: Server, key_id: str, at: float, rpm: int | None, tpd: int | None) -> Counts:
-    limits = ("" if limit is None else limit for limit in (rpm, tpd))
-    return _counts(await server.run(_TAKE, _counted(key_id, at), *_window(at), int(at), *limits, 2 * WINDOW_SECONDS))
+async def take_request(
+    server: Server, key_id: str, at: float, limits: tuple[int | None, int | None], count: int
+) -> Counts:
+    rpm, tpd = ("" if limit is None else limit for limit in limits)
+    values = (*_window(at), int(at), rpm, tpd, count, 2 * WINDOW_SECONDS)
+    return _counts(await server.run(_TAKE, _counted(key_id, at), *values))
 
 
 async def key_counts(server: Server, key_id: str, at: float) -> Counts:

@@ -184,8 +184,8 @@ class SqliteStore:
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
         return await self._worker.write(sqlite_keys.rotate_key, key_id, digest, hint)
 
-    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None) -> Counts:
-        return await self._worker.count(sqlite_keys.take_request, key_id, at, rpm, tpd)
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
+        return await self._worker.count(sqlite_keys.take_request, key_id, at, (rpm, tpd), count)
 
     async def key_counts(self, key_id: str, *, at: float) -> Counts:
         return await self._worker.read(sqlite_keys.key_counts, key_id, at)

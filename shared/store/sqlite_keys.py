@@ -40,19 +40,22 @@ def rotate_key(connection: sqlite3.Connection, key_id: str, digest: str, hint: s
     return _change(connection, key_id, {"digest": digest, "hint": hint})
 
 
-def take_request(connection: sqlite3.Connection, key_id: str, at: float, rpm: int | None, tpd: int | None) -> Counts:
+def take_request(
+    connection: sqlite3.Connection, key_id: str, at: float, limits: tuple[int | None, int | None], count: int
+) -> Counts:
+    rpm, tpd = limits
     # Seconds that are still to come were counted before the clock was set back.
     connection.execute(
         "DELETE FROM key_requests WHERE key = ? AND (second <= ? OR second > ?)",
         (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
     )
     counts = key_counts(connection, key_id, at)
-    if (rpm is not None and counts.requests >= rpm) or (tpd is not None and counts.tokens >= tpd):
+    if (rpm is not None and counts.requests + count > rpm) or (tpd is not None and counts.tokens >= tpd):
         return counts
     connection.execute(
-        "INSERT INTO key_requests (key, second, count) VALUES (?, ?, 1) "
-        "ON CONFLICT (key, second) DO UPDATE SET count = count + 1",
-        (key_id, int(at)),
+        "INSERT INTO key_requests (key, second, count) VALUES (?, ?, ?) "
+        "ON CONFLICT (key, second) DO UPDATE SET count = count + excluded.count",
+        (key_id, int(at), count),
     )
     return key_counts(connection, key_id, at)._replace(is_admitted=True)
 

@@ -193,6 +193,16 @@ async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_mend_it(
     assert "→ check the network" in done.output
 
 
+async def test_doctor_tells_of_a_site_that_went_away_after_its_visit(beside: CommandLine, site: SimulatedSite) -> None:
+    await site.close()
+
+    done = await beside("doctor")
+
+    assert (done.code, "Traceback" in done.errors) == (1, False), done.errors
+    assert "fail  site" in done.output
+    assert "the nonce action fails: cannot connect" in done.output
+
+
 async def test_doctor_tells_an_address_that_is_not_this_machines(alone: CommandLine) -> None:
     alone.environment["FREEAICHAT_HOST"] = "192.0.2.1"
 

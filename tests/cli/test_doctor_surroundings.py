@@ -5,17 +5,38 @@ from pathlib import Path
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.surroundings import check_proxies, check_store_files
+from shared.cli.doctor.surroundings import check_authorities, check_proxies, check_store_files
+from shared.parsing import site
+
+SITE = site("https://chat.example/")
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
-def test_an_http_proxy_that_is_not_used_is_named(name: str) -> None:
-    found = check_proxies({name: "http://10.0.0.1:3128", "HOME": "/root"})
+def test_the_http_proxy_to_a_site_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hush@10.0.0.1:3128")
+    monkeypatch.setenv("NO_PROXY", "other.example")
+    through, around = check_proxies([SITE, site("https://www.other.example/")])
 
-    assert found.level is Level.WARN
-    assert name in found.what
-    assert "10.0.0.1" not in found.what
-    assert check_proxies({"HOME": "/root", "HTTP_PROXY": ""}).level is Level.OK
+    assert (through.level, around.level) == (Level.OK, Level.OK)
+    assert through.what == "https://chat.example is asked through 10.0.0.1:3128"
+    assert around.what == "none on the way to https://www.other.example"
+
+
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:hush@10.0.0.1:1080")
+    (found,) = check_proxies([SITE])
+
+    assert found.level is Level.FAIL
+    assert "socks5" in found.what
+    assert "hush" not in found.what + found.mend
+
+
+def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
+    found = check_authorities({"SSL_CERT_FILE": str(tmp_path / "missing.pem")})
+
+    assert found.level is Level.FAIL
+    assert "SSL_CERT_FILE" in found.what
+    assert check_authorities({"SSL_CERT_DIR": str(tmp_path)}).level is Level.OK
+    assert check_authorities({}).level is Level.OK
 
 
 def test_a_store_on_a_network_drive_is_told_of(tmp_path: Path) -> None:

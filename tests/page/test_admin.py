@@ -5,6 +5,8 @@ from time import time
 
 from playwright.async_api import expect
 
+from shared.admin import key_desk
+from shared.admin.keys import wish
 from shared.models import Outcome, Visit
 from tests.page.browsing import MASTER, Opened, Opener
 from tests.page.test_chat import PNG
@@ -56,6 +58,40 @@ async def test_a_wrong_key_is_refused_and_the_master_key_opens_everything(opener
     await expect(page.get_by_label("Key", exact=True)).to_be_visible()
     await page.reload()
     await expect(page.get_by_label("Key", exact=True)).to_be_visible()
+
+
+async def test_signing_out_leaves_no_title_for_who_comes_next(opener: Opener) -> None:
+    opened = await opener.open(key=MASTER)
+    page = opened.page
+    await opened.sign_in()
+    await opened.send("my secret plan")
+    assert "my secret plan" in str(await page.evaluate("({...localStorage})"))
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Key", exact=True)).to_be_visible()
+
+    assert "secret plan" not in str(await page.evaluate("({...localStorage})"))
+    await opened.sign_in()
+    await expect(page.get_by_label("Write a message")).to_be_visible()
+    await expect(page.get_by_text("my secret plan")).to_have_count(0)
+
+
+async def test_who_signs_in_after_anothers_session_ended_sees_none_of_its_titles(opener: Opener) -> None:
+    opened = await opener.open(key=MASTER)
+    page = opened.page
+    own, _ = await key_desk.create(opened.proxy.store, wish("next"), now=time())
+    await opened.sign_in()
+    await opened.send("my secret plan")
+    await page.context.clear_cookies()  # as a session ends by itself
+    await page.reload()
+    await opened.sign_in()
+    await expect(page.get_by_text("my secret plan").first).to_be_visible()
+    await page.context.clear_cookies()
+    await page.reload()
+    await opened.sign_in(own)
+
+    await expect(page.get_by_label("Write a message")).to_be_visible()
+    await expect(page.get_by_text("my secret plan")).to_have_count(0)
+    assert "secret plan" not in str(await page.evaluate("({...localStorage})"))
 
 
 async def test_a_key_is_made_shown_once_used_limited_and_revoked(opener: Opener) -> None:

@@ -19,6 +19,7 @@ from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
 from shared.plugins.aipkit.page import read_configs
 from shared.settings import Settings, load
+from shared.site_client import tls
 from shared.store import Store, open_store
 
 SESSION_ID = "11111111-2222-4333-8444-555555555555"
@@ -91,7 +92,11 @@ class _Configs(HTMLParser):
 
 async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") -> Capture:
     """What a visit of *page* would bring, read over plain HTTP."""
-    async with aiohttp.ClientSession() as session, session.get(site.url + page) as response:
+    connector = aiohttp.TCPConnector(ssl=tls.context())  # by today's environment, which may name other authorities
+    async with (
+        aiohttp.ClientSession(connector=connector, trust_env=True) as session,
+        session.get(site.url + page) as response,
+    ):
         parser = _Configs()
         parser.feed(await response.text())
     config = read_configs(parser.found, {})

@@ -18,7 +18,7 @@ from harvester.visit.extract import read_page as read_chat_page
 from harvester.visit.observed import read_request
 from proxy.access.rules import Access
 from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
-from proxy.api.chat_completions.request import parse_chat, parse_json, read_messages
+from proxy.api.chat_completions.request import parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.metadata import read_metadata
@@ -26,6 +26,7 @@ from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import parse_response
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
+from proxy.server.json_body import parse_json
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import SiteRefusal, to_error
 from proxy.upstreams.aipkit.requests import (

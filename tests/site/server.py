@@ -1,5 +1,6 @@
 """The simulated site as a running server: its state, and the way from a request to its answer."""
 
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -31,7 +32,8 @@ class SimulatedSite:
     """A WordPress site with the chat plugin, for one test. Use as an async context manager.
 
     *page* is the form of the page at `/`. *base_path* (such as `/blog`) puts the whole site in a sub-folder. *host* is
-    the address it has and listens on.
+    the address it has and listens on; *name* is another one in its own links. With *tls* it speaks TLS. `front_port`,
+    where it is set, is the port of something that stands before it.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class SimulatedSite:
         port: int = 0,
         base_path: str = "",
         host: str = HOST,
+        name: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.bots = {bot.id: bot for bot in bots}
         self.base_path = base_path
@@ -60,13 +64,16 @@ class SimulatedSite:
         self.streams = OpenStreams()
         self.unfinished_pages = OpenStreams()
         self.third_party_port = 0
+        self.front_port = 0
+        self._name = name or host
+        self._tls = tls
         self._host = host
         self._port = port
         self._runners: list[web.ServerRunner] = []
 
     async def __aenter__(self) -> Self:
         self.third_party_port = await self._listen(self._answer_as_third_party, 0)
-        self._port = await self._listen(self._answer, self._port)
+        self._port = await self._listen(self._answer, self._port, self._tls)
         return self
 
     async def __aexit__(
@@ -84,7 +91,12 @@ class SimulatedSite:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://{self._host}:{self._port}"
+        return f"http{'s' if self._tls else ''}://{self._name}:{self.front_port or self._port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
 
     @property
     def other_host(self) -> str:
@@ -146,12 +158,12 @@ class SimulatedSite:
         self.request_counts[action or request.path] += 1
         remember(self.requests, seen)
 
-    async def _listen(self, handler: Handler, port: int) -> int:
+    async def _listen(self, handler: Handler, port: int, tls: ssl.SSLContext | None = None) -> int:
         server = web.Server(handler, access_log=None, handler_cancellation=True)
         runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         self._runners.append(runner)
-        listener = web.TCPSite(runner, self._host, port)
+        listener = web.TCPSite(runner, self._host, port, ssl_context=tls)
         await listener.start()
         return listener.port
 

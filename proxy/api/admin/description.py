@@ -43,7 +43,7 @@ _KEY = {
     "expires_at": nullable(SECONDS),
     "revoked_at": nullable(SECONDS),
     "last_used_at": nullable(SECONDS),
-    "rpm": told(nullable(_LIMIT), "Requests a minute."),
+    "rpm": told(nullable(_LIMIT), "Requests a minute; each of several answers (`n`) is one."),
     "tpd": told(nullable(_LIMIT), "Tokens a day, estimated."),
     "models": told(nullable(array(STRING)), "The only ones that it may use."),
 }

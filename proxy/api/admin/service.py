@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from time import monotonic, time
+from time import time
 from typing import Any, TypeVar
 
-from proxy.access.guesses import Guesses
 from proxy.access.keyring import Keyring
-from proxy.access.rules import Access
+from proxy.access.rules import Access, WrongKey
 from proxy.api.admin.requests import no_screenshot
 from proxy.chat.conversations import needed
 from proxy.chat.errors import Refused, ServiceError
@@ -41,7 +40,6 @@ class Administration:
         self.started_at = time()
         self._store = store
         self._keyring = keyring
-        self._guesses = Guesses()
         self._at_door = 0
 
     async def keys(self) -> list[ApiKey]:
@@ -107,19 +105,15 @@ class Administration:
         finally:
             self._at_door -= 1
 
-    async def sign_in(self, own: str) -> str | None:
-        """The text of a session for who holds the key *own*; None where nobody needs one.
+    async def sign_in(self, own: str, address: str | None) -> str | None:
+        """The text of a session for who holds the key *own* and comes from *address*; None where nobody needs one.
 
         Raises `ServiceError`: 401 for a wrong key, 429 after too many of them.
         """
-        if wait := self._guesses.wait(monotonic()):
-            raise _later("Too many wrong keys were tried; wait a moment.", wait)
         try:
             return await self.rules.sign_in(own, now=time())
-        except ServiceError as error:
-            if error.status == 401:
-                self._guesses.failed(monotonic())
-            raise
+        except WrongKey as error:
+            raise await self.rules.wrong_keys.told(address) or error from None
 
     async def _changed(self, work: Callable[[], Awaitable[T]]) -> T:
         """What *work* makes of the keys, which this proxy then goes by at once."""

@@ -37,7 +37,7 @@ async def sign_in(request: web.Request) -> web.Response:
         except web.HTTPRequestEntityTooLarge:
             message = f"Signing in takes no more than {MAX_BODY} bytes."
             raise ServiceError(413, message, code="request_too_large") from None
-    text = await administration.sign_in(own)
+    text = await administration.sign_in(own, request.remote)
     response = web.Response(status=204)
     if text is not None:
         response.set_cookie(

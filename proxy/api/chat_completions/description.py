@@ -2,7 +2,7 @@
 
 from math import isinf
 
-from proxy.api.chat_completions.request import MAX_CHOICES, MAX_STOPS
+from proxy.api.chat_completions.request import MAX_CHOICES, MAX_STOP_CHARS, MAX_STOPS
 from proxy.api.openapi.messages import MESSAGES
 from proxy.api.openapi.parts import (
     ANY,
@@ -67,7 +67,10 @@ SHARED: dict[str, Schema] = {
     "stream_options": nullable(
         told(at_least({}, include_usage=FLAG), "`include_usage`: a last chunk without choices holds the usage.")
     ),
-    "stop": told(nullable(STRING, array(STRING, maxItems=MAX_STOPS)), "The answer ends before any of these texts."),
+    "stop": told(
+        nullable(STRING, array(STRING, maxItems=MAX_STOPS)),
+        f"The answer ends before any of these texts, of at most {MAX_STOP_CHARS} characters.",
+    ),
     "max_tokens": told(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
     "conversation_id": told(
         nullable(STRING),

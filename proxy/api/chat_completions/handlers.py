@@ -5,13 +5,16 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reading import read_chat
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import ignored_header, parse_json
+from proxy.api.chat_completions.request import ignored_header
 from proxy.api.sending import send
+from proxy.server.json_body import parse_json
+from proxy.usage.counting import admit_turns
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
     chat = await read_chat(request, parse_json)
+    await admit_turns(request, chat.choices)
     owner = request[CALLER].owner
     answers = [await request.app[CHAT].answer(chat.ask, owner=owner) for _ in range(chat.choices)]
     reply = ChatReply(

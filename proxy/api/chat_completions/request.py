@@ -1,12 +1,8 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isinf
-from typing import Any, NoReturn
-
-import orjson
+from typing import Any
 
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
 from proxy.api.metadata import read_metadata
@@ -18,6 +14,7 @@ from shared.conversations import Message, Role
 
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
+MAX_STOP_CHARS = 256
 MAX_CHOICES = 4
 _IGNORED = (
     "temperature",
@@ -54,53 +51,6 @@ class ChatRequest:
     include_usage: bool = False
     choices: int = 1
     ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
-
-
-def parse_json(body: bytes) -> dict[str, Any]:
-    """The JSON object in a request body. Raises `ServiceError` (400)."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = _parse_leniently(body)
-    if not isinstance(value, dict):
-        raise bad_request("The request body must be a JSON object.")
-    return value
-
-
-def _parse_leniently(body: bytes) -> Any:
-    """For what the fast parser refuses: a byte order mark, and half a surrogate pair cut off by a client.
-
-    Such a half cannot be sent on as UTF-8; it becomes the replacement character, wherever it stands.
-    """
-    try:
-        value = json.loads(
-            body.decode("utf-8-sig"),
-            parse_constant=_refuse_constant,
-            parse_float=_read_float,
-            parse_int=_read_integer,
-        )
-        loose = json.dumps(value, ensure_ascii=False)
-        return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise bad_request(f"We could not parse the JSON body of your request: {reason}.") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _read_float(digits: str) -> float:
-    value = float(digits)
-    if isinf(value):
-        raise ValueError("a number is too large")
-    return value
-
-
-def _read_integer(digits: str) -> float:
-    """As the fast parser does: what is longer than 64 bits, and could not be written again, is a float."""
-    value = int(digits)
-    return value if abs(value) < 2**63 else _read_float(digits)
 
 
 def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
@@ -224,6 +174,9 @@ def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops) or len(stops) > MAX_STOPS:
         raise bad_request(f"'stop' must be a string or at most {MAX_STOPS} of them.", param="stop", code="invalid_type")
+    if any(len(stop) > MAX_STOP_CHARS for stop in stops):
+        message = f"A text in 'stop' must have at most {MAX_STOP_CHARS} characters."
+        raise bad_request(message, param="stop", code="string_above_max_length")
     return tuple(stop for stop in stops if stop)
 
 

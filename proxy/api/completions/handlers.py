@@ -4,9 +4,10 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reading import read_chat
-from proxy.api.chat_completions.request import ignored_header, parse_json
+from proxy.api.chat_completions.request import ignored_header
 from proxy.api.completions.shapes import CompletionReply, to_chat_body
 from proxy.api.sending import send
+from proxy.server.json_body import parse_json
 
 
 async def create_completion(request: web.Request) -> web.StreamResponse:

@@ -16,7 +16,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 only when a request could be answered now; details for those who hold the key.
+    """200 only when a request could be answered now; names and reasons only for those who hold the key.
 
     `degraded`: requests are answered, but not by every site, or without stored conversations.
     """
@@ -24,8 +24,8 @@ async def readyz(request: web.Request) -> web.Response:
     reasons = [reason for reason in (*(each.trouble for each in healths), request.app[STORE_TROUBLE]()) if reason]
     is_ready = any(each.trouble is None for each in healths)
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
-    if reasons:
-        body["reason"] = reasons[0]
+    if reasons and (CALLER in request or not is_ready):
+        body["reason"] = reasons[0] if CALLER in request else "no site can answer now"
     if CALLER in request:
         body["sites"] = [{**describe(each), "credentials_age_seconds": _age(each)} for each in healths]
     return json_response(body, status=200 if is_ready else 503, headers={} if is_ready else {"retry-after": "5"})

@@ -1,4 +1,4 @@
-"""Fetching what clients name by address; beside shared/site_client/client.py the only use of aiohttp's client.
+"""Fetching what clients name by address; the only use of aiohttp's client.
 
 Only the public internet is asked (`addresses.is_public`). A name is looked up once for each connection, one address
 among its answers that is not public refuses them all, and every socket checks the address it is about to connect to, so
@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from proxy.api.images.addresses import Address, is_public, web_url
+from shared.site_client import tls
 from shared.site_client.client import OWN_USER_AGENT
 
 MAX_REDIRECTS = 3
@@ -69,6 +70,7 @@ class Downloader:
             socket_factory=self._open_socket,
             use_dns_cache=False,
             force_close=True,
+            ssl=tls.context(),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

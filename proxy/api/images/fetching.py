@@ -42,8 +42,12 @@ log = logging.getLogger(__name__)
 class PictureFetcher:
     """Turns addresses in messages into pictures. Raises `ServiceError` (400) for what cannot be had."""
 
-    def __init__(self, downloader: Downloader, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, downloader: Downloader, hold: Callable[[int], None], clock: Callable[[], float] = monotonic
+    ) -> None:
+        """*hold* is told how many bytes a request holds more, and may raise `ServiceError`."""
         self._downloader = downloader
+        self._hold = hold
         self._cache = _Cache(clock)
 
     async def fetch(
@@ -85,6 +89,7 @@ class PictureFetcher:
                         group.create_task(fetch_one(address))
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from None
+        self._hold(sum(_size(each) for each in fetched.values()))
         return put_in(messages, pictures, fetched)
 
     async def _download(self, address: ImageAddress) -> Fetched:

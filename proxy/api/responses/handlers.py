@@ -5,12 +5,13 @@ from dataclasses import replace
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
-from proxy.api.chat_completions.request import ignored_header, parse_json, unsupported
+from proxy.api.chat_completions.request import ignored_header, unsupported
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.rendering import json_response
 from proxy.api.responses.request import parse_response
 from proxy.api.sending import send
 from proxy.server.bodies import read_body
+from proxy.server.json_body import parse_json
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:

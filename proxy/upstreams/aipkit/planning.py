@@ -1,10 +1,10 @@
 """What a turn sends: only what is new where the site's own copy is gone on from, else the whole text."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.chat.ask import Ask
-from proxy.chat.ids import random_hex
 from proxy.upstreams.aipkit.copy import Copy
 from proxy.upstreams.aipkit.pictures import to_send
 from proxy.upstreams.aipkit.requests import SiteTurn
@@ -40,7 +40,7 @@ class Plan:
                 site=credentials.site,
                 bot_id=self.bot.id,
                 session_id=credentials.session_id,
-                conversation_uuid=_uuid4(),
+                conversation_uuid=str(uuid.uuid4()),
             )
         images, dropped_images = to_send(messages, self.ask.images, most=max_images)
         keeps_state = self.bot.keeps_state
@@ -57,10 +57,3 @@ class Plan:
             web_search=self.ask.web_search,
         )
         return Planned(turn, dropped, dropped_images)
-
-
-def _uuid4() -> str:
-    """A random UUID, as the page's own script makes them."""
-    digits = random_hex(16)
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

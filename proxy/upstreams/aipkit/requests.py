@@ -1,6 +1,5 @@
 """The two requests of a chat turn, and the answer to the first (PROTOCOL 4 and 5)."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -42,17 +41,19 @@ def message_fields(turn: SiteTurn, nonce: str) -> list[tuple[str, str]]:
         ("bot_id", str(turn.bot_id)),
     ]
     if turn.images:
-        images = [{"mime_type": image.mime_type, "base64_data": image.base64} for image in turn.images]
-        fields.append(("image_inputs", json.dumps(images)))
+        # What is in it needs no escapes, for which a JSON encoder would look through all of it in one step.
+        images = (f'{{"mime_type": "{image.mime_type}", "base64_data": "{image.base64}"}}' for image in turn.images)
+        fields.append(("image_inputs", f"[{', '.join(images)}]"))
     return fields
 
 
 def multipart(fields: Iterable[tuple[str, str]], boundary: str) -> bytes:
     """A `multipart/form-data` body. *boundary* must not occur in any value."""
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
-    ]
-    return f"{''.join(parts)}--{boundary}--\r\n".encode()
+    parts: list[bytes] = []
+    for name, value in fields:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+        parts += (head.encode(), value.encode(), b"\r\n")
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()])
 
 
 def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from proxy.chat.ask import Ask
+from proxy.chat.history import size_of
+from proxy.chat.offload import aside
 from proxy.chat.upstream import About, AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
 from proxy.upstreams.aipkit.copy import Copy, read_copy
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
@@ -168,10 +170,15 @@ class AipkitSite:
 
     async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
         limit = self._limits.max_transcript
-        planned = plan.turn(credentials, max_transcript=limit, max_images=self._pictures.most)
+
+        def build() -> Planned:
+            return plan.turn(credentials, max_transcript=limit, max_images=self._pictures.most)
+
+        size = size_of(plan.ask.messages)
+        planned = await aside(size, build)
         if len(planned.turn.images) > 1:
             await self._pictures.learn(credentials)
-            planned = plan.turn(credentials, max_transcript=limit, max_images=self._pictures.most)
+            planned = await aside(size, build)
         if planned.dropped_messages:
             sink.dropped("messages", planned.dropped_messages)
         if planned.dropped_images:

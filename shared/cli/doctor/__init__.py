@@ -12,7 +12,7 @@ from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accep
 from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
-from shared.cli.doctor.surroundings import check_proxies, check_store_files
+from shared.cli.doctor.surroundings import check_authorities, check_proxies, check_store_files
 from shared.cli.gateway import Gateway
 from shared.parsing import Site
 from shared.settings import Settings
@@ -38,7 +38,7 @@ async def examine(
             "port": _in_thread(lambda: [check_port(settings, gateway)]),
             "browser": _in_thread(lambda: [check_browser(settings.browser)]),
             "driver": _in_thread(lambda: [check_driver()]),
-            "network": _in_thread(lambda: [check_proxies(os.environ)]),
+            "network": _in_thread(lambda: [*check_proxies(settings.sites), check_authorities(os.environ)]),
             "store files": _in_thread(lambda: check_store_files(settings.store_url)),
             "store": _stored(client, settings),
         } | {f"site {site.origin}": _site(client, site) for site in settings.sites}

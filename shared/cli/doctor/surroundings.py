@@ -1,27 +1,41 @@
-"""Checks of what surrounds the store and the network: file systems, file modes, proxies of this machine."""
+"""Checks of what surrounds the store and the network: file systems, file modes, HTTP proxies, authorities."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shared.cli.doctor.check import Check, ok, warn
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.parsing import Site
+from shared.site_client.proxies import BadProxy, proxy_to
 from shared.store import address
 
 MOUNTS = Path("/proc/mounts")
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "davfs"})
-_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
-def check_proxies(environment: Mapping[str, str]) -> Check:
-    """Whether the environment names an HTTP proxy, which our own requests to the sites do not go through."""
-    found = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if environment.get(name)]
-    if not found:
-        return ok("http proxy", "none is set")
-    mend = "unset it, or route this machine's traffic; the sites have to be reachable without it"
-    return warn(
-        "http proxy",
-        f"{' and '.join(found)} set, but the gateway's requests to the sites do not use it (a browser may)",
-        mend,
-    )
+def check_proxies(sites: Iterable[Site]) -> list[Check]:
+    """Which HTTP proxy of the environment leads to each site."""
+    return [_check_proxy(site) for site in sites]
+
+
+def _check_proxy(site: Site) -> Check:
+    name = "http proxy"
+    try:
+        proxy = proxy_to(site.url)
+    except BadProxy as error:
+        return fail(
+            name, f"{site.origin}: {error}", "set HTTP_PROXY and HTTPS_PROXY to http://host:port, or unset them"
+        )
+    return ok(name, f"{site.origin} is asked through {proxy}" if proxy else f"none on the way to {site.origin}")
+
+
+def check_authorities(environment: Mapping[str, str]) -> Check:
+    """Whether the certificate authorities that the environment names are there: OpenSSL passes over what is not."""
+    name = "authorities"
+    named = {word: Path(value) for word in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := environment.get(word))}
+    for word, path in named.items():
+        if not (path.is_file() if word == "SSL_CERT_FILE" else path.is_dir()):
+            return fail(name, f"{word} names {path}, which is not there", f"mend its path, or unset {word}")
+    return ok(name, f"{' and '.join(named)} of the environment" if named else "those of this system")
 
 
 def check_store_files(store_url: str, mounts: Path = MOUNTS) -> list[Check]:

@@ -230,3 +230,18 @@ async def test_a_renewal_that_fails_brings_a_visit_and_is_not_repeated_at_once(
 
     assert visits.made == [(site.origin, "asked")]
     assert site.request_counts[NONCE_ACTION] == 1
+
+
+@pytest.mark.parametrize("ajax_url", ["https://127.0.0.1:{port}/x", "http://127.0.0.1:99999999/", "http://[::1/"])
+async def test_a_renewal_that_cannot_even_be_asked_for_brings_a_visit_and_the_schedule_goes_on(
+    store: Store, site: SimulatedSite, ajax_url: str
+) -> None:
+    now, port = time.time(), site.origin.rpartition(":")[2]  # which speaks no TLS
+    old = {"captured_at": now, "nonce_checked_at": now - 4 * HOUR}
+    await stored(store, site, "0000000000", ajax_url=ajax_url.format(port=port), **old)
+    visits = WrittenVisits(store, outcome=Outcome.CHALLENGE)
+    async with scheduled(store, visits, Site(site.origin, site.url)) as schedule:
+        await until(lambda: visits.made or schedule.done())
+
+        assert not schedule.done()
+    assert visits.made == [(site.origin, "asked")]

@@ -69,7 +69,7 @@ async def pages() -> AsyncIterator[Pages]:
 def tab(identity: dict[str, Any] | None = None, session_id: str = "") -> AbstractAsyncContextManager[ChromiumTab]:
     return open_tab(
         find_browser("").path,
-        host="127.0.0.1",
+        url="http://127.0.0.1/",
         identity=json.dumps(identity) if identity else None,
         session_id=session_id,
         is_headed=False,

@@ -16,6 +16,7 @@ from shared.admin.keys import wish
 from shared.secrets import ensure_master_key
 from shared.store import open_store
 from tests.figures import figure
+from tests.proxy.administering import browse, call, signed_in
 from tests.proxy.running import Answered, RunningProxy, running_proxy
 from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
@@ -148,6 +149,43 @@ async def test_once_a_key_was_made_nobody_comes_in_without_one(site: SimulatedSi
 
         assert (await running.chat("hi")).status == 401
         assert (await ask(running, master)).status == 200  # the administrator's, which is made with the first key
+
+
+async def test_the_master_key_that_was_made_opens_nothing_once_another_one_is_set(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    kept, _ = ensure_master_key(tmp_path)
+    async with running_proxy(site, tmp_path) as proxy:
+        await key_desk.create(proxy.store, wish("app"), now=time())
+        async with asyncio.timeout(5):
+            while (await get(proxy, "none", "/admin/keys")).status != 401:
+                await asyncio.sleep(0.02)
+        assert (await get(proxy, kept, "/admin/keys")).status == 200
+        session = await signed_in(proxy, kept)
+    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
+        async with asyncio.timeout(5):
+            while (await get(proxy, MASTER, "/admin/keys")).status != 200:
+                await asyncio.sleep(0.02)
+        refused = [await get(proxy, kept, path) for path in ("/admin/keys", "/v1/models", "/metrics")]
+        signing_in = await call(proxy, "POST", "/admin/session", {"key": kept}, key=None)
+        by_session = await browse(proxy, session, "GET", "/admin/keys")
+
+    assert {answer.status for answer in (*refused, signing_in, by_session)} == {401}
+
+
+async def test_each_of_several_answers_counts_as_a_request(proxy: RunningProxy) -> None:
+    own = await made(proxy, rpm=6)
+    first = await ask(proxy, own, n=4)
+    second = await ask(proxy, own, n=3)
+    third = await ask(proxy, own)
+
+    assert (first.status, first.headers["x-ratelimit-remaining-requests"]) == (200, "2")
+    assert (second.status, second.code) == (429, "rate_limit_exceeded")
+    assert "Limit 6, Requested 3" in second.body["error"]["message"]
+    assert "x-should-retry" not in second.headers
+    assert (third.status, third.headers["x-ratelimit-remaining-requests"]) == (200, "0")
+    hopeless = await ask(proxy, await made(proxy, "few", rpm=3), n=4)
+    assert (hopeless.status, hopeless.headers["x-should-retry"]) == (429, "false")
 
 
 async def test_requests_above_the_limit_get_429_with_openai_headers(proxy: RunningProxy) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from proxy.api.chat_completions.request import ChatRequest, parse_chat, parse_json
+from proxy.api.chat_completions.request import ChatRequest, parse_chat
 from proxy.chat.errors import ServiceError
+from proxy.server.json_body import parse_json
 from proxy.upstreams.aipkit.requests import Image
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"

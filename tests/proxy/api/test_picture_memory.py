@@ -10,6 +10,7 @@ import proxy.api.images.fetching
 from proxy.api.images.download import Downloader
 from proxy.api.images.fetching import PictureFetcher
 from proxy.api.images.reading import ImageAddress
+from proxy.server.body_budget import Bodies
 from shared.conversations import Message
 from tests.pictures import JPEG, PNG, PictureServer, picture_server, public_or_here
 
@@ -50,7 +51,7 @@ async def test_what_is_remembered_has_an_age_and_a_size(
     one, two, three = (pictures.url + path for path in ("/one.png", "/two.jpg", "/three.webp"))
     clock = Clock()
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader, clock)
+        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold, clock)
         for urls in ((one,), (two,), (one, two), (three,), (two,), (one,)):
             await fetcher.fetch(*turns(*urls))
         assert pictures.hits == {"/one.png": 2, "/two.jpg": 1, "/three.webp": 1}
@@ -68,7 +69,7 @@ async def test_a_picture_that_is_fetched_again_is_remembered_once(
     url = f"{pictures.url}/one.png"
     messages, named = turns(url)
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader)
+        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold)
         for _ in range(4):
             await fetcher.fetch(messages[:1], named)
         await fetcher.fetch(messages, named)
@@ -81,7 +82,7 @@ async def test_of_very_many_pictures_the_newest_are_fetched(pictures: PictureSer
     urls = [pictures.url + path for path in pictures.bodies]
 
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader)
+        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold)
         messages, held = await fetcher.fetch(*turns(*urls))
         assert set(pictures.hits) == set(list(pictures.bodies)[-proxy.api.images.fetching.MAX_FETCHES :])
         assert len({name for message in messages for name in message.images}) == 40

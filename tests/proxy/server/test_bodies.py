@@ -2,7 +2,8 @@
 
 import threading
 
-from proxy.server.bodies import LARGE_BYTES, work_on
+from proxy.chat.offload import LARGE_BYTES
+from proxy.server.bodies import work_on
 
 
 async def test_work_on_much_is_done_in_a_thread_and_on_little_here() -> None:

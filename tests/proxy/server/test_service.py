@@ -121,6 +121,18 @@ async def test_refused_credentials_make_the_proxy_unready_until_new_ones_come(
     assert (await get(proxy, "/readyz"))[0] == 200
 
 
+async def test_strangers_learn_of_a_failure_that_there_is_one_and_nothing_of_the_sites(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with running_proxy(site, tmp_path, key="my secret key", captured=False) as proxy:
+        status, told, _ = await get(proxy, "/readyz")
+        detailed = (await get(proxy, "/readyz", **{"x-api-key": "my secret key"}))[1]
+
+    assert (status, told) == (503, {"status": "unavailable", "reason": "no site can answer now"})
+    assert detailed["reason"] != told["reason"]
+    assert "sites" in detailed
+
+
 async def test_the_default_model_answers_for_unknown_names(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, default_model="gpt-4o-mini-helper") as proxy:
         answer = await proxy.chat("hi", model="gpt-99")

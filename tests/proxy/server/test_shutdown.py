@@ -1,18 +1,18 @@
-"""SIGTERM: what is under way may finish, the rest is told, and another proxy can take over without a failed request."""
+"""SIGTERM: what is under way may finish, the rest is told, and another worker takes over without a failed request."""
 
 import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.figures import figure
-from tests.proxy.serving import ask, serving
+from tests.proxy.serving import ask, fill_store, log_of, serving, starts
 from tests.site import SimulatedSite
 
 
@@ -96,7 +96,21 @@ async def test_told_twice_it_ends_at_once(
         assert "stopping" in (await begun)[1]
 
 
-async def test_proxies_take_over_from_each_other_without_a_failed_request(
+async def test_a_site_that_refused_to_connect_does_not_spoil_the_end(
+    tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+) -> None:
+    async with SimulatedSite() as gone:
+        await fill_store(tmp_path, gone)
+    async with serving(gone, tmp_path, free_port) as process:
+        status, _ = await ask(http, free_port, "hi", stream=False)
+        process.send_signal(signal.SIGTERM)
+
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert status >= 500
+    assert "Traceback" not in log_of(tmp_path).read_text()
+
+
+async def test_workers_take_over_from_each_other_without_a_failed_request(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
     answered, failed = 0, []
@@ -114,17 +128,16 @@ async def test_proxies_take_over_from_each_other_without_a_failed_request(
                 failed.append(f"{status} {text[-200:]}")
             answered += 1
 
-    async with AsyncExitStack() as stack:
-        old = [await stack.enter_async_context(serving(site, tmp_path, free_port)) for _ in range(2)]
+    async with serving(site, tmp_path, free_port, FREEAICHAT_WORKERS="2") as supervisor:
         clients = [asyncio.create_task(client()) for _ in range(8)]
-        for process in old:
-            await stack.enter_async_context(serving(site, tmp_path, free_port))
-            process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 20) == 0
-            await asyncio.sleep(0.3)
+        for count, worker in enumerate(psutil.Process(supervisor.pid).children(), 3):
+            worker.terminate()
+            async with asyncio.timeout(20):
+                while starts(tmp_path) < count:
+                    await asyncio.sleep(0.02)
         done.set()
         await asyncio.gather(*clients)
 
-    figure("rolling restart of two proxies", f"{len(failed)} of {answered} requests failed")
+    figure("rolling restart of two workers", f"{len(failed)} of {answered} requests failed")
     assert not failed
     assert answered > 20

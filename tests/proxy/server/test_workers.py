@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, time
 
@@ -15,8 +16,10 @@ import psutil
 import pytest
 
 import shared.settings
+from proxy.server.listening import open_sockets
 from shared.admin import key_desk
 from shared.admin.keys import wish
+from shared.processes import ports
 from shared.settings import explain, load
 from shared.store import open_store
 from tests.figures import figure
@@ -179,6 +182,28 @@ async def test_a_port_that_is_taken_or_a_store_that_cannot_be_used_ends_them_all
     assert (code, "mysql://" in errors) == (2, True)
     code, errors = await exit_code(tmp_path, FREEAICHAT_WORKERS="0")
     assert (code, "FREEAICHAT_WORKERS" in errors) == (2, True)
+
+
+@pytest.mark.parametrize("second", ["1", "2"])
+@pytest.mark.parametrize("first", ["1", "2"])
+async def test_proxies_that_know_nothing_of_each_other_share_no_port(
+    site: SimulatedSite, tmp_path: Path, free_port: int, first: str, second: str
+) -> None:
+    settings = {"FREEAICHAT_PORT": str(free_port), "FREEAICHAT_WORKERS": second}
+    async with serving(site, tmp_path, free_port, FREEAICHAT_WORKERS=first):
+        for host in ("127.0.0.1", "0.0.0.0"):
+            code, errors = await exit_code(tmp_path / "other", **settings, FREEAICHAT_HOST=host)
+            assert code == 4, errors
+            assert f"cannot listen on {host} port {free_port}: " in errors
+
+
+async def test_a_port_is_held_for_workers_before_any_of_them_listens(tmp_path: Path, free_port: int) -> None:
+    with ports.hold(["127.0.0.1"], free_port):
+        for workers in ("1", "2"):
+            code, errors = await exit_code(tmp_path, FREEAICHAT_PORT=str(free_port), FREEAICHAT_WORKERS=workers)
+            assert (code, "cannot listen" in errors) == (4, True), errors
+        with closing(open_sockets("127.0.0.1", free_port, shares_port=True)[0]):
+            pass
 
 
 async def test_workers_on_any_free_port_agree_on_one(tmp_path: Path, site: SimulatedSite) -> None:

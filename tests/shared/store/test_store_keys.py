@@ -102,6 +102,14 @@ async def test_requests_are_admitted_up_to_the_limit_of_a_minute(store: Store) -
     assert (await store.key_counts("key_a", at=NOON + 69.9))[1:3] == (2, int(NOON) + 10)
 
 
+async def test_several_requests_are_admitted_together_or_not_at_all(store: Store) -> None:
+    first = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=3)
+    second = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=3)
+    third = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=2)
+
+    assert [(each.is_admitted, each.requests) for each in (first, second, third)] == [(True, 3), (False, 3), (True, 5)]
+
+
 async def test_requests_that_come_at_once_from_everywhere_are_never_more_than_the_limit(store_url: str) -> None:
     async with open_store(store_url) as one, open_store(store_url) as other:
         counts = await asyncio.gather(

@@ -1,0 +1,78 @@
+"""The HTTP proxy that leads to a site, where the environment names one (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`)."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+
+class BadProxy(ValueError):
+    """The environment names what cannot be used. The text does not hold it: there may be a password in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProxy:
+    """Where it is, and who we are to it ("": nobody asks)."""
+
+    host: str
+    port: int
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it wants to be sent, and the site is not to see."""
+        if not self.user and not self.password:
+            return {}
+        return {"Proxy-Authorization": f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"}
+
+
+def proxy_for(scheme: str, host: str, port: int) -> HttpProxy | None:
+    """The proxy on the way to a site; None: there is none. Raises `BadProxy`.
+
+    Loopback addresses are never asked through one, as in browsers.
+    """
+    named = getproxies()
+    value = named.get(scheme) or named.get("all")
+    if not value or _is_loopback(host) or proxy_bypass(f"{host}:{port}"):
+        return None
+    return parse(value)
+
+
+def proxy_to(url: str) -> HttpProxy | None:
+    """As `proxy_for`, for the site at *url*."""
+    parts = urlsplit(url)
+    return proxy_for(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def exceptions() -> list[str]:
+    """The hosts that are reached without one: each with all below it, in a browser's words."""
+    names = [name.strip().lstrip(".") for name in getproxies().get("no", "").split(",")]
+    return [word for name in names if name for word in ((name,) if name[0] == "*" else (name, f".{name}"))]
+
+
+def parse(value: str) -> HttpProxy:
+    """Read the address of a proxy. Raises `BadProxy`."""
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = parts.hostname, parts.port or 80
+    except ValueError as error:
+        raise BadProxy("the environment names an HTTP proxy whose address cannot be read") from error
+    if parts.scheme != "http":
+        raise BadProxy(f"the environment names a proxy of kind {parts.scheme}://, and only http:// can be used")
+    if not host:
+        raise BadProxy("the environment names an HTTP proxy without a host")
+    return HttpProxy(host, port, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""Wrong keys are slowed down, for who sends them, and never keep a right one out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from proxy.access import wrong_keys
+from proxy.access.wrong_keys import source_of
+from tests.proxy.administering import MASTER, browse, call, signed_in
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+KEYS = "/admin/keys"
+
+
+@pytest.fixture
+async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy with a master key."""
+    async with running_proxy(site, tmp_path, key=MASTER) as running:
+        yield running
+
+
+async def made(proxy: RunningProxy) -> str:
+    return str((await call(proxy, "POST", KEYS, {"name": "app"})).body["key"])
+
+
+async def test_wrong_keys_are_bounded_in_rate(proxy: RunningProxy) -> None:
+    tries = [await call(proxy, "POST", "/admin/session", {"key": f"k{number}"}, key=None) for number in range(12)]
+    statuses = [each.status for each in tries]
+
+    assert statuses[:10] == [401] * 10
+    assert 429 in statuses[10:]
+    refused = next(each for each in tries if each.status == 429)
+    assert (refused.code, refused.headers["x-should-retry"]) == ("rate_limit_exceeded", "false")
+    assert 1 <= int(refused.headers["retry-after"]) <= 2
+
+
+async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrong_keys, "PAUSE_SECONDS", 60.0)
+    own = await made(proxy)
+    waiting = [asyncio.create_task(call(proxy, "GET", "/v1/models", key=f"wrong {number}")) for number in range(30)]
+    refused, paused = await asyncio.wait(waiting, timeout=1)
+    session = await signed_in(proxy)
+    answers = [(await call(proxy, "GET", path, key=key)).status for key, path in ((own, "/v1/models"), (MASTER, KEYS))]
+    await signed_in(proxy, own)
+    for task in paused:
+        task.cancel()
+    await asyncio.wait(paused)
+
+    assert {task.result().status for task in refused} == {401}
+    assert 10 <= len(refused) <= 12  # and the others are held back
+    assert answers == [200, 200]
+    assert (await browse(proxy, session, "GET", KEYS)).status == 200
+
+
+async def test_a_key_that_ended_is_no_guess(proxy: RunningProxy) -> None:
+    own = await made(proxy)
+    await call(proxy, "DELETE", f"{KEYS}/app")
+    answers = [await call(proxy, "GET", "/v1/models", key=own) for _ in range(15)]
+
+    assert {each.status for each in answers} == {401}
+    assert "revoked" in answers[-1].body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("203.0.113.7", "203.0.113.7", True),
+        ("203.0.113.7", "203.0.113.8", False),
+        ("203.0.113.7", "::ffff:203.0.113.7", True),
+        ("2001:db8:1:2::3", "2001:db8:1:2:ffff::4", True),
+        ("2001:db8:1:2::3", "2001:db8:1:3::3", False),
+        ("::1", "127.0.0.1", False),
+        (None, "", True),
+    ],
+)
+def test_a_customers_addresses_count_as_one(one: str | None, other: str | None, is_same: bool) -> None:
+    assert (source_of(one) == source_of(other)) is is_same

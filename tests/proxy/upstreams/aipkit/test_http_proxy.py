@@ -1,0 +1,81 @@
+"""Sites that only an HTTP proxy of the environment leads to, by names that only it knows."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.site_client.client import SiteClient
+from shared.site_client.errors import SiteUnreachable
+from tests.certificates import Authorities
+from tests.http_proxy import http_proxy
+from tests.proxy.running import running_proxy
+from tests.proxy.upstreams.aipkit.test_recovery import NONCE
+from tests.site import SimulatedSite
+
+NAME = "chat.example"
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_turns_and_renewals_go_through_it_and_the_site_sees_no_password(
+    trusted: Authorities,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_tls: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tls = trusted.context() if is_tls else None
+    async with SimulatedSite(name=NAME, tls=tls) as site, http_proxy({NAME: site.port}, "me:hu:sh") as between:
+        monkeypatch.setenv("HTTPS_PROXY" if is_tls else "HTTP_PROXY", f"http://me:hu%3Ash@127.0.0.1:{between.port}")
+        async with running_proxy(site, tmp_path) as proxy:
+            site.rotate_nonce()
+            answer = await proxy.chat("hi")
+
+    assert answer.text.startswith("[gpt-4o-mini] You said: hi")
+    assert site.request_counts[NONCE] == 1
+    assert between.count("CONNECT chat.example" if is_tls else "POST http://chat.example") >= 1
+    assert not any("Proxy-Authorization" in seen.headers for seen in site.requests)
+    assert "hu:sh" not in caplog.text
+    assert "hu%3Ash" not in caplog.text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_refuses_us_is_told_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    async with http_proxy({}, "me:right") as between, SiteClient() as client:
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:hush@127.0.0.1:{between.port}")
+        with pytest.raises(SiteUnreachable, match=f"127.0.0.1:{between.port} refuses.*407") as caught:
+            await client.post(f"{scheme}://{NAME}/", b"", {}, timeout=5.0)
+
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("socks5://me:hush@127.0.0.1:1", "socks5"),
+        ("http://me:hush@127.0.0.1:x", "cannot be read"),
+        ("http://127.0.0.1:1", "cannot connect to the HTTP proxy 127.0.0.1:1 "),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_told_and_not_gone_around(
+    monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    async with SiteClient() as client:
+        with pytest.raises(SiteUnreachable, match=told) as caught:
+            await client.get(f"https://{NAME}/", {}, timeout=5.0)
+
+    assert "hush" not in str(caught.value)
+
+
+async def test_this_machine_and_what_no_proxy_names_are_reached_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SimulatedSite() as site, SimulatedSite(host="0.0.0.0") as named, SiteClient() as client:
+        async with http_proxy({"0.0.0.0": named.port, "127.0.0.1": site.port}) as between:
+            monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{between.port}")
+            for url in (site.url, named.url):
+                assert (await client.get(url, {}, timeout=5.0)).status == 200
+            assert len(between.heads) == 1
+        monkeypatch.setenv("NO_PROXY", "other.example,0.0.0.0")
+    async with SimulatedSite(host="0.0.0.0") as named, SiteClient() as client:
+        assert (await client.get(named.url, {}, timeout=5.0)).status == 200

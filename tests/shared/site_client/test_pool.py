@@ -1,0 +1,162 @@
+"""Connections that are made late, never, or lost at once, on the event loops that the services run on."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from time import monotonic
+from typing import Any
+
+import pytest
+import uvloop
+
+from shared.site_client.client import SiteClient
+from shared.site_client.connection import Bounds, Connection
+from shared.site_client.errors import SiteUnreachable
+from tests.conftest import a_free_port
+
+LOOPS = pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def run(work: Coroutine[Any, Any, None], loop_factory: LoopFactory) -> None:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(work)
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[int]:
+    """A server whose connections have *answer*; yields its port, and waits for their ends."""
+    tasks = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await answer(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield int(server.sockets[0].getsockname()[1])
+        await asyncio.gather(*(task for task in tasks if task))
+
+
+async def fail(url: str, told: str) -> None:
+    """Ask *url* in both ways, in vain, and end in good order."""
+    async with SiteClient() as client:
+        with pytest.raises(SiteUnreachable, match=told):
+            await client.post(url, b"", {}, timeout=5.0)
+        with pytest.raises(SiteUnreachable, match=told):
+            async with client.stream(url, {}, idle_timeout=5.0):
+                pytest.fail("it was answered")
+
+
+@LOOPS
+def test_a_refused_connect_leaves_nothing_behind(loop_factory: LoopFactory) -> None:
+    run(fail(f"http://127.0.0.1:{a_free_port()}/", "cannot connect"), loop_factory)
+
+
+@LOOPS
+def test_a_tls_handshake_that_is_cut_leaves_nothing_behind(loop_factory: LoopFactory) -> None:
+    async def cut() -> None:
+        async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async with answering(close) as port:
+            await fail(f"https://127.0.0.1:{port}/", "cannot connect")
+
+    run(cut(), loop_factory)
+
+
+@LOOPS
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999999/", "http://a..localhost/", "http://[::1/", "http:///x"])
+def test_an_address_that_cannot_be_one_is_unreachable(url: str, loop_factory: LoopFactory) -> None:
+    run(fail(url, "cannot"), loop_factory)
+
+
+@LOOPS
+def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory: LoopFactory) -> None:
+    async def lose() -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as server:
+            loop = asyncio.get_running_loop()
+            lost = asyncio.Event()
+
+            class Watched(Connection):
+                __slots__ = ()
+
+                def connection_lost(self, error: Exception | None) -> None:
+                    super().connection_lost(error)
+                    lost.set()
+
+            _, connection = await loop.create_connection(lambda: Watched(lambda _: None), *server.getsockname())
+            server.accept()[0].close()
+            await lost.wait()
+            async with asyncio.timeout(1):
+                with pytest.raises(SiteUnreachable, match="closed before"):
+                    await connection.ask(b"GET / HTTP/1.1\r\n\r\n", Bounds(30.0, 30.0))
+
+    run(lose(), loop_factory)
+
+
+async def test_an_address_that_swallows_packets_costs_a_fraction_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose queue of connections is full: the system then answers no packet that asks for another."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with answering(answer) as port:
+        with closing(socket.create_server(("127.0.0.2", port), backlog=0)) as silent, ExitStack() as waiting:
+            for _ in range(3):
+                one = waiting.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(silent.getsockname())
+            known = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: known)
+            begun = monotonic()
+            async with SiteClient() as client:
+                reply = await client.post(f"http://two.example:{port}/", b"", {}, timeout=30.0)
+
+    assert reply.body == b"ok"
+    assert monotonic() - begun < 5.0  # a busy machine; without the second address it is 15 s
+
+
+@LOOPS
+def test_a_large_body_arrives_whole_and_its_connection_is_kept(loop_factory: LoopFactory) -> None:
+    body = bytes(range(256)) * 80_000
+    peers = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            peers.add(writer.get_extra_info("peername"))
+            came = await reader.readexactly(len(body)) == body
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % came)
+
+    async def send() -> None:
+        async with answering(answer) as port, SiteClient() as client:
+            url = f"http://127.0.0.1:{port}/"
+            for _ in range(2):
+                assert (await client.post(url, body, {}, timeout=20.0)).body == b"1"
+
+    run(send(), loop_factory)
+    assert len(peers) == 1
+
+
+@LOOPS
+def test_a_site_that_answers_before_the_end_of_a_body_is_heard(loop_factory: LoopFactory) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        while await reader.read(65536):
+            pass
+
+    async def send() -> None:
+        async with answering(refuse) as port, SiteClient() as client:
+            url = f"http://127.0.0.1:{port}/"
+            for _ in range(2):
+                reply = await client.post(url, bytes(50_000_000), {}, timeout=20.0)
+                assert (reply.status, reply.body) == (413, b"big")
+
+    run(send(), loop_factory)
