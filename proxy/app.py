@@ -33,8 +33,8 @@ from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
 from proxy.api.health import handlers as health
 from proxy.api.health import metrics
-from proxy.api.images.addresses import Address, is_public
-from proxy.api.images.download import Downloader
+from proxy.api.images.addresses import Address
+from proxy.api.images.download import Downloader, is_elsewhere
 from proxy.api.images.fetching import PictureFetcher
 from proxy.api.images.reading import MAX_IMAGE_BYTES
 from proxy.api.models import handlers as models
@@ -86,7 +86,7 @@ API: Mapping[str, Mapping[str, Handler]] = {
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, store: Store, *, key: str | None, allowed: Callable[[Address], bool] = is_public
+    settings: Settings, store: Store, *, key: str | None, allowed: Callable[[Address], bool] = is_elsewhere
 ) -> AsyncIterator[web.Application]:
     """The application with everything it needs running.
 

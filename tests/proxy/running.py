@@ -13,7 +13,8 @@ import aiohttp
 import openai
 from aiohttp import web
 
-from proxy.api.images.addresses import Address, is_public
+from proxy.api.images.addresses import Address
+from proxy.api.images.download import is_elsewhere
 from proxy.app import open_app
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
@@ -128,7 +129,7 @@ async def running_proxy(
     more: Sequence[VisitedSite] = (),
     key: str | None = None,
     captured: bool = True,
-    allowed: Callable[[Address], bool] = is_public,
+    allowed: Callable[[Address], bool] = is_elsewhere,
     **settings: Any,
 ) -> AsyncIterator[RunningProxy]:
     """A proxy on a free port, in front of *site* and then *more*.

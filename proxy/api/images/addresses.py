@@ -38,15 +38,21 @@ _NAT64 = ip_network("64:ff9b::/96")  # how hosts without IPv4 of their own reach
 
 def is_public(address: Address) -> bool:
     """Whether *address* may belong to any machine of the internet; one that stands for another is judged by that."""
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return False
+    address = reached_by(address)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
-    if address.scope_id:
-        return False
-    if address.ipv4_mapped is not None:
-        return is_public(address.ipv4_mapped)
-    if address in _NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
     return address in _GLOBAL_UNICAST and not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def reached_by(address: Address) -> Address:
+    """The address for which *address* stands: an IPv4 one that is written as an IPv6 one, else itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address
 
 
 def web_url(text: str, base: URL | None = None) -> URL:

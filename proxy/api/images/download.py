@@ -1,9 +1,9 @@
 """Fetching what clients name by address; the only use of aiohttp's client.
 
-Only the public internet is asked (`addresses.is_public`). A name is looked up once for each connection, one address
-among its answers that is not public refuses them all, and every socket checks the address it is about to connect to, so
-that no spelling, no redirect and no second answer of a name server leads anywhere else. No cookies, no credentials, no
-proxy from the environment; redirects are followed here, one by one.
+Only other machines of the public internet are asked (`is_elsewhere`). A name is looked up once for each connection, one
+address among its answers that is not public refuses them all, and every socket checks the address it is about to
+connect to, so that no spelling, no redirect and no second answer of a name server leads anywhere else. No cookies, no
+credentials, no proxy from the environment; redirects are followed here, one by one.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from proxy.api.images.addresses import Address, is_public, web_url
+from proxy.api.images.addresses import Address, is_public, reached_by, web_url
 from shared.site_client import tls
 from shared.site_client.client import OWN_USER_AGENT
 
@@ -27,6 +27,7 @@ CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 10.0
 TOTAL_SECONDS = 20.0
 MAX_LOOKUPS = 4  # at once, in threads of their own: a slow name server must not hold up anybody else's
+_INET = frozenset({socket.AF_INET, socket.AF_INET6})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # One text for everything that may go wrong before and beside an answer: it must not tell whether something listens
 # at an address that is refused, nor which names are known inside a private network.
@@ -45,6 +46,23 @@ class DownloadTooLarge(DownloadFailed):
     """There is more of it than is wanted."""
 
 
+def own_addresses() -> frozenset[Address]:
+    """All addresses of this machine's interfaces now: they may come and go."""
+    import psutil  # only for those who fetch
+
+    found = (entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family in _INET)
+    return frozenset(ip_address(text.partition("%")[0]) for text in found)
+
+
+def is_elsewhere(address: Address) -> bool:
+    """Whether *address* is on the public internet and not this machine's own.
+
+    What a firewall keeps from others is open to who comes from the machine itself, by its public address too. (What a
+    router passes on to it for another address is open to all anyway.)
+    """
+    return is_public(address) and reached_by(address) not in own_addresses()
+
+
 def look_up(host: str, port: int) -> Sequence[AddressInfo]:
     """Ask the system's resolver. Raises `OSError`, and `ValueError` for what cannot be a name."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
@@ -57,7 +75,7 @@ class Downloader:
     block; it is called in a thread.
     """
 
-    def __init__(self, max_bytes: int, *, allowed: AddressRule = is_public, lookup: Lookup = look_up) -> None:
+    def __init__(self, max_bytes: int, *, allowed: AddressRule = is_elsewhere, lookup: Lookup = look_up) -> None:
         self._max_bytes = max_bytes
         self._allowed = allowed
         self._lookup = lookup
