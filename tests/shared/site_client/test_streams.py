@@ -61,13 +61,34 @@ async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_tim
         assert (await client.post(address(server), b"", {}, timeout=5.0)).body == b"hello" * 8
 
 
-@pytest.mark.parametrize("end", [END + b"\r\n", END + END])
-async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connection(end: bytes) -> None:
-    async with await answering(HEAD + CHUNK * 3 + end) as server, SiteClient() as client:
-        for _ in range(2):
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 15\r\n\r\n"
+WHOLE = {"chunked": HEAD + CHUNK * 3 + END, "sized": SIZED + b"hello" * 3}
+SURPLUS = {"none": b"", "a line": b"\r\n", "an end": END, "an answer": HEAD + CHUNK + END, "a byte": b"x"}
+
+
+@pytest.mark.parametrize("surplus", SURPLUS)
+@pytest.mark.parametrize("framing", WHOLE)
+async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connection(framing: str, surplus: str) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(WHOLE[framing] + SURPLUS[surplus])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, SiteClient() as client:
+        for _ in range(3):
             async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
                 assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
                 assert not reply.is_repeat
+
+    assert connections == (1 if surplus == "none" else 3)
 
 
 async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
