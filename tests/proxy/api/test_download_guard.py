@@ -155,7 +155,7 @@ def test_this_machine_is_not_reached_by_a_public_address_of_its_own() -> None:
 @pytest.mark.parametrize("address", ["11.22.33.44", "::ffff:11.22.33.44", "64:ff9b::11.22.33.44"])
 def test_an_own_address_is_known_however_it_is_written(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     assert proxy.api.images.download.is_elsewhere(ip_address(address))
-    monkeypatch.setattr(shared.download, "own_addresses", lambda: frozenset({ip_address("11.22.33.44")}))
+    monkeypatch.setattr(proxy.api.images.download, "own_addresses", lambda: frozenset({ip_address("11.22.33.44")}))
 
     assert not proxy.api.images.download.is_elsewhere(ip_address(address))
     assert proxy.api.images.download.is_elsewhere(ip_address("11.22.33.45"))
