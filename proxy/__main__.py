@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         from proxy.server.workers import become_supervisor
 
         become_supervisor(settings)
-    from proxy.server.service import run  # what only serving needs is not loaded by a process that becomes another
+    from proxy.service import run  # what only serving needs is not loaded by a process that becomes another
 
     return run(settings, worker=options.worker)
 

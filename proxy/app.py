@@ -31,6 +31,7 @@ from proxy.api.app_keys import (
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
+from proxy.api.counting import counted
 from proxy.api.health import handlers as health
 from proxy.api.health import metrics
 from proxy.api.images.addresses import Address
@@ -55,7 +56,6 @@ from proxy.upstreams.aipkit.site import AipkitSite, Limits
 from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
-from proxy.usage.counting import counted
 from proxy.usage.numbers import take_numbers
 from proxy.usage.recorder import UsageRecorder
 from shared.secrets import read_master_key

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from proxy.api.conversations.items import find_item, unknown_item
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.ids import random_hex
 from shared.conversations import MAX_CHARACTERS, MAX_MESSAGES, Conversation, Message, fits, is_seen_by
@@ -78,7 +77,8 @@ class Conversations:
 
     async def item(self, conversation_id: str, item_id: str, *, owner: str) -> Message:
         """One message of the conversation."""
-        return find_item((await self.find(conversation_id, owner=owner)).messages, item_id)
+        messages = (await self.find(conversation_id, owner=owner)).messages
+        return messages[position_of(messages, item_id)]
 
     async def delete_item(self, conversation_id: str, item_id: str, *, owner: str) -> Conversation:
         """Take out one message; returns the conversation without it."""
@@ -142,3 +142,16 @@ async def needed(use: Callable[[], Awaitable[T]]) -> T:
             retry_after=STORE_RETRY_SECONDS,
         ) from error
     raise AssertionError("unreachable: the last attempt raises")
+
+
+def unknown_item(item_id: str, *, param: str = "item_id") -> ServiceError:
+    """The error for an id that names no item here."""
+    return ServiceError(404, f"No item '{item_id}' is stored here.", code="item_not_found", param=param)
+
+
+def position_of(messages: Sequence[Message], item_id: str) -> int:
+    """Where the message with this id stands. Raises `ServiceError` (404)."""
+    for position, message in enumerate(messages):
+        if message.id == item_id:
+            return position
+    raise unknown_item(item_id)

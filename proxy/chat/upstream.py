@@ -26,6 +26,8 @@ RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0,
 _PAUSING = AsyncRetrying(wait=RESTART_PAUSES)
 RETRY_SECONDS = 60.0  # after which nothing is tried again
 
+BreakerState = Literal["closed", "half_open", "open"]
+BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # the best first
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -171,7 +173,7 @@ class Health:
 
     name: str
     trouble: str | None  # why nothing could be answered now, in words
-    breaker: Literal["closed", "half_open", "open"]
+    breaker: BreakerState
     cooldown_until: float | None
     open_streams: int
     queued: int

@@ -3,10 +3,7 @@
 Pure: times are seconds of any steady clock, and come in from outside.
 """
 
-from typing import Literal
-
-State = Literal["closed", "half_open", "open"]
-STATES: tuple[State, ...] = ("closed", "half_open", "open")  # the best first
+from proxy.chat.upstream import BreakerState as State
 
 FAILURES_TO_OPEN = 5  # one after the other
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds; each failed trial doubles the pause

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.upstreams.breaker import STATES
+from proxy.chat.upstream import BREAKER_STATES
 from proxy.usage.numbers import WorkerNumbers
 from proxy.usage.recorder import GAP, REJECTED, SUM
 from shared.admin.usage import (
@@ -123,7 +123,7 @@ def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
             streams.add_metric(labels, each.open)
             queued.add_metric(labels, each.queued)
             cooldown.add_metric(labels, each.cooldown)
-            for state in STATES:
+            for state in BREAKER_STATES:
                 breaker.add_metric([*labels, state], float(state == each.breaker))
     yield from (streams, queued, breaker, cooldown)
 

@@ -5,8 +5,7 @@ from time import time
 
 from pydantic import BaseModel, ConfigDict
 
-from proxy.chat.upstream import Health
-from proxy.upstreams.breaker import STATES, State
+from proxy.chat.upstream import BREAKER_STATES, BreakerState, Health
 from shared.admin.usage import Counters
 
 
@@ -18,7 +17,7 @@ class SiteLoad(BaseModel):
     site: str
     open: int
     queued: int
-    breaker: State
+    breaker: BreakerState
     cooldown: float
 
 
@@ -58,6 +57,6 @@ def load_of(site: str, workers: Sequence[WorkerNumbers]) -> SiteLoad:
         site=site,
         open=sum(load.open for load in loads),
         queued=sum(load.queued for load in loads),
-        breaker=max((load.breaker for load in loads), key=STATES.index, default="closed"),
+        breaker=max((load.breaker for load in loads), key=BREAKER_STATES.index, default="closed"),
         cooldown=max((load.cooldown for load in loads), default=0.0),
     )

@@ -34,7 +34,7 @@ def test_the_proxys_image_lacks_only_what_the_harvester_alone_imports() -> None:
     code = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({removed[1].split() if removed else []!r}))\n"  # importing them now fails
-        "import proxy.__main__, proxy.server.service, shared.cli.app, shared.cli.doctor.report, shared.cli.backup\n"
+        "import proxy.__main__, proxy.service, shared.cli.app, shared.cli.doctor.report, shared.cli.backup\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
     assert removed is not None

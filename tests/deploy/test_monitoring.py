@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.upstreams.breaker import STATES
+from proxy.chat.upstream import BREAKER_STATES
 from proxy.usage.metrics import Numbers, SiteNumbers, text
 from proxy.usage.numbers import SiteLoad, WorkerNumbers
 from proxy.usage.recorder import GAP
@@ -66,7 +66,7 @@ def test_every_series_function_and_label_is_known(expression: str) -> None:
         assert {each.strip() for each in by.split(",")} <= labels
     for name, label, wanted in SELECTED.findall(expression):
         assert label in KNOWN[name]
-        assert wanted in {"error", *STATES}
+        assert wanted in {"error", *BREAKER_STATES}
 
 
 def test_every_series_is_shown_or_alerts() -> None:

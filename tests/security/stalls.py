@@ -8,13 +8,13 @@ import asyncio
 import sys
 from time import process_time
 
-import proxy.server.service
+import proxy.service
 from proxy.__main__ import main
 from shared.settings import Settings
 
 TICK_SECONDS = 0.001
 TOLD_SECONDS = 0.005
-serve = proxy.server.service._serve
+serve = proxy.service._serve
 
 
 async def watched(settings: Settings, worker: int) -> int:
@@ -36,5 +36,5 @@ async def watch() -> None:
 
 
 if __name__ == "__main__":
-    proxy.server.service._serve = watched
+    proxy.service._serve = watched
     sys.exit(main(sys.argv[1:]))

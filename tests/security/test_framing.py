@@ -7,8 +7,8 @@ from itertools import pairwise
 import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from proxy.upstreams.aipkit.direct import Direct
+
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.event_decoder import EventDecoder
 from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
 
+import proxy.upstreams.aipkit.client
 import pytest
 
-import proxy.upstreams.aipkit.client
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.security.hostile_site import (
     ANSWER,

@@ -6,9 +6,9 @@ from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reading import read_chat
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ignored_header
+from proxy.api.counting import admit_turns
 from proxy.api.sending import send
 from proxy.server.json_body import parse_json
-from proxy.usage.counting import admit_turns
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.conversations import position_of
+from proxy.chat.errors import bad_request
 from shared.conversations import Message
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
@@ -58,23 +59,6 @@ def page_of(messages: Sequence[Message], page: Page) -> dict[str, Any]:
     ordered = list(reversed(messages)) if page.newest_first else list(messages)
     start = 0
     if page.after is not None:
-        start = _position(ordered, page.after) + 1
+        start = position_of(ordered, page.after) + 1
     end = start + page.limit
     return item_list(ordered[start:end], has_more=end < len(ordered))
-
-
-def find_item(messages: Sequence[Message], item_id: str) -> Message:
-    """The message with this id. Raises `ServiceError` (404)."""
-    return messages[_position(messages, item_id)]
-
-
-def unknown_item(item_id: str, *, param: str = "item_id") -> ServiceError:
-    """The error for an id that names no item here."""
-    return ServiceError(404, f"No item '{item_id}' is stored here.", code="item_not_found", param=param)
-
-
-def _position(messages: Sequence[Message], item_id: str) -> int:
-    for position, message in enumerate(messages):
-        if message.id == item_id:
-            return position
-    raise unknown_item(item_id)

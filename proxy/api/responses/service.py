@@ -12,12 +12,11 @@ from typing import Any
 
 import orjson
 
-from proxy.api.conversations.items import unknown_item
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
 from proxy.chat.ask import Image
-from proxy.chat.conversations import Conversations, named, needed, refuse_unfit
+from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
 from proxy.chat.errors import ServiceError
 from proxy.chat.service import ChatService
 from shared.conversations import Conversation, Message, is_seen_by

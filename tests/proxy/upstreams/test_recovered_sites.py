@@ -6,9 +6,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import proxy.upstreams.aipkit.client
 import pytest
 
-import proxy.upstreams.aipkit.client
 from proxy.upstreams import breaker
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.proxy.wire import connected

@@ -288,7 +288,7 @@ async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_oth
 
 def test_redis_is_imported_only_where_it_is_used() -> None:
     code = (
-        "import sys, proxy.app, proxy.server.service, harvester.service.run\n"
+        "import sys, proxy.app, proxy.service, harvester.service.run\n"
         "import shared.cli.doctor.store, shared.cli.status, shared.store.sqlite\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
     )
