@@ -68,14 +68,19 @@ async function enter() {
     main.replaceChildren(el("p.note.error", { role: "alert" }, error.message));
     return;
   }
-  if (mayEnter(who)) meet(who.key_name);
+  if (isAnother(who.key_name)) {
+    forgetAll();
+    history.replaceState(null, "", "#/chat");
+    return location.reload(); // the screens forget what they showed
+  }
   route();
 }
 
-/** What one key's holder had is not for the next one's: the session of the one before may have ended by itself. */
-function meet(name) {
-  if (recall("holder", name) !== name) forgetAll();
-  keep("holder", name);
+/** Whether the key of this name is not the one that was used before here: that one's session may have ended by itself. */
+function isAnother(name) {
+  const before = recall("holder", name);
+  if (name) keep("holder", name);
+  return Boolean(name) && before !== name;
 }
 
 function route() {

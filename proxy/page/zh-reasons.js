@@ -20,6 +20,7 @@ export default {
   "invalid_api_key": "密钥不正确，或者登录、密钥已经失效。",
   "invalid_image": "站点拒绝了图片。",
   "invalid_image_format": "这不是可用的图片。",
+  "json_above_limits": "请求的内容太多或太长。",
   "key_conflict": "与现有的密钥冲突。",
   "key_not_found": "找不到这个密钥。",
   "key_not_kept": "主密钥无法写入数据目录。",

@@ -1,12 +1,16 @@
 """The page in a browser: opening it, and the few things that people do on it."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
+from shared import usage_desk
+from shared.wire import Span
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -42,6 +46,13 @@ class Opened:
         answer = self.page.locator(ANSWERS).nth(number)
         await expect(answer).to_have_attribute("data-state", state)
         return answer
+
+    async def usage_of(self, requests: int) -> None:
+        """Wait until the store knows of so many requests: usage is written once a second."""
+        span = Span(0.0, time() + 3600, ("key",))
+        async with asyncio.timeout(10):
+            while sum(row["requests"] for row in await usage_desk.rows(self.proxy.store, span)) < requests:
+                await asyncio.sleep(0.02)
 
     async def go(self, screen: str) -> None:
         """Open the screen of this name."""

@@ -1,26 +1,39 @@
-"""A browser, and the page in it; what a page must never do fails its test."""
+"""A browser, and the page in it; what a page must never do fails its test.
+
+All tests of a module share a browser, and so its event loop; each opens windows that share nothing with another's.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from shared.browsers import find_browser
 from tests.page.browsing import Opened, Opener
 from tests.site import SimulatedSite
 
+HERE = Path(__file__).parent
 
-@pytest.fixture
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests on the loop of their module."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def site() -> AsyncIterator[SimulatedSite]:
     """The site, with its default bots."""
     async with SimulatedSite() as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser of the test's own."""
+    """A browser of the module's own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser("").path)
         try:
@@ -29,7 +42,7 @@ async def browser() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> AsyncIterator[Opener]:
     """Opens the page; whatever was opened must have behaved."""
     opener = Opener(browser, site, tmp_path)
@@ -38,7 +51,7 @@ async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> Async
     assert opener.complaints == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def opened(opener: Opener) -> Opened:
     """The page of a proxy that needs no key, on a desktop, in English."""
     return await opener.open()

@@ -127,7 +127,6 @@ async def test_a_key_is_made_shown_once_used_limited_and_revoked(opener: Opener)
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(card).to_contain_text("revoked")
     await expect(card.get_by_role("button")).to_have_count(0)
-    await guest.page.wait_for_timeout(1100)  # the time that a revoked key may still work
     await guest.page.get_by_label("Write a message").fill("am I still here?")
     await guest.page.keyboard.press("Enter")
     await expect(guest.page.get_by_label("Key", exact=True)).to_be_visible()
@@ -150,7 +149,6 @@ async def test_a_new_secret_takes_the_place_of_the_old_one(opener: Opener) -> No
         await page.get_by_role("button", name="I have copied it").click()
 
     statuses = []
-    await page.wait_for_timeout(1100)
     for secret in secrets:
         async with opened.proxy.http.get(f"{opened.proxy.url}/v1/models", headers={"x-api-key": secret}) as response:
             statuses.append(response.status)
@@ -222,7 +220,7 @@ async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) ->
     page = opened.page
     await opened.send("hello")
     await opened.send("[[mode:cut]]", state="broken")
-    await page.wait_for_timeout(1200)  # usage is written once a second
+    await opened.usage_of(2)
     await opened.go("Dashboard")
 
     await expect(page.locator("figure canvas")).to_have_count(4)

@@ -1,6 +1,5 @@
 """Colours, languages, small screens, and whether everybody can use the page."""
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -39,21 +38,13 @@ const x = '{LONG_WORD}'
 | {LONG_WORD} | b |
 |-|-|
 | 1 | 2 |]]"""
-USAGE_SECONDS = 1.2  # usage is written once a second
 PROXY = Path(__file__).parents[2] / "proxy"
 NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
     *("decimal_below_min_value", "decimal_above_max_value", "integer_above_max_value", "integer_below_min_value"),
     *("expectation_failed", "invalid_content_encoding", "invalid_content_type"),
-    *(
-        "invalid_image_url",
-        "invalid_type",
-        "invalid_value",
-        "item_not_found",
-        "malformed_request",
-        "missing_required_parameter",
-    ),
+    *("invalid_image_url", "invalid_type", "invalid_value", "item_not_found", "malformed_request"),
     *("method_not_allowed", "missing_required_parameter", "mutually_exclusive_parameters", "response_not_found"),
-    *("unknown_parameter", "unknown_url", "upgrade_not_supported"),
+    *("unknown_parameter", "unknown_url", "upgrade_not_supported", "string_above_max_length"),
     *("unsupported_content_encoding", "unsupported_content_part", "unsupported_item"),
     "unsupported_parameter",
 }
@@ -71,7 +62,7 @@ async def fill(opened: Opened, site: SimulatedSite) -> None:
     await opened.send(LONG)
     await opened.send("[[mode:cut]]", state="broken")
     await failed_visit(opened.proxy, site)
-    await asyncio.sleep(USAGE_SECONDS)
+    await opened.usage_of(2)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -122,7 +113,7 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(opener: Opener, site:
     await expect(page.locator(".side a").first).to_be_visible()
     widths.append(await page.evaluate(WIDER))
     await failed_visit(opened.proxy, site)
-    await asyncio.sleep(USAGE_SECONDS)
+    await opened.usage_of(2)
     await page.evaluate("location.hash = '#/dashboard'")
     await expect(page.locator("figure canvas").first).to_be_visible()
     await expect(page.locator(".visits li")).to_have_count(1)

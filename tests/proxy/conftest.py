@@ -1,12 +1,19 @@
-"""The simulated site and a proxy in front of it."""
+"""The simulated site and a proxy in front of it, on the event loop that users run."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.loops import USERS
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops that every test runs on."""
+    return USERS
 
 
 @pytest.fixture
