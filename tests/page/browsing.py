@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from shared import usage_desk
-from shared.wire import Span
+from shared.admin import usage_desk
+from shared.admin.wire import Span
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 

@@ -6,11 +6,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
+from proxy.api.chat_completions.reply import ChatReply
 from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End, Source
 
 USED = Usage(3, 4)
-PLAIN = Ending("stop", None, [])
+PLAIN = [End()]
 
 
 def reply(**options: Any) -> ChatReply:
@@ -24,7 +25,7 @@ def parse(raw: bytes) -> list[Any]:
 
 @given(st.text())
 def test_any_text_travels_unchanged_in_one_event(text: str) -> None:
-    raw = reply().text(text)
+    raw = reply().text_of(0)(text)
 
     (chunk,) = parse(raw)
     assert raw.count(b"\n") == 2
@@ -47,18 +48,16 @@ def test_usage_comes_last_with_no_choices_and_is_null_before() -> None:
 
     finish, used, done = parse(asked.closing(PLAIN, USED))
 
-    assert parse(asked.text("x"))[0]["usage"] is None
+    assert parse(asked.text_of(0)("x"))[0]["usage"] is None
     assert finish["usage"] is None
     assert (used["choices"], used["usage"]["total_tokens"]) == ([], 7)
     assert done == "[DONE]"
 
 
 def test_annotations_and_a_refusal_come_before_the_reason() -> None:
-    cited = annotations(
-        [{"url": "https://a", "title": "A", "start_char_index": 1, "end_char_index": 2}, {"title": "B"}]
-    )
+    end = End("content_filter", "I cannot", [Source("https://a", "A", 1, 2)])
 
-    extras, finish, _ = parse(reply().closing(Ending("content_filter", "I cannot", cited), USED))
+    extras, finish, _ = parse(reply().closing([end], USED))
 
     assert extras["choices"][0]["delta"]["refusal"] == "I cannot"
     assert extras["choices"][0]["delta"]["annotations"] == [
@@ -68,7 +67,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 
 def test_a_whole_answer_has_every_required_key() -> None:
-    whole = reply(conversation_id="conv_1").whole(["hel", "lo"], PLAIN, USED)
+    whole = reply(conversation_id="conv_1").whole(["hello"], PLAIN, USED)
 
     assert whole["object"] == "chat.completion"
     assert whole["conversation_id"] == "conv_1"

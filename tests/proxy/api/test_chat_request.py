@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from proxy.api.chat_completions.request import ChatRequest, parse_chat
+from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError
 from proxy.server.json_body import parse_json
-from proxy.upstreams.aipkit.requests import Image
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
 PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -31,15 +31,25 @@ def refused(**fields: Any) -> ServiceError:
 def test_a_plain_request_is_read() -> None:
     chat = parse(stream=True, stream_options={"include_usage": True}, conversation_id="conv_1", web_search=True)
 
-    assert chat.model == "m"
-    assert [(message.role, message.text) for message in chat.messages] == [("user", "hi")]
-    assert (chat.stream, chat.include_usage, chat.conversation_id, chat.web_search) == (True, True, "conv_1", True)
+    assert chat.ask.model == "m"
+    assert [(message.role, message.text) for message in chat.ask.messages] == [("user", "hi")]
+    assert (chat.stream, chat.include_usage, chat.ask.conversation_id, chat.ask.web_search) == (
+        True,
+        True,
+        "conv_1",
+        True,
+    )
 
 
 def test_nulls_count_as_not_sent() -> None:
     chat = parse(stream=None, stream_options=None, conversation_id=None, web_search=None, max_tokens=None)
 
-    assert (chat.stream, chat.include_usage, chat.conversation_id, chat.web_search) == (False, False, None, False)
+    assert (chat.stream, chat.include_usage, chat.ask.conversation_id, chat.ask.web_search) == (
+        False,
+        False,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"include_usage": False}, {"include_usage": None}])
@@ -48,7 +58,7 @@ def test_usage_is_sent_only_when_asked_for(options: dict[str, Any]) -> None:
 
 
 def test_openais_search_options_mean_the_same_as_web_search() -> None:
-    assert parse(web_search_options={}).web_search
+    assert parse(web_search_options={}).ask.web_search
 
 
 def test_roles_and_content_parts_are_normalised() -> None:
@@ -61,7 +71,7 @@ def test_roles_and_content_parts_are_normalised() -> None:
         ]
     )
 
-    assert [(message.role, message.text) for message in chat.messages] == [
+    assert [(message.role, message.text) for message in chat.ask.messages] == [
         ("system", "rules"),
         ("user", "a\nb"),
         ("assistant", ""),
@@ -82,7 +92,7 @@ def test_a_history_with_tools_reaches_the_model_whole() -> None:
         ]
     )
 
-    assert [(message.role, message.text) for message in chat.messages] == [
+    assert [(message.role, message.text) for message in chat.ask.messages] == [
         ("user", "How is it in Rome?"),
         ("assistant", 'Let me see.\n[called weather({"city":"Rome"})]'),
         ("user", "[result of weather]\n22 C"),
@@ -98,7 +108,7 @@ def test_a_call_that_names_no_tool_is_no_reason_to_refuse_a_history(calls: Any) 
         messages=[{"role": "assistant", "content": "a", "tool_calls": calls}, {"role": "user", "content": "b"}]
     )
 
-    assert [message.text for message in chat.messages] == ["a", "b"]
+    assert [message.text for message in chat.ask.messages] == ["a", "b"]
 
 
 @pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a":NaN}', b'\xef\xbb\xbf{"a":-Infinity}', b'\xef\xbb\xbf{"a":1e999}'])
@@ -113,7 +123,7 @@ def test_numbers_of_any_length_can_be_written_again() -> None:
     body = parse_json(b'\xef\xbb\xbf{"a":1' + b"0" * 30 + b',"b":-7,"c":1.5}')
 
     assert orjson.loads(orjson.dumps(body)) == {"a": 1e30, "b": -7, "c": 1.5}
-    assert parse(max_tokens=10**30).max_tokens == parse(max_tokens=1e30).max_tokens == 2**53
+    assert parse(max_tokens=10**30).ask.max_tokens == parse(max_tokens=1e30).ask.max_tokens == 2**53
 
 
 def test_an_image_is_known_by_its_digest_and_real_type() -> None:
@@ -121,7 +131,7 @@ def test_an_image_is_known_by_its_digest_and_real_type() -> None:
     chat = parse(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": mislabelled}}]}])
 
     digest = hashlib.sha256(PNG).hexdigest()
-    assert chat.messages[0].images == (digest,)
+    assert chat.ask.messages[0].images == (digest,)
     assert chat.pictures == {digest: Image("image/png", base64.b64encode(PNG).decode())}
 
 
@@ -210,7 +220,7 @@ def test_what_makes_no_sense_is_named(fields: dict[str, Any], param: str) -> Non
 @pytest.mark.parametrize("value", [0, -1, -1.0])
 def test_no_tokens_and_one_less_mean_not_set(name: str, value: float) -> None:
     """Settings windows have 0 for «no limit», and LangChain and others send -1."""
-    assert parse(**{name: value}).max_tokens is None
+    assert parse(**{name: value}).ask.max_tokens is None
 
 
 @pytest.mark.parametrize(
@@ -253,7 +263,7 @@ def test_what_an_earlier_model_thought_is_left_out() -> None:
 
     chat = parse(messages=[USER, answered, only, USER])
 
-    assert [message.text for message in chat.messages] == ["hi", "yes", "", "hi"]
+    assert [message.text for message in chat.ask.messages] == ["hi", "yes", "", "hi"]
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
@@ -284,9 +294,9 @@ def test_what_has_no_effect_here_is_taken() -> None:
 
 
 def test_stops_and_limits_are_read() -> None:
-    assert parse(stop="END").stops == ("END",)
-    assert parse(stop=["a", "", "b"]).stops == ("a", "b")
-    assert parse(stop=None).stops == ()
-    assert parse(max_tokens=9, max_completion_tokens=5).max_tokens == 5
-    assert parse(max_tokens=0, max_completion_tokens=7).max_tokens == 7
-    assert parse(max_tokens=-1, max_completion_tokens=7).max_tokens == 7
+    assert parse(stop="END").ask.stops == ("END",)
+    assert parse(stop=["a", "", "b"]).ask.stops == ("a", "b")
+    assert parse(stop=None).ask.stops == ()
+    assert parse(max_tokens=9, max_completion_tokens=5).ask.max_tokens == 5
+    assert parse(max_tokens=0, max_completion_tokens=7).ask.max_tokens == 7
+    assert parse(max_tokens=-1, max_completion_tokens=7).ask.max_tokens == 7
