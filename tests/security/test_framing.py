@@ -1,19 +1,33 @@
 """The HTTP that sites are asked in: any bytes are a message or `BadResponse`; what is passed on unread is valid."""
 
-import asyncio
 from contextlib import suppress
 from itertools import pairwise
 
-import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
-from proxy.upstreams.aipkit.direct import Direct
 
 from proxy.upstreams.aipkit.mojibake import Repair
+from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.requests import SiteTurn
+from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
+from shared.models import Credentials
+from shared.site_client.client import SiteClient
 from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
 from tests.security.hostile_site import delta
 
+SITE, GUEST = "http://site.example", "11111111-2222-4333-8444-555555555555"
+CLIENT = SiteClient()  # never used: what it would bring is given by hand
+CREDENTIALS = Credentials(
+    site=SITE,
+    ajax_url=f"{SITE}/ajax",
+    page_url=SITE,
+    session_id=GUEST,
+    source="manual",
+    captured_at=0.0,
+    nonce_checked_at=0.0,
+)
+TURN = SiteTurn(bot_id=1, provider="", message="hi", images=(), session_id=GUEST, conversation_uuid=GUEST)
 LINES = st.sampled_from(
     [
         *(b"HTTP/1.1 200 OK", b"HTTP/1.0 204", b"HTTP/1.1 100 Continue", b"Content-Length: 5", b"Content-Length: 6"),
@@ -94,24 +108,19 @@ def test_bodies_of_known_length(length: int, pieces: list[bytes]) -> None:
         assert body.has_surplus == (len(b"".join(pieces)) > length)
 
 
-class Client(asyncio.Transport):
-    """A client that takes everything at once."""
+class Kept:
+    """A sink that keeps what it is given."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.got = b""
+        self.texts: list[str] = []
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take it."""
-        self.got += bytes(data)
+    def text(self, text: str) -> bool:
+        """Keep it."""
+        self.texts.append(text)
+        return True
 
-    def get_write_buffer_size(self) -> int:
-        """Nothing waits."""
-        return 0
-
-    def is_closing(self) -> bool:
-        """It stays."""
-        return False
+    async def ready(self) -> None:
+        """Always."""
 
 
 TEXTS = st.text(st.characters(), max_size=8) | st.sampled_from(['"', "\\", "\n", "Ã©", "\u2028", "\x7f", "\0", "😀"])
@@ -124,22 +133,23 @@ EVENTS = TEXTS.map(lambda text: delta(text.encode("utf-8", "replace").decode()))
 )
 
 
-@given(st.lists(EVENTS, max_size=8), st.lists(st.integers(0, 200), max_size=6), st.booleans())
-def test_what_takes_the_short_way_is_valid_and_is_told_to_the_plain_way(
-    stream: list[bytes], cuts: list[int], is_passing: bool
-) -> None:
-    client, direct, decoder = Client(), Direct(b'data: {"text":', b"}\n\n"), EventDecoder()
-    direct.open(client)
-    direct.follow(decoder, Repair(False if is_passing else None))
-    sent = b"".join(stream)
-    places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
-    told = ""
-    for start, end in pairwise(places):
-        if rest := direct.take(sent[start:end]):
-            told += direct.drain()
-            decoder.feed(rest)
+def event_by_event(stream: bytes, verdict: bool | None) -> str:
+    """The text of a reply, one event and one step at a time."""
+    reader, repair = ReplyReader(), Repair(verdict)
+    return "".join(repair.feed(reader.read(event)) for event in EventDecoder().feed(stream)) + repair.end()
 
-    body = Chunked()
-    events = body.feed(client.got).split(b"\n\n")
-    texts = [orjson.loads(event.removeprefix(b"data: "))["text"] for event in events if event]
-    assert "".join(texts) == told + direct.drain()
+
+@given(st.lists(EVENTS, max_size=8), st.lists(st.integers(0, 200), max_size=6), st.sampled_from([None, False, True]))
+def test_a_reply_is_read_the_same_however_it_is_cut_and_however_many_deltas_come_at_once(
+    stream: list[bytes], cuts: list[int], verdict: bool | None
+) -> None:
+    kept, sent = Kept(), b"".join(stream)
+    attempt = Attempt(
+        CLIENT, CREDENTIALS, TURN, reader=ReplyReader(), repair=Repair(verdict), sink=kept, begun=lambda: None
+    )
+    places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
+    for start, end in pairwise(places):
+        attempt._take(sent[start:end])
+    attempt._flush()
+
+    assert "".join(kept.texts) == event_by_event(sent, verdict)

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
 
-import proxy.upstreams.aipkit.client
 import pytest
 
+import proxy.upstreams.aipkit.turn
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.security.hostile_site import (
     ANSWER,
@@ -107,7 +107,7 @@ WRONG_STEP_1 = {
 async def test_wrong_answers_to_the_message(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.client, "STEP_1_SECONDS", 1.0)
+    monkeypatch.setattr(proxy.upstreams.aipkit.turn, "STEP_1_SECONDS", 1.0)
     hostile.acts[STEP_1] = WRONG_STEP_1[name]
 
     await fails_and_recovers(proxy_of, hostile)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from harvester.visit.extract import read_page as read_chat_page
 from harvester.visit.observed import read_request
 from proxy.access.rules import Access
-from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
+from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
 from proxy.api.conversations.items import page_of, read_page
@@ -26,8 +26,9 @@ from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import parse_response
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End
 from proxy.server.json_body import parse_json
-from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.reader import ReplyReader, sources
 from proxy.upstreams.aipkit.refusals import SiteRefusal, to_error
 from proxy.upstreams.aipkit.requests import (
     SiteTurn,
@@ -123,7 +124,7 @@ def test_responses_requests_and_what_is_echoed_of_them(body: bytes, sent: Any) -
         declared(error, 400)
         return
     reply = ResponseReply(request, id="resp_1", message_id="msg_1", created=1, model="m")
-    valid_json(reply.opening() + reply.text("a") + reply.closing(Ending("stop", None, []), Usage(1, 1)))
+    valid_json(reply.opening() + reply.text_of(0)("a") + reply.closing([End()], Usage(1, 1)))
 
 
 @given(values)
@@ -186,14 +187,14 @@ events = st.builds(
 @given(st.lists(events, max_size=6), st.sampled_from(["OpenAI", "Google", "Claude", "OpenRouter", ""]))
 def test_events_of_a_reply_and_what_clients_are_told_of_them(stream: list[ServerEvent], provider: str) -> None:
     reader = ReplyReader(provider)
-    reply = ChatReply(id="chatcmpl-1", created=1, model="m", conversation_id=None, include_usage=True, index=0)
+    reply = ChatReply(id="chatcmpl-1", created=1, model="m", conversation_id=None, include_usage=True)
     made = reply.opening()
     try:
         for event in stream:
-            made += reply.text(reader.read(event))
+            made += reply.text_of(0)(reader.read(event))
         reader.end()
-        ending = Ending(reader.finish_reason, reader.refusal, annotations(reader.citations))
-        made += reply.closing(ending, Usage(1, 1))
+        end = End(reader.finish_reason, reader.refusal, sources(reader.citations))
+        made += reply.closing([end], Usage(1, 1))
     except SiteRefusal as refusal:
         made += reply.failure(to_error(refusal))
     valid_json(made)

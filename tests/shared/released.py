@@ -13,7 +13,7 @@ from pathlib import Path
 from shared.models import Outcome, Visit
 from shared.store import Store
 from shared.store.sqlite import open_sqlite
-from tests.shared.samples import SITE, capture, conversation, turn, upstream
+from tests.shared.samples import SITE, capture, conversation, note, turn
 
 STORES = Path(__file__).with_name("stores")
 PRAGMAS = ("application_id", "user_version")
@@ -31,7 +31,7 @@ async def fill(store: Store) -> None:
     await store.begin_turn("conv-1", "turn-1", at=3.0)
     await store.commit_turn("conv-1", turn("turn-1", "Hello, 视觉 😀", "Good day"))
     await store.update_metadata("conv-1", {"topic": "greetings"}, at=4.0)
-    await store.keep_branches([("digest", upstream("copy-2"), 5.0)])
+    await store.keep_branches([("digest", note("copy-2"), 5.0)])
     await store.set_note("a note", "its text")
 
 

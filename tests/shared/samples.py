@@ -1,6 +1,8 @@
 """Values to put into a store."""
 
-from shared.conversations import Conversation, Message, TurnResult, Upstream
+import json
+
+from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Bot, Capture, Credentials, Outcome, Visit
 
 SITE = "https://chat.example"
@@ -32,8 +34,10 @@ def visit(number: int, *, site: str = SITE, at: float | None = None) -> Visit:
     return Visit(id=f"visit-{number}", site=site, started_at=started, seconds=1.5, outcome=Outcome.TIMEOUT)
 
 
-def upstream(uuid: str = "copy-1", response_id: str = "") -> Upstream:
-    return Upstream(site=SITE, bot_id=7, session_id="guest", conversation_uuid=uuid, response_id=response_id)
+def note(uuid: str = "copy-1", response_id: str = "") -> Note:
+    """What an AIPKit site's upstream notes of its copy; version 0.1.0 stored the value alone."""
+    value = {"site": SITE, "bot_id": 7, "session_id": "guest", "conversation_uuid": uuid, "response_id": response_id}
+    return Note(name=uuid, value=json.dumps({**value, "interaction_id": ""}))
 
 
 def said(*texts: str) -> tuple[Message, ...]:
@@ -48,7 +52,7 @@ def conversation(name: str = "conv-1", *texts: str, at: float = 100.0) -> Conver
 def turn(
     name: str, *texts: str, at: float = 200.0, history: tuple[Message, ...] | None = None, copy: str = "copy-1"
 ) -> TurnResult:
-    return TurnResult(turn_id=name, at=at, history=history, added=said(*texts), upstream=upstream(copy))
+    return TurnResult(turn_id=name, at=at, history=history, added=said(*texts), note=note(copy))
 
 
 def texts_of(found: Conversation | None) -> list[str]:

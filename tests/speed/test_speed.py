@@ -121,7 +121,7 @@ def added(name: str, runs: list[list[Run]], value: Callable[[Run], float]) -> No
 
 async def test_whole_answers_and_an_idle_proxy_cost_little(servers: All) -> None:
     proxy = servers[0]
-    figure("idle proxy", f"{proxy.chat.memory / 1e6:.1f} MB resident")
+    figure("idle proxy", f"{proxy.memory / 1e6:.1f} MB resident")
     work = Work(port=proxy.port, at_once=10, requests=2000 if ROUNDS else 100, tokens=100, stream=False)
     runs = [await measure(proxy, work) for _ in range(max(ROUNDS, 1))]
     assert all(run.outcome.whole == work.requests for run in runs)

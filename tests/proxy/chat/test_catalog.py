@@ -1,12 +1,14 @@
 """Model names: slugs, aliases, clashes, pins and the default."""
 
 from time import process_time
+from typing import cast
 
 import pytest
 
-from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, SiteBots, may_use, slug
+from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, may_use, slug
+from proxy.chat.upstream import SiteBots, Upstream
 from shared.models import Bot
-from shared.parsing import site
+from shared.parsing import Site, site
 
 OTHER = site("https://chat.example/talk/")
 DEFAULT = site(DEFAULT_SITE)
@@ -14,6 +16,10 @@ DEFAULT = site(DEFAULT_SITE)
 
 def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
     return tuple(Bot(id=number, name=name, provider="OpenAI") for number, name in named)
+
+
+def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
+    return SiteBots(where, offered, at, cast(Upstream, None))  # names ask nobody
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,7 @@ def test_a_slug_keeps_letters_and_digits_of_any_script(name: str, expected: str)
 
 
 def test_a_discovered_bot_is_named_by_its_slug() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((5, "GPT-4o mini Helper")), 1000.9)], {})
+    catalog = Catalog([offered(OTHER, bots((5, "GPT-4o mini Helper")), 1000.9)], {})
 
     found = catalog.find("gpt-4o-mini-helper")
 
@@ -43,13 +49,13 @@ def test_a_discovered_bot_is_named_by_its_slug() -> None:
 
 
 def test_a_nameless_bot_is_named_by_its_number() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((7, "?!")))], {})
+    catalog = Catalog([offered(OTHER, bots((7, "?!")))], {})
 
     assert [model.id for model in catalog.list()] == ["bot-7"]
 
 
 def test_bots_that_share_a_name_are_told_apart_by_their_number() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((5, "Helper"), (6, "helper!"), (7, "Other")))], {})
+    catalog = Catalog([offered(OTHER, bots((5, "Helper"), (6, "helper!"), (7, "Other")))], {})
 
     assert [model.id for model in catalog.list()] == ["helper-5", "helper-6", "other"]
     bare = catalog.find("helper")
@@ -58,12 +64,12 @@ def test_bots_that_share_a_name_are_told_apart_by_their_number() -> None:
 
 
 def test_built_in_names_serve_a_site_until_its_bots_are_discovered() -> None:
-    assert {model.id for model in Catalog([SiteBots(OTHER)], {}).list()} == set(BUILT_IN)
-    assert Catalog([SiteBots(OTHER, bots((5, "Helper")))], {}).find("gpt-4o-mini") is None
+    assert {model.id for model in Catalog([offered(OTHER)], {}).list()} == set(BUILT_IN)
+    assert Catalog([offered(OTHER, bots((5, "Helper")))], {}).find("gpt-4o-mini") is None
 
 
 def test_built_in_names_stay_on_the_default_site_even_if_its_page_shows_other_bots() -> None:
-    catalog = Catalog([SiteBots(DEFAULT, bots((25865, "Small GPT"), (9, "New")))], {})
+    catalog = Catalog([offered(DEFAULT, bots((25865, "Small GPT"), (9, "New")))], {})
 
     shown, hidden = catalog.find("gpt-4o-mini"), catalog.find("qwen-max")
 
@@ -74,7 +80,7 @@ def test_built_in_names_stay_on_the_default_site_even_if_its_page_shows_other_bo
 
 
 def test_an_alias_says_which_discovered_bot_it_leads_to() -> None:
-    catalog = Catalog([SiteBots(DEFAULT, bots((25873, "Claude Something")))], {})
+    catalog = Catalog([offered(DEFAULT, bots((25873, "Claude Something")))], {})
 
     found = catalog.find("deepseek-coder")
 
@@ -83,7 +89,7 @@ def test_an_alias_says_which_discovered_bot_it_leads_to() -> None:
 
 
 def test_a_configured_alias_beats_a_slug_and_a_slug_beats_a_built_in_name() -> None:
-    page = SiteBots(DEFAULT, bots((1, "Helper"), (2, "Gemini Pro")))
+    page = offered(DEFAULT, bots((1, "Helper"), (2, "Gemini Pro")))
 
     catalog = Catalog([page], {"helper": 2})
 
@@ -95,8 +101,8 @@ def test_a_configured_alias_beats_a_slug_and_a_slug_beats_a_built_in_name() -> N
 
 
 def test_a_name_with_a_host_pins_one_site() -> None:
-    first = SiteBots(DEFAULT, bots((1, "Helper")))
-    second = SiteBots(site("https://chat.example:8443/"), bots((2, "Helper")))
+    first = offered(DEFAULT, bots((1, "Helper")))
+    second = offered(site("https://chat.example:8443/"), bots((2, "Helper")))
 
     catalog = Catalog([first, second], {"mine@chat.example:8443": 77})
 
@@ -113,13 +119,13 @@ def test_a_name_with_a_host_pins_one_site() -> None:
 
 
 def test_the_default_model_answers_for_unknown_names_under_its_own_name() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((5, "Helper")))], {}, "helper")
+    catalog = Catalog([offered(OTHER, bots((5, "Helper")))], {}, "helper")
 
     found = catalog.find("gpt-99")
 
     assert found is not None
     assert (found[0], found[1].bot.id) == ("helper", 5)
-    assert Catalog([SiteBots(OTHER, bots((5, "Helper")))], {}).find("gpt-99") is None
+    assert Catalog([offered(OTHER, bots((5, "Helper")))], {}).find("gpt-99") is None
 
 
 SPELLINGS = [
@@ -130,7 +136,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_case_does_not_matter_nor_what_other_programs_put_around_a_name(name: str) -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((5, "GPT-4o mini Helper"), (6, "Other")))], {})
+    catalog = Catalog([offered(OTHER, bots((5, "GPT-4o mini Helper"), (6, "Other")))], {})
 
     found = catalog.find(name)
 
@@ -141,7 +147,7 @@ def test_case_does_not_matter_nor_what_other_programs_put_around_a_name(name: st
 
 def test_an_exact_name_beats_what_it_could_mean_otherwise() -> None:
     aliases = {"openai/helper": 1, "Helper": 2, "tagged:latest": 3, "Mine": 4}
-    catalog = Catalog([SiteBots(OTHER, bots((5, "Helper"), (6, "Tagged")))], aliases)
+    catalog = Catalog([offered(OTHER, bots((5, "Helper"), (6, "Tagged")))], aliases)
 
     def bot(name: str) -> int | None:
         found = catalog.find(name)
@@ -152,7 +158,7 @@ def test_an_exact_name_beats_what_it_could_mean_otherwise() -> None:
 
 
 def test_a_pinned_name_is_found_in_any_case_too() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots((5, "Helper"))), SiteBots(DEFAULT, bots((6, "Helper")))], {})
+    catalog = Catalog([offered(OTHER, bots((5, "Helper"))), offered(DEFAULT, bots((6, "Helper")))], {})
 
     found = catalog.find("openai/Helper@ChatGPTfree.ai")
 
@@ -164,12 +170,12 @@ def test_a_pinned_name_is_found_in_any_case_too() -> None:
     "name", ["", "openai/", "models/", ":latest", "other/helper", "helper:newest", "openai/" * 3 + "helper"]
 )
 def test_other_spellings_mean_nothing(name: str) -> None:
-    assert Catalog([SiteBots(OTHER, bots((5, "Helper")))], {}).find(name) is None
+    assert Catalog([offered(OTHER, bots((5, "Helper")))], {}).find(name) is None
 
 
 def test_near_names_are_told_the_likest_first_and_only_those_that_may_be_used() -> None:
     names = ("GPT-4o mini", "GPT-5 nano", "Claude 3 Opus", "视觉助手")
-    catalog = Catalog([SiteBots(OTHER, bots(*enumerate(names, 1)))], {})
+    catalog = Catalog([offered(OTHER, bots(*enumerate(names, 1)))], {})
 
     assert catalog.near("gpt-4o", None)[0] == "gpt-4o-mini"
     assert catalog.near("openai/CLAUDE-3", None)[0] == "claude-3-opus"
@@ -179,7 +185,7 @@ def test_near_names_are_told_the_likest_first_and_only_those_that_may_be_used() 
 
 
 def test_looking_for_near_names_takes_no_long_time_whatever_is_asked_for() -> None:
-    catalog = Catalog([SiteBots(OTHER, bots(*((number, f"Helper {number} {'a' * 50}") for number in range(3000))))], {})
+    catalog = Catalog([offered(OTHER, bots(*((number, f"Helper {number} {'a' * 50}") for number in range(3000))))], {})
     begun = process_time()
 
     catalog.near("helper " + "a" * 10_000_000, None)
@@ -200,7 +206,7 @@ def test_a_key_may_use_its_models_in_any_case() -> None:
 def test_a_model_says_how_much_it_takes_and_what_it_can() -> None:
     plain = Bot(id=5, name="Plain")
     able = Bot(id=6, name="Able", images=True, web_search=True)
-    wires = [model.to_wire(max_transcript=8000) for model in Catalog([SiteBots(OTHER, (plain, able))], {}).list()]
+    wires = [model.to_wire(max_transcript=8000) for model in Catalog([offered(OTHER, (plain, able))], {}).list()]
 
     assert [wire["context_length"] for wire in wires] == [2000, 2000]
     assert [wire["architecture"]["input_modalities"] for wire in wires] == [["text"], ["text", "image"]]

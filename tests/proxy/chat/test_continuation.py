@@ -1,15 +1,12 @@
 """What a request continues."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.continuation import plan_turn
-from shared.conversations import Conversation, Message, Upstream
+from shared.conversations import Conversation, Message, Note
 
-COPY = Upstream(site="https://a.example", bot_id=5, session_id="guest", conversation_uuid="u", response_id="resp_1")
-HERE: dict[str, Any] = {"site": "https://a.example", "bot_id": 5, "session_id": "guest"}
+COPY = Note(name="u", value="only its upstream reads this")
 
 
 def say(*texts: str) -> tuple[Message, ...]:
@@ -22,15 +19,13 @@ def say(*texts: str) -> tuple[Message, ...]:
 
 
 def holding(*texts: str, pending: str | None = None) -> Conversation:
-    return Conversation(
-        id="conv_1", created_at=0, updated_at=0, messages=say(*texts), upstream=COPY, pending_turn=pending
-    )
+    return Conversation(id="conv_1", created_at=0, updated_at=0, messages=say(*texts), note=COPY, pending_turn=pending)
 
 
 def test_a_first_turn_has_nothing_to_continue() -> None:
     for stored in (None, Conversation(id="conv_1", created_at=0, updated_at=0)):
         plan = plan_turn(stored, say("hi"))
-        assert (plan.messages, plan.new, plan.replaces, plan.continues(**HERE)) == (say("hi"), say("hi"), False, None)
+        assert (plan.messages, plan.new, plan.replaces, plan.note) == (say("hi"), say("hi"), False, None)
 
 
 def test_a_repeated_history_leaves_only_the_new_part() -> None:
@@ -38,7 +33,7 @@ def test_a_repeated_history_leaves_only_the_new_part() -> None:
 
     assert plan.new == say("more")
     assert plan.messages == say("!be brief", "hi", "hello", "more")
-    assert plan.continues(**HERE) == COPY
+    assert plan.note == COPY
 
 
 def test_answers_that_a_client_trimmed_still_count_as_repeated() -> None:
@@ -51,7 +46,7 @@ def test_the_new_message_alone_is_appended() -> None:
     plan = plan_turn(holding("hi", "hello"), say("more"))
 
     assert plan.messages == say("hi", "hello", "more")
-    assert plan.continues(**HERE) == COPY
+    assert plan.note == COPY
 
 
 def test_the_same_system_text_may_come_with_the_new_message() -> None:
@@ -59,7 +54,7 @@ def test_the_same_system_text_may_come_with_the_new_message() -> None:
     other = plan_turn(holding("!be brief", "hi", "hello"), say("!be long", "more"))
 
     assert (same.new, same.replaces) == (say("more"), False)
-    assert (other.new, other.replaces, other.continues(**HERE)) == (say("more"), True, None)
+    assert (other.new, other.replaces, other.note) == (say("more"), True, None)
     assert other.messages == say("!be long", "hi", "hello", "more")
 
 
@@ -75,7 +70,7 @@ def test_several_new_messages_are_appended() -> None:
     plan = plan_turn(holding("hi", "hello"), (context, question))
 
     assert (plan.messages, plan.new) == ((*say("hi", "hello"), context, question), (context, question))
-    assert plan.continues(**HERE) == COPY
+    assert plan.note == COPY
 
 
 def test_a_conversation_that_is_told_anew_from_its_beginning_wins() -> None:
@@ -90,28 +85,21 @@ def test_an_edited_history_wins_and_starts_anew() -> None:
 
     plan = plan_turn(holding("hi", "hello"), edited)
 
-    assert (plan.messages, plan.replaces, plan.continues(**HERE)) == (edited, True, None)
+    assert (plan.messages, plan.replaces, plan.note) == (edited, True, None)
 
 
 def test_an_answer_the_site_never_gave_starts_anew() -> None:
     plan = plan_turn(holding("hi", "hello"), say("hi", "hello", "more", "invented", "last"))
 
     assert not plan.replaces
-    assert plan.continues(**HERE) is None
-
-
-def test_another_site_bot_or_guest_starts_anew() -> None:
-    plan = plan_turn(holding("hi", "hello"), say("more"))
-
-    for change in ({"site": "https://b.example"}, {"bot_id": 6}, {"session_id": "other"}):
-        assert plan.continues(**{**HERE, **change}) is None
+    assert plan.note is None
 
 
 def test_a_turn_that_was_never_committed_spoils_the_sites_copy() -> None:
     plan = plan_turn(holding("hi", "hello", pending="turn"), say("more"))
 
     assert plan.messages == say("hi", "hello", "more")
-    assert plan.continues(**HERE) is None
+    assert plan.note is None
 
 
 texts = st.lists(st.sampled_from(["a", "b", "!s", "c"]), min_size=1, max_size=6)
@@ -122,7 +110,7 @@ def test_what_is_continued_is_always_a_prefix_of_what_is_meant(held: list[str], 
     plan = plan_turn(holding(*held), say(*sent))
 
     assert plan.messages[len(plan.messages) - len(plan.new) :] == plan.new
-    if plan.continues(**HERE):
+    if plan.note:
         assert plan.messages == (*say(*held), *plan.new)
         assert all(message.role == "user" for message in plan.new)
     else:

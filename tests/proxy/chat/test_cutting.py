@@ -66,5 +66,4 @@ def test_nothing_is_held_back_that_cannot_begin_a_stop_sequence() -> None:
 def test_without_anything_to_cut_all_passes_at_once() -> None:
     cutter = Cutter()
 
-    assert cutter.is_idle
     assert cutter.feed("text") == "text"

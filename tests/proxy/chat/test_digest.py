@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.upstreams.aipkit.trust import MemoryPolicy, history_digest
+from proxy.chat.digest import history_digest
+from proxy.upstreams.aipkit.trust import MemoryPolicy
 from shared.conversations import Message
 from shared.models import Bot
 
@@ -30,14 +31,15 @@ def test_two_histories_share_a_digest_only_if_they_are_the_same(one: list[Messag
     def trimmed(history: list[Message]) -> list[tuple[str, str, tuple[str, ...]]]:
         return [(message.role, message.text.strip(), message.images) for message in history]
 
-    same = history_digest("s", 5, "g", one) == history_digest("s", 5, "g", other)
+    same = history_digest(("s", "5", "g"), one) == history_digest(("s", "5", "g"), other)
 
     assert same == (trimmed(one) == trimmed(other))
 
 
 def test_site_bot_and_guest_are_part_of_a_history() -> None:
     digests = {
-        history_digest(*place, said("hi")) for place in (("s", 5, "g"), ("t", 5, "g"), ("s", 6, "g"), ("s", 5, "h"))
+        history_digest(place, said("hi"))
+        for place in (("s", "5", "g"), ("t", "5", "g"), ("s", "6", "g"), ("s", "5", "h"))
     }
 
     assert len(digests) == 4

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstreams.gate import SiteGate
+from proxy.upstreams.gate import Gate
 from tests.proxy.running import RunningProxy
 
 REQUESTS = 5
@@ -38,10 +38,10 @@ def left() -> Iterator[Counter[str]]:
 
 def test_what_leads_back_to_itself_is_found() -> None:
     with left() as found:
-        gate = SiteGate("https://site.example", 1)
+        gate = Gate("https://site.example", 1)
         gate.itself = gate  # type: ignore[attr-defined]
         del gate
-    assert found["proxy.upstreams.gate.SiteGate"] == 1
+    assert found["proxy.upstreams.gate.Gate"] == 1
 
 
 MODES = ["cut", "late_error", "error_event", "empty", "refused", "reset", "err403", "err429quota", "err500"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.access import guesses
 
+from proxy.access import guesses
 from tests.figures import figure
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite

@@ -5,15 +5,14 @@ import time
 import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventDecoder, EventTooLarge, ServerEvent
+from tests.recorded import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 MIB = 1024 * 1024
 
 LINES = (

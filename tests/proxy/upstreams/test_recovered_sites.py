@@ -6,9 +6,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import proxy.upstreams.aipkit.client
 import pytest
 
+import proxy.upstreams.aipkit.site
 from proxy.upstreams import breaker
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.proxy.wire import connected
@@ -101,7 +101,7 @@ async def test_a_trial_that_fails_is_answered_by_the_next_site(
 async def test_a_trial_of_a_site_that_hangs_does_not_keep_its_client_waiting(
     both: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.client, "TRIAL_SECONDS", 0.3)
+    monkeypatch.setattr(proxy.upstreams.aipkit.site, "TRIAL_SECONDS", 0.3)
     await break_down(both, site, "fails")
     site.behaviour.ajax_delay = 60.0
     await until(both, "half_open")

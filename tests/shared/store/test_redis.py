@@ -13,7 +13,7 @@ from shared.store.redis_schema import VERSION
 from shared.store.redis_server import CALL_SECONDS
 from tests.conftest import a_free_port
 from tests.redis_server import RedisServer, running_redis
-from tests.shared.samples import SITE, capture, conversation, texts_of, turn, upstream, visit
+from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 
 SCHEMA = "{freeaichat}:schema"
 
@@ -24,7 +24,7 @@ async def _fill(store: Store) -> None:
     await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
     await store.end_visit(visit(1, at=0.0), "two", screenshot=b"png")
     await store.create_conversation(conversation("conv-1", "one"))
-    await store.keep_branches([("history", upstream(), 1.0)])
+    await store.keep_branches([("history", note(), 1.0)])
     await store.set_note("a", "1")
 
 
@@ -41,7 +41,7 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
     async with open_store(redis_server.url) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         await store.create_conversation(conversation("conv-2", "two"))
-        await store.keep_branches([("history", upstream(), 1.0)])
+        await store.keep_branches([("history", note(), 1.0)])
         await store.delete_conversation("conv-1")
         await store.prune(before=10.0**10, max_bytes=0)
     counted = redis_server.command("GET", "{freeaichat}:conversation-bytes")

@@ -6,7 +6,7 @@ import pytest
 
 from shared.conversations import CONVERSATION_BYTES, IMAGE_BYTES, MESSAGE_BYTES, Conversation, Message
 from shared.store import Store, StoreError, open_store
-from tests.shared.samples import conversation, said, texts_of, turn, upstream
+from tests.shared.samples import conversation, note, said, texts_of, turn
 
 EMPTY = CONVERSATION_BYTES + len("{}")  # bytes that a conversation without messages and metadata counts
 
@@ -23,7 +23,7 @@ async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
             Message(role="user", text="一 lone \udc00 surrogate 😀", images=("ab" * 32, "cd" * 32)),
             Message(role="assistant", text=""),
         ),
-        upstream=upstream(response_id="resp_1"),
+        note=note(response_id="resp_1"),
         pending_turn="turn-9",
     )
     async with open_store(store_url) as store:
@@ -61,7 +61,7 @@ async def test_a_committed_turn_is_appended_and_points_to_the_sites_copy(store: 
     assert begun.pending_turn == "t1"
     assert texts_of(found) == ["one", "two", "three", "four"]
     assert found is not None
-    assert (found.upstream, found.pending_turn) == (upstream(), None)
+    assert (found.note, found.pending_turn) == (note(), None)
     assert (found.created_at, found.updated_at) == (100.0, 200.0)
 
 
@@ -77,7 +77,7 @@ async def test_the_clients_history_replaces_what_was_held(store: Store) -> None:
 
 
 async def test_an_abandoned_turn_leaves_everything_as_it_was(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1").model_copy(update={"upstream": upstream()}))
+    await store.create_conversation(conversation("conv-1").model_copy(update={"note": note()}))
     await store.begin_turn("conv-1", "t1", at=100.0)
     await store.abandon_turn("conv-1", "other")
     still_pending = await store.conversation("conv-1")
@@ -85,11 +85,11 @@ async def test_an_abandoned_turn_leaves_everything_as_it_was(store: Store) -> No
 
     assert still_pending is not None
     assert still_pending.pending_turn == "t1"
-    assert await store.conversation("conv-1") == conversation("conv-1").model_copy(update={"upstream": upstream()})
+    assert await store.conversation("conv-1") == conversation("conv-1").model_copy(update={"note": note()})
 
 
 async def test_after_a_turn_that_was_never_committed_a_fresh_copy_is_taken_up(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"upstream": upstream("old")}))
+    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"note": note("old")}))
     await store.begin_turn("conv-1", "died", at=110.0)
 
     await store.begin_turn("conv-1", "t2", at=120.0)
@@ -97,11 +97,11 @@ async def test_after_a_turn_that_was_never_committed_a_fresh_copy_is_taken_up(st
 
     found = await store.conversation("conv-1")
     assert found is not None
-    assert (found.upstream, found.pending_turn) == (upstream("fresh"), None)
+    assert (found.note, found.pending_turn) == (note("fresh"), None)
 
 
 async def test_the_copy_an_uncommitted_turn_may_have_touched_is_never_shown_again(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"upstream": upstream("old")}))
+    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"note": note("old")}))
     await store.begin_turn("conv-1", "died", at=110.0)
     await store.begin_turn("conv-1", "t2", at=120.0)
     await store.abandon_turn("conv-1", "t2")
@@ -112,10 +112,10 @@ async def test_the_copy_an_uncommitted_turn_may_have_touched_is_never_shown_agai
 
     committed = await store.conversation("conv-1")
     assert abandoned is not None
-    assert (abandoned.upstream, abandoned.pending_turn) == (None, None)
+    assert (abandoned.note, abandoned.pending_turn) == (None, None)
     assert texts_of(committed) == ["one", "two"]
     assert committed is not None
-    assert committed.upstream is None
+    assert committed.note is None
 
 
 @pytest.mark.parametrize("order", [("t1", "t2"), ("t2", "t1")])
@@ -132,7 +132,7 @@ async def test_of_two_concurrent_turns_no_message_is_lost_and_no_copy_is_trusted
     found = await store.conversation("conv-1")
     assert texts_of(found) == ["start", *(f"{name} {verb}" for name in order for verb in ("asks", "hears"))]
     assert found is not None
-    assert (found.upstream, found.pending_turn) == (None, None)
+    assert (found.note, found.pending_turn) == (None, None)
 
 
 async def test_a_turn_that_another_overtook_does_not_clear_its_mark_or_replace_history(store: Store) -> None:
@@ -160,17 +160,17 @@ async def test_after_concurrent_turns_a_lone_turn_is_trusted_again(store: Store)
     await store.commit_turn("conv-1", turn("t3", "later", copy="fresh"))
     found = await store.conversation("conv-1")
     assert found is not None
-    assert found.upstream == upstream("fresh")
+    assert found.note == note("fresh")
 
 
 async def test_beginning_the_same_turn_again_changes_nothing(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1").model_copy(update={"upstream": upstream("old")}))
+    await store.create_conversation(conversation("conv-1").model_copy(update={"note": note("old")}))
     await store.begin_turn("conv-1", "t1", at=110.0)
     await store.begin_turn("conv-1", "t1", at=110.0)
     await store.commit_turn("conv-1", turn("t1", "hi", copy="old"))
     found = await store.conversation("conv-1")
     assert found is not None
-    assert found.upstream == upstream("old")
+    assert found.note == note("old")
 
 
 async def test_many_turns_at_once_all_arrive(store: Store) -> None:
@@ -232,7 +232,7 @@ async def test_pruning_by_size_drops_the_oldest_until_the_rest_fits(store: Store
 async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_what_is_used_now(store: Store) -> None:
     await store.create_conversation(conversation("ahead", at=10_000.0))
     await store.create_conversation(conversation("now", at=100.0))
-    await store.keep_branches([("ahead", upstream(), 10_000.0)])
+    await store.keep_branches([("ahead", note(), 10_000.0)])
 
     assert await store.prune(before=0.0, now=100.0, max_bytes=10**9) == 0
     assert await store.conversation("ahead") == conversation("ahead", at=100.0).model_copy(

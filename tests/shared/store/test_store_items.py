@@ -2,7 +2,7 @@
 
 from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message
 from shared.store import Store
-from tests.shared.samples import conversation, said, texts_of, turn, upstream
+from tests.shared.samples import conversation, note, said, texts_of, turn
 
 
 def message(name: str, text: str = "text") -> Message:
@@ -10,7 +10,7 @@ def message(name: str, text: str = "text") -> Message:
 
 
 async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(store: Store) -> None:
-    held = conversation("conv-1", "one", "two").model_copy(update={"upstream": upstream()})
+    held = conversation("conv-1", "one", "two").model_copy(update={"note": note()})
     await store.create_conversation(held)
 
     assert await store.add_messages("conv-1", (message("msg_a", "three"), message("msg_b", "four")), at=500.0)
@@ -19,11 +19,11 @@ async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(stor
     assert found is not None
     assert texts_of(found) == ["one", "two", "three", "four"]
     assert [item.id for item in found.messages[2:]] == ["msg_a", "msg_b"]
-    assert (found.upstream, found.updated_at) == (None, 500.0)
+    assert (found.note, found.updated_at) == (None, 500.0)
 
 
 async def test_one_message_is_taken_out(store: Store) -> None:
-    await store.create_conversation(Conversation(id="conv-1", created_at=1.0, updated_at=1.0, upstream=upstream()))
+    await store.create_conversation(Conversation(id="conv-1", created_at=1.0, updated_at=1.0, note=note()))
     await store.add_messages("conv-1", [message(name, name) for name in ("msg_a", "msg_b", "msg_c")], at=2.0)
 
     assert await store.delete_message("conv-1", "msg_b", at=3.0)
@@ -63,7 +63,7 @@ async def test_a_turn_under_way_keeps_its_messages_and_loses_its_copy(store: Sto
     found = await store.conversation("conv-1")
     assert texts_of(found) == ["one", "two", "between", "three", "four"]
     assert found is not None
-    assert found.upstream is None
+    assert found.note is None
 
 
 async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.chat.branches import Branches
-from shared.conversations import Upstream
+from shared.conversations import Note
 from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, conversation, visit
@@ -14,7 +14,7 @@ from tests.shared.store.test_store_items import message
 from tests.shared.store.test_store_keys import key
 
 SITES = [f"https://{number}.example" for number in range(20)]
-COPY = Upstream(site=SITE, bot_id=1, session_id="s", conversation_uuid="c")
+COPY = Note(name="c", value="{}")
 
 
 async def test_each_site_keeps_its_own_last_visits_however_often_others_are_visited(store: Store) -> None:
@@ -80,7 +80,7 @@ class Slow:
         self.failures = list(failures)
         self.kept: list[str] = []
 
-    async def keep_branches(self, branches: list[tuple[str, Upstream, float]]) -> None:
+    async def keep_branches(self, branches: list[tuple[str, Note, float]]) -> None:
         """Keep them, in a moment."""
         await asyncio.sleep(0.05)
         if self.failures:

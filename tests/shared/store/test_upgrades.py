@@ -7,7 +7,7 @@ import pytest
 from shared.store.sqlite import open_sqlite
 from shared.store.sqlite_backup import restore
 from tests.shared import released
-from tests.shared.samples import SITE, credentials, texts_of, turn, upstream
+from tests.shared.samples import SITE, credentials, note, texts_of, turn
 from tests.shared.sqlite_files import is_sound
 
 VERSIONS = [path.stem for path in sorted(released.STORES.glob("*.sql"))]
@@ -28,14 +28,14 @@ async def test_everything_a_released_version_stored_is_there_and_goes_on(version
         assert await store.visits() == [released.FAILED.model_copy(update={"screenshot": True})]
         assert await store.screenshot("visit-1") == b"a picture"
         assert await store.pending_ask(SITE) is not None
-        assert await store.take_branch("digest") == upstream("copy-2")
+        assert await store.take_branch("digest") == note("copy-2")
         assert await store.get_note("a note") == "its text"
 
         found = await store.conversation("conv-1")
         assert texts_of(found) == ["Hello, 视觉 😀", "Good day"]
         assert found is not None
         assert found.owner == ""  # the master key's
-        assert (found.metadata, found.upstream) == ({"topic": "greetings"}, upstream())
+        assert (found.metadata, found.note) == ({"topic": "greetings"}, note())
 
         assert await store.begin_turn("conv-1", "turn-2", at=300.0)
         assert await store.commit_turn("conv-1", turn("turn-2", "And on", "Yes"))

@@ -1,14 +1,15 @@
 """Following replies, against recordings of a real site."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader
+from proxy.chat.upstream import Source
+from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
+from tests.recorded import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 REST = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash'
 
 
@@ -189,19 +190,27 @@ def test_an_old_bot_that_ends_its_replies_with_an_id_was_cut_without_it() -> Non
 
 def test_an_old_bot_is_known_by_an_id_without_status_and_forgotten_when_it_changes() -> None:
     bots = OldBots()
-    bots.learn("a", 5, reply(id=False))
-    assert not bots.needs_id("a", 5)
+    bots.learn(5, reply(id=False))
+    assert not bots.needs_id(5)
 
-    bots.learn("a", 5, reply(id=True))
-    assert bots.needs_id("a", 5)
-    assert not bots.needs_id("a", 6)
-    assert not bots.needs_id("b", 5)
+    bots.learn(5, reply(id=True))
+    assert bots.needs_id(5)
+    assert not bots.needs_id(6)
 
-    bots.learn("a", 5, reply(id=True, status=True))  # the plugin was updated: its status tells
-    assert not bots.needs_id("a", 5)
+    bots.learn(5, reply(id=True, status=True))  # the plugin was updated: its status tells
+    assert not bots.needs_id(5)
 
-    bots.learn("a", 5, reply(id=True))
+    bots.learn(5, reply(id=True))
     for _ in range(MAX_LACKING):
-        assert bots.needs_id("a", 5)
-        bots.learn("a", 5, reply(id=False))
-    assert not bots.needs_id("a", 5)  # it was set up in another way
+        assert bots.needs_id(5)
+        bots.learn(5, reply(id=False))
+    assert not bots.needs_id(5)  # it was set up in another way
+
+
+def test_citations_become_sources_and_those_without_an_address_are_left_out() -> None:
+    cited: list[dict[str, Any]] = [
+        {"url": "https://a", "source_title": "A", "start_char_index": 1, "end_char_index": 2},
+        {"title": "B"},
+    ]
+
+    assert sources(cited) == (Source("https://a", "A", 1, 2),)

@@ -2,15 +2,15 @@
 
 import json
 from email.parser import BytesParser
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.upstreams.aipkit.requests import Image, SiteTurn, message_fields, multipart, read_cache_key, stream_url
+from proxy.chat.ask import Image
+from proxy.upstreams.aipkit.requests import SiteTurn, message_fields, multipart, read_cache_key, stream_url
+from tests.recorded import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 TURN = SiteTurn(
     bot_id=5, provider="OpenAI", message="hi", images=(), session_id="guest & co", conversation_uuid="uuid-1"
 )
