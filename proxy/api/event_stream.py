@@ -104,9 +104,7 @@ class EventStream:
         """End a whole answer with its *last* events."""
         await self._timer.stop()
         try:
-            if not self._is_open:
-                await self._prepare()
-            await self._response.write_eof(bytes(self._waiting) + last)  # what waits: all of it, where it came at once
+            await self._end(last)
         except ClientConnectionResetError:  # there is nobody to tell
             self.has_lost_client = True
         return self._response
@@ -118,7 +116,7 @@ class EventStream:
             self.has_lost_client = True
             release(error)
             return self._response
-        if not self._is_open:
+        if not self._is_open and not self._waiting:
             raise error
         if isinstance(error, asyncio.CancelledError) and not self._request.app[STOPPING].is_over:
             raise error  # the client left
@@ -126,7 +124,7 @@ class EventStream:
         release(error)
         try:
             with suppress(ClientConnectionResetError):
-                await self._response.write_eof(self._encoder.failure(self.failure))
+                await self._end(self._encoder.failure(self.failure))
         except Exception:
             # No byte of an answer that cannot even be told to have failed is to look whole.
             log.exception("an answer broke off, and cannot say so")
@@ -134,16 +132,24 @@ class EventStream:
                 self._request.transport.abort()
         return self._response
 
+    async def _end(self, last: bytes) -> None:
+        """Send *last*, behind what waits: all of it, where it came at once."""
+        if not self._is_open:
+            await self._prepare()
+        await self._response.write_eof(bytes(self._waiting) + last)
+
     async def _open(self) -> None:
         """Send the headers, the opening and what waits."""
         if self._transport is not None:
             return
         if not self._is_open:
             await self._prepare()
-        while self._waiting:
+        while True:
             begun = bytes(self._waiting)
             self._waiting.clear()
-            await self._response.write(begun)
+            await self._response.write(begun)  # the headers go out with the first, even an empty one
+            if not self._waiting:
+                break
         if self._request.transport is None:
             raise ClientConnectionResetError("the client has left")
         self._transport = self._request.transport
