@@ -71,7 +71,7 @@ async def test_an_answer_that_cannot_even_fail_ends_its_connection(
     def broken(*_: Any) -> bytes:
         raise TypeError("no JSON can be made of this")
 
-    monkeypatch.setattr(ResponseReply, "opening", broken)
+    monkeypatch.setattr(ResponseReply, "closing", broken)
     monkeypatch.setattr(ResponseReply, "failure", broken)
     with pytest.raises(aiohttp.ClientError):
         async with proxy.http.post(
