@@ -74,7 +74,7 @@ async def test_what_makes_no_sense_is_told_in_one_line(alone: CommandLine) -> No
 async def test_usage_of_the_running_proxy_as_table_json_and_csv(beside: CommandLine, proxy: RunningProxy) -> None:
     assert (await proxy.chat("hi")).status == 200
     await proxy.chat("[[mode:err429]]")
-    await asyncio.sleep(1)
+    await proxy.write_usage()
 
     table = await beside("usage", "--since", "2h", "--by", "key,model")
     assert table.code == 0

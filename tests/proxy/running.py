@@ -1,5 +1,6 @@
 """A running proxy in front of the simulated site, for tests."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ import aiohttp
 import openai
 from aiohttp import web
 
+from proxy.api.app_keys import UPSTREAMS, USAGE
 from proxy.api.images.addresses import Address
 from proxy.api.images.download import is_elsewhere
 from proxy.app import open_app
@@ -52,6 +54,20 @@ class RunningProxy:
     settings: Settings
     http: aiohttp.ClientSession
     openai: openai.AsyncOpenAI  # the official client, without retries of its own: each answer is seen as it is
+    app: web.Application
+
+    async def takes(self, taken: Capture, *, base: int) -> None:
+        """Store what another visit would have brought, and wait until the proxy goes by it."""
+        current = await self.store.save_capture(taken, base=base)
+        assert current is not None
+        upstream = next(each for each in self.app[UPSTREAMS] if each.name == current.site)
+        async with asyncio.timeout(5):
+            while (held := upstream.health().credentials) is None or held.generation < current.generation:
+                await asyncio.sleep(0.005)
+
+    async def write_usage(self) -> None:
+        """Have all that was used written now; otherwise it is within a second."""
+        await self.app[USAGE]._flush()
 
     async def chat(self, *messages: dict[str, Any] | str, model: str = "gpt-4o-mini-helper", **fields: Any) -> Any:
         """Post a chat request; returns the status, the parsed body and the headers."""
@@ -151,6 +167,6 @@ async def running_proxy(
                 await listener.start()
                 url = f"http://127.0.0.1:{listener.port}"
                 async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
-                    yield RunningProxy(url, store, loaded, http, client)
+                    yield RunningProxy(url, store, loaded, http, client, app)
             finally:
                 await runner.cleanup()

@@ -288,7 +288,7 @@ async def test_the_secret_of_a_key_is_nowhere_on_disk(proxy: RunningProxy, tmp_p
     own = await made(proxy, rpm=1)
     await ask(proxy, own)
     await ask(proxy, own)
-    await asyncio.sleep(1)
+    await proxy.write_usage()
 
     files = files_in(tmp_path)
     assert any("secret" in file.name for file in files)

@@ -134,10 +134,8 @@ async def test_the_visits_cookie_and_user_agent_go_with_both_steps(proxy: Runnin
     state = await proxy.store.site_state(site.origin)
     assert state is not None
     odd = state.current.model_copy(update={"cookie": 'a="b|c,d\\;$"; e=f'})
-    await proxy.store.save_capture(
-        (await capture(site)).model_copy(update={"credentials": odd}), base=state.current.generation
-    )
-    await asyncio.sleep(0.3)  # the proxy follows the store
+    taken = (await capture(site)).model_copy(update={"credentials": odd})
+    await proxy.takes(taken, base=state.current.generation)
     await proxy.chat("hi")
 
     turn = [request for request in site.requests if request.fields.get("action", "").startswith("aipkit_")][-2:]

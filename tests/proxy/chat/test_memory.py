@@ -163,8 +163,7 @@ async def test_another_guest_continues_nothing(proxy: RunningProxy, site: Simula
     await client.say("one")
     taken = await capture(site)
     other = taken.credentials.model_copy(update={"session_id": "another-guest"})
-    await proxy.store.save_capture(taken.model_copy(update={"credentials": other}), base=1)
-    await asyncio.sleep(0.4)
+    await proxy.takes(taken.model_copy(update={"credentials": other}), base=1)
 
     await client.say("two")
 

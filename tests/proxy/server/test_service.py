@@ -113,8 +113,7 @@ async def test_refused_credentials_make_the_proxy_unready_until_new_ones_come(
     site.rotate_nonce()
     await proxy.chat("hi")
     refused, body, _ = await get(proxy, "/readyz")
-    await proxy.store.save_capture(await capture(site), base=1)
-    await asyncio.sleep(0.5)
+    await proxy.takes(await capture(site), base=1)
 
     assert refused == 503
     assert "refuses" in str(body["reason"])
@@ -148,8 +147,7 @@ async def test_a_bot_behind_a_consent_box_is_refused(site: SimulatedSite, tmp_pa
 
         taken = await capture(site)
         bots = tuple(bot.model_copy(update={"consent_required": True}) for bot in taken.bots)
-        await proxy.store.save_capture(taken.model_copy(update={"bots": bots}), base=state.current.generation)
-        await asyncio.sleep(0.5)
+        await proxy.takes(taken.model_copy(update={"bots": bots}), base=state.current.generation)
         answer = await proxy.chat("hi")
 
     assert (answer.status, answer.code) == (403, "consent_required")

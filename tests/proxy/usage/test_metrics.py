@@ -95,9 +95,10 @@ async def test_a_used_up_quota_shows_as_cooldown(proxy: RunningProxy) -> None:
     assert 500 < value(await scraped(proxy), "freeaichat_cooldown_seconds") <= 600
 
 
-async def test_open_streams_show_while_they_are_open(proxy: RunningProxy) -> None:
-    stream = asyncio.create_task(asked(proxy, "[[tokens:20]] [[delay:0.1]]", stream=True))
-    await asyncio.sleep(0.5)
+async def test_open_streams_show_while_they_are_open(proxy: RunningProxy, site: SimulatedSite) -> None:
+    stream = asyncio.create_task(asked(proxy, "[[tokens:20]] [[delay:0.03]]", stream=True))
+    while not site.open_streams:
+        await asyncio.sleep(0.005)
     during = await scraped(proxy)
     await stream
 

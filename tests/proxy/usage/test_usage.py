@@ -11,6 +11,7 @@ import pytest
 import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
+from proxy.server.shutdown import STOPPING
 from proxy.usage.recorder import UsageRecorder
 from proxy.usage.turn import Turn
 from shared.admin.usage import Counters, Group, UsageBatch, add
@@ -33,7 +34,7 @@ async def counted(store_url: str) -> dict[tuple[str, str, str], Counters]:
 
 async def settled(proxy: RunningProxy) -> dict[tuple[str, str, str], Counters]:
     """What stands in the store when all that happened was written."""
-    await asyncio.sleep(0.9)
+    await proxy.write_usage()
     return await counted(proxy.settings.store_url)
 
 
@@ -93,8 +94,10 @@ async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningPr
     body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[tokens:50]] [[delay:0.05]]"}]}
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
-        await asyncio.sleep(0.3)
         response.close()
+    async with asyncio.timeout(5):
+        while proxy.app[STOPPING].under_way:
+            await asyncio.sleep(0.01)
 
     found = plain((await settled(proxy))["open", MODEL, site.origin])
     assert found["requests"] == 1
@@ -125,19 +128,27 @@ async def test_a_proxy_that_is_stopped_loses_none(site: SimulatedSite, tmp_path:
     assert (await counted(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
 
 
-async def test_while_the_store_is_away_usage_waits(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_while_the_store_is_away_usage_waits(
+    site: SimulatedSite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "freeaichat.db"
     async with running_proxy(site, tmp_path) as running:
         path.rename(tmp_path / "away.db")
         path.mkdir()
         assert (await running.chat("hi")).status == 200
-        await asyncio.sleep(1.5)
+        async with asyncio.timeout(10):
+            while "usage is written later" not in caplog.text:
+                await asyncio.sleep(0.02)
         assert (await running.chat("hi")).status == 200
         path.rmdir()
         (tmp_path / "away.db").rename(path)
-        await asyncio.sleep(2)
+        async with asyncio.timeout(10):
+            while not (found := await counted(running.settings.store_url)):
+                await asyncio.sleep(0.05)
+        await running.write_usage()
+        found = await counted(running.settings.store_url)
 
-        assert (await counted(running.settings.store_url))["open", MODEL, site.origin]["requests"] == 2
+    assert found["open", MODEL, site.origin]["requests"] == 2
 
 
 class DoubtfulStore:

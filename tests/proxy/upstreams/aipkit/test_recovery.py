@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -155,8 +156,9 @@ async def test_the_first_request_waits_for_the_first_capture(site: SimulatedSite
 async def test_new_credentials_are_used_within_a_second(proxy: RunningProxy, site: SimulatedSite) -> None:
     taken = await capture(site, cookie="visit=2")
     await proxy.chat("before")
-    await proxy.store.save_capture(taken, base=1)
-    await asyncio.sleep(1)
+    begun = monotonic()
+    await proxy.takes(taken, base=1)
+    assert monotonic() - begun < 1
 
     await proxy.chat("after")
 
@@ -204,10 +206,8 @@ async def test_a_site_that_is_gone_is_502(proxy: RunningProxy, site: SimulatedSi
     state = await proxy.store.site_state(site.origin)
     assert state is not None
     gone = state.current.model_copy(update={"ajax_url": "http://127.0.0.1:9/wp-admin/admin-ajax.php"})
-    await proxy.store.save_capture(
-        (await capture(site)).model_copy(update={"credentials": gone}), base=state.current.generation
-    )
-    await asyncio.sleep(0.6)
+    taken = (await capture(site)).model_copy(update={"credentials": gone})
+    await proxy.takes(taken, base=state.current.generation)
 
     answer = await proxy.chat("hi")
 
