@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from harvester.service.schedule import Schedule
-from shared.models import Outcome, Visit
+from shared.models import Outcome, Visit, VisitAsk
 from shared.parsing import Site, site
 from shared.processes import heartbeat
 from shared.store import Store, StoreUnavailable
@@ -79,6 +79,24 @@ async def until(question: Callable[[], object], *, seconds: float = 10.0) -> Non
             await asyncio.sleep(0.01)
 
 
+async def looked_again(store: Store) -> None:
+    """Wait until the schedule has looked at the store twice more: whatever was due before has begun by then."""
+    looks = 0
+    ask = store.pending_ask
+
+    async def counted(origin: str) -> VisitAsk | None:
+        nonlocal looks
+        looks += 1
+        return await ask(origin)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "pending_ask", counted)
+        for name in ("nobody", "nobody-else"):
+            seen = looks
+            await store.ask_visit(f"https://{name}.example", "a change to look at", at=time.time())
+            await until(lambda: looks > seen)  # noqa: B023  (asked only here)
+
+
 async def have_fresh(store: Store) -> None:
     await store.save_capture(capture(at=time.time()), base=0)
 
@@ -87,7 +105,7 @@ async def test_with_nothing_stored_every_site_is_visited_at_the_start(store: Sto
     visits = WrittenVisits(store)
     async with scheduled(store, visits, FIRST, SECOND):
         await until(lambda: len(visits.made) == 2)
-        await asyncio.sleep(0.5)
+        await looked_again(store)
 
     assert sorted(visits.made) == [(FIRST.origin, "start"), (SECOND.origin, "start")]
 
@@ -96,7 +114,7 @@ async def test_fresh_credentials_are_left_alone_and_an_ask_is_heard_within_a_sec
     await have_fresh(store)
     visits = WrittenVisits(store)
     async with scheduled(store, visits):
-        await asyncio.sleep(0.6)
+        await looked_again(store)
         assert visits.made == []
 
         await store.ask_visit(FIRST.origin, "refused", at=time.time())
@@ -115,7 +133,7 @@ async def test_many_asks_are_one_visit_also_those_that_come_while_it_is_under_wa
         for _ in range(5):
             await store.ask_visit(FIRST.origin, "refused", at=time.time())
         await until(lambda: not visits.under_way)
-        await asyncio.sleep(1.0)
+        await looked_again(store)
 
     assert len(visits.made) == 1
     assert await store.pending_ask(FIRST.origin) is not None  # it is only known to be answered, not forgotten
@@ -127,7 +145,7 @@ async def test_an_ask_after_the_visit_is_a_new_one_and_waits_for_the_gap(store: 
     async with scheduled(store, visits):
         for _ in range(2):
             await store.ask_visit(FIRST.origin, "refused", at=time.time())
-            await asyncio.sleep(0.8)
+            await looked_again(store)
 
     assert len(visits.made) == 1
 
@@ -145,9 +163,9 @@ async def test_after_a_failure_there_is_a_pause_that_also_an_ask_or_a_restart_ke
     async with scheduled(store, visits):
         await until(lambda: visits.made)
         await store.ask_visit(FIRST.origin, "no credentials", at=time.time())
-        await asyncio.sleep(0.8)
+        await looked_again(store)
     async with scheduled(store, visits):
-        await asyncio.sleep(0.8)
+        await looked_again(store)
 
     assert len(visits.made) == 1
 
@@ -157,7 +175,7 @@ async def test_a_site_that_somebody_else_visits_is_left_alone_for_a_while(store:
     visits.is_busy = True
     async with scheduled(store, visits):
         await until(lambda: visits.made)
-        await asyncio.sleep(0.8)
+        await looked_again(store)
 
     assert len(visits.made) == 1
 
@@ -208,7 +226,7 @@ async def test_a_nonce_is_renewed_when_it_is_old(store: Store, site: SimulatedSi
     visits = WrittenVisits(store)
     async with scheduled(store, visits, Site(site.origin, site.url)):
         await until(lambda: site.request_counts[NONCE_ACTION])
-        await asyncio.sleep(0.6)
+        await looked_again(store)
 
     assert site.request_counts[NONCE_ACTION] == 1
     assert visits.made == []
@@ -226,7 +244,7 @@ async def test_a_renewal_that_fails_brings_a_visit_and_is_not_repeated_at_once(
     visits = WrittenVisits(store, outcome=Outcome.CHALLENGE)
     async with scheduled(store, visits, Site(site.origin, site.url)):
         await until(lambda: visits.made)
-        await asyncio.sleep(0.6)
+        await looked_again(store)
 
     assert visits.made == [(site.origin, "asked")]
     assert site.request_counts[NONCE_ACTION] == 1
