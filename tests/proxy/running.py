@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 import aiohttp
 import openai
+import pytest
 from aiohttp import web
 
+import proxy.chat.conversations
 from proxy.api.app_keys import UPSTREAMS, USAGE
 from proxy.api.images.addresses import Address
 from proxy.api.images.download import is_elsewhere
@@ -24,6 +26,7 @@ from shared.plugins.aipkit.page import read_configs
 from shared.settings import Settings, load
 from shared.site_client import tls
 from shared.store import Store, open_store
+from shared.store.sqlite import open_sqlite
 
 SESSION_ID = "11111111-2222-4333-8444-555555555555"
 NOW = 1_795_400_000.0
@@ -135,6 +138,12 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
         bots=config.bots,
         identity="{}",
     )
+
+
+def impatient(patch: pytest.MonkeyPatch) -> None:
+    """Let proxies that start from now on wait half a second for a store that is away or locked."""
+    patch.setattr(proxy.chat.conversations, "PATIENCE_SECONDS", 0.5)
+    patch.setitem(open_sqlite.__wrapped__.__kwdefaults__, "busy_timeout", 0.5)  # type: ignore[attr-defined]
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,7 +13,7 @@ from shared import __version__
 from shared.models import Outcome, Visit
 from shared.processes import heartbeat
 from tests.proxy.administering import MASTER, browse, call, signed_in
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -92,7 +93,10 @@ async def test_the_status_holds_no_secret(proxy: RunningProxy, site: SimulatedSi
     assert MASTER not in told
 
 
-async def test_the_status_is_told_while_the_store_is_away(proxy: RunningProxy, tmp_path: Path) -> None:
+async def test_the_status_is_told_while_the_store_is_away(
+    proxy: RunningProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
     (tmp_path / "freeaichat.db").rename(tmp_path / "away.db")
     (tmp_path / "freeaichat.db").mkdir()
     told = await status(proxy)
@@ -173,12 +177,13 @@ async def test_a_visit_without_a_picture_has_none(proxy: RunningProxy) -> None:
     assert (await call(proxy, "GET", f"/admin/visits/{VISIT_ID}/screenshot")).code == "screenshot_not_found"
 
 
-async def test_a_locked_store_is_told_instead_of_hanging(proxy: RunningProxy, tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "freeaichat.db", isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-        refused = await call(proxy, "POST", "/admin/keys", {"name": "app"})
-    finally:
-        connection.close()
+async def test_a_locked_store_is_told_instead_of_hanging(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
+        with closing(sqlite3.connect(tmp_path / "freeaichat.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            refused = await call(proxy, "POST", "/admin/keys", {"name": "app"})
 
     assert (refused.status, refused.code) == (503, "store_unavailable")

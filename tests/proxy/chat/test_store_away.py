@@ -9,8 +9,7 @@ from time import monotonic
 
 import pytest
 
-import proxy.chat.conversations
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
 
 STATEFUL = "gpt-5-nano"
@@ -28,9 +27,9 @@ def locked(path: Path) -> Iterator[None]:
         connection.close()
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy.chat.conversations, "PATIENCE_SECONDS", 0.5)
+@pytest.fixture(name="impatient")
+def impatient_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
 
 
 async def ready(running: RunningProxy) -> tuple[int, str]:

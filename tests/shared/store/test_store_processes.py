@@ -16,9 +16,9 @@ from tests.figures import figure
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, capture, conversation, texts_of, visit
 
-HAMMER_SECONDS = 3.0
-KILLS = 10
-ROUNDS = 50
+HAMMER_SECONDS = 1.5
+KILLS = 5
+ROUNDS = 25
 STARTING_SECONDS = 1.5  # for four interpreters to be up and waiting
 
 
