@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from harvester.service.processes import become_subreaper
+from harvester.processes import become_subreaper
 from harvester.service.saving import patiently
 from harvester.service.schedule import HOLD_SECONDS, Schedule
 from harvester.service.visitor import Visitor

@@ -18,10 +18,10 @@ import psutil
 from pydantic import ValidationError
 
 from harvester.job import Job, Report
-from harvester.service.processes import end_family, reap_orphans
+from harvester.processes import end_family, reap_orphans
+from harvester.service.memory import MOST_BYTES, outgrown
 from harvester.service.tasks import to_the_end
 from harvester.service.workspace import Claim
-from harvester.visit.memory import MOST_BYTES, outgrown
 from shared.models import Outcome
 from shared.processes.lifeline import make_lifeline
 

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from harvester.job import Job, Report
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 from harvester.visit.browser import open_tab
-from harvester.visit.guest import Steps, visit
+from harvester.visit.run import Steps, visit
 from harvester.visit.tab import BrowserFailed, NotNow, PageFailed, Tab
 from harvester.visit.watch import VisitFailed
 from shared.models import Outcome
@@ -99,7 +99,7 @@ async def _main(directory: Path) -> None:
     on_parent_gone(partial(_end_alone, directory))
     line = await asyncio.to_thread(sys.stdin.readline)
     job = Job.model_validate_json(line)
-    # The driver and the browser inherit the directory: it marks them (harvester.service.processes).
+    # The driver and the browser inherit the directory: it marks them (harvester.processes).
     os.chdir(directory)
 
     def tell(report: Report) -> None:

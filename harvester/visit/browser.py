@@ -16,9 +16,9 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, BrowserType, Error, async_playwright
 
 from harvester.visit import page_script
+from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
 from harvester.visit.chromium import ChromiumTab
 from harvester.visit.playwright_calls import call, first_line
-from harvester.visit.recognise import is_sandbox_failure, launch_failure
 from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
 from shared.plugins.aipkit.page import GUEST_ID_KEY
 

@@ -11,8 +11,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 from harvester.visit import page_script
 from harvester.visit.addresses import Link, is_same_site, is_wanted
 from harvester.visit.identity import bounded
-from harvester.visit.observed import Observed, read_request
 from harvester.visit.playwright_calls import act, call, guarded, unless_closed
+from harvester.visit.requests import Observed, read_request
 from harvester.visit.tab import BrowserFailed, Look, NotNow, PageFailed, Signs
 from shared.plugins.aipkit.page import GUEST_ID_KEY
 

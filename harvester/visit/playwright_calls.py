@@ -7,7 +7,7 @@ from typing import TypeVar
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as TimeoutExpired
 
-from harvester.visit.recognise import in_the_way, net_error
+from harvester.visit.browser_errors import in_the_way, net_error
 from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
 
 T = TypeVar("T")

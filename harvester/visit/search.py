@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from harvester.job import Job
 from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, own_pages, refresh_of
-from harvester.visit.recognise import widget
+from harvester.visit.browser_errors import widget
+from harvester.visit.obstacles import click_hint, wall
 from harvester.visit.tab import Look, NotNow, PageFailed, Signs, Tab
-from harvester.visit.walls import click_hint, wall
 from harvester.visit.watch import VisitFailed, challenge, has_chat, watch
 from shared.models import Outcome
 from shared.parsing import is_other_page

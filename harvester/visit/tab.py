@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harvester.visit.addresses import Link
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Observed
 
 
 class BrowserFailed(Exception):

@@ -8,7 +8,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from harvester.job import Job
 from harvester.visit.addresses import refresh_of
-from harvester.visit.recognise import bot_check, refusal, retry_after, widget
+from harvester.visit.browser_errors import bot_check, refusal, retry_after, widget
 from harvester.visit.tab import Look, NotNow, PageFailed, Tab
 from shared.models import Outcome
 from shared.plugins.aipkit.page import read_configs

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Observed
 from harvester.visit.tab import Look, NotNow, PageFailed, Signs
 
 SITE = "https://chat.example"

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harvester.visit.extract import read_page as read_chat_page
-from harvester.visit.observed import read_request
+from harvester.visit.plugins.aipkit import read_page as read_chat_page
+from harvester.visit.requests import read_request
 from proxy.access.rules import Access
 from proxy.api.chat_completions.reply import ChatReply, Ending, annotations
 from proxy.api.chat_completions.request import parse_chat, parse_json, read_messages

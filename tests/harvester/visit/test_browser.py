@@ -12,7 +12,7 @@ from aiohttp import web
 
 from harvester.visit.browser import open_tab
 from harvester.visit.chromium import ChromiumTab
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Observed
 from harvester.visit.tab import PageFailed
 from shared.browsers import find_browser
 from tests.harvester.visiting import wait_for

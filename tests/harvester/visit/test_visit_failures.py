@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harvester.job import Limits
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 from harvester.service.workspace import Workspace
 from harvester.visit.__main__ import EXIT_ALONE
 from shared.models import Outcome

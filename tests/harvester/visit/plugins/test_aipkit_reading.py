@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harvester.visit.extract import Reading, read_page, session_of
-from harvester.visit.observed import Observed
+from harvester.visit.plugins.aipkit import Reading, read_page, session_of
+from harvester.visit.requests import Observed
 
 PAGE = "https://example.org/chat/"
 AJAX = "https://example.org/wp-admin/admin-ajax.php"

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harvester.job import Job, Limits
-from harvester.visit.guest import Steps, visit
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Observed
+from harvester.visit.run import Steps, visit
 from harvester.visit.tab import PageFailed
 from harvester.visit.watch import VisitFailed
 from shared.models import Capture, Outcome

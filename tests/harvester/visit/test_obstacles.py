@@ -3,8 +3,8 @@
 import pytest
 
 from harvester.visit.addresses import Link
+from harvester.visit.obstacles import click_hint, wall
 from harvester.visit.tab import Signs
-from harvester.visit.walls import click_hint, wall
 from tests.harvester.fake_tab import SITE, page
 
 MANY_LINKS = [Link(f"/{number}/", "Page") for number in range(20)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from harvester.visit.addresses import is_same_host, is_same_site
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Observed
 from shared.models import Bot
 from shared.plugins.aipkit.page import GUEST_ID_KEY, read_configs
 

@@ -10,9 +10,9 @@ from uuid import uuid4
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.job import Job
-from harvester.visit.extract import Reading, read_page, session_of
+from harvester.visit.browser_errors import is_from_cache
 from harvester.visit.past_cache import fresh_nonce, is_taken
-from harvester.visit.recognise import is_from_cache
+from harvester.visit.plugins.aipkit import Reading, read_page, session_of
 from harvester.visit.search import find_chat
 from harvester.visit.tab import Look, NotNow, PageFailed, Tab
 from harvester.visit.watch import POLL_SECONDS, RETRY_SECONDS, VisitFailed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harvester.visit.observed import Observed, read_request
+from harvester.visit.requests import Observed, read_request
 
 AJAX = "https://example.org/blog/wp-admin/admin-ajax.php"
 MULTIPART = "multipart/form-data; boundary=----WebKitFormBoundaryAbC"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harvester.visit.recognise import (
+from harvester.visit.browser_errors import (
     bot_check,
     in_the_way,
     is_from_cache,
