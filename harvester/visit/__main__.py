@@ -20,13 +20,12 @@ import psutil
 from harvester.job import Job, Report
 from harvester.processes import end_family
 from harvester.visit.browser import open_tab
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed, VisitFailed
 from harvester.visit.run import Steps, visit
-from harvester.visit.tab import BrowserFailed, NotNow, PageFailed, Tab
-from harvester.visit.watch import VisitFailed
-from shared.models import Outcome
+from harvester.visit.tab import Tab
+from shared.models import Outcome, Step
 from shared.processes.lifeline import on_parent_gone
-
-EXIT_ALONE = 3
+from shared.processes.services import EXIT_ORPHANED
 
 
 async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
@@ -35,7 +34,7 @@ async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
     async with AsyncExitStack() as stack:
         deadline = asyncio.get_running_loop().time() + job.limits.visit
         try:
-            with steps.step("browser"):
+            with steps.step(Step.BROWSER):
                 tab = await stack.enter_async_context(
                     open_tab(
                         Path(job.browser),
@@ -92,7 +91,7 @@ def _end_alone(directory: Path) -> None:
     """The service is gone: end the browser, remove the directory, and go too."""
     end_family(directory, root=psutil.Process(), spare={os.getpid()})
     shutil.rmtree(directory, ignore_errors=True)
-    os._exit(EXIT_ALONE)
+    os._exit(EXIT_ORPHANED)
 
 
 async def _main(directory: Path) -> None:

@@ -1,31 +1,7 @@
-"""Telling what stands in place of a chat: a bot check, a failing site, or an answer out of a cache. Pure.
-
-A check is only recognised, never solved or dodged: a person may pass it in a visible browser.
-"""
+"""What the error messages of Chromium and Playwright mean, and whether trying again at once may help. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
-from email.utils import parsedate_to_datetime
 
-from shared.plugins import bot_checks
-
-MOST_RETRY_AFTER = 86400.0  # seconds; what asks for more is asked again after a day
-
-_ANUBIS = "/.within.website/x/cmd/anubis/"  # whatever language its page has: where its scripts are
-_WIDGETS = (  # parts of the addresses of the scripts and frames that show a check
-    ("challenges.cloudflare.com", "Turnstile"),
-    ("/cdn-cgi/challenge-platform/h/b/orchestrate/", "Cloudflare"),
-    ("hcaptcha.com", "hCaptcha"),
-    ("google.com/recaptcha", "reCAPTCHA"),
-    ("recaptcha.net", "reCAPTCHA"),
-    ("captcha-delivery.com", "DataDome"),
-)
-_REFUSALS = {
-    401: "the site asks for a user's name and password before the page (HTTP 401), which guests do not have",
-    403: "the site refused the page with HTTP 403",
-    429: "the site answered with HTTP 429: too many requests from this address",
-    451: "the site may not show the page here, for legal reasons (HTTP 451)",
-}
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
     "NAME_NOT_RESOLVED": "the site's name cannot be resolved; check the address and this machine's network",
     "INTERNET_DISCONNECTED": "this machine has no network",
@@ -57,59 +33,6 @@ _UNUSABLE = (
     ("outside of the viewport", "it is outside of the page"),
 )
 _MAX_SAID = 300
-_INTERSTITIAL_LINKS = 5  # a page with more links than this is a page of the site that has a protected form
-_CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
-
-
-def bot_check(headers: Mapping[str, str], title: str, resources: Iterable[str]) -> str | None:
-    """The name of the bot check that a page is beyond doubt, whatever else may come of it.
-
-    *headers* have lower-case names; *resources* are the addresses of the page's scripts and frames.
-    """
-    if any(_ANUBIS in address for address in resources):
-        return "Anubis"
-    return bot_checks.by_headers(headers) or bot_checks.by_title(title)
-
-
-def widget(resources: Iterable[str], links: int) -> str | None:
-    """The name of the check whose widget is all that a page seems to be there for.
-
-    Pages of a site have such widgets for their forms, too: this counts once the page's own scripts had their time and
-    brought no chat. *links* is how many links it has.
-    """
-    if links > _INTERSTITIAL_LINKS:
-        return None
-    addresses = list(resources)
-    return next((name for part, name in _WIDGETS if any(part in address for address in addresses)), None)
-
-
-def refusal(status: int) -> str | None:
-    """Why a page with this HTTP status is the site's own failure; None: the status says nothing against it."""
-    if status >= 500:
-        return f"the site answered with HTTP {status}; it may recover by itself"
-    return _REFUSALS.get(status)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float:
-    """The seconds that an answer asks to be left alone; 0.0: it asks for nothing. *headers*: lower-case names.
-
-    A date is counted from the answer's own, since the site's clock need not be ours; *now* is for an answer without.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(min(int(value[:9]), MOST_RETRY_AFTER))
-    until, sent = _moment(value), _moment(headers.get("date", ""))
-    if until is None:
-        return 0.0
-    return min(max(until - (now if sent is None else sent), 0.0), MOST_RETRY_AFTER)
-
-
-def _moment(date: str) -> float | None:
-    """Unix seconds of an HTTP date."""
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def net_error(code: str) -> tuple[str, bool]:
@@ -148,12 +71,3 @@ def launch_failure(message: str) -> tuple[str, bool]:
     first = message.partition("\n")[0].partition(": ")[2]
     why = telling[0] if telling else "it ended at once" if "has been closed" in first else first
     return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one)", False
-
-
-def is_from_cache(headers: Mapping[str, str]) -> bool:
-    """Whether a page came out of a cache on the way, so that its nonce may be old. *headers*: lower-case names."""
-    age = headers.get("age", "")
-    if age.isdigit() and int(age[:9]) > 0:
-        return True
-    names = (name for name in headers if "cache" in name and name != "cache-control")
-    return any(_CACHE_HIT.search(headers[name]) for name in names)

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_CHARS = 512 * 1024  # of all local storage, as JSON
-_PLUGINS = "aipkit_"
 
 log = logging.getLogger(__name__)
 
 
-def bounded(state: Mapping[str, Any]) -> str:
+def bounded(state: Mapping[str, Any], *, first: tuple[str, ...]) -> str:
     """*state* (Playwright's storage_state) as JSON: every cookie, and as much of the local storage as is reasonable.
 
-    The chat's own values come first, then small ones: pages that keep megabytes keep caches, and make them anew.
+    Keys that begin with one of *first* come first, then small values: pages that keep megabytes keep caches, and make
+    them anew.
     """
     sized = [
-        (not item["name"].startswith(_PLUGINS), len(json.dumps(item)), origin["origin"], item)
+        (not item["name"].startswith(first), len(json.dumps(item)), origin["origin"], item)
         for origin in state.get("origins", [])
         for item in origin.get("localStorage", [])
     ]

@@ -1,10 +1,11 @@
-"""Telling why a page that carries no chat may carry none: what stands before it, or waits for a click. Pure."""
+"""What stands between a guest and the chat: bot checks, HTTP errors, login walls, age gates, a click. Pure."""
 
 import re
 from urllib.parse import unquote, urlsplit
 
 from harvester.visit.addresses import is_chatty
-from harvester.visit.tab import Look, Signs
+from harvester.visit.tab import Signs, Snapshot
+from shared.plugins import bot_checks
 
 BY_HAND = "which only a person may do: `freeaichat harvest --headed` opens a window for it, and the answer is kept"
 _AGE = re.compile(
@@ -21,24 +22,53 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 _MAX_AGE_TEXT = 1500  # characters; an age gate says little else
-_FEW_LINKS = 5
+_FEW_LINKS = 5  # a page with more is a page of the site, be it one with a protected form
 _MAX_SHOWN = 60
+_REFUSALS = {
+    401: "the site asks for a user's name and password before the page (HTTP 401), which guests do not have",
+    403: "the site refused the page with HTTP 403",
+    429: "the site answered with HTTP 429: too many requests from this address",
+    451: "the site may not show the page here, for legal reasons (HTTP 451)",
+}
 
 
-def wall(look: Look, signs: Signs) -> str | None:
+def bot_check(page: Snapshot) -> str | None:
+    """Whose bot check a page is beyond doubt, whatever else may come of it."""
+    return (
+        bot_checks.by_scripts(page.resources) or bot_checks.by_headers(page.headers) or bot_checks.by_title(page.title)
+    )
+
+
+def widget(page: Snapshot) -> str | None:
+    """Whose bot check's widget is all that a page seems to be there for.
+
+    Pages of a site have such widgets for their forms, too: this counts once the page's own scripts had their time and
+    brought no chat.
+    """
+    return bot_checks.by_widgets(page.resources) if len(page.links) <= _FEW_LINKS else None
+
+
+def refusal(status: int) -> str | None:
+    """Why a page with this HTTP status is the site's own failure; None: the status says nothing against it."""
+    if status >= 500:
+        return f"the site answered with HTTP {status}; it may recover by itself"
+    return _REFUSALS.get(status)
+
+
+def wall(page: Snapshot, signs: Signs) -> str | None:
     """Why the page lets guests see nothing of the site; None: nothing seems to stand before it."""
     if signs.asks_password:
-        place = unquote(urlsplit(look.url).path)
-        if _LOGIN.search(f"{place} {look.title}") or (len(look.links) <= _FEW_LINKS and _LOGIN.search(signs.text)):
-            return f"{look.url} asks visitors to log in, and a guest cannot"
-        if len(look.links) <= _FEW_LINKS or len(signs.text) < _MAX_AGE_TEXT:
-            return f"{look.url} asks for a password, which a guest does not have"
+        place = unquote(urlsplit(page.url).path)
+        if _LOGIN.search(f"{place} {page.title}") or (len(page.links) <= _FEW_LINKS and _LOGIN.search(signs.text)):
+            return f"{page.url} asks visitors to log in, and a guest cannot"
+        if len(page.links) <= _FEW_LINKS or len(signs.text) < _MAX_AGE_TEXT:
+            return f"{page.url} asks for a password, which a guest does not have"
     if (
-        (signs.buttons or len(look.links) <= _FEW_LINKS)
+        (signs.buttons or len(page.links) <= _FEW_LINKS)
         and len(signs.text) < _MAX_AGE_TEXT
-        and _AGE.search(f"{look.title} {signs.text}")
+        and _AGE.search(f"{page.title} {signs.text}")
     ):
-        return f"{look.url} asks visitors to confirm their age, {BY_HAND}"
+        return f"{page.url} asks visitors to confirm their age, {BY_HAND}"
     return None
 
 

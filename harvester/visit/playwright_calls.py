@@ -8,7 +8,7 @@ from playwright.async_api import Error
 from playwright.async_api import TimeoutError as TimeoutExpired
 
 from harvester.visit.browser_errors import in_the_way, net_error
-from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 
 T = TypeVar("T")
 

@@ -1,18 +1,8 @@
-"""Telling bot checks, failing sites, caches and browsers that do not start from one another."""
+"""What the messages of browsers that fail mean."""
 
 import pytest
 
-from harvester.visit.browser_errors import (
-    bot_check,
-    in_the_way,
-    is_from_cache,
-    is_sandbox_failure,
-    launch_failure,
-    net_error,
-    refusal,
-    retry_after,
-    widget,
-)
+from harvester.visit.browser_errors import in_the_way, is_sandbox_failure, launch_failure, net_error
 
 LAUNCH = """BrowserType.launch: Target page, context or browser has been closed
 Browser logs:
@@ -26,67 +16,6 @@ Browser logs:
 
 
 @pytest.mark.parametrize(
-    ("headers", "title", "resources", "name"),
-    [
-        ({"cf-mitigated": "challenge"}, "", [], "Cloudflare"),
-        ({"x-amzn-waf-action": "challenge"}, "", [], "AWS WAF"),
-        ({"x-amzn-waf-action": "captcha"}, "Human Verification", [], "AWS WAF"),
-        ({"x-vercel-mitigated": "challenge"}, "", [], "Vercel"),
-        ({"x-vercel-mitigated": "deny"}, "Forbidden", [], None),
-        ({"sg-captcha": "challenge"}, "", [], "SiteGround"),
-        ({}, "Just a moment...", [], "Cloudflare"),
-        ({}, " JUST A MOMENT…", [], "Cloudflare"),
-        ({}, "DDoS-Guard", [], "DDoS-Guard"),
-        ({}, "Vercel Security Checkpoint", [], "Vercel"),
-        ({}, "Making sure you\N{RIGHT SINGLE QUOTATION MARK}re not a bot!", [], "Anubis"),
-        ({}, "Ein Moment", ["/.within.website/x/cmd/anubis/static/js/main.mjs?v=1"], "Anubis"),
-        ({}, "", ["https://challenges.cloudflare.com/turnstile/v0/api.js"], None),  # it may be a form's
-        ({}, "A chat for a moment", ["/chat.js"], None),
-        ({"server": "cloudflare"}, "Welcome", ["/cdn-cgi/challenge-platform/h/b/scripts/jsd/main.js"], None),
-        ({}, "", [], None),
-    ],
-)
-def test_a_bot_check_is_known_by_its_header_title_or_script(
-    headers: dict[str, str], title: str, resources: list[str], name: str | None
-) -> None:
-    assert bot_check(headers, title, resources) == name
-
-
-@pytest.mark.parametrize(
-    ("resource", "links", "name"),
-    [
-        ("https://challenges.cloudflare.com/turnstile/v0/api.js", 1, "Turnstile"),
-        ("https://js.hcaptcha.com/1/api.js", 0, "hCaptcha"),
-        ("https://www.google.com/recaptcha/api.js", 5, "reCAPTCHA"),
-        ("https://www.google.com/recaptcha/api.js", 30, None),  # a page with a protected form
-        ("/chat.js", 0, None),
-    ],
-)
-def test_a_widget_tells_a_check_where_there_is_hardly_anything_else(
-    resource: str, links: int, name: str | None
-) -> None:
-    assert widget([resource], links) == name
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "120"}, 120.0),
-        ({"retry-after": " 7 "}, 7.0),
-        ({"retry-after": "99999999999999"}, 86400.0),
-        ({"retry-after": "Sun, 20 Sep 2026 10:02:00 GMT", "date": "Sun, 20 Sep 2026 10:00:00 GMT"}, 120.0),
-        ({"retry-after": "Sun, 20 Sep 2026 09:00:00 GMT", "date": "Sun, 20 Sep 2026 10:00:00 GMT"}, 0.0),
-        ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, 10.0),  # without a date of the answer's own
-        ({"retry-after": "-5"}, 0.0),
-        ({"retry-after": "soon"}, 0.0),
-        ({}, 0.0),
-    ],
-)
-def test_how_long_an_answer_asks_to_be_left_alone(headers: dict[str, str], seconds: float) -> None:
-    assert retry_after(headers, now=1000.0) == seconds
-
-
-@pytest.mark.parametrize(
     ("said", "reason"),
     [
         ('  - <div class="layer">We use cookies</div> intercepts pointer events\n', '<div class="layer"> lies over it'),
@@ -96,33 +25,6 @@ def test_how_long_an_answer_asks_to_be_left_alone(headers: dict[str, str], secon
 )
 def test_what_keeps_a_click_from_its_place_is_told(said: str, reason: str) -> None:
     assert in_the_way(f"Locator.click: Timeout 2000ms exceeded.\nCall log:\n{said}").startswith(reason)
-
-
-@pytest.mark.parametrize(("status", "is_refusal"), [(0, 0), (200, 0), (404, 0), (401, 1), (403, 1), (429, 1), (503, 1)])
-def test_a_status_may_speak_against_a_page(status: int, is_refusal: int) -> None:
-    assert bool(refusal(status)) is bool(is_refusal)
-
-
-@pytest.mark.parametrize(
-    ("headers", "cached"),
-    [
-        ({}, False),
-        ({"age": "0"}, False),
-        ({"age": "3600"}, True),
-        ({"age": "x"}, False),
-        ({"cache-control": "hit"}, False),
-        ({"cf-cache-status": "HIT"}, True),
-        ({"cf-cache-status": "DYNAMIC"}, False),
-        ({"x-cache": "Hit from cloudfront"}, True),
-        ({"x-cache": "MISS, HIT"}, True),
-        ({"x-cache": "MISS"}, False),
-        ({"x-litespeed-cache": "hit"}, True),
-        ({"x-cache-status": "STALE"}, True),
-        ({"x-cache-hits": "0"}, False),
-    ],
-)
-def test_a_page_out_of_a_cache_is_known_by_its_headers(headers: dict[str, str], cached: bool) -> None:
-    assert is_from_cache(headers) is cached
 
 
 def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
