@@ -118,9 +118,7 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
         pass_fds=descriptors,
         start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
     )
-    assert process.stdin is not None  # noqa: S101  (all three were asked for)
-    assert process.stdout is not None  # noqa: S101
-    assert process.stderr is not None  # noqa: S101
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  (all three were asked for)
     return _Child(process, _known(process.pid), process.stdin, process.stdout, process.stderr)
 
 

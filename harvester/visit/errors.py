@@ -3,18 +3,18 @@
 from shared.models import Outcome
 
 
-class BrowserFailed(Exception):
-    """The browser did not start, crashed or was ended. `is_passing`: trying once more at once may help."""
-
-    def __init__(self, reason: str, *, is_passing: bool = True) -> None:
-        super().__init__(reason)
-        self.is_passing = is_passing
-
-
 class PageFailed(Exception):
     """An address gave nothing. `is_passing`: trying once more at once may help."""
 
     def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
+
+
+class BrowserFailed(Exception):
+    """The browser did not start, crashed or was ended. `is_passing`: as in `PageFailed`."""
+
+    def __init__(self, reason: str, *, is_passing: bool = True) -> None:
         super().__init__(reason)
         self.is_passing = is_passing
 

@@ -60,10 +60,10 @@ async def _watch(tab: Tab, job: Job, patience: _Patience) -> Snapshot:
                 if readable_in(page):
                     if page.ready or patience.is_over(job.limits.settle):
                         return page
-                elif page.ready and not job.is_headed:
-                    _refuse_check(page)
+                elif page.ready and not job.is_headed and (check := bot_check(page)):
+                    raise challenge(check, page)
                 if _is_enough(page, patience, job):
-                    _refuse(page, job)
+                    _refuse(page)
                     return page
                 if is_more_below and page.ready and not plugin_of(page):
                     is_more_below = await _scroll(tab)
@@ -75,7 +75,7 @@ async def _watch(tab: Tab, job: Job, patience: _Patience) -> Snapshot:
 
 
 def _is_enough(page: Snapshot, patience: _Patience, job: Job) -> bool:
-    """Whether looking on is in vain, or what there is will do."""
+    """Whether nothing more is to be expected, or what there is will do."""
     seconds = patience.withheld if page.withheld else patience.seconds
     leads = refresh_of(page.url, page.refreshes)
     if leads is not None and leads.seconds <= job.limits.chat:
@@ -87,24 +87,15 @@ def _is_enough(page: Snapshot, patience: _Patience, job: Job) -> bool:
     return patience.is_over(seconds)
 
 
-def _refuse_check(page: Snapshot) -> None:
-    """Raise `VisitFailed` if the page is a bot check beyond doubt."""
-    check = bot_check(page)
-    if check is not None:
-        raise challenge(check, page)
-
-
-def _refuse(page: Snapshot, job: Job) -> None:
+def _refuse(page: Snapshot) -> None:
     """Raise `VisitFailed` if a bot check or an error stands in place of the page, which had its time."""
     if plugin_of(page):
         return
-    _refuse_check(page)
     reason = refusal(page.status)
+    if check := bot_check(page) or (widget(page) if reason else None):
+        raise challenge(check, page)
     if reason is None:
         return
-    check = widget(page)
-    if check is not None:
-        raise challenge(check, page)
     pause = _asked_pause(page)
     if pause:
         reason = f"{reason}; it asks to be left alone for {pause:.0f} s, and is"
