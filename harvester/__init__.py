@@ -1,4 +1,4 @@
-"""The visitor: drives a real Chromium, on a schedule, as one ordinary guest, and stores what the visit is given.
+"""The harvester: visits the chat sites with a real Chromium, on a schedule, as one ordinary guest.
 
-Imports `shared` only. Playwright lives in `browser.py`, APScheduler in `schedule.py`, nowhere else.
+`service/` is the long-lived process, `visit/` the child process of one visit, `job.py` what travels between them.
 """

@@ -9,7 +9,8 @@ import sys
 from pydantic import ValidationError
 
 from harvester.service.health import run_health
-from harvester.service.run import EXIT_SETTINGS, run, run_once
+from harvester.service.run import run, run_once
+from shared.processes.services import EXIT_SETTINGS
 from shared.settings import explain, load
 
 

@@ -84,6 +84,18 @@ class Outcome(StrEnum):
     BROWSER_ERROR = "browser_error"
 
 
+class Step(StrEnum):
+    """The steps of a visit, in their order."""
+
+    BROWSER = "browser"  # the browser starts
+    PAGE = "page"  # the chat's page is found and shown
+    READ = "read"  # what the page tells is read
+    CONFIRM = "confirm"  # the site confirms the nonce
+
+
+UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began, as JSON; empty after its end
+
+
 class Visit(Value):
     """The record of one visit."""
 
@@ -94,7 +106,7 @@ class Visit(Value):
     outcome: Outcome
     reason: str = ""  # what went wrong or is odd, and what to do, for the operator; never a secret
     trigger: str = ""  # "schedule", "start", "asked" or "command"
-    steps: dict[str, float] = Field(default_factory=dict)  # seconds for each step: browser, page, read, confirm
+    steps: dict[str, float] = Field(default_factory=dict)  # seconds for each `Step`
     screenshot: bool = False  # the store holds a picture of the failure
     retry_after: float = 0.0  # seconds from the visit's end that the site asked to be left alone
 

@@ -76,9 +76,24 @@ def is_other_page(named: str, found: str) -> bool:
     return _page(named) != _page(found)
 
 
+def is_same_host(host: str, other: str) -> bool:
+    """Whether two host names are the same; a leading `www.` does not count."""
+    return _bare(host) == _bare(other)
+
+
+def is_same_site(host: str, other: str) -> bool:
+    """Whether two host names are one site: equal, or one below the other; a leading `www.` does not count."""
+    host, other = _bare(host), _bare(other)
+    return host == other or other.endswith(f".{host}") or ("." in other and host.endswith(f".{other}"))
+
+
+def _bare(host: str) -> str:
+    return host.lower().removeprefix("www.")
+
+
 def _page(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
-    return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/"), parts.query
+    return _bare(parts.netloc), parts.path.rstrip("/"), parts.query
 
 
 def pairs(text: str) -> dict[str, int]:

@@ -4,10 +4,9 @@ import asyncio
 import time
 
 from shared.processes.heartbeat import is_fresh, last_beat
+from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 from shared.store import StoreError, open_store
-
-EXIT_NOT_HEALTHY = 1
 
 
 def run_health(settings: Settings) -> int:
@@ -15,14 +14,14 @@ def run_health(settings: Settings) -> int:
     try:
         beat_at = asyncio.run(_read(settings))
     except StoreError as error:
-        return _tell(f"the heartbeat cannot be read: {error}", EXIT_NOT_HEALTHY)
+        return _tell(f"the heartbeat cannot be read: {error}", EXIT_FAILED)
     if beat_at is None:
-        return _tell("no harvester has run with this store yet", EXIT_NOT_HEALTHY)
+        return _tell("no harvester has run with this store yet", EXIT_FAILED)
     now = time.time()
     age = f"last heartbeat {max(now - beat_at, 0.0):.0f} s ago"
     if is_fresh(beat_at, now):
         return _tell(f"the harvester runs ({age})", 0)
-    return _tell(f"the harvester does not run, or cannot write to its store ({age})", EXIT_NOT_HEALTHY)
+    return _tell(f"the harvester does not run, or cannot write to its store ({age})", EXIT_FAILED)
 
 
 async def _read(settings: Settings) -> float | None:

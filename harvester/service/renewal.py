@@ -43,11 +43,10 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     """The nonce, or None and the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.site_client.client import Reply, SiteClient, form_body, visitor_headers
+    from shared.site_client.client import Reply, SiteClient, form_post
     from shared.site_client.errors import SiteUnreachable
 
-    content_type, body = form_body(nonce_form())
-    headers = {**visitor_headers(credentials), "Content-Type": content_type}
+    request = form_post(credentials, nonce_form())
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(SiteUnreachable),
         stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(TOTAL_SECONDS),
@@ -56,7 +55,7 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     )
     try:
         async with SiteClient() as client:
-            reply: Reply = await retrying(client.post, credentials.ajax_url, body, headers, timeout=REPLY_SECONDS)
+            reply: Reply = await retrying(client.post, *request, timeout=REPLY_SECONDS)
     except SiteUnreachable as error:
         return None, str(error)
     except Exception as error:  # a visit can do what a renewal cannot: none of its faults may end the harvester

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from harvester.service.processes import become_subreaper
+from harvester.processes import become_subreaper
 from harvester.service.saving import patiently
 from harvester.service.schedule import HOLD_SECONDS, Schedule
 from harvester.service.visitor import Visitor
@@ -20,13 +20,11 @@ from shared.manual import seed_manual
 from shared.models import Outcome, SiteState, Visit
 from shared.parsing import Site, site
 from shared.processes.lifeline import on_parent_gone
+from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNDER_WAY
 from shared.secrets import mask
 from shared.settings import Settings
 from shared.store import Store, StoreError, StoreUnavailable, open_store
 
-EXIT_NOT_CAPTURED = 1
-EXIT_SETTINGS = 2
-EXIT_UNDER_WAY = 3
 STOP_SECONDS = 8.0  # for a visit under way to be ended and recorded
 
 log = logging.getLogger(__name__)
@@ -48,7 +46,7 @@ def run_once(settings: Settings, site_url: str, *, is_headed: bool) -> int:
     except ValueError as error:
         return _refuse(error)
     work = _visit_once(settings, chosen, is_page_given=bool(site_url), is_headed=is_headed)
-    return _run(settings, work, when_stopped=EXIT_NOT_CAPTURED)
+    return _run(settings, work, when_stopped=EXIT_FAILED)
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, int], *, when_stopped: int) -> int:
@@ -110,7 +108,7 @@ async def _visit_once(settings: Settings, chosen: Site, *, is_page_given: bool, 
         is_captured = visit.outcome is Outcome.CAPTURED
         state = await store.site_state(chosen.origin) if is_captured else None
         print(json.dumps(_told(visit, state), ensure_ascii=False))  # noqa: T201
-        return 0 if is_captured else EXIT_NOT_CAPTURED
+        return 0 if is_captured else EXIT_FAILED
 
 
 async def _visitor(settings: Settings, store: Store, *, is_headed: bool) -> Visitor:

@@ -27,7 +27,7 @@ async def save_capture(store: Store, capture: Capture, *, base: Credentials | No
     current = base
     for _ in range(MAX_RENEWALS):
         try:
-            return await patiently(partial(store.save_capture, capture, base=_generation(current)))
+            return await patiently(partial(store.save_capture, capture, base=current.generation if current else 0))
         except StaleWrite as stale:
             current = stale.current
             if current is None or base is None or not _is_renewal(current, base):
@@ -50,10 +50,6 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
     result: T = await retrying(attempt)
     return result
-
-
-def _generation(credentials: Credentials | None) -> int:
-    return credentials.generation if credentials else 0
 
 
 def _is_renewal(current: Credentials, base: Credentials) -> bool:

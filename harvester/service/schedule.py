@@ -26,6 +26,8 @@ SETTLE_SECONDS = 0.2  # changes of the store that come closer together are looke
 HOLD_SECONDS = 3.0  # after a visit that could not begin: another process visits, or the store is away
 VISITS_LOOKED_AT = 10  # longer than any row of pauses
 
+Kind = Literal["visit", "renewal"]
+
 log = logging.getLogger(__name__)
 
 
@@ -46,8 +48,7 @@ class _Plan:
         self.answered: VisitAsk | None = None  # asks that came while the visit that answered them was under way
         self.held_until = 0.0  # monotonic
         self.renewed_at = self.renewal_failed_at = 0.0  # Unix seconds
-        self.is_visiting = False
-        self.is_renewing = False
+        self.under_way: set[Kind] = set()
         self.lock = asyncio.Lock()
 
 
@@ -108,11 +109,11 @@ class Schedule:
                 visits=await self._store.visits(origin, limit=VISITS_LOOKED_AT),
                 ask=None if ask == plan.answered else ask,
             )
-            if not plan.is_visiting:
+            if "visit" not in plan.under_way:
                 due = next_visit(known, now=now, interval=self._interval, chance=plan.chance, is_start=plan.is_start)
                 held_until = now + plan.held_until - time.monotonic()
                 self._put("visit", plan, max(due.at, held_until) if due else None, due.trigger if due else "")
-            if not plan.is_renewing:
+            if "renewal" not in plan.under_way:
                 self._put("renewal", plan, self._renewal_due(plan, known.state, now))
 
     def _renewal_due(self, plan: _Plan, state: SiteState | None, now: float) -> float | None:
@@ -126,25 +127,20 @@ class Schedule:
             failed_at=plan.renewal_failed_at,
         )
 
-    def _put(self, kind: Literal["visit", "renewal"], plan: _Plan, at: float | None, *details: str) -> None:
+    def _put(self, kind: Kind, plan: _Plan, at: float | None, *details: str) -> None:
         job_id = f"{kind} {plan.site.origin}"
         if at is None:
             if self._scheduler.get_job(job_id):
                 self._scheduler.remove_job(job_id)
             return
-        begin = self._begin_visit if kind == "visit" else self._begin_renewal
         moment = datetime.fromtimestamp(max(at, time.time()), UTC)
-        self._scheduler.add_job(begin, "date", run_date=moment, args=(plan, *details), id=job_id, replace_existing=True)
+        arguments = (kind, plan, *details)
+        self._scheduler.add_job(self._begin, "date", run_date=moment, args=arguments, id=job_id, replace_existing=True)
 
-    async def _begin_visit(self, plan: _Plan, trigger: str) -> None:
-        if not plan.is_visiting:
-            plan.is_visiting = True
-            self._tasks.create_task(self._visit(plan, trigger))
-
-    async def _begin_renewal(self, plan: _Plan) -> None:
-        if not plan.is_renewing:
-            plan.is_renewing = True
-            self._tasks.create_task(self._renew(plan))
+    async def _begin(self, kind: Kind, plan: _Plan, *details: str) -> None:
+        if kind not in plan.under_way:
+            plan.under_way.add(kind)
+            self._tasks.create_task(self._visit(plan, *details) if kind == "visit" else self._renew(plan))
 
     async def _visit(self, plan: _Plan, trigger: str) -> None:
         is_captured = False
@@ -161,7 +157,7 @@ class Schedule:
         except StoreError as error:
             log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
             plan.held_until = time.monotonic() + HOLD_SECONDS
-        plan.is_visiting = False
+        plan.under_way.discard("visit")
         await self._replan(plan)
         if not is_captured:
             self._tell_next(plan)
@@ -181,7 +177,7 @@ class Schedule:
             log.error("the nonce of %s was not renewed: %s", plan.site.origin, error)
             is_renewed = False
         plan.renewed_at, plan.renewal_failed_at = (time.time(), 0.0) if is_renewed else (0.0, time.time())
-        plan.is_renewing = False
+        plan.under_way.discard("renewal")
         await self._replan(plan)
 
     async def _replan(self, plan: _Plan) -> None:

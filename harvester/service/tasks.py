@@ -1,4 +1,4 @@
-"""Work that is not broken off in the middle."""
+"""Work that a cancellation does not interrupt."""
 
 import asyncio
 from collections.abc import Coroutine

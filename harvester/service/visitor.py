@@ -16,10 +16,9 @@ from harvester.service.saving import patiently, save_capture
 from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
-from harvester.visit.addresses import is_same_site
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
-from shared.models import Credentials, Outcome, Visit
-from shared.parsing import Site
+from shared.models import UNDER_WAY, Credentials, Outcome, Visit
+from shared.parsing import Site, is_same_site
 from shared.store import Store, StoreError
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
@@ -27,7 +26,6 @@ ATTEMPTS = 3  # with a browser that is killed or crashes
 ATTEMPT_WITHIN_SECONDS = 20.0  # of the visit's beginning: later ones begin no more
 ATTEMPT_PAUSE_SECONDS = 0.5
 MAX_REASON = 500
-UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began; empty after its end
 
 log = logging.getLogger(__name__)
 

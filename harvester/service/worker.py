@@ -18,10 +18,10 @@ import psutil
 from pydantic import ValidationError
 
 from harvester.job import Job, Report
-from harvester.service.processes import end_family, reap_orphans
+from harvester.processes import end_family, reap_orphans
+from harvester.service.memory import MOST_BYTES, outgrown
 from harvester.service.tasks import to_the_end
 from harvester.service.workspace import Claim
-from harvester.visit.memory import MOST_BYTES, outgrown
 from shared.models import Outcome
 from shared.processes.lifeline import make_lifeline
 
@@ -119,9 +119,7 @@ async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[i
         pass_fds=descriptors,
         start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
     )
-    assert process.stdin is not None  # noqa: S101  (all three were asked for)
-    assert process.stdout is not None  # noqa: S101
-    assert process.stderr is not None  # noqa: S101
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  (all three were asked for)
     return _Child(process, _known(process.pid), process.stdin, process.stdout, process.stderr)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 
 _ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
 

@@ -17,15 +17,14 @@ from pathlib import Path
 import psutil
 
 from harvester.job import Job, Report
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 from harvester.visit.browser import open_tab
-from harvester.visit.guest import Steps, visit
-from harvester.visit.tab import BrowserFailed, NotNow, PageFailed, Tab
-from harvester.visit.watch import VisitFailed
-from shared.models import Outcome
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed, VisitFailed
+from harvester.visit.run import Steps, visit
+from harvester.visit.tab import Tab
+from shared.models import Outcome, Step
 from shared.processes.lifeline import on_parent_gone
-
-EXIT_ALONE = 3
+from shared.processes.services import EXIT_ORPHANED
 
 
 async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
@@ -34,7 +33,7 @@ async def make_visit(job: Job, tell: Callable[[Report], None]) -> None:
     async with AsyncExitStack() as stack:
         deadline = asyncio.get_running_loop().time() + job.limits.visit
         try:
-            with steps.step("browser"):
+            with steps.step(Step.BROWSER):
                 tab = await stack.enter_async_context(
                     open_tab(
                         Path(job.browser),
@@ -91,14 +90,14 @@ def _end_alone(directory: Path) -> None:
     """The service is gone: end the browser, remove the directory, and go too."""
     end_family(directory, root=psutil.Process(), spare={os.getpid()})
     shutil.rmtree(directory, ignore_errors=True)
-    os._exit(EXIT_ALONE)
+    os._exit(EXIT_ORPHANED)
 
 
 async def _main(directory: Path) -> None:
     on_parent_gone(partial(_end_alone, directory))
     line = await asyncio.to_thread(sys.stdin.readline)
     job = Job.model_validate_json(line)
-    # The driver and the browser inherit the directory: it marks them (harvester.service.processes).
+    # The driver and the browser inherit the directory: it marks them (harvester.processes).
     os.chdir(directory)
 
     def tell(report: Report) -> None:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
+
+from shared.parsing import is_same_host, is_same_site
 
 MAX_CANDIDATES = 3
 _SKIPPED_KINDS = frozenset({"image", "media", "font"})
@@ -25,17 +27,6 @@ class Link:
 
     href: str
     text: str
-
-
-def is_same_host(host: str, other: str) -> bool:
-    """Whether two host names are the same; a leading `www.` does not count."""
-    return host.lower().removeprefix("www.") == other.lower().removeprefix("www.")
-
-
-def is_same_site(host: str, other: str) -> bool:
-    """Whether two host names are one site: equal, or one below the other; a leading `www.` does not count."""
-    host, other = host.lower().removeprefix("www."), other.lower().removeprefix("www.")
-    return host == other or other.endswith(f".{host}") or ("." in other and host.endswith(f".{other}"))
 
 
 def is_wanted(kind: str, url: str, hosts: Collection[str], *, is_wide: bool = False) -> bool:
@@ -88,6 +79,31 @@ def own_pages(page_url: str, urls: Iterable[str], visited: Collection[str]) -> l
             found[url] = None
     seen = {_plain(url) for url in visited}
     return [url for url in found if _plain(url) not in seen]
+
+
+def own_address(page_url: str, written: str) -> str:
+    """What a page *written* as an address means: an absolute http(s) address of its own site, or "" if it is none.
+
+    The visit's cookie and every message go there, so a page cannot name any other place.
+    """
+    try:
+        url = _as_secure(page_url, urljoin(page_url, written))
+        parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
+        is_own = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
+    except ValueError:
+        return ""
+    return url if written and is_own else ""
+
+
+def _as_secure(page_url: str, url: str) -> str:
+    """*url* with https where the page has it and the host is the same: a site behind TLS may not know of it, and its
+    own scripts reach it since browsers raise such addresses. A port of its own speaks another way."""
+    page, parts = urlsplit(page_url), urlsplit(url)
+    is_same = is_same_host(page.hostname or "", parts.hostname or "")
+    if page.scheme != "https" or parts.scheme != "http" or not is_same or parts.port not in {None, 80, page.port}:
+        return url
+    host = parts.netloc.removesuffix(":80")
+    return urlunsplit(("https", host, parts.path, parts.query, parts.fragment))
 
 
 def is_chatty(text: str) -> bool:

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, BrowserContext, BrowserType, Error, async_playwright
 
 from harvester.visit import page_script
+from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
 from harvester.visit.chromium import ChromiumTab
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 from harvester.visit.launching import launch_options
 from harvester.visit.playwright_calls import call, first_line
-from harvester.visit.recognise import is_sandbox_failure, launch_failure
-from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
-from shared.plugins.aipkit.page import GUEST_ID_KEY
+from harvester.visit.plugins import PLUGINS
 
 CLOSE_SECONDS = 1.0
 
@@ -90,8 +90,8 @@ async def _guest_context(browser: Browser, identity: str | None, session_id: str
     )
     if session_id:
         # Before the page's own scripts run, so that the guest stays the same whatever host answers.
-        known = json.dumps([GUEST_ID_KEY, session_id])
-        await call(context.add_init_script(f"({page_script.KEEP_GUEST_ID})({known})"))
+        known = json.dumps([item for plugin in PLUGINS for item in plugin.guest_storage(session_id).items()])
+        await call(context.add_init_script(f"({page_script.KEEP})({known})"))
     await _restore_cookies(context, state.get("cookies", []))
     return context
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,12 +10,14 @@ from playwright.async_api import BrowserContext, Error, Frame, Page, Request, Re
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.visit import page_script
-from harvester.visit.addresses import Link, is_same_site, is_wanted
+from harvester.visit.addresses import Link, is_wanted
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 from harvester.visit.identity import bounded
-from harvester.visit.observed import Observed, read_request
 from harvester.visit.playwright_calls import act, call, guarded, unless_closed
-from harvester.visit.tab import BrowserFailed, Look, NotNow, PageFailed, Signs
-from shared.plugins.aipkit.page import GUEST_ID_KEY
+from harvester.visit.plugins import PLUGINS
+from harvester.visit.requests import Request as Seen
+from harvester.visit.tab import Signs, Snapshot
+from shared.parsing import is_same_site
 
 SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
@@ -22,6 +25,12 @@ MAX_OBSERVED = 200
 MAX_FRAMES = 10
 FRAME_SECONDS = 0.5  # for one frame to be looked at
 MAX_SCREENS = 30  # of a page that is scrolled down
+_SOUGHT = {
+    "fields": page_script.FIELDS,
+    "marks": [plugin.mark for plugin in PLUGINS],
+    "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
+    "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
+}
 WRITTEN_FRAMES = frozenset({"about:srcdoc", "about:blank"})
 
 log = logging.getLogger(__name__)
@@ -48,26 +57,26 @@ class ChromiumTab:
         self._screens, self._is_at_end = 0, False
         await call(self._page.goto(url, wait_until="commit", timeout=timeout * 1000))
 
-    async def look(self) -> Look:
-        seen = await self._looked_at(self._page.main_frame)
+    async def snapshot(self) -> Snapshot:
+        seen = await self._seen_in(self._page.main_frame)
         for frame in self._own_frames():
             try:
                 async with asyncio.timeout(FRAME_SECONDS):
-                    inside = await self._looked_at(frame)
+                    inside = await self._seen_in(frame)
             except (NotNow, PageFailed, TimeoutError):
-                continue  # it is just changing, or was taken away: the next look may see it
+                continue  # it is navigating, or was taken away: the next snapshot may have it
             seen["configs"] += inside["configs"]
-            seen["box"] = seen["box"] or inside["box"]
+            seen["fields"] += inside["fields"]
             seen["stored"] = inside["stored"] | seen["stored"]
-        links = [Link(*link) for link in seen.pop("links")]
+        seen["links"] = [Link(*link) for link in seen["links"]]
+        seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
         seen["refreshes"] += [headers["refresh"]] if "refresh" in headers else []
-        return Look(
+        return Snapshot(
             url=self._page.url,
             status=status,
             headers=headers,
-            links=links,
             loads=self._loads,
             withheld=self._is_withheld,
             **seen,
@@ -93,15 +102,16 @@ class ChromiumTab:
     async def user_agent(self) -> str:
         return str(await call(self._page.evaluate("navigator.userAgent")))
 
-    async def keep_guest_id(self, session_id: str) -> None:
-        await call(self._page.evaluate(page_script.KEEP_GUEST_ID, [GUEST_ID_KEY, session_id]))
+    async def keep(self, items: Mapping[str, str]) -> None:
+        await call(self._page.evaluate(page_script.KEEP, list(items.items())))
 
     async def cookie_header(self, url: str) -> str:
         cookies = await call(self._context.cookies(url))
         return "; ".join(f"{it['name']}={it['value']}" if it["name"] else it["value"] for it in cookies)
 
     async def identity(self) -> str:
-        return bounded(await call(self._context.storage_state()))
+        prefixes = tuple(plugin.storage_prefix for plugin in PLUGINS)
+        return bounded(await call(self._context.storage_state()), first=prefixes)
 
     async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
         answer = await call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
@@ -111,20 +121,17 @@ class ChromiumTab:
         answer = await call(self._context.request.get(url, timeout=timeout * 1000, max_redirects=3))
         return answer.status, await call(answer.body())
 
-    async def type_message(self, text: str, *, timeout: float) -> bool:
+    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
         for frame in (self._page.main_frame, *self._own_frames()):
-            if await _type_into(frame, text, timeout=timeout):
+            if await _type_into(frame, text, opener=opener, timeout=timeout):
                 return True
         return False
 
-    def observed(self) -> list[Observed]:
-        found = []
-        for request, status in self._requests.items():
-            content_type = request.headers.get("content-type", "")
-            read = read_request(request.url, content_type, request.post_data_buffer, status)
-            if read is not None:
-                found.append(read)
-        return found
+    def requests(self) -> list[Seen]:
+        return [
+            Seen(request.url, request.headers.get("content-type", ""), request.post_data_buffer or b"", status)
+            for request, status in self._requests.items()
+        ]
 
     async def screenshot(self) -> bytes | None:
         if self._document is None:  # nothing came: there is nothing to see
@@ -161,8 +168,8 @@ class ChromiumTab:
         self._is_withheld |= request.resource_type == "script"
         await route.abort()
 
-    async def _looked_at(self, frame: Frame) -> dict[str, Any]:
-        seen: dict[str, Any] = await call(frame.evaluate(page_script.LOOK, page_script.BOX))
+    async def _seen_in(self, frame: Frame) -> dict[str, Any]:
+        seen: dict[str, Any] = await call(frame.evaluate(page_script.SNAPSHOT, _SOUGHT))
         return seen
 
     def _own_frames(self) -> list[Frame]:
@@ -176,7 +183,8 @@ class ChromiumTab:
         ][:MAX_FRAMES]
 
     def _on_request(self, request: Request) -> None:
-        if "/admin-ajax.php" in request.url and len(self._requests) < MAX_OBSERVED:
+        is_plugins = any(plugin.request_mark in request.url for plugin in PLUGINS)
+        if is_plugins and len(self._requests) < MAX_OBSERVED:
             self._requests[request] = 0
         elif self._is_document(request):
             self._hosts.add(urlsplit(request.url).hostname or "")
@@ -200,10 +208,10 @@ async def _close_popup(page: Page) -> None:
     await page.close()
 
 
-async def _type_into(frame: Frame, text: str, *, timeout: float) -> bool:
+async def _type_into(frame: Frame, text: str, *, opener: str, timeout: float) -> bool:
     """As `harvester.visit.tab.Tab.type_message`, in one frame."""
-    button = frame.locator(page_script.POPUP_BUTTON).first
-    box = frame.locator(page_script.BOX).filter(visible=True).first
+    button = frame.locator(opener).first
+    box = frame.locator(page_script.FIELDS).filter(visible=True).first
     fields, buttons = await call(box.count()), await call(button.count())
     if not fields and buttons:
         await act("button", button.click(timeout=timeout * 1000))

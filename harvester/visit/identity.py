@@ -6,36 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_CHARS = 512 * 1024  # of all local storage, as JSON
-_PLUGINS = "aipkit_"
 
 log = logging.getLogger(__name__)
 
 
-def bounded(state: Mapping[str, Any]) -> str:
+def bounded(state: Mapping[str, Any], *, first: tuple[str, ...]) -> str:
     """*state* (Playwright's storage_state) as JSON: every cookie, and as much of the local storage as is reasonable.
 
-    The chat's own values come first, then small ones: pages that keep megabytes keep caches, and make them anew.
+    Keys that begin with one of *first* come first, then small values: pages that keep megabytes keep caches, and make
+    them anew.
     """
-    sized = [
-        (not item["name"].startswith(_PLUGINS), len(json.dumps(item)), origin["origin"], item)
-        for origin in state.get("origins", [])
-        for item in origin.get("localStorage", [])
-    ]
-    kept: dict[str, list[Any]] = {}
-    left = MOST_CHARS
-    for _, size, origin, item in sorted(sized, key=lambda entry: entry[:2]):
-        if size > left:
-            break
+    origins = state.get("origins", [])
+    items = [(origin["origin"], item) for origin in origins for item in origin.get("localStorage", [])]
+    kept, left = set(), MOST_CHARS
+    for _, size, origin, name in sorted(
+        (not item["name"].startswith(first), len(json.dumps(item)), origin, item["name"]) for origin, item in items
+    ):
         left -= size
-        kept.setdefault(origin, []).append(item)
-    dropped = len(sized) - sum(map(len, kept.values()))
-    if dropped:
-        log.warning("%d values of the page's local storage are not kept: it holds too much", dropped)
-    origins = [{**origin, "localStorage": _kept_of(origin, kept)} for origin in state.get("origins", [])]
-    return json.dumps({**state, "origins": origins})
-
-
-def _kept_of(origin: Mapping[str, Any], kept: Mapping[str, list[Any]]) -> list[Any]:
-    """In the page's order."""
-    names = {item["name"] for item in kept.get(origin["origin"], [])}
-    return [item for item in origin.get("localStorage", []) if item["name"] in names]
+        if left < 0:
+            break
+        kept.add((origin, name))
+    if len(kept) < len(items):
+        log.warning("%d values of the page's local storage are not kept: it holds too much", len(items) - len(kept))
+    bounded_origins = [
+        {**it, "localStorage": [item for item in it.get("localStorage", []) if (it["origin"], item["name"]) in kept]}
+        for it in origins
+    ]
+    return json.dumps({**state, "origins": bounded_origins})

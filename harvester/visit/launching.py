@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harvester.visit.tab import BrowserFailed
+from harvester.visit.errors import BrowserFailed
 from shared.site_client.proxies import BadProxy, exceptions, proxy_to
 
 ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")

@@ -1,4 +1,4 @@
-"""The scripts that are run inside a visited page. They read; the only thing they write is the guest id.
+"""The scripts that are run inside a visited page. They read; the only thing they write is what a guest keeps.
 
 Everything that comes back is bounded, since a page may hold anything. A page may also have hidden or replaced what the
 document and its elements are asked by (`<form name="title">`): so the browser's own functions are taken from where
@@ -6,12 +6,11 @@ they are at home.
 """
 
 # Where a message to the chat is typed.
-BOX = ", ".join(
+FIELDS = ", ".join(
     f'[{mark}*="chat" i] {field}'
     for mark in ("class", "id")
     for field in ("textarea", 'input[type="text"]', '[contenteditable="true"]')
 )
-POPUP_BUTTON = ".aipkit_popup_trigger"
 
 # For the scripts below. `some` looks into open shadow roots, too.
 _OWN = """
@@ -29,14 +28,14 @@ _OWN = """
   const some = (selector, count) => roots.flatMap((root) => all(root, selector)).slice(0, count);
 """
 
-# Gives most of what `tab.Look` holds. Local storage may be forbidden to the page: then it counts as empty.
-LOOK = f"""
-(boxes) => {{
+# Gives most of what `tab.Snapshot` holds. Local storage may be forbidden to the page: then it counts as empty.
+SNAPSHOT = f"""
+({{ fields, marks, attributes, prefixes }}) => {{
   {_OWN}
   const stored = {{}};
   try {{
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith("aipkit_") && key.length < 200);
-    for (const key of keys.slice(0, 1000)) {{
+    const keys = Object.keys(localStorage).filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
+    for (const key of keys.filter((key) => key.length < 200).slice(0, 1000)) {{
       stored[key] = Storage.prototype.getItem.call(localStorage, key).slice(0, 1000);
     }}
   }} catch {{}}
@@ -45,17 +44,20 @@ LOOK = f"""
   const sources = ["src", "data-src", "data-lazy-src", "data-litespeed-src", "data-rocket-src"];
   const source = (element) => sources.map((name) => attribute(element, name))
     .find((address) => address && !address.startsWith("about:") && !address.startsWith("data:")) || "";
+  const configs = some(attributes.map((name) => `[${{name}}]`).join(", "), 200).map((element) =>
+    attributes.map((name) => [name, attribute(element, name).slice(0, 300000)]).filter(([, value]) => value));
+  const hasField = some(fields, 1).length > 0;
   return {{
     ready: value(Document, "readyState", document) !== "loading",
     title: value(Document, "title", document).slice(0, 300),
-    configs: some("[data-config]", 200).map((element) => attribute(element, "data-config").slice(0, 300000)),
+    configs,
     links: some("a[href]", 500).map((link) => [attribute(link, "href").slice(0, 2000), text(link).slice(0, 200)]),
     resources: some("script[src], iframe[src]", 200).map((element) => attribute(element, "src").slice(0, 500)),
     frames: some("iframe", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
     scripts: value(Document, "scripts", document).length,
     stored,
-    box: some(boxes, 1).length > 0 && roots.some((root) => /aipkit/.test(html(root))),
+    fields: marks.filter((mark) => hasField && roots.some((root) => html(root).includes(mark))),
   }};
 }}
 """
@@ -90,13 +92,13 @@ SCROLL = f"""
 """
 TO_TOP = "() => window.scrollTo({ top: 0, behavior: 'instant' })"
 
-# Keeps the guest id in use, unless the page has one already. Where the page may store nothing, or has filled its
-# storage, nothing is lost: the id is known outside, too.
-KEEP_GUEST_ID = """
-([key, value]) => {
+# Keeps what belongs to the guest in use, unless the page has its own already. Where the page may store nothing, or has
+# filled its storage, nothing is lost: it is known outside, too.
+KEEP = """
+(items) => {
   if (window !== window.top) return;
   try {
-    if (!localStorage.getItem(key)) localStorage.setItem(key, value);
+    for (const [key, value] of items) if (!localStorage.getItem(key)) localStorage.setItem(key, value);
   } catch {}
 }
 """

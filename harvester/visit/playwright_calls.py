@@ -1,14 +1,15 @@
 """Calls of Playwright with its exceptions turned into ours, and handlers of its events that end nothing."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as TimeoutExpired
 
-from harvester.visit.recognise import in_the_way, net_error
-from harvester.visit.tab import BrowserFailed, NotNow, PageFailed
+from harvester.visit.browser_errors import in_the_way, net_error
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 
 T = TypeVar("T")
 
@@ -66,10 +67,8 @@ def unless_closed(handler: Callable[[T], Awaitable[None]]) -> Callable[[T], Awai
     """*handler* for events that may still come while the tab is closed: then there is nothing left to handle."""
 
     async def handle(event: T) -> None:
-        try:
+        with _logged():
             await handler(event)
-        except Error as error:
-            log.debug("event not handled: %s", first_line(error))
 
     return handle
 
@@ -78,9 +77,15 @@ def guarded(handler: Callable[[T], None]) -> Callable[[T], None]:
     """*handler* for events of which some cannot be looked at any more, or not yet."""
 
     def handle(event: T) -> None:
-        try:
+        with _logged():
             handler(event)
-        except Error as error:
-            log.debug("event not handled: %s", first_line(error))
 
     return handle
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except Error as error:
+        log.debug("event not handled: %s", first_line(error))

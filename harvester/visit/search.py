@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from harvester.job import Job
 from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, own_pages, refresh_of
-from harvester.visit.recognise import widget
-from harvester.visit.tab import Look, NotNow, PageFailed, Signs, Tab
-from harvester.visit.walls import click_hint, wall
-from harvester.visit.watch import VisitFailed, challenge, has_chat, watch
+from harvester.visit.errors import NotNow, PageFailed, VisitFailed
+from harvester.visit.obstacles import click_hint, wall, widget
+from harvester.visit.plugins import plugin_of
+from harvester.visit.plugins.interface import Plugin
+from harvester.visit.tab import Signs, Snapshot, Tab
+from harvester.visit.watch import challenge, watch
 from shared.models import Outcome
 from shared.parsing import is_other_page
 
@@ -17,9 +19,10 @@ RESTLESS_LOADS = 3  # a page may lead on to another one by script, once; with mo
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The page that has the chat. `note`: that it is not the one of the settings, and why; else ""."""
+    """The page that has the chat of `plugin`. `note`: that it is not the one of the settings, and why; else ""."""
 
-    look: Look
+    page: Snapshot
+    plugin: Plugin
     note: str = ""
 
 
@@ -29,35 +32,36 @@ async def find_chat(tab: Tab, job: Job) -> Found:
     The page that had it last comes first, then the configured one; both get the full time to show it. Only then other
     pages of the same site are looked at, less long, since each may have another chat.
     """
-    if job.remembered_url and (seen := await _try(_fully(tab, job, job.remembered_url))) and has_chat(seen):
-        return Found(seen, _note(job, seen, "where the last visit found it"))
+    seen = await _try(_fully(tab, job, job.remembered_url)) if job.remembered_url else None
+    if seen and (plugin := plugin_of(seen)):
+        return Found(seen, plugin, _note(job, seen, "where the last visit found it"))
     first = await _fully(tab, job, job.page_url)
-    if has_chat(first):
-        return Found(first)
+    if plugin := plugin_of(first):
+        return Found(first, plugin)
     checks: list[VisitFailed] = []
     candidates = [] if job.is_headed else _candidates(job, first)
     for url in candidates:
         seconds = job.limits.glance if len(candidates) > 1 else job.limits.chat
         seen = await _try(watch(tab, job, url, seconds=seconds))
-        if seen and has_chat(seen):
-            return Found(seen, _note(job, seen, "since that one showed none"))
+        if seen and (plugin := plugin_of(seen)):
+            return Found(seen, plugin, _note(job, seen, "since that one showed none"))
         checks += [check] if seen and (check := _check(seen)) else []
     last = await watch(tab, job, job.page_url, seconds=job.limits.glance) if candidates else first
-    if has_chat(last):
-        return Found(last)
+    if plugin := plugin_of(last):
+        return Found(last, plugin)
     raise _nothing_found(last, await _signs(tab), checks)
 
 
-async def _fully(tab: Tab, job: Job, url: str) -> Look:
+async def _fully(tab: Tab, job: Job, url: str) -> Snapshot:
     """A page that is to have the chat, first without the scripts of other hosts, of which hardly a chat needs any."""
     seen = await watch(tab, job, url, seconds=job.limits.chat, withheld=job.limits.glance)
-    if has_chat(seen) or not seen.withheld:
+    if plugin_of(seen) or not seen.withheld:
         return seen
     tab.widen()
     return await watch(tab, job, url, seconds=job.limits.chat)
 
 
-def _candidates(job: Job, first: Look) -> list[str]:
+def _candidates(job: Job, first: Snapshot) -> list[str]:
     """Pages that may have the chat, the likeliest first: frames of the page, where it leads, and what it links to."""
     visited = [job.page_url, first.url, job.remembered_url]
     leads = refresh_of(first.url, first.refreshes)
@@ -66,7 +70,7 @@ def _candidates(job: Job, first: Look) -> list[str]:
     return [*near, *linked][:MAX_CANDIDATES]
 
 
-async def _try(watching: Awaitable[Look]) -> Look | None:
+async def _try(watching: Awaitable[Snapshot]) -> Snapshot | None:
     """For a page that need not be there. A bot check, or being asked to wait, ends the visit all the same."""
     try:
         return await watching
@@ -76,10 +80,10 @@ async def _try(watching: Awaitable[Look]) -> Look | None:
         return None
 
 
-def _note(job: Job, look: Look, why: str) -> str:
-    if not is_other_page(job.page_url, look.url):
+def _note(job: Job, page: Snapshot, why: str) -> str:
+    if not is_other_page(job.page_url, page.url):
         return ""
-    return f"this is the chat of {look.url}, not of {job.page_url}, which the settings name: it was taken {why}"
+    return f"this is the chat of {page.url}, not of {job.page_url}, which the settings name: it was taken {why}"
 
 
 async def _signs(tab: Tab) -> Signs:
@@ -89,21 +93,21 @@ async def _signs(tab: Tab) -> Signs:
         return Signs(text="", buttons=[], asks_password=False)
 
 
-def _check(look: Look) -> VisitFailed | None:
-    found = widget(look.resources, len(look.links))
-    return challenge(found, look) if found else None
+def _check(page: Snapshot) -> VisitFailed | None:
+    found = widget(page)
+    return challenge(found, page) if found else None
 
 
-def _nothing_found(look: Look, signs: Signs, checks: list[VisitFailed]) -> VisitFailed:
-    if not look.ready:
+def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> VisitFailed:
+    if not page.ready:
         return VisitFailed(Outcome.TIMEOUT, "the page never finished loading, and no chat appeared on it")
-    if look.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
-        return VisitFailed(Outcome.TIMEOUT, f"the page loaded itself {look.loads} times, and no chat appeared on it")
-    if (stands := wall(look, signs)) is not None:
+    if page.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
+        return VisitFailed(Outcome.TIMEOUT, f"the page loaded itself {page.loads} times, and no chat appeared on it")
+    if (stands := wall(page, signs)) is not None:
         return VisitFailed(Outcome.NO_CHAT, stands)
-    if (check := _check(look)) is not None or (check := next(iter(checks), None)) is not None:
+    if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
     hint = click_hint(signs) or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
-        Outcome.NO_CHAT, f"no chat on {look.url} (HTTP {look.status}) nor on the likeliest pages it links to; {hint}"
+        Outcome.NO_CHAT, f"no chat on {page.url} (HTTP {page.status}) nor on the likeliest pages it links to; {hint}"
     )

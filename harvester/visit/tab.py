@@ -1,35 +1,19 @@
-"""What a visit needs of a browser's tab. `browser.py` is the real one; nothing else knows Playwright."""
+"""What a visit needs of a browser's tab. `chromium.py` has the real one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from harvester.visit.addresses import Link
-from harvester.visit.observed import Observed
+from harvester.visit.requests import Request
 
-
-class BrowserFailed(Exception):
-    """The browser did not start, crashed or was ended. `is_passing`: trying once more at once may help."""
-
-    def __init__(self, reason: str, *, is_passing: bool = True) -> None:
-        super().__init__(reason)
-        self.is_passing = is_passing
-
-
-class PageFailed(Exception):
-    """An address gave nothing. `is_passing`: trying once more at once may help."""
-
-    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
-        super().__init__(reason)
-        self.is_passing = is_passing
-
-
-class NotNow(Exception):
-    """The page was just changing; the next look may succeed."""
+POLL_SECONDS = 0.05  # between two snapshots
+RETRY_SECONDS = 1.0  # before a request is repeated
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the tab shows at one moment."""
+class Snapshot:
+    """What the tab shows at one moment, its own frames and open shadow roots included."""
 
     url: str
     status: int  # of the document; 0: none came yet
@@ -37,14 +21,14 @@ class Look:
     loads: int  # documents that came since the address was opened, redirects aside
     ready: bool  # the whole document has come
     title: str
-    configs: list[str]  # `data-config` attributes, in the page's order, then those in its frames
+    configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these, in the page's order
     links: list[Link]
     resources: list[str]  # addresses of scripts and frames
     frames: list[str]  # addresses of the page's frames, also of those that are still to be loaded
     refreshes: list[str]  # `Refresh` header and `<meta http-equiv="refresh">`: where the page leads by itself
     scripts: int
-    stored: dict[str, str]  # the plugin's part of the local storage
-    box: bool  # there is a field to type a message to the plugin's chat in
+    stored: dict[str, str]  # the plugins' part of the local storage
+    fields: list[str]  # the plugins whose mark the page has beside a field to type a message in
     withheld: bool  # scripts of other hosts were not loaded
 
 
@@ -63,11 +47,8 @@ class Tab(Protocol):
     async def go(self, url: str, *, timeout: float) -> None:
         """Begin to show *url*; returns when the page begins to come. Raises `PageFailed` and TimeoutError."""
 
-    async def look(self) -> Look:
-        """What the tab shows now, its own frames and open shadow roots included. Raises `NotNow`.
-
-        A page whose script never ends keeps this waiting.
-        """
+    async def snapshot(self) -> Snapshot:
+        """What the tab shows now. Raises `NotNow`. A page whose script never ends keeps this waiting."""
 
     async def signs(self) -> Signs:
         """More of what the tab shows now. Raises `NotNow`."""
@@ -81,8 +62,8 @@ class Tab(Protocol):
     async def user_agent(self) -> str:
         """The browser's own User-Agent."""
 
-    async def keep_guest_id(self, session_id: str) -> None:
-        """Put *session_id* where the page's script keeps it."""
+    async def keep(self, items: Mapping[str, str]) -> None:
+        """Put *items* into the page's local storage, unless it has others under these keys."""
 
     async def cookie_header(self, url: str) -> str:
         """The Cookie header that the browser sends to *url*: names and values verbatim, in its order; may be ""."""
@@ -96,14 +77,15 @@ class Tab(Protocol):
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         """As `post_form`, for an address that is only read."""
 
-    async def type_message(self, text: str, *, timeout: float) -> bool:
+    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
         """Type *text* into the chat and press Enter; False if the page has no field that can be seen.
 
-        Raises `PageFailed` where something keeps a click or the text from its field.
+        *opener*: selector of a button that shows the field. Raises `PageFailed` where something keeps a click or the
+        text from its field.
         """
 
-    def observed(self) -> list[Observed]:
-        """The chat's own requests so far, in their order."""
+    def requests(self) -> list[Request]:
+        """The requests of the plugins' own scripts so far, in their order."""
 
     async def screenshot(self) -> bytes | None:
         """A picture (PNG) of the tab, None where none can be had."""

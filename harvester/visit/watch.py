@@ -8,29 +8,15 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from harvester.job import Job
 from harvester.visit.addresses import refresh_of
-from harvester.visit.recognise import bot_check, refusal, retry_after, widget
-from harvester.visit.tab import Look, NotNow, PageFailed, Tab
+from harvester.visit.errors import NotNow, PageFailed, VisitFailed
+from harvester.visit.headers import retry_after
+from harvester.visit.obstacles import bot_check, refusal, widget
+from harvester.visit.plugins import plugin_of, readable_in
+from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import Outcome
-from shared.plugins.aipkit.page import read_configs
 
-POLL_SECONDS = 0.05
 BUSY_SECONDS = 2.0  # more for a page to answer at all
-RETRY_SECONDS = 1.0
 MAX_MOVES = 2  # to other pages that a page may lead on to, each with time of its own
-
-
-class VisitFailed(Exception):
-    """The visit ends without a capture. `reason` is for the operator.
-
-    `retry_after`: the seconds that the site asks to be left alone. `is_final`: no other page need be tried.
-    """
-
-    def __init__(self, outcome: Outcome, reason: str, *, retry_after: float = 0.0, is_final: bool = False) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
-        self.retry_after = retry_after
-        self.is_final = is_final
 
 
 @dataclass(slots=True)
@@ -46,15 +32,15 @@ class _Patience:
     def is_over(self, seconds: float) -> bool:
         return time.monotonic() - self.begun > seconds
 
-    def follow(self, look: Look, deadline: asyncio.Timeout, most: float) -> None:
+    def follow(self, page: Snapshot, deadline: asyncio.Timeout, most: float) -> None:
         """A page that leads on to another one is not at its end: that one gets time of its own."""
-        if self.url and look.url != self.url and look.loads > self.moves + 1 and self.moves < MAX_MOVES:
+        if self.url and page.url != self.url and page.loads > self.moves + 1 and self.moves < MAX_MOVES:
             self.moves, self.begun = self.moves + 1, time.monotonic()
             deadline.reschedule(asyncio.get_running_loop().time() + most)
-        self.url = look.url
+        self.url = page.url
 
 
-async def watch(tab: Tab, job: Job, url: str, *, seconds: float, withheld: float | None = None) -> Look:
+async def watch(tab: Tab, job: Job, url: str, *, seconds: float, withheld: float | None = None) -> Snapshot:
     """Show *url* until its chat can be read, or *seconds* are over. Raises `VisitFailed`.
 
     *withheld*: the seconds where scripts of other hosts were not loaded, if not the same.
@@ -63,23 +49,23 @@ async def watch(tab: Tab, job: Job, url: str, *, seconds: float, withheld: float
     return await _watch(tab, job, _Patience(seconds, seconds if withheld is None else withheld, time.monotonic()))
 
 
-async def _watch(tab: Tab, job: Job, patience: _Patience) -> Look:
+async def _watch(tab: Tab, job: Job, patience: _Patience) -> Snapshot:
     most = patience.seconds + job.limits.chat + job.limits.settle + BUSY_SECONDS
     is_more_below = not job.is_headed
     try:
         async with asyncio.timeout(most) as deadline:
             while True:
-                look = await _look(tab)
-                patience.follow(look, deadline, most)
-                if _is_readable(look):
-                    if look.ready or patience.is_over(job.limits.settle):
-                        return look
-                elif look.ready and not job.is_headed:
-                    _refuse_check(look)
-                if _is_enough(look, patience, job):
-                    _refuse(look, job)
-                    return look
-                if is_more_below and look.ready and not has_chat(look):
+                page = await _snapshot(tab)
+                patience.follow(page, deadline, most)
+                if readable_in(page):
+                    if page.ready or patience.is_over(job.limits.settle):
+                        return page
+                elif page.ready and not job.is_headed and (check := bot_check(page)):
+                    raise challenge(check, page)
+                if _is_enough(page, patience, job):
+                    _refuse(page)
+                    return page
+                if is_more_below and page.ready and not plugin_of(page):
                     is_more_below = await _scroll(tab)
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
@@ -88,70 +74,52 @@ async def _watch(tab: Tab, job: Job, patience: _Patience) -> Look:
         ) from None
 
 
-def has_chat(look: Look) -> bool:
-    """Whether a page carries the chat: as markup that can be read, or at least as a field to type in."""
-    return look.box or _is_readable(look)
-
-
-def _is_readable(look: Look) -> bool:
-    return read_configs(look.configs, {}) is not None
-
-
-def _is_enough(look: Look, patience: _Patience, job: Job) -> bool:
-    """Whether looking on is in vain, or what there is will do."""
-    seconds = patience.withheld if look.withheld else patience.seconds
-    leads = refresh_of(look.url, look.refreshes)
+def _is_enough(page: Snapshot, patience: _Patience, job: Job) -> bool:
+    """Whether nothing more is to be expected, or what there is will do."""
+    seconds = patience.withheld if page.withheld else patience.seconds
+    leads = refresh_of(page.url, page.refreshes)
     if leads is not None and leads.seconds <= job.limits.chat:
         seconds = max(seconds, leads.seconds + job.limits.glance)
-    elif look.ready and not job.is_headed and not look.scripts and not look.frames:
+    elif page.ready and not job.is_headed and not page.scripts and not page.frames:
         return True  # nothing more can appear
-    if look.box or (refusal(look.status) and not job.is_headed):
+    if page.fields or (refusal(page.status) and not job.is_headed):
         seconds = min(seconds, job.limits.glance)
     return patience.is_over(seconds)
 
 
-def _refuse_check(look: Look) -> None:
-    """Raise `VisitFailed` if the page is a bot check beyond doubt."""
-    check = bot_check(look.headers, look.title, look.resources)
-    if check is not None:
-        raise challenge(check, look)
-
-
-def _refuse(look: Look, job: Job) -> None:
+def _refuse(page: Snapshot) -> None:
     """Raise `VisitFailed` if a bot check or an error stands in place of the page, which had its time."""
-    if has_chat(look):
+    if plugin_of(page):
         return
-    _refuse_check(look)
-    reason = refusal(look.status)
+    reason = refusal(page.status)
+    if check := bot_check(page) or (widget(page) if reason else None):
+        raise challenge(check, page)
     if reason is None:
         return
-    check = widget(look.resources, len(look.links))
-    if check is not None:
-        raise challenge(check, look)
-    pause = _asked_pause(look)
+    pause = _asked_pause(page)
     if pause:
         reason = f"{reason}; it asks to be left alone for {pause:.0f} s, and is"
-    raise VisitFailed(Outcome.SITE_ERROR, reason, retry_after=pause, is_final=pause > 0 or look.status == 429)
+    raise VisitFailed(Outcome.SITE_ERROR, reason, retry_after=pause, is_final=pause > 0 or page.status == 429)
 
 
-def challenge(check: str, look: Look) -> VisitFailed:
+def challenge(check: str, page: Snapshot) -> VisitFailed:
     """That the bot check of this name stands before the page."""
     return VisitFailed(
         Outcome.CHALLENGE,
         f"a bot check ({check}) stands before the page; a person may pass it with `freeaichat harvest --headed`",
-        retry_after=_asked_pause(look),
+        retry_after=_asked_pause(page),
         is_final=True,
     )
 
 
-def _asked_pause(look: Look) -> float:
-    return retry_after(look.headers, time.time()) if refusal(look.status) else 0.0
+def _asked_pause(page: Snapshot) -> float:
+    return retry_after(page.headers, time.time()) if refusal(page.status) else 0.0
 
 
-async def _look(tab: Tab) -> Look:
+async def _snapshot(tab: Tab) -> Snapshot:
     while True:
         try:
-            return await tab.look()
+            return await tab.snapshot()
         except NotNow:
             await asyncio.sleep(POLL_SECONDS)
 

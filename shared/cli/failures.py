@@ -7,12 +7,14 @@ import click
 from pydantic import ValidationError
 
 from shared.cli.gateway import Gateway, gateway_of
-from shared.processes.services import EXIT_PORT_TAKEN, EXIT_SETTINGS
+from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, explain, load
 
 
 class Failure(click.ClickException):
     """Ends the command with a message and exit code 1; with `--json` as an error object on standard output too."""
+
+    exit_code = EXIT_FAILED
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -7,7 +7,7 @@ import click
 
 from shared.cli import text
 from shared.cli.keys import Key
-from shared.models import Outcome, SiteState, Visit
+from shared.models import Outcome, SiteState, Step, Visit
 from shared.parsing import is_other_page
 
 NO_KEY = "no key needed on this machine"
@@ -24,7 +24,7 @@ def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: fl
 def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
     if visit.outcome is Outcome.CAPTURED and state is not None:
-        page = sum(visit.steps.get(step, 0.0) for step in ("browser", "page"))
+        page = sum(visit.steps.get(step, 0.0) for step in (Step.BROWSER, Step.PAGE))
         lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
         return [*lines, visit.reason] if visit.reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"

@@ -13,7 +13,7 @@ import click
 from shared.cli import narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import administrators_key, find_key
-from shared.models import Outcome, SiteState, Visit
+from shared.models import UNDER_WAY, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_gone
 from shared.settings import Settings, load
 from shared.store import Store, StoreError, open_store
@@ -24,7 +24,6 @@ PATIENT_PAUSE = 1.0
 PROBE_SECONDS = 1.0  # longest wait for one answer of the proxy
 RECORD_SECONDS = 2.0  # a visit's record may follow its credentials by a moment
 VISITS_LOOKED_AT = 10
-UNDER_WAY = "harvester.visit: {site}"  # the harvester's note of a visit that began: a Visit as JSON
 
 
 class Narrator:

@@ -1,9 +1,6 @@
-"""What is sure to be a check of visitors that stands before a site: told by its headers or its title. Pure.
+"""The marks of bot checks that stand before a site. A check is only recognised, never solved or dodged."""
 
-A check is only recognised, never solved or dodged.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _HEADERS = {  # lower-case name: the values that mean a check, and whose it is
     "cf-mitigated": ({"challenge"}, "Cloudflare"),
@@ -29,6 +26,17 @@ _TITLES = (  # lower case; beginnings of the titles that check pages carry
     ("you are being redirected", "a browser check"),
     ("client challenge", "a browser check"),
 )
+_SCRIPTS = (("/.within.website/x/cmd/anubis/", "Anubis"),)  # parts of addresses that only check pages name
+_WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site have them for their forms, too
+    ("challenges.cloudflare.com", "Turnstile"),
+    ("/cdn-cgi/challenge-platform/h/b/orchestrate/", "Cloudflare"),
+    ("hcaptcha.com", "hCaptcha"),
+    ("google.com/recaptcha", "reCAPTCHA"),
+    ("recaptcha.net", "reCAPTCHA"),
+    ("captcha-delivery.com", "DataDome"),
+)
+_REFUSED_MARKUP = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
+_REFUSED_STATUSES = frozenset({403, 429, 503})
 
 
 def by_headers(headers: Mapping[str, str]) -> str | None:
@@ -43,3 +51,23 @@ def by_title(title: str) -> str | None:
     """Whose check a page with this *title* is; None: nobody's."""
     plain = title.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return next((whose for beginning, whose in _TITLES if plain.startswith(beginning)), None)
+
+
+def by_scripts(texts: Iterable[str]) -> str | None:
+    """Whose check a page is whose HTML, or whose scripts' addresses, are *texts*; None: nobody's."""
+    return _named_in(texts, _SCRIPTS)
+
+
+def by_widgets(addresses: Iterable[str]) -> str | None:
+    """Whose check the scripts and frames at *addresses* show, be it in place of a page or in a form of it."""
+    return _named_in(addresses, _WIDGETS)
+
+
+def by_refusal(status: int, html: str) -> bool:
+    """Whether a page of this HTTP *status* is a refusal whose markup (lower case) has something of a check."""
+    return status in _REFUSED_STATUSES and any(mark in html for mark in _REFUSED_MARKUP)
+
+
+def _named_in(texts: Iterable[str], marks: Iterable[tuple[str, str]]) -> str | None:
+    found = list(texts)
+    return next((whose for mark, whose in marks if any(mark in text for text in found)), None)

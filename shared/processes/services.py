@@ -1,10 +1,14 @@
-"""Which command starts which part, and what the exit codes of the services mean."""
+"""Which command starts which part, and what the exit codes of services and commands mean."""
 
 import sys
 
+EXIT_FAILED = 1  # what was asked for did not succeed, or is not so; trying again may help
 EXIT_STORE_AWAY = 1  # the store cannot be used just now
 EXIT_SETTINGS = 2  # settings or store cannot be used: trying again changes nothing
+EXIT_UNDER_WAY = 3  # another visit of the site is under way
 EXIT_PORT_TAKEN = 4
+EXIT_ORPHANED = 3  # of a visit's process: the service that started it is gone
+EXIT_KILLED_AT_ONCE = 130  # by a second Ctrl-C
 
 FINAL_EXITS = {
     EXIT_SETTINGS: "its settings or its store cannot be used (its own message stands above)",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.processes.lifeline import Lifeline, make_lifeline
-from shared.processes.services import FINAL_EXITS, module_command
+from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, module_command
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
 LONGEST_PAUSE = 30.0  # for a service that fails by itself
@@ -22,7 +22,6 @@ STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` 
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
-EXIT_KILLED_AT_ONCE = 130
 
 _OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 

@@ -7,8 +7,9 @@ from email.utils import formatdate
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.site import check_clock, check_page, data_configs, judge_page
+from shared.cli.doctor.site import check_clock, check_page, judge_page
 from shared.parsing import site
+from shared.plugins.aipkit.page import configs_in
 from tests.shared.samples import credentials
 
 CONFIG = {"botId": 8, "ajaxUrl": "https://chat.example/wp-admin/admin-ajax.php", "nonce": "0123456789"}
@@ -24,7 +25,7 @@ def test_a_page_with_the_chat_is_fine() -> None:
 
 
 def test_attributes_are_unescaped_and_empty_ones_passed_over() -> None:
-    assert [json.loads(attribute) for attribute in data_configs(PAGE)] == [CONFIG]
+    assert [json.loads(attribute) for attribute in configs_in(PAGE)] == [CONFIG]
 
 
 @pytest.mark.parametrize("status", [404, 500])

@@ -1,10 +1,13 @@
 """A tab without a browser: pages as plain values, and a record of what was done in it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
 
-from harvester.visit.observed import Observed
-from harvester.visit.tab import Look, NotNow, PageFailed, Signs
+from harvester.visit.errors import NotNow, PageFailed
+from harvester.visit.requests import Request
+from harvester.visit.tab import Signs, Snapshot
 
 SITE = "https://chat.example"
 AJAX = f"{SITE}/wp-admin/admin-ajax.php"
@@ -12,44 +15,50 @@ GUEST = "92acdaec-b6ed-44d5-98a4-d8e7af32a8e6"
 CONFIG = json.dumps({"botId": 5, "ajaxUrl": AJAX, "nonce": "written", "postId": 18})
 
 
-def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Look:
+def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Snapshot:
     """What a finished page with these attributes shows."""
-    plain = Look(
+    plain = Snapshot(
         url=url,
         status=200,
         headers={},
         loads=1,
         ready=True,
         title="A page",
-        configs=list(configs),
+        configs=[{"data-config": config} for config in configs],
         links=[],
         resources=[],
         frames=[],
         refreshes=[],
         scripts=3,
         stored={"aipkit_guest_uuid": GUEST},
-        box=False,
+        fields=[],
         withheld=False,
     )
     return replace(plain, **values)  # type: ignore[arg-type]
+
+
+def asked(action: str, *, url: str = AJAX, status: int = 200, **fields: object) -> Request:
+    """A request of the chat's own script."""
+    form = urlencode({"action": action, **fields}).encode()
+    return Request(url, "application/x-www-form-urlencoded", form, status)
 
 
 @dataclass
 class FakeTab:
     """A tab that shows *pages* by their address. *failures*: what going to an address raises, once each."""
 
-    pages: dict[str, Look]
+    pages: dict[str, Snapshot]
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     nonce_answers: list[tuple[int, bytes] | Exception] = field(default_factory=list)
-    typing_causes: list[Observed] = field(default_factory=list)
-    interruptions: int = 0  # looks that fail because the page is just changing
+    typing_causes: list[Request] = field(default_factory=list)
+    interruptions: int = 0  # snapshots that fail because the page is just changing
     went: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
-    kept: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
     shown: Signs = field(default_factory=lambda: Signs(text="", buttons=[], asks_password=False))
     scrolls: int = 0
     is_wide: bool = False
-    _requests: list[Observed] = field(default_factory=list)
+    _requests: list[Request] = field(default_factory=list)
 
     async def go(self, url: str, *, timeout: float) -> None:
         self.went.append(url)
@@ -58,7 +67,7 @@ class FakeTab:
         if url not in self.pages:
             raise PageFailed("nothing there")
 
-    async def look(self) -> Look:
+    async def snapshot(self) -> Snapshot:
         if self.interruptions:
             self.interruptions -= 1
             raise NotNow("changing")
@@ -77,8 +86,8 @@ class FakeTab:
     async def user_agent(self) -> str:
         return "Test/1.0"
 
-    async def keep_guest_id(self, session_id: str) -> None:
-        self.kept = session_id
+    async def keep(self, items: Mapping[str, str]) -> None:
+        self.kept |= items
 
     async def cookie_header(self, url: str) -> str:
         return f"for={url}"
@@ -95,12 +104,12 @@ class FakeTab:
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         raise PageFailed("nothing there")
 
-    async def type_message(self, text: str, *, timeout: float) -> bool:
+    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
         self.typed.append(text)
         self._requests += self.typing_causes
         return True
 
-    def observed(self) -> list[Observed]:
+    def requests(self) -> list[Request]:
         return list(self._requests)
 
     async def screenshot(self) -> bytes | None:

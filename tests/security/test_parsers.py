@@ -14,8 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harvester.visit.extract import read_page as read_chat_page
-from harvester.visit.observed import read_request
+from harvester.visit.plugins.aipkit import observed_in
+from harvester.visit.plugins.aipkit import read_page as read_chat_page
+from harvester.visit.requests import Request
 from proxy.access.rules import Access
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import parse_chat, read_messages
@@ -45,6 +46,7 @@ from shared.parsing import duration, pairs, site, sites, words
 from shared.plugins.aipkit.nonce import read_nonce
 from shared.plugins.aipkit.page import read_configs
 from shared.settings import load
+from tests.harvester.fake_tab import page as shown_page
 
 texts = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs
 odd = st.sampled_from(["", "0", "\0", "\ud800", "\u2028", "\r\n", "http://[", "data:,", "9" * 5000, "[" * 2000, "NaN"])
@@ -213,7 +215,7 @@ def test_pages_with_chats(attributes: list[bytes]) -> None:
     full = [json.dumps({"ajaxUrl": "/a", **_object(config), "botId": 5}) for config in configs]
     read_configs(configs, {})
     read_configs(full, {})
-    found = read_chat_page("https://site.example/chat/", [*full, *configs], {}, [])
+    found = read_chat_page(shown_page("https://site.example/chat/", *full, *configs, stored={}), [])
     assert not found.ajax_url or (urlsplit(found.ajax_url).hostname or "").endswith("site.example")
 
 
@@ -234,7 +236,7 @@ KINDS = st.sampled_from(["application/x-www-form-urlencoded", "multipart/form-da
 @example(AJAX, "", "multipart/form-data; boundary=b", b"--b\r\n\r\n--b--")
 @example(AJAX, "", "application/x-www-form-urlencoded", b"a=b&" * 100_000)
 def test_requests_of_a_page(start: str, rest: str, kind: str, body: bytes | None) -> None:
-    read_request(start + rest, kind, body, 200)
+    observed_in([Request(start + rest, kind, body or b"", 200)])
 
 
 @pytest.mark.parametrize("parse", [duration, pairs, site, sites])

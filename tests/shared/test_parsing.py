@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.parsing import Site, duration, is_other_page, pairs, site, words
+from shared.parsing import Site, duration, is_other_page, is_same_site, pairs, site, words
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,24 @@ def test_pairs_map_aliases_to_bot_ids() -> None:
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not alias=bot_id"):
         pairs(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "same"),
+    [
+        ("example.org", "example.org", True),
+        ("Example.org", "EXAMPLE.ORG", True),
+        ("example.org", "www.example.org", True),
+        ("www.example.org", "example.org", True),
+        ("www.example.org", "static.example.org", True),
+        ("chat.example.org", "example.org", True),
+        ("chat.example.org", "org", False),
+        ("example.org", "notexample.org", False),
+        ("example.org", "example.org.evil.net", False),
+        ("example.org", "", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", False),
+    ],
+)
+def test_one_site_is_a_host_and_those_above_and_below_it(host: str, other: str, same: bool) -> None:
+    assert is_same_site(host, other) is same

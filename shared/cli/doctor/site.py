@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from html import unescape
-from html.parser import HTMLParser
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
@@ -13,7 +12,7 @@ from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials
 from shared.parsing import Site, is_other_page
 from shared.plugins import bot_checks
-from shared.plugins.aipkit.page import read_configs
+from shared.plugins.aipkit.page import configs_in, read_configs
 from shared.site_client.client import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
 from shared.site_client.errors import SiteUnreachable
 
@@ -21,10 +20,7 @@ PAGE_SECONDS = 20.0
 MAX_REDIRECTS = 3
 CLOCK_SECONDS = 300.0  # ages and expiry are counted by our clock alone; TLS fails at about a day
 _REDIRECTS = {301, 302, 303, 307, 308}
-_CHALLENGE_STATUSES = {403, 429, 503}
-_ANUBIS = "/.within.website/x/cmd/anubis/"
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
-_CHALLENGE_MARKS = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
 
 
 async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Reply]:
@@ -55,7 +51,7 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
 def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Check:
     """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else."""
     page = body.decode("utf-8", "replace")
-    config = read_configs(data_configs(page), {})
+    config = read_configs(configs_in(page), {})
     if config is not None and status == 200:
         return ok("site", f"{url} answers and carries the chat ({text.bots(config.bots)})")
     if is_challenge(status, headers, page):
@@ -77,11 +73,13 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
 
 def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
     """Whether the answer looks like a check of visitors rather than the page."""
-    title = _TITLE.search(page)
-    if bot_checks.by_headers(headers) or (title and bot_checks.by_title(unescape(title[1]))):
-        return True
-    lowered = page.lower()
-    return _ANUBIS in lowered or (status in _CHALLENGE_STATUSES and any(mark in lowered for mark in _CHALLENGE_MARKS))
+    title, html = _TITLE.search(page), page.lower()
+    return bool(
+        bot_checks.by_headers(headers)
+        or (title and bot_checks.by_title(unescape(title[1])))
+        or bot_checks.by_scripts([html])
+        or bot_checks.by_refusal(status, html)
+    )
 
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:
@@ -104,19 +102,3 @@ def check_clock(headers: Mapping[str, str], now: float) -> Check:
         return ok("clock", f"agrees with the site's within {text.duration(abs(difference))}")
     direction = "ahead of" if difference > 0 else "behind"
     return warn("clock", f"{text.duration(abs(difference))} {direction} the site's", "set this machine's clock (NTP)")
-
-
-def data_configs(page: str) -> list[str]:
-    """Every `data-config` attribute in the HTML *page*, unescaped."""
-    reader = _AttributeReader()
-    reader.feed(page)
-    return reader.found
-
-
-class _AttributeReader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name == "data-config" and value]

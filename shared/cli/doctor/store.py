@@ -5,7 +5,7 @@ from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials
 from shared.plugins.aipkit.nonce import nonce_form, read_nonce
 from shared.settings import Settings
-from shared.site_client.client import SiteClient, form_body, visitor_headers
+from shared.site_client.client import SiteClient, form_post
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StoreError, address, is_redis, open_store
 
@@ -46,10 +46,8 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     if found is None:
         return warn(name, f"none yet for {site}", "`freeaichat up` or `freeaichat harvest` captures them")
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
-    content_type, body = form_body(nonce_form())
-    headers = visitor_headers(found) | {"Content-Type": content_type}
     try:
-        reply = await client.post(found.ajax_url, body, headers, timeout=NONCE_SECONDS)
+        reply = await client.post(*form_post(found, nonce_form()), timeout=NONCE_SECONDS)
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line above")
     nonce = read_nonce(reply.status, reply.body)

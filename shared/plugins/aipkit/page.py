@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from shared.models import Bot
+from shared.plugins.aipkit.answers import read_json
 
+CONFIG_ATTRIBUTE = "data-config"
 GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kept for ever
+MAX_GUEST_ID = 64  # characters; the site fails with a longer one (PROTOCOL 5)
 MAX_ID = 2**63 - 1  # what the site's database can hold
 CONSENT_KEY = "aipkit_chatbot_consent_given_{bot_id}"  # local storage: set once the guest agreed
 
@@ -52,13 +55,33 @@ def configs_in(html: str) -> list[str]:
     return found.configs
 
 
+def guest_id_in(local_storage: Mapping[str, str]) -> str:
+    """The guest id that the page keeps, if it is one the site takes; "" where there is none."""
+    guest_id = local_storage.get(GUEST_ID_KEY, "")
+    return guest_id if len(guest_id) <= MAX_GUEST_ID else ""
+
+
+def nonce_in(body: bytes) -> str:
+    """The chat's nonce in a page, or in what core REST tells of pages (PROTOCOL 14); "" where there is none."""
+    told = read_json(body)
+    pages = told if isinstance(told, list) else [told]
+    texts = [text for page in pages if (text := _rendered(page))] or [body.decode("utf-8", "replace")]
+    found = (config for text in texts if (config := read_configs(configs_in(text), {})))
+    return next((config.nonce for config in found if config.nonce), "")
+
+
+def _rendered(page: object) -> str:
+    content = page.get("content") if isinstance(page, dict) else None
+    return _text(content, "rendered") if isinstance(content, dict) else ""
+
+
 class _Attributes(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.configs: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.configs += [value for name, value in attrs if name == "data-config" and value]
+        self.configs += [value for name, value in attrs if name == CONFIG_ATTRIBUTE and value]
 
 
 def _parse(attribute: str) -> dict[str, object] | None:

@@ -7,34 +7,12 @@ from harvester.visit.addresses import (
     Refresh,
     chat_candidates,
     is_chatty,
-    is_same_site,
     is_wanted,
     own_pages,
     refresh_of,
 )
 
 PAGE = "https://www.example.org/start/"
-
-
-@pytest.mark.parametrize(
-    ("host", "other", "same"),
-    [
-        ("example.org", "example.org", True),
-        ("Example.org", "EXAMPLE.ORG", True),
-        ("example.org", "www.example.org", True),
-        ("www.example.org", "example.org", True),
-        ("www.example.org", "static.example.org", True),
-        ("chat.example.org", "example.org", True),
-        ("chat.example.org", "org", False),
-        ("example.org", "notexample.org", False),
-        ("example.org", "example.org.evil.net", False),
-        ("example.org", "", False),
-        ("127.0.0.1", "127.0.0.1", True),
-        ("127.0.0.1", "localhost", False),
-    ],
-)
-def test_one_site_is_a_host_and_those_above_and_below_it(host: str, other: str, same: bool) -> None:
-    assert is_same_site(host, other) is same
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from harvester.visit.browser import open_tab
 from harvester.visit.chromium import ChromiumTab
-from harvester.visit.observed import Observed
-from harvester.visit.tab import PageFailed
+from harvester.visit.errors import PageFailed
+from harvester.visit.plugins.aipkit import AIPKit, observed_in
 from shared.browsers import find_browser
+from shared.plugins.aipkit.observed import Observed
 from tests.harvester.visiting import wait_for
 
 SCRIPTED = '<script>fetch("/told?" + new URLSearchParams({}))</script>'
@@ -105,24 +106,24 @@ async def test_a_known_guest_is_known_before_the_pages_own_script_runs(pages: Pa
         await wait_for(pages.told, "the page's script has run")
 
         assert pages.told() == {"value": "known"}
-        assert (await shown.look()).stored == {"aipkit_guest_uuid": "known"}
+        assert (await shown.snapshot()).stored == {"aipkit_guest_uuid": "known"}
         assert "known" in await shown.identity()
 
 
 async def test_a_guest_id_that_the_page_has_is_never_overwritten(pages: Pages) -> None:
     origin = {"origin": pages.url, "localStorage": [{"name": "aipkit_guest_uuid", "value": "stored"}]}
     async with at(pages, identity={"cookies": [], "origins": [origin]}, session_id="other") as shown:
-        await shown.keep_guest_id("third")
+        await shown.keep(AIPKit().guest_storage("third"))
 
-        assert (await shown.look()).stored == {"aipkit_guest_uuid": "stored"}
+        assert (await shown.snapshot()).stored == {"aipkit_guest_uuid": "stored"}
 
 
 async def test_a_page_that_may_store_nothing_is_read_all_the_same(pages: Pages) -> None:
     pages.headers["/"] = [("Content-Security-Policy", "sandbox allow-scripts")]
     async with at(pages, session_id="known") as shown:
-        await shown.keep_guest_id("known")
+        await shown.keep(AIPKit().guest_storage("known"))
 
-        look = await shown.look()
+        look = await shown.snapshot()
     assert look.stored == {}
     assert look.headers["content-security-policy"] == "sandbox allow-scripts"
 
@@ -135,10 +136,10 @@ async def test_odd_markup_and_scripts_do_not_disturb_the_look(pages: Pages) -> N
     )
     async with at(pages) as shown:
         await wait_for(lambda: len(pages.requests) > 1, "the page has come")
-        look = await shown.look()
+        look = await shown.snapshot()
 
     assert [link.href for link in look.links] == ["/drawn", "http://["]
-    assert look.configs == ['{"a": 1}']
+    assert look.configs == [{"data-config": '{"a": 1}'}]
     assert look.resources == ["/late.js"]
 
 
@@ -179,18 +180,18 @@ async def test_windows_that_a_page_opens_are_closed(pages: Pages) -> None:
 async def test_a_message_is_typed_into_a_popup_after_it_is_opened_and_its_request_seen(pages: Pages) -> None:
     pages.html["/"] = POPUP_CHAT
     async with at(pages) as shown:
-        assert await shown.type_message("Hi", timeout=2)
-        await wait_for(lambda: any(one.status for one in shown.observed()), "the request was answered")
+        assert await shown.type_message("Hi", opener=".aipkit_popup_trigger", timeout=2)
+        await wait_for(lambda: any(one.status for one in shown.requests()), "the request was answered")
 
         ajax = f"{pages.url}/wp-admin/admin-ajax.php"
         told = Observed(ajax_url=ajax, action="aipkit_cache_sse_message", nonce="n", bot_id=5, status=200)
-        assert shown.observed() == [told]
+        assert observed_in(shown.requests()) == [told]
 
 
 async def test_without_a_field_to_be_seen_nothing_is_typed(pages: Pages) -> None:
     pages.html["/"] = '<div class="chat"><textarea hidden></textarea></div><form><textarea></textarea></form>'
     async with at(pages) as shown:
-        assert not await shown.type_message("Hi", timeout=2)
+        assert not await shown.type_message("Hi", opener=".aipkit_popup_trigger", timeout=2)
 
 
 async def test_a_form_that_cannot_be_posted_is_a_failure_of_the_page(pages: Pages, free_port: int) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from harvester.job import Job, Limits
 from harvester.visit.addresses import Link
+from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.search import find_chat
-from harvester.visit.tab import PageFailed
-from harvester.visit.watch import VisitFailed
 from shared.models import Outcome
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
@@ -39,7 +38,7 @@ async def failure(tab: FakeTab, told: Job) -> VisitFailed:
 async def test_the_page_of_the_last_capture_is_looked_at_first() -> None:
     tab = FakeTab({CHAT: page(CHAT, CONFIG), FRONT: page(FRONT, CONFIG)})
 
-    assert (await find_chat(tab, job(remembered_url=CHAT))).look.url == CHAT
+    assert (await find_chat(tab, job(remembered_url=CHAT))).page.url == CHAT
     assert tab.went == [CHAT]
 
 
@@ -47,14 +46,14 @@ async def test_the_page_of_the_last_capture_is_looked_at_first() -> None:
 async def test_a_remembered_page_that_is_gone_leads_back_to_the_configured_one(gone: Exception) -> None:
     tab = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={OLD: [gone]})
 
-    assert (await find_chat(tab, job(remembered_url=OLD))).look.url == FRONT
+    assert (await find_chat(tab, job(remembered_url=OLD))).page.url == FRONT
 
 
 async def test_a_remembered_page_without_a_chat_gets_the_full_time_and_then_the_configured_one_is_used() -> None:
     tab = FakeTab({OLD: page(OLD, links=LINKS), FRONT: page(FRONT, CONFIG)})
     begun = time.monotonic()
 
-    assert (await find_chat(tab, job(remembered_url=OLD))).look.url == FRONT
+    assert (await find_chat(tab, job(remembered_url=OLD))).page.url == FRONT
     assert time.monotonic() - begun >= BRIEF.chat
 
 
@@ -64,7 +63,7 @@ async def test_the_named_page_gets_its_full_time_before_another_one_is_taken_and
 
     found = await find_chat(tab, job())
 
-    assert found.look.url == CHAT
+    assert found.page.url == CHAT
     assert time.monotonic() - begun >= BRIEF.chat
     assert CHAT in found.note
     assert FRONT in found.note
@@ -129,7 +128,7 @@ async def test_a_page_that_soon_leads_on_is_waited_for_and_the_next_one_gets_its
 
     found, _ = await asyncio.gather(find_chat(tab, job()), lead_on())
 
-    assert found.look.url == CHAT
+    assert found.page.url == CHAT
 
 
 async def test_a_finished_page_without_a_chat_is_scrolled_down_to_its_end_and_no_other_is() -> None:
@@ -137,7 +136,7 @@ async def test_a_finished_page_without_a_chat_is_scrolled_down_to_its_end_and_no
     await failure(tab, job())
     assert tab.scrolls == 3
 
-    for shown in (page(FRONT, CONFIG), page(FRONT, box=True)):
+    for shown in (page(FRONT, CONFIG), page(FRONT, fields=["aipkit"])):
         tab = FakeTab({FRONT: shown})
         await find_chat(tab, job())
         assert tab.scrolls == 0
@@ -149,7 +148,7 @@ TURNSTILE = ["https://challenges.cloudflare.com/turnstile/v0/api.js"]
 async def test_a_widget_is_a_check_only_when_nothing_better_is_found() -> None:
     with_widget = page(FRONT, resources=TURNSTILE, links=LINKS)
     better = FakeTab({FRONT: with_widget, CHAT: page(CHAT, CONFIG)})
-    assert (await find_chat(better, job())).look.url == CHAT
+    assert (await find_chat(better, job())).page.url == CHAT
 
     for tab in (
         FakeTab({FRONT: with_widget, CHAT: page(CHAT)}),
@@ -206,13 +205,13 @@ async def test_a_page_without_any_script_is_not_waited_for() -> None:
 async def test_a_missing_page_still_leads_to_the_front_page() -> None:
     tab = FakeTab({OLD: page(OLD, status=404), FRONT: page(FRONT, CONFIG)})
 
-    assert (await find_chat(tab, job(page_url=OLD))).look.url == FRONT
+    assert (await find_chat(tab, job(page_url=OLD))).page.url == FRONT
 
 
 async def test_a_chat_on_a_page_with_an_error_status_is_a_chat() -> None:
     tab = FakeTab({FRONT: page(FRONT, CONFIG, status=503)})
 
-    assert (await find_chat(tab, job())).look.status == 503
+    assert (await find_chat(tab, job())).page.status == 503
 
 
 async def test_a_bot_check_before_any_of_the_pages_ends_the_visit() -> None:
@@ -244,14 +243,14 @@ async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
 
     found, _ = await asyncio.gather(find_chat(tab, job(is_headed=True)), pass_the_check())
 
-    assert found.look.url == CHAT
+    assert found.page.url == CHAT
 
 
 async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance() -> None:
-    tab = FakeTab({FRONT: page(FRONT, box=True)})
+    tab = FakeTab({FRONT: page(FRONT, fields=["aipkit"])})
     begun = time.monotonic()
 
-    assert (await find_chat(tab, job())).look.box
+    assert (await find_chat(tab, job())).page.fields
     assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
 
 
@@ -260,7 +259,7 @@ async def test_a_broken_connection_is_tried_once_more() -> None:
     once = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset]})
     twice = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset, reset]})
 
-    assert (await find_chat(once, job())).look.url == FRONT
+    assert (await find_chat(once, job())).page.url == FRONT
     assert (await failure(twice, job())).outcome is Outcome.SITE_ERROR
     assert twice.went == [FRONT, FRONT]
 
@@ -268,7 +267,7 @@ async def test_a_broken_connection_is_tried_once_more() -> None:
 async def test_a_page_that_is_just_changing_is_looked_at_again() -> None:
     tab = FakeTab({FRONT: page(FRONT, CONFIG)}, interruptions=3)
 
-    assert (await find_chat(tab, job())).look.url == FRONT
+    assert (await find_chat(tab, job())).page.url == FRONT
 
 
 async def test_a_page_that_never_finishes_and_has_no_chat_is_a_timeout() -> None:

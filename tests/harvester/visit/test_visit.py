@@ -8,7 +8,7 @@ import pytest
 
 from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome
-from shared.site_client.client import SiteClient, form_body, visitor_headers
+from shared.site_client.client import SiteClient, form_post
 from shared.store import Store
 from tests.harvester.visiting import NONCE_ACTION, Visits
 from tests.site import ODD_COOKIES, SimulatedSite, SiteBot
@@ -24,10 +24,8 @@ def is_guest_id(text: str) -> bool:
 async def is_taken(credentials: Credentials) -> bool:
     """Whether the site takes a message that is sent with *credentials*."""
     fields = {"action": "aipkit_cache_sse_message", "message": "Hello", "_ajax_nonce": credentials.nonce}
-    kind, body = form_body(fields)
     async with SiteClient() as client:
-        headers = visitor_headers(credentials) | {"Content-Type": kind}
-        return (await client.post(credentials.ajax_url, body, headers, timeout=5)).status == 200
+        return (await client.post(*form_post(credentials, fields), timeout=5)).status == 200
 
 
 async def test_an_inline_chat_gives_everything_a_turn_needs(visits: Visits, site: SimulatedSite) -> None:

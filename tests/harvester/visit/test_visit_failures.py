@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from harvester.job import Limits
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 from harvester.service.workspace import Workspace
-from harvester.visit.__main__ import EXIT_ALONE
 from shared.models import Outcome
 from shared.processes.lifeline import make_lifeline
+from shared.processes.services import EXIT_ORPHANED
 from shared.store import Store
 from tests.cli.processes import program
 from tests.harvester.faults import browser, driver, renderer, signal_one, worker
@@ -250,7 +250,7 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
     lifeline.hand_over()
     lifeline.cut()
 
-    assert await asyncio.wait_for(process.wait(), 10) == EXIT_ALONE
+    assert await asyncio.wait_for(process.wait(), 10) == EXIT_ORPHANED
     assert not own.exists()
     assert (other / "file").exists()
 

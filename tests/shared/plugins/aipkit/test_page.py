@@ -10,7 +10,7 @@ import pytest
 
 from shared.plugins.aipkit.page import PageConfig, read_configs
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 AJAX = "https://chat.example/wp-admin/admin-ajax.php"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 from tests.cli.processes import is_alive, wait_until
 
 
@@ -107,7 +107,7 @@ REUSED = """
 import subprocess, sys
 from pathlib import Path
 import psutil
-from harvester.service.processes import end_family
+from harvester.processes import end_family
 ended = subprocess.Popen(["true"])
 root = psutil.Process(ended.pid)
 ended.wait()
@@ -134,7 +134,7 @@ def test_whoever_has_got_the_id_of_one_that_ended_is_left_alone(tmp_path: Path) 
 
 ORPHANS = """
 import os, subprocess, time
-from harvester.service.processes import become_subreaper, reap_orphans
+from harvester.processes import become_subreaper, reap_orphans
 become_subreaper()
 waited_for = subprocess.Popen(["true"])
 orphan = int(subprocess.run(["sh", "-c", "sleep 0.2 >/dev/null & echo $!"], stdout=subprocess.PIPE).stdout)

@@ -2,10 +2,16 @@
 
 import pytest
 
-from harvester.visit.observed import Observed, read_request
+from harvester.visit.plugins.aipkit import observed_in
+from harvester.visit.requests import Request
+from shared.plugins.aipkit.observed import Observed
 
 AJAX = "https://example.org/blog/wp-admin/admin-ajax.php"
 MULTIPART = "multipart/form-data; boundary=----WebKitFormBoundaryAbC"
+
+
+def read_request(url: str, content_type: str, body: bytes, status: int) -> Observed | None:
+    return next(iter(observed_in([Request(url, content_type, body, status)])), None)
 
 
 def multipart(**fields: str) -> bytes:
@@ -33,7 +39,7 @@ def test_an_urlencoded_post_is_read_too() -> None:
 def test_the_streams_query_tells_session_and_post() -> None:
     query = "action=aipkit_frontend_chat_stream&session_id=s-1&post_id=18&bot_id=5&_ajax_nonce=abc&cache_key=k"
 
-    found = read_request(f"{AJAX}?{query}", "", None, 200)
+    found = read_request(f"{AJAX}?{query}", "", b"", 200)
 
     assert found == Observed(
         ajax_url=AJAX,

@@ -5,18 +5,16 @@ import json
 import pytest
 
 from harvester.job import Job, Limits
-from harvester.visit.guest import Steps, visit
-from harvester.visit.observed import Observed
-from harvester.visit.tab import PageFailed
-from harvester.visit.watch import VisitFailed
+from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.run import Steps, visit
 from shared.models import Capture, Outcome
-from tests.harvester.fake_tab import AJAX, CONFIG, GUEST, SITE, FakeTab, page
+from tests.harvester.fake_tab import CONFIG, GUEST, SITE, FakeTab, asked, page
 
 FRONT = f"{SITE}/"
 CACHED = {"x-cache": "HIT"}
 GIVEN = (200, b'{"success":true,"data":{"nonce":"given"}}')
-TAKEN = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="taken", bot_id=9, status=200)
-STREAMED = Observed(ajax_url=AJAX, action="aipkit_frontend_chat_stream", nonce="taken", session_id="s-1", status=200)
+TAKEN = asked("aipkit_cache_sse_message", _ajax_nonce="taken", bot_id=9)
+STREAMED = asked("aipkit_frontend_chat_stream", _ajax_nonce="taken", session_id="s-1")
 
 
 def tab(*configs: str, **values: object) -> FakeTab:
@@ -63,7 +61,7 @@ async def test_the_nonce_of_a_page_out_of_a_cache_is_tried_out_with_one_message(
 
 
 async def test_a_cached_nonce_that_the_site_does_not_take_is_not_kept() -> None:
-    refused = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="written", bot_id=5, status=403)
+    refused = asked("aipkit_cache_sse_message", status=403, _ajax_nonce="written", bot_id=5)
     tab_ = tab(headers=CACHED)
     tab_.typing_causes = [refused]
 
@@ -82,7 +80,7 @@ async def test_nothing_is_typed_where_that_would_need_consent() -> None:
 
 
 async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
-    empty = FakeTab({FRONT: page(FRONT, box=True)})
+    empty = FakeTab({FRONT: page(FRONT, fields=["aipkit"])})
 
     with pytest.raises(VisitFailed, match="chat field") as caught:
         await make(empty)
@@ -100,7 +98,9 @@ async def test_a_guest_who_is_known_stays_who_he_is_where_the_page_forgot_him() 
     found = await make(forgetful, session_id="known")
 
     assert found.credentials.session_id == "known"
-    assert json.loads(found.identity) == {"kept": "known"}  # it was put into the page before the identity was read
+    assert json.loads(found.identity) == {
+        "kept": {"aipkit_guest_uuid": "known"}
+    }  # it was put into the page before the identity was read
 
 
 async def test_the_fragment_of_the_pages_address_is_not_remembered() -> None:

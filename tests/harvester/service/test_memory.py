@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import psutil
 import pytest
 
-from harvester.visit.memory import outgrown
+from harvester.service.memory import outgrown
 
 SHARED = """
 import os, sys
@@ -50,7 +50,7 @@ async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that a test can break."""
-    monkeypatch.setattr("harvester.visit.memory.MOST_BYTES", MOST)
+    monkeypatch.setattr("harvester.service.memory.MOST_BYTES", MOST)
 
 
 async def test_what_a_process_below_uses_counts(as_users_run_it: None) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harvester.visit.past_cache import nonce_in
 from shared.models import Outcome
+from shared.plugins.aipkit.page import nonce_in
 from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 from tests.site.bots import DEFAULT_BOTS

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from harvester.visit.extract import Reading, read_page, session_of
-from harvester.visit.observed import Observed
+from harvester.visit.plugins.aipkit import Reading, read_page
+from shared.plugins.aipkit.observed import Observed
+from shared.plugins.aipkit.page import guest_id_in
+from tests.harvester.fake_tab import page
 
 PAGE = "https://example.org/chat/"
 AJAX = "https://example.org/wp-admin/admin-ajax.php"
@@ -27,7 +29,7 @@ def config(**values: object) -> str:
 
 
 def read(*configs: str, stored: dict[str, str] | None = None, observed: tuple[Observed, ...] = ()) -> Reading:
-    return read_page(PAGE, configs, STORED if stored is None else stored, observed)
+    return read_page(page(PAGE, *configs, stored=STORED if stored is None else stored), observed)
 
 
 def test_the_page_alone_is_enough_when_it_says_all() -> None:
@@ -77,8 +79,8 @@ def test_the_ajax_url_is_made_absolute_and_must_be_a_web_address(written: str, m
 
 
 def test_a_guest_id_longer_than_the_site_takes_is_none() -> None:
-    assert session_of({"aipkit_guest_uuid": "x" * 64}) == "x" * 64
-    assert session_of({"aipkit_guest_uuid": "x" * 65}) == ""
+    assert guest_id_in({"aipkit_guest_uuid": "x" * 64}) == "x" * 64
+    assert guest_id_in({"aipkit_guest_uuid": "x" * 65}) == ""
 
 
 def test_the_greeting_is_never_an_image_trigger() -> None:
@@ -96,7 +98,7 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "written", "meant"),
+    ("url", "written", "meant"),
     [
         ("https://example.org/", "http://example.org/wp-admin/admin-ajax.php", AJAX),
         (
@@ -111,11 +113,11 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
         ("http://example.org/", "http://example.org/a", "http://example.org/a"),
     ],
 )
-def test_an_https_pages_own_address_is_raised_to_https(page: str, written: str, meant: str) -> None:
+def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, meant: str) -> None:
     asked = Observed(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
 
-    assert read_page(page, [config(ajaxUrl=written)], STORED, ()).ajax_url == meant
-    assert read_page(page, [], STORED, [asked]).ajax_url == meant
+    assert read_page(page(url, config(ajaxUrl=written)), ()).ajax_url == meant
+    assert read_page(page(url), [asked]).ajax_url == meant
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""What the error messages of Chromium and Playwright mean, and whether trying again at once may help. Pure."""
+
+import re
+
+_NET_ERRORS = {  # Chromium's names, without `net::ERR_`
+    "NAME_NOT_RESOLVED": "the site's name cannot be resolved; check the address and this machine's network",
+    "INTERNET_DISCONNECTED": "this machine has no network",
+    "CONNECTION_REFUSED": "the site refuses connections",
+    "CONNECTION_TIMED_OUT": "the site cannot be reached",
+    "ADDRESS_UNREACHABLE": "the site cannot be reached",
+    "TOO_MANY_REDIRECTS": "the page redirects in a circle",
+    "ABORTED": "the address gives no page (an empty answer or a download)",
+    "UNSAFE_PORT": "browsers open no connection to this port",
+}
+_PASSING = frozenset(
+    {
+        *("CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"),
+        "ABORTED",  # also what a page that crashes while it loads looks like; the next try tells
+    }
+)
+_NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
+_SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
+_KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
+_TELLING = re.compile(
+    r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
+)
+_COVERING = re.compile(r"(<[^>\n]*>)[^\n]*intercepts pointer events")  # a line of Playwright's call log
+_UNUSABLE = (
+    ("not enabled", "it is disabled"),
+    ("not editable", "it takes no text"),
+    ("not visible", "it cannot be seen"),
+    ("not stable", "it does not stand still"),
+    ("outside of the viewport", "it is outside of the page"),
+)
+_MAX_SAID = 300
+
+
+def net_error(code: str) -> tuple[str, bool]:
+    """What one of Chromium's network errors (without `net::ERR_`) means, and whether trying again at once may help."""
+    if code in _NET_ERRORS:
+        return _NET_ERRORS[code], code in _PASSING
+    if code.startswith("CERT_"):
+        return f"the site's certificate is not accepted ({code})", False
+    return f"the connection to the site failed ({code})", code in _PASSING
+
+
+def in_the_way(message: str) -> str:
+    """What kept a click or a text from where it was to go; *message*: all that Playwright says of it."""
+    covering = _COVERING.search(message)
+    if covering:
+        return (
+            f"{covering[1][:_MAX_SAID]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
+            "and what the page remembers of that is kept"
+        )
+    return next((why for part, why in _UNUSABLE if part in message), "it does not react")
+
+
+def is_sandbox_failure(message: str) -> bool:
+    """Whether a browser that did not start (*message*: all that Playwright says of it) lacked its sandbox."""
+    return any(part in message for part in _NO_SANDBOX)
+
+
+def launch_failure(message: str) -> tuple[str, bool]:
+    """Why a browser did not start, and whether trying again at once may help; *message*: as `is_sandbox_failure`."""
+    if _KILLED.search(message):
+        return "it was killed", True
+    if "ENOSPC" in message:
+        return "there is no space left for its files; free some, or set TMPDIR to another directory", False
+    said = _SAID.findall(message)
+    telling = [line for line in said if _TELLING.search(line)] or said[-1:]
+    first = message.partition("\n")[0].partition(": ")[2]
+    why = telling[0] if telling else "it ended at once" if "has been closed" in first else first
+    return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one)", False

@@ -1,0 +1,248 @@
+"""AIPKit: its chat in a page, its guest id, and a nonce that the site takes (PROTOCOL 2 to 5, 13 and 14)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import uuid4
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from harvester.job import Job
+from harvester.visit.addresses import own_address
+from harvester.visit.errors import NotNow, PageFailed, VisitFailed
+from harvester.visit.headers import is_from_cache
+from harvester.visit.plugins import interface
+from harvester.visit.requests import Request
+from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
+from shared.models import Bot, Outcome
+from shared.plugins.aipkit.nonce import nonce_form, read_nonce
+from shared.plugins.aipkit.observed import Observed, read_request
+from shared.plugins.aipkit.page import CONFIG_ATTRIBUTE, GUEST_ID_KEY, guest_id_in, nonce_in, read_configs
+from shared.plugins.aipkit.probe import probe_form, takes_nonce
+
+ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
+TYPING_SECONDS = 2.0  # longest wait for a field to take the message
+GREETINGS = ("Hi", "Hello", "Good day")
+_OPENER = ".aipkit_popup_trigger"
+_AJAX_PATH = "/wp-admin/admin-ajax.php"
+_STALE = (
+    "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (older than 2.3.41) "
+    "hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's operator can "
+    "mend that: by an update of the plugin, or by leaving the page out of the cache"
+)
+_MAY_BE_STALE = "the site hands out no nonce, and the page's own may be old: the page came from a cache"
+
+log = logging.getLogger(__name__)
+
+
+class AIPKit(interface.Plugin):
+    """As `interface.Plugin`."""
+
+    mark = "aipkit"
+    attributes = (CONFIG_ATTRIBUTE,)
+    storage_prefix = "aipkit_"
+    request_mark = "/admin-ajax.php"
+
+    def is_readable(self, page: Snapshot) -> bool:
+        return read_configs(_configs(page), {}) is not None
+
+    def guest_storage(self, session_id: str) -> Mapping[str, str]:
+        return {GUEST_ID_KEY: session_id}
+
+    def chat(self, tab: Tab, page: Snapshot, job: Job) -> interface.Chat:
+        return _Chat(tab, page, job)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(interface.Reading):
+    """What is known of the chat so far."""
+
+    greeting: str  # a message that may be typed: no image trigger
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing that a nonce and a guest id made by us would not mend."""
+        return bool(self.ajax_url and self.bots)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether every bot asks for a consent that only the guest himself may give."""
+        return bool(self.bots) and all(bot.consent_required for bot in self.bots)
+
+
+def read_page(page: Snapshot, observed: Sequence[Observed]) -> Reading:
+    """Put together what the page says and what its requests said.
+
+    The page wins, except for the nonce: one that the site was seen to take is better than one that is only written.
+    """
+    config = read_configs(_configs(page), page.stored)
+    proven = [one for one in observed if one.proves_nonce]
+    ajax_url = config.ajax_url if config else next((one.ajax_url for one in observed), "")
+    bot_ids = dict.fromkeys(one.bot_id for one in observed if one.bot_id)
+    return Reading(
+        ajax_url=own_address(page.url, ajax_url),
+        nonce=(
+            next((one.nonce for one in reversed(proven)), "")
+            or (config.nonce if config else "")
+            or next((one.nonce for one in observed if one.nonce), "")
+        ),
+        session_id=guest_id_in(page.stored) or next((one.session_id for one in observed if one.session_id), ""),
+        post_id=config.post_id if config else next((one.post_id for one in observed if one.post_id), 0),
+        bots=config.bots if config else tuple(Bot(id=number, name="") for number in bot_ids),
+        greeting=_greeting(config.image_triggers if config else ()),
+    )
+
+
+def observed_in(requests: Iterable[Request]) -> list[Observed]:
+    """What those of *requests* told that are the chat's."""
+    found = []
+    for request in requests:
+        try:
+            told = read_request(request.address, request.form(), request.status)
+        except ValueError:  # no address, or more fields than any chat sends
+            continue
+        found += [told] if told else []
+    return found
+
+
+def _configs(page: Snapshot) -> list[str]:
+    return [config[CONFIG_ATTRIBUTE] for config in page.configs if CONFIG_ATTRIBUTE in config]
+
+
+def _greeting(triggers: Sequence[str]) -> str:
+    """The first greeting that no trigger begins."""
+    return next((word for word in GREETINGS if not word.lower().startswith(tuple(triggers))), "")
+
+
+class _Chat:
+    """As `interface.Chat`."""
+
+    def __init__(self, tab: Tab, page: Snapshot, job: Job) -> None:
+        self._tab = tab
+        self._page = page
+        self._job = job
+        self._reading: Reading  # set by `read`
+
+    async def read(self) -> None:
+        """All that the page and its requests tell; a message is typed only where that is not enough."""
+        page = await self._with_guest_id()
+        self._reading = read_page(page, self._observed())
+        if not self._reading.is_complete:
+            await self._read_by_typing(page)
+        if not self._reading.is_complete:
+            reason = f"{page.url} has a chat field, but neither the page nor its requests say how to use it"
+            raise VisitFailed(Outcome.NO_CHAT, reason)
+
+    async def confirm(self) -> Reading:
+        """What the site hands out now is the surest nonce.
+
+        Where it hands out none, the page's is good if the site was seen to take it, or takes it now: the page may
+        have come out of a cache, whether or not its headers say so. If it does not, the same page past the cache may
+        have a better one. Only what is still open then is tried out with a typed message.
+        """
+        nonce = await self._given_nonce() or await self._proven_nonce()
+        # The guest stays who he is, also where the page forgets him or thinks of a new id for each visit.
+        session_id = guest_id_in(self._page.stored) or self._job.session_id or self._reading.session_id or str(uuid4())
+        return replace(self._reading, nonce=nonce, session_id=session_id)
+
+    async def _given_nonce(self) -> str | None:
+        """The nonce that the site hands out to this guest; None where it hands out none."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(PageFailed),
+            stop=stop_after_attempt(2),
+            wait=wait_fixed(RETRY_SECONDS),
+            reraise=True,
+        )
+        url = self._reading.ajax_url
+        try:
+            return read_nonce(*await retrying(self._tab.post_form, url, nonce_form(), timeout=ANSWER_SECONDS))
+        except (PageFailed, TimeoutError):
+            return None
+
+    async def _proven_nonce(self) -> str:
+        written = self._reading.nonce
+        if self._is_proven():
+            return written
+        taken = await self._is_taken(written) if written else None
+        if taken:
+            return written
+        if taken is False and (nonce := await self._nonce_past_cache()):
+            return nonce
+        if taken is None and written and not is_from_cache(self._page.headers):
+            return written
+        await self._read_by_typing(self._page)
+        if not self._is_proven():
+            raise VisitFailed(Outcome.SITE_ERROR, _STALE if taken is False else _MAY_BE_STALE)
+        return self._reading.nonce
+
+    async def _is_taken(self, nonce: str) -> bool | None:
+        """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
+        try:
+            _, body = await self._tab.post_form(self._reading.ajax_url, probe_form(nonce), timeout=ANSWER_SECONDS)
+        except (PageFailed, TimeoutError):
+            return None
+        return takes_nonce(body)
+
+    async def _nonce_past_cache(self) -> str | None:
+        """A nonce that the site takes, from the same page past its cache or from core REST; None where neither has."""
+        for url in _past_cache(self._page.url, self._reading):
+            try:
+                status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
+            except (PageFailed, TimeoutError):
+                continue
+            nonce = nonce_in(body) if status == 200 else ""
+            if nonce and await self._is_taken(nonce):
+                log.info("the page's nonce came out of a cache; a fresh one was found past it")
+                return nonce
+        return None
+
+    async def _with_guest_id(self) -> Snapshot:
+        """The page once its script has made the guest id, or as it is where the script makes none."""
+        page, deadline = self._page, time.monotonic() + self._job.limits.guest_id
+        while not guest_id_in(page.stored) and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                page = await self._tab.snapshot()
+            except NotNow:
+                continue
+        return page
+
+    async def _read_by_typing(self, page: Snapshot) -> None:
+        """Type one short message and read the requests that this causes, until they tell all or the time is over.
+
+        Consent is never given here: a chat that asks for it gets no message.
+        """
+        greeting = "" if self._reading.needs_consent else self._reading.greeting
+        if not greeting or not await self._tab.type_message(greeting, opener=_OPENER, timeout=TYPING_SECONDS):
+            return
+        deadline = time.monotonic() + self._job.limits.typed
+        while time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            self._reading = read_page(page, self._observed())
+            if self._reading.is_complete and self._reading.session_id and self._is_proven():
+                break
+
+    def _observed(self) -> list[Observed]:
+        return observed_in(self._tab.requests())
+
+    def _is_proven(self) -> bool:
+        return any(one.proves_nonce for one in self._observed())
+
+
+def _past_cache(page_url: str, reading: Reading) -> Iterator[str]:
+    """Where a page may be had as it is now. Caches go by the whole address, or leave alone what has a query."""
+    page = urlsplit(page_url)
+    query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
+    yield urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
+    if not urlsplit(reading.ajax_url).path.endswith(_AJAX_PATH):
+        return
+    root = f"{reading.ajax_url.partition('?')[0].removesuffix(_AJAX_PATH)}/wp-json/wp/v2"
+    slug = page.path.rstrip("/").rpartition("/")[2]
+    for kind in ("pages", "posts"):
+        if reading.post_id:
+            yield f"{root}/{kind}/{reading.post_id}"
+        elif slug:
+            yield f"{root}/{kind}?{urlencode({'slug': slug})}"

@@ -1,0 +1,52 @@
+"""The interface of a chat plugin: what tells it in a page, and what a visit reads and asks where its chat is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from harvester.job import Job
+from harvester.visit.tab import Snapshot, Tab
+from shared.models import Bot
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a chat told; empty values are not known."""
+
+    ajax_url: str  # where its requests go
+    nonce: str
+    session_id: str
+    post_id: int
+    bots: tuple[Bot, ...]
+
+
+class Chat(Protocol):
+    """The chat of one page. Both methods raise `VisitFailed`, TimeoutError and what `Tab` raises."""
+
+    async def read(self) -> None:
+        """Read what the page and its requests tell."""
+
+    async def confirm(self) -> Reading:
+        """What was read, with a nonce that the site stands by and a session id that it takes."""
+
+
+class Plugin(ABC):
+    """One kind of chat plugin."""
+
+    mark: str  # what the HTML around its chat holds; tells it from other plugins
+    attributes: tuple[str, ...]  # of elements: where it writes its configuration
+    storage_prefix: str  # of its keys in the local storage
+    request_mark: str  # what the addresses of its requests hold
+
+    @abstractmethod
+    def is_readable(self, page: Snapshot) -> bool:
+        """Whether the page holds the configuration of a chat."""
+
+    @abstractmethod
+    def guest_storage(self, session_id: str) -> Mapping[str, str]:
+        """What the local storage of a guest with *session_id* holds."""
+
+    @abstractmethod
+    def chat(self, tab: Tab, page: Snapshot, job: Job) -> Chat:
+        """The chat of *page*, which the *tab* shows."""

@@ -1,0 +1,103 @@
+"""What may stand between a guest and the chat."""
+
+import pytest
+
+from harvester.visit.addresses import Link
+from harvester.visit.obstacles import bot_check, click_hint, refusal, wall, widget
+from harvester.visit.tab import Signs
+from tests.harvester.fake_tab import SITE, page
+
+MANY_LINKS = [Link(f"/{number}/", "Page") for number in range(30)]
+
+
+def signs(text: str = "", *buttons: str, asks_password: bool = False) -> Signs:
+    return Signs(text=text, buttons=list(buttons), asks_password=asks_password)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Are you over 18?",
+        "I am 21 or older",
+        "You must be at least 18 years old to enter",
+        "Please verify your age",
+        "Sind Sie über 18 Jahre alt?",
+        "您必须年满18周岁",
+    ],
+)
+def test_an_age_gate_is_known_by_its_question(text: str) -> None:
+    assert "confirm their age" in str(wall(page(), signs(text, "Yes", "No")))
+
+
+@pytest.mark.parametrize(
+    "text", ["Welcome to our 18 models", "Our assistant", f"For those over 18. {'Much to read. ' * 200}"]
+)
+def test_other_texts_are_no_age_gates(text: str) -> None:
+    assert wall(page(), signs(text, "OK")) is None
+
+
+def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None:
+    by_place = page(f"{SITE}/wp-login.php", links=MANY_LINKS)
+    by_text = page()
+
+    assert "log in" in str(wall(by_place, signs(asks_password=True)))
+    assert "log in" in str(wall(by_text, signs("Members, sign in here", asks_password=True)))
+    assert "asks for a password" in str(wall(page(), signs("This content is protected", asks_password=True)))
+
+
+def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> None:
+    assert wall(page(links=MANY_LINKS), signs(f"Log in {'Much to read. ' * 200}", asks_password=True)) is None
+    assert wall(page(), signs("Log in")) is None
+
+
+def test_a_button_that_speaks_of_a_chat_is_named() -> None:
+    assert '"Chat with us"' in str(click_hint(signs("", "Menu", " Chat\n with us ")))
+    assert click_hint(signs("", "Menu", "OK")) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "title", "resources", "name"),
+    [
+        ({"cf-mitigated": "challenge"}, "", [], "Cloudflare"),
+        ({"x-amzn-waf-action": "challenge"}, "", [], "AWS WAF"),
+        ({"x-amzn-waf-action": "captcha"}, "Human Verification", [], "AWS WAF"),
+        ({"x-vercel-mitigated": "challenge"}, "", [], "Vercel"),
+        ({"x-vercel-mitigated": "deny"}, "Forbidden", [], None),
+        ({"sg-captcha": "challenge"}, "", [], "SiteGround"),
+        ({}, "Just a moment...", [], "Cloudflare"),
+        ({}, " JUST A MOMENT…", [], "Cloudflare"),
+        ({}, "DDoS-Guard", [], "DDoS-Guard"),
+        ({}, "Vercel Security Checkpoint", [], "Vercel"),
+        ({}, "Making sure you\N{RIGHT SINGLE QUOTATION MARK}re not a bot!", [], "Anubis"),
+        ({}, "Ein Moment", ["/.within.website/x/cmd/anubis/static/js/main.mjs?v=1"], "Anubis"),
+        ({}, "", ["https://challenges.cloudflare.com/turnstile/v0/api.js"], None),  # it may be a form's
+        ({}, "A chat for a moment", ["/chat.js"], None),
+        ({"server": "cloudflare"}, "Welcome", ["/cdn-cgi/challenge-platform/h/b/scripts/jsd/main.js"], None),
+        ({}, "", [], None),
+    ],
+)
+def test_a_bot_check_is_known_by_its_header_title_or_script(
+    headers: dict[str, str], title: str, resources: list[str], name: str | None
+) -> None:
+    assert bot_check(page(headers=headers, title=title, resources=resources)) == name
+
+
+@pytest.mark.parametrize(
+    ("resource", "links", "name"),
+    [
+        ("https://challenges.cloudflare.com/turnstile/v0/api.js", 1, "Turnstile"),
+        ("https://js.hcaptcha.com/1/api.js", 0, "hCaptcha"),
+        ("https://www.google.com/recaptcha/api.js", 5, "reCAPTCHA"),
+        ("https://www.google.com/recaptcha/api.js", 30, None),  # a page with a protected form
+        ("/chat.js", 0, None),
+    ],
+)
+def test_a_widget_tells_a_check_where_there_is_hardly_anything_else(
+    resource: str, links: int, name: str | None
+) -> None:
+    assert widget(page(resources=[resource], links=MANY_LINKS[:links])) == name
+
+
+@pytest.mark.parametrize(("status", "is_refusal"), [(0, 0), (200, 0), (404, 0), (401, 1), (403, 1), (429, 1), (503, 1)])
+def test_a_status_may_speak_against_a_page(status: int, is_refusal: int) -> None:
+    assert bool(refusal(status)) is bool(is_refusal)
