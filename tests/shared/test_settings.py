@@ -1,9 +1,7 @@
 """Settings: names, defaults, precedence, `.env` taken literally, and errors that name the setting alone."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
-from time import time
 from typing import Any
 
 import pytest
@@ -210,12 +208,6 @@ def test_only_the_cookies_dollars_are_ever_doubled() -> None:
         ("FREEAICHAT_HARVEST_INTERVAL", "soon", "FREEAICHAT_HARVEST_INTERVAL: 'soon' is not a duration; write"),
         ("FREEAICHAT_HARVEST_INTERVAL", "0", "FREEAICHAT_HARVEST_INTERVAL: Input should be greater than 0"),
         ("FREEAICHAT_RETENTION", f"{'9' * 400}d", "FREEAICHAT_RETENTION: Input should be a finite number"),
-        ("FREEAICHAT_HARVEST_INTERVAL", "9999999d", "FREEAICHAT_HARVEST_INTERVAL: is longer than 365d, the most"),
-        ("FREEAICHAT_RETENTION", "9999999d", "FREEAICHAT_RETENTION: is longer than 36500d, the most there may be"),
-        ("FREEAICHAT_MAX_UPSTREAM", "9" * 30, "FREEAICHAT_MAX_UPSTREAM: Input should be less than or equal to 65536"),
-        ("FREEAICHAT_DATA_DIR", "~nobody-here/x", "FREEAICHAT_DATA_DIR: nobody knows where ~nobody-here is; write"),
-        ("FREEAICHAT_STORE", "sqlite:///~nobody-here/x", "FREEAICHAT_STORE: nobody knows where ~nobody-here is"),
-        ("FREEAICHAT_ENV_FILE", "~nobody-here/.env", "FREEAICHAT_ENV_FILE: ~nobody-here/.env is in nobody's home"),
         ("FREEAICHAT_SITES", "ftp://x", "FREEAICHAT_SITES: 'ftp://x' is not a page address; write"),
         ("FREEAICHAT_SITES", " , ", "FREEAICHAT_SITES: Tuple should have at least 1 item"),
         ("FREEAICHAT_MODELS", "a=b", "FREEAICHAT_MODELS: 'a=b' is not alias=bot_id; write"),
@@ -243,19 +235,6 @@ def test_a_line_break_in_a_captured_value_is_refused_since_no_header_can_carry_i
     assert _refusal(monkeypatch, **{name: "hush\r\nX-Evil: 1"}) == (
         f"{name}: holds a line break or another control character"
     )
-
-
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = _refusal(monkeypatch, PORT="x", POST_ID="-1", FREEAICHAT_RETENTION="x").splitlines()
-    assert sorted(line.partition(":")[0] for line in lines) == ["FREEAICHAT_PORT", "FREEAICHAT_RETENTION", "POST_ID"]
-
-
-def test_a_file_that_is_not_text_is_refused_by_name_without_its_content() -> None:
-    Path(".env").write_bytes("COOKIE=hush\n# 注释".encode("gbk"))
-    with pytest.raises(ValidationError) as refused:
-        load()
-    assert explain(refused.value) == "FREEAICHAT_ENV_FILE: .env is not UTF-8 text; save it as UTF-8"
-    assert "hush" not in f"{refused.value!s} {refused.value!r}"
 
 
 def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,25 +278,17 @@ def test_only_addresses_of_this_machine_are_a_loopback_bind(host: str, is_loopba
     assert Settings(host=host).is_loopback_bind is is_loopback
 
 
-def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "our.env").write_text(
-        "FREEAICHAT_STORE=sqlite:///~/chat/store.db\nFREEAICHAT_DATA_DIR=~/data\n"
-    )
-    monkeypatch.setenv("FREEAICHAT_ENV_FILE", "~/our.env")
-
-    found = load()
-
-    assert found.store_url == f"sqlite:///{tmp_path}/home/chat/store.db"
-    assert found.data_dir == tmp_path / "home" / "data"
-    assert load(store="sqlite:///a~b.db").store_url == "sqlite:///a~b.db"
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _refusal(monkeypatch, PORT="x", POST_ID="-1", FREEAICHAT_RETENTION="x").splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == ["FREEAICHAT_PORT", "FREEAICHAT_RETENTION", "POST_ID"]
 
 
-def test_the_longest_durations_are_dates_that_the_system_can_name() -> None:
-    found = load(harvest_interval="365d", retention="36500d")
-    for seconds in (found.harvest_interval, found.retention):
-        assert datetime.fromtimestamp(time() + seconds, UTC).year < 9999
+def test_a_file_that_is_not_text_is_refused_by_name_without_its_content() -> None:
+    Path(".env").write_bytes("COOKIE=hush\n# 注释".encode("gbk"))
+    with pytest.raises(ValidationError) as refused:
+        load()
+    assert explain(refused.value) == "FREEAICHAT_ENV_FILE: .env is not UTF-8 text; save it as UTF-8"
+    assert "hush" not in f"{refused.value!s} {refused.value!r}"
 
 
 def test_two_pages_of_one_origin_are_one_site() -> None:

@@ -125,19 +125,6 @@ async def test_scripts_that_redis_forgot_are_told_again(redis_server: RedisServe
         assert await store.get_note("a") == "2"
 
 
-async def test_what_the_first_version_wrote_goes_on_and_is_the_master_keys(redis_server: RedisServer) -> None:
-    """It knew no owners; what it stored differs in nothing else."""
-    async with open_store(redis_server.url) as store:
-        await store.create_conversation(conversation("conv-1", "one").model_copy(update={"owner": "key_a"}))
-    redis_server.command("HDEL", "{freeaichat}:conversation:conv-1", "owner")
-    redis_server.command("SET", SCHEMA, 1)
-
-    async with open_store(redis_server.url) as store:
-        assert await store.conversation("conv-1") == conversation("conv-1", "one")
-        assert await store.commit_turn("conv-1", turn("t1", "two"))
-    assert redis_server.command("GET", SCHEMA) == str(VERSION).encode()  # older ones know no owners, and keep out
-
-
 async def test_what_a_newer_version_wrote_is_left_alone(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         await store.set_note("a", "1")

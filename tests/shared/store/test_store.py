@@ -197,18 +197,6 @@ async def test_a_visit_drops_the_asks_made_before_it_and_keeps_the_later_ones(st
     assert await store.pending_ask(SITE) is None
 
 
-async def test_a_visit_drops_asks_from_before_the_clock_was_set_back(store: Store) -> None:
-    await store.ask_visit(SITE, "yesterday, as it was called then", at=100.0 + 86400)
-    await store.ask_visit(SITE, "by a clock that is a little ahead", at=130.0)
-
-    await store.begin_visit(SITE, "me", at=110.0, ttl=60)
-    await store.end_visit(visit(1, at=110.0), "me")
-
-    ask = await store.pending_ask(SITE)
-    assert ask is not None
-    assert (ask.reason, ask.count) == ("by a clock that is a little ahead", 1)
-
-
 async def test_an_ask_made_during_a_visit_survives_it_however_many_came_before(store: Store) -> None:
     for number in range(200):
         await store.ask_visit(SITE, "before", at=float(number))

@@ -229,31 +229,6 @@ async def test_pruning_by_size_drops_the_oldest_until_the_rest_fits(store: Store
     assert await store.prune(before=0.0, max_bytes=each - 1) == 1
 
 
-async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_what_is_used_now(store: Store) -> None:
-    await store.create_conversation(conversation("ahead", at=10_000.0))
-    await store.create_conversation(conversation("now", at=100.0))
-    await store.keep_branches([("ahead", note(), 10_000.0)])
-
-    assert await store.prune(before=0.0, now=100.0, max_bytes=10**9) == 0
-    assert await store.conversation("ahead") == conversation("ahead", at=100.0).model_copy(
-        update={"created_at": 10_000.0}
-    )
-    assert await store.prune(before=101.0, now=201.0, max_bytes=10**9) == 2
-    assert await store.take_branch("ahead") is None
-
-
-async def test_of_many_from_before_the_clock_was_set_back_none_is_passed_over(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("sqlite_conversations.REDATED_AT_ONCE", "sqlite_branches.PRUNED_AT_ONCE"):
-        monkeypatch.setattr(f"shared.store.{name}", 2)
-    for number in range(5):
-        await store.create_conversation(conversation(f"conv-{number}", at=1000.0 + number))
-
-    assert await store.prune(before=0.0, now=100.0, max_bytes=10**9) == 0
-    assert await store.prune(before=101.0, now=150.0, max_bytes=10**9) == 5
-
-
 async def test_the_size_counted_for_pruning_follows_every_change(store: Store) -> None:
     await store.create_conversation(conversation("conv-1", "12345", at=1.0))
     await store.begin_turn("conv-1", "t1", at=1.0)

@@ -163,24 +163,6 @@ async def test_a_batch_that_is_sent_twice_counts_once(store: Store) -> None:
     assert (await store.key_counts("key_a", at=NOON)).tokens == 5
 
 
-async def test_requests_from_before_the_clock_was_set_back_do_not_count(store: Store) -> None:
-    for second in range(5):
-        await store.take_request("key_a", at=NOON + 3600 + second, rpm=5, tpd=None)
-
-    assert (await store.key_counts("key_a", at=NOON)).requests == 0
-    counts = await store.take_request("key_a", at=NOON, rpm=5, tpd=None)
-    assert (counts.is_admitted, counts.requests, counts.oldest) == (True, 1, int(NOON))
-    assert (await store.key_counts("key_a", at=NOON + 3600 + 4)).requests == 0  # and are forgotten
-
-
-async def test_usage_from_far_ahead_is_forgotten_and_what_is_not_so_far_stands(store: Store) -> None:
-    ahead, far = Group(int(NOON) + 3600, "key_a", "m", "s"), Group(int(NOON) + 7200, "key_a", "m", "s")
-    await store.add_usage(UsageBatch("1", {ahead: {"requests": 1}, far: {"requests": 1}}))
-
-    assert await store.prune_usage(before=NOON, after=NOON + 3600) == 1
-    assert [group for group, _ in await store.usage(since=0.0, until=NOON * 2)] == [ahead]
-
-
 async def test_old_usage_is_forgotten(store: Store) -> None:
     old, new = Group(int(NOON), "key_a", "m", "s"), Group(int(NOON) + 3600, "key_a", "m", "s")
     await store.add_usage(UsageBatch("1", {old: {"requests": 1}, new: {"requests": 1}}))

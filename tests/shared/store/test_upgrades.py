@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from shared.store import open_store
+from shared.store.redis_schema import VERSION
 from shared.store.sqlite import open_sqlite
 from shared.store.sqlite_backup import restore
+from tests.redis_server import RedisServer
 from tests.shared import released
-from tests.shared.samples import SITE, credentials, note, texts_of, turn
+from tests.shared.samples import SITE, conversation, credentials, note, texts_of, turn
 from tests.shared.sqlite_files import is_sound
 
 VERSIONS = [path.stem for path in sorted(released.STORES.glob("*.sql"))]
+SCHEMA = "{freeaichat}:schema"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -55,3 +59,16 @@ async def test_a_backup_of_a_released_version_is_restored(version: str, tmp_path
 
 def test_there_is_a_store_of_a_released_version() -> None:
     assert VERSIONS
+
+
+async def test_what_the_first_version_wrote_goes_on_and_is_the_master_keys(redis_server: RedisServer) -> None:
+    """It knew no owners; what it stored differs in nothing else."""
+    async with open_store(redis_server.url) as store:
+        await store.create_conversation(conversation("conv-1", "one").model_copy(update={"owner": "key_a"}))
+    redis_server.command("HDEL", "{freeaichat}:conversation:conv-1", "owner")
+    redis_server.command("SET", SCHEMA, 1)
+
+    async with open_store(redis_server.url) as store:
+        assert await store.conversation("conv-1") == conversation("conv-1", "one")
+        assert await store.commit_turn("conv-1", turn("t1", "two"))
+    assert redis_server.command("GET", SCHEMA) == str(VERSION).encode()  # older ones know no owners, and keep out

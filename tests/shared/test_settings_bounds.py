@@ -1,0 +1,57 @@
+"""How large and long settings may be, and where a tilde in a path leads."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+
+import pytest
+from pydantic import ValidationError
+
+from shared.settings import explain, load
+
+
+@pytest.fixture(autouse=True)
+def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty working directory, so that no file of the developer's is read."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FREEAICHAT_HARVEST_INTERVAL", "9999999d", "FREEAICHAT_HARVEST_INTERVAL: is longer than 365d, the most"),
+        ("FREEAICHAT_RETENTION", "9999999d", "FREEAICHAT_RETENTION: is longer than 36500d, the most there may be"),
+        ("FREEAICHAT_MAX_UPSTREAM", "9" * 30, "FREEAICHAT_MAX_UPSTREAM: Input should be less than or equal to 65536"),
+        ("FREEAICHAT_DATA_DIR", "~nobody-here/x", "FREEAICHAT_DATA_DIR: nobody knows where ~nobody-here is; write"),
+        ("FREEAICHAT_STORE", "sqlite:///~nobody-here/x", "FREEAICHAT_STORE: nobody knows where ~nobody-here is"),
+        ("FREEAICHAT_ENV_FILE", "~nobody-here/.env", "FREEAICHAT_ENV_FILE: ~nobody-here/.env is in nobody's home"),
+    ],
+)
+def test_what_no_system_can_do_is_refused_with_the_bound(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as refused:
+        load()
+    assert explain(refused.value).startswith(says)
+
+
+def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "house"))
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "our.env").write_text(
+        "FREEAICHAT_STORE=sqlite:///~/chat/store.db\nFREEAICHAT_DATA_DIR=~/data\n"
+    )
+    monkeypatch.setenv("FREEAICHAT_ENV_FILE", "~/our.env")
+
+    found = load()
+
+    assert found.store_url == f"sqlite:///{tmp_path}/house/chat/store.db"
+    assert found.data_dir == tmp_path / "house" / "data"
+    assert load(store="sqlite:///a~b.db").store_url == "sqlite:///a~b.db"
+
+
+def test_the_longest_durations_are_dates_that_the_system_can_name() -> None:
+    found = load(harvest_interval="365d", retention="36500d")
+    for seconds in (found.harvest_interval, found.retention):
+        assert datetime.fromtimestamp(time() + seconds, UTC).year < 9999
