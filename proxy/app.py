@@ -1,10 +1,10 @@
 """Putting the proxy together. Nothing happens at import."""
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,6 +17,7 @@ from proxy.api.admin.service import Administration
 from proxy.api.app_keys import (
     ACCESS,
     ADMINISTRATION,
+    BACKGROUND,
     CHAT,
     CONVERSATIONS,
     LIMITS,
@@ -46,6 +47,7 @@ from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
 from proxy.page import handlers as page
+from proxy.server.background import Background
 from proxy.server.body_budget import BODIES, Bodies
 from proxy.server.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.server.routes import RESPONSE_ID, add_api, add_base
@@ -62,8 +64,6 @@ from shared.secrets import read_master_key
 from shared.settings import Settings
 from shared.site_client.client import SiteClient
 from shared.store import Store, StoreError
-
-log = logging.getLogger(__name__)
 
 API: Mapping[str, Mapping[str, Handler]] = {
     "/chat/completions": {"POST": counted(chat.create_chat_completion)},
@@ -113,23 +113,20 @@ async def open_app(
             aliases=settings.models,
             default_model=settings.default_model,
         )
-        work = (
-            keeper.watch(),
-            keyring.watch(),
-            tidy(store, settings),
-            chats.branches.keep_flushing(),
-            usage.keep_flushing(),
-            *(each.keep() for each in places),
-        )
-        tasks = [asyncio.create_task(each) for each in work]
-        for task in tasks:
-            task.add_done_callback(_report_failure)
+        background = Background()
+        background.start("following credentials", keeper.watch)
+        background.start("following keys", keyring.watch)
+        background.start("tidying the store", partial(tidy, store, settings))
+        background.start("keeping continued conversations", chats.branches.keep_flushing)
+        background.start("keeping usage", usage.keep_flushing)
+        for each in places:
+            background.start("sharing the places of a site", each.keep)
         try:
             rules = Access(key=key, cors_origins=settings.cors_origins, keyring=keyring)
             app = _build(settings, rules)
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
-            app[CHAT], app[CONVERSATIONS] = chats, Conversations(store)
+            app[CHAT], app[CONVERSATIONS], app[BACKGROUND] = chats, Conversations(store), background
             app[UPSTREAMS], app[STORE_TROUBLE] = sites, lambda: keeper.store_trouble
             app[SIBLINGS] = Siblings(
                 lambda: take_numbers(str(os.getpid()), usage.totals, [site.health() for site in sites])
@@ -138,20 +135,12 @@ async def open_app(
             app[PICTURES] = PictureFetcher(downloader, app[BODIES].hold)
             yield app
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await background.stop()
             await keeper.settle()
             await asyncio.gather(*(each.leave() for each in places))
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well
                 await chats.branches.flush()
-
-
-def _report_failure(task: asyncio.Task[None]) -> None:
-    """A background task never ends by itself; if one does, the log says why."""
-    if not task.cancelled() and (error := task.exception()):
-        log.critical("background work ended: %s", error, exc_info=error)
 
 
 def _build(settings: Settings, rules: Access) -> web.Application:

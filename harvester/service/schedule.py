@@ -15,12 +15,12 @@ from typing import Literal, Protocol
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from harvester.service.policy import Known, next_renewal, next_visit
+from harvester.service.policy import FAILURE_PAUSES, Known, next_renewal, next_visit
 from harvester.service.renewal import renew_nonce
 from shared.models import Outcome, SiteState, Visit, VisitAsk
 from shared.parsing import Site
 from shared.processes import heartbeat
-from shared.store import Store, StoreError
+from shared.store import Store, StoreCorrupt, StoreError
 
 SETTLE_SECONDS = 0.2  # changes of the store that come closer together are looked at as one
 HOLD_SECONDS = 3.0  # after a visit that could not begin: another process visits, or the store is away
@@ -47,6 +47,7 @@ class _Plan:
         self.chance = _chance()
         self.answered: VisitAsk | None = None  # asks that came while the visit that answered them was under way
         self.held_until = 0.0  # monotonic
+        self.faults = 0  # visits in a row that failed as nobody expected
         self.renewed_at = self.renewal_failed_at = 0.0  # Unix seconds
         self.under_way: set[Kind] = set()
         self.lock = asyncio.Lock()
@@ -93,11 +94,18 @@ class Schedule:
                 async with aclosing(self._store.watch()) as changes:
                     async for _ in changes:
                         for plan in self._plans:
-                            await self._plan(plan)
+                            await self._plan_or_tell(plan)
                         await asyncio.sleep(SETTLE_SECONDS)
             except StoreError as error:
                 log.error("the store is away: %s", error)
             await asyncio.sleep(HOLD_SECONDS)
+
+    async def _plan_or_tell(self, plan: _Plan) -> None:
+        """As `_plan`; what is damaged of one site holds up no other."""
+        try:
+            await self._plan(plan)
+        except StoreCorrupt as error:
+            log.error("%s is not visited: %s", plan.site.origin, error)
 
     async def _plan(self, plan: _Plan) -> None:
         """Put the next visit and the next renewal of a site on the timetable. Raises StoreError."""
@@ -157,6 +165,14 @@ class Schedule:
         except StoreError as error:
             log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
             plan.held_until = time.monotonic() + HOLD_SECONDS
+        except Exception:
+            # Whatever it was, the other sites' visits go on. It may have come to no record, which pauses are made from.
+            pause = FAILURE_PAUSES[min(plan.faults, len(FAILURE_PAUSES) - 1)]
+            log.exception("the visit of %s failed; the next one in %.0f s at the earliest", plan.site.origin, pause)
+            plan.faults += 1
+            plan.held_until = time.monotonic() + pause
+        else:
+            plan.faults = 0
         plan.under_way.discard("visit")
         await self._replan(plan)
         if not is_captured:
@@ -175,6 +191,9 @@ class Schedule:
             is_renewed = state is None or await renew_nonce(self._store, state.current)
         except StoreError as error:
             log.error("the nonce of %s was not renewed: %s", plan.site.origin, error)
+            is_renewed = False
+        except Exception:
+            log.exception("the nonce of %s was not renewed", plan.site.origin)
             is_renewed = False
         plan.renewed_at, plan.renewal_failed_at = (time.time(), 0.0) if is_renewed else (0.0, time.time())
         plan.under_way.discard("renewal")

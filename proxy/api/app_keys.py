@@ -12,12 +12,14 @@ from proxy.api.responses.service import Responses
 from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.upstream import Upstream
+from proxy.server.background import Background
 from proxy.server.siblings import Siblings
 from proxy.usage.recorder import UsageRecorder
 from proxy.usage.turn import Turn
 from shared.settings import Settings
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
+BACKGROUND = web.AppKey("BACKGROUND", Background)
 CHAT = web.AppKey("CHAT", ChatService)
 CONVERSATIONS = web.AppKey("CONVERSATIONS", Conversations)
 PICTURES = web.AppKey("PICTURES", PictureFetcher)

@@ -5,7 +5,7 @@ import logging
 from time import time
 
 from shared.settings import Settings
-from shared.store import Store, StoreError
+from shared.store import Store
 
 INTERVAL_SECONDS = 3600.0
 
@@ -13,16 +13,12 @@ log = logging.getLogger(__name__)
 
 
 async def tidy(store: Store, settings: Settings) -> None:
-    """Prune now and every hour, oftener where little is to be kept for long, until cancelled."""
+    """Prune now and every hour, oftener where little is to be kept for long, until cancelled. Raises StoreError."""
     interval = min(INTERVAL_SECONDS, settings.retention / 2)
     while True:
-        try:
-            now = time()
-            dropped = await store.prune(before=now - settings.retention, now=now, max_bytes=settings.max_stored)
-            await store.prune_usage(before=now - settings.usage_retention, after=now + settings.usage_retention)
-        except StoreError as error:
-            log.warning("nothing pruned: %s", error)
-        else:
-            if dropped:
-                log.info("%d conversations dropped (FREEAICHAT_RETENTION, FREEAICHAT_MAX_STORED)", dropped)
+        now = time()
+        dropped = await store.prune(before=now - settings.retention, now=now, max_bytes=settings.max_stored)
+        if dropped:
+            log.info("%d conversations dropped (FREEAICHAT_RETENTION, FREEAICHAT_MAX_STORED)", dropped)
+        await store.prune_usage(before=now - settings.usage_retention, after=now + settings.usage_retention)
         await asyncio.sleep(interval)

@@ -1,12 +1,16 @@
 """Telling all who watch a store that it changed."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from shared.store import StoreError, StoreUnavailable
 
 Version = tuple[int, ...] | None
+LEAST_PAUSE, MOST_PAUSE = 0.2, 30.0  # after a failure that nobody knows
+
+log = logging.getLogger(__name__)
 
 
 class Changes(ABC):
@@ -53,10 +57,17 @@ class Changes(ABC):
         await self._stop()
 
     async def _run(self) -> None:
-        try:
-            await self._follow()
-        finally:
-            self._is_following.set()  # nobody waits for a follower that has ended
+        """Follow, and begin again whatever happens: who watches would wait for ever otherwise."""
+        pause = LEAST_PAUSE
+        while True:
+            try:
+                await self._follow()
+            except Exception:
+                log.exception("the store's changes are not followed; beginning again in %.1f s", pause)
+            self._is_following.set()
+            self.notify()  # what happened meanwhile may have been missed
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MOST_PAUSE)
 
     async def _stop(self) -> None:
         follower, self._follower = self._follower, None
@@ -64,8 +75,6 @@ class Changes(ABC):
             follower.cancel()
             await asyncio.wait({follower})
             self._is_following.clear()
-            if not follower.cancelled():
-                follower.result()  # it ends by itself only by a fault of ours, which must show
 
 
 class PolledChanges(Changes):

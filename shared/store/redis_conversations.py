@@ -7,8 +7,8 @@ import hashlib
 import json
 
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, stored_bytes
-from shared.store import StoreCorrupt, StoreError
-from shared.store.documents import dump, load
+from shared.store import StoreError
+from shared.store.documents import dump, load, reading
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
@@ -21,10 +21,14 @@ APPEND = f"""
         local function length(field) return redis.call('HSTRLEN', conversation, field) end
         return {CONVERSATION_BYTES} + length('metadata') + length('response')
     end
+    -- Where the total was lost it is counted anew, by pruning; nobody begins it from nothing meanwhile.
+    local function grow(bytes)
+        redis.call('HINCRBY', conversation, 'bytes', bytes)
+        if redis.call('EXISTS', total) == 1 then redis.call('INCRBY', total, bytes) end
+    end
     local function append(first, last, bytes)
         for number = first, last do redis.call('RPUSH', messages, ARGV[number]) end
-        redis.call('HINCRBY', conversation, 'bytes', bytes)
-        redis.call('INCRBY', total, bytes)
+        grow(bytes)
     end
 """
 
@@ -65,8 +69,8 @@ _UPDATE = Script(
     if redis.call('EXISTS', conversation) == 0 then return 0 end
     local growth = #metadata - redis.call('HSTRLEN', conversation, 'metadata')
     redis.call('HSET', conversation, 'metadata', metadata)
-    append(1, 0, growth)
-    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    grow(growth)
+    redis.call('ZADD', conversations, 'GT', at, id)
     changed()
     return 1
     """,
@@ -76,11 +80,12 @@ _UPDATE = Script(
 )
 _DELETE = Script(
     """
-    local bytes = redis.call('HGET', conversation, 'bytes')
-    if not bytes then return 0 end
+    local is_there = redis.call('EXISTS', conversation) == 1
+    local bytes = tonumber(redis.call('HGET', conversation, 'bytes'))
     redis.call('UNLINK', conversation, messages)
     redis.call('ZREM', conversations, id)
-    redis.call('DECRBY', total, bytes)
+    if not is_there then return 0 end
+    if bytes and redis.call('EXISTS', total) == 1 then redis.call('DECRBY', total, bytes) end
     changed()
     return 1
     """,
@@ -101,19 +106,35 @@ _REDATE = Script(
 )
 _PRUNE = Script(
     f"""
-    local bytes = tonumber(redis.call('GET', total) or '0')
+    local bytes = tonumber(redis.call('GET', total))
+    if not bytes then
+        bytes = 0
+        for _, id in ipairs(redis.call('ZRANGE', conversations, 0, -1)) do
+            local own = tonumber(redis.call('HGET', prefix .. id, 'bytes'))
+            if own then
+                bytes = bytes + own
+            else
+                redis.call('UNLINK', prefix .. id, messages_prefix .. id)
+                redis.call('ZREM', conversations, id)
+            end
+        end
+        redis.call('SET', total, string.format('%.0f', bytes))
+    end
     local oldest = redis.call('ZRANGE', conversations, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
-    local gone = 0
+    local gone, is_lost = 0, false
     for number = 1, #oldest, 2 do
         if tonumber(oldest[number + 1]) >= tonumber(before) and bytes <= tonumber(max_bytes) then break end
         local conversation = prefix .. oldest[number]
-        bytes = bytes - redis.call('HGET', conversation, 'bytes')
+        local own = tonumber(redis.call('HGET', conversation, 'bytes'))
+        bytes, is_lost = bytes - (own or 0), not own
         redis.call('UNLINK', conversation, messages_prefix .. oldest[number])
         redis.call('ZREM', conversations, oldest[number])
         gone = gone + 1
+        if is_lost then break end
     end
     if gone > 0 then
         redis.call('SET', total, string.format('%.0f', bytes))
+        if is_lost then redis.call('DEL', total) end -- nobody knows how much of it what was lost counted for
         changed()
     end
     return gone
@@ -146,17 +167,18 @@ async def conversation(server: Server, conversation_id: str) -> Conversation | N
     owner, created_at, metadata, response, upstream, spoilt, pending_turn = fields
     if created_at is None:
         return None
-    return Conversation(
-        id=conversation_id,
-        owner=(owner or b"").decode(),
-        created_at=float(created_at),
-        updated_at=float(updated_at),
-        metadata=json.loads(metadata),
-        messages=tuple(map(_load_message, messages)),
-        note=load(Note, upstream) if upstream and not spoilt else None,
-        pending_turn=pending_turn.decode() if pending_turn else None,
-        response=str(response, "utf-8", "surrogatepass"),
-    )
+    with reading("one Conversation"):
+        return Conversation(
+            id=conversation_id,
+            owner=(owner or b"").decode(),
+            created_at=float(created_at),
+            updated_at=float(updated_at or created_at),  # lost: the next use sets it
+            metadata=json.loads(metadata),
+            messages=tuple(map(_load_message, messages)),
+            note=load(Note, upstream) if upstream and not spoilt else None,
+            pending_turn=pending_turn.decode() if pending_turn else None,
+            response=str(response, "utf-8", "surrogatepass"),
+        )
 
 
 async def update_metadata(server: Server, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
@@ -192,7 +214,5 @@ def dump_message(message: Message) -> bytes:
 
 
 def _load_message(document: bytes) -> Message:
-    try:
+    with reading("one Message"):
         return Message.model_validate(json.loads(str(document, "utf-8", "surrogatepass")))
-    except ValueError:
-        raise StoreCorrupt("the store is damaged: one Message in it cannot be read") from None

@@ -44,8 +44,8 @@ _CODES = {  # first words of errors that have no class of their own
 }
 
 
-def translated(error: Exception, shown: str) -> StoreError | None:
-    """*error* of the server at *shown* as what `Store` methods may raise; None: only a mistake of ours causes it."""
+def translated(error: Exception, shown: str) -> StoreError:
+    """*error* of the server at *shown* as what `Store` methods may raise."""
     if isinstance(error, ResponseError) and (fault := _fault(str(error), shown)) is not None:
         return fault
     for kind, reason in _KINDS:
@@ -57,7 +57,7 @@ def translated(error: Exception, shown: str) -> StoreError | None:
         )
     if isinstance(error, TimeoutError):
         return StoreUnavailable(f"the store {shown} cannot be used just now: it does not answer in time")
-    return None
+    return StoreCorrupt(f"the store {shown} is damaged, or does not do what it is asked: {error}")
 
 
 def _fault(text: str, shown: str) -> StoreError | None:

@@ -8,7 +8,7 @@ import secrets
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
 from shared.store import StoreUnavailable
-from shared.store.documents import dump, load
+from shared.store.documents import dump, load, reading, some_readable
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
@@ -113,8 +113,9 @@ async def add_key(server: Server, added: ApiKey) -> bool:
 
 async def keys(server: Server) -> list[ApiKey]:
     records, flat = await server.run(_KEYS, [key("api-keys"), key("api-keys-used")])
-    used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
-    found = [load(ApiKey, record) for record in records]
+    with reading("when keys were used"):
+        used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
+    found = some_readable(lambda record: load(ApiKey, record), records)
     found = [each.model_copy(update={"last_used_at": used.get(each.id)}) for each in found]
     return sorted(found, key=lambda each: (-each.created_at, each.id))
 

@@ -18,7 +18,7 @@ _TAKE = Script(
     for position = 1, #flat, 2 do
         local name, row = flat[position], flat[position + 1]
         local places, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
-        if tonumber(ends) <= now then
+        if not ends or tonumber(ends) <= now then
             redis.call('HDEL', rows, name)
         elseif name ~= holder then
             table.insert(others, {{name = name, places = tonumber(places), demand = tonumber(wants)}})

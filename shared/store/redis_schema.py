@@ -10,7 +10,7 @@ All keys carry one hash tag, so that they lie in one slot and a script may use a
     visit-records           hash: id to Visit as JSON
     screenshots             hash: id to PNG
     conversations           sorted set: id by the time of its last use
-    conversation-bytes      bytes that all conversations together count for
+    conversation-bytes      bytes that all conversations together count for; missing: pruning counts them
     conversation:ID         hash: owner (id of a key; missing: the master key), created_at, metadata, response,
                             upstream, copy (its name), pending_turn, spoilt, crossed, bytes, origin (digest of what it
                             began with), done (names of the last turns and additions as JSON)

@@ -105,7 +105,7 @@ class Server:
                 # The others lead to the same place, which is gone or no longer the one that takes writes.
                 with suppress(RedisError, OSError):
                     await self._pool.disconnect(inuse_connections=False)
-            raise known or failure
+            raise known from failure
 
     def pubsub(self) -> PubSub:
         """A connection of its own to listen on; raises Redis's errors."""

@@ -35,7 +35,7 @@ _BEGIN = Script(
         redis.call('HDEL', conversation, 'crossed')
     end
     redis.call('HSET', conversation, 'pending_turn', turn)
-    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    redis.call('ZADD', conversations, 'GT', at, id)
     changed()
     return 1
     """,
@@ -66,8 +66,7 @@ _COMMIT = Script(
     local first_added = rest + history_count
     if is_alone and replaces == '1' then
         redis.call('DEL', messages)
-        redis.call('DECRBY', total, redis.call('HGET', conversation, 'bytes'))
-        redis.call('HSET', conversation, 'bytes', 0)
+        grow(-(tonumber(redis.call('HGET', conversation, 'bytes')) or 0))
         append(rest, first_added - 1, own_bytes() + history_bytes)
     end
     append(first_added, #ARGV, added_bytes)
@@ -81,7 +80,7 @@ _COMMIT = Script(
     redis.call('HDEL', conversation, 'spoilt')
     if is_mine then redis.call('HDEL', conversation, 'pending_turn', 'crossed') end
     if pending and not is_mine then redis.call('HSET', conversation, 'crossed', 1) end
-    redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+    redis.call('ZADD', conversations, 'GT', at, id)
     changed()
     return 1
     """,
@@ -96,7 +95,7 @@ _EDITED = """
         if redis.call('HEXISTS', conversation, 'pending_turn') == 1 then
             redis.call('HSET', conversation, 'crossed', 1)
         end
-        redis.call('ZADD', conversations, 'XX', 'GT', at, id)
+        redis.call('ZADD', conversations, 'GT', at, id)
         changed()
     end
 """
@@ -118,11 +117,12 @@ _DELETE = Script(
     APPEND
     + _EDITED
     + f"""
+    if redis.call('EXISTS', conversation) == 0 then return 0 end
     for _, document in ipairs(redis.call('LRANGE', messages, 0, -1)) do
-        local found = cjson.decode(document)
-        if found.id == message_id then
+        local is_read, found = pcall(cjson.decode, document)
+        if is_read and found.id == message_id then
             redis.call('LREM', messages, 1, document)
-            append(1, 0, -({MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text))
+            grow(-({MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text))
             edited()
             return 1
         end

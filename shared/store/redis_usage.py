@@ -6,7 +6,7 @@ Every hour, key, model and site has a hash of counts; a sorted set lists them by
 import json
 
 from shared.admin.usage import Counters, Group, UsageBatch
-from shared.store import StoreCorrupt
+from shared.store.documents import readable, reading
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
@@ -96,7 +96,7 @@ async def usage(server: Server, since: float, until: float) -> list[tuple[Group,
     for start in range(0, len(names), AT_ONCE):
         some = names[start : start + AT_ONCE]
         hashes = await server.run(_READ, [key("usage")], key("usage", ""), *some)
-        found += [(_group(name), _counters(flat)) for name, flat in zip(some, hashes, strict=True)]
+        found += readable(_read, zip(some, hashes, strict=True))
     return found
 
 
@@ -105,12 +105,8 @@ async def prune_some(server: Server, before: float, after: float) -> int:
     return int(await server.run(_PRUNE, [key("usage")], before, after, key("usage", "")))
 
 
-def _group(name: bytes) -> Group:
-    try:
-        return Group(*json.loads(name))
-    except (ValueError, TypeError):
-        raise StoreCorrupt("the store is damaged: the usage in it cannot be read") from None
-
-
-def _counters(flat: list[bytes]) -> Counters:
-    return {str(name, "utf-8"): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+def _read(entry: tuple[bytes, list[bytes]]) -> tuple[Group, Counters]:
+    name, flat = entry
+    with reading("some usage"):
+        counters = {str(counter, "utf-8"): int(count) for counter, count in zip(flat[::2], flat[1::2], strict=True)}
+        return Group(*json.loads(name)), counters

@@ -8,7 +8,7 @@ from math import ceil
 
 from shared.models import Visit, VisitAsk
 from shared.store import AHEAD_SECONDS
-from shared.store.documents import dump, load
+from shared.store.documents import dump, load, readable, reading
 from shared.store.redis_schema import key
 from shared.store.redis_server import Script, Server
 
@@ -23,7 +23,7 @@ _ASK = Script(
         redis.call('RPUSH', asks, at .. ' 1 ' .. reason)
     else
         local count, first_reason = string.match(redis.call('LINDEX', asks, -1), '^%S+ (%d+) (.*)$')
-        redis.call('LSET', asks, -1, at .. ' ' .. (count + 1) .. ' ' .. first_reason)
+        redis.call('LSET', asks, -1, at .. ' ' .. ((count or 0) + 1) .. ' ' .. (first_reason or reason))
     end
     changed()
     """,
@@ -53,10 +53,12 @@ _END = Script(
     if screenshot ~= '' then redis.call('HSET', screenshots, id, screenshot) end
     local pictured, of_site = 0, {{}}
     for number, kept in ipairs(redis.call('LRANGE', visits, 0, -1)) do
-        local site = cjson.decode(redis.call('HGET', records, kept)).site
-        of_site[site] = (of_site[site] or 0) + 1
+        -- What was lost, or cannot be read, is of no site, and goes.
+        local is_read, found = pcall(cjson.decode, redis.call('HGET', records, kept))
+        local site = is_read and type(found) == 'table' and found.site
+        if site then of_site[site] = (of_site[site] or 0) + 1 end
         pictured = pictured + redis.call('HEXISTS', screenshots, kept)
-        if number > {KEPT_VISITS} and of_site[site] > {KEPT_OF_A_SITE} then
+        if not site or (number > {KEPT_VISITS} and of_site[site] > {KEPT_OF_A_SITE}) then
             redis.call('LREM', visits, -1, kept)
             redis.call('HDEL', records, kept)
             redis.call('HDEL', screenshots, kept)
@@ -99,15 +101,11 @@ async def ask_visit(server: Server, site: str, reason: str, at: float) -> None:
 
 
 async def pending_ask(server: Server, site: str) -> VisitAsk | None:
-    asks = [ask.split(b" ", 2) for ask in await server.run(_ASKS, [key("asks", site)])]
+    asks = readable(_ask, await server.run(_ASKS, [key("asks", site)]))
     if not asks:
         return None
-    return VisitAsk(
-        site=site,
-        asked_at=float(asks[0][0]),
-        reason=str(asks[0][2], "utf-8", "surrogatepass"),
-        count=sum(int(count) for _, count, _ in asks),
-    )
+    asked_at, _, reason = asks[0]
+    return VisitAsk(site=site, asked_at=asked_at, reason=reason, count=sum(count for _, count, _ in asks))
 
 
 async def begin_visit(server: Server, site: str, holder: str, ttl: float) -> bool:
@@ -124,13 +122,21 @@ async def end_visit(server: Server, visit: Visit, holder: str, screenshot: bytes
 
 
 async def visits(server: Server, site: str | None, limit: int) -> list[Visit]:
-    found = [
-        load(Visit, record).model_copy(update={"screenshot": bool(has_screenshot)})
-        for record, has_screenshot in await server.run(_VISITS, _RECORDS)
-    ]
+    found = readable(_visit, await server.run(_VISITS, _RECORDS))
     return [visit for visit in found if site is None or visit.site == site][: max(limit, 0)]
 
 
 async def screenshot(server: Server, visit_id: str) -> bytes | None:
     found: bytes | None = await server.run(_SCREENSHOT, [key("screenshots")], visit_id)
     return found
+
+
+def _ask(document: bytes) -> tuple[float, int, str]:
+    with reading("one ask for a visit"):
+        at, count, reason = document.split(b" ", 2)
+        return float(at), int(count), str(reason, "utf-8", "surrogatepass")
+
+
+def _visit(entry: tuple[bytes, int]) -> Visit:
+    record, has_screenshot = entry
+    return load(Visit, record).model_copy(update={"screenshot": bool(has_screenshot)})

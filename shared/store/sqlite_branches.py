@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from shared.conversations import Note
+from shared.store.documents import load, readable
 
 MAX_BRANCHES = 100_000  # a row is some 300 bytes
 PRUNED_AT_ONCE = 1000
@@ -24,7 +25,8 @@ def take_branch(connection: sqlite3.Connection, history: str) -> Note | None:
         "DELETE FROM branches WHERE number = (SELECT MAX(number) FROM branches WHERE history = ?) RETURNING upstream",
         (history,),
     ).fetchone()
-    return None if row is None else Note.model_validate_json(row["upstream"])
+    found = [] if row is None else readable(lambda text: load(Note, text), [row["upstream"]])
+    return found[0] if found else None
 
 
 def redate_some(connection: sqlite3.Connection, now: float) -> int:

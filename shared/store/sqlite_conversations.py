@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, TurnResult, stored_bytes
 from shared.store import StoreError
-from shared.store.documents import dump, load
+from shared.store.documents import dump, load, reading
 
 REDATED_AT_ONCE = 1000
 PRUNED_AT_ONCE = 50  # conversations a transaction; other processes wait no longer than for these
@@ -42,6 +42,11 @@ def conversation(connection: sqlite3.Connection, conversation_id: str) -> Conver
     row = _find(connection, conversation_id)
     if row is None:
         return None
+    with reading("one Conversation"):
+        return _conversation(connection, row)
+
+
+def _conversation(connection: sqlite3.Connection, row: sqlite3.Row) -> Conversation:
     messages = connection.execute(
         "SELECT role, text, images, item FROM messages WHERE conversation = ? ORDER BY number", (row["number"],)
     )

@@ -23,17 +23,11 @@ _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raise SQLite's and the system's errors about the file *path* as `StoreUnavailable` or `StoreCorrupt`.
-
-    Errors that only a mistake of ours can cause (wrong SQL, a broken constraint) pass as they are.
-    """
+    """Raise SQLite's and the system's errors about the file *path* as `StoreUnavailable` or `StoreCorrupt`."""
     try:
         yield
     except sqlite3.Error as error:
-        known = _store_error(error, path)
-        if known is None:
-            raise
-        raise known from error
+        raise _store_error(error, path) from error
     except OSError as error:
         culprit = error.filename if error.filename is not None else path
         raise StoreUnavailable(f"the store {path} cannot be used: {error.strerror or error} ({culprit})") from error
@@ -49,7 +43,7 @@ def _primary_code(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError | None:
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
     code = _primary_code(error)
     if code in _DAMAGE:
         return StoreCorrupt(
@@ -57,6 +51,6 @@ def _store_error(error: sqlite3.Error, path: Path) -> StoreError | None:
             "it away to start afresh"
         )
     reason = _REASONS.get(code) if code is not None else None
-    if reason is None:
-        return None
+    if reason is None:  # a table or a column is not there, as a rule
+        return StoreCorrupt(f"the store {path} is damaged, or does not do what it is asked: {error}")
     return StoreUnavailable(f"the store {path} cannot be used just now: {reason} ({error.sqlite_errorname})")

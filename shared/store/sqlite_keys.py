@@ -8,7 +8,7 @@ import sqlite3
 
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
-from shared.store.documents import dump, load
+from shared.store.documents import dump, load, some_readable
 from shared.store.sqlite_notes import get_note, set_note
 
 _VERSION = "keys.version"
@@ -24,7 +24,8 @@ def add_key(connection: sqlite3.Connection, key: ApiKey) -> bool:
 
 
 def keys(connection: sqlite3.Connection) -> list[ApiKey]:
-    found = [_read(row) for row in connection.execute("SELECT record, last_used_at FROM api_keys ORDER BY rowid DESC")]
+    rows = connection.execute("SELECT record, last_used_at FROM api_keys ORDER BY rowid DESC").fetchall()
+    found = some_readable(_read, rows)
     return sorted(found, key=lambda key: -key.created_at)
 
 

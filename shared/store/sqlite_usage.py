@@ -2,10 +2,9 @@
 
 import json
 import sqlite3
-from contextlib import suppress
 
 from shared.admin.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
-from shared.store import StoreCorrupt
+from shared.store.documents import readable, reading
 
 KEPT_BATCHES = 100  # ids that are known again: as many as proxies write while one of them repeats a batch
 _LAST = "usage.batches"
@@ -19,7 +18,7 @@ def add_usage(connection: sqlite3.Connection, batch: UsageBatch) -> None:
         row = connection.execute(
             "SELECT counts FROM usage WHERE (hour, key, model, site) = (?, ?, ?, ?)", group
         ).fetchone()
-        counts = {} if row is None else _load(row["counts"])
+        counts = next(iter(readable(_load, [] if row is None else [row["counts"]])), {})
         add(counts, counters)
         connection.execute(
             "INSERT OR REPLACE INTO usage (hour, key, model, site, counts) VALUES (?, ?, ?, ?, ?)",
@@ -42,7 +41,7 @@ def usage(connection: sqlite3.Connection, since: float, until: float) -> list[tu
     rows = connection.execute(
         "SELECT hour, key, model, site, counts FROM usage WHERE hour >= ? AND hour < ? ORDER BY hour", (since, until)
     )
-    return [(Group(*row[:4]), _load(row["counts"])) for row in rows]
+    return readable(lambda row: (Group(*row[:4]), _load(row["counts"])), rows)
 
 
 def prune_usage(connection: sqlite3.Connection, before: float, after: float) -> int:
@@ -63,8 +62,5 @@ def _is_new(connection: sqlite3.Connection, batch_id: str) -> bool:
 
 
 def _load(text: str) -> Counters:
-    with suppress(ValueError):
-        counts = json.loads(text)
-        if isinstance(counts, dict):
-            return counts
-    raise StoreCorrupt("the store is damaged: the usage in it cannot be read")
+    with reading("some usage"):
+        return {str(name): int(count) for name, count in json.loads(text).items()}

@@ -7,7 +7,7 @@ import sqlite3
 
 from shared.models import Visit, VisitAsk
 from shared.store import AHEAD_SECONDS
-from shared.store.documents import dump, load
+from shared.store.documents import dump, load, readable
 
 KEPT_VISITS = 50
 KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
@@ -80,7 +80,11 @@ def visits(connection: sqlite3.Connection, site: str | None, limit: int) -> list
         "ORDER BY number DESC LIMIT ?2",
         (site, max(limit, 0)),
     )
-    return [load(Visit, row["record"]).model_copy(update={"screenshot": bool(row["has_screenshot"])}) for row in rows]
+    return readable(_visit, rows)
+
+
+def _visit(row: sqlite3.Row) -> Visit:
+    return load(Visit, row["record"]).model_copy(update={"screenshot": bool(row["has_screenshot"])})
 
 
 def screenshot(connection: sqlite3.Connection, visit_id: str) -> bytes | None:

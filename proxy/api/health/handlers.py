@@ -4,7 +4,7 @@ from time import time
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, STORE_TROUBLE, UPSTREAMS
+from proxy.api.app_keys import BACKGROUND, CALLER, STORE_TROUBLE, UPSTREAMS
 from proxy.api.rendering import json_response
 from proxy.chat.upstream import Health
 from shared import __version__
@@ -18,10 +18,11 @@ async def healthz(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """200 only when a request could be answered now; names and reasons only for those who hold the key.
 
-    `degraded`: requests are answered, but not by every site, or without stored conversations.
+    `degraded`: requests are answered, but not by every site, without stored conversations, or nobody tidies the store.
     """
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
-    reasons = [reason for reason in (*(each.trouble for each in healths), request.app[STORE_TROUBLE]()) if reason]
+    others = (request.app[STORE_TROUBLE](), request.app[BACKGROUND].trouble)
+    reasons = [reason for reason in (*(each.trouble for each in healths), *others) if reason]
     is_ready = any(each.trouble is None for each in healths)
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
     if reasons and (CALLER in request or not is_ready):
@@ -45,7 +46,7 @@ def describe(health: Health) -> dict[str, object]:
 
 
 def _age(health: Health) -> int | None:
-    return round(time() - health.credentials.captured_at) if health.credentials else None
+    return max(round(time() - health.credentials.captured_at), 0) if health.credentials else None
 
 
 async def root(_: web.Request) -> web.Response:

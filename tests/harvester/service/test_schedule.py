@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,11 @@ from harvester.service.schedule import Schedule
 from shared.models import Outcome, Visit, VisitAsk
 from shared.parsing import Site, site
 from shared.processes import heartbeat
-from shared.store import Store, StoreUnavailable
+from shared.store import Store, StoreUnavailable, open_store
 from tests.harvester.service.test_renewal import stored
 from tests.harvester.visiting import NONCE_ACTION
 from tests.shared.samples import capture
+from tests.shared.sqlite_files import change
 from tests.site import SimulatedSite
 
 FIRST, SECOND = site("https://chat.example/"), site("https://other.example/")
@@ -189,14 +191,33 @@ async def test_a_store_that_goes_away_does_not_end_the_schedule(store: Store) ->
         assert not task.done()
 
 
-async def test_a_fault_of_ours_ends_the_schedule_and_is_seen(store: Store) -> None:
+async def test_a_fault_of_ours_is_seen_and_ends_no_visits_but_this_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("harvester.schedule.FAILURE_PAUSES", (0.3, 0.6))
     visits = WrittenVisits(store)
-    visits.errors = [ZeroDivisionError("a fault")]
-    async with scheduled(store, visits) as task:
-        await asyncio.wait({task}, timeout=5)
+    visits.errors = [ZeroDivisionError("a fault") for _ in range(4)]
+    begun = time.monotonic()
+    async with scheduled(store, visits, FIRST, SECOND) as task:
+        await until(lambda: len(visits.made) == 6)
 
-        with pytest.raises(ExceptionGroup, match="unhandled"):
-            task.result()
+        assert not task.done()
+    assert time.monotonic() - begun > 0.3 + 0.6
+    assert sorted(visits.made[-2:]) == [(FIRST.origin, "start"), (SECOND.origin, "start")]
+    assert caplog.text.count("ZeroDivisionError: a fault") == 4
+
+
+async def test_what_is_damaged_of_one_site_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "store.db"
+    async with open_store(f"sqlite:///{path}") as store:
+        await have_fresh(store)
+        change(path, "UPDATE sites SET current = '{'")
+        visits = WrittenVisits(store)
+        async with scheduled(store, visits, FIRST, SECOND):
+            await until(lambda: visits.made)
+
+    assert visits.made == [(SECOND.origin, "start")]
+    assert f"{FIRST.origin} is not visited: the store is damaged" in caplog.text
 
 
 async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:

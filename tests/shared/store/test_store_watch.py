@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import pytest
+
 from shared.store import Store, open_store
+from shared.store.changes import PolledChanges
 from tests.shared.samples import SITE, capture, conversation, turn, visit
 
 QUIET_SECONDS = 0.7  # several rounds of looking for the changes of others
@@ -144,3 +147,25 @@ async def test_watching_again_after_the_last_watcher_left_works(store: Store, st
                 await anext(changes)
                 await other.set_note("a", str(number))
                 await _change(changes, 1.0)
+
+
+async def test_a_fault_in_following_others_is_told_and_they_are_followed_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults: list[Exception] = [ZeroDivisionError("a fault")]
+    version = 0
+
+    async def looked_up() -> tuple[int, ...]:
+        if faults:
+            raise faults.pop()
+        return (version,)
+
+    changes = PolledChanges(looked_up, seconds=0.02)
+    async with aclosing(changes.watch()) as watched:
+        await _change(watched, 1.0)
+        await _change(watched, 1.0)  # what happened during the fault may have been missed
+        await _change(watched, 1.0)  # the first version that is seen
+        version = 1
+        await _change(watched, 1.0)
+    assert "ZeroDivisionError: a fault" in caplog.text
+    await changes.close()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.admin.usage import Group, UsageBatch
 from shared.store import Store
-from shared.usage import Group, UsageBatch
 from tests.shared.samples import SITE, conversation, note, visit
 
 NOON = 1_795_435_200.0
