@@ -83,7 +83,8 @@ class Workspace:
 
         Blocks for as long. Raises `WorkspaceError`.
         """
-        for name in {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}:
+        visited = {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}
+        for name in visited | {path.stem for path in self.path.glob("*.lock")}:
             with self._claim(name) as claim:
                 if claim is not None:
                     claim.sweep()

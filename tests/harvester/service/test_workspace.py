@@ -1,6 +1,7 @@
 """Claims, and what killed visits leave behind."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,17 @@ def test_a_sweep_ends_what_killed_visits_left_and_spares_those_under_way(url: st
     assert not left.exists()
     assert not is_alive(browser.pid)
     browser.wait()
+    assert not workspace.path.exists()
+
+
+def test_a_sweep_removes_the_lock_of_a_killed_holder_whose_visit_tidied_up(url: str) -> None:
+    process, _ = hold(url)
+    workspace = Workspace(url)
+    kill(process)
+    shutil.rmtree(next(workspace.path.glob("visit-*")))
+
+    workspace.sweep()
+
     assert not workspace.path.exists()
 
 
