@@ -59,22 +59,22 @@ class EventStream:
         self._encoder = encoder
         self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": encoder.silence, "off": None}[keepalive]
         self._headers = headers  # known when the stream is opened
-        self._response = _EventStream(headers=SSE_HEADERS)
+        self.response = _EventStream(headers=SSE_HEADERS)
         self._opening = asyncio.Lock()
         self._waiting = bytearray()  # events that came before the stream was open
         self._transport: asyncio.Transport | None = None  # of the open stream
         self._is_chunked = True
-        self._has_begun = False
+        self.has_begun = False
         self._is_open = False  # the headers are sent, or on their way: a failure can only be an event
         self._has_written = False  # since the last look for silence
-        self._timer = Timer(HOLD_SECONDS, self._break_silence)
+        self._timer: Timer | None = Timer(HOLD_SECONDS, self._break_silence)
         self.failure: ServiceError | None = None  # that ended it after its headers were sent
         self.has_lost_client = False  # it was gone before all was written
 
     def begin(self) -> None:
         """The opening comes before all other events, and is made before them: some APIs number theirs."""
-        if not self._has_begun:
-            self._has_begun = True
+        if not self.has_begun:
+            self.has_begun = True
             self._waiting += self._encoder.opening()
 
     def write(self, event: bytes) -> bool:
@@ -96,30 +96,30 @@ class EventStream:
         if self._transport is None:
             async with self._opening:
                 await self._open()
-                self._timer.restart(SILENCE_SECONDS)
+                if self._timer is not None:
+                    self._timer.restart(SILENCE_SECONDS)
         else:
             await self._drain()
 
-    async def close(self, last: bytes) -> web.StreamResponse:
+    async def close(self, last: bytes) -> None:
         """End a whole answer with its *last* events."""
-        await self._timer.stop()
+        await self._stop_timer()
         try:
             await self._end(last)
         except ClientConnectionResetError:  # there is nobody to tell
             self.has_lost_client = True
-        return self._response
 
-    async def fail(self, error: Exception | asyncio.CancelledError) -> web.StreamResponse:
-        """End an answer that broke off with *error*; raises it where the client can still be told by a status."""
-        await self._timer.stop()
+    async def fail(self, error: Exception | asyncio.CancelledError) -> bool:
+        """End an answer that broke off with *error*. False: raise it; a status can still tell it, or nobody waits."""
+        await self._stop_timer()
         if isinstance(error, ClientConnectionResetError):
             self.has_lost_client = True
             release(error)
-            return self._response
+            return True
         if not self._is_open and not self._waiting:
-            raise error
+            return False
         if isinstance(error, asyncio.CancelledError) and not self._request.app[STOPPING].is_over:
-            raise error  # the client left
+            return False  # the client left
         self.failure = as_service_error(error)
         release(error)
         try:
@@ -130,13 +130,18 @@ class EventStream:
             log.exception("an answer broke off, and cannot say so")
             if self._request.transport is not None:
                 self._request.transport.abort()
-        return self._response
+        return True
+
+    async def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None  # they lead to each other: garbage that only the collector would find
+        if timer is not None:
+            await timer.stop()
 
     async def _end(self, last: bytes) -> None:
         """Send *last*, behind what waits: all of it, where it came at once."""
         if not self._is_open:
             await self._prepare()
-        await self._response.write_eof(bytes(self._waiting) + last)
+        await self.response.write_eof(bytes(self._waiting) + last)
 
     async def _open(self) -> None:
         """Send the headers, the opening and what waits."""
@@ -147,7 +152,7 @@ class EventStream:
         while True:
             begun = bytes(self._waiting)
             self._waiting.clear()
-            await self._response.write(begun)  # the headers go out with the first, even an empty one
+            await self.response.write(begun)  # the headers go out with the first, even an empty one
             if not self._waiting:
                 break
         if self._request.transport is None:
@@ -157,13 +162,13 @@ class EventStream:
     async def _prepare(self) -> None:
         """Make the headers; they go out with the first bytes of the body."""
         self._is_open = True
-        self._response.headers.update(self._headers())
+        self.response.headers.update(self._headers())
         if self._request.version >= HttpVersion11:
-            self._response.enable_chunked_encoding()
+            self.response.enable_chunked_encoding()
         else:
             self._is_chunked = False
         self.begin()
-        await self._response.prepare(self._request)
+        await self.response.prepare(self._request)
 
     async def _drain(self) -> None:
         transport = self._transport

@@ -51,14 +51,13 @@ async def _stream(
     try:
         await _run(answers, [_Streamed(events, reply.text_of(number)) for number in range(len(answers))])
         turn.usage = used = usage_of(answers)
-        response = await events.close(reply.closing([answer.end for answer in answers], used))
-        turn.has_left = events.has_lost_client
-        return response
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (raised anew, or told to the client)
-        try:
-            return await events.fail(error)
-        finally:
-            turn.error, turn.has_left = events.failure, events.has_lost_client
+        await events.close(reply.closing([answer.end for answer in answers], used))
+    except (Exception, asyncio.CancelledError) as error:
+        if not await events.fail(error):
+            raise
+    finally:
+        turn.error, turn.has_left = events.failure, events.has_lost_client
+    return events.response
 
 
 async def _run(answers: Sequence[Answer], sinks: Sequence[Sink]) -> None:
@@ -90,11 +89,8 @@ class _Streamed:
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
-        self._events.begin()
-        self.text = self._next  # type: ignore[method-assign]  # from now on without that look
-        return self._next(text)
-
-    def _next(self, text: str) -> bool:
+        if not self._events.has_begun:
+            self._events.begin()
         return self._write(self._encode(text))
 
 

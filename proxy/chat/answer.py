@@ -110,6 +110,8 @@ class Answer:
         else:
             if self._cutter is not None and (rest := self._cutter.end()):
                 self._pass_on(rest)
+        finally:
+            del self._sink  # which leads back here: garbage that only the collector would find
         await self._memory.commit(self._current, self.end.note, self.message)
         if self._afterwards is not None:
             await self._afterwards(self)

@@ -72,5 +72,6 @@ def release(error: BaseException) -> None:
         seen.add(id(one))
         one.__traceback__ = None
         chain += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+        one.__cause__ = one.__context__ = None  # a refusal holds the error that it causes
         if isinstance(one, BaseExceptionGroup):
             chain += one.exceptions

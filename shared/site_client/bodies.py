@@ -55,7 +55,9 @@ class Body:
                     return True
 
     def deliver(self, data: bytes) -> None:
-        """Hand *data* to the reader."""
+        """Hand *data* to the reader; nobody gets it behind an error."""
+        if self._has_ended:
+            return
         if self._take is not None:
             try:
                 if not self._take(data):

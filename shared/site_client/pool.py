@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import cast
 
 from yarl import URL
 
@@ -107,7 +108,7 @@ class _Pooled(Connection):
 
     def __init__(self, everything: set[Connection], idle: "list[_Pooled]", proxy: HttpProxy | None) -> None:
         """*proxy*: the one that gets the requests, and hands them on."""
-        super().__init__(lambda _: self._keep())
+        super().__init__(_keep)  # a function of its own: a method would lead back here
         self._everything, self._idle_list, self.proxy = everything, idle, proxy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,9 +121,14 @@ class _Pooled(Connection):
         with suppress(ValueError):
             self._idle_list.remove(self)
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
+        """Wait for the next request to the same site, where not too many wait already."""
         if len(self._idle_list) < MAX_IDLE:
             self.rest(IDLE_SECONDS)
             self._idle_list.append(self)
         else:
             self.abort()
+
+
+def _keep(connection: Connection) -> None:
+    cast(_Pooled, connection).keep()
