@@ -1,7 +1,6 @@
 """What all tests share: a guard against leaving this machine, and a free port."""
 
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 
 LOCAL_NAMES = ("localhost", "")
@@ -74,12 +74,6 @@ def as_from_a_terminal() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def a_free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

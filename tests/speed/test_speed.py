@@ -16,8 +16,8 @@ from time import perf_counter
 import aiohttp
 import pytest
 
-from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.proxy.serving import fill_store, serving
 from tests.site import SimulatedSite
 from tests.speed.load import Work

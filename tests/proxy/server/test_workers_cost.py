@@ -14,8 +14,8 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.proxy.serving import serving
 from tests.site.process import RunningSite, running_site
 
