@@ -29,7 +29,7 @@ ADDED_LIMIT = 50.0  # ms
 LIBRARIES = "aiohttp.web, orjson, platformdirs, pydantic, pydantic_settings, sqlite3, tenacity, uvloop, yarl"
 RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
 
-pytestmark = pytest.mark.usefixtures("as_users_run_it")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 All = tuple[Target, Target, Target]
 
 

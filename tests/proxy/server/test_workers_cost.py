@@ -91,6 +91,7 @@ async def run(site: Site, data_dir: Path, workers: int) -> Run:
         return Run(cpu() - before, monotonic() - begun, [count / sum(spread) for count in spread])
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_a_token_costs_two_workers_hardly_more_than_one(tmp_path: Path) -> None:
     async with running_site() as running:
