@@ -1,26 +1,79 @@
-"""`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover."""
+"""`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
+
+Files of tests run side by side, one in each of as many processes as there are cores; what is marked `alone`, because it
+measures time or memory or keeps the whole machine busy, runs after them in one process.
+"""
 
 import os
 import subprocess
 import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from xml.etree import ElementTree
 
 from tests.needs import provide
 
 LEAST_COVERAGE = 85  # percent, branches counted
+COVERAGE = (sys.executable, "-m", "coverage")
+STAGES = (("-m", "not alone", "-n", "logical", "--dist", "loadfile"), ("-m", "alone", "-n", "0"))
+NOTHING_SELECTED = 5  # an exit code of pytest
+TOLD = ("failed", "passed", "skipped", "errors")  # in pytest's order
 
 
 def main() -> int:
     """Run the tests; the exit code is non-zero unless all passed and enough was covered."""
     if not provide():
         return 1
-    environment = {**os.environ, "PYTHONDEVMODE": "1"}
-    coverage = (sys.executable, "-m", "coverage")
-    subprocess.run((*coverage, "erase"), check=True)  # what a run that was killed left behind
-    tests = subprocess.run((*coverage, "run", "-m", "pytest", *sys.argv[1:]), env=environment, check=False)
-    subprocess.run((*coverage, "combine", "--quiet"), check=False)
+    subprocess.run((*COVERAGE, "erase"), check=True)  # what a run that was killed left behind
+    tests = run_all(sys.argv[1:])
+    subprocess.run((*COVERAGE, "combine", "--quiet"), check=False)
     limit = () if sys.argv[1:] else (f"--fail-under={LEAST_COVERAGE}",)  # a part of the tests covers a part
-    report = subprocess.run((*coverage, "report", *limit), check=False)
-    return tests.returncode or report.returncode
+    report = subprocess.run((*COVERAGE, "report", *limit), check=False)
+    return tests or report.returncode
+
+
+def run_all(options: Sequence[str]) -> int:
+    """Run what is selected in its stages, and close with one line for all of them, as pytest does for each."""
+    environment = {**os.environ, "PYTHONDEVMODE": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
+    begun = monotonic()
+    counts: Counter[str] = Counter()
+    codes = []
+    for stage in STAGES:
+        with tempfile.TemporaryDirectory() as directory:
+            report = Path(directory) / "report.xml"
+            command = (*COVERAGE, "run", "-m", "pytest", *options, *stage, f"--junitxml={report}")
+            codes.append(subprocess.run(command, env=environment, check=False).returncode)
+            counts += counted(report)
+    print(closing_line(counts, monotonic() - begun), flush=True)
+    return outcome(codes)
+
+
+def counted(report: Path) -> Counter[str]:
+    """How many tests passed, failed and so on, by a report in JUnit's form; nothing where a run left none."""
+    if not report.exists():
+        return Counter()
+    told = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        for name in told:
+            told[name] += int(suite.attrib[name])
+    passed = told["tests"] - told["failures"] - told["errors"] - told["skipped"]
+    return Counter(failed=told["failures"], passed=passed, skipped=told["skipped"], errors=told["errors"])
+
+
+def closing_line(counts: Counter[str], seconds: float) -> str:
+    """What all runs came to, in the form of pytest's own last line."""
+    told = ", ".join(f"{counts[name]} {name}" for name in TOLD if counts[name]) or "no tests ran"
+    return f" {told} in {seconds:.2f}s ".center(80, "=")
+
+
+def outcome(codes: Sequence[int]) -> int:
+    """The exit code of all runs: that of the first that failed; one may have had nothing to do, but not every one."""
+    failed = [code for code in codes if code not in (0, NOTHING_SELECTED)]
+    return failed[0] if failed else min(codes)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """What all tests share: a guard against leaving this machine, and a free port."""
 
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from shared.site_client import tls
 from tests.certificates import Authorities, make_authorities
+from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 
 LOCAL_NAMES = ("localhost", "")
@@ -49,6 +50,9 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(guard)
+# How long one example takes says how busy the machine is; what must be quick is measured by tests of its own.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +80,6 @@ def as_from_a_terminal() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def a_free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

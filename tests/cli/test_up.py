@@ -114,6 +114,7 @@ def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, 
     return clean_environment(tmp_path / "data", site.url, free_port)
 
 
+@pytest.mark.alone
 def test_it_tells_each_step_and_ends_with_a_curl_line_that_works(environment: dict[str, str], tmp_path: Path) -> None:
     begun = time.monotonic()
     with up(environment, tmp_path) as running:

@@ -37,7 +37,8 @@ CLIENTS = (  # the slowest come first
     Client("Vercel AI SDK", "ai_sdk.mjs", "AI_APICallError", "AI_APICallError"),
     Client("Vercel AI SDK, Responses", "ai_sdk.mjs", "AI_APICallError", "AI_APICallError"),
 )
-pytestmark = pytest.mark.timeout(300)  # the first test waits for all clients, on a busy machine too
+# The first test waits for all clients, several of which run at once and keep the machine busy.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 every_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: f"{client.row}-{client.script}")
 
 

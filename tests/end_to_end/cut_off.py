@@ -14,10 +14,10 @@ from typing import Any
 
 from shared.models import Outcome, Visit
 from shared.store import Store, open_store
-from tests.conftest import a_free_port
 from tests.end_to_end.machines import MODEL, READY_SECONDS, Machine
 from tests.end_to_end.networks import HERE, Network, set_up
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.redis_server import running_redis
 from tests.site import SimulatedSite
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from tests.cli.processes import clean_environment
-from tests.conftest import a_free_port
+from tests.ports import a_free_port
 
 MODEL = "gpt-4o-mini-helper"
 READY_SECONDS = 30.0

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import aiohttp
 import psutil
 
 from tests.needs import FREEAICHAT
+from tests.ports import a_free_port
 
 READY_SECONDS = 30.0
 
@@ -86,7 +86,7 @@ class RunningUp:
 @asynccontextmanager
 async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIterator[RunningUp]:
     """`freeaichat up` on a free port, stopped at the end if it still runs."""
-    port = free_port()
+    port = a_free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
     environment = {
         **clean,
@@ -118,14 +118,6 @@ async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> Non
     assert process.stdout is not None
     async for line in process.stdout:
         lines.append(line.decode())
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def pss_bytes(processes: list[psutil.Process]) -> int:

@@ -18,6 +18,7 @@ COLD_START_SECONDS = 6.0
 MAX_PSS = 130 * 1024 * 1024
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_path: Path) -> None:
     async with running_site() as site, running_up(site.url, tmp_path) as up:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.running_up import RunningUp, free_port, running_up
+from tests.end_to_end.running_up import RunningUp, running_up
+from tests.ports import a_free_port
 from tests.site.process import running_site
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ async def test_what_is_shown_for_use_gets_answers(name: str, tmp_path: Path) -> 
 async def test_the_one_command_gets_a_fresh_clone_to_serve(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     _copy_sources(clone)
-    port = free_port()
+    port = a_free_port()
     async with running_site() as site:
         settings = {
             "FREEAICHAT_SITES": site.url,

@@ -7,11 +7,11 @@ from time import monotonic
 
 import aiohttp
 
-from tests.end_to_end.running_up import free_port
 from tests.figures import figure
 from tests.image.container import Image
 from tests.image.main_job import MODEL, ready, setting, stream
 from tests.image.tools import balancer
+from tests.ports import a_free_port
 
 KEY = "sk-balanced"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -21,7 +21,7 @@ async def balanced(image: Image, tools: Path, place: Path) -> None:
     """Streams come through as they are made, a client that leaves is noticed, and a dead proxy is passed over."""
     async with setting(place, image) as here:
         settings = {"FREEAICHAT_API_KEY": KEY}
-        port = free_port()
+        port = a_free_port()
         with (
             here.run(image, "harvester", name="harvester"),
             here.run(image, "proxy", name="first", FREEAICHAT_HOST="127.0.0.1", **settings) as first,

@@ -13,9 +13,10 @@ import aiohttp
 import psutil
 
 from shared.secrets import private_dir
-from tests.end_to_end.running_up import free_port, pss_bytes
+from tests.end_to_end.running_up import pss_bytes
 from tests.figures import figure
 from tests.image.container import Container, Image, make_volume, running
+from tests.ports import a_free_port
 from tests.shared.sqlite_files import modes
 from tests.site.process import RunningSite, running_site
 
@@ -64,7 +65,7 @@ async def setting(place: Path, image: Image) -> AsyncIterator[Setting]:
     project = private_dir(place / "project")
     project.chmod(0o755)
     async with running_site() as site:
-        yield Setting(place, data, project, site, free_port())
+        yield Setting(place, data, project, site, a_free_port())
 
 
 async def one_container(image: Image, place: Path) -> None:
@@ -124,7 +125,7 @@ def _compose_healthcheck(service: str) -> list[str]:
 
 async def _is_shared(here: Setting, proxy: Image) -> None:
     """Another proxy on the same volume serves at once, with the same key."""
-    other = free_port()
+    other = a_free_port()
     with here.run(proxy, "proxy", name="other", FREEAICHAT_PORT=str(other)) as container:
         await ready(other, container)
         assert (await stream(other, here.key))[0].startswith("[gpt-4o-mini] You said: hi")

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.site import DEFAULT_BOTS, ODD_COOKIES, SimulatedSite
 from tests.site_checks.recordings import SAMPLES
@@ -18,18 +19,29 @@ UUID_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 STORAGE = "() => ({localStorage: {...localStorage}, sessionStorage: {...sessionStorage}})"
 FINISHED = ".aipkit_chat_message-bot[data-finished]"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the tests share a browser, and so its event loop
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
     browser_path = os.environ.get("FREEAICHAT_BROWSER") or shutil.which("chromium-headless-shell")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path)
         try:
-            page = await browser.new_page()
-            page.set_default_timeout(10_000)
-            yield page
+            yield browser
         finally:
             await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a window that shares nothing with another test's."""
+    page = await browser.new_page()
+    page.set_default_timeout(10_000)
+    try:
+        yield page
+    finally:
+        await page.close()  # and the window
 
 
 @asynccontextmanager

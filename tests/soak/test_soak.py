@@ -94,6 +94,7 @@ def told(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_a_compressed_month_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from time import perf_counter
 import aiohttp
 import pytest
 
-from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.proxy.serving import fill_store, serving
 from tests.site import SimulatedSite
 from tests.speed.load import Work
@@ -29,7 +29,7 @@ ADDED_LIMIT = 50.0  # ms
 LIBRARIES = "aiohttp.web, orjson, platformdirs, pydantic, pydantic_settings, sqlite3, tenacity, uvloop, yarl"
 RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
 
-pytestmark = pytest.mark.usefixtures("as_users_run_it")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 All = tuple[Target, Target, Target]
 
 

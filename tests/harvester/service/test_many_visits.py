@@ -17,6 +17,7 @@ from tests.harvester.running import Place, harvester
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1800)]
 VISITS = int(os.environ.get("TEST_VISITS", "10"))  # the benchmarks command makes a hundred
 WARM_VISITS = min(10, VISITS // 2)
 FAULTS = [*islice(cycle(ONE_OF_EACH_KIND + MORE), max(VISITS, len(ONE_OF_EACH_KIND)))]
@@ -45,7 +46,6 @@ async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
     assert not place.workspace.exists()
 
 
-@pytest.mark.timeout(1800)
 async def test_many_visits_in_a_row_leave_nothing_and_do_not_make_the_service_grow(
     place: Place, site: SimulatedSite
 ) -> None:
@@ -100,7 +100,6 @@ def assert_pauses(visits: list[Visit]) -> None:
         assert later.started_at - (earlier.started_at + earlier.seconds) > pause - 0.05, (earlier, later)
 
 
-@pytest.mark.timeout(1800)
 async def test_faults_that_come_and_go_are_recorded_and_recovered_from_and_leave_nothing(
     place: Place, site: SimulatedSite, tmp_path: Path
 ) -> None:

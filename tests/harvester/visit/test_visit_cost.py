@@ -21,7 +21,7 @@ from tests.needs import FREEAICHAT
 from tests.site import SimulatedSite
 from tests.site.process import running_site
 
-pytestmark = pytest.mark.usefixtures("as_users_run_it")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 ROUNDS = int(os.environ.get("TEST_VISIT_ROUNDS", "1"))
 RENEWALS = 20
 MOST_TIMES = 3.0  # as long as the plain script: it asks the site nothing, and stores nothing

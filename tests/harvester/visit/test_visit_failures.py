@@ -221,6 +221,7 @@ async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits:
     ]
 
 
+@pytest.mark.alone
 async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page = "memory"
 

@@ -137,8 +137,10 @@ async def test_a_killed_worker_is_back_while_the_other_serves(
 ) -> None:
     async with serving(site, tmp_path, free_port, **TWO) as process:
         victim, other = workers(process)
-        held = asyncio.create_task(ask(http, free_port, "[[tokens:20]] [[delay:0.05]]"))
-        await asyncio.sleep(0.3)
+        held = asyncio.create_task(ask(http, free_port, "[[tokens:40]] [[delay:0.05]]"))
+        async with asyncio.timeout(20):
+            while not site.open_streams:
+                await asyncio.sleep(0.02)
         serving_it = next(each for each in (victim, other) if each.net_connections("tcp")[1:])
         idle = other if serving_it == victim else victim
         os.kill(idle.pid, signal.SIGKILL)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.proxy.serving import serving
 from tests.site.process import RunningSite, running_site
 
@@ -91,6 +91,7 @@ async def run(site: Site, data_dir: Path, workers: int) -> Run:
         return Run(cpu() - before, monotonic() - begun, [count / sum(spread) for count in spread])
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_a_token_costs_two_workers_hardly_more_than_one(tmp_path: Path) -> None:
     async with running_site() as running:

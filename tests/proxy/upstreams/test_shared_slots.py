@@ -13,8 +13,8 @@ from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.upstreams.slots import SiteLimit
 from shared.places import LEASE_SECONDS, Claim, Share
 from shared.store import Store, StoreUnavailable, open_store
-from tests.conftest import a_free_port
 from tests.figures import figure
+from tests.ports import a_free_port
 from tests.proxy.running import capture, running_proxy
 from tests.proxy.serving import ask, serving
 from tests.redis_server import RedisServer

@@ -11,7 +11,7 @@ import pytest
 from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, address, open_store
 from shared.store.redis_schema import VERSION
 from shared.store.redis_server import CALL_SECONDS
-from tests.conftest import a_free_port
+from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import StoreUnavailable, open_store
-from tests.conftest import a_free_port
+from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 from tests.relay import relay
 from tests.shared.samples import conversation, texts_of, turn

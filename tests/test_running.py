@@ -1,0 +1,77 @@
+"""`python -m tests` runs most tests side by side and some alone after them, and fails if any of them does."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.__main__ import closing_line, outcome, run_all
+
+ROOT = Path(__file__).parents[1]
+NOTHING, FAILED, INTERRUPTED = 5, 1, 2
+SUITE = """
+import os
+import pytest
+
+def note(name):
+    with open({notes!r}, "a") as file:
+        file.write(f"{{name}} {{os.environ.get('PYTEST_XDIST_WORKER', 'alone')[:2]}}\\n")
+
+@pytest.mark.alone
+def test_alone():
+    note("alone")
+
+def test_beside_others():
+    note("beside others")
+
+@pytest.mark.alone
+def test_fails():
+    assert not 1
+
+@pytest.mark.skip
+def test_skipped():
+    pass
+"""
+
+
+def test_what_is_marked_runs_after_all_others_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    notes = tmp_path / "notes"
+    (tmp_path / "test_some.py").write_text(SUITE.format(notes=str(notes)))
+
+    code = run_all([f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider", "test_some.py"])
+
+    assert code == FAILED
+    assert notes.read_text().splitlines() == ["beside others gw", "alone al"]
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert last.startswith("=")
+    assert " 1 failed, 2 passed, 1 skipped in " in last
+
+
+@pytest.mark.parametrize(
+    ("codes", "whole"),
+    [
+        ((0, 0), 0),
+        ((0, FAILED), FAILED),
+        ((FAILED, 0), FAILED),
+        ((INTERRUPTED, FAILED), INTERRUPTED),
+        ((NOTHING, 0), 0),  # what was asked for is all of one kind
+        ((0, NOTHING), 0),
+        ((NOTHING, NOTHING), NOTHING),
+        ((FAILED, NOTHING), FAILED),
+        ((-9, 0), -9),
+    ],
+)
+def test_all_runs_have_to_pass(codes: tuple[int, int], whole: int) -> None:
+    assert outcome(codes) == whole
+
+
+def test_the_closing_line_looks_like_pytests_own() -> None:
+    assert " 2 failed, 3 passed, 1 errors in 61.20s " in closing_line(
+        Counter(failed=2, passed=3, skipped=0, errors=1), 61.2
+    )
+    assert " no tests ran in 0.50s " in closing_line(Counter(), 0.5)
