@@ -13,7 +13,7 @@ import uvloop
 from shared.site_client.client import SiteClient
 from shared.site_client.connection import Bounds, Connection
 from shared.site_client.errors import SiteUnreachable
-from tests.conftest import a_free_port
+from tests.ports import a_free_port
 
 LOOPS = pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
