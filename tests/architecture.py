@@ -14,41 +14,59 @@ FORBIDDEN = {  # by folder: what it never imports
     "harvester/service/": ("harvester.visit",),  # the other side of the process boundary
     "harvester/visit/": ("harvester.service",),
     "proxy/": ("harvester", "tests"),
+    # api -> chat <- upstreams: the chat knows neither who asks nor who answers.
+    "proxy/chat/": ("proxy.api", "proxy.server", "proxy.access", "proxy.usage", "proxy.upstreams", "aiohttp"),
+    "proxy/upstreams/": ("proxy.api", "proxy.server", "proxy.access", "proxy.usage"),
+    **dict.fromkeys(("proxy/api/", "proxy/server/", "proxy/access/", "proxy/usage/"), ("proxy.upstreams",)),
 }
 HOMES = {  # the only places that may import or use these names
     "shared.plugins.aipkit": ("harvester/visit/plugins/aipkit.py", "harvester/service/renewal.py", "proxy/", "shared/"),
     "playwright": ("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/playwright_calls.py"),
     "apscheduler": ("harvester/service/schedule.py",),
-    "aiohttp": ("proxy/api/images/download.py", "proxy/"),
+    "aiohttp": ("proxy/",),
     "sqlite3": ("shared/store/",),
     "redis": ("shared/store/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
-        *(
-            "shared/settings.py",
-            "shared/processes/lifeline.py",
-            "shared/browsers.py",
-            "shared/processes/supervise.py",
-            "shared/cli/",
-        ),
+        *("shared/settings.py", "shared/processes/lifeline.py", "shared/browsers.py"),
+        *("shared/processes/supervise.py", "shared/cli/"),
         "harvester/service/worker.py",
     ),
     "os.getenv": (),
 }
-# Its server, and what that one raises when a client is gone; the client's home is the file in shared/.
+AIOHTTP_CLIENT = "proxy/api/images/download.py"  # its only use: what clients name by address
+# Its server, and what that one raises when a client is gone.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
-PURE = ("proxy/protocol/", "shared/plugins/")
+_AIPKIT = (
+    "copy",
+    "mojibake",
+    "reader",
+    "refusals",
+    "requests",
+    "telling",
+    "transcript",
+    "trust",
+    "warnings",
+    "wordings",
+)
+PURE = (
+    *("shared/plugins/", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
+    *(f"proxy/chat/{name}.py" for name in ("ask", "continuation", "cutting", "digest", "errors", "history", "tokens")),
+    *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
+    *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
+    *(
+        "proxy/api/chat_completions/request.py",
+        "proxy/api/chat_completions/reply.py",
+        "proxy/api/completions/shapes.py",
+    ),
+    *("proxy/api/responses/request.py", "proxy/api/responses/reply.py", "proxy/api/conversations/items.py"),
+    *("proxy/api/completions/shapes.py", "proxy/api/parameters.py"),
+)
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
-    *(
-        "proxy.protocol",
-        "proxy.api.images.addresses",
-        "shared.plugins.aipkit",
-        "shared.plugins.bot_checks",
-        "shared.conversations",
-    ),
+    *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
     *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html.parser"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
@@ -95,7 +113,8 @@ def strayed_names(path: str, tree: ast.AST) -> Iterator[str]:
         for thing, homes in HOMES.items():
             if within(name, (thing,)) and not path.startswith(homes):
                 yield f"{path} uses {name}, whose home is {' or '.join(homes) or 'nowhere'}"
-        if path.startswith("proxy/") and name.startswith("aiohttp.") and not within(name, PROXY_AIOHTTP):
+        is_server = not name.startswith("aiohttp.") or within(name, PROXY_AIOHTTP)
+        if path.startswith("proxy/") and path != AIOHTTP_CLIENT and not is_server:
             yield f"{path} uses {name}: sites are asked through shared/site_client/client.py"
 
 

@@ -26,6 +26,12 @@ def test_every_file_of_the_product_keeps_to_its_room() -> None:
     assert [problem for path, text in sources for problem in product_problems(path, text)] == []
 
 
+def test_only_what_joins_the_rooms_lies_loose_in_the_proxy() -> None:
+    loose = {file.name for file in (ROOT / "proxy").glob("*.py")}
+
+    assert loose == {"__init__.py", "__main__.py", "app.py", "service.py"}
+
+
 def test_no_test_can_be_passed_over() -> None:
     sources = [(path, text) for path, text in files("tests") if path.endswith(".py")]
 
@@ -62,11 +68,17 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("proxy/x.py", "from aiohttp import ClientSession"),
         ("proxy/x.py", "from aiohttp.client import request"),
         ("proxy/x.py", "import sqlite3"),
-        ("proxy/protocol/x.py", "import asyncio"),
-        ("proxy/protocol/x.py", "from time import time"),
-        ("proxy/protocol/x.py", "import os, json"),
-        ("proxy/protocol/x.py", "from urllib.request import urlopen"),
-        ("proxy/protocol/x.py", "from proxy.upstreams.aipkit.client import Upstream"),
+        ("proxy/chat/digest.py", "import asyncio"),
+        ("proxy/chat/digest.py", "from time import time"),
+        ("proxy/upstreams/aipkit/reader.py", "import os, json"),
+        ("proxy/api/chat_completions/request.py", "from urllib.request import urlopen"),
+        ("proxy/upstreams/aipkit/requests.py", "from shared.site_client.client import SiteClient"),
+        ("proxy/chat/x.py", "from proxy.upstreams.aipkit.site import AipkitSite"),
+        ("proxy/chat/x.py", "from proxy.api.rendering import json_response"),
+        ("proxy/chat/x.py", "from aiohttp import web"),
+        ("proxy/upstreams/x.py", "from proxy.server.bodies import read_body"),
+        ("proxy/api/x.py", "from proxy.upstreams.gate import Gate"),
+        ("proxy/usage/x.py", "from proxy.upstreams.breaker import Breaker"),
         ("shared/plugins/aipkit/x.py", "from shared.store import Store"),
         ("shared/plugins/x.py", "from random import choice"),
         ("proxy/x.py", "import os\nos.environ['A']"),
@@ -86,7 +98,7 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
         ("harvester/service/schedule.py", "from apscheduler.schedulers.asyncio import AsyncIOScheduler"),
         ("proxy/api/images/download.py", "import aiohttp\naiohttp.ClientSession()"),
         ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
-        ("proxy/protocol/x.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
+        ("proxy/chat/digest.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
         ("shared/settings.py", "import os\nos.environ.get('A')"),
         ("shared/store/x.py", "import sqlite3"),
     ],

@@ -30,7 +30,7 @@ from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from proxy.server.json_body import parse_json
 from proxy.upstreams.aipkit.reader import ReplyReader, sources
-from proxy.upstreams.aipkit.refusals import SiteRefusal, to_error
+from proxy.upstreams.aipkit.refusals import SiteRefusal
 from proxy.upstreams.aipkit.requests import (
     SiteTurn,
     message_fields,
@@ -39,6 +39,7 @@ from proxy.upstreams.aipkit.requests import (
     read_retry_after,
     stream_url,
 )
+from proxy.upstreams.aipkit.telling import to_error
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
 from shared.conversations import Message
 from shared.logs import redact
@@ -280,17 +281,8 @@ def test_lines_of_the_log(text: str) -> None:
 
 LINES = st.binary(max_size=40) | st.sampled_from(
     [
-        b"COOKIE=",
-        b"FREEAICHAT_PORT=1",
-        b"FREEAICHAT_SITES=http://[",
-        b"\n",
-        b"'",
-        b'"',
-        b"\\",
-        b"export ",
-        b"$",
-        b"\xff",
-        b"\0",
+        *(b"COOKIE=", b"FREEAICHAT_PORT=1", b"FREEAICHAT_SITES=http://[", b"\n", b"'", b'"'),
+        *(b"\\", b"export ", b"$", b"\xff", b"\0"),
     ]
 )
 

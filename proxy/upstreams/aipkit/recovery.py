@@ -4,7 +4,8 @@ from time import monotonic
 
 from proxy.chat.errors import ServiceError
 from proxy.upstreams.aipkit.credentials import CredentialKeeper, NoCredentials
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.aipkit.telling import to_refusal
 from proxy.upstreams.gate import Passage
 from shared.models import Credentials
 

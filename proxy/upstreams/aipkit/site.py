@@ -21,8 +21,9 @@ from proxy.upstreams.aipkit.pictures import PictureLimit
 from proxy.upstreams.aipkit.planning import Plan, Planned
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.recovery import Recovery
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.aipkit.requests import SiteTurn
+from proxy.upstreams.aipkit.telling import to_refusal
 from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate, Passage

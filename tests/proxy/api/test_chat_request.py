@@ -294,9 +294,7 @@ def test_what_has_no_effect_here_is_taken() -> None:
 
 
 def test_stops_and_limits_are_read() -> None:
-    assert parse(stop="END").ask.stops == ("END",)
+    assert (parse(stop="END").ask.stops, parse(stop=None).ask.stops) == (("END",), ())
     assert parse(stop=["a", "", "b"]).ask.stops == ("a", "b")
-    assert parse(stop=None).ask.stops == ()
-    assert parse(max_tokens=9, max_completion_tokens=5).ask.max_tokens == 5
-    assert parse(max_tokens=0, max_completion_tokens=7).ask.max_tokens == 7
-    assert parse(max_tokens=-1, max_completion_tokens=7).ask.max_tokens == 7
+    for limit, least in ((9, 7), (0, 7), (-1, 7)):
+        assert parse(max_tokens=limit, max_completion_tokens=7).ask.max_tokens == least
