@@ -16,10 +16,13 @@ import pytest
 from aiohttp import web
 
 import proxy.chat.conversations
-from proxy.api.app_keys import UPSTREAMS, USAGE
+from proxy.api.app_keys import CHAT, CONVERSATIONS, RESPONSES, UPSTREAMS, USAGE
 from proxy.api.images.addresses import Address
 from proxy.api.images.download import is_elsewhere
+from proxy.api.responses.service import Responses
 from proxy.app import open_app
+from proxy.chat.service import ChatService
+from proxy.chat.upstream import Upstream
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
 from shared.plugins.aipkit.page import read_configs
@@ -147,6 +150,30 @@ def impatient(patch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
+async def _with_upstreams(
+    app: web.Application,
+    store: Store,
+    settings: Settings,
+    beside: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None,
+) -> AsyncIterator[None]:
+    """Let *app* answer from other upstreams than those of its sites alone."""
+    if beside is None:
+        yield
+        return
+    upstreams = beside(app[UPSTREAMS])
+    chats = ChatService(store, upstreams, aliases=settings.models, default_model=settings.default_model)
+    app[CHAT], app[UPSTREAMS] = chats, upstreams
+    app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
+    flushing = asyncio.create_task(chats.branches.keep_flushing())
+    try:
+        yield
+    finally:
+        flushing.cancel()
+        await asyncio.wait({flushing})
+        await chats.branches.flush()
+
+
+@asynccontextmanager
 async def running_proxy(
     site: VisitedSite,
     data_dir: Path,
@@ -155,12 +182,13 @@ async def running_proxy(
     key: str | None = None,
     captured: bool = True,
     allowed: Callable[[Address], bool] = is_elsewhere,
+    beside: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningProxy]:
     """A proxy on a free port, in front of *site* and then *more*.
 
     With *captured*, the store holds what a visit of each would have brought. *allowed*: where pictures may be
-    fetched from.
+    fetched from. *beside*: all upstreams in their order, of those that are these sites.
     """
     sites = (site, *more)
     loaded = load(sites=tuple(parse_site(each.url) for each in sites), data_dir=data_dir, **settings)
@@ -168,7 +196,11 @@ async def running_proxy(
         for each in sites:
             if captured and await store.site_state(each.origin) is None:
                 await store.save_capture(await capture(each), base=0)
-        async with open_app(loaded, store, key=key, allowed=allowed) as app, aiohttp.ClientSession() as http:
+        async with (
+            open_app(loaded, store, key=key, allowed=allowed) as app,
+            _with_upstreams(app, store, loaded, beside),
+            aiohttp.ClientSession() as http,
+        ):
             runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, auto_decompress=False)
             await runner.setup()
             try:

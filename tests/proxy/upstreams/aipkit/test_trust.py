@@ -1,0 +1,42 @@
+"""When the site's copy may be trusted."""
+
+import pytest
+
+from proxy.upstreams.aipkit.trust import MemoryPolicy
+from shared.conversations import Message
+from shared.models import Bot
+
+PLAIN, STATEFUL = Bot(id=5, name="a"), Bot(id=6, name="b", keeps_state=True)
+
+
+def said(*texts: str) -> list[Message]:
+    return [Message(role="user", text=text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("bot", "history", "trusted"),
+    [
+        (PLAIN, said("a", "b", "c", "d"), True),
+        (PLAIN, said("a", "b", "c", "d", "e"), False),
+        (PLAIN, said("a < b"), False),
+        (PLAIN, said("a > b"), False),
+        (PLAIN, said("a & b"), False),
+        (PLAIN, [Message(role="user", text="a", images=("x",))], False),
+        (STATEFUL, [Message(role="user", text="a", images=("x",))], True),
+        (STATEFUL, said("a < b & c", "b", "c", "d", "e", "f"), True),
+    ],
+)
+def test_the_sites_copy_is_trusted_only_while_it_is_faithful(bot: Bot, history: list[Message], trusted: bool) -> None:
+    assert MemoryPolicy().trusts(bot, history) is trusted
+
+
+def test_a_setting_forces_either_way() -> None:
+    assert MemoryPolicy("continue").trusts(PLAIN, said("<b>" * 9))
+    assert not MemoryPolicy("replay").trusts(STATEFUL, said("a"))
+
+
+def test_a_copy_without_the_providers_state_is_one_like_any_other() -> None:
+    policy = MemoryPolicy()
+
+    assert not policy.trusts(STATEFUL, said("a < b"), has_state=False)
+    assert policy.trusts(STATEFUL, said("a"), has_state=False)

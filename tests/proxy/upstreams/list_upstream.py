@@ -1,0 +1,141 @@
+"""An upstream that answers from a list and keeps its conversations itself: the least that stands behind a chat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from proxy.chat.ask import Ask
+from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import About, AnswerSink, End, Enough, Health, Held, Refusal, SiteBots, Tries
+from shared.conversations import Message, Note
+from shared.models import Bot
+from shared.parsing import site
+
+BOTS = (Bot(id=1, name="GPT-4o mini Helper"), Bot(id=2, name="Listed"))
+
+
+@dataclass(frozen=True)
+class Told:
+    """One answer: its pieces, and how it ends. Of *end* the note is left to the upstream."""
+
+    pieces: Sequence[str] = ("listed",)
+    end: End | Refusal | ServiceError = field(default_factory=End)
+    dropped_messages: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What it was asked. *copied*: the messages of its own copy that this goes on from."""
+
+    ask: Ask
+    bot: Bot
+    copied: tuple[Message, ...] | None
+
+    @property
+    def texts(self) -> list[str]:
+        """All that the model is to know, with the question."""
+        return [message.text for message in self.ask.messages]
+
+    @property
+    def copied_texts(self) -> list[str] | None:
+        """Those that its copy holds."""
+        return None if self.copied is None else [message.text for message in self.copied]
+
+
+def refusal(about: About, *, delivered: bool = False, has_begun: bool = False) -> Refusal:
+    """One of this upstream."""
+    error = ServiceError(502, f"The list refused ({about.value}).", type="server_error", code="listed")
+    return Refusal(error, about, delivered=delivered, has_begun=has_begun)
+
+
+class ListUpstream:
+    """Gives the answers of `answers`, the first one first, and then always the last one of them."""
+
+    def __init__(self, url: str = "http://list.example/", *answers: Told, bots: tuple[Bot, ...] = BOTS) -> None:
+        self.answers = list(answers) or [Told()]
+        self.asked: list[Asked] = []
+        self.cut = 0  # answers of which not all was wanted
+        self.given = 0  # pieces
+        self.waits = 0  # for its sink
+        self.is_waiting = False
+        self.trouble: str | None = None
+        self.is_known = True
+        self._site = site(url)
+        self._bots = SiteBots(self._site, bots, 1000.0, self)
+        self._copies: dict[str, tuple[Message, ...]] = {}
+
+    @property
+    def name(self) -> str:
+        """As `Upstream.name`."""
+        return self._site.origin
+
+    def rank(self, bot: Bot) -> int:
+        """As `Upstream.rank`."""
+        return 3 if self.trouble else 0
+
+    def health(self) -> Health:
+        """As `Upstream.health`."""
+        return Health(
+            self.name, self.trouble, breaker="closed", cooldown_until=None, open_streams=0, queued=0, bots=len(BOTS)
+        )
+
+    async def discover(self) -> None:
+        """As `Upstream.discover`."""
+        self.is_known = True
+
+    def bots(self) -> SiteBots:
+        """As `Upstream.bots`."""
+        return self._bots if self.is_known else SiteBots(self._site, (), 0.0, self)
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`."""
+        return self.name, str(bot.id)
+
+    def forget(self) -> None:
+        """Lose all copies."""
+        self._copies.clear()
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """As `Upstream.answer`."""
+        copied = self._copied(held)
+        if copied is not None and held is not None:
+            assert [_said(each) for each in copied] == [_said(each) for each in ask.messages[: held.messages]]
+        tries.take()
+        self.asked.append(Asked(ask, bot, copied))
+        told = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if told.dropped_messages:
+            sink.dropped("messages", told.dropped_messages)
+        try:
+            for piece in told.pieces:
+                self.given += 1
+                if not sink.text(piece):
+                    await self._wait(sink)
+        except Enough:
+            self.cut += 1
+            raise
+        if not isinstance(told.end, End):
+            raise told.end
+        answer = Message(role="assistant", text="".join(told.pieces))
+        name = held.note.name if held and copied is not None else f"copy {len(self.asked)}"
+        key = f"{self.name} {len(self.asked)}"
+        self._copies[key] = (*ask.messages, answer)
+        end = told.end
+        return End(end.reason, end.refusal, end.sources, end.usage, Note(name=name, value=key))
+
+    async def _wait(self, sink: AnswerSink) -> None:
+        self.waits += 1
+        self.is_waiting = True
+        await sink.ready()
+        self.is_waiting = False
+
+    def _copied(self, held: Held | None) -> tuple[Message, ...] | None:
+        """The copy that is gone on from; None where it is another upstream's, or lost."""
+        return self._copies.get(held.note.value) if held else None
+
+
+def _said(message: Message) -> tuple[str, str]:
+    return message.role, message.text.strip()
+
+
+def answered(text: str) -> dict[str, str]:
+    """An earlier answer, as a client sends it along."""
+    return {"role": "assistant", "content": text}

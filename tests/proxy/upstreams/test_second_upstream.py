@@ -1,0 +1,272 @@
+"""An upstream of another kind beside a site: which one answers, and what is told of both."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from proxy.chat.errors import ServiceError
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import About, End, Source
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
+from tests.proxy.wire import connected
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"  # both have it
+LISTED = "listed"  # the other one alone
+
+
+async def streamed(proxy: RunningProxy, text: str, **fields: Any) -> list[Any]:
+    """The events of a streamed answer."""
+    body = {"model": MODEL, "messages": [{"role": "user", "content": text}], "stream": True, **fields}
+    async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
+        events = (await response.text()).removesuffix("\n\n").split("\n\n")
+    return [event if "[DONE]" in event else json.loads(event.removeprefix("data: ")) for event in events]
+
+
+async def test_the_first_one_answers_while_it_is_well(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    assert (await before.chat("hi")).text == "listed"
+    assert not site.model_calls
+    assert other.asked[0].bot.id == 1
+
+
+async def test_what_the_site_cannot_answer_the_other_does_with_the_whole_text(
+    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    first = await behind.chat("my name is Ada")
+    site.behaviour.ajax_status = 500
+
+    answer = await behind.chat("my name is Ada", answered(first.text), "who am I?")
+
+    assert answer.text == "listed"
+    assert other.asked[-1].texts == ["my name is Ada", first.text, "who am I?"]
+    assert other.asked[0].copied is None
+
+
+@pytest.mark.parametrize(
+    "about", [About.MODEL, About.QUOTA, About.RATE, About.PACE, About.CREDENTIALS, About.UPSTREAM, About.ANSWER]
+)
+async def test_what_the_other_cannot_answer_the_site_does_with_the_whole_text(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream, about: About
+) -> None:
+    other.answers = [Told(["my name is noted"]), Told([], refusal(about))]
+    await before.chat("my name is Ada")
+
+    answer = await before.chat("my name is Ada", answered("my name is noted"), "[[recall]]")
+
+    assert "my name is Ada" in answer.text
+    assert len(site.model_calls) == 1
+
+
+async def test_an_error_of_a_limit_of_its_own_moves_on_too(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    busy = ServiceError(429, "Too many of ours.", type="rate_limit_error", code="rate_limit_exceeded")
+    other.answers = [Told([], busy)]
+
+    assert (await before.chat("hi")).status == 200
+    assert len(site.model_calls) == 1
+
+
+async def test_what_was_said_is_not_taken_elsewhere(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.answers = [Told([], refusal(About.MESSAGE))]
+
+    answer = await before.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "listed")
+    assert not site.model_calls
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_after_the_first_text_nothing_moves(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream, stream: bool
+) -> None:
+    other.answers = [Told(["half an "], refusal(About.ANSWER, delivered=True, has_begun=True))]
+
+    if stream:
+        *_, last = await streamed(before, "hi")
+        assert last["error"]["code"] == "listed"
+    else:
+        assert (await before.chat("hi")).code == "listed"
+    assert not site.model_calls
+
+
+async def test_text_that_a_stop_sequence_holds_back_counts_as_begun(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.answers = [Told(["EN"], refusal(About.ANSWER, delivered=True))]
+
+    assert (await before.chat("hi", stop="END")).code == "listed"
+    assert not site.model_calls
+
+
+async def test_one_that_is_not_well_is_asked_last(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.trouble = "it rests"
+
+    assert (await before.chat("hi")).status == 200
+    assert (len(site.model_calls), other.asked) == (1, [])
+    site.behaviour.ajax_status = 500
+    assert (await before.chat("hi")).text == "listed"
+
+
+async def test_when_both_fail_the_last_one_says_why(
+    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    site.behaviour.ajax_status = 500
+    other.answers = [Told([], refusal(About.UPSTREAM))]
+
+    answer = await behind.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "listed")
+
+
+async def test_a_model_that_one_alone_has_is_asked_there_alone(
+    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.answers = [Told(), Told([], refusal(About.UPSTREAM))]
+
+    assert (await behind.chat("hi", model=LISTED)).text == "listed"
+    assert (await behind.chat("hi", model=f"{MODEL}@list.example")).code == "listed"
+    assert [asked.bot.id for asked in other.asked] == [2, 1]
+    assert not site.model_calls
+
+
+async def test_what_it_offers_is_waited_for(behind: RunningProxy, other: ListUpstream) -> None:
+    other.is_known = False
+
+    assert (await behind.chat("hi", model=LISTED)).text == "listed"
+
+
+# What is told ---------------------------------------------------------------------------------------------------------
+
+WHOLE = End("length", None, [Source("https://a.example/", "A", 0, 3)], Usage(1234, 567))
+
+
+async def test_usage_reason_and_sources_are_those_that_it_tells(before: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [Told(["li", "sted"], WHOLE, dropped_messages=2)]
+
+    answer = await before.chat("hi")
+
+    choice, usage = answer.body["choices"][0], answer.body["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (1234, 567, 1801)
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["annotations"][0]["url_citation"] == {
+        "url": "https://a.example/",
+        "title": "A",
+        "start_index": 0,
+        "end_index": 3,
+    }
+    assert answer.headers["x-dropped-messages"] == "2"
+
+
+async def test_the_same_is_told_at_the_end_of_a_stream(before: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [Told(["li", "sted"], WHOLE)]
+
+    *chunks, usage, done = await streamed(before, "hi", stream_options={"include_usage": True})
+
+    assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks[:3]] == ["", "li", "sted"]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert usage["usage"]["total_tokens"] == 1801
+    assert done == "data: [DONE]"
+    assert other.waits
+
+
+async def test_responses_tell_it_too(before: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [Told(["listed"], End("content_filter", "I cannot", (), Usage(1234, 567)))]
+
+    response = await before.openai.responses.create(model=MODEL, input="hi")
+
+    assert response.status == "incomplete"
+    assert response.usage is not None
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (1234, 567)
+    assert "I cannot" in response.model_dump_json()
+
+
+async def test_where_it_tells_no_usage_it_is_estimated(before: RunningProxy) -> None:
+    usage = (await before.chat("hello there")).body["usage"]
+
+    assert 0 < usage["prompt_tokens"] < 10
+    assert 0 < usage["completion_tokens"] < 10
+
+
+async def test_an_answer_is_cut_where_the_client_wants_and_the_upstream_is_let_go(
+    before: RunningProxy, other: ListUpstream
+) -> None:
+    other.answers = [Told(["one two ", "END three"], End(usage=Usage(1, 9)))]
+
+    answer = await before.chat("hi", stop="END")
+
+    assert answer.text == "one two "
+    assert answer.body["choices"][0]["finish_reason"] == "stop"
+    assert other.cut == 1
+
+
+async def test_a_cut_answer_is_not_gone_on_from(before: RunningProxy, other: ListUpstream) -> None:
+    """Its copy holds another answer."""
+    other.answers = [Told(["one END three"])]
+    cut = await before.chat("hi", stop="END")
+
+    await before.chat("hi", answered(cut.text), "and?")
+
+    assert other.asked[1].copied is None
+
+
+async def test_it_is_told_what_the_client_asked_for(before: RunningProxy, other: ListUpstream) -> None:
+    await before.chat("hi", temperature=0.5, seed=7, web_search=True, stop=["END"], max_tokens=100)
+
+    ask = other.asked[0].ask
+    assert ask.parameters == {"temperature": 0.5, "seed": 7}
+    assert (ask.web_search, ask.stops, ask.max_tokens) == (True, ("END",), 100)
+
+
+async def test_a_client_that_reads_nothing_is_waited_for(before: RunningProxy, other: ListUpstream) -> None:
+    pieces = ["\x01" * 64 * 1024] * 60  # six times as long in JSON: more than all sockets hold
+    other.answers = [Told(pieces)]
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    async with connected(before.url, "POST", "/v1/chat/completions", body) as connection:
+        transport = connection.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        await stalled(other)
+        assert 1 < other.given < len(pieces)
+
+        transport.resume_reading()
+        await connection.head()
+        events = [chunk async for _, chunk in connection.chunks()]
+
+    assert other.given == len(pieces)
+    assert events[-1].endswith(b"data: [DONE]\n\n")
+
+
+async def stalled(other: ListUpstream) -> None:
+    """Wait until *other* waits and gives nothing for some time."""
+    async with asyncio.timeout(10):
+        looks, seen = 0, -1
+        while looks < 20:
+            looks = looks + 1 if other.is_waiting and other.given == seen else 0
+            seen = other.given
+            await asyncio.sleep(0.01)
+
+
+async def test_both_are_told_of_with_their_models_and_their_health(
+    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.trouble = "it rests"
+    async with behind.http.get(f"{behind.url}/readyz") as response:
+        ready = await response.json()
+    async with behind.http.get(f"{behind.url}/v1/models") as response:
+        models = {model["id"]: model for model in (await response.json())["data"]}
+
+    assert (ready["status"], ready["reason"]) == ("degraded", "it rests")
+    assert [(each["site"], each["ready"]) for each in ready["sites"]] == [(site.origin, True), (other.name, False)]
+    assert ready["sites"][1]["credentials_age_seconds"] is None
+    assert models[LISTED]["site"] == models[f"{MODEL}@list.example"]["site"] == "list.example"
+    assert models[MODEL]["site"] == site.origin.removeprefix("http://")
