@@ -1,0 +1,76 @@
+"""Answers by schema: the JSON in what the model wrote, mended, checked, as bare text."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from proxy.chat.tools.coercion import Unfit, fit
+from proxy.chat.tools.definitions import Wanted
+from proxy.chat.tools.mending import Broken, dump_json, read_json
+from proxy.chat.tools.scanning import JsonScanner
+from proxy.chat.tools.schema import Schema, compiled
+
+_MAX_TRIED = 8  # places where the JSON may begin
+_FENCE = re.compile(r"^[ ]{0,3}```[ \t]*(?:json[5c]?)?[ \t]*\r?\n", re.MULTILINE | re.IGNORECASE)
+_FENCE_END = re.compile(r"^[ ]{0,3}```[ \t]*$", re.MULTILINE)
+_OPEN = re.compile(r"[{\[]")
+_ANY_OBJECT = {"type": "object"}
+
+
+class Answer(NamedTuple):
+    """The JSON text that was asked for, or else what is wrong with what was given."""
+
+    text: str | None
+    mended: bool = False
+    trouble: str = ""
+
+
+def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Answer:
+    """The answer that *text* is; *cut*: it ended before the model was done, so nothing is added to it."""
+    schema = compiled(_ANY_OBJECT if wanted.schema is None else wanted.schema)
+    trouble = ""
+    for candidate, is_apart in _candidates(text):
+        try:
+            found = _read(candidate, schema, close=is_apart and not cut)
+        except (Broken, Unfit) as error:
+            trouble = trouble or str(error)
+            continue
+        return found
+    return Answer(None, trouble=trouble or "there is no JSON in the answer")
+
+
+def _read(text: str, schema: Schema, *, close: bool) -> Answer:
+    content, mended = read_json(text, close=close)
+    fitted = fit(content, schema)
+    return Answer(dump_json(fitted.value), mended or fitted.changed)
+
+
+def _candidates(text: str) -> Iterator[tuple[str, bool]]:
+    """Where the JSON may be, the likeliest first; and whether it stands apart, so that its end is known."""
+    stripped = text.strip()
+    if stripped[:1] not in ("", "`"):
+        yield stripped, stripped[0] in "{["
+    for count, opening in enumerate(_FENCE.finditer(text)):
+        if count == _MAX_TRIED:
+            break
+        body = _fenced(text, opening.end())
+        if body.strip():
+            yield body.strip(), True
+    at = 0
+    for _ in range(_MAX_TRIED):
+        match = _OPEN.search(text, at)
+        if match is None:
+            return
+        end = JsonScanner().feed(text[match.start() :])
+        at = match.start() + end if end > 0 else match.end()
+        if end > 0:
+            yield text[match.start() : at], False
+
+
+def _fenced(text: str, start: int) -> str:
+    """What is in the fence that begins at *start*; one that is part of a string in the JSON does not end it."""
+    end = JsonScanner().feed(text[start:])
+    if end > 0 and _FENCE_END.match(text[start + end :].lstrip()):
+        return text[start : start + end]
+    closing = _FENCE_END.search(text, start)
+    return text[start : closing.start()] if closing else text[start:]

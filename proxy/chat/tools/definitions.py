@@ -1,0 +1,169 @@
+"""What a client offers and wants: tools, which of them may or must be called, and the form of the answer."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from proxy.chat.errors import bad_request
+from proxy.chat.tools.schema import NotASchema, Schema, compiled
+
+MAX_TOOLS = 128
+MAX_DESCRIPTION = 16_000  # characters
+# A name has to stand in a line such as `[result of NAME]`, whatever the client's API allows in one.
+_NAME = re.compile(r"""[^\s"'`<>\[\]{}()\\\x00-\x1f]{1,128}""")
+_INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool. A custom one takes free text, told to the model as the one argument `input`."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] | None = None
+    kind: Literal["function", "custom"] = "function"
+    strict: bool = False
+    namespace: str | None = None
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the arguments have to fit."""
+        if self.kind == "custom":
+            return _INPUT
+        return {"type": "object", "properties": {}} if self.parameters is None else self.parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether tools may (`auto`), must (`required`) or must not (`none`) be called; *names*: these only."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, name: str) -> "Choice":
+        """This one tool and no other has to be called."""
+        return cls("required", (name,))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The form of the answer: JSON that fits *schema*; without one, any JSON object."""
+
+    schema: Mapping[str, Any] | bool | None = None
+    name: str = ""
+    description: str = ""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
+
+    id: str
+    name: str
+    arguments: str
+    kind: Literal["function", "custom"] = "function"
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """How an API names what may be wrong, for the `param` of an error; *item* takes the tool's position."""
+
+    tools: str = "tools"
+    item: str = "tools[{}].function"
+    parameters: str = "parameters"
+    choice: str = "tool_choice"
+    schema: str = "response_format.json_schema.schema"
+
+
+CHAT = Fields()
+FUNCTIONS = Fields("functions", "functions[{}]", choice="function_call")
+RESPONSES = Fields(item="tools[{}]", schema="text.format.schema")
+MESSAGES = Fields(item="tools[{}]", parameters="input_schema")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """All of it together, checked. Raises `ServiceError` (400) that names the field."""
+
+    tools: tuple[Tool, ...] = ()
+    choice: Choice = Choice()
+    parallel: bool = True
+    wanted: Wanted | None = None
+    fields: Fields = field(default=CHAT, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.tools) > MAX_TOOLS:
+            raise bad_request(f"At most {MAX_TOOLS} tools can be given.", param=self.fields.tools)
+        for position, tool in enumerate(self.tools):
+            self._check_tool(position, tool)
+        self._check_choice()
+        if self.wanted and self.wanted.schema is not None:
+            _compiled(self.wanted.schema, self.fields.schema)
+        labels = _labels(self.tools)
+        if len(labels) < len(self.tools):
+            raise bad_request("Two tools have one name once their namespaces are part of it.", param=self.fields.tools)
+        object.__setattr__(self, "_labels", labels)
+
+    @property
+    def labels(self) -> Mapping[str, Tool]:
+        """The tools by the names that the model is told: a namespace is part of it where two have one name."""
+        labels: Mapping[str, Tool] = self.__dict__["_labels"]
+        return labels
+
+    def may_call(self, tool: Tool) -> bool:
+        """Whether the client lets the model call *tool* now."""
+        return self.choice.mode != "none" and (not self.choice.names or tool.name in self.choice.names)
+
+    def schema(self, tool: Tool) -> Schema:
+        """What the arguments of *tool* are checked against."""
+        return compiled(tool.schema)
+
+    def _check_tool(self, position: int, tool: Tool) -> None:
+        item = self.fields.item.format(position)
+        if not _NAME.fullmatch(tool.name):
+            raise bad_request(
+                "A tool needs a name of 1 to 128 characters without blanks, quotes and brackets.", param=f"{item}.name"
+            )
+        if any((other.name, other.namespace) == (tool.name, tool.namespace) for other in self.tools[:position]):
+            raise bad_request(f"There are two tools of the name '{tool.name}'.", param=f"{item}.name")
+        if tool.kind == "function" and tool.parameters is not None:
+            _compiled(tool.parameters, f"{item}.{self.fields.parameters}")
+
+    def _check_choice(self) -> None:
+        mode, names = self.choice.mode, self.choice.names
+        if not self.tools and (names or mode == "required"):
+            raise bad_request("A tool is to be called, and none is given.", param=self.fields.choice)
+        known = {tool.name for tool in self.tools}
+        for name in names:
+            if name not in known:
+                raise bad_request(f"There is no tool '{name[:128]}' to choose.", param=self.fields.choice)
+
+
+def _compiled(schema: Mapping[str, Any] | bool, param: str) -> Schema:
+    try:
+        return compiled(schema)
+    except NotASchema as error:
+        raise bad_request(f"This is no JSON schema that can be used: {error}.", param=param) from None
+
+
+def _labels(tools: Sequence[Tool]) -> dict[str, Tool]:
+    names = [tool.name for tool in tools]
+    labels: dict[str, Tool] = {}
+    for tool in tools:
+        label = tool.name if names.count(tool.name) == 1 or not tool.namespace else joined(tool.namespace, tool.name)
+        labels[label] = tool
+    return labels
+
+
+def joined(namespace: str, name: str) -> str:
+    """One name for a tool in a namespace, as agents write it."""
+    return namespace + ("" if namespace.endswith("__") else "__") + name
+
+
+def cut_description(text: str) -> str:
+    """*text* as it is told to the model."""
+    return text if len(text) <= MAX_DESCRIPTION else text[:MAX_DESCRIPTION] + " …"

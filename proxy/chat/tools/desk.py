@@ -1,0 +1,137 @@
+"""Where calls that were found are checked: is the tool known and allowed, do its arguments fit."""
+
+from collections.abc import Callable
+from typing import Any
+
+from proxy.chat.tools.coercion import Unfit, fit
+from proxy.chat.tools.definitions import Call, Offer, Tool, joined
+from proxy.chat.tools.mending import Broken, dump_json, read_json
+from proxy.chat.tools.shapes import Asked, calls_in, first_name, leading_name, may_be_bare_call
+from proxy.chat.tools.source import Value
+
+_UNDECIDED = 64_000  # characters of JSON that has not named a tool yet
+
+
+class Desk:
+    """Takes what the parsers of one answer found."""
+
+    def __init__(self, offer: Offer, new_id: Callable[[], str]) -> None:
+        self._offer = offer
+        self._new_id = new_id
+        self._tools = _spellings(offer)
+        self.found: list[Call] = []  # not handed on yet
+        self.calls = 0
+        self.mended = 0
+        self.trouble = ""  # the first thing that was wrong
+        self.has_half = False
+        self.has_imitation = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client wants no more calls."""
+        return self.calls > 0 and not self._offer.parallel
+
+    def knows(self, name: str) -> bool:
+        """Whether *name* is that of a declared tool."""
+        return self._tool(name) is not None
+
+    def may_be_call(self, head: str, size: int) -> bool:
+        """Whether JSON that begins with *head*, and is *size* long so far, may still be a call of a declared tool."""
+        named = leading_name(head)
+        if named is None:
+            return size <= _UNDECIDED
+        name, is_whole = named
+        return self.knows(name) if is_whole else any(spelling.startswith(name) for spelling in self._tools)
+
+    def may_be_bare_call(self, head: str, size: int) -> bool:
+        """The same for JSON that nothing else announces as a call."""
+        return may_be_bare_call(head) and self.may_be_call(head, size)
+
+    def read(self, value: Value, *, bare: bool = False) -> list[Asked]:
+        """The calls that *value* is, if the first is of a declared tool; else none."""
+        try:
+            content, mended = read_json(value.text, close=value.closes)
+        except Broken as broken:
+            named = first_name(value.text)
+            return [Asked(named[0], broken=str(broken))] if named and self.knows(named[0]) else []
+        asked = [Asked(name, arguments, mended) for name, arguments in calls_in(content, bare=bare)]
+        return asked if asked and self.knows(asked[0].name) else []
+
+    def is_half(self, value: Value) -> bool:
+        """Whether *value*, at which the answer ended, may be the beginning of a call of a declared tool."""
+        named = first_name(value.text)
+        if named is None:
+            return True
+        return self.knows(named[0]) if named[1] else any(spelling.startswith(named[0]) for spelling in self._tools)
+
+    def take(self, asked: Asked) -> None:
+        """Check one call and keep it, or what is wrong with it."""
+        if self.is_full:
+            return
+        try:
+            self._take(asked)
+        except (Broken, Unfit) as error:
+            self.trouble = self.trouble or str(error)
+
+    def _take(self, asked: Asked) -> None:
+        tool = self._tool(asked.name)
+        if tool is None:
+            raise Unfit(f"there is no tool '{asked.name[:80]}'")
+        if not self._offer.may_call(tool):
+            raise Unfit(f"{tool.name} may not be called now")
+        if asked.broken:
+            raise Broken(f"the call of {tool.name} is no JSON: {asked.broken}")
+        if tool.kind == "custom":
+            arguments, changed = _free_text(asked.arguments), False
+        else:
+            arguments, changed = self._arguments(tool, asked.arguments)
+        self.calls += 1
+        self.mended += asked.mended or changed
+        self.found.append(Call(self._new_id(), tool.name, arguments, tool.kind, tool.namespace))
+
+    def _arguments(self, tool: Tool, value: Any) -> tuple[str, bool]:
+        changed = isinstance(value, str)
+        try:
+            fitted = fit(_object(value), self._offer.schema(tool))
+            return dump_json(fitted.value), changed or fitted.changed
+        except (Broken, Unfit) as error:
+            raise Unfit(f"the arguments of {tool.name}: {error}") from None
+
+    def type_of(self, tool_name: str, parameter: str) -> Any:
+        """What the schema of a tool says of the type of one parameter, if it says so plainly."""
+        tool = self._tool(tool_name)
+        properties = tool.schema.get("properties") if tool else None
+        wanted = properties.get(parameter) if isinstance(properties, dict) else None
+        return wanted.get("type") if isinstance(wanted, dict) else None
+
+    def _tool(self, name: str) -> Tool | None:
+        return self._tools.get(name.strip().removeprefix("functions."))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Arguments as an object, also where they are the JSON text of one. Raises `Broken` or `Unfit`."""
+    if isinstance(value, str):
+        value = read_json(value).value if value.strip() else None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unfit("an object is wanted")
+    return value
+
+
+def _free_text(value: Any) -> str:
+    """The input of a custom tool: as the one argument, or as it is."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, str):
+        return value
+    return "" if value is None else dump_json(value)
+
+
+def _spellings(offer: Offer) -> dict[str, Tool]:
+    """Every name by which a model may mean one of the tools."""
+    spellings: dict[str, Tool] = {}
+    for tool in offer.tools:
+        if tool.namespace:
+            spellings[joined(tool.namespace, tool.name)] = spellings[f"{tool.namespace}.{tool.name}"] = tool
+    return {**spellings, **offer.labels}

@@ -1,0 +1,211 @@
+"""Calls in tags, as models write them that were trained on another format than the one asked for.
+
+One machine reads all of them, since they are made of the same parts: wrappers that mean nothing (`<tool_call>`,
+`<function_calls>`, `[TOOL_CALLS]`), what names a tool (`<invoke name=…>`, `<function=…>`, `<tool_name>`, a bare name),
+parameters one by one (`<parameter name=…>`, `<arg_key>`), and JSON that is a whole call or the arguments of the tool
+named before.
+"""
+
+import re
+from typing import Any
+
+from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.mending import Broken, read_json
+from proxy.chat.tools.shapes import Asked
+from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps
+from proxy.chat.tools.tags import Tag, read_tag
+
+_MARKS = ("[TOOL_CALLS]", "[ARGS]")
+_NAMING = {"invoke", "function"}
+_LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
+_ENDS_CALL = {"invoke", "function", "tool_call", "parameters", "function_call"}
+_WRAPPERS = {
+    *("tool", "use_tool", "tool_call", "tool_calls", "function_call", "function_calls", "python_tag", "tool_sep"),
+    *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin", "tool_call_argument_begin"),
+    *("parameters", "arguments", "args", "input", "tool_input"),
+}
+_WORD_END = re.compile(r"[^\w.:-]")
+_FENCE_END = re.compile(r"[^`\w]")
+_TAG = re.compile(r"<")
+_COUNTED = re.compile(r":\d+$")
+_VALUE_END = re.compile(
+    r"<[|｜]?(?:DSML[|｜])?(?:/(?:[|｜]?(?:DSML[|｜])?)?(?:antml:)?(?:parameter|invoke|function|tool_call|arg_value)\b"
+    r"|parameter[ =]|arg_key>)"
+)
+_LONGEST_END = 40
+
+
+def tagged_calls(source: Source, desk: Desk) -> Steps[bool]:
+    """Calls in any of these dialects: claimed once one of them names a declared tool."""
+    return (yield from _Reading(source, desk).run())
+
+
+class _Reading:
+    """One run of the machine. A step returns True where the text goes on, False where calls are over."""
+
+    def __init__(self, source: Source, desk: Desk) -> None:
+        self._source = source
+        self._desk = desk
+        self._named: str | None = None  # the tool whose arguments come next
+        self._parameters: dict[str, Any] = {}
+        self._is_claimed = False
+        self._is_wrapped = False
+
+    def run(self) -> Steps[bool]:
+        source, desk = self._source, self._desk
+        while not desk.is_full:
+            head = yield from source.skip(BLANKS + ",;")
+            if not head:
+                self._end()
+                return True
+            if head == "<":
+                goes_on = yield from self._tag()
+            elif head in "{[":
+                goes_on = yield from self._bracket()
+            elif head == "`" and (self._is_wrapped or self._named):
+                yield from source.until(_FENCE_END, 1)  # around the arguments
+                goes_on = True
+            else:
+                goes_on = yield from self._word()
+            if not goes_on:
+                if self._parameters:
+                    self._finish_call()
+                return self._is_claimed
+        return True
+
+    def _end(self) -> None:
+        """The answer ended: a call is whole if the model had it end here."""
+        if self._named and self._parameters and not self._source.was_cut:
+            self._finish_call()
+        elif self._named or not self._is_claimed:
+            self._desk.has_half = True
+
+    def _finish_call(self) -> None:
+        if self._named is not None:
+            self._take(self._named, self._parameters)
+
+    def _take(self, name: str, arguments: Any, *, mended: bool = False) -> None:
+        self._desk.take(Asked(name, arguments, mended))
+        self._named, self._parameters, self._is_claimed = None, {}, True
+
+    def _name(self, name: str) -> bool:
+        """The next call is of *name*; False if that is no tool."""
+        if self._parameters:
+            self._finish_call()
+        name = _COUNTED.sub("", name.strip())
+        if not self._desk.knows(name) and not self._is_claimed:
+            return False
+        self._named = name
+        return True
+
+    def _bracket(self) -> Steps[bool]:
+        source, desk = self._source, self._desk
+        for mark in _MARKS:
+            if (yield from source.begins(mark)):
+                source.take(len(mark))
+                self._is_wrapped = True
+                return True
+        if (yield from source.begins(*IMITATIONS)):
+            desk.has_imitation = self._is_claimed
+            return False
+        value = yield from source.value(_anything if self._named or self._is_claimed else desk.may_be_call)
+        if value is None:
+            return False
+        if value.is_half:
+            half = self._named is not None or self._is_claimed or desk.is_half(value)
+            desk.has_half = desk.has_half or half
+            self._is_claimed, self._named = self._is_claimed or half, None
+            return False
+        if self._named is not None:
+            self._read_arguments(self._named, value.text, closes=value.closes)
+            return True
+        asked = desk.read(value)
+        for call in asked:
+            desk.take(call)
+        self._is_claimed = self._is_claimed or bool(asked)
+        return bool(asked)
+
+    def _read_arguments(self, name: str, text: str, *, closes: bool) -> None:
+        try:
+            arguments, mended = read_json(text, close=closes)
+        except Broken as broken:
+            self._desk.take(Asked(name, broken=str(broken)))
+            self._named, self._is_claimed = None, True
+        else:
+            self._take(name, arguments, mended=mended)
+
+    def _tag(self) -> Steps[bool]:
+        tag = yield from self._next_tag()
+        if tag is None:
+            return False
+        return self._close(tag.name) if tag.is_closing else (yield from self._open(tag))
+
+    def _close(self, name: str) -> bool:
+        if self._named is not None and (name in _ENDS_CALL or name in _LAST):
+            self._finish_call()
+        return not (self._is_claimed and name in _LAST)
+
+    def _open(self, tag: Tag) -> Steps[bool]:
+        if tag.name in _WRAPPERS:
+            self._is_wrapped = True
+            return True
+        if tag.name in _NAMING:
+            return self._name(tag.value)
+        if tag.name == "tool_name":
+            text, _ = yield from self._source.until(_TAG, 1)
+            return self._name(text)
+        if self._named is not None:
+            yield from self._parameter(self._named, tag)
+            return True
+        return False
+
+    def _next_tag(self) -> Steps[Tag | None]:
+        count = 1
+        while True:
+            ahead = yield from self._source.peek(count)
+            tag = read_tag(ahead, 0)
+            if tag != "more" or len(ahead) < count:
+                break
+            count += 1
+        if tag is None or tag == "more":
+            return None
+        self._source.take(tag.length)
+        return tag
+
+    def _parameter(self, tool: str, tag: Tag) -> Steps[None]:
+        """One parameter: its value goes on to the tag that closes it, or to the next one."""
+        name, is_text = tag.value or tag.name, tag.attributes.get("string")
+        if tag.name == "arg_key":
+            name, _ = yield from self._source.until(_TAG, 1)
+            for _ in range(2):  # the end of the key, and the beginning of its value
+                yield from self._source.skip(BLANKS)
+                yield from self._next_tag()
+        end = _VALUE_END if tag.name in ("parameter", "arg_key") else re.compile(f"</{re.escape(tag.name)}")
+        text, is_closed = yield from self._source.until(end, _LONGEST_END)
+        if not is_closed and self._source.was_cut:
+            self._parameters = {}  # half a value
+            return
+        text = text.removeprefix("\n").removesuffix("\n")
+        self._parameters[name.strip()] = _typed(text, self._desk.type_of(tool, name.strip()), is_text)
+
+    def _word(self) -> Steps[bool]:
+        """A bare name of a tool, within a wrapper."""
+        if not self._is_wrapped or self._named is not None:
+            return False
+        word, _ = yield from self._source.until(_WORD_END, 1)
+        return word == "function" or (self._desk.knows(_COUNTED.sub("", word)) and self._name(word))
+
+
+def _anything(head: str, size: int) -> bool:
+    return True
+
+
+def _typed(text: str, wanted: Any, is_text: str | None) -> Any:
+    """The value that *text* is: text where the schema or the tag says so, else JSON where it is some."""
+    types = wanted if isinstance(wanted, list) else [wanted]
+    if is_text == "true" or (is_text is None and ("string" in types or wanted is None)):
+        return text
+    try:
+        return read_json(text).value
+    except Broken:
+        return text

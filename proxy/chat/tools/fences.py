@@ -1,0 +1,98 @@
+"""Calls in fences, and JSON that is the whole answer. Each parser begins after what opened it.
+
+A parser returns True where it claimed the text: the calls are at the desk, and the answer is over. False: it is text.
+"""
+
+import re
+
+from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.shapes import Asked
+from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Value
+
+_LINE_END = re.compile(r"\n")
+_BETWEEN = BLANKS + ",;"
+
+
+def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
+    """A fence that is there for calls: claimed once its first value names a declared tool."""
+    is_claimed = False
+    while True:
+        head = yield from source.skip(_BETWEEN)
+        if not head:
+            desk.has_half = desk.has_half or not is_claimed
+            return True
+        if (yield from source.begins(*IMITATIONS)):
+            desk.has_imitation = is_claimed
+            return is_claimed
+        if head in "{[":
+            value = yield from source.value(_anything if is_claimed else desk.may_be_call)
+            is_claimed = value is not None and _read(desk, value, is_claimed=is_claimed)
+            if not is_claimed or desk.is_full:
+                return is_claimed
+        elif head == "`" or not is_claimed:
+            return is_claimed
+        else:
+            yield from source.until(_LINE_END, 1)  # a word between the calls
+
+
+def _anything(head: str, size: int) -> bool:
+    return True
+
+
+def _read(desk: Desk, value: Value, *, is_claimed: bool) -> bool:
+    """Take the calls of one value; whether the fence is one of calls."""
+    if value.is_half:
+        if not is_claimed and not desk.is_half(value):
+            return False
+        desk.has_half = True
+        return True
+    asked = desk.read(value)
+    for call in asked:
+        desk.take(call)
+    if not asked and is_claimed:
+        desk.trouble = desk.trouble or f"this is no call of a tool: {value.text[:80]}"
+    return is_claimed or bool(asked)
+
+
+def json_fence(source: Source, desk: Desk) -> Steps[bool]:
+    """A fence of JSON: claimed if all in it are calls of declared tools, and nothing follows."""
+    return (yield from _nothing_but_calls(source, desk, fenced=True))
+
+
+def bare_json(source: Source, desk: Desk) -> Steps[bool]:
+    """JSON at the very beginning: claimed if the whole answer is nothing but calls of declared tools."""
+    return (yield from _nothing_but_calls(source, desk, fenced=False))
+
+
+def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[bool]:
+    found: list[Asked] = []
+    while True:
+        head = yield from source.skip(_BETWEEN)
+        is_imitation = bool(head) and (yield from source.begins(*IMITATIONS))
+        if found and (not head or is_imitation):
+            desk.has_imitation = is_imitation
+            for call in found:
+                desk.take(call)
+            return True
+        if head == "`" and fenced and found:
+            if not (yield from _fence_line(source)):
+                return False
+        elif head and head in "{[" and not is_imitation:
+            value = yield from source.value(desk.may_be_bare_call)
+            if value and value.is_half and desk.is_half(value) and not found:
+                desk.has_half = True
+                return True
+            asked = desk.read(value, bare=True) if value else []
+            if not asked:
+                return False
+            found += asked
+        else:
+            return False
+
+
+def _fence_line(source: Source) -> Steps[bool]:
+    """Take a line that closes a fence of JSON, or opens another one."""
+    if not (yield from source.begins(FENCE)):
+        return False
+    line, _ = yield from source.until(_LINE_END, 1)
+    return line.strip() in (FENCE, f"{FENCE}json")

@@ -1,0 +1,149 @@
+"""Where calls may begin in the text of an answer: lines, blocks of code and the words that open a call."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.dialects import tagged_calls
+from proxy.chat.tools.fences import bare_json, calls_fence, json_fence
+from proxy.chat.tools.source import IMITATIONS, Source, Steps
+from proxy.chat.tools.tags import opens_call
+
+Parser = Callable[[Source, Desk], Steps[bool]]
+
+CANDIDATE = re.compile(r"[`~<\[{]")
+_CALLS = "tool_calls"
+_FENCES: dict[str, Parser] = {
+    _CALLS: calls_fence,
+    **dict.fromkeys(("tool_call", "tool", "tool_code", "function_call", "function_calls"), calls_fence),
+    "json": json_fence,
+}
+_MAX_INFO = 200  # characters after the marks of a fence
+_WORD = re.compile(r"[\w+#.-]*[ \t]*")
+_CALLS_HERE = re.compile(r"[ \t]*tool_calls[ \t]*(?=[{\[])")  # without a line feed in between
+_IMITATION = re.compile(r"\[(?:result|error) of ([^\s\]]{1,128})\][ \t]*")
+_LONGEST_IMITATION = 150
+_TOOL_CALLS = "[TOOL_CALLS]"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Calls may begin here: *parser* reads what comes after *skip* characters."""
+
+    parser: Parser
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code begins: all up to a line of at least as many marks is text."""
+
+    marks: str
+    length: int  # of the opening line
+
+
+Look = Opening | Block | Literal["more", "imitation"] | int  # int: so many characters are text
+
+
+class Place(NamedTuple):
+    """Where something stands: what comes before it on its line (enough to tell a quote), and just before it."""
+
+    lead: str
+    before: str
+    is_first: bool  # nothing but blanks came before
+
+    @property
+    def starts_line(self) -> bool:
+        """Whether there are only blanks before it on its line."""
+        return not self.lead.strip(" \t")
+
+    @property
+    def is_indented(self) -> bool:
+        """Whether it is in a block of code made by indentation."""
+        return self.starts_line and ("\t" in self.lead or len(self.lead) > 3)
+
+
+def look(text: str, at: int, place: Place, desk: Desk) -> Look:
+    """What begins at *at*; `"more"` where the text ends too early to tell."""
+    if place.lead.lstrip(" ").startswith(">"):
+        return 1
+    match text[at]:
+        case "`":
+            return _backticks(text, at, place)
+        case "~":
+            return _tildes(text, at) if place.starts_line else 1
+        case "<":
+            opens = False if place.before == "`" else opens_call(text, at)
+            return opens if opens == "more" else Opening(tagged_calls) if opens else 1
+        case "[":
+            return _bracket(text, at, place, desk)
+        case _:
+            return Opening(bare_json) if place.is_first else 1
+
+
+def _run(text: str, at: int) -> int:
+    """How many characters like the one at *at* stand there."""
+    end = at
+    while end < len(text) and text[end] == text[at]:
+        end += 1
+    return end - at
+
+
+def _backticks(text: str, at: int, place: Place) -> Look:
+    count = _run(text, at)
+    begin = at + count
+    if begin == len(text):
+        return "more"
+    is_ours = count == 3 and not place.is_indented
+    if is_ours and (here := _CALLS_HERE.match(text, begin)):
+        return Opening(calls_fence, here.end() - at)
+    end = text.find("\n", begin, begin + _MAX_INFO)
+    info = text[begin : end if end >= 0 else begin + _MAX_INFO]
+    if count < 3 or "`" in info or not (place.starts_line or _WORD.fullmatch(info)):
+        return count
+    if end < 0:
+        return "more" if len(info) < _MAX_INFO else Block(text[at:begin], count)
+    word = info.strip()
+    if is_ours and word in _FENCES and (place.starts_line or word == _CALLS):
+        return Opening(_FENCES[word], end + 1 - at)
+    return Block(text[at:begin], end + 1 - at)
+
+
+def _tildes(text: str, at: int) -> Look:
+    count = _run(text, at)
+    if at + count == len(text):
+        return "more"
+    return Block("~" * count, count) if count >= 3 else count
+
+
+def _bracket(text: str, at: int, place: Place, desk: Desk) -> Look:
+    if text.startswith(_TOOL_CALLS, at):
+        return Opening(tagged_calls)
+    if _TOOL_CALLS.startswith(text[at : at + len(_TOOL_CALLS)]):
+        return "more"
+    if place.starts_line:
+        match = _IMITATION.match(text, at)
+        if match and desk.knows(match[1]):
+            return "imitation"
+        if match and match.end() < len(text):
+            return "imitation" if text[match.end()] in "\r\n" else 1
+        if match or _may_imitate(text[at : at + _LONGEST_IMITATION]):
+            return "more"
+    return Opening(bare_json) if place.is_first else 1
+
+
+def _may_imitate(text: str) -> bool:
+    """Whether *text*, all that is there of a line, may become one that imitates a result."""
+    begins = any(word.startswith(text) or text.startswith(word) for word in IMITATIONS)
+    return begins and len(text) < _LONGEST_IMITATION and not any(mark in text[11:] for mark in "] \t\r\n")
+
+
+def is_remnant(held: str) -> bool:
+    """Whether *held*, with which the answer ended, is markup that broke off and that nobody is to see."""
+    if held.startswith("```"):
+        return len(held) > 3 and _CALLS.startswith(held[3:].strip())
+    if held.startswith("["):
+        return len(held) > 5
+    return held.startswith("<") and len(held) > 4

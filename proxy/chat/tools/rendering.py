@@ -1,0 +1,123 @@
+"""What the model is told of tools and of the form of its answer, and calls and results as text.
+
+The markers are a contract (see the constants); the words around them are few, since they are sent with each replay, and
+the same from turn to turn, so that the upstream's copy of a history and the provider's cache hold.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from proxy.chat.tools.definitions import Call, Choice, Offer, Tool, Wanted, cut_description, joined
+from proxy.chat.tools.mending import Broken, dump_json, read_json
+
+TOOLS_FENCE = "```tools"
+CALLS_FENCE = "```tool_calls"
+SCHEMA_FENCE = "```json_schema"
+FENCE_END = "```"
+
+_TOOLS_BEFORE = f"""\
+You can call the tools below. To do so, end your answer with a fence like this, one call a line:
+{CALLS_FENCE}
+{{"name":"NAME","arguments":{{}}}}
+{FENCE_END}
+Write nothing after it. The next message then begins with [result of NAME] or [error of NAME]: never write such lines \
+yourself. Without a call, answer as usual."""
+_NONE = "Answer in text now, without calling a tool."
+_REQUIRED = "Your answer must be a call of a tool, without other text."
+_NAMED = "Your answer must be a call of this tool, without other text."
+_SINGLE = "Write one call at most."
+_SCHEMA = "Answer with JSON alone, in a fence opened by ```json, that fits this schema:"
+_SCHEMA_OR_CALL = "Unless you call a tool, answer with JSON alone, in a fence opened by ```json, that fits this schema:"
+_OBJECT = "answer format: json_object\nAnswer with a JSON object alone, in a fence opened by ```json."
+
+
+def instructions(offer: Offer) -> str:
+    """The text before the client's own system text; empty where nothing is offered and wanted."""
+    parts = []
+    if offer.tools:
+        parts += [_TOOLS_BEFORE, definitions(offer)]
+        parts += _choice(offer.choice)
+        if not offer.parallel and offer.choice.mode != "none":
+            parts.append(_SINGLE)
+    if offer.wanted:
+        parts.append(_form(offer.wanted, with_tools=bool(offer.tools) and offer.choice.mode == "auto"))
+    return "\n".join(parts)
+
+
+def definitions(offer: Offer) -> str:
+    """The fence with one line for each tool."""
+    lines = (_line(label, tool) for label, tool in offer.labels.items())
+    return "\n".join([TOOLS_FENCE, *lines, FENCE_END])
+
+
+def _line(label: str, tool: Tool) -> str:
+    definition = {"name": label, "description": cut_description(tool.description), "parameters": tool.schema}
+    return _compact(definition)
+
+
+def _compact(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()  # ten times as fast, for what it takes
+    except TypeError:
+        return dump_json(value)
+
+
+def _choice(choice: Choice) -> Iterable[str]:
+    named = choice.names[0] if choice.mode == "required" and len(choice.names) == 1 else None
+    if named:
+        yield f"tool choice: {named}"
+        yield _NAMED
+    elif choice.mode != "auto":
+        yield f"tool choice: {choice.mode}"
+        yield _NONE if choice.mode == "none" else _REQUIRED
+    if choice.names and not named:
+        yield f"Call only: {', '.join(choice.names)}."
+
+
+def _form(wanted: Wanted, *, with_tools: bool) -> str:
+    if wanted.schema is None:
+        return _OBJECT
+    before = _SCHEMA_OR_CALL if with_tools else _SCHEMA
+    about = [f"It is for: {cut_description(wanted.description)}"] if wanted.description else []
+    return "\n".join([*about, before, SCHEMA_FENCE, _compact(wanted.schema), FENCE_END])
+
+
+def with_calls(text: str, calls: Sequence[Call], offer: Offer | None = None) -> str:
+    """An answer of earlier as the model would have given it: *text*, then the fence with *calls*."""
+    if not calls:
+        return text
+    lines = (_call(call, offer) for call in calls)
+    fence = "\n".join([CALLS_FENCE, *lines, FENCE_END])
+    return f"{text.rstrip()}\n\n{fence}" if text.strip() else fence
+
+
+def _call(call: Call, offer: Offer | None) -> str:
+    if call.kind == "custom":
+        arguments = dump_json({"input": call.arguments})
+    else:
+        try:
+            arguments = dump_json(read_json(call.arguments or "{}").value)
+        except Broken:
+            arguments = dump_json(call.arguments)  # of another model: told as it is
+    return f'{{"name":{dump_json(label_of(call.name, call.namespace, offer))},"arguments":{arguments}}}'
+
+
+def result(name: str, text: str, *, error: bool = False) -> str:
+    """What a tool gave, as the text of a user's message."""
+    return f"[{'error' if error else 'result'} of {name}]\n{text}"
+
+
+def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:
+    """The name by which the model knows a tool of the client."""
+    label = joined(namespace, name) if namespace else name
+    return label if offer is None or not namespace or label in offer.labels else name
+
+
+def retry(trouble: str, offer: Offer) -> str:
+    """A user's message that asks once more for what was wrong."""
+    wanted = (
+        "JSON alone, in a fence opened by ```json" if not offer.tools else f"call in a fence opened by {CALLS_FENCE}"
+    )
+    return f"That was not valid: {trouble}\nAnswer again, with the corrected {wanted}."

@@ -1,0 +1,78 @@
+"""Finding the end of a JSON value in text that arrives in pieces, also where it is not quite JSON."""
+
+import re
+
+_OUTSIDE = re.compile(r"""["'“{}\[\]\#/<`]""")
+_INSIDE = {  # by what ends it: strings, and comments up to the end of a line
+    '"': re.compile(r'["\\]'),
+    "'": re.compile(r"['\\]"),
+    "”": re.compile(r"[”\\]"),
+    "\n": re.compile(r"\n"),
+}
+_BEFORE_STRING = "{[,:：，"  # an apostrophe that does not follow one of these opens nothing
+
+
+class JsonScanner:
+    """Counts brackets outside strings and comments. Where a string ends is told by its own kind of quote."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.is_stuck = False  # it came to what stands in no JSON: a tag or a fence
+        self._until = ""
+        self._skips = False  # the next character is escaped
+        self._last = ""  # not a blank
+
+    @property
+    def in_string(self) -> bool:
+        """Whether the next character belongs to a string."""
+        return self._until not in ("", "\n")
+
+    def feed(self, piece: str) -> int:
+        """The end of the value in *piece*, or where it got stuck; -1 where the value goes on."""
+        at = 0
+        if self._skips and piece:
+            at, self._skips = 1, False
+        while at < len(piece):
+            match = (_INSIDE[self._until] if self._until else _OUTSIDE).search(piece, at)
+            if match is None:
+                break
+            at = match.end()
+            if self._until:
+                at = self._inside(match[0], piece, at)
+            elif self._outside(match[0], piece, match.start()):
+                return match.start() if self.is_stuck else at
+        self._last = piece.rstrip()[-1:] or self._last
+        return -1
+
+    def _inside(self, found: str, piece: str, at: int) -> int:
+        if found != "\\":
+            self._until = ""
+        elif at == len(piece):
+            self._skips = True
+        else:
+            at += 1
+        return at
+
+    def _outside(self, found: str, piece: str, at: int) -> bool:
+        """Whether the value ends with *found*, or cannot go on with it."""
+        if found in "{[":
+            self.depth += 1
+        elif found in "}]":
+            self.depth -= 1
+            return self.depth <= 0
+        elif found in "<`":
+            self.is_stuck = True
+            return True
+        elif found == "#" or (found == "/" and (piece[at - 1] if at else self._last) == "/"):
+            self._until = "\n"
+        elif found == "“":
+            self._until = "”"
+        elif found == '"' or (found == "'" and self._before(piece, at) in _BEFORE_STRING):
+            self._until = found
+        return False
+
+    def _before(self, piece: str, at: int) -> str:
+        """The last character before *at* that is no blank."""
+        while at and piece[at - 1].isspace():
+            at -= 1
+        return piece[at - 1] if at else self._last
