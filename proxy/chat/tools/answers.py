@@ -49,13 +49,13 @@ def _candidates(text: str) -> Iterator[tuple[str, bool]]:
     """Where the JSON may be, the likeliest first; and whether it stands apart, so that its end is known."""
     stripped = text.strip()
     if stripped[:1] not in ("", "`"):
-        yield stripped, stripped[0] in "{["
+        yield stripped, stripped[-1] in "}]"  # a number or a word at the end may be half of one
     for count, opening in enumerate(_FENCE.finditer(text)):
         if count == _MAX_TRIED:
             break
         body = _fenced(text, opening.end())
         if body.strip():
-            yield body.strip(), True
+            yield body.strip(), _may_close(text, opening.end(), body)
     at = 0
     for _ in range(_MAX_TRIED):
         match = _OPEN.search(text, at)
@@ -65,6 +65,11 @@ def _candidates(text: str) -> Iterator[tuple[str, bool]]:
         at = match.start() + end if end > 0 else match.end()
         if end > 0:
             yield text[match.start() : at], False
+
+
+def _may_close(text: str, start: int, body: str) -> bool:
+    """Whether only brackets can be missing in the *body* of a fence: it was closed, or ends with a bracket."""
+    return start + len(body) < len(text) or body.rstrip()[-1:] in ("}", "]")
 
 
 def _fenced(text: str, start: int) -> str:

@@ -9,6 +9,7 @@ from proxy.chat.tools.mending import Broken, dump_json, read_json
 from proxy.chat.tools.shapes import Asked, calls_in, first_name, leading_name, may_be_bare_call
 from proxy.chat.tools.source import Value
 
+_PREFIX = "functions."  # as models were taught to write names
 _UNDECIDED = 64_000  # characters of JSON that has not named a tool yet
 
 
@@ -35,13 +36,18 @@ class Desk:
         """Whether *name* is that of a declared tool."""
         return self._tool(name) is not None
 
+    def may_name(self, begun: str) -> bool:
+        """Whether what *begun* goes on to may be the name of a declared tool."""
+        begun = begun.strip()
+        plain = begun.removeprefix(_PREFIX)
+        return _PREFIX.startswith(begun) or any(spelling.startswith(plain) for spelling in self._tools)
+
     def may_be_call(self, head: str, size: int) -> bool:
         """Whether JSON that begins with *head*, and is *size* long so far, may still be a call of a declared tool."""
         named = leading_name(head)
         if named is None:
             return size <= _UNDECIDED
-        name, is_whole = named
-        return self.knows(name) if is_whole else any(spelling.startswith(name) for spelling in self._tools)
+        return self.knows(named[0]) if named[1] else self.may_name(named[0])
 
     def may_be_bare_call(self, head: str, size: int) -> bool:
         """The same for JSON that nothing else announces as a call."""
@@ -62,7 +68,7 @@ class Desk:
         named = first_name(value.text)
         if named is None:
             return True
-        return self.knows(named[0]) if named[1] else any(spelling.startswith(named[0]) for spelling in self._tools)
+        return self.knows(named[0]) if named[1] else self.may_name(named[0])
 
     def take(self, asked: Asked) -> None:
         """Check one call and keep it, or what is wrong with it."""
@@ -105,7 +111,7 @@ class Desk:
         return wanted.get("type") if isinstance(wanted, dict) else None
 
     def _tool(self, name: str) -> Tool | None:
-        return self._tools.get(name.strip().removeprefix("functions."))
+        return self._tools.get(name.strip().removeprefix(_PREFIX))
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _WRAPPERS = {
 _WORD_END = re.compile(r"[^\w.:-]")
 _FENCE_END = re.compile(r"[^`\w]")
 _TAG = re.compile(r"<")
-_COUNTED = re.compile(r":\d+$")
+_COUNTED = re.compile(r":\d*$")
 _VALUE_END = re.compile(
     r"<[|｜]?(?:DSML[|｜])?(?:/(?:[|｜]?(?:DSML[|｜])?)?(?:antml:)?(?:parameter|invoke|function|tool_call|arg_value)\b"
     r"|parameter[ =]|arg_key>)"
@@ -108,6 +108,8 @@ class _Reading:
         if (yield from source.begins(*IMITATIONS)):
             desk.has_imitation = self._is_claimed
             return False
+        if (yield from source.ends_within(*_MARKS)):
+            return True
         value = yield from source.value(_anything if self._named or self._is_claimed else desk.may_be_call)
         if value is None:
             return False
@@ -137,7 +139,7 @@ class _Reading:
     def _tag(self) -> Steps[bool]:
         tag = yield from self._next_tag()
         if tag is None:
-            return False
+            return self._source.is_exhausted  # the answer ended within one
         return self._close(tag.name) if tag.is_closing else (yield from self._open(tag))
 
     def _close(self, name: str) -> bool:
@@ -152,8 +154,8 @@ class _Reading:
         if tag.name in _NAMING:
             return self._name(tag.value)
         if tag.name == "tool_name":
-            text, _ = yield from self._source.until(_TAG, 1)
-            return self._name(text)
+            text, is_whole = yield from self._source.until(_TAG, 1)
+            return self._name(text) if is_whole else self._desk.may_name(text)
         if self._named is not None:
             yield from self._parameter(self._named, tag)
             return True
@@ -167,10 +169,12 @@ class _Reading:
             if tag != "more" or len(ahead) < count:
                 break
             count += 1
-        if tag is None or tag == "more":
-            return None
-        self._source.take(tag.length)
-        return tag
+        if tag == "more":
+            self._source.take(len(ahead))
+        elif tag is not None:
+            self._source.take(tag.length)
+            return tag
+        return None
 
     def _parameter(self, tool: str, tag: Tag) -> Steps[None]:
         """One parameter: its value goes on to the tag that closes it, or to the next one."""
@@ -192,7 +196,9 @@ class _Reading:
         """A bare name of a tool, within a wrapper."""
         if not self._is_wrapped or self._named is not None:
             return False
-        word, _ = yield from self._source.until(_WORD_END, 1)
+        word, is_whole = yield from self._source.until(_WORD_END, 1)
+        if not is_whole:
+            return self._desk.may_name(_COUNTED.sub("", word)) or "function".startswith(word)
         return word == "function" or (self._desk.knows(_COUNTED.sub("", word)) and self._name(word))
 
 

@@ -10,6 +10,7 @@ from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Value
 
 _LINE_END = re.compile(r"\n")
+_JSON = f"{FENCE}json"
 _BETWEEN = BLANKS + ",;"
 
 
@@ -93,6 +94,6 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
 def _fence_line(source: Source) -> Steps[bool]:
     """Take a line that closes a fence of JSON, or opens another one."""
     if not (yield from source.begins(FENCE)):
-        return False
-    line, _ = yield from source.until(_LINE_END, 1)
-    return line.strip() in (FENCE, f"{FENCE}json")
+        return (yield from source.ends_within(FENCE))
+    line, is_whole = yield from source.until(_LINE_END, 1)
+    return line.strip() in (FENCE, _JSON) or (not is_whole and _JSON.startswith(line))

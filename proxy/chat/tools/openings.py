@@ -146,4 +146,4 @@ def is_remnant(held: str) -> bool:
         return len(held) > 3 and _CALLS.startswith(held[3:].strip())
     if held.startswith("["):
         return len(held) > 5
-    return held.startswith("<") and len(held) > 4
+    return held.startswith(("<|", "<｜")) or (held.startswith("<") and len(held) > 4)

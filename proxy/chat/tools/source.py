@@ -86,6 +86,19 @@ class Source:
             if len(ahead) < count or len(ahead) - len(text) > 3 or not any(word.startswith(text) for word in words):
                 return False
 
+    def ends_within(self, *words: str) -> Steps[bool]:
+        """Whether the answer ends with the beginning of one of *words*, which is taken."""
+        ahead = yield from self.peek(max(map(len, words)))
+        if not (self.has_ended and any(word.startswith(ahead) for word in words)):
+            return False
+        self._at += len(ahead)
+        return True
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the answer ended and all of it was taken."""
+        return self.has_ended and self._at == len(self._text)
+
     def take(self, count: int) -> None:
         """Take characters that were peeked at."""
         self._at += count

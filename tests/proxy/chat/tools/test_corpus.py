@@ -1,0 +1,79 @@
+"""The corpus: what is a call is read as one, what is text stays it, however the answer comes in pieces."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.proxy.chat.tools.corpus import CALLS, TEXTS, Sample
+from tests.proxy.chat.tools.reading import pieces_of, read
+
+MARKUP = re.compile(r"tool_calls|<.?tool|invoke|parameter|function=|TOOL_CALLS|python_tag|[｜]")
+
+
+@pytest.mark.parametrize("sample", CALLS, ids=lambda sample: sample.label)
+def test_what_is_a_call_is_read_as_one(sample: Sample) -> None:
+    outcome = read([sample.answer])
+
+    assert outcome.verdict.trouble == ""
+    assert [name for name, _ in outcome.calls] == [name for name, _ in sample.calls]
+    for (name, arguments), (_, wanted) in zip(outcome.calls, sample.calls, strict=True):
+        assert (arguments if name == "apply_patch" else json.loads(arguments)) == wanted
+    assert outcome.text == sample.text
+    assert bool(outcome.verdict.mended) == sample.mended
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_text_stays_text(text: str) -> None:
+    outcome = read([text])
+
+    assert outcome.text == text
+    assert outcome.calls == []
+    assert not outcome.verdict.has_half
+
+
+ANSWERS = [sample.answer for sample in CALLS] + TEXTS
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_size_of_pieces_gives_the_same(answer: str) -> None:
+    whole = read([answer])
+
+    for size in (1, 2, 3, 4, 5, 7, 11, 23, 64):
+        assert read(pieces_of(answer, size)) == whole
+
+
+@given(st.sampled_from(ANSWERS), st.sampled_from(ANSWERS), st.sampled_from(["", "\n", " ", "`"]), st.data())
+@settings(deadline=None)
+def test_any_cut_of_two_answers_in_one_gives_the_same(
+    first: str, second: str, between: str, data: st.DataObject
+) -> None:
+    answer = first + between + second
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=8)))
+    pieces = [answer[a:b] for a, b in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
+    is_cut = data.draw(st.booleans())
+
+    assert read(pieces, cut=is_cut) == read([answer], cut=is_cut)
+
+
+@pytest.mark.parametrize("sample", CALLS, ids=lambda sample: sample.label)
+def test_a_call_that_is_cut_off_is_never_given_and_never_shown(sample: Sample) -> None:
+    whole = read([sample.answer])
+
+    for end in range(len(sample.answer)):
+        for is_cut in (True, False):
+            outcome = read([sample.answer[:end]], cut=is_cut)
+            if is_cut:
+                assert outcome.calls == whole.calls[: len(outcome.calls)], sample.answer[:end]
+            shown = outcome.text.removeprefix(sample.text)
+            assert sample.text.startswith(shown) or not MARKUP.search(shown), sample.answer[:end]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_is_cut_off_loses_only_what_may_begin_a_call(text: str) -> None:
+    for end in range(len(text)):
+        outcome = read([text[:end]], cut=True)
+        assert text.startswith(outcome.text)
+        assert outcome.calls == [] or outcome.calls == read([text[:end]]).calls
