@@ -37,17 +37,15 @@ def fit(value: Any, schema: Schema) -> Fit:
         return Fit(value, changed=False)
     box = [copy.deepcopy(value)] if not too_deep(value) else [value]  # so that the value itself has a place
     for _ in range(_MAX_FAULTS):
-        fault = schema.fault(box[0])
-        if fault is None or not _mend(box, fault, schema):
+        faults = schema.faults(box[0])
+        if not any(_mend(box, fault, schema) for fault in faults):
             break
     if schema.admits(box[0]):
         return Fit(box[0], changed=True)
-    raise Unfit(_told(schema.fault(box[0])))
+    raise Unfit("; ".join(map(_told, schema.faults(box[0]))) or "it does not fit the schema")
 
 
-def _told(fault: "ValidationError | None") -> str:
-    if fault is None:
-        return "it does not fit the schema"
+def _told(fault: "ValidationError") -> str:
     place = "/".join(map(str, fault.instance_path))
     message = fault.message if len(fault.message) <= 300 else f"{fault.message[:150]} … {fault.message[-140:]}"
     return f"{place}: {message}" if place else message
@@ -187,8 +185,8 @@ def _choose_branch(
     for faults in sorted(context, key=len):
         attempt = copy.deepcopy(box)
         if all(_mend(attempt, inner, schema) for inner in faults):
-            left = schema.fault(attempt[0])
-            if left is None or (left.schema_path, left.instance_path) != (fault.schema_path, fault.instance_path):
+            place = (fault.schema_path, fault.instance_path)
+            if all((left.schema_path, left.instance_path) != place for left in schema.faults(attempt[0])):
                 box[0] = attempt[0]
                 return True
     return False

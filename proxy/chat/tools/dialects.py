@@ -12,7 +12,7 @@ from typing import Any
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.mending import Broken, read_json
 from proxy.chat.tools.shapes import Asked
-from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps
+from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps, Value
 from proxy.chat.tools.tags import Tag, read_tag
 
 _MARKS = ("[TOOL_CALLS]", "[ARGS]")
@@ -111,8 +111,10 @@ class _Reading:
         if (yield from source.ends_within(*_MARKS)):
             return True
         value = yield from source.value(_anything if self._named or self._is_claimed else desk.may_be_call)
-        if value is None:
-            return False
+        return value is not None and self._take_value(value)
+
+    def _take_value(self, value: Value) -> bool:
+        desk = self._desk
         if value.is_half:
             half = self._named is not None or self._is_claimed or desk.is_half(value)
             desk.has_half = desk.has_half or half

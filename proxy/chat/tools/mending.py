@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
+from proxy.chat.tools.scanning import JsonScanner
 from proxy.chat.tools.schema import too_deep
 
 _REPAIR_CHARS = 16_000
@@ -106,7 +107,8 @@ def _told(text: str, error: ValueError) -> str:
 
 
 def _is_whole(text: str) -> bool:
-    return text.rstrip()[-1:] in ("}", "]")
+    """Whether no bracket is missing: json-repair would add it, and what was cut off would be a value."""
+    return JsonScanner().feed(text) == len(text.rstrip())
 
 
 class _Loose:

@@ -9,7 +9,7 @@ from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.dialects import tagged_calls
 from proxy.chat.tools.fences import bare_json, calls_fence, json_fence
 from proxy.chat.tools.source import IMITATIONS, Source, Steps
-from proxy.chat.tools.tags import opens_call
+from proxy.chat.tools.tags import FIRST_LETTERS, opens_call
 
 Parser = Callable[[Source, Desk], Steps[bool]]
 
@@ -20,6 +20,7 @@ _FENCES: dict[str, Parser] = {
     **dict.fromkeys(("tool_call", "tool", "tool_code", "function_call", "function_calls"), calls_fence),
     "json": json_fence,
 }
+_MAX_MARKS = 64  # more are no fence
 _MAX_INFO = 200  # characters after the marks of a fence
 _WORD = re.compile(r"[\w+#.-]*[ \t]*")
 _CALLS_HERE = re.compile(r"[ \t]*tool_calls[ \t]*(?=[{\[])")  # without a line feed in between
@@ -75,7 +76,8 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
         case "~":
             return _tildes(text, at) if place.starts_line else 1
         case "<":
-            opens = False if place.before == "`" else opens_call(text, at)
+            is_plain = place.before == "`" or text[at + 1 : at + 2] not in FIRST_LETTERS
+            opens = False if is_plain else opens_call(text, at)
             return opens if opens == "more" else Opening(tagged_calls) if opens else 1
         case "[":
             return _bracket(text, at, place, desk)
@@ -84,9 +86,9 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
 
 
 def _run(text: str, at: int) -> int:
-    """How many characters like the one at *at* stand there."""
+    """How many characters like the one at *at* stand there; of very many, the first ones."""
     end = at
-    while end < len(text) and text[end] == text[at]:
+    while end < len(text) and end - at < _MAX_MARKS and text[end] == text[at]:
         end += 1
     return end - at
 
@@ -94,14 +96,14 @@ def _run(text: str, at: int) -> int:
 def _backticks(text: str, at: int, place: Place) -> Look:
     count = _run(text, at)
     begin = at + count
-    if begin == len(text):
+    if begin == len(text) and count < _MAX_MARKS:
         return "more"
     is_ours = count == 3 and not place.is_indented
     if is_ours and (here := _CALLS_HERE.match(text, begin)):
         return Opening(calls_fence, here.end() - at)
     end = text.find("\n", begin, begin + _MAX_INFO)
     info = text[begin : end if end >= 0 else begin + _MAX_INFO]
-    if count < 3 or "`" in info or not (place.starts_line or _WORD.fullmatch(info)):
+    if not 3 <= count < _MAX_MARKS or "`" in info or not (place.starts_line or _WORD.fullmatch(info)):
         return count
     if end < 0:
         return "more" if len(info) < _MAX_INFO else Block(text[at:begin], count)
@@ -113,7 +115,7 @@ def _backticks(text: str, at: int, place: Place) -> Look:
 
 def _tildes(text: str, at: int) -> Look:
     count = _run(text, at)
-    if at + count == len(text):
+    if at + count == len(text) and count < _MAX_MARKS:
         return "more"
     return Block("~" * count, count) if count >= 3 else count
 

@@ -151,7 +151,11 @@ class Reader:
             found = match.start()
             newline = text.rfind("\n", at, found)
             line = newline + 1 if newline >= 0 else line
-            lead = text[line : min(found, line + _LEAD)] if line >= 0 else self._lead + text[start : min(found, _LEAD)]
+            lead = (
+                text[line : min(found, line + _LEAD)]
+                if line >= 0
+                else self._lead + text[start : min(found, start + _LEAD)]
+            )
             before = text[found - 1] if found > start else self._last
             is_first = self._is_first and not text[start:found].strip()
             result = look(text, found, Place(lead[:_LEAD], before, is_first), self._desk)
@@ -177,9 +181,8 @@ class Reader:
 
     def _pass_before(self, text: str, start: int, found: int) -> int:
         """Pass what comes before *found* on, but for the blanks at its end; where they begin."""
-        end = found
-        while end > start and end > found - _HOLDABLE and text[end - 1].isspace():
-            end -= 1
+        first = max(start, found - _HOLDABLE)
+        end = first + len(text[first:found].rstrip())
         self._pass(text[start:end])
         return end
 

@@ -9,6 +9,7 @@ does not.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 100  # of a schema and of a value
 _MAX_WEIGHT = 200_000  # subschemas, those that are referred to counted each time: a verdict stays below 10 ms
 _MAX_EXPLAINED = 1_000  # ways in which a value may be wrong; beyond, only the verdict is told
+_MAX_FAULTS = 3
 _BACKTRACKING = 20_000  # steps of one pattern with look-around
 
 
@@ -45,11 +47,11 @@ class Schema:
         """Whether *value*, made of what JSON can say, fits."""
         return not too_deep(value) and self._validator.is_valid(value)
 
-    def fault(self, value: Any) -> "ValidationError | None":
-        """The first thing that is wrong with *value*; None where it fits, or where it takes too long to tell."""
+    def faults(self, value: Any) -> "list[ValidationError]":
+        """What is wrong with *value*, the first few; none where it fits, or where it takes too long to tell."""
         if self.admits(value) or not self._explains(value):
-            return None
-        return next(iter(_errors(self._validator, value)), None)
+            return []
+        return list(islice(self._validator.iter_errors(value), _MAX_FAULTS))
 
     def at(self, path: list[str | int]) -> Any:
         """The part of the schema at *path*; None if there is none."""
@@ -108,15 +110,6 @@ def _children(node: Any) -> Iterator[Any]:
     if isinstance(node, Mapping):
         return iter(node.values())
     return iter(node) if isinstance(node, list) else iter(())
-
-
-def _errors(validator: "Validator", value: Any) -> "Iterator[ValidationError]":
-    from jsonschema_rs import ValidationError
-
-    try:
-        validator.validate(value)
-    except ValidationError as error:
-        yield error
 
 
 def _compile(definition: Mapping[str, Any] | bool) -> "Validator":

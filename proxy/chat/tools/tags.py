@@ -14,6 +14,7 @@ OPENERS = (
     *("tool_call", "tool_calls", "function_call", "function_calls", "invoke", "tool_name", "function=", "python_tag"),
     *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin"),
 )
+FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*_PREFIXES, *OPENERS)})
 
 
 class Tag(NamedTuple):

@@ -62,7 +62,8 @@ ASKED_FORMAT = [
     Sample("a custom tool, plainly", _fence('{"name":"apply_patch","arguments":"*** Begin"}'), "",
            _calls(("apply_patch", "*** Begin"))),
     Sample("a prefix", _fence('{"name":"functions.get_weather","arguments":{"city":"Paris"}}'), "", PARIS),
-    Sample("a tag that is none", "The tag <tool_call> is mine.\n" + _fence(_PARIS), "The tag <tool_call> is mine.", PARIS),
+    Sample("a tag that is none",
+           "The tag <tool_call> is mine.\n" + _fence(_PARIS), "The tag <tool_call> is mine.", PARIS),
     Sample("text in the fence", _fence(_PARIS, "and also", _BEIJING), "", BOTH),
 ]  # fmt: skip
 
@@ -81,11 +82,13 @@ BROKEN_JSON = [
            _fence('{"name":"write_file","arguments":{"path":"a","content":"# A\n```py\nx = 1\n```\nEnd"}}'), "",
            _calls(("write_file", {"path": "a", "content": "# A\n```py\nx = 1\n```\nEnd"})), mended=True),
     Sample("missing brackets", _fence('{"name":"get_weather","arguments":{"city":"Paris"'), "", PARIS, mended=True),
-    Sample("missing bracket, no fence end", '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}', "", PARIS,
+    Sample("missing bracket, no fence end",
+           '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}', "", PARIS,
            mended=True),
     Sample("a bracket too many", _fence('{"name":"get_weather","arguments":{"city":"Paris"}}}'), "", PARIS),
     Sample("keys without quotes", _fence('{name: "get_weather", arguments: {city: "Paris"}}'), "", PARIS, mended=True),
-    Sample("typographic quotes", _fence("{“name”：“get_weather”，“arguments”：{“city”：“北京”}}"), "", BEIJING, mended=True),
+    Sample("typographic quotes",
+           _fence("{“name”：“get_weather”，“arguments”：{“city”：“北京”}}"), "", BEIJING, mended=True),
     Sample("quotes in a string", _fence('{"name":"write_file","arguments":{"path":"a","content":"say "hi" now"}}'), "",
            _calls(("write_file", {"path": "a", "content": 'say "hi" now'})), mended=True),
     Sample("unknown escapes", _fence(r'{"name":"write_file","arguments":{"path":"C:\dir","content":"\d+\.x"}}'), "",
@@ -100,7 +103,8 @@ BROKEN_JSON = [
            _calls(("get_weather", {"city": "北京", "tags": ["热"]})), mended=True),
     Sample("another case", _fence('{"name":"get_weather","arguments":{"city":"Paris","unit":"Celsius"}}'), "",
            _calls(("get_weather", {"city": "Paris", "unit": "celsius"})), mended=True),
-    Sample("null for an optional one", _fence('{"name":"get_weather","arguments":{"city":"Paris","days":null}}'), "", PARIS,
+    Sample("null for an optional one",
+           _fence('{"name":"get_weather","arguments":{"city":"Paris","days":null}}'), "", PARIS,
            mended=True),
 ]  # fmt: skip
 
@@ -113,7 +117,8 @@ DIALECTS = [
     Sample("invoke", '<function_calls>\n<invoke name="get_weather">\n<parameter name="city">Paris</parameter>\n'
            '<parameter name="days">3</parameter>\n</invoke>\n</function_calls>', "",
            _calls(("get_weather", {"city": "Paris", "days": 3}))),
-    Sample("invoke, twice", '<function_calls><invoke name="get_weather"><parameter name="city">Paris</parameter></invoke>'
+    Sample("invoke, twice",
+           '<function_calls><invoke name="get_weather"><parameter name="city">Paris</parameter></invoke>'
            '<invoke name="get_weather"><parameter name="city">北京</parameter></invoke></function_calls>', "", BOTH),
     Sample("invoke, alone", '<invoke name="list_files"></invoke>', "", _calls(("list_files", {}))),
     Sample("invoke, with code", '<function_calls><invoke name="write_file"><parameter name="path">a.html</parameter>'
@@ -132,7 +137,8 @@ DIALECTS = [
     Sample("TOOL_CALLS with ARGS", '[TOOL_CALLS]get_weather[ARGS]{"city":"Paris"}', "", PARIS),
     Sample("python_tag", '<|python_tag|>{"name": "get_weather", "parameters": {"city": "Paris"}}<|eom_id|>', "", PARIS),
     Sample("full-width marks", f"<｜tool_call｜>{_BEIJING}<｜/tool_call｜>", "", BEIJING),
-    Sample("full-width DSML", '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" '
+    Sample("full-width DSML",
+           '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" '
            'string="true">北京</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>', "", BEIJING),
     Sample("full-width, with a fence", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n"
            '```json\n{"city": "Paris"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>', "", PARIS),
@@ -145,7 +151,8 @@ DIALECTS = [
     Sample("json fence", "Sure:\n" + _fence(_PARIS, word="json"), "Sure:", PARIS),
     Sample("json fences", _fence(_PARIS, word="json") + "\n\n" + _fence(_BEIJING, word="json"), "", BOTH),
     Sample("json fence, tool_calls", _fence(f'{{"tool_calls":[{_PARIS}]}}', word="json"), "", PARIS),
-    Sample("json fence, then a made-up result", _fence(_PARIS, word="json") + "\n[result of get_weather]\nx", "", PARIS),
+    Sample("json fence, then a made-up result",
+           _fence(_PARIS, word="json") + "\n[result of get_weather]\nx", "", PARIS),
     Sample("tool fence", _fence(_PARIS, word="tool") + "\nWaiting.", "", PARIS),
     Sample("tool_code fence", _fence(_BEIJING, word="tool_code"), "", BEIJING),
     Sample("bare", _PARIS, "", PARIS),
@@ -179,7 +186,7 @@ TEXTS = [
     "    ```tool_calls\n    " + _PARIS + "\n    ```\n",
     f"One writes `<tool_call>{_PARIS}</tool_call>` for it.",
     f"````xml\n<tool_call>{_PARIS}</tool_call>\n````\n",
-    f"```xml\n<function_calls><invoke name=\"list_files\"></invoke></function_calls>\n```\n",
+    "```xml\n<function_calls><invoke name=\"list_files\"></invoke></function_calls>\n```\n",
     "For example:\n" + _fence(_PARIS, word="json") + "\nBut I will not call it.",
     "例如：\n" + _fence(_BEIJING, word="json") + "\n这只是一个例子。",
     f"The call would be {_PARIS}, I think.",

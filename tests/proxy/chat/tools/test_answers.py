@@ -1,0 +1,83 @@
+"""Answers by schema: bare JSON that fits, or what is wrong."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.chat.tools.answers import read_answer
+from proxy.chat.tools.definitions import Wanted
+
+WANTED = Wanted(
+    {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "s": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "mended"),
+    [
+        ('{"a": 1}', {"a": 1}, False),
+        ('```json\n{"a": 1}\n```', {"a": 1}, False),
+        ('```\n{"a": 1}\n```', {"a": 1}, False),
+        ('```json\n{"a": "1"}\n```', {"a": 1}, True),
+        ('Here you are:\n\n```json\n{"a": 1,}\n```\nDone.', {"a": 1}, True),
+        ('好的：{"a": 1}。', {"a": 1}, False),
+        ('{"a": 1}\n\nI hope it helps!', {"a": 1}, False),
+        ('Like {this}: {"a": 2}', {"a": 2}, False),
+        ('{"s": "```\\nx\\n```", "a": 2}', {"s": "```\nx\n```", "a": 2}, False),
+        ('```json\n{"s": "x\n```\ny", "a": 2}\n```', {"s": "x\n```\ny", "a": 2}, True),
+        ('```json\n{"s": "x", "a": 2\n```', {"s": "x", "a": 2}, True),
+        ('```json\n{"b": 1}\n```\nNo:\n```json\n{"a": 3}\n```', {"a": 3}, False),
+    ],
+)
+def test_the_json_is_found(text: str, value: Any, mended: bool) -> None:
+    answer = read_answer(text, WANTED)
+
+    assert answer.text is not None
+    assert json.loads(answer.text) == value
+    assert (answer.mended, answer.trouble) == (mended, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "there is no JSON in the answer"),
+        ("I cannot say.", "Expecting value"),
+        ('{"a": "x"}', 'a: "x" is not of type "integer"'),
+        ('{"s": "x"}', '"a" is a required property'),
+        ('{"a": 12', "Expecting ',' delimiter"),
+        ('```json\n{"a": 1, "s": "x', "Unterminated string"),
+    ],
+)
+def test_what_is_wrong_is_told(text: str, told: str) -> None:
+    answer = read_answer(text, WANTED)
+
+    assert answer.text is None
+    assert told in answer.trouble
+
+
+def test_nothing_is_added_to_what_was_cut_off() -> None:
+    text = '```json\n{"s": "x", "a": [1]'
+
+    assert read_answer(text, WANTED).text is not None
+    assert read_answer(text, WANTED, cut=True).text is None
+
+
+def test_without_a_schema_any_object_will_do() -> None:
+    assert read_answer('{"x": [1]}', Wanted()).text == '{"x":[1]}'
+    assert read_answer("[1, 2]", Wanted()).text is None
+
+
+@pytest.mark.parametrize(("schema", "text"), [({"type": "integer"}, "42"), ({"type": "string"}, '"x"'), (True, "[1]")])
+def test_a_schema_may_want_something_else_than_an_object(schema: Any, text: str) -> None:
+    assert read_answer(text, Wanted(schema)).text == text
+
+
+@pytest.mark.parametrize("text", ["{" * 50_000, "```json\n" * 10_000, '{"a":"' * 10_000, "[1]" * 20_000])
+def test_nothing_takes_long(text: str) -> None:
+    assert read_answer(text, WANTED).text is None

@@ -1,0 +1,190 @@
+"""What a client offers: what is wrong is refused with the field, what is told keeps to the format."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from proxy.chat.errors import ServiceError
+from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Call, Choice, Fields, Offer, Tool, Wanted
+from proxy.chat.tools.rendering import instructions, result, retry, with_calls
+from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, read
+
+
+@pytest.mark.parametrize(
+    ("offer", "param"),
+    [
+        ({"tools": (LIST, Tool(""))}, "tools[1].function.name"),
+        ({"tools": (Tool("two words"),)}, "tools[0].function.name"),
+        ({"tools": (LIST, LIST)}, "tools[1].function.name"),
+        ({"tools": (LIST, LIST), "fields": RESPONSES}, "tools[1].name"),
+        ({"tools": (Tool("a", namespace="n"), Tool("a", namespace="n"))}, "tools[1].function.name"),
+        ({"tools": (Tool("n__a"), Tool("a", namespace="n"), Tool("a", namespace="m"))}, "tools"),
+        ({"tools": (Tool("a", parameters={"type": "strin"}),)}, "tools[0].function.parameters"),
+        ({"tools": (Tool("a", parameters={"type": "strin"}),), "fields": FUNCTIONS}, "functions[0].parameters"),
+        ({"tools": (Tool("a", parameters={"type": "strin"}),), "fields": MESSAGES}, "tools[0].input_schema"),
+        ({"tools": (Tool("a", parameters={"$ref": "http://example.com/"}),)}, "tools[0].function.parameters"),
+        ({"tools": tuple(Tool(f"t{number}") for number in range(129))}, "tools"),
+        ({"choice": Choice("required")}, "tool_choice"),
+        ({"choice": Choice.of("a"), "fields": FUNCTIONS}, "function_call"),
+        ({"tools": (LIST,), "choice": Choice.of("a")}, "tool_choice"),
+        ({"tools": (LIST,), "choice": Choice("auto", ("list_files", "a"))}, "tool_choice"),
+        ({"wanted": Wanted({"type": 3})}, "response_format.json_schema.schema"),
+        ({"wanted": Wanted({"type": 3}), "fields": RESPONSES}, "text.format.schema"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_field(offer: dict[str, Any], param: str) -> None:
+    with pytest.raises(ServiceError) as raised:
+        Offer(**offer)
+    assert (raised.value.status, raised.value.param) == (400, param)
+
+
+def test_what_is_right_is_taken() -> None:
+    Offer()
+    Offer(choice=Choice("none"))
+    Offer(tuple(Tool(f"t{number}") for number in range(128)), Choice("required"))
+    Offer((Tool("mcp.server/tool-1"), Tool("天气")), Choice("auto", ("天气",)), fields=Fields())
+    Offer(wanted=Wanted())
+
+
+def lines_of(text: str, word: str) -> list[Any]:
+    """The lines in the fence opened by *word*."""
+    lines = text.splitlines()
+    begin = lines.index(f"```{word}") + 1
+    return [json.loads(line) for line in lines[begin : lines.index("```", begin)]]
+
+
+def test_definitions_are_one_object_a_line() -> None:
+    text = instructions(OFFER)
+
+    assert lines_of(text, "tools")[0] == {
+        "name": "get_weather", "description": "The weather of a city.", "parameters": WEATHER.parameters,
+    }  # fmt: skip
+    assert [line["name"] for line in lines_of(text, "tools")] == [
+        "get_weather",
+        "write_file",
+        "list_files",
+        "apply_patch",
+    ]
+    assert lines_of(text, "tools")[3]["parameters"]["required"] == ["input"]
+    assert lines_of(text, "tool_calls") == [{"name": "NAME", "arguments": {}}]
+    assert "tool choice" not in text
+    assert instructions(Offer()) == ""
+
+
+@pytest.mark.parametrize(
+    ("choice", "line"),
+    [
+        (Choice("none"), "tool choice: none"),
+        (Choice("required"), "tool choice: required"),
+        (Choice.of("list_files"), "tool choice: list_files"),
+        (Choice("required", ("list_files", "get_weather")), "tool choice: required"),
+        (Choice("auto", ("list_files",)), "Call only: list_files."),
+    ],
+)
+def test_a_choice_has_a_line(choice: Choice, line: str) -> None:
+    assert line in instructions(Offer((LIST, WEATHER), choice)).splitlines()
+
+
+def test_a_schema_is_in_one_line() -> None:
+    schema = {"type": "object", "properties": {"größe": {"type": "integer"}}}
+
+    assert lines_of(instructions(Offer(wanted=Wanted(schema))), "json_schema") == [schema]
+    assert "answer format: json_object" in instructions(Offer(wanted=Wanted())).splitlines()
+
+
+def test_a_description_is_cut() -> None:
+    text = instructions(Offer((Tool("a", "x" * 20_000),)))
+
+    assert lines_of(text, "tools")[0]["description"] == "x" * 16_000 + " …"
+
+
+CALLS = [
+    Call("1", "get_weather", '{"city": "北京"}'),
+    Call("2", "apply_patch", '*** Begin "x"\n', "custom"),
+    Call("3", "list_files", ""),
+    Call("4", "get_weather", "not JSON"),
+]
+
+
+def test_calls_of_earlier_are_told_as_the_model_would_write_them() -> None:
+    text = with_calls("I look.\n", CALLS)
+
+    assert text == "\n".join([
+        "I look.", "", "```tool_calls",
+        '{"name":"get_weather","arguments":{"city":"北京"}}',
+        r'{"name":"apply_patch","arguments":{"input":"*** Begin \"x\"\n"}}',
+        '{"name":"list_files","arguments":{}}',
+        '{"name":"get_weather","arguments":"not JSON"}',
+        "```",
+    ])  # fmt: skip
+    assert with_calls("", CALLS).startswith("```tool_calls\n")
+    assert with_calls("text ", []) == "text "
+    assert read([with_calls("I look.", CALLS[:3])]).text == "I look."
+    assert [name for name, _ in read([with_calls("", CALLS[:3])]).calls] == [call.name for call in CALLS[:3]]
+
+
+def test_results_begin_with_their_line() -> None:
+    assert result("get_weather", "21") == "[result of get_weather]\n21"
+    assert result("get_weather", "no", error=True) == "[error of get_weather]\nno"
+
+
+def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
+    offer = Offer((Tool("find", namespace="mcp__a__"), Tool("find", namespace="b"), Tool("other", namespace="b")))
+
+    assert [line["name"] for line in lines_of(instructions(offer), "tools")] == ["mcp__a__find", "b__find", "other"]
+    for spelled, calls in {
+        "b__find": [("find", "{}")], "other": [("other", "{}")], "b.other": [("other", "{}")], "find": [],
+    }.items():  # fmt: skip
+        assert read(['```tool_calls\n{"name":"' + spelled + '"}\n```'], offer).calls == calls
+    told = with_calls("", [Call("1", "find", "{}", namespace="b"), Call("2", "other", "{}", namespace="b")], offer)
+    assert '"b__find"' in told
+    assert '"other"' in told
+
+
+def test_a_retry_quotes_what_was_wrong() -> None:
+    trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.trouble
+
+    assert trouble.startswith("the arguments of get_weather: ")
+    assert "'town' was unexpected" in trouble
+    assert '"city" is a required property' in trouble
+    assert trouble in retry(trouble, OFFER)
+
+
+@pytest.mark.parametrize(
+    ("offer", "calls", "trouble"),
+    [
+        (Offer((LIST, PATCH), parallel=False), ["list_files"], ""),
+        (Offer((LIST, PATCH), Choice("none")), [], "list_files may not be called now"),
+        (Offer((LIST, PATCH), Choice.of("apply_patch")), ["apply_patch"], "list_files may not be called now"),
+        (Offer((LIST, PATCH), Choice("required")), ["list_files", "apply_patch"], ""),
+    ],
+)
+def test_what_is_chosen_holds(offer: Offer, calls: list[str], trouble: str) -> None:
+    outcome = read(['```tool_calls\n{"name":"list_files"}\n{"name":"apply_patch","arguments":"x"}\n```'], offer)
+
+    assert ([name for name, _ in outcome.calls], outcome.verdict.trouble) == (calls, trouble)
+
+
+def test_a_call_that_has_to_be_there_and_is_not_is_trouble() -> None:
+    assert read(["No."], Offer((LIST,), Choice("required"))).verdict.trouble == "a call of a tool is required"
+    assert read(["No."], Offer((LIST,), Choice.of("list_files"))).verdict.trouble == "a call of list_files is required"
+    assert read(["No."], Offer((LIST,))).verdict.trouble == ""
+
+
+def test_thirty_tools_cost_little_from_turn_to_turn() -> None:
+    """At most 2 ms of processor time for 60 kB; 0.2 ms were measured."""
+    properties = {f"p{number}": {"type": "string", "description": "z" * 80} for number in range(9)}
+    tools = [{"name": f"tool_{n}", "parameters": {"type": "object", "properties": properties}} for n in range(30)]
+
+    def turn() -> str:
+        return instructions(Offer(tuple(Tool(str(t["name"]), "Does. " * 120, t["parameters"]) for t in tools)))  # type: ignore[arg-type]
+
+    assert len(turn()) > 55_000
+    times = []
+    for _ in range(20):
+        before = time.process_time()
+        turn()
+        times.append(time.process_time() - before)
+    assert min(times) < 0.002

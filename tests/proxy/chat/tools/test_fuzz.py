@@ -1,0 +1,168 @@
+"""Made-up answers: text without calls passes byte for byte, nothing leaks, nothing hangs."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.chat.tools.definitions import Offer
+from proxy.chat.tools.reader import Reader
+from tests.proxy.chat.tools.reading import OFFER, WEATHER, pieces_of, read
+
+CALL = '{"name":"get_weather","arguments":{"city":"Paris"}}'
+FRAGMENTS = [
+    *(
+        "```",
+        "````",
+        "~~~",
+        "```tool_calls\n",
+        "```tool_calls ",
+        "```json\n",
+        "```python\n",
+        "\n```\n",
+        "\n",
+        " ",
+        "> ",
+    ),
+    *("<tool_call>", "</tool_call>", "<function_calls>", '<invoke name="get_weather">', "</invoke>", "<function="),
+    *(
+        '<parameter name="city">',
+        "</parameter>",
+        "<tool_name>",
+        "[TOOL_CALLS]",
+        "[result of get_weather]\n",
+        "<｜",
+        "<",
+    ),
+    *(
+        CALL,
+        CALL[:20],
+        CALL[:-1],
+        '{"name":"other","arguments":{}}',
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        "'",
+        "\\",
+        "text",
+        "你好",
+        "`",
+    ),
+]
+answers = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
+
+
+@given(st.text(), st.integers(1, 9))
+def test_random_text_passes_byte_for_byte(text: str, size: int) -> None:
+    outcome = read(pieces_of(text, size))
+
+    assert outcome.text == text
+    assert outcome.calls == []
+
+
+@given(answers, st.integers(1, 9))
+def test_without_tools_everything_is_text(text: str, size: int) -> None:
+    assert read(pieces_of(text, size), Offer()).text == text
+
+
+@given(
+    st.lists(st.sampled_from([word for word in FRAGMENTS if "get_weather" not in word]), max_size=14), st.integers(1, 9)
+)
+def test_text_that_names_no_declared_tool_passes_but_for_what_broke_off(words: list[str], size: int) -> None:
+    text = "".join(words)
+
+    outcome = read(pieces_of(text, size))
+
+    assert outcome.calls == []
+    assert text.startswith(outcome.text)
+    assert outcome.text == text or outcome.verdict.has_half
+
+
+@given(answers, st.booleans(), st.data())
+@settings(deadline=None, max_examples=300)
+def test_fences_of_any_kind_read_alike_in_any_pieces(text: str, is_cut: bool, data: st.DataObject) -> None:
+    whole = read([text], cut=is_cut)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+
+    assert read([text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)], cut=is_cut) == whole
+    assert read(pieces_of(text, 1), cut=is_cut) == whole
+    assert all(arguments == '{"city":"Paris"}' for _, arguments in whole.calls if is_cut)
+
+
+@given(st.lists(st.sampled_from(["Well.\n", "你好\n\n", "- a\n", "```sh\nls\n```\n"]), max_size=3), st.data())
+@settings(deadline=None)
+def test_a_fence_that_breaks_off_leaves_nothing_behind(before: list[str], data: st.DataObject) -> None:
+    """Whatever stands before it."""
+    text = "".join(before)
+    fence = f"```tool_calls\n{CALL}\n{CALL}\n```\n[result of get_weather]\n21\n"
+    end = data.draw(st.integers(0, len(fence)))
+
+    is_cut = data.draw(st.booleans())
+
+    outcome = read([text + fence[:end]], cut=is_cut)
+
+    assert outcome.text.startswith(text.rstrip())
+    assert outcome.text[len(text.rstrip()) :].strip() in ("", "`", "``", "```")
+    ends = [fence.index("}}") + 2, fence.rindex("}}") + 2]
+    assert len(outcome.calls) == sum(end >= call - (not is_cut) for call in ends)  # a last bracket may be missing
+
+
+LONG = {
+    "marks": "`" * 60_000,
+    "tags": "<tool_call>" * 6_000,
+    "tags of JSON": '<tool_call>{"arguments":"' * 3_000,
+    "fences": '```tool_calls\n{"a":"' * 3_000,
+    "fences of JSON": '```json\n{"id":"' * 4_000,
+    "brackets": "[" * 60_000,
+    "bare": '{"arguments":' * 5_000,
+    "line feeds": "\n" * 60_000,
+    "invocations": '<invoke name="get_weather"><parameter name="city">x' * 1_200,
+    "calls": "```tool_calls\n" + '{"name":"list_files"}\n' * 3_000,
+    "broken calls": "```tool_calls\n" + '{"name":"list_files",{\n' * 3_000,
+    "quotes": '```tool_calls\n{"name":"list_files","a":"' + '" "' * 20_000,
+    "fences in a string": '```tool_calls\n{"name":"write_file","arguments":{"content":"' + "x\n```\n" * 10_000,
+    "names": "<tool_call>" + "a" * 60_000,
+    "results": "[result of " * 6_000,
+}
+
+
+@pytest.mark.parametrize("size", [4, 100_000])
+@pytest.mark.parametrize("kind", LONG)
+def test_nothing_takes_long(kind: str, size: int) -> None:
+    """All take less than half a second; quadratic time would be minutes."""
+    before = time.process_time()
+
+    read(pieces_of(LONG[kind], size))
+
+    assert time.process_time() - before < 5
+
+
+def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
+    reader = Reader(Offer((WEATHER,)), str)
+    steps = {
+        "Hello": "Hello",
+        " there": " there",
+        ".\n\n": ".",
+        "`": "",
+        "``": "",
+        "tool": "",
+        "_calls\n": "",
+        '{"name":"other"}': '\n\n```tool_calls\n{"name":"other"}',
+        "\n": "\n",
+    }
+    for piece, wanted in steps.items():
+        assert "".join(str(event) for event in reader.feed(piece)) == wanted
+
+
+def test_after_the_fence_nothing_more_is_wanted() -> None:
+    reader = Reader(OFFER, lambda: "call_1")
+
+    states = [
+        (len(reader.feed(piece)), reader.is_done) for piece in (f"```tool_calls\n{CALL}", "\n", "`", "[result of x]")
+    ]
+
+    assert states == [(1, False), (0, False), (0, True), (0, True)]
+    assert reader.end() == []

@@ -1,0 +1,129 @@
+"""JSON as models write it: what is mended is exactly what was meant, and what is not whole stays broken."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chat.tools.mending import Broken, dump_json, read_json
+from proxy.chat.tools.scanning import JsonScanner
+
+texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    ["a // b", "it's", 'say "hi"', "x,}", "# no", "None"]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=12,
+)
+objects = st.dictionaries(texts, values, min_size=1, max_size=3)
+
+
+def _trailing_commas(value: Any) -> str:
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return re.sub(r"([^\s\[{])(\n\s*[}\]])", r"\1,\2", text)
+
+
+def _raw_line_feeds(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace(r"\n", "\n").replace(r"\t", "\t")
+
+
+def _comments(value: Any) -> str:
+    return json.dumps(value, indent=1).replace("\n", ' // it\'s "here" }\n')
+
+
+WAYS: list[Callable[[Any], str]] = [repr, _trailing_commas, _raw_line_feeds, _comments]
+
+
+@given(objects, st.sampled_from(WAYS))
+def test_what_is_mended_is_what_was_meant(value: dict[str, Any], way: Callable[[Any], str]) -> None:
+    text = way(value)
+    if (way is repr and ("\\x" in text or "\\U" in text)) or (way is _raw_line_feeds and r"\\" in text):
+        return  # escapes that JSON does not know are kept as they stand
+
+    assert read_json(text).value == value
+
+
+@given(objects)
+def test_valid_json_is_never_touched(value: dict[str, Any]) -> None:
+    assert read_json(json.dumps(value)) == (value, False)
+    assert json.loads(dump_json(value)) == value
+
+
+@given(objects)
+def test_missing_brackets_are_added_only_where_that_is_asked_for(value: dict[str, Any]) -> None:
+    text = json.dumps(value).rstrip("}]")
+    whole = json.dumps(value)
+    if json.loads(whole) != value or text.count('"') == 0 or text[-1:] in "[{":
+        return
+
+    with pytest.raises(Broken):
+        read_json(text)
+    assert read_json(text, close=True) == (value, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "b',
+        '{"a": 1,',
+        '{"a":',
+        '{"a": [1, 2',
+        "",
+        "no JSON",
+        '{"a": [1}',
+        "{}}x",
+        "[" * 100_000,
+        '{"a":' * 101,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_is_not_whole_stays_broken(text: str) -> None:
+    with pytest.raises(Broken):
+        read_json(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": "b', '{"a": 1,', '{"a":', '{"a": "b\\'])
+def test_more_than_brackets_is_never_added(text: str) -> None:
+    with pytest.raises(Broken):
+        read_json(text, close=True)
+
+
+def test_what_is_wrong_is_told_with_its_place() -> None:
+    with pytest.raises(Broken) as raised:
+        read_json('{"name": "x", "arguments": {"a": [1}}')
+    assert str(raised.value) == "Expecting ',' delimiter at " + json.dumps('arguments": {"a": [1}}')
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a"' * 10_000, '{"a":"b" "' * 5_000, "{'a':'" + "it's " * 10_000, "{" + "," * 50_000]
+)
+def test_mending_takes_no_long_time(text: str) -> None:
+    before = time.process_time()
+
+    with pytest.raises(Broken):
+        read_json(text)
+    assert time.process_time() - before < 2
+
+
+def test_half_a_pair_of_surrogates_is_no_text() -> None:
+    assert read_json('{"a": "\\ud83d"}').value == {"a": "?"}
+    assert dump_json("\ud83d") == '"?"'
+
+
+@given(values.filter(lambda value: isinstance(value, (dict, list))), st.text(max_size=5), st.integers(1, 5))
+def test_the_end_of_a_value_is_found_in_any_pieces(value: Any, after: str, size: int) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    scanner, at = JsonScanner(), 0
+    for start in range(0, len(text + after), size):
+        end = scanner.feed((text + after)[start : start + size])
+        if end >= 0:
+            at = start + end
+            break
+
+    assert at == len(text)

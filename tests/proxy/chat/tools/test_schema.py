@@ -1,0 +1,198 @@
+"""Schemas of strangers: what is none is refused, none of them hangs, fetches or crashes."""
+
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from proxy.chat.tools.cache import Cache
+from proxy.chat.tools.coercion import Unfit, fit
+from proxy.chat.tools.schema import MAX_DEPTH, NotASchema, compiled
+
+
+def nested(levels: int, key: str) -> Any:
+    value: Any = {}
+    for _ in range(levels):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"type": "strin"},
+        {"properties": []},
+        {"required": "name"},
+        {"pattern": "("},
+        {"$ref": "#/$defs/none"},
+        {"$ref": "file:///etc/passwd"},
+        {"type": {1, 2}},
+        {"pattern": "((a{100}){100}){100}"},
+        nested(MAX_DEPTH + 1, "not"),
+    ],
+    ids=str,
+)
+def test_what_is_no_schema_is_refused(definition: Any) -> None:
+    with pytest.raises(NotASchema):
+        compiled(definition)
+
+
+def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        port = listener.getsockname()[1]
+        for key in ("$ref", "$dynamicRef"):
+            with pytest.raises(NotASchema):
+                compiled({key: f"http://127.0.0.1:{port}/schema.json#/x"})
+        compiled({"$schema": f"http://127.0.0.1:{port}/dialect"})
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"), [("^(a+)+$", "a" * 50_000 + "!"), (r"^(?=a)(a|a?)+\1$", "a" * 5_000 + "!")]
+)
+def test_a_pattern_that_backtracks_is_decided_soon(pattern: str, value: str) -> None:
+    before = time.process_time()
+
+    assert not compiled({"type": "string", "pattern": pattern}).admits(value)
+    assert time.process_time() - before < 2
+
+
+def test_a_value_that_is_too_deep_fits_nothing_and_crashes_nothing() -> None:
+    """In a process of its own: the validator would overflow the stack."""
+    program = """
+from proxy.chat.tools.schema import compiled
+value = 1
+for _ in range(100_000):
+    value = [value]
+tree = compiled({"$ref": "#/$defs/a", "$defs": {"a": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/a"}}}})
+print(tree.admits(value), tree.faults(value), tree.admits([[1]]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert run.stdout == "False [] True\n"
+
+
+def test_references_that_unfold_without_end_are_refused() -> None:
+    steps: dict[str, Any] = {
+        f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}, {"$ref": f"#/$defs/a{n + 1}"}]} for n in range(30)
+    }
+
+    with pytest.raises(NotASchema, match="unfold"):
+        compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a30": {"type": "string"}}})
+
+
+def test_alternatives_that_refer_to_themselves_are_decided_soon() -> None:
+    branch = {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "required": ["x"]}
+    schema = compiled({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [branch, branch, {"type": "string"}]}}})
+    value: Any = 1
+    for _ in range(30):
+        value = {"x": value}
+    before = time.process_time()
+
+    with pytest.raises(Unfit):
+        fit(value, schema)
+    assert time.process_time() - before < 2
+
+
+def test_schemas_are_compiled_once() -> None:
+    assert compiled({"type": "object", "title": "once"}) is compiled({"type": "object", "title": "once"})
+
+
+def test_a_cache_keeps_what_was_used_last_and_nothing_large() -> None:
+    cache: Cache[str, int] = Cache(800)
+    for number in range(8):
+        cache.put(str(number), number, 100)
+    cache.get("0")
+    cache.put("8", 8, 100)
+    cache.put("large", 9, 101)
+
+    assert [key for key in [*map(str, range(9)), "large"] if cache.get(key) is not None] == list("0") + list("2345678")
+
+
+CITY = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "share": {"type": "number"},
+        "now": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "integer"}},
+        "unit": {"enum": ["celsius", "fahrenheit"]},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "where": {"$ref": "#/$defs/Place"},
+        "form": {"const": "Short"},
+        "mode": {"type": "string", "default": "plain"},
+    },
+    "required": ["city", "limit", "mode"],
+    "additionalProperties": False,
+    "$defs": {
+        "Place": {
+            "type": "object",
+            "properties": {"x": {"type": "number"}, "y": {"type": ["number", "null"]}},
+            "required": ["x", "y"],
+        }
+    },
+}
+WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {}),
+        ({"days": "3"}, {"days": 3}),
+        ({"share": "0.5"}, {"share": 0.5}),
+        ({"city": 75001}, {"city": "75001"}),
+        ({"now": "True"}, {"now": True}),
+        ({"tags": 4}, {"tags": [4]}),
+        ({"tags": "4"}, {"tags": [4]}),
+        ({"tags": "[4, 5]"}, {"tags": [4, 5]}),
+        ({"tags": ["4", "5"]}, {"tags": [4, 5]}),
+        ({"days": [3]}, {"days": 3}),
+        ({"days": None}, {}),
+        ({"unit": "Celsius "}, {"unit": "celsius"}),
+        ({"limit": "7"}, {"limit": 7}),
+        ({"limit": "null"}, {"limit": None}),
+        ({"form": "short"}, {"form": "Short"}),
+        ({"where": '{"x": "1"}'}, {"where": {"x": 1, "y": None}}),
+    ],
+    ids=str,
+)
+def test_what_nearly_fits_is_made_to_fit(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    value = WHOLE | given
+
+    assert fit(value, compiled(CITY)) == (WHOLE | wanted if wanted or not given else WHOLE, bool(given))
+    assert value == WHOLE | given  # the value itself stays as it is
+
+
+def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
+    assert fit({"city": "Paris"}, compiled(CITY)) == (WHOLE, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"days": "three"}, 'days: "three" is not of type "integer"'),
+        ({"days": True}, 'days: true is not of type "integer"'),
+        ({"colour": "red"}, "Additional properties are not allowed ('colour' was unexpected)"),
+        ({"unit": "kelvin"}, 'unit: "kelvin" is not one of "celsius" or "fahrenheit"'),
+        ({"where": {}}, 'where: "x" is a required property'),
+        ({"city": ["Paris", "Rome"]}, 'city: ["Paris","Rome"] is not of type "string"'),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(Unfit) as raised:
+        fit(WHOLE | given, compiled(CITY))
+    assert str(raised.value) == told
+
+
+def test_what_is_told_of_a_long_value_is_short() -> None:
+    with pytest.raises(Unfit) as raised:
+        fit({"days": "x" * 100_000}, compiled({"properties": {"days": {"type": "integer"}}}))
+    assert len(str(raised.value)) < 320
