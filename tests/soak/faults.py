@@ -34,7 +34,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a refused nonce in German": {"language": "de", "rotate_nonce": True},
     "forgotten responses": {"forget_responses": True},
     "a blocked address": {"banned_ips": ["127.0.0.1"]},
-    "words nobody knows": {"stream_error": "Closed for today."},
+    "words nobody knows": {"stream_error": "Out of order."},
     "an upstream cut at the site's limit": {"upstream_timeout": 0.3, "delta_delay": 0.1},
     "a page with an old nonce": {"stale_page_nonce": True},
     "one failed request": {"ajax_status": 503, "ajax_status_times": 1},

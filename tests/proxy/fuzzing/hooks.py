@@ -13,6 +13,7 @@ _JPEG = base64.b64encode(b"\xff\xd8\xff" + b"x" * 40).decode()
 # Refusals of well-formed requests, for what is in them all together.
 BEYOND_A_SCHEMA = {
     "empty_message",
+    "conversation_full",
     "too_many_images",
     "unsupported_parameter",  # tools, or several choices in one conversation
     "mutually_exclusive_parameters",

@@ -26,7 +26,7 @@ async def test_children_end_within_a_second_of_their_parent(tmp_path: Path, endi
         *(sys.executable, "-m", "tests.shared.processes.lifeline_process", "parent", str(tmp_path / "child")),
         stdin=PIPE,
         stdout=PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert parent.stdout is not None
     assert parent.stdin is not None

@@ -29,7 +29,7 @@ async def _start(job: str, url: str, name: str, seconds: float, *, start: float 
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONPATH": "", "PYTHONDEVMODE": ""},
     )
 
