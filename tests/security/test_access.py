@@ -82,6 +82,7 @@ ORIGINS = {
     b"http://127.0.0.1:5173": 200,
     b"http://[::1]:1": 200,
     b"app://localhost": 200,
+    b"file://": 200,  # a program on this machine
     b"null": 403,
     b"": 403,
     b"https://evil.example": 403,
@@ -90,7 +91,6 @@ ORIGINS = {
     b"http://localhost@evil.example": 403,
     b"http://[": 403,
     b"http://[::1": 403,
-    b"file://": 403,
     b"\xff": 403,
 }
 
