@@ -105,6 +105,8 @@ async def open_app(
             AipkitSite(site, Gate(site.origin, settings.max_upstream), keeper, client, policy=policy, limits=limits)
             for site in settings.sites
         ]
+        gates = {site.gate.site: site.gate for site in sites}
+        keeper.on_newer = lambda origin: gates[origin].revived()
         places = [SharedPlaces(store, site.gate.site, site.gate.limit) for site in sites]
         await asyncio.gather(*(each.claim() for each in places))
         chats = ChatService(

@@ -29,9 +29,11 @@ from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
 
-# Between a reply's beginning and its end nearly all events are deltas: their JSON strings, put together, are one.
+# Between a reply's beginning and its end nearly all events are deltas: their JSON strings are read as one list. The
+# line break in it keeps each in its own event: no JSON string can reach across one.
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
 _BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
+_COMMA = b'",\n"'
 _START, _END = len(_BEFORE), -len(_AFTER)
 _is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]*+"\}\n\n').fullmatch  # a delta of ASCII without escapes
 
@@ -113,7 +115,7 @@ class Attempt:
         deltas: list[bytes] = []
         try:
             for block in self._decoder.blocks(data):
-                if block.startswith(_BEFORE) and b"\n" not in block:
+                if block.startswith(_BEFORE) and block.endswith(b"}") and b"\n" not in block:
                     deltas.append(block)
                     continue
                 texts += self._texts_of(deltas)
@@ -130,7 +132,7 @@ class Attempt:
         """The texts of a run of delta events, read at once."""
         if len(deltas) > 1:
             with suppress(orjson.JSONDecodeError):
-                texts: list[str] = orjson.loads(b"[" + b",".join([block[_START:-1] for block in deltas]) + b"]")
+                texts: list[str] = orjson.loads(b"[" + b",\n".join([block[_START:-1] for block in deltas]) + b"]")
                 if len(texts) == len(deltas) and all(type(text) is str for text in texts):
                     self.reader.has_text = self.reader.has_text or any(texts)
                     return texts
@@ -168,11 +170,14 @@ def _plain(data: bytes) -> str | None:
         return data[_START + 1 : _END - 1].decode()
     if not (data.startswith(_BEFORE) and data.endswith(_AFTER)):
         return None
-    try:
-        text = orjson.loads(data[_START:_END].replace(_BETWEEN, b""))
-    except orjson.JSONDecodeError:  # something else stands between them
+    count = data.count(_BETWEEN) + 1
+    if data.count(b"\n") != 2 * count or b"\r" in data:  # something else stands between them
         return None
-    return text if type(text) is str else None
+    try:
+        texts: list[str] = orjson.loads(b"[" + data[_START:_END].replace(_BETWEEN, _COMMA) + b"]")
+    except orjson.JSONDecodeError:
+        return None
+    return "".join(texts) if len(texts) == count and all(type(text) is str for text in texts) else None
 
 
 def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:

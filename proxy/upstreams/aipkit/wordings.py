@@ -23,13 +23,14 @@ _QUOTA = re.compile(
     r"|\bkota|sınır|hạn mức|giới hạn|\bkuota|\bbatas|\bkvot|\bgräns|\bkiintiö|\bkorlát"
     r"|όριο|الحد|حصة|سهمیه|מכסה|सीमा|कोटा|โควต"
 )
+_LOOKED_AT = 4096  # how much of a text is: nobody writes a longer refusal, and a page of garbage must not hold the loop
 _PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama")
 _API = re.compile(r"\bapi\b|api[-\s]?(?:key|密)")
 
 
 def is_rate_limit(text: str) -> bool:
     """Whether *text* is the plugin's rate limit in some language."""
-    lowered = text.lower()
+    lowered = text[:_LOOKED_AT].lower()
     if _MINUTE.search(lowered) is None:
         return False
     return _TOO_MANY.search(lowered) is not None or _QUOTA.search(lowered) is None
@@ -37,10 +38,10 @@ def is_rate_limit(text: str) -> bool:
 
 def is_quota(text: str) -> bool:
     """Whether *text* speaks of a quota."""
-    return _QUOTA.search(text.lower()) is not None
+    return _QUOTA.search(text[:_LOOKED_AT].lower()) is not None
 
 
 def names_a_missing_key(text: str) -> bool:
     """Whether *text* is a translated "API key missing for {Provider}."."""
-    lowered = text.lower()
+    lowered = text[:_LOOKED_AT].lower()
     return _API.search(lowered) is not None and any(provider in lowered for provider in _PROVIDERS)

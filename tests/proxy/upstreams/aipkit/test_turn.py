@@ -1,0 +1,246 @@
+"""One reply as it comes: however its bytes are cut, and whenever the client wants a pause, the text is the same."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chat.upstream import Enough
+from proxy.upstreams.aipkit.mojibake import Repair
+from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.aipkit.requests import SiteTurn
+from proxy.upstreams.aipkit.turn import Attempt
+from proxy.upstreams.event_decoder import EventDecoder
+from shared.models import Credentials
+from shared.site_client.bodies import Body
+from shared.site_client.client import Reply, SiteClient, Stream
+from shared.site_client.connection import Connection
+from shared.site_client.http1 import Head
+from tests.recorded import SAMPLES
+from tests.security.hostile_site import DONE, OPENING, delta
+
+TURN = SiteTurn(bot_id=5, provider="OpenAI", message="hi", images=(), session_id="guest", conversation_uuid="uuid-1")
+GUEST = Credentials(
+    site="https://a.example",
+    ajax_url="https://a.example/wp-admin/admin-ajax.php",
+    page_url="https://a.example/chat/",
+    cookie="",
+    nonce="aaaaaaaaaa",
+    session_id="guest",
+    post_id=18,
+    user_agent="Test/1.0",
+    source="visit",
+    captured_at=1.0,
+    nonce_checked_at=1.0,
+)
+
+
+class CutReply(SiteClient):
+    """Gives the bytes of one reply in just these pieces, which no socket would keep to. None: its reader's turn."""
+
+    def __init__(self, pieces: Sequence[bytes | None]) -> None:
+        super().__init__()
+        self._pieces = pieces
+
+    async def post(self, url: str, body: bytes, headers: object, *, timeout: float) -> Reply:
+        """Take the message."""
+        return Reply(200, "application/json", {}, b'{"success":true,"data":{"cache_key":"aipkit_sse_0123456789"}}')
+
+    def stream(self, url: str, headers: object, *, idle_timeout: float) -> Stream:
+        """The reply."""
+        return Stream(self._ask())
+
+    async def _ask(self) -> tuple[Head, Body, Connection]:
+        body = Body(lambda: None, lambda: None)
+        self.giving = asyncio.create_task(self._give(body))
+        return Head(200, {"content-type": "text/event-stream"}, True), body, Connection(lambda _: None)
+
+    async def _give(self, body: Body) -> None:
+        for piece in self._pieces:
+            if piece is None:
+                await asyncio.sleep(0)
+            else:
+                body.deliver(piece)
+        body.end()
+
+
+class Texts:
+    """Takes text, and wants a pause after every so many pieces. *most*: characters after which it has enough."""
+
+    def __init__(self, pause: int, most: int = 10**9) -> None:
+        self.text_so_far = ""
+        self.unasked = 0  # pieces that came while a pause was wanted
+        self._wants_pause = False
+        self._pieces = 0
+        self._pause = pause
+        self._most = most
+
+    def text(self, text: str) -> bool:
+        """As `Sink.text`."""
+        assert text
+        self.unasked += int(self._wants_pause)
+        self.text_so_far += text
+        self._pieces += 1
+        if len(self.text_so_far) >= self._most:
+            raise Enough("length")
+        self._wants_pause = self._pieces % self._pause == 0
+        return not self._wants_pause
+
+    async def ready(self) -> None:
+        """As `Sink.ready`."""
+        await asyncio.sleep(0)
+        self._wants_pause = False
+
+
+@dataclass
+class Read:
+    """What became of a reply."""
+
+    text: str
+    reader: ReplyReader
+    verdict: bool | None
+    refusal: Kind | None
+    begun: int = 0
+
+
+async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9) -> Read:
+    """The reply as an attempt reads it."""
+    client, sink, begun = CutReply(pieces), Texts(pause, most), 0
+
+    def begin() -> None:
+        nonlocal begun
+        begun += 1
+        assert not sink.text_so_far
+
+    reader = ReplyReader("OpenAI")
+    attempt = Attempt(client, GUEST, TURN, reader=reader, repair=Repair(), sink=sink, begun=begin)
+    refusal = None
+    try:
+        await attempt.run(60.0, None)
+        reader.end()
+    except SiteRefusal as error:
+        refusal = error.kind
+    await client.giving
+    assert sink.unasked <= 1  # what the repair held back is given out at the end, whatever the client wants
+    return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
+
+
+def read_slowly(sent: bytes) -> Read:
+    """The reply event by event."""
+    reader, repair, text, refusal = ReplyReader("OpenAI"), Repair(), "", None
+    try:
+        for event in EventDecoder().feed(sent):
+            text += repair.feed(reader.read(event))
+        reader.end()
+    except SiteRefusal as error:
+        refusal = error.kind
+    text += repair.end()
+    return Read(text, reader, repair.verdict, refusal)
+
+
+def cut(sent: bytes, places: Sequence[int], turns: frozenset[int]) -> list[bytes | None]:
+    """*sent* in pieces; after those of the numbers *turns* the reader has its turn."""
+    ends = sorted({0, len(sent), *(place for place in places if place < len(sent))})
+    pieces: list[bytes | None] = []
+    for number, (start, end) in enumerate(pairwise(ends)):
+        pieces += [sent[start:end], *([None, None, None] if number in turns else [])]
+    return pieces
+
+
+TEXTS = st.text(st.characters(), max_size=8) | st.sampled_from(
+    ['"', "\\", "\n", "Ã©", "Ã", "©", "\u2028", "\x7f", "\0", "😀", "ä½ å¥½" * 9]
+)
+DELTAS = TEXTS.map(lambda text: delta(text.encode("utf-8", "replace").decode()))
+EVENTS = DELTAS | st.sampled_from(
+    [
+        *(b'data: {"delta":"a\xff"}\n\n', b'data: {"delta":"a\nb"}\n\n', b'data: {"delta":"\\x"}\n\n'),
+        *(b'data: {"delta":"a","x":"b"}\n\n', b'data: {"delta":"\\u00c3\\u00a9"}\n\n', b'data: {"delta":5}\n\n'),
+        *(b": comment\n\n", b"\r\n\r\n", b'data: {"delta":"\t"}\n\n', b'data: {"delta":"\\ud83d\\ude00"}\n\n'),
+        *(b'data: {"delta":""}\n\n', b'data:{"delta":"a"}\n\n', b'data: {"delta": "a"}\r\n\r\n', OPENING),
+        *(b'data: {"other":"a"}\n\n', b'data: ["a"]\n\n', b'event: status\ndata: {"type":"response.created"}\n\n'),
+        b'event: openai_response_id\ndata: {"id":"resp_1"}\n\n',
+    ]
+)
+ENDS = st.sampled_from(
+    [DONE, b"", b'data: {"delta":"half', b'event: error\ndata: {"error":"API Error: no"}\n\n', DONE + b": more\n\n"]
+)
+CUTS = st.lists(st.integers(0, 400), max_size=8)
+TURNS = st.frozensets(st.integers(0, 9))
+
+
+@given(st.lists(EVENTS, max_size=10), ENDS, CUTS, TURNS, st.integers(1, 4))
+def test_a_reply_is_the_same_however_it_is_cut(
+    events: list[bytes], end: bytes, places: list[int], turns: frozenset[int], pause: int
+) -> None:
+    sent = b"".join(events) + end
+    borders = [len(b"".join(events[:number])) for number in range(len(events))] if 0 in turns else []
+
+    fast, slow = asyncio.run(read(cut(sent, [*places, *borders], turns), pause)), read_slowly(sent)
+
+    assert (fast.text, fast.refusal, fast.verdict) == (slow.text, slow.refusal, slow.verdict)
+    for name in ("has_text", "started", "finished", "response_id", "has_status", "finish_reason"):
+        assert getattr(fast.reader, name) == getattr(slow.reader, name), name
+    assert fast.begun == bool(slow.text)
+
+
+@pytest.mark.parametrize("name", ["03-stream-ok", "08-stream-markdown", "40-upstream-late_error", "42-upstream-stall"])
+@pytest.mark.parametrize("size", [1, 2, 7, 60, 500, 10**6])
+async def test_recorded_replies_are_read_whole_in_pieces_of_any_size(name: str, size: int) -> None:
+    sent = b":" + (SAMPLES / f"{name}.http").read_bytes().partition(b"\n:")[2]
+    pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
+
+    fast, slow = await read(pieces), read_slowly(sent)
+
+    assert slow.text
+    assert (fast.text, fast.refusal) == (slow.text, slow.refusal)
+
+
+BROKEN = {
+    "half a surrogate pair in each": [b'data: {"delta":"\\ud83d"}\n\n', b'data: {"delta":"\\ude00"}\n\n'],
+    "half a letter in each": [b'data: {"delta":"\xc3"}\n\n', b'data: {"delta":"\xa9"}\n\n'],
+    "an escape that the next one would end": [b'data: {"delta":"a\\"}\n\n', b'data: {"delta":"n"}\n\n'],
+    "another bracket at its end": [b'data: {"delta":"a"]\n\n', b'data: {"delta":"b"}\n\n'],
+    "two texts in one and none in another": [
+        b'data: {"delta":"a","b"}\n\n',
+        b'data: {"delta":"c}\n\n',
+        b'data: {"delta":d"}\n\n',
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(name: str) -> None:
+    events = BROKEN[name]
+    slow = read_slowly(b"".join(events) + DONE)
+
+    for pieces in ([*events, DONE], [b"".join(events), DONE], [b"".join(events) + DONE]):
+        assert (await read(pieces)).text == slow.text
+
+
+@given(st.lists(DELTAS, min_size=1, max_size=8), CUTS, TURNS, st.integers(1, 20))
+def test_who_has_enough_is_given_no_more(
+    events: list[bytes], places: list[int], turns: frozenset[int], most: int
+) -> None:
+    sent = b"".join(events) + DONE
+    whole = read_slowly(sent).text
+
+    async def check() -> str:
+        client, sink = CutReply(cut(sent, places, turns)), Texts(3, most)
+        reader = ReplyReader("OpenAI")
+        attempt = Attempt(client, GUEST, TURN, reader=reader, repair=Repair(), sink=sink, begun=lambda: None)
+        with suppress(Enough):
+            await attempt.run(60.0, None)
+            assert len(whole) < most
+        await client.giving
+        return sink.text_so_far
+
+    text = asyncio.run(check())
+
+    assert whole.startswith(text)
+    assert len(text) >= min(most, len(whole))
