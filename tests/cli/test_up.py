@@ -21,6 +21,7 @@ from tests.site.process import RunningSite, running_site
 LIFELINE_SECONDS = 3.0
 BACK_SECONDS = 10.0
 FIRST_TOKEN_SECONDS = 6.0
+UNDER_WAY = 3  # the exit code of a visit that was not made because another one is
 SUPERVISOR_BYTES = 15_000_000
 
 
@@ -96,9 +97,15 @@ def shell(line: str) -> "subprocess.CompletedProcess[str]":
 
 
 def visit_now(environment: dict[str, str]) -> None:
-    """One visit by hand."""
-    visit = subprocess.run([FREEAICHAT, "harvest"], env=environment, capture_output=True, text=True, check=False)
-    assert visit.returncode == 0, visit
+    """One visit by hand, once no other one is under way."""
+    codes: list[int] = []
+
+    def visit() -> bool:
+        codes.append(subprocess.run([FREEAICHAT, "harvest"], env=environment, check=False).returncode)
+        return codes[-1] != UNDER_WAY
+
+    wait_until(visit, "no other visit is under way")
+    assert codes[-1] == 0
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.relay import relay
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 
 BACK_SECONDS = 1.0  # after the server is there again
+BUSY_SECONDS = 3.0  # what a busy machine may add to a bound, and less than another wait would
 
 
 async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
@@ -92,7 +93,7 @@ async def test_while_the_server_hangs_every_call_ends_in_bounded_time_and_the_lo
         while not refusals.done():
             await asyncio.sleep(0.02)
             turns += 1
-        assert max(refusals.result()) < CALL_SECONDS + 1.0
+        assert max(refusals.result()) < CALL_SECONDS + BUSY_SECONDS
         assert turns > 100
         own_redis.resume()
         begun = monotonic()
@@ -106,7 +107,7 @@ async def test_a_hanging_server_keeps_nobody_from_opening_or_closing(own_redis: 
         await store.set_note("a", "1")
         own_redis.pause()
         await _refused(_open(own_redis.url))
-    assert monotonic() - begun < CALL_SECONDS + 1.5
+    assert monotonic() - begun < CALL_SECONDS + BUSY_SECONDS
     own_redis.resume()
 
 
