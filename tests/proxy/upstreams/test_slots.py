@@ -75,6 +75,7 @@ async def test_no_place_is_lost_or_doubled_whatever_comes_and_goes(seed: int, mo
 
     assert most.seen == PLACES
     assert (limit.open, limit.queued, most.now) == (0, 0, 0)
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 20.0)
     assert await free_places(limit) == PLACES
 
 
