@@ -104,13 +104,14 @@ def test_the_spared_is_left_alone(started: list[subprocess.Popen[str]], tmp_path
 
 
 REUSED = """
-import subprocess, sys
+import subprocess, sys, time
 from pathlib import Path
 import psutil
 from harvester.processes import end_family
 ended = subprocess.Popen(["true"])
 root = psutil.Process(ended.pid)
 ended.wait()
+time.sleep(0.05)  # when a process began is known to a hundredth of a second
 while True:
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(root.pid - 1))
     other = subprocess.Popen(["sleep", "60"])
