@@ -1,7 +1,7 @@
 """`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
 
-Files of tests run side by side, one in each of as many processes as there are cores; what is marked `alone`, because it
-measures time or memory or keeps the whole machine busy, runs after them in one process.
+Files of tests run side by side, one in each of a few processes; what is marked `alone`, because it measures time or
+memory or keeps the whole machine busy, runs after them in one process.
 """
 
 import os
@@ -18,7 +18,8 @@ from tests.needs import provide
 
 LEAST_COVERAGE = 85  # percent, branches counted
 COVERAGE = (sys.executable, "-m", "coverage")
-STAGES = (("-m", "not alone", "-n", "logical", "--dist", "loadfile"), ("-m", "alone", "-n", "0"))
+SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
+STAGES = (("-m", "not alone", "-n", str(SIDE_BY_SIDE), "--dist", "loadfile"), ("-m", "alone", "-n", "0"))
 NOTHING_SELECTED = 5  # an exit code of pytest
 TOLD = ("failed", "passed", "skipped", "errors")  # in pytest's order
 
