@@ -30,6 +30,7 @@ class PictureServer:
         self.seen: list[web.BaseRequest] = []
         self.sent_bytes = 0
         self.endings: asyncio.Queue[str] = asyncio.Queue()  # of bodies that take long: the paths, when they ended
+        self.is_slow = asyncio.Event()  # a body that takes long has begun
         self.port = 0
 
     @property
@@ -47,6 +48,9 @@ class PictureServer:
             )
         if request.path == "/odd/round":
             return web.Response(status=302, headers={"Location": f"/odd/round?{len(self.seen)}"})
+        if request.path == "/odd/none-beside-slow":
+            await self.is_slow.wait()
+            return web.Response(status=404)
         if request.path == "/odd/nowhere":
             return web.Response(status=302)
         if request.path in {"/odd/endless", "/odd/slow", "/odd/announced", "/odd/broken"}:
@@ -70,6 +74,8 @@ class PictureServer:
             while kind == "endless":
                 await response.write(b"x" * 65536)
                 self.sent_bytes += 65536
+            if kind == "slow":
+                self.is_slow.set()
             if kind != "broken":
                 await asyncio.sleep(60)
         finally:

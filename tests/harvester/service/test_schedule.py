@@ -194,7 +194,7 @@ async def test_a_store_that_goes_away_does_not_end_the_schedule(store: Store) ->
 async def test_a_fault_of_ours_is_seen_and_ends_no_visits_but_this_one(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("harvester.schedule.FAILURE_PAUSES", (0.3, 0.6))
+    monkeypatch.setattr("harvester.service.schedule.FAILURE_PAUSES", (0.3, 0.6))
     visits = WrittenVisits(store)
     visits.errors = [ZeroDivisionError("a fault") for _ in range(4)]
     begun = time.monotonic()

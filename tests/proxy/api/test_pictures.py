@@ -153,7 +153,8 @@ async def test_what_cannot_be_had_is_a_400_that_names_the_place(
 
 
 async def test_one_failure_ends_the_other_downloads(near: RunningProxy, pictures: PictureServer) -> None:
-    answer = await asyncio.wait_for(near.chat(asks(f"{pictures.url}/odd/slow", f"{pictures.url}/none.png")), 5)
+    asked = asks(f"{pictures.url}/odd/slow", f"{pictures.url}/odd/none-beside-slow")
+    answer = await asyncio.wait_for(near.chat(asked), 5)
 
     assert answer.code == "image_download_failed"
     assert await asyncio.wait_for(pictures.endings.get(), 5) == "/odd/slow"

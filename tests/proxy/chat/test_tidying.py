@@ -57,7 +57,7 @@ async def ready(proxy: RunningProxy) -> tuple[int, str, str]:
 async def test_tidying_that_fails_is_told_and_goes_on_when_it_can(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.background.STEADY_SECONDS", 0.5)
+    monkeypatch.setattr("proxy.server.background.STEADY_SECONDS", 0.5)
     async with running_proxy(site, tmp_path, retention=0.5) as proxy:
         assert await ready(proxy) == (200, "ready", "")
         change(tmp_path / "freeaichat.db", "ALTER TABLE usage RENAME TO lost")

@@ -204,7 +204,7 @@ async def test_a_port_is_held_for_workers_before_any_of_them_listens(tmp_path: P
         for workers in ("1", "2"):
             code, errors = await exit_code(tmp_path, FREEAICHAT_PORT=str(free_port), FREEAICHAT_WORKERS=workers)
             assert (code, "cannot listen" in errors) == (4, True), errors
-        with closing(open_sockets("127.0.0.1", free_port, shares_port=True)[0]):
+        with closing(open_sockets(["127.0.0.1"], free_port, shares_port=True)[0]):
             pass
 
 
