@@ -48,13 +48,12 @@ class PictureServer:
             )
         if request.path == "/odd/round":
             return web.Response(status=302, headers={"Location": f"/odd/round?{len(self.seen)}"})
-        if request.path == "/odd/none-beside-slow":
-            await self.is_slow.wait()
-            return web.Response(status=404)
         if request.path == "/odd/nowhere":
             return web.Response(status=302)
         if request.path in {"/odd/endless", "/odd/slow", "/odd/announced", "/odd/broken"}:
             return await self._misbehave(request)
+        if request.path == "/odd/none-beside-slow":
+            await self.is_slow.wait()
         body = self.bodies.get(request.path)
         if body is None:
             return web.Response(status=404)
