@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from subprocess import run
@@ -58,9 +59,10 @@ class Chat:
             async for piece in _pieces(process):
                 yield piece
         finally:
-            if process.returncode is None:
+            while process.returncode is None:  # it may come where Python can only print and forget it
                 process.send_signal(signal.SIGINT)  # what Ctrl-C does
-                await process.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), 5)
         self._options = ["--continue"]
 
     async def ask(self, text: str) -> str:
