@@ -13,8 +13,8 @@ from contextlib import suppress
 from time import time
 
 from proxy.upstreams.slots import SiteLimit
-from shared.places import Claim, Share
 from shared.store import Store, StoreError
+from shared.store.slots import Claim, Share
 
 PATIENCE_SECONDS = 2.0  # for the store
 ALONE_PAUSE = 1.0  # between two looks at who else is there

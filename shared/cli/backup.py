@@ -7,7 +7,7 @@ import click
 
 from shared.cli.failures import BadSettings, Failure, read_settings
 from shared.store import StoreError, StoreUnavailable
-from shared.store.sqlite_backup import AlreadyThere, back_up, restore
+from shared.store.sqlite.backup import AlreadyThere, back_up, restore
 
 SQLITE = "sqlite:///"
 REPLACE = "to replace it, add --replace"

@@ -1,6 +1,6 @@
 """The store: the one place where the harvester and the proxy meet.
 
-`Store` is the protocol; behind it are `sqlite.py`, the default, and `redis.py`, for several machines. All methods may
+`Store` is the protocol; behind it are `sqlite`, the default, and `redis`, for several machines. All methods may
 raise `StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and leaves what it
 found as it was.
 """
@@ -14,7 +14,7 @@ from shared.admin.keys import ApiKey, Counts
 from shared.admin.usage import Counters, Group, UsageBatch
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
-from shared.places import Claim, Share
+from shared.store.slots import Claim, Share
 
 AHEAD_SECONDS = 60.0  # by more no clock is ahead of another one; it was set back meanwhile
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
@@ -242,11 +242,11 @@ def open_store(url: str, *, patience: float = 0.0) -> AbstractAsyncContextManage
     *patience*: seconds a server that cannot be used yet is waited for; it may still be starting.
     """
     if url.startswith("sqlite:///"):
-        from shared.store.sqlite import open_sqlite
+        from shared.store.sqlite.store import open_sqlite
 
         return open_sqlite(url.removeprefix("sqlite:///"))
     if is_redis(url):
-        from shared.store.redis import open_redis
+        from shared.store.redis.store import open_redis
 
         return open_redis(url, patience=patience)
     scheme = url.partition("://")[0]

@@ -3,7 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.store import is_redis, redis_schema, schema
+from shared.store import is_redis
+from shared.store.redis import schema as redis_schema
+from shared.store.sqlite import schema as sqlite_schema
 
 
 def shown(url: str) -> str:
@@ -17,7 +19,7 @@ def shown(url: str) -> str:
 
 def schema_known(url: str) -> int:
     """The schema that this version reads and writes in such a store."""
-    return redis_schema.VERSION if is_redis(url) else len(schema.MIGRATIONS)
+    return redis_schema.VERSION if is_redis(url) else len(sqlite_schema.MIGRATIONS)
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -26,7 +26,7 @@ BENCHMARKS = {
         ("tests/end_to_end/test_kills.py", "tests/harvester/service/test_service.py"), {"TEST_KILLS": "20"}
     ),
     "speed": Benchmark(("tests/speed",), {"TEST_SPEED": "3"}),
-    "redis": Benchmark(("tests/shared/store/test_store_processes.py", "-k", "tenth_of_a_second"), {}),
+    "redis": Benchmark(("tests/shared/store/test_processes.py", "-k", "tenth_of_a_second"), {}),
     "workers": Benchmark(
         ("tests/proxy/server/test_workers.py", "tests/proxy/server/test_workers_cost.py"), {"TEST_STREAMS": "100"}
     ),

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.processes import clean_environment
 from tests.cli.test_commands import CommandLine
 from tests.proxy.running import running_proxy
-from tests.shared.sqlite_files import mode
+from tests.shared.store.sqlite_files import mode
 from tests.site import SimulatedSite
 
 

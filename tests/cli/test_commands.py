@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.store.redis_schema import VERSION
+from shared.store.redis.schema import VERSION
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import RunningProxy, running_proxy

@@ -17,7 +17,7 @@ from tests.end_to_end.running_up import pss_bytes
 from tests.figures import figure
 from tests.image.container import Container, Image, make_volume, running
 from tests.ports import a_free_port
-from tests.shared.sqlite_files import modes
+from tests.shared.store.sqlite_files import modes
 from tests.site.process import RunningSite, running_site
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"

@@ -29,7 +29,7 @@ from shared.plugins.aipkit.page import read_configs
 from shared.settings import Settings, load
 from shared.site_client import tls
 from shared.store import Store, open_store
-from shared.store.sqlite import open_sqlite
+from shared.store.sqlite.store import open_sqlite
 
 SESSION_ID = "11111111-2222-4333-8444-555555555555"
 NOW = 1_795_400_000.0

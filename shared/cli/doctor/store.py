@@ -31,7 +31,7 @@ async def check_redis(settings: Settings) -> list[Check]:
     """Whether a Redis is set to keep what it is given; nothing where the store is none, or cannot be used anyway."""
     if not is_redis(settings.store_url):
         return []
-    from shared.store.redis_advice import concerns  # which imports the Redis client
+    from shared.store.redis.advice import concerns  # which imports the Redis client
 
     try:
         found = await concerns(settings.store_url)

@@ -16,7 +16,7 @@ from shared.store import Store, StoreUnavailable, open_store
 from tests.harvester.service.test_renewal import stored
 from tests.harvester.visiting import NONCE_ACTION
 from tests.shared.samples import capture
-from tests.shared.sqlite_files import change
+from tests.shared.store.sqlite_files import change
 from tests.site import SimulatedSite
 
 FIRST, SECOND = site("https://chat.example/"), site("https://other.example/")

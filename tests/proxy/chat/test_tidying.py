@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import schema
+from shared.store.sqlite import schema
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.redis_server import RedisServer
-from tests.shared.sqlite_files import change
+from tests.shared.store.sqlite_files import change
 from tests.site import SimulatedSite
 
 NEWER = "PRAGMA user_version = 99"

@@ -11,8 +11,8 @@ import pytest
 
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.upstreams.slots import SiteLimit
-from shared.places import LEASE_SECONDS, Claim, Share
 from shared.store import Store, StoreUnavailable, open_store
+from shared.store.slots import LEASE_SECONDS, Claim, Share
 from tests.figures import figure
 from tests.ports import a_free_port
 from tests.proxy.running import capture, running_proxy

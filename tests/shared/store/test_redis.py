@@ -9,8 +9,8 @@ from time import monotonic
 import pytest
 
 from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, address, open_store
-from shared.store.redis_schema import VERSION
-from shared.store.redis_server import CALL_SECONDS
+from shared.store.redis.schema import VERSION
+from shared.store.redis.server import CALL_SECONDS
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
@@ -276,7 +276,7 @@ async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_oth
 def test_redis_is_imported_only_where_it_is_used() -> None:
     code = (
         "import sys, proxy.app, proxy.service, harvester.service.run\n"
-        "import shared.cli.doctor.store, shared.cli.status, shared.store.sqlite\n"
+        "import shared.cli.doctor.store, shared.cli.status, shared.store.sqlite.store\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

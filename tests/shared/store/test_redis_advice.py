@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import StoreUnavailable
-from shared.store.redis_advice import advice, concerns
+from shared.store.redis.advice import advice, concerns
 from tests.redis_server import RedisServer, running_redis
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from shared.conversations import Message
 from shared.store import Store, StoreError, StoreUnavailable, open_store
-from shared.store.redis_changes import SILENCE_SECONDS
-from shared.store.redis_schema import VERSION
-from shared.store.redis_server import CALL_SECONDS
+from shared.store.redis.changes import SILENCE_SECONDS
+from shared.store.redis.schema import VERSION
+from shared.store.redis.server import CALL_SECONDS
 from tests.redis_server import RedisServer
 from tests.relay import relay
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import StoreTooNew, schema
-from shared.store.sqlite import open_sqlite
+from shared.store import StoreTooNew
+from shared.store.sqlite import schema
+from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import SITE, capture
-from tests.shared.sqlite_files import (
+from tests.shared.store.sqlite_files import (
     change,
     hashes,
     locked_by_another_process,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable, schema
-from shared.store.sqlite import open_sqlite
-from shared.store.sqlite_backup import AlreadyThere, back_up, restore
+from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable
+from shared.store.sqlite import schema
+from shared.store.sqlite.backup import AlreadyThere, back_up, restore
+from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import SITE, capture, conversation, said, texts_of
-from tests.shared.sqlite_files import change, hashes, is_sound, mode, modes
+from tests.shared.store.sqlite_files import change, hashes, is_sound, mode, modes
 
 
 @pytest.fixture

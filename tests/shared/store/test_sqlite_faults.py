@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import StoreCorrupt, StoreUnavailable, sqlite_notes
-from shared.store.sqlite import open_sqlite
-from shared.store.sqlite_worker import Worker
+from shared.store import StoreCorrupt, StoreUnavailable
+from shared.store.sqlite import notes
+from shared.store.sqlite.store import open_sqlite
+from shared.store.sqlite.worker import Worker
 from tests.shared.samples import conversation, texts_of, turn
-from tests.shared.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
+from tests.shared.store.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> 
     worker = Worker(path, busy_timeout=1.0, max_pages=None, on_change=lambda: announced.append("changed"))
     with pytest.raises(LookupError):
         await worker.write(fail)
-    assert await worker.read(sqlite_notes.get_note, "a") is None
+    assert await worker.read(notes.get_note, "a") is None
     await worker.close()
     assert announced == []
 

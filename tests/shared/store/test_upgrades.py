@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from shared.store import open_store
-from shared.store.redis_schema import VERSION
-from shared.store.sqlite import open_sqlite
-from shared.store.sqlite_backup import restore
+from shared.store.redis.schema import VERSION
+from shared.store.sqlite.backup import restore
+from shared.store.sqlite.store import open_sqlite
 from tests.redis_server import RedisServer
-from tests.shared import released
 from tests.shared.samples import SITE, conversation, credentials, note, texts_of, turn
-from tests.shared.sqlite_files import is_sound
+from tests.shared.store import released
+from tests.shared.store.sqlite_files import is_sound
 
 VERSIONS = [path.stem for path in sorted(released.STORES.glob("*.sql"))]
 SCHEMA = "{freeaichat}:schema"

@@ -8,7 +8,7 @@ import pytest
 from shared.store import open_store
 from tests.proxy.running import running_proxy
 from tests.redis_server import RedisServer
-from tests.shared.sqlite_files import change
+from tests.shared.store.sqlite_files import change
 from tests.site import SimulatedSite
 
 MODEL = "gpt-5-nano"  # a bot whose provider keeps the conversation

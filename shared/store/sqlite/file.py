@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shared.secrets import ensure_secret, private_dir
-from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable, schema
+from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable
+from shared.store.sqlite import schema
 
 CHECKED_BYTES = 64 * 1024**2  # a file up to this size is checked whole when opened (0.03 s); damage in a larger
 # one is found when its pages are met

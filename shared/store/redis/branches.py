@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from shared.conversations import Note
 from shared.store.documents import dump, load
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 MAX_BRANCHES = 100_000  # one takes some 600 bytes
 PRUNED_AT_ONCE = 1000

@@ -1,4 +1,4 @@
-"""A process of its own that works on a store: `python -m tests.shared.store_process JOB URL NAME SECONDS [START]`.
+"""A process of its own that works on a store: `python -m tests.shared.store.process JOB URL NAME SECONDS [START]`.
 
 It prints a line after each call that the store has acknowledged. START, in Unix seconds, is when it opens the store.
 """

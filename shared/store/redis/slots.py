@@ -1,12 +1,12 @@
 """Places on sites in Redis. Each function does what the `Store` method of its name promises, by Redis's own clock.
 
-The script shares them out as `shared.places.share` does. What did not change is not written again before half of its
-lease is over.
+The script shares them out as `shared.store.slots.share` does. What did not change is not written again before half of
+its lease is over.
 """
 
-from shared.places import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
+from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 
 _TAKE = Script(
     f"""

@@ -1,7 +1,7 @@
-"""Stores as released versions wrote them, kept as SQL text in `stores/VERSION.sql`, so that upgrades can be tested.
+"""Stores as released versions wrote them, kept as SQL text in `releases/VERSION.sql`, so that upgrades can be tested.
 
-`python -m tests.shared.released` prints the text for the version at hand; a release adds it:
-`python -m tests.shared.released > tests/shared/stores/$(python -c 'import shared; print(shared.__version__)').sql`
+`python -m tests.shared.store.released` prints the text for the version at hand; a release adds it as
+`tests/shared/store/releases/$(python -c 'import shared; print(shared.__version__)').sql`.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from shared.models import Outcome, Visit
 from shared.store import Store
-from shared.store.sqlite import open_sqlite
+from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import SITE, capture, conversation, note, turn
 
-STORES = Path(__file__).with_name("stores")
+STORES = Path(__file__).with_name("releases")
 PRAGMAS = ("application_id", "user_version")
 FAILED = Visit(id="visit-1", site=SITE, started_at=1.0, seconds=1.5, outcome=Outcome.TIMEOUT)
 

@@ -10,8 +10,8 @@ from shared.conversations import Note
 from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, conversation, visit
-from tests.shared.store.test_store_items import message
-from tests.shared.store.test_store_keys import key
+from tests.shared.store.test_items import message
+from tests.shared.store.test_keys import key
 
 SITES = [f"https://{number}.example" for number in range(20)]
 COPY = Note(name="c", value="{}")

@@ -17,7 +17,7 @@ from redis.exceptions import (
 )
 
 from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
-from shared.store.redis_schema import VERSION
+from shared.store.redis.schema import VERSION
 
 NEWER = "FREEAICHAT_NEWER"  # the first word of what a script answers where a newer version wrote the store
 FOREIGN = "FREEAICHAT_FOREIGN"  # … where what stands under our keys was never ours

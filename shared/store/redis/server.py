@@ -15,8 +15,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.store import StoreError, StoreUnavailable
 from shared.store.address import shown
-from shared.store.redis_errors import FOREIGN, NEWER, translated
-from shared.store.redis_schema import VERSION, key
+from shared.store.redis.errors import FOREIGN, NEWER, translated
+from shared.store.redis.schema import VERSION, key
 
 CALL_SECONDS = 4.0  # longest wait for one call, also for a connection; it takes Redis less than a millisecond
 CONNECT_SECONDS = 2.0

@@ -1,7 +1,7 @@
 """Notes in Redis. Each function does what the `Store` method of its name promises."""
 
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 _GET = Script("return redis.call('HGET', notes, name)", keys="notes", args="name", is_reading=True)
 _SET = Script(

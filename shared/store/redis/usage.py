@@ -7,8 +7,8 @@ import json
 
 from shared.admin.usage import Counters, Group, UsageBatch
 from shared.store.documents import readable, reading
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 REPEATED_SECONDS = 3600  # so long a batch is known again
 TOKENS_SECONDS = 2 * 86400

@@ -6,8 +6,8 @@ from time import time
 
 import pytest
 
-from shared.places import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 from shared.store import Store, open_store
+from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE
 

@@ -15,22 +15,26 @@ from shared.admin.keys import ApiKey, Counts
 from shared.admin.usage import Counters, Group, UsageBatch
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
-from shared.places import Claim, Share
 from shared.store import (
     Store,
     StoreUnavailable,
-    redis_branches,
-    redis_conversations,
-    redis_credentials,
-    redis_keys,
-    redis_notes,
-    redis_places,
-    redis_turns,
-    redis_usage,
-    redis_visits,
 )
-from shared.store.redis_changes import PublishedChanges
-from shared.store.redis_server import Script, Server
+from shared.store.redis import (
+    branches as copies,
+)
+from shared.store.redis import (
+    conversations,
+    credentials,
+    keys,
+    notes,
+    slots,
+    turns,
+    usage,
+    visits,
+)
+from shared.store.redis.changes import PublishedChanges
+from shared.store.redis.server import Script, Server
+from shared.store.slots import Claim, Share
 
 OPENING_PAUSE = 0.5
 
@@ -84,146 +88,146 @@ class RedisStore:
     # Credentials ------------------------------------------------------------------------------
 
     async def site_state(self, site: str) -> SiteState | None:
-        return await redis_credentials.site_state(self._server, site)
+        return await credentials.site_state(self._server, site)
 
     async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
-        return await redis_credentials.save_capture(self._server, capture, base)
+        return await credentials.save_capture(self._server, capture, base)
 
     async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
         """Read, then replaced only if it is what was read."""
-        return await redis_credentials.save_nonce(self._server, site, nonce, checked_at, base)
+        return await credentials.save_nonce(self._server, site, nonce, checked_at, base)
 
     async def mark_good(self, site: str, generation: int) -> None:
-        await redis_credentials.mark_good(self._server, site, generation)
+        await credentials.mark_good(self._server, site, generation)
 
     async def identity(self, site: str) -> str | None:
-        return await redis_credentials.identity(self._server, site)
+        return await credentials.identity(self._server, site)
 
     # Visits -----------------------------------------------------------------------------------
 
     async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
-        await redis_visits.ask_visit(self._server, site, reason, at)
+        await visits.ask_visit(self._server, site, reason, at)
 
     async def pending_ask(self, site: str) -> VisitAsk | None:
-        return await redis_visits.pending_ask(self._server, site)
+        return await visits.pending_ask(self._server, site)
 
     async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
-        return await redis_visits.begin_visit(self._server, site, holder, ttl)
+        return await visits.begin_visit(self._server, site, holder, ttl)
 
     async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
-        await redis_visits.end_visit(self._server, visit, holder, screenshot)
+        await visits.end_visit(self._server, visit, holder, screenshot)
 
     async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
-        return await redis_visits.visits(self._server, site, limit)
+        return await visits.visits(self._server, site, limit)
 
     async def screenshot(self, visit_id: str) -> bytes | None:
-        return await redis_visits.screenshot(self._server, visit_id)
+        return await visits.screenshot(self._server, visit_id)
 
     # Conversations ----------------------------------------------------------------------------
 
     async def create_conversation(self, conversation: Conversation) -> None:
-        await redis_conversations.create(self._server, conversation)
+        await conversations.create(self._server, conversation)
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
-        return await redis_conversations.conversation(self._server, conversation_id)
+        return await conversations.conversation(self._server, conversation_id)
 
     async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
-        return await redis_turns.begin_turn(self._server, conversation_id, turn_id, at)
+        return await turns.begin_turn(self._server, conversation_id, turn_id, at)
 
     async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
-        await redis_turns.abandon_turn(self._server, conversation_id, turn_id)
+        await turns.abandon_turn(self._server, conversation_id, turn_id)
 
     async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
-        return await redis_turns.commit_turn(self._server, conversation_id, result)
+        return await turns.commit_turn(self._server, conversation_id, result)
 
     async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
-        return await redis_turns.add_messages(self._server, conversation_id, messages, at)
+        return await turns.add_messages(self._server, conversation_id, messages, at)
 
     async def delete_message(self, conversation_id: str, message_id: str, *, at: float) -> bool:
-        return await redis_turns.delete_message(self._server, conversation_id, message_id, at)
+        return await turns.delete_message(self._server, conversation_id, message_id, at)
 
     async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
-        return await redis_conversations.update_metadata(self._server, conversation_id, metadata, at)
+        return await conversations.update_metadata(self._server, conversation_id, metadata, at)
 
     async def delete_conversation(self, conversation_id: str) -> bool:
-        return await redis_conversations.delete(self._server, conversation_id)
+        return await conversations.delete(self._server, conversation_id)
 
     async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
         for dated in ("conversations", "branches"):
-            while await redis_conversations.redate_some(self._server, dated, now):
+            while await conversations.redate_some(self._server, dated, now):
                 pass
         gone = 0
-        while some := await redis_conversations.prune_some(self._server, before, max_bytes):
+        while some := await conversations.prune_some(self._server, before, max_bytes):
             gone += some
-        while await redis_branches.prune_some(self._server, before):
+        while await copies.prune_some(self._server, before):
             pass
         return gone
 
     # Branches ---------------------------------------------------------------------------------
 
     async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
-        await redis_branches.keep_branches(self._server, branches)
+        await copies.keep_branches(self._server, branches)
 
     async def take_branch(self, history: str) -> Note | None:
-        return await redis_branches.take_branch(self._server, history)
+        return await copies.take_branch(self._server, history)
 
     # Keys -------------------------------------------------------------------------------------
 
     async def key_secret(self) -> bytes:
-        return await redis_keys.key_secret(self._server)
+        return await keys.key_secret(self._server)
 
     async def add_key(self, key: ApiKey) -> bool:
-        return await redis_keys.add_key(self._server, key)
+        return await keys.add_key(self._server, key)
 
     async def keys(self) -> list[ApiKey]:
-        return await redis_keys.keys(self._server)
+        return await keys.keys(self._server)
 
     async def keys_version(self) -> str:
-        return await redis_keys.keys_version(self._server)
+        return await keys.keys_version(self._server)
 
     async def revoke_key(self, key_id: str, *, at: float) -> bool:
-        return await redis_keys.revoke_key(self._server, key_id, at)
+        return await keys.revoke_key(self._server, key_id, at)
 
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
-        return await redis_keys.rotate_key(self._server, key_id, digest, hint)
+        return await keys.rotate_key(self._server, key_id, digest, hint)
 
     async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
-        return await redis_keys.take_request(self._server, key_id, at, (rpm, tpd), count)
+        return await keys.take_request(self._server, key_id, at, (rpm, tpd), count)
 
     async def key_counts(self, key_id: str, *, at: float) -> Counts:
-        return await redis_keys.key_counts(self._server, key_id, at)
+        return await keys.key_counts(self._server, key_id, at)
 
     # Usage ------------------------------------------------------------------------------------
 
     async def add_usage(self, batch: UsageBatch) -> None:
-        await redis_usage.add_usage(self._server, batch)
+        await usage.add_usage(self._server, batch)
 
     async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
-        return await redis_usage.usage(self._server, since, until)
+        return await usage.usage(self._server, since, until)
 
     async def prune_usage(self, *, before: float, after: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
         gone = 0
-        while some := await redis_usage.prune_some(self._server, before, after):
+        while some := await usage.prune_some(self._server, before, after):
             gone += some
         return gone
 
     # Places -----------------------------------------------------------------------------------
 
     async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
-        return await redis_places.take_places(self._server, site, claim, most)
+        return await slots.take_places(self._server, site, claim, most)
 
     async def leave_places(self, site: str, holder: str) -> None:
-        await redis_places.leave_places(self._server, site, holder)
+        await slots.leave_places(self._server, site, holder)
 
     # The rest ---------------------------------------------------------------------------------
 
     async def get_note(self, key: str) -> str | None:
-        return await redis_notes.get_note(self._server, key)
+        return await notes.get_note(self._server, key)
 
     async def set_note(self, key: str, value: str) -> None:
-        await redis_notes.set_note(self._server, key, value)
+        await notes.set_note(self._server, key, value)
 
     def watch(self) -> AsyncGenerator[None, None]:
         return self._changes.watch()

@@ -3,8 +3,8 @@
 from shared.models import Capture, Credentials, SiteState
 from shared.store import StaleWrite, StoreUnavailable
 from shared.store.documents import dump, dump_bots, load, load_bots, renewed
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 _ATTEMPTS = 10  # each fails only because somebody else has just written
 

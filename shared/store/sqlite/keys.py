@@ -9,7 +9,7 @@ import sqlite3
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
 from shared.store.documents import dump, load, some_readable
-from shared.store.sqlite_notes import get_note, set_note
+from shared.store.sqlite.notes import get_note, set_note
 
 _VERSION = "keys.version"
 

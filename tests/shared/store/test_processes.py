@@ -24,7 +24,7 @@ STARTING_SECONDS = 1.5  # for four interpreters to be up and waiting
 
 async def _start(job: str, url: str, name: str, seconds: float, *, start: float = 0.0) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "tests.shared.store_process"),
+        *(sys.executable, "-W", "error", "-m", "tests.shared.store.process"),
         *(job, url, name, str(seconds), str(start)),
         stdin=PIPE,
         stdout=PIPE,

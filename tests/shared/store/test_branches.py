@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from shared.store import Store, redis_branches, sqlite_branches
+from shared.store import Store
+from shared.store.redis import branches as redis_branches
+from shared.store.sqlite import branches as sqlite_branches
 from tests.shared.samples import note
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from shared.store import StoreUnavailable
-from shared.store.sqlite_errors import harms_connection, translated
-from shared.store.sqlite_file import file_identity, open_database, refuse_newer
+from shared.store.sqlite.errors import harms_connection, translated
+from shared.store.sqlite.file import file_identity, open_database, refuse_newer
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Conversations in Redis: a hash and a list of messages each. Turns are in `redis_turns.py`.
+"""Conversations in Redis: a hash and a list of messages each. Turns are in `turns.py`.
 
 Each function does what the `Store` method of its name promises.
 """
@@ -9,8 +9,8 @@ import json
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, stored_bytes
 from shared.store import StoreError
 from shared.store.documents import dump, load, reading
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 REDATED_AT_ONCE = 1000
 PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from shared.conversations import IMAGE_BYTES, MESSAGE_BYTES, Message, TurnResult, stored_bytes
 from shared.store.documents import dump
-from shared.store.redis_conversations import APPEND, KEYS, dump_message, keys_of
-from shared.store.redis_server import Script, Server
+from shared.store.redis.conversations import APPEND, KEYS, dump_message, keys_of
+from shared.store.redis.server import Script, Server
 
 REMEMBERED = 8  # turns and additions of a conversation that are known again, and not added again
 

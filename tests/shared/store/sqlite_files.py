@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shared.store.sqlite import open_sqlite
+from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import conversation
 
 

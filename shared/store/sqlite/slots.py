@@ -5,7 +5,7 @@ What did not change is not written again before half of its lease is over.
 
 import sqlite3
 
-from shared.places import LEASE_SECONDS, Claim, Held, Share, share
+from shared.store.slots import LEASE_SECONDS, Claim, Held, Share, share
 
 
 def take_places(connection: sqlite3.Connection, site: str, claim: Claim, most: int, at: float) -> Share:

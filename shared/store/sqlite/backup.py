@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shared.store import StoreError, StoreUnavailable
-from shared.store.sqlite_errors import translated
-from shared.store.sqlite_file import inspect, open_database
+from shared.store.sqlite.errors import translated
+from shared.store.sqlite.file import inspect, open_database
 
 BUSY_SECONDS = 30.0  # longest wait for what the services write
 

@@ -9,8 +9,8 @@ from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
 from shared.store import StoreUnavailable
 from shared.store.documents import dump, load, reading, some_readable
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 _ATTEMPTS = 10  # each fails only because somebody else has just written
 

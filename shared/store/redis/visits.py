@@ -9,8 +9,8 @@ from math import ceil
 from shared.models import Visit, VisitAsk
 from shared.store import AHEAD_SECONDS
 from shared.store.documents import dump, load, readable, reading
-from shared.store.redis_schema import key
-from shared.store.redis_server import Script, Server
+from shared.store.redis.schema import key
+from shared.store.redis.server import Script, Server
 
 KEPT_VISITS = 50
 KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited

@@ -6,7 +6,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from shared.store.changes import Changes
-from shared.store.redis_server import CALL_SECONDS, Server
+from shared.store.redis.server import CALL_SECONDS, Server
 
 GAP_SECONDS = 0.05  # between two wake-ups: however much is written, watching costs little
 SILENCE_SECONDS = 2.0  # after which the connection is tried; a machine that vanished says no word

@@ -8,11 +8,11 @@ import pytest
 
 from shared.admin.keys import KeyWish, new_key
 from shared.admin.usage import Group, UsageBatch
-from shared.places import Claim
 from shared.store import Store, StoreCorrupt, StoreError, documents, open_store
+from shared.store.slots import Claim
 from tests.redis_server import RedisServer
-from tests.shared import released
 from tests.shared.samples import SITE, capture, conversation, note, turn, visit
+from tests.shared.store import released
 
 HOUR = 3600
 GROUP, LATER = Group(0, "key", "m", "s"), Group(HOUR, "key", "m", "s")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.store.redis_server import Server
+from shared.store.redis.server import Server
 
 LEAST_VERSION = 7
 
