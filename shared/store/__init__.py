@@ -17,6 +17,11 @@ from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store.slots import Claim, Share
 
 AHEAD_SECONDS = 60.0  # by more no clock is ahead of another one; it was set back meanwhile
+KEPT_VISITS = 50
+KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
+KEPT_SCREENSHOTS = 5
+KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
+MAX_BRANCHES = 100_000  # one takes some 300 bytes in SQLite, 600 in Redis
 STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
 
 

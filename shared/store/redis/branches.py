@@ -1,17 +1,12 @@
-"""Branches in Redis: the site's copies of conversations that clients carry themselves.
-
-Each function does what the `Store` method of its name promises.
-"""
+"""Branches in Redis: the site's copies of conversations that clients carry themselves."""
 
 from collections.abc import Sequence
 
 from shared.conversations import Note
 from shared.store.documents import dump, load
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 
-MAX_BRANCHES = 100_000  # one takes some 600 bytes
-PRUNED_AT_ONCE = 1000
 REPEATED_SECONDS = 60  # so long a copy is known again that was kept and taken already
 
 _KEEP = Script(
@@ -44,40 +39,18 @@ _TAKE = Script(
     args="history",
     is_frugal=True,
 )
-_PRUNE = Script(
-    f"""
-    local surplus = redis.call('ZCARD', branches) - most
-    local oldest = redis.call('ZRANGE', branches, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
-    local gone = 0
-    for position = 1, #oldest, 2 do
-        if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
-        local number, history = string.match(oldest[position], '^(%d+) (.*)$')
-        redis.call('ZREMRANGEBYSCORE', prefix .. history, number, number)
-        redis.call('ZREM', branches, oldest[position])
-        gone = gone + 1
-    end
-    if gone > 0 then changed() end
-    return gone
-    """,
-    keys="branches",
-    args="before most prefix",
-    is_frugal=True,
-)
 
 
-async def keep_branches(server: Server, branches: Sequence[tuple[str, Note, float]]) -> None:
-    """A copy kept before is not kept again, so that this may be repeated where no answer came."""
-    if branches:
-        keys = [key("branches"), key("branch-number")]
-        values = [value for history, note, at in branches for value in (history, dump(note), at)]
-        await server.run(_KEEP, keys, key("branch", ""), key("branch-seen", ""), REPEATED_SECONDS, *values)
+class BranchStore(Part):
+    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
+        """A copy kept before is not kept again, so that this may be repeated where no answer came."""
+        if branches:
+            keys = [schema.key("branches"), schema.key("branch-number")]
+            values = [value for history, note, at in branches for value in (history, dump(note), at)]
+            await self._run(
+                _KEEP, keys, schema.key("branch", ""), schema.key("branch-seen", ""), REPEATED_SECONDS, *values
+            )
 
-
-async def take_branch(server: Server, history: str) -> Note | None:
-    found = await server.run(_TAKE, [key("branches"), key("branch", history)], history)
-    return None if found is None else load(Note, found)
-
-
-async def prune_some(server: Server, before: float) -> int:
-    """Drop up to `PRUNED_AT_ONCE` branches that are too old or too many; how many went."""
-    return int(await server.run(_PRUNE, [key("branches")], before, MAX_BRANCHES, key("branch", "")))
+    async def take_branch(self, history: str) -> Note | None:
+        found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)
+        return None if found is None else load(Note, found)

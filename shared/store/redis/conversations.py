@@ -1,7 +1,4 @@
-"""Conversations in Redis: a hash and a list of messages each. Turns are in `turns.py`.
-
-Each function does what the `Store` method of its name promises.
-"""
+"""Conversations in Redis: a hash and a list of messages each. Turns are in `turns.py`."""
 
 import hashlib
 import json
@@ -9,11 +6,8 @@ import json
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, stored_bytes
 from shared.store import StoreError
 from shared.store.documents import dump, load, reading
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
-
-REDATED_AT_ONCE = 1000
-PRUNED_AT_ONCE = 50  # conversations a call; other calls wait no longer than for these
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 
 KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
 APPEND = f"""
@@ -93,118 +87,55 @@ _DELETE = Script(
     args="id",
     is_frugal=True,
 )
-_REDATE = Script(
-    f"""
-    local ahead = redis.call('ZRANGE', dated, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, {REDATED_AT_ONCE})
-    for _, member in ipairs(ahead) do redis.call('ZADD', dated, now, member) end
-    return #ahead
-    """,
-    keys="dated",
-    args="now",
-    is_repeatable=True,
-    is_frugal=True,
-)
-_PRUNE = Script(
-    f"""
-    local bytes = tonumber(redis.call('GET', total))
-    if not bytes then
-        bytes = 0
-        for _, id in ipairs(redis.call('ZRANGE', conversations, 0, -1)) do
-            local own = tonumber(redis.call('HGET', prefix .. id, 'bytes'))
-            if own then
-                bytes = bytes + own
-            else
-                redis.call('UNLINK', prefix .. id, messages_prefix .. id)
-                redis.call('ZREM', conversations, id)
-            end
-        end
-        redis.call('SET', total, string.format('%.0f', bytes))
-    end
-    local oldest = redis.call('ZRANGE', conversations, 0, {PRUNED_AT_ONCE - 1}, 'WITHSCORES')
-    local gone, is_lost = 0, false
-    for number = 1, #oldest, 2 do
-        if tonumber(oldest[number + 1]) >= tonumber(before) and bytes <= tonumber(max_bytes) then break end
-        local conversation = prefix .. oldest[number]
-        local own = tonumber(redis.call('HGET', conversation, 'bytes'))
-        bytes, is_lost = bytes - (own or 0), not own
-        redis.call('UNLINK', conversation, messages_prefix .. oldest[number])
-        redis.call('ZREM', conversations, oldest[number])
-        gone = gone + 1
-        if is_lost then break end
-    end
-    if gone > 0 then
-        redis.call('SET', total, string.format('%.0f', bytes))
-        if is_lost then redis.call('DEL', total) end -- nobody knows how much of it what was lost counted for
-        changed()
-    end
-    return gone
-    """,
-    keys="conversations total",
-    args="before max_bytes prefix messages_prefix",
-    is_frugal=True,
-)
 
 
-async def create(server: Server, conversation: Conversation) -> None:
-    """The very same conversation may be created again, where no answer came."""
-    note = conversation.note
-    origin = hashlib.blake2b(dump(conversation).encode(), digest_size=16).hexdigest()
-    is_new = await server.run(
-        _CREATE,
-        keys_of(conversation.id),
-        *(conversation.id, conversation.owner, origin, conversation.created_at, conversation.updated_at),
-        *(json.dumps(conversation.metadata), conversation.response),
-        *(dump(note) if note else "", note.name if note else ""),
-        *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
-        *map(dump_message, conversation.messages),
-    )
-    if not is_new:
-        raise StoreError(f"there is a conversation {conversation.id!r} already")
-
-
-async def conversation(server: Server, conversation_id: str) -> Conversation | None:
-    fields, updated_at, messages = await server.run(_READ, keys_of(conversation_id), conversation_id)
-    owner, created_at, metadata, response, upstream, spoilt, pending_turn = fields
-    if created_at is None:
-        return None
-    with reading("one Conversation"):
-        return Conversation(
-            id=conversation_id,
-            owner=(owner or b"").decode(),
-            created_at=float(created_at),
-            updated_at=float(updated_at or created_at),  # lost: the next use sets it
-            metadata=json.loads(metadata),
-            messages=tuple(map(_load_message, messages)),
-            note=load(Note, upstream) if upstream and not spoilt else None,
-            pending_turn=pending_turn.decode() if pending_turn else None,
-            response=str(response, "utf-8", "surrogatepass"),
+class ConversationStore(Part):
+    async def create_conversation(self, conversation: Conversation) -> None:
+        """The very same conversation may be created again, where no answer came."""
+        note = conversation.note
+        origin = hashlib.blake2b(dump(conversation).encode(), digest_size=16).hexdigest()
+        is_new = await self._run(
+            _CREATE,
+            keys_of(conversation.id),
+            *(conversation.id, conversation.owner, origin, conversation.created_at, conversation.updated_at),
+            *(json.dumps(conversation.metadata), conversation.response),
+            *(dump(note) if note else "", note.name if note else ""),
+            *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
+            *map(dump_message, conversation.messages),
         )
+        if not is_new:
+            raise StoreError(f"there is a conversation {conversation.id!r} already")
 
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        fields, updated_at, messages = await self._run(_READ, keys_of(conversation_id), conversation_id)
+        owner, created_at, metadata, response, upstream, spoilt, pending_turn = fields
+        if created_at is None:
+            return None
+        with reading("one Conversation"):
+            return Conversation(
+                id=conversation_id,
+                owner=(owner or b"").decode(),
+                created_at=float(created_at),
+                updated_at=float(updated_at or created_at),  # lost: the next use sets it
+                metadata=json.loads(metadata),
+                messages=tuple(map(_load_message, messages)),
+                note=load(Note, upstream) if upstream and not spoilt else None,
+                pending_turn=pending_turn.decode() if pending_turn else None,
+                response=str(response, "utf-8", "surrogatepass"),
+            )
 
-async def update_metadata(server: Server, conversation_id: str, metadata: dict[str, str], at: float) -> bool:
-    values = (conversation_id, json.dumps(metadata), at)
-    return bool(await server.run(_UPDATE, keys_of(conversation_id), *values))
+    async def update_metadata(self, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
+        values = (conversation_id, json.dumps(metadata), at)
+        return bool(await self._run(_UPDATE, keys_of(conversation_id), *values))
 
-
-async def delete(server: Server, conversation_id: str) -> bool:
-    return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id))
-
-
-async def redate_some(server: Server, dated: str, now: float) -> int:
-    """Let some members of a sorted set that are later than *now* count as of now; 0: none is left."""
-    return int(await server.run(_REDATE, [key(dated)], now))
-
-
-async def prune_some(server: Server, before: float, max_bytes: int) -> int:
-    """Drop at most `PRUNED_AT_ONCE` conversations of those that are to go; 0: none is left."""
-    keys = [key("conversations"), key("conversation-bytes")]
-    return int(await server.run(_PRUNE, keys, before, max_bytes, key("conversation", ""), key("messages", "")))
+    async def delete_conversation(self, conversation_id: str) -> bool:
+        return bool(await self._run(_DELETE, keys_of(conversation_id), conversation_id))
 
 
 def keys_of(conversation_id: str) -> list[str]:
     """The keys that `KEYS` names."""
-    own = key("conversation", conversation_id), key("messages", conversation_id)
-    return [*own, key("conversations"), key("conversation-bytes")]
+    own = schema.key("conversation", conversation_id), schema.key("messages", conversation_id)
+    return [*own, schema.key("conversations"), schema.key("conversation-bytes")]
 
 
 def dump_message(message: Message) -> bytes:

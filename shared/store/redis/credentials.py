@@ -1,12 +1,10 @@
-"""Credentials, bots and identities in Redis. Each function does what the `Store` method of its name promises."""
+"""Credentials, bots and identities in Redis."""
 
 from shared.models import Capture, Credentials, SiteState
-from shared.store import StaleWrite, StoreUnavailable
+from shared.store import StaleWrite
 from shared.store.documents import dump, dump_bots, load, load_bots, renewed
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
-
-_ATTEMPTS = 10  # each fails only because somebody else has just written
+from shared.store.redis import schema
+from shared.store.redis.server import ATTEMPTS, Part, Script
 
 _STATE = Script(
     "return redis.call('HMGET', site, 'current', 'last_good', 'bots')",
@@ -52,45 +50,42 @@ _MARK_GOOD = Script(
 _IDENTITY = Script("return redis.call('HGET', site, 'identity')", keys="site", is_reading=True)
 
 
-async def site_state(server: Server, site: str) -> SiteState | None:
-    current, last_good, bots = await server.run(_STATE, [key("site", site)])
-    if current is None:
-        return None
-    return SiteState(
-        current=load(Credentials, current),
-        last_good=load(Credentials, last_good) if last_good is not None else None,
-        bots=load_bots(bots),
-    )
+class CredentialStore(Part):
+    async def site_state(self, site: str) -> SiteState | None:
+        current, last_good, bots = await self._run(_STATE, [schema.key("site", site)])
+        if current is None:
+            return None
+        return SiteState(
+            current=load(Credentials, current),
+            last_good=load(Credentials, last_good) if last_good is not None else None,
+            bots=load_bots(bots),
+        )
 
+    async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
+        credentials = capture.credentials.model_copy(update={"generation": base + 1})
+        is_saved, *current = await self._run(
+            _SAVE_CAPTURE,
+            [schema.key("site", credentials.site)],
+            *(base, credentials.generation, dump(credentials), dump_bots(capture.bots), capture.identity),
+        )
+        if not is_saved:
+            raise StaleWrite(load(Credentials, current[0]) if current[0] is not None else None)
+        return credentials
 
-async def save_capture(server: Server, capture: Capture, base: int) -> Credentials:
-    credentials = capture.credentials.model_copy(update={"generation": base + 1})
-    is_saved, *current = await server.run(
-        _SAVE_CAPTURE,
-        [key("site", credentials.site)],
-        *(base, credentials.generation, dump(credentials), dump_bots(capture.bots), capture.identity),
-    )
-    if not is_saved:
-        raise StaleWrite(load(Credentials, current[0]) if current[0] is not None else None)
-    return credentials
+    async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
+        for _ in range(ATTEMPTS):
+            seen, *_others = await self._run(_STATE, [schema.key("site", site)])
+            current = load(Credentials, seen) if seen is not None else None
+            if current is None or current.generation != base:
+                raise StaleWrite(current)
+            following = renewed(current, nonce, checked_at)
+            if await self._run(_REPLACE, [schema.key("site", site)], seen, following.generation, dump(following)):
+                return following
+        raise self._crowded()
 
+    async def mark_good(self, site: str, generation: int) -> None:
+        await self._run(_MARK_GOOD, [schema.key("site", site)], generation)
 
-async def save_nonce(server: Server, site: str, nonce: str, checked_at: float, base: int) -> Credentials:
-    for _ in range(_ATTEMPTS):
-        seen, *_others = await server.run(_STATE, [key("site", site)])
-        current = load(Credentials, seen) if seen is not None else None
-        if current is None or current.generation != base:
-            raise StaleWrite(current)
-        following = renewed(current, nonce, checked_at)
-        if await server.run(_REPLACE, [key("site", site)], seen, following.generation, dump(following)):
-            return following
-    raise StoreUnavailable(f"the store {server.shown} cannot be used just now: too many write to it at once")
-
-
-async def mark_good(server: Server, site: str, generation: int) -> None:
-    await server.run(_MARK_GOOD, [key("site", site)], generation)
-
-
-async def identity(server: Server, site: str) -> str | None:
-    found = await server.run(_IDENTITY, [key("site", site)])
-    return None if found is None else str(found, "utf-8", "surrogatepass")
+    async def identity(self, site: str) -> str | None:
+        found = await self._run(_IDENTITY, [schema.key("site", site)])
+        return None if found is None else str(found, "utf-8", "surrogatepass")

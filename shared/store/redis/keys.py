@@ -1,4 +1,4 @@
-"""API keys in Redis, and what limited ones have used. Each function does what the `Store` method of its name promises.
+"""API keys in Redis, and what limited ones have used.
 
 The secret under which keys are hashed stands here too: all machines need the same one, and Redis is what they share.
 """
@@ -7,12 +7,9 @@ import secrets
 
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
-from shared.store import StoreUnavailable
 from shared.store.documents import dump, load, reading, some_readable
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
-
-_ATTEMPTS = 10  # each fails only because somebody else has just written
+from shared.store.redis import schema
+from shared.store.redis.server import ATTEMPTS, Part, Script
 
 _SECRET = Script(
     """
@@ -99,53 +96,58 @@ _TAKE = Script(
     args="before latest now rpm tpd count expiry",
 )
 
-_ALL = (key("api-key-names"), key("api-keys"), key("api-keys-version"))
+_ALL = (schema.key("api-key-names"), schema.key("api-keys"), schema.key("api-keys-version"))
 
 
-async def key_secret(server: Server) -> bytes:
-    found: bytes = await server.run(_SECRET, [key("api-key-secret")], secrets.token_urlsafe(32))
-    return found
+class KeyStore(Part):
+    async def key_secret(self) -> bytes:
+        found: bytes = await self._run(_SECRET, [schema.key("api-key-secret")], secrets.token_urlsafe(32))
+        return found
 
+    async def add_key(self, key: ApiKey) -> bool:
+        return bool(await self._run(_ADD, _ALL, key.name, key.id, dump(key), secrets.token_hex(8)))
 
-async def add_key(server: Server, added: ApiKey) -> bool:
-    return bool(await server.run(_ADD, _ALL, added.name, added.id, dump(added), secrets.token_hex(8)))
+    async def keys(self) -> list[ApiKey]:
+        records, flat = await self._run(_KEYS, [schema.key("api-keys"), schema.key("api-keys-used")])
+        with reading("when keys were used"):
+            used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
+        found = some_readable(lambda record: load(ApiKey, record), records)
+        found = [each.model_copy(update={"last_used_at": used.get(each.id)}) for each in found]
+        return sorted(found, key=lambda each: (-each.created_at, each.id))
 
+    async def keys_version(self) -> str:
+        return str(await self._run(_VERSION, [schema.key("api-keys-version")]) or b"", "utf-8")
 
-async def keys(server: Server) -> list[ApiKey]:
-    records, flat = await server.run(_KEYS, [key("api-keys"), key("api-keys-used")])
-    with reading("when keys were used"):
-        used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
-    found = some_readable(lambda record: load(ApiKey, record), records)
-    found = [each.model_copy(update={"last_used_at": used.get(each.id)}) for each in found]
-    return sorted(found, key=lambda each: (-each.created_at, each.id))
+    async def revoke_key(self, key_id: str, *, at: float) -> bool:
+        return await self._change(key_id, {"revoked_at": at})
 
+    async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
+        return await self._change(key_id, {"digest": digest, "hint": hint})
 
-async def keys_version(server: Server) -> str:
-    return str(await server.run(_VERSION, [key("api-keys-version")]) or b"", "utf-8")
+    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
+        limits = ("" if limit is None else limit for limit in (rpm, tpd))
+        values = (*_window(at), int(at), *limits, count, 2 * WINDOW_SECONDS)
+        return _counts(await self._run(_TAKE, _counted(key_id, at), *values))
 
+    async def key_counts(self, key_id: str, *, at: float) -> Counts:
+        return _counts(await self._run(_PEEK, _counted(key_id, at), *_window(at)))
 
-async def revoke_key(server: Server, key_id: str, at: float) -> bool:
-    return await _change(server, key_id, {"revoked_at": at})
-
-
-async def rotate_key(server: Server, key_id: str, digest: str, hint: str) -> bool:
-    return await _change(server, key_id, {"digest": digest, "hint": hint})
-
-
-async def take_request(
-    server: Server, key_id: str, at: float, limits: tuple[int | None, int | None], count: int
-) -> Counts:
-    rpm, tpd = ("" if limit is None else limit for limit in limits)
-    values = (*_window(at), int(at), rpm, tpd, count, 2 * WINDOW_SECONDS)
-    return _counts(await server.run(_TAKE, _counted(key_id, at), *values))
-
-
-async def key_counts(server: Server, key_id: str, at: float) -> Counts:
-    return _counts(await server.run(_PEEK, _counted(key_id, at), *_window(at)))
+    async def _change(self, key_id: str, update: dict[str, object]) -> bool:
+        for _ in range(ATTEMPTS):
+            seen = await self._run(_READ, [schema.key("api-keys")], key_id)
+            stands = None if seen is None else load(ApiKey, seen)
+            if stands is None or stands.revoked_at is not None:
+                return False
+            changed = stands.model_copy(update=update)
+            is_revoked = int(changed.revoked_at is not None)
+            values = (stands.name, key_id, seen, dump(changed), is_revoked, secrets.token_hex(8))
+            if await self._run(_REPLACE, _ALL, *values):
+                return True
+        raise self._crowded()
 
 
 def _counted(key_id: str, at: float) -> list[str]:
-    return [key("key-requests", key_id), key("key-tokens", key_id, str(day_of(at)))]
+    return [schema.key("key-requests", key_id), schema.key("key-tokens", key_id, str(day_of(at)))]
 
 
 def _window(at: float) -> tuple[int, int]:
@@ -156,17 +158,3 @@ def _window(at: float) -> tuple[int, int]:
 def _counts(answer: list[int]) -> Counts:
     is_admitted, requests, oldest, tokens = answer
     return Counts(bool(is_admitted), requests, None if oldest < 0 else oldest, tokens)
-
-
-async def _change(server: Server, key_id: str, update: dict[str, object]) -> bool:
-    for _ in range(_ATTEMPTS):
-        seen = await server.run(_READ, [key("api-keys")], key_id)
-        stands = None if seen is None else load(ApiKey, seen)
-        if stands is None or stands.revoked_at is not None:
-            return False
-        changed = stands.model_copy(update=update)
-        is_revoked = int(changed.revoked_at is not None)
-        values = (stands.name, key_id, seen, dump(changed), is_revoked, secrets.token_hex(8))
-        if await server.run(_REPLACE, _ALL, *values):
-            return True
-    raise StoreUnavailable(f"the store {server.shown} cannot be used just now: too many write to it at once")

@@ -1,7 +1,7 @@
-"""Notes in Redis. Each function does what the `Store` method of its name promises."""
+"""Notes in Redis."""
 
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 
 _GET = Script("return redis.call('HGET', notes, name)", keys="notes", args="name", is_reading=True)
 _SET = Script(
@@ -17,10 +17,10 @@ _SET = Script(
 )
 
 
-async def get_note(server: Server, name: str) -> str | None:
-    value = await server.run(_GET, [key("notes")], name)
-    return None if value is None else str(value, "utf-8", "surrogatepass")
+class NoteStore(Part):
+    async def get_note(self, key: str) -> str | None:
+        value = await self._run(_GET, [schema.key("notes")], key)
+        return None if value is None else str(value, "utf-8", "surrogatepass")
 
-
-async def set_note(server: Server, name: str, value: str) -> None:
-    await server.run(_SET, [key("notes")], name, value)
+    async def set_note(self, key: str, value: str) -> None:
+        await self._run(_SET, [schema.key("notes")], key, value)

@@ -21,6 +21,7 @@ from shared.store.redis.schema import VERSION, key
 CALL_SECONDS = 4.0  # longest wait for one call, also for a connection; it takes Redis less than a millisecond
 CONNECT_SECONDS = 2.0
 MAX_CONNECTIONS = 32  # further calls wait for one of these
+ATTEMPTS = 10  # at replacing what was read; each fails only because somebody else has just written
 
 Argument = str | bytes | int | float
 
@@ -142,6 +143,18 @@ class Server:
             self._running -= 1
             if not self._running:
                 self._is_idle.set()
+
+
+class Part:
+    """The methods of a store for one subject: each is one script, but for those that say otherwise."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._run = server.run
+
+    def _crowded(self) -> StoreUnavailable:
+        """What to raise when all `ATTEMPTS` failed."""
+        return StoreUnavailable(f"the store {self._server.shown} cannot be used just now: too many write to it at once")
 
 
 def _make_pool(url: str) -> redis.asyncio.ConnectionPool:

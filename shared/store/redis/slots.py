@@ -4,8 +4,8 @@ The script shares them out as `shared.store.slots.share` does. What did not chan
 its lease is over.
 """
 
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 
 _TAKE = Script(
@@ -58,9 +58,9 @@ _TAKE = Script(
 _LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_repeatable=True, is_frugal=True)
 
 
-async def take_places(server: Server, site: str, claim: Claim, most: int) -> Share:
-    return Share(*await server.run(_TAKE, [key("places", site)], *claim, most))
+class SlotStore(Part):
+    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        return Share(*await self._run(_TAKE, [schema.key("places", site)], *claim, most))
 
-
-async def leave_places(server: Server, site: str, holder: str) -> None:
-    await server.run(_LEAVE, [key("places", site)], holder)
+    async def leave_places(self, site: str, holder: str) -> None:
+        await self._run(_LEAVE, [schema.key("places", site)], holder)

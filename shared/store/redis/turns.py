@@ -1,14 +1,11 @@
-"""Turns and single messages of conversations in Redis.
-
-Each function does what the `Store` method of its name promises.
-"""
+"""Turns and single messages of conversations in Redis."""
 
 from collections.abc import Sequence
 
 from shared.conversations import IMAGE_BYTES, MESSAGE_BYTES, Message, TurnResult, stored_bytes
 from shared.store.documents import dump
 from shared.store.redis.conversations import APPEND, KEYS, dump_message, keys_of
-from shared.store.redis.server import Script, Server
+from shared.store.redis.server import Part, Script
 
 REMEMBERED = 8  # turns and additions of a conversation that are known again, and not added again
 
@@ -135,34 +132,31 @@ _DELETE = Script(
 )
 
 
-async def begin_turn(server: Server, conversation_id: str, turn_id: str, at: float) -> bool:
-    return bool(await server.run(_BEGIN, keys_of(conversation_id), conversation_id, turn_id, at))
+class TurnStore(Part):
+    async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
+        return bool(await self._run(_BEGIN, keys_of(conversation_id), conversation_id, turn_id, at))
 
+    async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
+        await self._run(_ABANDON, keys_of(conversation_id), turn_id)
 
-async def abandon_turn(server: Server, conversation_id: str, turn_id: str) -> None:
-    await server.run(_ABANDON, keys_of(conversation_id), turn_id)
+    async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
+        """A turn that was committed before is not added again, so that this may be repeated where no answer came."""
+        history, note = result.history or (), result.note
+        is_there = await self._run(
+            _COMMIT,
+            keys_of(conversation_id),
+            *(conversation_id, result.turn_id, result.at),
+            *(dump(note) if note else "", note.name if note else ""),
+            *(int(result.history is not None), len(history), stored_bytes(history), stored_bytes(result.added)),
+            *map(dump_message, (*history, *result.added)),
+        )
+        return bool(is_there)
 
+    async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
+        """Messages that were added before, as the first one's id tells, are not added again: as for turns."""
+        documents = map(dump_message, messages)
+        values = (conversation_id, at, messages[0].id if messages else "", stored_bytes(messages))
+        return bool(await self._run(_ADD, keys_of(conversation_id), *values, *documents))
 
-async def commit_turn(server: Server, conversation_id: str, result: TurnResult) -> bool:
-    """A turn that was committed before is not added again, so that this may be repeated where no answer came."""
-    history, note = result.history or (), result.note
-    is_there = await server.run(
-        _COMMIT,
-        keys_of(conversation_id),
-        *(conversation_id, result.turn_id, result.at),
-        *(dump(note) if note else "", note.name if note else ""),
-        *(int(result.history is not None), len(history), stored_bytes(history), stored_bytes(result.added)),
-        *map(dump_message, (*history, *result.added)),
-    )
-    return bool(is_there)
-
-
-async def add_messages(server: Server, conversation_id: str, messages: Sequence[Message], at: float) -> bool:
-    """Messages that were added before, as the first one's id tells, are not added again: as for turns."""
-    documents = map(dump_message, messages)
-    values = (conversation_id, at, messages[0].id if messages else "", stored_bytes(messages))
-    return bool(await server.run(_ADD, keys_of(conversation_id), *values, *documents))
-
-
-async def delete_message(server: Server, conversation_id: str, message_id: str, at: float) -> bool:
-    return bool(await server.run(_DELETE, keys_of(conversation_id), conversation_id, at, message_id))
+    async def delete_message(self, conversation_id: str, message_id: str, *, at: float) -> bool:
+        return bool(await self._run(_DELETE, keys_of(conversation_id), conversation_id, at, message_id))

@@ -1,14 +1,15 @@
-"""What was used, in Redis. Each function does what the `Store` method of its name promises.
+"""What was used, in Redis.
 
 Every hour, key, model and site has a hash of counts; a sorted set lists them by hour.
 """
 
 import json
+from math import inf
 
 from shared.admin.usage import Counters, Group, UsageBatch
 from shared.store.documents import readable, reading
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 
 REPEATED_SECONDS = 3600  # so long a batch is known again
 TOKENS_SECONDS = 2 * 86400
@@ -76,33 +77,37 @@ _PRUNE = Script(
 )
 
 
-async def add_usage(server: Server, batch: UsageBatch) -> None:
-    values: list[str | int | float] = [len(batch.groups)]
-    for group, counters in batch.groups.items():
-        values += (json.dumps(group), group.hour, len(counters))
-        values += (value for pair in counters.items() for value in pair)
-    values.append(len(batch.tokens))
-    values += (value for (name, day), count in batch.tokens.items() for value in (f"{name}:{day}", count))
-    values.append(len(batch.seen))
-    values += (value for pair in batch.seen.items() for value in pair)
-    keys = [key("usage"), key("api-keys-used"), key("usage-seen", batch.id)]
-    await server.run(_ADD, keys, key("usage", ""), key("key-tokens", ""), TOKENS_SECONDS, REPEATED_SECONDS, *values)
+class UsageStore(Part):
+    async def add_usage(self, batch: UsageBatch) -> None:
+        values: list[str | int | float] = [len(batch.groups)]
+        for group, counters in batch.groups.items():
+            values += (json.dumps(group), group.hour, len(counters))
+            values += (value for pair in counters.items() for value in pair)
+        values.append(len(batch.tokens))
+        values += (value for (name, day), count in batch.tokens.items() for value in (f"{name}:{day}", count))
+        values.append(len(batch.seen))
+        values += (value for pair in batch.seen.items() for value in pair)
+        keys = [schema.key("usage"), schema.key("api-keys-used"), schema.key("usage-seen", batch.id)]
+        await self._run(
+            _ADD, keys, schema.key("usage", ""), schema.key("key-tokens", ""), TOKENS_SECONDS, REPEATED_SECONDS, *values
+        )
 
+    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+        """In many scripts, so that none keeps Redis busy for long."""
+        names = await self._run(_NAMES, [schema.key("usage")], since, f"({until}")
+        found: list[tuple[Group, Counters]] = []
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            hashes = await self._run(_READ, [schema.key("usage")], schema.key("usage", ""), *some)
+            found += readable(_read, zip(some, hashes, strict=True))
+        return found
 
-async def usage(server: Server, since: float, until: float) -> list[tuple[Group, Counters]]:
-    """In many scripts, so that none keeps Redis busy for long."""
-    names = await server.run(_NAMES, [key("usage")], since, f"({until}")
-    found: list[tuple[Group, Counters]] = []
-    for start in range(0, len(names), AT_ONCE):
-        some = names[start : start + AT_ONCE]
-        hashes = await server.run(_READ, [key("usage")], key("usage", ""), *some)
-        found += readable(_read, zip(some, hashes, strict=True))
-    return found
-
-
-async def prune_some(server: Server, before: float, after: float) -> int:
-    """Drop up to `AT_ONCE` groups of hours before *before* or after *after*; how many went."""
-    return int(await server.run(_PRUNE, [key("usage")], before, after, key("usage", "")))
+    async def prune_usage(self, *, before: float, after: float = inf) -> int:
+        """In many scripts, so that none keeps Redis busy for long."""
+        gone = 0
+        while some := await self._run(_PRUNE, [schema.key("usage")], before, after, schema.key("usage", "")):
+            gone += some
+        return gone
 
 
 def _read(entry: tuple[bytes, list[bytes]]) -> tuple[Group, Counters]:

@@ -1,4 +1,4 @@
-"""Visits, the claims on them and the asks for them in Redis. Each function does what its `Store` method promises.
+"""Visits, the claims on them and the asks for them in Redis.
 
 A claim is a key with a time to live, so that Redis's clock alone decides when it ends, whatever the machines of the
 harvesters think the time is.
@@ -7,15 +7,10 @@ harvesters think the time is.
 from math import ceil
 
 from shared.models import Visit, VisitAsk
-from shared.store import AHEAD_SECONDS
+from shared.store import AHEAD_SECONDS, KEPT_ASKS, KEPT_OF_A_SITE, KEPT_SCREENSHOTS, KEPT_VISITS
 from shared.store.documents import dump, load, readable, reading
-from shared.store.redis.schema import key
-from shared.store.redis.server import Script, Server
-
-KEPT_VISITS = 50
-KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
-KEPT_SCREENSHOTS = 5
-KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
 
 _ASK = Script(
     f"""
@@ -93,42 +88,38 @@ _VISITS = Script(
 )
 _SCREENSHOT = Script("return redis.call('HGET', screenshots, id)", keys="screenshots", args="id", is_reading=True)
 
-_RECORDS = (key("visits"), key("visit-records"), key("screenshots"))
+_RECORDS = (schema.key("visits"), schema.key("visit-records"), schema.key("screenshots"))
 
 
-async def ask_visit(server: Server, site: str, reason: str, at: float) -> None:
-    await server.run(_ASK, [key("asks", site)], at, reason)
+class VisitStore(Part):
+    async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
+        await self._run(_ASK, [schema.key("asks", site)], at, reason)
 
+    async def pending_ask(self, site: str) -> VisitAsk | None:
+        asks = readable(_ask, await self._run(_ASKS, [schema.key("asks", site)]))
+        if not asks:
+            return None
+        asked_at, _, reason = asks[0]
+        return VisitAsk(site=site, asked_at=asked_at, reason=reason, count=sum(count for _, count, _ in asks))
 
-async def pending_ask(server: Server, site: str) -> VisitAsk | None:
-    asks = readable(_ask, await server.run(_ASKS, [key("asks", site)]))
-    if not asks:
-        return None
-    asked_at, _, reason = asks[0]
-    return VisitAsk(site=site, asked_at=asked_at, reason=reason, count=sum(count for _, count, _ in asks))
+    async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
+        return bool(await self._run(_BEGIN, [schema.key("claim", site)], holder, max(ceil(ttl * 1000), 1)))
 
+    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+        await self._run(
+            _END,
+            [*_RECORDS, schema.key("claim", visit.site), schema.key("asks", visit.site)],
+            *(visit.id, dump(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+            *(holder, screenshot or b""),
+        )
 
-async def begin_visit(server: Server, site: str, holder: str, ttl: float) -> bool:
-    return bool(await server.run(_BEGIN, [key("claim", site)], holder, max(ceil(ttl * 1000), 1)))
+    async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
+        found = readable(_visit, await self._run(_VISITS, _RECORDS))
+        return [visit for visit in found if site is None or visit.site == site][: max(limit, 0)]
 
-
-async def end_visit(server: Server, visit: Visit, holder: str, screenshot: bytes | None) -> None:
-    await server.run(
-        _END,
-        [*_RECORDS, key("claim", visit.site), key("asks", visit.site)],
-        *(visit.id, dump(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
-        *(holder, screenshot or b""),
-    )
-
-
-async def visits(server: Server, site: str | None, limit: int) -> list[Visit]:
-    found = readable(_visit, await server.run(_VISITS, _RECORDS))
-    return [visit for visit in found if site is None or visit.site == site][: max(limit, 0)]
-
-
-async def screenshot(server: Server, visit_id: str) -> bytes | None:
-    found: bytes | None = await server.run(_SCREENSHOT, [key("screenshots")], visit_id)
-    return found
+    async def screenshot(self, visit_id: str) -> bytes | None:
+        found: bytes | None = await self._run(_SCREENSHOT, [schema.key("screenshots")], visit_id)
+        return found
 
 
 def _ask(document: bytes) -> tuple[float, int, str]:

@@ -1,93 +1,98 @@
-"""API keys in SQLite, and what limited ones have used.
+"""API keys in SQLite, and what limited ones have used."""
 
-Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
-"""
-
+import asyncio
 import secrets
-import sqlite3
+from sqlite3 import Connection, Row
 
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
 from shared.store.documents import dump, load, some_readable
-from shared.store.sqlite.notes import get_note, set_note
+from shared.store.sqlite.file import ensure_key_secret
+from shared.store.sqlite.notes import read_note, write_note
+from shared.store.sqlite.worker import Part, reads, writes, writes_quietly
 
 _VERSION = "keys.version"
 
 
-def add_key(connection: sqlite3.Connection, key: ApiKey) -> bool:
-    taken = connection.execute("SELECT 1 FROM api_keys WHERE name = ? AND NOT is_revoked", (key.name,)).fetchone()
-    if taken is not None:
-        return False
-    connection.execute("INSERT INTO api_keys (id, name, record) VALUES (?, ?, ?)", (key.id, key.name, dump(key)))
-    _changed(connection)
-    return True
+class KeyStore(Part):
+    async def key_secret(self) -> bytes:
+        return await asyncio.to_thread(ensure_key_secret, self._worker.path)
+
+    @writes
+    def add_key(self, db: Connection, key: ApiKey) -> bool:
+        taken = db.execute("SELECT 1 FROM api_keys WHERE name = ? AND NOT is_revoked", (key.name,)).fetchone()
+        if taken is not None:
+            return False
+        db.execute("INSERT INTO api_keys (id, name, record) VALUES (?, ?, ?)", (key.id, key.name, dump(key)))
+        _changed(db)
+        return True
+
+    @reads
+    def keys(self, db: Connection) -> list[ApiKey]:
+        rows = db.execute("SELECT record, last_used_at FROM api_keys ORDER BY rowid DESC").fetchall()
+        return sorted(some_readable(_read, rows), key=lambda key: -key.created_at)
+
+    @reads
+    def keys_version(self, db: Connection) -> str:
+        return read_note(db, _VERSION) or ""
+
+    @writes
+    def revoke_key(self, db: Connection, key_id: str, *, at: float) -> bool:
+        return _change(db, key_id, {"revoked_at": at})
+
+    @writes
+    def rotate_key(self, db: Connection, key_id: str, *, digest: str, hint: str) -> bool:
+        return _change(db, key_id, {"digest": digest, "hint": hint})
+
+    @writes_quietly
+    def take_request(
+        self, db: Connection, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1
+    ) -> Counts:
+        # Seconds that are still to come were counted before the clock was set back.
+        db.execute(
+            "DELETE FROM key_requests WHERE key = ? AND (second <= ? OR second > ?)",
+            (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
+        )
+        counts = _counts(db, key_id, at)
+        if (rpm is not None and counts.requests + count > rpm) or (tpd is not None and counts.tokens >= tpd):
+            return counts
+        db.execute(
+            "INSERT INTO key_requests (key, second, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (key, second) DO UPDATE SET count = count + excluded.count",
+            (key_id, int(at), count),
+        )
+        return _counts(db, key_id, at)._replace(is_admitted=True)
+
+    @reads
+    def key_counts(self, db: Connection, key_id: str, *, at: float) -> Counts:
+        return _counts(db, key_id, at)
 
 
-def keys(connection: sqlite3.Connection) -> list[ApiKey]:
-    rows = connection.execute("SELECT record, last_used_at FROM api_keys ORDER BY rowid DESC").fetchall()
-    found = some_readable(_read, rows)
-    return sorted(found, key=lambda key: -key.created_at)
-
-
-def keys_version(connection: sqlite3.Connection) -> str:
-    return get_note(connection, _VERSION) or ""
-
-
-def revoke_key(connection: sqlite3.Connection, key_id: str, at: float) -> bool:
-    return _change(connection, key_id, {"revoked_at": at})
-
-
-def rotate_key(connection: sqlite3.Connection, key_id: str, digest: str, hint: str) -> bool:
-    return _change(connection, key_id, {"digest": digest, "hint": hint})
-
-
-def take_request(
-    connection: sqlite3.Connection, key_id: str, at: float, limits: tuple[int | None, int | None], count: int
-) -> Counts:
-    rpm, tpd = limits
-    # Seconds that are still to come were counted before the clock was set back.
-    connection.execute(
-        "DELETE FROM key_requests WHERE key = ? AND (second <= ? OR second > ?)",
-        (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
-    )
-    counts = key_counts(connection, key_id, at)
-    if (rpm is not None and counts.requests + count > rpm) or (tpd is not None and counts.tokens >= tpd):
-        return counts
-    connection.execute(
-        "INSERT INTO key_requests (key, second, count) VALUES (?, ?, ?) "
-        "ON CONFLICT (key, second) DO UPDATE SET count = count + excluded.count",
-        (key_id, int(at), count),
-    )
-    return key_counts(connection, key_id, at)._replace(is_admitted=True)
-
-
-def key_counts(connection: sqlite3.Connection, key_id: str, at: float) -> Counts:
-    requests, oldest = connection.execute(
+def _counts(db: Connection, key_id: str, at: float) -> Counts:
+    requests, oldest = db.execute(
         "SELECT COALESCE(SUM(count), 0), MIN(second) FROM key_requests WHERE key = ? AND second > ? AND second <= ?",
         (key_id, int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS),
     ).fetchone()
-    used = connection.execute("SELECT count FROM key_tokens WHERE key = ? AND day = ?", (key_id, day_of(at))).fetchone()
+    used = db.execute("SELECT count FROM key_tokens WHERE key = ? AND day = ?", (key_id, day_of(at))).fetchone()
     return Counts(False, requests, oldest, 0 if used is None else used["count"])
 
 
-def _change(connection: sqlite3.Connection, key_id: str, update: dict[str, object]) -> bool:
-    row = connection.execute(
-        "SELECT record, last_used_at FROM api_keys WHERE id = ? AND NOT is_revoked", (key_id,)
-    ).fetchone()
+def _change(db: Connection, key_id: str, update: dict[str, object]) -> bool:
+    row = db.execute("SELECT record, last_used_at FROM api_keys WHERE id = ? AND NOT is_revoked", (key_id,)).fetchone()
     if row is None:
         return False
     changed = _read(row).model_copy(update=update)
-    connection.execute(
+    db.execute(
         "UPDATE api_keys SET record = ?, is_revoked = ? WHERE id = ?",
         (dump(changed), changed.revoked_at is not None, key_id),
     )
-    _changed(connection)
+    _changed(db)
     return True
 
 
-def _read(row: sqlite3.Row) -> ApiKey:
+def _read(row: Row) -> ApiKey:
     return load(ApiKey, row["record"]).model_copy(update={"last_used_at": row["last_used_at"]})
 
 
-def _changed(connection: sqlite3.Connection) -> None:
-    set_note(connection, _VERSION, secrets.token_hex(8))
+def _changed(db: Connection) -> None:
+    write_note(db, _VERSION, secrets.token_hex(8))

@@ -1,18 +1,29 @@
-"""Notes in SQLite.
+"""Notes in SQLite."""
 
-Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
-"""
+from sqlite3 import Connection
 
-import sqlite3
+from shared.store.sqlite.worker import Part, reads, writes
 
 
-def get_note(connection: sqlite3.Connection, key: str) -> str | None:
-    row = connection.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+class NoteStore(Part):
+    @reads
+    def get_note(self, db: Connection, key: str) -> str | None:
+        return read_note(db, key)
+
+    @writes
+    def set_note(self, db: Connection, key: str, value: str) -> None:
+        write_note(db, key, value)
+
+
+def read_note(db: Connection, key: str) -> str | None:
+    """A note, for what is done in one transaction with it."""
+    row = db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row["value"])
 
 
-def set_note(connection: sqlite3.Connection, key: str, value: str) -> None:
-    connection.execute(
+def write_note(db: Connection, key: str, value: str) -> None:
+    """Keep a note in one transaction with something else."""
+    db.execute(
         "INSERT INTO notes (key, value) VALUES (?, ?) "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
         (key, value),

@@ -1,28 +1,33 @@
-"""Places on sites in SQLite. Each function does what the `Store` method of its name promises, in one transaction.
+"""Places on sites in SQLite.
 
 What did not change is not written again before half of its lease is over.
 """
 
-import sqlite3
+from sqlite3 import Connection
 
 from shared.store.slots import LEASE_SECONDS, Claim, Held, Share, share
+from shared.store.sqlite.worker import Part, writes_quietly
 
 
-def take_places(connection: sqlite3.Connection, site: str, claim: Claim, most: int, at: float) -> Share:
-    # A lease that ends too late was taken before the clock was set back.
-    connection.execute(
-        "DELETE FROM places WHERE site = ? AND (until <= ? OR until > ?)", (site, at, at + 2 * LEASE_SECONDS)
-    )
-    rows = connection.execute("SELECT holder, places, demand, until FROM places WHERE site = ?", (site,)).fetchall()
-    given = share(claim, [Held(*row[:3]) for row in rows if row["holder"] != claim.holder], most=most, now=at)
-    mine = [tuple(row[1:3]) for row in rows if row["holder"] == claim.holder and row["until"] > at + LEASE_SECONDS / 2]
-    if mine != [(given.places, claim.demand)]:
-        connection.execute(
-            "INSERT OR REPLACE INTO places (site, holder, places, demand, until) VALUES (?, ?, ?, ?, ?)",
-            (site, claim.holder, given.places, claim.demand, at + LEASE_SECONDS),
+class SlotStore(Part):
+    @writes_quietly
+    def take_places(self, db: Connection, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        # A lease that ends too late was taken before the clock was set back.
+        db.execute(
+            "DELETE FROM places WHERE site = ? AND (until <= ? OR until > ?)", (site, at, at + 2 * LEASE_SECONDS)
         )
-    return given
+        rows = db.execute("SELECT holder, places, demand, until FROM places WHERE site = ?", (site,)).fetchall()
+        given = share(claim, [Held(*row[:3]) for row in rows if row["holder"] != claim.holder], most=most, now=at)
+        mine = [
+            tuple(row[1:3]) for row in rows if row["holder"] == claim.holder and row["until"] > at + LEASE_SECONDS / 2
+        ]
+        if mine != [(given.places, claim.demand)]:
+            db.execute(
+                "INSERT OR REPLACE INTO places (site, holder, places, demand, until) VALUES (?, ?, ?, ?, ?)",
+                (site, claim.holder, given.places, claim.demand, at + LEASE_SECONDS),
+            )
+        return given
 
-
-def leave_places(connection: sqlite3.Connection, site: str, holder: str) -> None:
-    connection.execute("DELETE FROM places WHERE site = ? AND holder = ?", (site, holder))
+    @writes_quietly
+    def leave_places(self, db: Connection, site: str, holder: str) -> None:
+        db.execute("DELETE FROM places WHERE site = ? AND holder = ?", (site, holder))

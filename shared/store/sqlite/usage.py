@@ -1,63 +1,64 @@
-"""What was used, in SQLite. Each function does what the `Store` method of its name promises, in one transaction."""
+"""What was used, in SQLite."""
 
 import json
-import sqlite3
+from math import inf
+from sqlite3 import Connection
 
 from shared.admin.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
 from shared.store.documents import readable, reading
+from shared.store.sqlite.notes import read_note, write_note
+from shared.store.sqlite.worker import Part, reads, writes_quietly
 
 KEPT_BATCHES = 100  # ids that are known again: as many as proxies write while one of them repeats a batch
 _LAST = "usage.batches"
 
 
-def add_usage(connection: sqlite3.Connection, batch: UsageBatch) -> None:
-    """A transaction takes effect or not; ids are kept for the caller who was not told which."""
-    if not _is_new(connection, batch.id):
-        return
-    for group, counters in batch.groups.items():
-        row = connection.execute(
-            "SELECT counts FROM usage WHERE (hour, key, model, site) = (?, ?, ?, ?)", group
-        ).fetchone()
-        counts = next(iter(readable(_load, [] if row is None else [row["counts"]])), {})
-        add(counts, counters)
-        connection.execute(
-            "INSERT OR REPLACE INTO usage (hour, key, model, site, counts) VALUES (?, ?, ?, ?, ?)",
-            (*group, json.dumps(counts, separators=(",", ":"))),
+class UsageStore(Part):
+    @writes_quietly
+    def add_usage(self, db: Connection, batch: UsageBatch) -> None:
+        """A transaction takes effect or not; ids are kept for the caller who was not told which."""
+        if not _is_new(db, batch.id):
+            return
+        for group, counters in batch.groups.items():
+            row = db.execute("SELECT counts FROM usage WHERE (hour, key, model, site) = (?, ?, ?, ?)", group).fetchone()
+            counts = next(iter(readable(_load, [] if row is None else [row["counts"]])), {})
+            add(counts, counters)
+            db.execute(
+                "INSERT OR REPLACE INTO usage (hour, key, model, site, counts) VALUES (?, ?, ?, ?, ?)",
+                (*group, json.dumps(counts, separators=(",", ":"))),
+            )
+        for (key, day), tokens in batch.tokens.items():
+            db.execute("DELETE FROM key_tokens WHERE key = ? AND day < ?", (key, day - 1))
+            db.execute(
+                "INSERT INTO key_tokens (key, day, count) VALUES (?, ?, ?) "
+                "ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
+                (key, day, tokens),
+            )
+        db.executemany(
+            "UPDATE api_keys SET last_used_at = MAX(?1, COALESCE(last_used_at, 0)) WHERE id = ?2",
+            [(at, key) for key, at in batch.seen.items()],
         )
-    for (key, day), tokens in batch.tokens.items():
-        connection.execute("DELETE FROM key_tokens WHERE key = ? AND day < ?", (key, day - 1))
-        connection.execute(
-            "INSERT INTO key_tokens (key, day, count) VALUES (?, ?, ?) "
-            "ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
-            (key, day, tokens),
+
+    @reads
+    def usage(self, db: Connection, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+        rows = db.execute(
+            "SELECT hour, key, model, site, counts FROM usage WHERE hour >= ? AND hour < ? ORDER BY hour",
+            (since, until),
         )
-    connection.executemany(
-        "UPDATE api_keys SET last_used_at = MAX(?1, COALESCE(last_used_at, 0)) WHERE id = ?2",
-        [(at, key) for key, at in batch.seen.items()],
-    )
+        return readable(lambda row: (Group(*row[:4]), _load(row["counts"])), rows)
+
+    @writes_quietly
+    def prune_usage(self, db: Connection, *, before: float, after: float = inf) -> int:
+        gone = db.execute("DELETE FROM usage WHERE hour < ? OR hour > ?", (before, after)).rowcount
+        db.execute("DELETE FROM key_tokens WHERE day < ? OR day * ? > ?", (day_of(before), DAY_SECONDS, after))
+        return gone
 
 
-def usage(connection: sqlite3.Connection, since: float, until: float) -> list[tuple[Group, Counters]]:
-    rows = connection.execute(
-        "SELECT hour, key, model, site, counts FROM usage WHERE hour >= ? AND hour < ? ORDER BY hour", (since, until)
-    )
-    return readable(lambda row: (Group(*row[:4]), _load(row["counts"])), rows)
-
-
-def prune_usage(connection: sqlite3.Connection, before: float, after: float) -> int:
-    gone = connection.execute("DELETE FROM usage WHERE hour < ? OR hour > ?", (before, after)).rowcount
-    connection.execute("DELETE FROM key_tokens WHERE day < ? OR day * ? > ?", (day_of(before), DAY_SECONDS, after))
-    return gone
-
-
-def _is_new(connection: sqlite3.Connection, batch_id: str) -> bool:
-    row = connection.execute("SELECT value FROM notes WHERE key = ?", (_LAST,)).fetchone()
-    known: list[str] = [] if row is None else row["value"].split()
+def _is_new(db: Connection, batch_id: str) -> bool:
+    known = (read_note(db, _LAST) or "").split()
     if batch_id in known:
         return False
-    connection.execute(
-        "INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", (_LAST, " ".join([*known, batch_id][-KEPT_BATCHES:]))
-    )
+    write_note(db, _LAST, " ".join([*known, batch_id][-KEPT_BATCHES:]))
     return True
 
 

@@ -1,92 +1,89 @@
-"""Visits, the claims on them and the asks for them in SQLite.
+"""Visits, the claims on them and the asks for them in SQLite."""
 
-Each function does what the `Store` method of its name promises, inside a transaction of the caller's.
-"""
-
-import sqlite3
+from sqlite3 import Connection, Row
 
 from shared.models import Visit, VisitAsk
-from shared.store import AHEAD_SECONDS
+from shared.store import AHEAD_SECONDS, KEPT_ASKS, KEPT_OF_A_SITE, KEPT_SCREENSHOTS, KEPT_VISITS
 from shared.store.documents import dump, load, readable
+from shared.store.sqlite.worker import Part, reads, writes
 
-KEPT_VISITS = 50
-KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
-KEPT_SCREENSHOTS = 5
 LONGEST_CLAIM_SECONDS = 3600.0  # more than any visit takes: a later end was set before the clock was set back
-ASK_ROWS = 16  # per site; asks beyond these are counted in the last one
 
 
-def ask_visit(connection: sqlite3.Connection, site: str, reason: str, at: float) -> None:
-    """Asks keep their own times while they are few, so that a visit drops exactly those made before it."""
-    rows, last = connection.execute("SELECT COUNT(*), MAX(id) FROM asks WHERE site = ?", (site,)).fetchone()
-    if rows < ASK_ROWS:
-        connection.execute("INSERT INTO asks (site, asked_at, reason, count) VALUES (?, ?, ?, 1)", (site, at, reason))
-    else:
-        connection.execute("UPDATE asks SET asked_at = ?, count = count + 1 WHERE id = ?", (at, last))
+class VisitStore(Part):
+    @writes
+    def ask_visit(self, db: Connection, site: str, reason: str, *, at: float) -> None:
+        """Asks keep their own times while they are few, so that a visit drops exactly those made before it."""
+        rows, last = db.execute("SELECT COUNT(*), MAX(id) FROM asks WHERE site = ?", (site,)).fetchone()
+        if rows < KEPT_ASKS:
+            db.execute("INSERT INTO asks (site, asked_at, reason, count) VALUES (?, ?, ?, 1)", (site, at, reason))
+        else:
+            db.execute("UPDATE asks SET asked_at = ?, count = count + 1 WHERE id = ?", (at, last))
+
+    @reads
+    def pending_ask(self, db: Connection, site: str) -> VisitAsk | None:
+        rows = db.execute("SELECT asked_at, reason, count FROM asks WHERE site = ? ORDER BY id", (site,)).fetchall()
+        if not rows:
+            return None
+        return VisitAsk(
+            site=site,
+            asked_at=rows[0]["asked_at"],
+            reason=rows[0]["reason"],
+            count=sum(row["count"] for row in rows),
+        )
+
+    @writes
+    def begin_visit(self, db: Connection, site: str, holder: str, *, at: float, ttl: float) -> bool:
+        stands = db.execute(
+            "SELECT 1 FROM claims WHERE site = ? AND holder <> ? AND until > ? AND until <= ?",
+            (site, holder, at, at + LONGEST_CLAIM_SECONDS),
+        ).fetchone()
+        if stands is not None:
+            return False
+        db.execute(
+            "INSERT INTO claims (site, holder, until) VALUES (?, ?, ?) "
+            "ON CONFLICT (site) DO UPDATE SET holder = excluded.holder, until = excluded.until",
+            (site, holder, at + ttl),
+        )
+        return True
+
+    @writes
+    def end_visit(self, db: Connection, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+        db.execute(
+            "INSERT OR REPLACE INTO visits (id, site, record, screenshot) VALUES (?, ?, ?, ?)",
+            (visit.id, visit.site, dump(visit), screenshot),
+        )
+        db.execute(
+            "DELETE FROM visits WHERE number NOT IN (SELECT number FROM visits ORDER BY number DESC LIMIT ?) "
+            "AND number NOT IN "
+            "(SELECT number FROM visits AS own WHERE own.site = visits.site ORDER BY number DESC LIMIT ?)",
+            (KEPT_VISITS, KEPT_OF_A_SITE),
+        )
+        db.execute(
+            "UPDATE visits SET screenshot = NULL WHERE screenshot IS NOT NULL AND number NOT IN "
+            "(SELECT number FROM visits WHERE screenshot IS NOT NULL ORDER BY number DESC LIMIT ?)",
+            (KEPT_SCREENSHOTS,),
+        )
+        db.execute("DELETE FROM claims WHERE site = ? AND holder = ?", (visit.site, holder))
+        db.execute(
+            "DELETE FROM asks WHERE site = ? AND (asked_at <= ? OR asked_at > ?)",
+            (visit.site, visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+        )
+
+    @reads
+    def visits(self, db: Connection, site: str | None = None, *, limit: int = 50) -> list[Visit]:
+        rows = db.execute(
+            "SELECT record, screenshot IS NOT NULL AS has_screenshot FROM visits WHERE ?1 IS NULL OR site = ?1 "
+            "ORDER BY number DESC LIMIT ?2",
+            (site, max(limit, 0)),
+        )
+        return readable(_visit, rows)
+
+    @reads
+    def screenshot(self, db: Connection, visit_id: str) -> bytes | None:
+        row = db.execute("SELECT screenshot FROM visits WHERE id = ?", (visit_id,)).fetchone()
+        return None if row is None else row["screenshot"]
 
 
-def pending_ask(connection: sqlite3.Connection, site: str) -> VisitAsk | None:
-    rows = connection.execute("SELECT asked_at, reason, count FROM asks WHERE site = ? ORDER BY id", (site,)).fetchall()
-    if not rows:
-        return None
-    return VisitAsk(
-        site=site,
-        asked_at=rows[0]["asked_at"],
-        reason=rows[0]["reason"],
-        count=sum(row["count"] for row in rows),
-    )
-
-
-def begin_visit(connection: sqlite3.Connection, site: str, holder: str, at: float, ttl: float) -> bool:
-    stands = connection.execute(
-        "SELECT 1 FROM claims WHERE site = ? AND holder <> ? AND until > ? AND until <= ?",
-        (site, holder, at, at + LONGEST_CLAIM_SECONDS),
-    ).fetchone()
-    if stands is not None:
-        return False
-    connection.execute(
-        "INSERT INTO claims (site, holder, until) VALUES (?, ?, ?) "
-        "ON CONFLICT (site) DO UPDATE SET holder = excluded.holder, until = excluded.until",
-        (site, holder, at + ttl),
-    )
-    return True
-
-
-def end_visit(connection: sqlite3.Connection, visit: Visit, holder: str, screenshot: bytes | None) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO visits (id, site, record, screenshot) VALUES (?, ?, ?, ?)",
-        (visit.id, visit.site, dump(visit), screenshot),
-    )
-    connection.execute(
-        "DELETE FROM visits WHERE number NOT IN (SELECT number FROM visits ORDER BY number DESC LIMIT ?) AND "
-        "number NOT IN (SELECT number FROM visits AS own WHERE own.site = visits.site ORDER BY number DESC LIMIT ?)",
-        (KEPT_VISITS, KEPT_OF_A_SITE),
-    )
-    connection.execute(
-        "UPDATE visits SET screenshot = NULL WHERE screenshot IS NOT NULL AND number NOT IN "
-        "(SELECT number FROM visits WHERE screenshot IS NOT NULL ORDER BY number DESC LIMIT ?)",
-        (KEPT_SCREENSHOTS,),
-    )
-    connection.execute("DELETE FROM claims WHERE site = ? AND holder = ?", (visit.site, holder))
-    connection.execute(
-        "DELETE FROM asks WHERE site = ? AND (asked_at <= ? OR asked_at > ?)",
-        (visit.site, visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
-    )
-
-
-def visits(connection: sqlite3.Connection, site: str | None, limit: int) -> list[Visit]:
-    rows = connection.execute(
-        "SELECT record, screenshot IS NOT NULL AS has_screenshot FROM visits WHERE ?1 IS NULL OR site = ?1 "
-        "ORDER BY number DESC LIMIT ?2",
-        (site, max(limit, 0)),
-    )
-    return readable(_visit, rows)
-
-
-def _visit(row: sqlite3.Row) -> Visit:
+def _visit(row: Row) -> Visit:
     return load(Visit, row["record"]).model_copy(update={"screenshot": bool(row["has_screenshot"])})
-
-
-def screenshot(connection: sqlite3.Connection, visit_id: str) -> bytes | None:
-    row = connection.execute("SELECT screenshot FROM visits WHERE id = ?", (visit_id,)).fetchone()
-    return None if row is None else row["screenshot"]

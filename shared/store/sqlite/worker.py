@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from shared.store import StoreUnavailable
 from shared.store.sqlite.errors import harms_connection, translated
@@ -14,6 +15,9 @@ from shared.store.sqlite.file import file_identity, open_database, refuse_newer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound="Part")
+Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
+Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +32,8 @@ class Worker:
     def __init__(
         self, path: Path, *, busy_timeout: float, max_pages: int | None, on_change: Callable[[], None]
     ) -> None:
-        """*on_change* is called in the thread after every `write` that changed something."""
-        self._path = path
+        """*on_change* is called in the thread after every change that is news."""
+        self.path = path
         self._busy_timeout = busy_timeout
         self._max_pages = max_pages
         self._on_change = on_change
@@ -39,23 +43,9 @@ class Worker:
         self._openings = 0
         self._is_closed = False
 
-    async def read(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What *work* finds in one state of the store."""
-        return await self._in_thread(lambda: self._transact("BEGIN", lambda it: work(it, *args, **kwargs)))
-
-    async def write(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """What *work* returns, once its changes are kept."""
-        return await self._in_thread(lambda: self._transact("BEGIN IMMEDIATE", lambda it: work(it, *args, **kwargs)))
-
-    async def count(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """As `write`, for changes that are no news to anybody here."""
-        return await self._in_thread(
-            lambda: self._transact("BEGIN IMMEDIATE", lambda it: work(it, *args, **kwargs), is_news=False)
-        )
+    async def run(self, work: Callable[[sqlite3.Connection], T], begin: str, *, is_news: bool) -> T:
+        """What *work* returns in a transaction that *begin* opens, once its changes are kept, and told if *is_news*."""
+        return await self._in_thread(lambda: self._transact(work, begin, is_news=is_news))
 
     async def version(self) -> tuple[int, int]:
         """A value that differs whenever another connection has changed the store since."""
@@ -76,13 +66,13 @@ class Worker:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T], *, is_news: bool = True) -> T:
-        with translated(self._path):
+    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, *, is_news: bool) -> T:
+        with translated(self.path):
             connection = self._connected()
             changes = connection.total_changes
             try:
                 connection.execute(begin)
-                refuse_newer(connection, self._path)
+                refuse_newer(connection, self.path)
                 result = work(connection)
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -103,17 +93,17 @@ class Worker:
             self._disconnect()
 
     def _version(self) -> tuple[int, int]:
-        with translated(self._path):
+        with translated(self.path):
             connection = self._connected()
             return self._openings, int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and file_identity(self._path) != self._identity:
-            _log.warning("the store %s was deleted or replaced; opening it anew", self._path)
+        if self._connection is not None and file_identity(self.path) != self._identity:
+            _log.warning("the store %s was deleted or replaced; opening it anew", self.path)
             self._disconnect()
         if self._connection is None:
-            self._connection = open_database(self._path, busy_timeout=self._busy_timeout, max_pages=self._max_pages)
-            self._identity = file_identity(self._path)
+            self._connection = open_database(self.path, busy_timeout=self._busy_timeout, max_pages=self._max_pages)
+            self._identity = file_identity(self.path)
             self._openings += 1
         return self._connection
 
@@ -121,3 +111,33 @@ class Worker:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+class Part:
+    """The methods of a store for one subject, each marked with how it runs."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+
+def reads(work: Work[S, P, T]) -> Method[S, P, T]:
+    """A method that finds all it looks at in one state of the store."""
+    return _method(work, "BEGIN")
+
+
+def writes(work: Work[S, P, T]) -> Method[S, P, T]:
+    """A method that returns once its changes are kept."""
+    return _method(work, "BEGIN IMMEDIATE")
+
+
+def writes_quietly(work: Work[S, P, T]) -> Method[S, P, T]:
+    """As `writes`, for changes that are no news to anybody here."""
+    return _method(work, "BEGIN IMMEDIATE", is_news=False)
+
+
+def _method(work: Work[S, P, T], begin: str, *, is_news: bool = True) -> Method[S, P, T]:
+    @wraps(work)
+    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._worker.run(lambda db: work(self, db, *args, **kwargs), begin, is_news=is_news)
+
+    return method

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from shared.store import Store
-from shared.store.redis import branches as redis_branches
-from shared.store.sqlite import branches as sqlite_branches
+from shared.store.redis import pruning as redis_pruning
+from shared.store.sqlite import pruning as sqlite_pruning
 from tests.shared.samples import note
 
 
@@ -44,7 +44,7 @@ async def test_nothing_to_keep_is_no_fault(store: Store) -> None:
 
 
 async def test_of_too_many_copies_the_oldest_are_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sqlite_branches, redis_branches):
+    for module in (sqlite_pruning, redis_pruning):
         monkeypatch.setattr(module, "MAX_BRANCHES", 3)
     await store.keep_branches([(f"history {number}", note(str(number)), float(number)) for number in range(5)])
 

@@ -37,8 +37,7 @@ async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_wh
 async def test_of_many_from_before_the_clock_was_set_back_none_is_passed_over(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("sqlite.conversations.REDATED_AT_ONCE", "sqlite.branches.PRUNED_AT_ONCE"):
-        monkeypatch.setattr(f"shared.store.{name}", 2)
+    monkeypatch.setattr("shared.store.sqlite.pruning.REDATED_AT_ONCE", 2)
     for number in range(5):
         await store.create_conversation(conversation(f"conv-{number}", at=1000.0 + number))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.store import StoreCorrupt, StoreUnavailable
-from shared.store.sqlite import notes
+from shared.store.sqlite.notes import NoteStore
 from shared.store.sqlite.store import open_sqlite
-from shared.store.sqlite.worker import Worker
+from shared.store.sqlite.worker import Worker, writes
 from tests.shared.samples import conversation, texts_of, turn
 from tests.shared.store.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
 
@@ -132,15 +132,17 @@ async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_mend
 
 
 async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO notes VALUES ('a', 'half')")
-        raise LookupError
+    class Failing(NoteStore):
+        @writes
+        def fail(self, db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO notes VALUES ('a', 'half')")
+            raise LookupError
 
     announced: list[str] = []
     worker = Worker(path, busy_timeout=1.0, max_pages=None, on_change=lambda: announced.append("changed"))
     with pytest.raises(LookupError):
-        await worker.write(fail)
-    assert await worker.read(notes.get_note, "a") is None
+        await Failing(worker).fail()
+    assert await NoteStore(worker).get_note("a") is None
     await worker.close()
     assert announced == []
 

@@ -1,0 +1,97 @@
+"""Dropping old conversations and branches in Redis, in many scripts, so that none keeps it busy for long."""
+
+from math import inf
+
+from shared.store import MAX_BRANCHES
+from shared.store.redis import schema
+from shared.store.redis.server import Part, Script
+
+REDATED_AT_ONCE = 1000
+BRANCHES_AT_ONCE = 1000
+CONVERSATIONS_AT_ONCE = 50
+
+_REDATE = Script(
+    f"""
+    local ahead = redis.call('ZRANGE', dated, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, {REDATED_AT_ONCE})
+    for _, member in ipairs(ahead) do redis.call('ZADD', dated, now, member) end
+    return #ahead
+    """,
+    keys="dated",
+    args="now",
+    is_repeatable=True,
+    is_frugal=True,
+)
+_CONVERSATIONS = Script(
+    f"""
+    local bytes = tonumber(redis.call('GET', total))
+    if not bytes then
+        bytes = 0
+        for _, id in ipairs(redis.call('ZRANGE', conversations, 0, -1)) do
+            local own = tonumber(redis.call('HGET', prefix .. id, 'bytes'))
+            if own then
+                bytes = bytes + own
+            else
+                redis.call('UNLINK', prefix .. id, messages_prefix .. id)
+                redis.call('ZREM', conversations, id)
+            end
+        end
+        redis.call('SET', total, string.format('%.0f', bytes))
+    end
+    local oldest = redis.call('ZRANGE', conversations, 0, {CONVERSATIONS_AT_ONCE - 1}, 'WITHSCORES')
+    local gone, is_lost = 0, false
+    for number = 1, #oldest, 2 do
+        if tonumber(oldest[number + 1]) >= tonumber(before) and bytes <= tonumber(max_bytes) then break end
+        local conversation = prefix .. oldest[number]
+        local own = tonumber(redis.call('HGET', conversation, 'bytes'))
+        bytes, is_lost = bytes - (own or 0), not own
+        redis.call('UNLINK', conversation, messages_prefix .. oldest[number])
+        redis.call('ZREM', conversations, oldest[number])
+        gone = gone + 1
+        if is_lost then break end
+    end
+    if gone > 0 then
+        redis.call('SET', total, string.format('%.0f', bytes))
+        if is_lost then redis.call('DEL', total) end -- nobody knows how much of it what was lost counted for
+        changed()
+    end
+    return gone
+    """,
+    keys="conversations total",
+    args="before max_bytes prefix messages_prefix",
+    is_frugal=True,
+)
+_BRANCHES = Script(
+    f"""
+    local surplus = redis.call('ZCARD', branches) - most
+    local oldest = redis.call('ZRANGE', branches, 0, {BRANCHES_AT_ONCE - 1}, 'WITHSCORES')
+    local gone = 0
+    for position = 1, #oldest, 2 do
+        if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
+        local number, history = string.match(oldest[position], '^(%d+) (.*)$')
+        redis.call('ZREMRANGEBYSCORE', prefix .. history, number, number)
+        redis.call('ZREM', branches, oldest[position])
+        gone = gone + 1
+    end
+    if gone > 0 then changed() end
+    return gone
+    """,
+    keys="branches",
+    args="before most prefix",
+    is_frugal=True,
+)
+
+
+class PruningStore(Part):
+    async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
+        conversations, branches = schema.key("conversations"), schema.key("branches")
+        for dated in (conversations, branches):
+            while await self._run(_REDATE, [dated], now):
+                pass
+        gone = 0
+        prefixes = schema.key("conversation", ""), schema.key("messages", "")
+        keys = [conversations, schema.key("conversation-bytes")]
+        while some := await self._run(_CONVERSATIONS, keys, before, max_bytes, *prefixes):
+            gone += some
+        while await self._run(_BRANCHES, [branches], before, MAX_BRANCHES, schema.key("branch", "")):
+            pass
+        return gone

@@ -1,0 +1,69 @@
+"""Dropping old conversations and branches in SQLite, some at a time, so that other processes never wait for long."""
+
+from math import inf
+from sqlite3 import Connection
+
+from shared.store import MAX_BRANCHES
+from shared.store.sqlite.worker import Part, writes, writes_quietly
+
+REDATED_AT_ONCE = 1000
+BRANCHES_AT_ONCE = 1000
+CONVERSATIONS_AT_ONCE = 50
+
+
+class PruningStore(Part):
+    async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
+        while await self._redate_conversations(now):
+            pass
+        while await self._redate_branches(now):
+            pass
+        gone = 0
+        while some := await self._prune_conversations(before, max_bytes):
+            gone += some
+        while await self._prune_branches(before):
+            pass
+        return gone
+
+    @writes_quietly
+    def _redate_conversations(self, db: Connection, now: float) -> int:
+        """Let some conversations that were touched later than *now* count as touched now; 0: none is left."""
+        return db.execute(
+            "UPDATE conversations SET updated_at = ?1 WHERE number IN "
+            "(SELECT number FROM conversations WHERE updated_at > ?1 LIMIT ?2)",
+            (now, REDATED_AT_ONCE),
+        ).rowcount
+
+    @writes
+    def _prune_conversations(self, db: Connection, before: float, max_bytes: int) -> int:
+        """Drop at most `CONVERSATIONS_AT_ONCE` conversations of those that are to go; 0: none is left."""
+        total = db.execute("SELECT COALESCE(SUM(bytes), 0) FROM conversations").fetchone()[0]
+        oldest = db.execute(
+            "SELECT number, updated_at, bytes FROM conversations ORDER BY updated_at, number LIMIT ?",
+            (CONVERSATIONS_AT_ONCE,),
+        ).fetchall()
+        gone = 0
+        for row in oldest:
+            if row["updated_at"] >= before and total <= max_bytes:
+                break
+            db.execute("DELETE FROM conversations WHERE number = ?", (row["number"],))
+            total -= row["bytes"]
+            gone += 1
+        return gone
+
+    @writes_quietly
+    def _redate_branches(self, db: Connection, now: float) -> int:
+        """Let some branches that were kept later than *now* count as kept now; 0: none is left."""
+        return db.execute(
+            "UPDATE branches SET kept_at = ?1 WHERE number IN "
+            "(SELECT number FROM branches WHERE kept_at > ?1 LIMIT ?2)",
+            (now, REDATED_AT_ONCE),
+        ).rowcount
+
+    @writes
+    def _prune_branches(self, db: Connection, before: float) -> int:
+        """Drop up to `BRANCHES_AT_ONCE` branches that are too old or too many; how many went."""
+        return db.execute(
+            "DELETE FROM branches WHERE number IN (SELECT number FROM branches WHERE kept_at < ? "
+            "OR number <= (SELECT MAX(number) FROM branches) - ? LIMIT ?)",
+            (before, MAX_BRANCHES, BRANCHES_AT_ONCE),
+        ).rowcount
