@@ -46,12 +46,12 @@ class SharedPlaces:
         self._limit.allow(min(self._limit.places, kept))  # what may go back now is not taken meanwhile
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                share = await self._store.take_places(self._site, claim, most=self._limit.most, at=time())
+                share = await self._store.take_slots(self._site, claim, most=self._limit.most, at=time())
         except (TimeoutError, StoreError) as error:
             self._lost(kept, error)
             return
         self._share, self._was_given = share, True
-        self._limit.allow(min(share.places, share.entitled))
+        self._limit.allow(min(share.slots, share.entitled))
 
     async def keep(self) -> None:
         """Go on claiming; never ends by itself."""
@@ -67,14 +67,14 @@ class SharedPlaces:
         """Hand all back."""
         with suppress(TimeoutError, StoreError):  # the lease ends by itself
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._store.leave_places(self._site, self._holder)
+                await self._store.leave_slots(self._site, self._holder)
 
     def _kept(self) -> int:
         """How many places to hold whatever the store says."""
         limit, share = self._limit, self._share
         if share is None:
             return limit.places
-        held = min(share.places, share.entitled)
+        held = min(share.slots, share.entitled)
         if share.wanted or (share.others and held > limit.demand + 2 * self._spare):
             held = min(held, limit.demand + (0 if share.wanted else self._spare))
         return max(held, limit.taken)

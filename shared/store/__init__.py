@@ -208,17 +208,17 @@ class Store(Protocol):
         Returns how many groups went.
         """
 
-    # Places -----------------------------------------------------------------------------------
+    # Slots ------------------------------------------------------------------------------------
 
-    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
-        """Hold places on *site* until `LEASE_SECONDS` from *at*, which is now, in place of those held so far.
+    async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+        """Hold slots on *site* until `LEASE_SECONDS` from *at*, which is now, in place of those held so far.
 
-        The places of all together are never more than *most*, but for what is kept of earlier ones. No change that
+        The slots of all together are never more than *most*, but for what is kept of earlier ones. No change that
         `watch` tells; a store that several machines share goes by its own clock.
         """
 
-    async def leave_places(self, site: str, holder: str) -> None:
-        """Hand back all places of *holder*."""
+    async def leave_slots(self, site: str, holder: str) -> None:
+        """Hand back all slots of *holder*."""
 
     # The rest ---------------------------------------------------------------------------------
 

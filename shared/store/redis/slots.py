@@ -1,7 +1,8 @@
-"""Places on sites in Redis. Each function does what the `Store` method of its name promises, by Redis's own clock.
+"""Slots on sites in Redis, by its own clock.
 
-The script shares them out as `shared.store.slots.share` does. What did not change is not written again before half of
-its lease is over.
+The script shares them out as `shared.store.slots.share` does, in the words of Lua: only so is sharing one step that
+nobody comes between, however many proxies ask at once. A test holds both to the same answers. What did not change is
+not written again before half of its lease is over.
 """
 
 from shared.store.redis import schema
@@ -17,14 +18,14 @@ _TAKE = Script(
     local flat = redis.call('HGETALL', rows)
     for position = 1, #flat, 2 do
         local name, row = flat[position], flat[position + 1]
-        local places, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
+        local slots, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
         if not ends or tonumber(ends) <= now then
             redis.call('HDEL', rows, name)
         elseif name ~= holder then
-            table.insert(others, {{name = name, places = tonumber(places), demand = tonumber(wants)}})
+            table.insert(others, {{name = name, slots = tonumber(slots), demand = tonumber(wants)}})
             if tonumber(wants) > 0 then table.insert(asking, name) end
         elseif tonumber(ends) > now + {LEASE_SECONDS / 2} then
-            mine = places .. ' ' .. wants
+            mine = slots .. ' ' .. wants
         end
     end
     if demand > 0 then table.insert(asking, holder) end
@@ -36,9 +37,9 @@ _TAKE = Script(
     end
     local reserved, wanted, free = 0, 0, most
     for _, each in ipairs(others) do
-        reserved = reserved + math.max(each.places, math.min(each.demand, fair[each.name] or 0))
-        wanted = wanted + math.max(each.demand - each.places, 0)
-        free = free - each.places
+        reserved = reserved + math.max(each.slots, math.min(each.demand, fair[each.name] or 0))
+        wanted = wanted + math.max(each.demand - each.slots, 0)
+        free = free - each.slots
     end
     local entitled = math.max(most - reserved, fair[holder] or 0)
     local goal = demand
@@ -59,8 +60,8 @@ _LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", 
 
 
 class SlotStore(Part):
-    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+    async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
         return Share(*await self._run(_TAKE, [schema.key("places", site)], *claim, most))
 
-    async def leave_places(self, site: str, holder: str) -> None:
+    async def leave_slots(self, site: str, holder: str) -> None:
         await self._run(_LEAVE, [schema.key("places", site)], holder)

@@ -1,4 +1,4 @@
-"""Places on sites in SQLite.
+"""Slots on sites in SQLite.
 
 What did not change is not written again before half of its lease is over.
 """
@@ -11,7 +11,7 @@ from shared.store.sqlite.worker import Part, writes_quietly
 
 class SlotStore(Part):
     @writes_quietly
-    def take_places(self, db: Connection, site: str, claim: Claim, *, most: int, at: float) -> Share:
+    def take_slots(self, db: Connection, site: str, claim: Claim, *, most: int, at: float) -> Share:
         # A lease that ends too late was taken before the clock was set back.
         db.execute(
             "DELETE FROM places WHERE site = ? AND (until <= ? OR until > ?)", (site, at, at + 2 * LEASE_SECONDS)
@@ -21,13 +21,13 @@ class SlotStore(Part):
         mine = [
             tuple(row[1:3]) for row in rows if row["holder"] == claim.holder and row["until"] > at + LEASE_SECONDS / 2
         ]
-        if mine != [(given.places, claim.demand)]:
+        if mine != [(given.slots, claim.demand)]:
             db.execute(
                 "INSERT OR REPLACE INTO places (site, holder, places, demand, until) VALUES (?, ?, ?, ?, ?)",
-                (site, claim.holder, given.places, claim.demand, at + LEASE_SECONDS),
+                (site, claim.holder, given.slots, claim.demand, at + LEASE_SECONDS),
             )
         return given
 
     @writes_quietly
-    def leave_places(self, db: Connection, site: str, holder: str) -> None:
+    def leave_slots(self, db: Connection, site: str, holder: str) -> None:
         db.execute("DELETE FROM places WHERE site = ? AND holder = ?", (site, holder))

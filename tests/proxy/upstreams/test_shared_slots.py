@@ -94,11 +94,11 @@ class AwayStore:
         self.is_away = False
         self.claims = 0
 
-    async def take_places(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+    async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
         self.claims += 1
         if self.is_away:
             raise StoreUnavailable("gone fishing")
-        return await self._store.take_places(site, claim, most=most, at=at)
+        return await self._store.take_slots(site, claim, most=most, at=at)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ async def fill(store: Store) -> None:
     batch = UsageBatch("1", {GROUP: {"requests": 1}, LATER: {"requests": 1}}, tokens={("key", 0): 1}, seen={"key": 1.0})
     await store.add_usage(batch)
     await store.take_request("key", at=1.0, rpm=5, tpd=5)
-    await store.take_places(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
+    await store.take_slots(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
 
 
 async def tidy_and_visit(store: Store) -> None:
@@ -40,7 +40,7 @@ async def tidy_and_visit(store: Store) -> None:
     assert "visit-5" in [each.id for each in await store.visits()]
     await store.pending_ask(SITE)
     await store.keys_version()
-    await store.take_places(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
+    await store.take_slots(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
 
 
 async def use(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What every store promises about places on a site that all proxies share."""
+"""What every store promises about slots on a site that all proxies share."""
 
 import asyncio
 import random
@@ -7,54 +7,93 @@ from time import time
 import pytest
 
 from shared.store import Store, open_store
-from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
+from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Held, Share, share
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE
 
 MOST = 8
+TABLE = (  # where all can be divided equally: a claim, what the others hold and want, all slots, the share
+    (Claim("me", 0, 0, 1), (), 8, Share(8, 8, 0, 0)),
+    (Claim("me", 0, 1, 1), (), 0, Share(0, 0, 0, 0)),
+    (Claim("me", 0, 3, 1), (Held("a", 2, 2),), 8, Share(4, 6, 1, 0)),
+    (Claim("me", 0, 2, 1), (Held("a", 8, 0),), 8, Share(0, 8, 1, 0)),
+    (Claim("me", 0, 20, 1), (Held("a", 8, 20),), 8, Share(0, 4, 1, 12)),
+    (Claim("me", 5, 5, 1), (Held("a", 8, 8),), 8, Share(5, 4, 1, 0)),
+    (Claim("me", 1, 1, 2), (Held("a", 2, 2), Held("z", 0, 6)), 9, Share(1, 4, 2, 6)),
+)
 
 
 async def take(store: Store, holder: str, kept: int = 0, demand: int = 0, *, most: int = MOST, spare: int = 1) -> Share:
-    return await store.take_places(SITE, Claim(holder, kept, demand, spare), most=most, at=time())
+    return await store.take_slots(SITE, Claim(holder, kept, demand, spare), most=most, at=time())
 
 
-async def test_who_is_alone_holds_all_places(store: Store) -> None:
+async def hold(store: Store, site: str, others: tuple[Held, ...]) -> None:
+    for name, slots, demand in others:  # where there are none at all, one gets what it keeps
+        assert (await store.take_slots(site, Claim(name, slots, demand, 0), most=0, at=time())).slots == slots
+
+
+@pytest.mark.parametrize(("claim", "others", "most", "expected"), TABLE)
+async def test_the_rule_and_every_store_share_out_alike(
+    store: Store, claim: Claim, others: tuple[Held, ...], most: int, expected: Share
+) -> None:
+    assert share(claim, others, most=most, now=time()) == expected
+
+    await hold(store, SITE, others)
+    assert await store.take_slots(SITE, claim, most=most, at=time()) == expected
+
+
+async def test_every_store_follows_the_rule_where_slots_cannot_be_divided_equally(store: Store) -> None:
+    chance = random.Random(0)
+    for number in range(100):
+        others = tuple(Held(name, chance.randrange(4), chance.randrange(6)) for name in "az"[: chance.randrange(3)])
+        claim = Claim("me", chance.randrange(3), chance.randrange(6), chance.randrange(3))
+        most = chance.randrange(1, 12)
+        await hold(store, f"{SITE}/{number}", others)
+
+        begun = time()
+        found = await store.take_slots(f"{SITE}/{number}", claim, most=most, at=begun)
+
+        # The next slice of time may have begun meanwhile.
+        assert found in [share(claim, others, most=most, now=now) for now in (begun, time())], (claim, others, most)
+
+
+async def test_who_is_alone_holds_all_slots(store: Store) -> None:
     assert await take(store, "one") == Share(MOST, MOST, 0, 0)
     assert await take(store, "one", MOST, 3) == Share(MOST, MOST, 0, 0)
-    assert await store.take_places("https://other.example", Claim("two", 0, 0, 1), most=3, at=time()) == Share(
+    assert await store.take_slots("https://other.example", Claim("two", 0, 0, 1), most=3, at=time()) == Share(
         3, 3, 0, 0
     )
 
 
 async def test_beside_others_one_gets_what_is_free_with_one_to_spare(store: Store) -> None:
     await take(store, "one")
-    assert (await take(store, "two", 0, 2)).places == 0
+    assert (await take(store, "two", 0, 2)).slots == 0
     assert (await take(store, "one", 3, 2)).wanted == 2
 
-    assert (await take(store, "two", 0, 2)).places == 3
-    assert (await take(store, "two", 3, 4)).places == 5
+    assert (await take(store, "two", 0, 2)).slots == 3
+    assert (await take(store, "two", 3, 4)).slots == 5
     assert await take(store, "one", 3, 3) == Share(3, 4, 1, 0)
 
 
 async def test_where_some_wait_in_vain_each_is_entitled_to_an_equal_part(store: Store) -> None:
     await take(store, "one", 0, 20)
-    assert (await take(store, "two", 0, 20)).places == 0
+    assert (await take(store, "two", 0, 20)).slots == 0
 
     shared = await take(store, "one", MOST, 20)
-    assert (shared.places, shared.entitled) == (MOST, MOST // 2)
-    assert (await take(store, "one", 4, 20)).places == 4
-    assert (await take(store, "two", 0, 20)).places == 4
+    assert (shared.slots, shared.entitled) == (MOST, MOST // 2)
+    assert (await take(store, "one", 4, 20)).slots == 4
+    assert (await take(store, "two", 0, 20)).slots == 4
 
 
 async def test_what_the_others_do_not_need_is_not_kept_for_them(store: Store) -> None:
     await take(store, "one", 0, 20)
     await take(store, "two", 0, 1)
 
-    assert (await take(store, "one", 0, 20)).places == MOST - 1
-    assert (await take(store, "two", 0, 1)).places == 1
+    assert (await take(store, "one", 0, 20)).slots == MOST - 1
+    assert (await take(store, "two", 0, 1)).slots == 1
 
 
-async def test_a_single_place_goes_round_among_those_who_wait(store: Store) -> None:
+async def test_a_single_slot_goes_round_among_those_who_wait(store: Store) -> None:
     holders = {"one": 0, "two": 0, "three": 0}
     turns: set[str] = set()
     for holder in holders:
@@ -63,19 +102,19 @@ async def test_a_single_place_goes_round_among_those_who_wait(store: Store) -> N
         while turns != set(holders):
             for holder in holders:
                 given = await take(store, holder, 0, 5, most=1)
-                turns |= {holder} if given.places else set()
+                turns |= {holder} if given.slots else set()
             await asyncio.sleep(0.05)
 
 
 async def test_what_is_left_is_free_at_once(store: Store) -> None:
     await take(store, "one")
-    await store.leave_places(SITE, "one")
-    await store.leave_places(SITE, "nobody")
+    await store.leave_slots(SITE, "one")
+    await store.leave_slots(SITE, "nobody")
 
     assert await take(store, "two") == Share(MOST, MOST, 0, 0)
 
 
-async def test_the_places_of_one_that_says_nothing_any_more_are_free_after_its_lease(
+async def test_the_slots_of_one_that_says_nothing_any_more_are_free_after_its_lease(
     store: Store, store_url: str, request: pytest.FixtureRequest
 ) -> None:
     await take(store, "one")
@@ -85,25 +124,25 @@ async def test_the_places_of_one_that_says_nothing_any_more_are_free_after_its_l
         found = await take(store, "two", 0, 2)
     else:
         assert (
-            await store.take_places(SITE, Claim("x", 0, 2, 1), most=MOST, at=time() + 0.9 * LEASE_SECONDS)
-        ).places == 0
-        await store.leave_places(SITE, "x")
-        found = await store.take_places(SITE, Claim("two", 0, 2, 1), most=MOST, at=time() + LEASE_SECONDS + 0.1)
+            await store.take_slots(SITE, Claim("x", 0, 2, 1), most=MOST, at=time() + 0.9 * LEASE_SECONDS)
+        ).slots == 0
+        await store.leave_slots(SITE, "x")
+        found = await store.take_slots(SITE, Claim("two", 0, 2, 1), most=MOST, at=time() + LEASE_SECONDS + 0.1)
 
     assert found == Share(MOST, MOST, 0, 0)
 
 
 async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_on_top(store: Store) -> None:
     await take(store, "two", 0, MOST)
-    await store.take_places(SITE, Claim("one", 5, 5, 1), most=MOST, at=time())
+    await store.take_slots(SITE, Claim("one", 5, 5, 1), most=MOST, at=time())
 
     assert await take(store, "one", 5, 6) == Share(5, 4, 1, 0)
-    assert (await take(store, "two", 3, 3)).places == 3
-    assert (await take(store, "one", 5, 6)).places == 5
+    assert (await take(store, "two", 3, 3)).slots == 3
+    assert (await take(store, "one", 5, 6)).slots == 5
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_whatever_proxies_ask_for_all_places_together_are_never_too_many(
+async def test_whatever_proxies_ask_for_all_slots_together_are_never_too_many(
     store: Store, store_url: str, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -115,12 +154,12 @@ async def test_whatever_proxies_ask_for_all_places_together_are_never_too_many(
             held[holder] = chance.randint(0, held[holder])
             kept = held[holder]
             given = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), most=most)
-            held[holder] = given.places
+            held[holder] = given.slots
 
             assert sum(held.values()) <= most, held
-            assert given.places >= kept
+            assert given.slots >= kept
             if chance.random() < 0.1:
-                await store.leave_places(SITE, holder)
+                await store.leave_slots(SITE, holder)
                 held[holder] = 0
 
 
@@ -128,4 +167,4 @@ async def test_claims_at_once_of_several_openers_never_give_too_much(store: Stor
     async with open_store(store_url) as other:
         given = await asyncio.gather(*(take((store, other)[n % 2], f"holder-{n}", 0, 2) for n in range(12)))
 
-    assert sum(each.places for each in given) == MOST  # the first one holds all
+    assert sum(each.slots for each in given) == MOST  # the first one holds all
