@@ -10,6 +10,8 @@ from collections.abc import Iterator
 MAX_LINES = 300
 FORBIDDEN = {  # by folder: what it never imports
     "shared/": ("harvester", "proxy", "tests"),
+    "shared/store/redis/": ("shared.store.sqlite",),
+    "shared/store/sqlite/": ("shared.store.redis",),
     "harvester/": ("proxy", "tests"),
     "harvester/service/": ("harvester.visit",),  # the other side of the process boundary
     "harvester/visit/": ("harvester.service",),
@@ -24,8 +26,8 @@ HOMES = {  # the only places that may import or use these names
     "playwright": ("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/playwright_calls.py"),
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),
-    "sqlite3": ("shared/store/",),
-    "redis": ("shared/store/",),
+    "sqlite3": ("shared/store/sqlite/",),
+    "redis": ("shared/store/redis/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
         *("shared/settings.py", "shared/processes/lifeline.py", "shared/browsers.py"),

@@ -68,6 +68,10 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("proxy/x.py", "from aiohttp import ClientSession"),
         ("proxy/x.py", "from aiohttp.client import request"),
         ("proxy/x.py", "import sqlite3"),
+        ("shared/store/redis/x.py", "import sqlite3"),
+        ("shared/store/x.py", "import redis.asyncio"),
+        ("shared/store/sqlite/x.py", "from shared.store.redis import schema"),
+        ("shared/store/redis/x.py", "from shared.store.sqlite.worker import Part"),
         ("proxy/chat/digest.py", "import asyncio"),
         ("proxy/chat/digest.py", "from time import time"),
         ("proxy/upstreams/aipkit/reader.py", "import os, json"),
@@ -100,7 +104,8 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
         ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
         ("proxy/chat/digest.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
         ("shared/settings.py", "import os\nos.environ.get('A')"),
-        ("shared/store/x.py", "import sqlite3"),
+        ("shared/store/sqlite/x.py", "import sqlite3"),
+        ("shared/store/redis/x.py", "from redis.asyncio.client import PubSub"),
     ],
 )
 def test_what_is_at_home_is_left_alone(path: str, source: str) -> None:
