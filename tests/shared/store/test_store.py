@@ -1,13 +1,12 @@
-"""What every store promises about credentials, visits and notes."""
+"""What every store promises about credentials and notes, and of opening and closing."""
 
 import asyncio
 import json
-from time import time
 
 import pytest
 
 from shared.store import StaleWrite, Store, StoreError, StoreUnavailable, open_store
-from tests.shared.samples import BOTS, SITE, capture, visit
+from tests.shared.samples import BOTS, SITE, capture
 
 OTHER_SITE = "http://127.0.0.1:8090"
 
@@ -168,91 +167,6 @@ async def test_marking_an_unknown_site_or_generation_does_nothing(store: Store) 
     state = await store.site_state(SITE)
     assert state is not None
     assert state.last_good is None
-
-
-async def test_many_asks_make_one_that_tells_the_first_time_and_reason(store: Store) -> None:
-    assert await store.pending_ask(SITE) is None
-
-    await store.ask_visit(SITE, "reason 0", at=100.0)
-    await asyncio.gather(*(store.ask_visit(SITE, f"reason {number}", at=100.0 + number) for number in range(1, 40)))
-
-    ask = await store.pending_ask(SITE)
-    assert ask is not None
-    assert (ask.site, ask.asked_at, ask.reason, ask.count) == (SITE, 100.0, "reason 0", 40)
-
-
-async def test_a_visit_drops_the_asks_made_before_it_and_keeps_the_later_ones(store: Store) -> None:
-    await store.ask_visit(SITE, "before", at=100.0)
-    await store.ask_visit(SITE, "just before", at=110.0)
-    await store.begin_visit(SITE, "one", at=110.0, ttl=60.0)
-    await store.ask_visit(SITE, "during", at=115.0)
-    await store.ask_visit(SITE, "during again", at=116.0)
-
-    await store.end_visit(visit(1, at=110.0), "one")
-
-    ask = await store.pending_ask(SITE)
-    assert ask is not None
-    assert (ask.asked_at, ask.reason, ask.count) == (115.0, "during", 2)
-    await store.end_visit(visit(2, at=120.0), "one")
-    assert await store.pending_ask(SITE) is None
-
-
-async def test_an_ask_made_during_a_visit_survives_it_however_many_came_before(store: Store) -> None:
-    for number in range(200):
-        await store.ask_visit(SITE, "before", at=float(number))
-    await store.ask_visit(SITE, "during", at=1001.0)
-    await store.end_visit(visit(1, at=1000.0), "one")
-    ask = await store.pending_ask(SITE)
-    assert ask is not None
-    assert ask.asked_at == 1001.0
-
-
-async def test_two_holders_never_visit_one_site_at_once(store: Store) -> None:
-    claims = await asyncio.gather(*(store.begin_visit(SITE, f"h{n}", at=100.0, ttl=60.0) for n in range(5)))
-    assert sorted(claims) == [False, False, False, False, True]
-
-
-async def test_a_claim_ends_with_its_visit_or_its_time(store: Store) -> None:
-    assert await store.begin_visit(SITE, "one", at=time(), ttl=0.4)
-    assert not await store.begin_visit(SITE, "two", at=time(), ttl=60.0)
-    await asyncio.sleep(0.5)
-    assert await store.begin_visit(SITE, "two", at=time(), ttl=60.0)
-
-    await store.end_visit(visit(1), "one")  # of a holder that was paused for longer than its claim stood
-    assert not await store.begin_visit(SITE, "one", at=time(), ttl=60.0)
-    await store.end_visit(visit(2), "two")
-    assert await store.begin_visit(SITE, "one", at=time(), ttl=60.0)
-
-
-async def test_a_holder_may_claim_again_and_so_prolong_its_claim(store: Store) -> None:
-    assert await store.begin_visit(SITE, "one", at=time(), ttl=0.4)
-    assert await store.begin_visit(SITE, "one", at=time(), ttl=60.0)
-    await asyncio.sleep(0.5)
-    assert not await store.begin_visit(SITE, "two", at=time(), ttl=60.0)
-
-
-async def test_the_last_fifty_visits_and_five_screenshots_are_kept(store: Store) -> None:
-    for number in range(60):
-        await store.end_visit(visit(number), "one", screenshot=b"png %d" % number if number % 2 else None)
-
-    kept = await store.visits(limit=100)
-
-    assert [found.id for found in kept] == [f"visit-{number}" for number in range(59, 9, -1)]
-    assert [found.id for found in kept if found.screenshot] == [f"visit-{n}" for n in (59, 57, 55, 53, 51)]
-    assert await store.screenshot("visit-51") == b"png 51"
-    assert await store.screenshot("visit-49") is None
-    assert await store.screenshot("visit-58") is None
-    assert await store.screenshot("never") is None
-
-
-async def test_visits_are_listed_by_site_and_up_to_the_limit(store: Store) -> None:
-    await store.end_visit(visit(1), "one")
-    await store.end_visit(visit(2, site=OTHER_SITE), "one")
-    await store.end_visit(visit(3), "one")
-
-    assert await store.visits(SITE) == [visit(3), visit(1)]
-    assert await store.visits(limit=2) == [visit(3), visit(2, site=OTHER_SITE)]
-    assert await store.visits("https://nowhere.example") == []
 
 
 async def test_notes_are_kept_under_their_keys(store: Store) -> None:
