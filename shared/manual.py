@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from shared.models import Capture, Credentials, SiteState
 from shared.parsing import Site
+from shared.plugins.aipkit.observed import AJAX_PATH
 from shared.plugins.aipkit.page import GUEST_ID_KEY
 from shared.settings import Settings
 from shared.store import StaleWrite, Store
@@ -76,7 +77,7 @@ def _credentials(settings: Settings, state: SiteState | None, session_id: str, n
     cookie, nonce = _cookie(settings), _nonce(settings)
     return Credentials(
         site=site.origin,
-        ajax_url=stands.ajax_url if stands else f"{site.origin}/wp-admin/admin-ajax.php",
+        ajax_url=stands.ajax_url if stands else f"{site.origin}{AJAX_PATH}",
         page_url=stands.page_url if stands else site.url,
         cookie=cookie or (stands.cookie if stands else ""),
         nonce=nonce or (stands.nonce if stands else ""),

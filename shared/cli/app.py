@@ -11,6 +11,7 @@ import click
 
 from shared import __version__
 from shared.cli.administration import keys, usage
+from shared.processes.services import EXIT_FAILED, module_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -52,8 +53,6 @@ def harvester() -> None:
 
     Exit codes: 0 ended by a signal, 2 settings or store cannot be used.
     """
-    from shared.processes.services import module_command
-
     command = module_command("harvester")
     os.execv(command[0], command)  # noqa: S606  (the service itself, with its own signals and exit codes)
 
@@ -102,7 +101,7 @@ def status(as_json: bool) -> None:
     report = asyncio.run(status.read(settings, read_gateway(settings), time()))
     for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
         click.echo(line)
-    sys.exit(0 if status.is_usable(report) else 1)
+    sys.exit(0 if status.is_usable(report) else EXIT_FAILED)
 
 
 @freeaichat.command()

@@ -13,6 +13,7 @@ import click
 from shared.cli.failures import Failure, read_gateway, read_settings
 from shared.cli.gateway import Gateway, GatewayError, NoGateway
 from shared.cli.models import default_model, not_running
+from shared.processes.services import EXIT_FAILED
 from shared.secrets import private_dir
 from shared.settings import Settings
 
@@ -129,7 +130,7 @@ def chat(
         if sys.stderr.isatty():
             click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
     if turn.finish_reason not in _WHOLE:
-        sys.exit(1)
+        sys.exit(EXIT_FAILED)
 
 
 def _begin(settings: Settings, model: str | None, *, search: bool, conversation: str | None) -> Talk:

@@ -15,6 +15,7 @@ from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import administrators_key, find_key
 from shared.models import UNDER_WAY, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_gone
+from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings, load
 from shared.store import Store, StoreError, open_store
 
@@ -128,7 +129,7 @@ def main() -> int:
         return 0
     except StoreError as error:
         click.echo(f"freeaichat: progress cannot be shown: {error}", err=True)
-        return 1
+        return EXIT_FAILED
     return 0
 
 

@@ -19,7 +19,7 @@ from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import Bot, Outcome
 from shared.plugins.aipkit.nonce import nonce_form, read_nonce
-from shared.plugins.aipkit.observed import Observed, read_request
+from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
 from shared.plugins.aipkit.page import CONFIG_ATTRIBUTE, GUEST_ID_KEY, guest_id_in, nonce_in, read_configs
 from shared.plugins.aipkit.probe import probe_form, takes_nonce
 
@@ -27,7 +27,6 @@ ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
 GREETINGS = ("Hi", "Hello", "Good day")
 _OPENER = ".aipkit_popup_trigger"
-_AJAX_PATH = "/wp-admin/admin-ajax.php"
 _STALE = (
     "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (older than 2.3.41) "
     "hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's operator can "
@@ -44,7 +43,7 @@ class AIPKit(interface.Plugin):
     mark = "aipkit"
     attributes = (CONFIG_ATTRIBUTE,)
     storage_prefix = "aipkit_"
-    request_mark = "/admin-ajax.php"
+    request_mark = AJAX_FILE
 
     def is_readable(self, page: Snapshot) -> bool:
         return read_configs(_configs(page), {}) is not None
@@ -237,9 +236,9 @@ def _past_cache(page_url: str, reading: Reading) -> Iterator[str]:
     page = urlsplit(page_url)
     query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
     yield urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
-    if not urlsplit(reading.ajax_url).path.endswith(_AJAX_PATH):
+    if not urlsplit(reading.ajax_url).path.endswith(AJAX_PATH):
         return
-    root = f"{reading.ajax_url.partition('?')[0].removesuffix(_AJAX_PATH)}/wp-json/wp/v2"
+    root = f"{reading.ajax_url.partition('?')[0].removesuffix(AJAX_PATH)}/wp-json/wp/v2"
     slug = page.path.rstrip("/").rpartition("/")[2]
     for kind in ("pages", "posts"):
         if reading.post_id:

@@ -11,6 +11,7 @@ from shared.cli.doctor import examine
 from shared.cli.doctor.check import Check, Level
 from shared.cli.failures import read_gateway, read_settings
 from shared.cli.text import ProgressBar
+from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 
 
@@ -19,7 +20,7 @@ def run(*, as_json: bool) -> int:
     findings = asyncio.run(_collect(read_settings(), show=not as_json))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
-    return 1 if any(finding.level is Level.FAIL for finding in findings) else 0
+    return EXIT_FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
 
 
 async def _collect(settings: Settings, *, show: bool) -> list[Check]:

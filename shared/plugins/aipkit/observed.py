@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from shared.plugins.aipkit.nonce import FRONTEND_NONCE_ACTION
 
-_AJAX_PATH = "/admin-ajax.php"
+AJAX_FILE = "/admin-ajax.php"
+AJAX_PATH = f"/wp-admin{AJAX_FILE}"  # below the root of the site
 _ACTION_PREFIX = "aipkit_"
 # Their status proves nothing of a nonce: the stream answers 200 whatever is wrong, and a nonce is given to anybody.
 _UNCHECKED_ACTIONS = frozenset({"aipkit_frontend_chat_stream", FRONTEND_NONCE_ACTION})
@@ -32,7 +33,7 @@ class Observed:
 def read_request(address: str, fields: Mapping[str, str], status: int) -> Observed | None:
     """What a request with these *fields* says, or None if it is none of the chat's. *address*: without the query."""
     action = fields.get("action", "")
-    if not address.endswith(_AJAX_PATH) or not action.startswith(_ACTION_PREFIX):
+    if not address.endswith(AJAX_FILE) or not action.startswith(_ACTION_PREFIX):
         return None
     return Observed(
         ajax_url=address,
