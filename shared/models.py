@@ -50,6 +50,11 @@ class Credentials(Value):
     generation: int = 0  # set by the store; grows with every change
 
     @property
+    def is_typed(self) -> bool:
+        """Whether a person typed them, though the nonce may have been renewed since: a visit has a User-Agent."""
+        return self.source == "manual" or (self.source == "renewal" and not self.user_agent)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What no text for others may show, the longest first; the values of the cookie singly too."""
         values = [pair.partition("=")[2].strip() for pair in self.cookie.split(";")]

@@ -19,7 +19,8 @@ from tests.needs import provide
 LEAST_COVERAGE = 85  # percent, branches counted
 COVERAGE = (sys.executable, "-m", "coverage")
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
-STAGES = (("-m", "not alone", "-n", str(SIDE_BY_SIDE), "--dist", "loadfile"), ("-m", "alone", "-n", "0"))
+PROCESSES = ("--dist", "loadfile", "--max-worker-restart", "1")
+STAGES = (("-m", "not alone", "-n", str(SIDE_BY_SIDE), *PROCESSES), ("-m", "alone", "-n", "1", *PROCESSES))
 NOTHING_SELECTED = 5  # an exit code of pytest
 TOLD = ("failed", "passed", "skipped", "errors")  # in pytest's order
 

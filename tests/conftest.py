@@ -1,5 +1,6 @@
 """What all tests share: a guard against leaving this machine, and a free port."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,12 @@ sys.addaudithook(guard)
 # How long one example takes says how busy the machine is; what must be quick is measured by tests of its own.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name what failed at once: a run that is ended from outside never comes to its summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nfailed: {report.nodeid} ({report.when}, {report.duration:.1f} s)", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture(autouse=True)

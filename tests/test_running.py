@@ -46,7 +46,7 @@ def test_what_is_marked_runs_after_all_others_in_one_process(
     code = run_all([f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider", "test_some.py"])
 
     assert code == FAILED
-    assert notes.read_text().splitlines() == ["beside others gw", "alone al"]
+    assert notes.read_text().splitlines() == ["beside others gw", "alone gw"]
     last = capfd.readouterr().out.splitlines()[-1]
     assert last.startswith("=")
     assert " 1 failed, 2 passed, 1 skipped in " in last

@@ -52,7 +52,7 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
 
 
 def _scheduled(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
-    if known.state is not None and is_typed(known.state.current):
+    if known.state is not None and known.state.current.is_typed:
         return None
     earliest = _after_pause(known.visits, _failure_pause(known.visits), now)
     captured_at = known.state.current.captured_at if known.state else 0.0
@@ -73,14 +73,6 @@ def next_renewal(
     checked_at = max(at for at in (credentials.nonce_checked_at, renewed_at, 0.0) if _is_past(at, now))
     period = max(min(RENEWAL_SECONDS, interval / 2), LEAST_RENEWAL_SECONDS)
     return max(checked_at + period, earliest, now)
-
-
-def is_typed(credentials: Credentials) -> bool:
-    """Whether a person typed them, though the nonce may have been renewed since: a visit always has a User-Agent.
-
-    Such credentials need no browser until they fail.
-    """
-    return credentials.source == "manual" or (credentials.source == "renewal" and not credentials.user_agent)
 
 
 def _after_pause(visits: Sequence[Visit], pause: float, now: float) -> float:

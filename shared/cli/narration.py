@@ -43,7 +43,7 @@ def page_lines(state: SiteState, named: str) -> list[str]:
 def kept_line(state: SiteState, now: float) -> str:
     """That credentials were there already."""
     what = text.credentials_line(state.current, state.bots)
-    if state.current.source == "manual":
+    if state.current.is_typed:
         return f"credentials taken from the settings: {what}"
     return f"credentials kept: {what}, captured {text.ago(state.current.captured_at, now)}"
 

@@ -79,7 +79,7 @@ class Narrator:
     async def _tell_credentials(self, state: SiteState) -> None:
         """Tell of credentials that no recorded visit of this run brought."""
         now, current = time(), state.current
-        if current.source == "manual" or current.captured_at < self._begun:
+        if current.is_typed or current.captured_at < self._begun:
             lines = [narration.kept_line(state, now)]
         elif note := await self._store.get_note(UNDER_WAY.format(site=current.site)):
             # The visit is recorded only when its browser is closed, which takes a moment.

@@ -54,7 +54,18 @@ def main(names: list[str]) -> int:
     figures: list[str] = []
     for name in names or BENCHMARKS:
         benchmark = BENCHMARKS[name]
-        command = (sys.executable, "-m", "pytest", "-q", "-s", "--timeout", "1800", *benchmark.select)
+        command = (
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-s",
+            "--timeout",
+            "1800",
+            "-o",
+            "faulthandler_timeout=1860",
+            *benchmark.select,
+        )
         environment = {**os.environ, **benchmark.environment}
         run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
         print(run.stdout if run.returncode else f"{name}: passed", flush=True)

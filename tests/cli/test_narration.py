@@ -14,7 +14,7 @@ SESSION = "12345678-1234-4123-8123-123456789abc"
 URL = "http://127.0.0.1:8080/v1"
 
 
-def a_state(*, source: str = "visit") -> SiteState:
+def a_state(*, source: str = "visit", user_agent: str = "") -> SiteState:
     credentials = Credentials.model_validate(
         {
             "site": "https://chat.example",
@@ -23,6 +23,7 @@ def a_state(*, source: str = "visit") -> SiteState:
             "cookie": "",
             "nonce": "0123456789",
             "session_id": SESSION,
+            "user_agent": user_agent,
             "source": source,
             "captured_at": 1000.0,
             "nonce_checked_at": 1000.0,
@@ -72,6 +73,8 @@ def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
 def test_credentials_that_were_there_already_are_told_with_their_source() -> None:
     assert narration.kept_line(a_state(), now=4600.0).endswith("session 1234…, captured 1 h ago")
     assert "from the settings" in narration.kept_line(a_state(source="manual"), now=4600.0)
+    assert "from the settings" in narration.kept_line(a_state(source="renewal", user_agent=""), now=4600.0)
+    assert "kept: " in narration.kept_line(a_state(source="renewal", user_agent="Mozilla/5.0"), now=4600.0)
 
 
 def test_of_a_kept_key_only_the_place_is_told() -> None:

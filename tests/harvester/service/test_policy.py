@@ -10,7 +10,6 @@ from harvester.service.policy import (
     FAILURE_PAUSES,
     Due,
     Known,
-    is_typed,
     next_renewal,
     next_visit,
 )
@@ -158,7 +157,7 @@ def test_typed_credentials_are_not_visited_on_the_schedule_but_when_asked(renewe
 def test_renewed_credentials_of_a_visit_are_not_taken_for_typed_ones() -> None:
     of_visit: Credentials = credentials().model_copy(update={"source": "renewal"})
 
-    assert not is_typed(of_visit)
+    assert not of_visit.is_typed
 
 
 def test_a_clock_that_was_set_back_stops_nothing() -> None:

@@ -162,11 +162,24 @@ async def started(data_dir: Path, **settings: str) -> asyncio.subprocess.Process
     )
 
 
+async def told_url(process: asyncio.subprocess.Process) -> str:
+    """The address it says it listens on; development mode may warn of other things before."""
+    return (await lines_until(process, "listening on "))[-1].rpartition("listening on ")[2].strip()
+
+
+async def lines_until(process: asyncio.subprocess.Process, text: str) -> list[str]:
+    """What it logs up to the first line with *text*."""
+    assert process.stderr is not None
+    lines = [""]
+    while text not in lines[-1]:
+        lines.append((await process.stderr.readline()).decode())
+        assert lines[-1], f"it ended without a word of {text!r}: {lines}"
+    return lines
+
+
 async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0")
-    assert process.stderr is not None
-    line = (await process.stderr.readline()).decode()
-    url = line[line.index("http://") :].strip()
+    url = await told_url(process)
     async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
         assert response.status == 200
     process.send_signal(signal.SIGTERM)
@@ -177,9 +190,7 @@ async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path)
 @pytest.mark.parametrize("port", ["0", "fixed"])
 async def test_both_loopbacks_are_served_with_the_same_rules(tmp_path: Path, free_port: int, port: str) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0" if port == "0" else str(free_port))
-    assert process.stderr is not None
-    line = (await process.stderr.readline()).decode()
-    number = line.strip().rpartition(":")[2]
+    number = (await told_url(process)).rpartition(":")[2]
     try:
         async with aiohttp.ClientSession() as http:
             for host in ("127.0.0.1", "[::1]"):
@@ -200,8 +211,7 @@ async def test_both_loopbacks_are_served_with_the_same_rules(tmp_path: Path, fre
 
 async def test_an_address_that_is_named_is_the_only_one(tmp_path: Path) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST="127.0.0.1")
-    assert process.stderr is not None
-    number = int((await process.stderr.readline()).decode().strip().rpartition(":")[2])
+    number = int((await told_url(process)).rpartition(":")[2])
     try:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("::1", number)
@@ -237,8 +247,7 @@ async def test_a_machine_without_ipv6_is_served_on_what_it_has() -> None:
 
 async def test_an_open_bind_makes_a_key_and_keeps_it_out_of_the_log(tmp_path: Path) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST="0.0.0.0")
-    assert process.stderr is not None
-    lines = [(await process.stderr.readline()).decode() for _ in range(2)]
+    lines = await lines_until(process, "listening on ")
     process.send_signal(signal.SIGTERM)
     await process.communicate()
 
