@@ -54,8 +54,8 @@ from proxy.server.routes import RESPONSE_ID, add_api, add_base
 from proxy.server.shutdown import STOPPING, Stopping
 from proxy.server.siblings import Siblings
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite, Limits
-from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.usage.numbers import take_numbers

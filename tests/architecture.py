@@ -40,15 +40,12 @@ AIOHTTP_CLIENT = "proxy/api/images/download.py"  # its only use: what clients na
 # Its server, and what that one raises when a client is gone.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
 _AIPKIT = (
-    "copy",
     "mojibake",
     "reader",
     "refusals",
     "requests",
     "telling",
     "transcript",
-    "trust",
-    "warnings",
     "wordings",
 )
 PURE = (

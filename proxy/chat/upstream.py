@@ -5,7 +5,7 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
 from typing import Literal, Protocol
@@ -132,29 +132,25 @@ class AnswerSink(Sink, Protocol):
         """So many of the oldest messages, or images, were not sent. Told before the first text."""
 
 
+@dataclass(slots=True)
 class Tries:
-    """How often one request may be tried, and how long."""
+    """How often one request may be tried (each one that is made takes one off *left*), and how long."""
 
-    def __init__(self) -> None:
-        self.has_alternative = False  # another upstream is asked next: this one waits for nothing
-        self._left = MAX_TRIES
-        self._deadline = monotonic() + RETRY_SECONDS
-
-    def take(self) -> None:
-        """One is made."""
-        self._left -= 1
+    left: int = MAX_TRIES
+    deadline: float = field(default_factory=lambda: monotonic() + RETRY_SECONDS)
+    has_alternative: bool = False  # another upstream is asked next: this one waits for nothing
 
     @property
     def pause(self) -> float:
         """Seconds before the next one where nobody was there, and the upstream may be restarting."""
         state = RetryCallState(_PAUSING, None, (), {})
-        state.attempt_number = MAX_TRIES - self._left
+        state.attempt_number = MAX_TRIES - self.left
         return RESTART_PAUSES(state)
 
     @property
     def may_retry(self) -> bool:
         """Whether another one may be made."""
-        return self._left > 0 and monotonic() < self._deadline
+        return self.left > 0 and monotonic() < self.deadline
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ TRIAL_SECONDS = 180.0  # a trial that nobody has heard of for so long is given u
 class Breaker:
     """Closed: requests pass. Open: none do. Half open: one does, as a trial, and decides.
 
-    Whoever lets a request pass asks `admits`, and tells `passed`.
+    Whoever lets a request pass asks `admits`, and tells `passed`. While it `is_well` neither is needed.
     """
 
     def __init__(self) -> None:
+        self.is_well = True  # closed, and the last request succeeded
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until: float | None = None
@@ -50,12 +51,14 @@ class Breaker:
 
     def succeeded(self) -> None:
         """The site answered: it is well."""
+        self.is_well = True
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until = self._trial_since = None
 
     def failed(self, now: float) -> None:
         """The site failed a request."""
+        self.is_well = False
         self._failures += 1
         if self._open_until is not None:  # the trial, or a request from before
             if self._trial_since is not None:

@@ -37,26 +37,21 @@ class EventDecoder:
     """
 
     def __init__(self) -> None:
-        self._pending = bytearray()  # the unfinished block: line feeds only, no blank line in it
+        self.pending = bytearray()  # what is held: the unfinished block: line feeds only, no blank line in it
         self._at_start = True
         self._after_cr = False
 
     @property
     def has_partial(self) -> bool:
         """Whether part of an event (comments are none) is still waiting for its end."""
-        return any(line and not line.startswith(b":") for line in self._pending.split(b"\n"))
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether anything is held."""
-        return bool(self._pending)
+        return any(line and not line.startswith(b":") for line in self.pending.split(b"\n"))
 
     def take_back(self) -> bytes:
         """What was held of an unfinished event, and is not held any more."""
-        if not self._pending:
+        if not self.pending:
             return b""
-        held = bytes(self._pending)
-        self._pending.clear()
+        held = bytes(self.pending)
+        self.pending.clear()
         return held
 
     def feed(self, data: bytes) -> list[ServerEvent]:
@@ -68,14 +63,17 @@ class EventDecoder:
         if self._after_cr or b"\r" in data:
             data = self._with_line_feeds(data)
         if self._at_start:
-            data = self._without_bom(data)
-        if self._pending:
-            meets_border = self._pending[-1] == _LF and data.startswith(b"\n")
+            if data[:1] == b"\xef" or self.pending:
+                data = self._without_bom(data)
+            elif data:
+                self._at_start = False
+        if self.pending:
+            meets_border = self.pending[-1] == _LF and data.startswith(b"\n")
             if not meets_border and b"\n\n" not in data:
                 self._hold(data)
                 return []
-            data = bytes(self._pending + data)
-            self._pending.clear()
+            data = bytes(self.pending + data)
+            self.pending.clear()
         blocks = data.split(b"\n\n")
         if rest := blocks.pop():
             self._hold(rest)
@@ -95,22 +93,22 @@ class EventDecoder:
 
     def _without_bom(self, data: bytes) -> bytes:
         """The stream without a byte order mark at its start; nothing while that may still be one."""
-        data = bytes(self._pending + data)
-        self._pending.clear()
+        data = bytes(self.pending + data)
+        self.pending.clear()
         if len(data) < len(_BOM) and _BOM.startswith(data):
-            self._pending += data
+            self.pending += data
             return b""
         self._at_start = False
         return data.removeprefix(_BOM)
 
     def _hold(self, data: bytes) -> None:
-        self._pending += data
-        if len(self._pending) > MAX_EVENT_BYTES + _SLACK_BYTES:
-            self._pending = _without_comments(bytes(self._pending))
-            line = self._pending.rfind(b"\n") + 1
-            if self._pending.startswith(b":", line):
-                del self._pending[line + 1 :]
-            _check_size(self._pending)
+        self.pending += data
+        if len(self.pending) > MAX_EVENT_BYTES + _SLACK_BYTES:
+            self.pending = _without_comments(bytes(self.pending))
+            line = self.pending.rfind(b"\n") + 1
+            if self.pending.startswith(b":", line):
+                del self.pending[line + 1 :]
+            _check_size(self.pending)
 
 
 def _check_size(block: bytes | bytearray) -> None:

@@ -36,32 +36,25 @@ class Gate:
         return Passage(self, bot_id, caller)
 
     def check(self) -> None:
-        """Raise `ServiceError`: 503 while the site is left alone, and as `check_pace`."""
-        self.check_pace()
-        if not self.breaker.admits(monotonic()):
-            raise self._resting()
-
-    def check_pace(self) -> None:
-        """Raise `ServiceError` (429) for the rest of a minute in which the site takes no more turns."""
-        left = self._paced_until - monotonic()
-        if left > 0:
+        """Raise `ServiceError`: 503 while the site is left alone, 429 for the rest of a minute in which it takes no
+        more turns."""
+        now = monotonic()
+        if now < self._paced_until:
             raise ServiceError(
                 429,
                 f"{self.site} takes no more requests from this address in this minute.",
                 type="rate_limit_error",
                 code="rate_limit_exceeded",
-                retry_after=ceil(left),
+                retry_after=ceil(self._paced_until - now),
             )
-
-    def admit(self) -> bool:
-        """`check`, for a turn that goes on at once; whether it is the trial of a half-open breaker."""
-        self.check()
-        return self.breaker.passed(monotonic())
+        if not self.breaker.is_well and not self.breaker.admits(now):
+            raise self._resting()
 
     def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
         """Learn from how a turn ended that was admitted."""
         if error is None or isinstance(error, Enough):
-            self.breaker.succeeded()
+            if not self.breaker.is_well:
+                self.breaker.succeeded()
         elif isinstance(error, Refusal):
             self._learn(bot_id, error, is_trial=is_trial)
         elif is_trial:
@@ -135,13 +128,16 @@ class Passage:
         self.is_trial = False  # of a site that may have recovered
 
     async def __aenter__(self) -> "Passage":
-        self._gate.check()
-        await self._take_slot()
+        gate = self._gate
+        gate.check()
+        await gate.limit.take(self._caller)
+        self._has_slot = True
         try:
-            self.is_trial = self._gate.admit()  # the site may have failed or refused others while this one queued
+            gate.check()  # the site may have failed or refused others while this one queued
         except ServiceError:
             self._leave_slot()
             raise
+        self.is_trial = not gate.breaker.is_well and gate.breaker.passed(monotonic())
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -150,7 +146,8 @@ class Passage:
 
     def answered(self) -> None:
         """The first text came: the site is well, however and whenever this turn ends."""
-        self._gate.breaker.succeeded()
+        if not self._gate.breaker.is_well:
+            self._gate.breaker.succeeded()
         self.is_trial = False
 
     @asynccontextmanager
@@ -158,9 +155,6 @@ class Passage:
         """Leave the slot to others while the turn waits for something else; it queues again for what comes after."""
         self._leave_slot()
         yield
-        await self._take_slot()
-
-    async def _take_slot(self) -> None:
         await self._gate.limit.take(self._caller)
         self._has_slot = True
 

@@ -39,7 +39,8 @@ class SiteLimit:
         """Take one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
         if self.taken < self.places:
             self.taken += 1
-            self._tell()
+            if self.taken == self.places:
+                self._tell()
         else:
             self._tell()
             await self._queue(caller)
@@ -48,7 +49,10 @@ class SiteLimit:
     def leave(self) -> None:
         """Give back what `take` took."""
         self.open -= 1
-        self._give_back()
+        if self._waiting or self.taken > self.places:
+            self._give_back()
+        else:
+            self.taken -= 1
 
     async def _queue(self, caller: str) -> None:
         if self.queued >= MAX_WAITING:

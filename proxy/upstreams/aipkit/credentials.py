@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from time import time
+from time import monotonic, time
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
@@ -24,6 +24,7 @@ NONCE_SECONDS = 15.0  # longest wait for the nonce action
 FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
+PASSED_SECONDS = 60.0
 _NO_NONCE = "the site hands out no nonce to these credentials"
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class CredentialKeeper:
         self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
+        self._passed: dict[str, tuple[int, float]] = {}  # with which generation a turn succeeded last, and when
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
@@ -118,6 +120,7 @@ class CredentialKeeper:
 
     def mark_good(self, used: Credentials) -> None:
         """A turn succeeded with *used*. Costs nothing after the first time."""
+        self._passed[used.site] = used.generation, monotonic()
         self._refused.pop(used.site, None)
         state = self._states.get(used.site)
         if state is None or state.current.generation != used.generation:
@@ -127,6 +130,11 @@ class CredentialKeeper:
             noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
             self._notes.add(noting)
             noting.add_done_callback(self._notes.discard)
+
+    def passed_lately(self, used: Credentials) -> bool:
+        """Whether a turn succeeded with *used* so short a while ago that nothing can stand before the site now."""
+        generation, at = self._passed.get(used.site, (0, 0.0))
+        return generation == used.generation and monotonic() - at < PASSED_SECONDS
 
     async def _note_good(self, used: Credentials) -> None:
         with suppress(StoreError):  # the next success with newer ones notes it again

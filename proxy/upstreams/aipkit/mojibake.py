@@ -64,15 +64,6 @@ class Repair:
         self._points = 0
         self._suspicious = 0  # characters in sequences
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is held, and nothing is decided."""
-        return not self._held and self.verdict is None and not self.is_passing
-
-    def passed_over(self, count: int) -> None:
-        """So many characters of ASCII text went out without being fed."""
-        self._sent += count
-
     def feed(self, text: str) -> str:
         """What may be given out after *text*; possibly nothing yet."""
         if self.is_passing:

@@ -1,16 +1,82 @@
-"""What a turn sends: only what is new where the site's own copy is gone on from, else the whole text."""
+"""What a turn sends: only what is new where the site's own copy is gone on from, else the whole text.
 
+The site shows a model only the last messages it stored, and those have lost their HTML and hold no pictures (PROTOCOL
+6). So its copy is continued only where the model gets exactly what the client sent; everything else is replayed as a
+transcript.
+"""
+
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, ValidationError
 
 from proxy.chat.ask import Ask
-from proxy.upstreams.aipkit.copy import Copy
 from proxy.upstreams.aipkit.pictures import to_send
-from proxy.upstreams.aipkit.requests import SiteTurn
-from proxy.upstreams.aipkit.transcript import guard, shorten, transcript
-from shared.conversations import Message
-from shared.models import Bot, Credentials
+from proxy.upstreams.aipkit.requests import SiteTurn, guard
+from proxy.upstreams.aipkit.transcript import shorten, transcript
+from shared.conversations import Message, Note
+from shared.models import Bot, Credentials, Value
+
+_is_filtered = re.compile("[<>&]").search  # what the site's HTML filter acts on
+
+
+class Copy(Value):
+    """The site's copy of a conversation; all of these must match to continue it (PROTOCOL 6)."""
+
+    site: str
+    bot_id: int
+    session_id: str = Field(repr=False)
+    conversation_uuid: str
+    response_id: str = ""  # last `openai_response_id`
+    interaction_id: str = ""  # last `google_interaction_id`
+
+    @property
+    def has_state(self) -> bool:
+        """Whether it names what the model's provider keeps."""
+        return bool(self.response_id or self.interaction_id)
+
+    def belongs_to(self, credentials: Credentials, bot: Bot) -> bool:
+        """Whether the guest of *credentials* has it with *bot*."""
+        return (self.site, self.bot_id, self.session_id) == (credentials.site, bot.id, credentials.session_id)
+
+    def to_note(self) -> Note:
+        """What is stored of it."""
+        return Note(name=self.conversation_uuid, value=self.model_dump_json())
+
+
+def read_copy(note: Note) -> Copy | None:
+    """The copy that *note* tells of; None where it is another upstream's."""
+    try:
+        return Copy.model_validate_json(note.value)
+    except ValidationError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPolicy:
+    """When the site's own memory is used. *limit*: messages it may have to remember on its own."""
+
+    mode: Literal["auto", "continue", "replay"] = "auto"
+    limit: int = 4
+
+    def trusts(self, bot: Bot, history: Sequence[Message], *, has_state: bool = True) -> bool:
+        """Whether the model behind *bot* would be shown *history* unchanged if the site's copy were continued.
+
+        *has_state*: the copy names what the model's provider keeps; not all do where the page says that the bot can.
+        """
+        if self.mode != "auto":
+            return self.mode == "continue"
+        if bot.keeps_state and has_state:
+            return True
+        if len(history) > self.limit:
+            return False
+        for message in history:  # noqa: SIM110  (a generator costs more than all it looks at)
+            if message.images or _is_filtered(message.text) is not None:
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +99,25 @@ class Plan:
 
     def turn(self, credentials: Credentials, *, max_transcript: int, max_images: int) -> Planned:
         """The turn as the guest of these *credentials*. *max_transcript*: characters."""
-        copy, messages, dropped = self.copy, self.new, 0
-        if copy is None or not copy.belongs_to(credentials, self.bot):
-            messages, dropped = shorten(self.ask.messages, max_transcript)
-            copy = Copy(
-                site=credentials.site,
-                bot_id=self.bot.id,
-                session_id=credentials.session_id,
-                conversation_uuid=str(uuid.uuid4()),
-            )
-        images, dropped_images = to_send(messages, self.ask.images, most=max_images)
-        keeps_state = self.bot.keeps_state
+        messages, dropped = self.new, 0
+        copy = self.copy if self.copy is not None and self.copy.belongs_to(credentials, self.bot) else None
+        if copy is None:
+            messages = self.ask.messages
+            if len(messages) > 1:  # the last one always stays
+                messages, dropped = shorten(messages, max_transcript)
+        is_bare = len(messages) == 1 and messages[0].role == "user"
+        images, dropped_images = to_send(messages, self.ask.images, most=max_images) if self.ask.images else ((), 0)
+        keeps_state = copy is not None and self.bot.keeps_state
         turn = SiteTurn(
             bot_id=self.bot.id,
             provider=self.bot.provider,
-            message=guard(transcript(messages), images=len(images)),
+            message=guard(messages[0].text if is_bare else transcript(messages), images=len(images)),
             images=images,
             session_id=credentials.session_id,
-            conversation_uuid=copy.conversation_uuid,
+            conversation_uuid=copy.conversation_uuid if copy else str(uuid.uuid4()),
             post_id=credentials.post_id,
-            response_id=copy.response_id if keeps_state else "",
-            interaction_id=copy.interaction_id if keeps_state else "",
+            response_id=copy.response_id if copy and keeps_state else "",
+            interaction_id=copy.interaction_id if copy and keeps_state else "",
             web_search=self.ask.web_search,
         )
         return Planned(turn, dropped, dropped_images)

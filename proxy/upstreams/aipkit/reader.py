@@ -1,15 +1,23 @@
 """Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy.chat.upstream import FinishReason, Source
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_stream_error
-from proxy.upstreams.aipkit.warnings import read_warning, refusal_in, tells_of_a_limit
 from proxy.upstreams.event_decoder import ServerEvent
 from shared.plugins.aipkit.answers import read_json, read_object, text_at
 
 MAX_LACKING = 5  # replies without a response id, one after the other, that are taken for cut ones
+_LABEL = r" ?\((?:Refusal|Incomplete|Warning): "
+# A reason in brackets; in other languages it is known by what stands in them, where that is a code.
+_REASON = (
+    rf"(?:{_LABEL}(?:(?!{_LABEL}).)*?\)| ?\([^():\n]{{1,40}}: [a-z]+(?:_[a-z]+)+\)|\s*Claude stopped because [^.]*\.)"
+)
+_REASONS = re.compile(rf"({_REASON}+)\s*\Z", re.DOTALL)
+_REFUSED = re.compile(rf" ?\(Refusal: ((?:(?!{_LABEL}).)*)\)", re.DOTALL)
+_LIMITS = ("max_output_tokens", "max_tokens", "maximum output token")
 
 
 class ReplyReader:
@@ -18,9 +26,11 @@ class ReplyReader:
     An upstream failure raises `SiteRefusal`, so that it can never look like an answer.
     """
 
-    def __init__(self, provider: str = "") -> None:
+    def __init__(self, provider: str = "", *, needs_id: bool = False) -> None:
+        """*needs_id*: the bot is known to end each whole reply with a response id."""
         self._provider = provider
-        self._last_status = ""
+        self._needs_id = needs_id
+        self.last_status = ""  # how the model's part went, as plugins since 2.3.69 tell
         self._ids_seen = 0
         self.started = False  # the site has logged the user's message and calls the model
         self.finished = False
@@ -29,19 +39,23 @@ class ReplyReader:
         self.interaction_id = ""
         self.citations: list[dict[str, Any]] = []
         self.warning = ""  # the reasons of all warnings
-        self.needs_id = False  # the bot is known to end each whole reply with a response id
         self._is_limited = False
 
     def read(self, event: ServerEvent) -> str:
         """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
         if event.name == "message":
-            return self._read_delta(event.data)
+            text = text_at(read_object(event.data), "delta")
+            self.has_text = self.has_text or bool(text)
+            return text
         if event.name == "status":
-            self._read_status(event.data)
+            status = read_object(event.data)
+            self.last_status = text_at(status, "type")
+            self._is_limited = self._is_limited or status.get("stop_reason") == "max_tokens"
         elif event.name == "message_start":
             self.started = True
         elif event.name == "done":
-            self._read_done(event.data)
+            self.finished = True
+            self._read_citations(read_object(event.data).get("citations"))
         elif event.name == "error":
             self._read_error(event.data)
         elif event.name == "warning":
@@ -61,13 +75,13 @@ class ReplyReader:
             raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=True)
         if not self.has_text and not self.warning:
             raise SiteRefusal(Kind.EMPTY, "", logged=True)
-        if not self.warning and (self._is_cut_short or (self.needs_id and not self.response_id)):
+        if not self.warning and (self._is_cut_short or (self._needs_id and not self.response_id)):
             raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=True)
 
     @property
-    def has_status(self) -> bool:
-        """Whether the site told how the model's part went, as plugins since 2.3.69 do."""
-        return bool(self._last_status)
+    def has_begun(self) -> bool:
+        """Whether the site has logged the message, or sent any of its answer."""
+        return self.started or self.has_text
 
     @property
     def finish_reason(self) -> FinishReason:
@@ -79,29 +93,23 @@ class ReplyReader:
     @property
     def refusal(self) -> str | None:
         """What the model said instead of an answer, where it refused."""
-        return refusal_in(self.warning)
+        return refusal_in(self.warning) if self.warning else None
 
     @property
     def _is_cut_short(self) -> bool:
         """Some providers always close with a mark of their own; its absence shows a reply that was cut politely."""
         if self._provider == "OpenAI":
-            return self._last_status.startswith("response.") and not self.response_id
+            return self.last_status.startswith("response.") and not self.response_id
         if self._provider == "Google":
             return self._ids_seen == 1
         if self._provider == "OpenRouter":
-            return self._last_status.startswith("response.") and self._last_status != "response.completed"
+            return self.last_status.startswith("response.") and self.last_status != "response.completed"
         if self._provider == "Claude":
-            return self._last_status not in {"", "message_stop"}
+            return self.last_status not in {"", "message_stop"}
         if self._provider == "":  # not known; the status tells whose it is
-            begun = self._last_status.startswith("response.") and self._last_status != "response.completed"
-            return (begun and not self.response_id) or self._last_status in {"message_start", "message_delta"}
+            begun = self.last_status.startswith("response.") and self.last_status != "response.completed"
+            return (begun and not self.response_id) or self.last_status in {"message_start", "message_delta"}
         return False
-
-    def _read_delta(self, data: str) -> str:
-        text = text_at(read_object(data), "delta")
-        if text:
-            self.has_text = True
-        return text
 
     def _read_warning(self, told: str) -> str:
         text, reasons = read_warning(told)
@@ -110,15 +118,6 @@ class ReplyReader:
         if text := text if text.strip() else "":
             self.has_text = True
         return text
-
-    def _read_status(self, data: str) -> None:
-        status = read_object(data)
-        self._last_status = text_at(status, "type")
-        self._is_limited = self._is_limited or text_at(status, "stop_reason") == "max_tokens"
-
-    def _read_done(self, data: str) -> None:
-        self.finished = True
-        self._read_citations(read_object(data).get("citations"))
 
     def _read_citations(self, citations: object) -> None:
         if isinstance(citations, list) and citations:
@@ -145,7 +144,7 @@ class OldBots:
 
     def learn(self, bot_id: int, reader: ReplyReader) -> None:
         """Learn from a reply that was read to its end mark."""
-        if reader.has_status:
+        if reader.last_status:
             self._lacking.pop(bot_id, None)
         elif reader.response_id:
             self._lacking[bot_id] = 0
@@ -171,3 +170,27 @@ def sources(citations: Sequence[dict[str, Any]]) -> tuple[Source, ...]:
 
 def _index(value: object) -> int:
     return value if type(value) is int and abs(value) < 2**53 else 0
+
+
+class Warned(NamedTuple):
+    """A warning: the answer's text in it, and the reasons behind that."""
+
+    text: str
+    reasons: str
+
+
+def read_warning(told: str) -> Warned:
+    """Where no reason is recognised (a site in another language), all of it is text, as in the plugin's own window."""
+    found = _REASONS.search(told)
+    return Warned(told[: found.start()], found[1]) if found else Warned(told, "")
+
+
+def refusal_in(reasons: str) -> str | None:
+    """What the model said instead of an answer; None where it did not refuse."""
+    pieces: list[str] = _REFUSED.findall(reasons)
+    return "".join(pieces) if pieces else None
+
+
+def tells_of_a_limit(reasons: str) -> bool:
+    """Whether the answer was cut because it became too long."""
+    return any(limit in reasons for limit in _LIMITS)

@@ -1,7 +1,5 @@
 """What can be mended when a site refuses a turn: other credentials, or none and the reason why."""
 
-from time import monotonic
-
 from proxy.chat.errors import ServiceError
 from proxy.upstreams.aipkit.credentials import CredentialKeeper, NoCredentials
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
@@ -10,7 +8,6 @@ from proxy.upstreams.gate import Passage
 from shared.models import Credentials
 
 RETRY_AFTER_SECONDS = 10.0
-PASSED_SECONDS = 60.0  # for so long a turn that succeeded shows that nothing stands before the site
 
 
 class Recovery:
@@ -19,17 +16,13 @@ class Recovery:
     def __init__(self, keeper: CredentialKeeper, site: str) -> None:
         self._keeper = keeper
         self._site = site
-        self._passed = (0, 0.0)  # with which credentials a turn succeeded last, and when
 
     async def credentials(self) -> Credentials:
         """The current credentials."""
-        with _told_to_client():
+        try:
             return await self._keeper.current(self._site)
-
-    def succeeded(self, used: Credentials) -> None:
-        """A turn got through with *used*."""
-        self._passed = (used.generation, monotonic())
-        self._keeper.mark_good(used)
+        except NoCredentials as error:
+            raise _not_ready(error.reason) from error
 
     async def recover(
         self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
@@ -67,8 +60,7 @@ class Recovery:
     ) -> Credentials:
         """As `recover`. A firewall that lets other requests pass with the same cookie minds what the message says; one
         that lets none pass minds the visitor, and a visit may help."""
-        generation, at = self._passed
-        if generation == used.generation and monotonic() - at < PASSED_SECONDS:
+        if self._keeper.passed_lately(used):
             raise to_refusal(refusal)
         try:
             renewed = await self._keeper.renew(used)
@@ -97,30 +89,24 @@ class Recovery:
         if has_alternative:
             await self._keeper.ask(used.site, why)
             raise to_refusal(refusal)
-        with _told_to_client():
-            try:
-                async with passage.outside():
-                    return await self._keeper.replaced(used, why)
-            except NoCredentials as error:
-                if refusal.kind is Kind.CHALLENGE:
-                    raise to_refusal(refusal) from None  # it says what a person can do
-                raise NoCredentials(f"{error.reason} (it answers: {refusal.brief})") from error
+        try:
+            async with passage.outside():
+                return await self._keeper.replaced(used, why)
+        except NoCredentials as error:
+            if refusal.kind is Kind.CHALLENGE:
+                raise to_refusal(refusal) from None  # it says what a person can do
+            raise _not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
 
 
 def _is_newer(renewed: Credentials, used: Credentials) -> bool:
     return renewed.nonce != used.nonce or renewed.generation > used.generation
 
 
-class _told_to_client:  # noqa: N801  (reads as a word in a with statement)
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, NoCredentials):
-            raise ServiceError(
-                503,
-                f"Not ready: {error.reason}.",
-                type="server_error",
-                code="no_credentials",
-                retry_after=RETRY_AFTER_SECONDS,
-            ) from error
+def _not_ready(reason: str) -> ServiceError:
+    return ServiceError(
+        503,
+        f"Not ready: {reason}.",
+        type="server_error",
+        code="no_credentials",
+        retry_after=RETRY_AFTER_SECONDS,
+    )

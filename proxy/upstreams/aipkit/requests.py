@@ -14,6 +14,13 @@ from shared.plugins.aipkit.answers import read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
+_NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
+
+
+class EmptyMessage(ValueError):
+    """There is nothing in the message that the model would get to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,32 @@ class SiteTurn:
     response_id: str = ""
     interaction_id: str = ""
     web_search: bool = False
+
+
+def guard(text: str, *, images: int = 0) -> str:
+    """*text* as it must be sent so that the model gets to see it. Raises `EmptyMessage`.
+
+    - Lone surrogates are not UTF-8, and one invalid byte empties the whole message (PROTOCOL 4): U+FFFD instead.
+    - NUL is removed, as the site does (PROTOCOL 4).
+    - Blanks alone are trimmed away upstream (PROTOCOL 4), and an image without text is dropped (PROTOCOL 8): with
+      *images* a neutral sentence is sent, without them there is nothing to send.
+    - `0` counts as empty for the site; a line feed, trimmed later, prevents that (PROTOCOL 4).
+    - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
+      after it makes it a text like any other.
+    """
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    text = text.replace("\0", "")
+    stripped = text.strip(_PHP_BLANKS)
+    if not stripped:
+        if not images:
+            raise EmptyMessage("the message is empty")
+        return f"Please look at the attached {'image' if images == 1 else 'images'}."
+    if text == "0":
+        return "0\n"
+    if stripped.startswith("{") and stripped.endswith("}") and ("stream_context" in stripped or r"\u" in stripped):
+        return text + _NO_BREAK_SPACE
+    return text
 
 
 def message_fields(turn: SiteTurn, nonce: str) -> list[tuple[str, str]]:
@@ -75,8 +108,10 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
         is_google = turn.provider == "Google"
         query["frontend_google_search_grounding_active" if is_google else "frontend_web_search_active"] = "true"
     query["_ajax_nonce"] = nonce
-    encoded = (f"{name}={value if _PLAIN.fullmatch(value) else quote_plus(value)}" for name, value in query.items())
-    return f"{ajax_url}{'&' if '?' in ajax_url else '?'}{'&'.join(encoded)}"
+    url = f"{ajax_url}{'&' if '?' in ajax_url else '?'}"
+    for name, value in query.items():
+        url += f"{name}={value if _PLAIN.fullmatch(value) else quote_plus(value)}&"
+    return url[:-1]
 
 
 def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:

@@ -12,21 +12,18 @@ from time import monotonic
 
 from proxy.chat.ask import Ask
 from proxy.chat.history import size_of
-from proxy.chat.offload import aside
+from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import About, AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
-from proxy.upstreams.aipkit.copy import Copy, read_copy
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.pictures import PictureLimit
-from proxy.upstreams.aipkit.planning import Plan, Planned
+from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.recovery import Recovery
 from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.telling import to_refusal
-from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.aipkit.turn import Attempt
-from proxy.upstreams.gate import Gate, Passage
+from proxy.upstreams.gate import Gate
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
 from shared.parsing import Site
@@ -59,6 +56,7 @@ class AipkitSite:
         limits: Limits,
     ) -> None:
         self.site = site
+        self.name = site.origin
         self.gate = gate
         self._keeper = keeper
         self._client = client
@@ -69,11 +67,6 @@ class AipkitSite:
         self._old_bots = OldBots()
         self._bots = SiteBots(site, (), 0.0, self)
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
-
-    @property
-    def name(self) -> str:
-        """As `Upstream.name`."""
-        return self.site.origin
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
@@ -98,13 +91,10 @@ class AipkitSite:
         copy = read_copy(note) if note else None
         if not self._policy.trusts(bot, history, has_state=copy is None or copy.has_state):
             return None
-        return self.name, str(bot.id), copy.session_id if copy else self._session_id
-
-    @property
-    def _session_id(self) -> str:
-        """The guest as which the site is visited now; empty before the first visit."""
+        if copy is not None:
+            return self.name, str(bot.id), copy.session_id
         state = self._keeper.state(self.name)
-        return state.current.session_id if state else ""
+        return self.name, str(bot.id), state.current.session_id if state else ""
 
     @property
     def is_known(self) -> bool:
@@ -139,21 +129,31 @@ class AipkitSite:
 
     async def _answer(self, plan: Plan, sink: AnswerSink, tries: Tries) -> End:
         """Run the turn, tried again where that may help: before the site put the message into its history."""
-        await self._recovery.credentials()  # the first ones are waited for without a slot
+        if self._keeper.state(self.name) is None:
+            await self._recovery.credentials()  # the first ones are waited for without a slot
         async with self.gate.enter(plan.bot.id, plan.ask.caller) as passage:
-            credentials = await self._recovery.credentials()
+            credentials = await self._keeper.current(self.name)
+
+            def begun() -> None:
+                # Known now, since the answer may be left at any time: cut, or without its client.
+                passage.answered()
+                self._keeper.mark_good(credentials)
+
             while True:
-                tries.take()
+                tries.left -= 1
                 planned = await self._planned(plan, credentials, sink)
-                attempt = self._attempt(planned.turn, credentials, passage, sink)
+                turn = planned.turn
+                reader = ReplyReader(turn.provider, needs_id=self._old_bots.needs_id(turn.bot_id))
+                repair = Repair(self._double_encodes)
+                attempt = Attempt(self._client, credentials, turn, reader=reader, repair=repair, sink=sink, begun=begun)
                 patience = TRIAL_SECONDS if passage.is_trial and tries.has_alternative else None
                 try:
                     await attempt.run(self._limits.idle_timeout, patience)
-                    self._old_bots.learn(planned.turn.bot_id, attempt.reader)
-                    attempt.reader.end()
+                    self._old_bots.learn(turn.bot_id, reader)
+                    reader.end()
                 except SiteRefusal as refusal:
                     refusal.hide(credentials.secrets)
-                    if refusal.logged or attempt.has_begun or not tries.may_retry:
+                    if refusal.logged or reader.has_begun or not tries.may_retry:
                         raise to_refusal(refusal) from refusal
                     is_restarting = refusal.kind is Kind.UNREACHABLE
                     credentials = await self._recovery.recover(
@@ -161,41 +161,30 @@ class AipkitSite:
                     )
                     log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
                 else:
-                    if attempt.verdict is not None:
-                        self._double_encodes = attempt.verdict
-                    self._recovery.succeeded(credentials)
-                    return _end(attempt.reader, planned, credentials)
+                    if repair.verdict is not None:
+                        self._double_encodes = repair.verdict
+                    self._keeper.mark_good(credentials)
+                    return _end(reader, planned, credentials)
                 if is_restarting:
                     async with passage.outside():
                         await asyncio.sleep(tries.pause)
 
     async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
-        limit = self._limits.max_transcript
-
-        def build() -> Planned:
-            return plan.turn(credentials, max_transcript=limit, max_images=self._pictures.most)
-
-        size = size_of(plan.ask.messages)
-        planned = await aside(size, build)
-        if len(planned.turn.images) > 1:
-            await self._pictures.learn(credentials)
-            planned = await aside(size, build)
+        most, size = self._limits.max_transcript, size_of(plan.ask.messages)
+        if size <= LARGE_BYTES and len(plan.ask.images) <= 1:
+            planned = plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
+        else:
+            planned = await asyncio.to_thread(
+                plan.turn, credentials, max_transcript=most, max_images=self._pictures.most
+            )
+            if len(planned.turn.images) > 1:
+                await self._pictures.learn(credentials)
+                planned = plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
         if planned.dropped_messages:
             sink.dropped("messages", planned.dropped_messages)
         if planned.dropped_images:
             sink.dropped("images", planned.dropped_images)
         return planned
-
-    def _attempt(self, turn: SiteTurn, credentials: Credentials, passage: Passage, sink: AnswerSink) -> Attempt:
-        def begun() -> None:
-            # Known now, since the answer may be left at any time: cut, or without its client.
-            passage.answered()
-            self._recovery.succeeded(credentials)
-
-        reader = ReplyReader(turn.provider)
-        reader.needs_id = self._old_bots.needs_id(turn.bot_id)
-        repair = Repair(self._double_encodes)
-        return Attempt(self._client, credentials, turn, reader=reader, repair=repair, sink=sink, begun=begun)
 
 
 def _end(reader: ReplyReader, planned: Planned, credentials: Credentials) -> End:
@@ -209,4 +198,5 @@ def _end(reader: ReplyReader, planned: Planned, credentials: Credentials) -> End
             response_id=reader.response_id,
             interaction_id=reader.interaction_id,
         ).to_note()
-    return End(reader.finish_reason, reader.refusal, sources(reader.citations), note=note)
+    cited = sources(reader.citations) if reader.citations else ()
+    return End(reader.finish_reason, reader.refusal, cited, note=note)

@@ -1,4 +1,4 @@
-"""Messages as the one text that the site takes (PROTOCOL 4), and what in that text would lead it astray.
+"""Messages as the one text that the site takes (PROTOCOL 4).
 
 The site keeps its own history and takes none from a client (PROTOCOL 6). What it does not hold, because a
 conversation was moved, edited or sent whole, therefore goes to it as a transcript in a single message. Only that
@@ -14,13 +14,6 @@ from shared.conversations import Message, Role
 _HEADER_LIKE = re.compile(r"----- (?:system|user|assistant)(?:, [0-9]+ images?)?(?: \(([0-9]+)\))?(?= -----)")
 _SEPARATOR = "\n\n"
 _LONGEST_FRAME = 400  # characters around a message, or before all of them, are fewer
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
-_NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
-
-
-class EmptyMessage(ValueError):
-    """There is nothing in the message that the model would get to see."""
 
 
 def transcript(messages: Sequence[Message]) -> str:
@@ -61,32 +54,6 @@ def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message
             excess -= len(_SEPARATOR) + len(_entry(message, number))
     kept = [message for message, turn in zip(messages, turns, strict=True) if message.role == "system" or turn >= first]
     return kept, len(messages) - len(kept)
-
-
-def guard(text: str, *, images: int = 0) -> str:
-    """*text* as it must be sent so that the model gets to see it. Raises `EmptyMessage`.
-
-    - Lone surrogates are not UTF-8, and one invalid byte empties the whole message (PROTOCOL 4): U+FFFD instead.
-    - NUL is removed, as the site does (PROTOCOL 4).
-    - Blanks alone are trimmed away upstream (PROTOCOL 4), and an image without text is dropped (PROTOCOL 8): with
-      *images* a neutral sentence is sent, without them there is nothing to send.
-    - `0` counts as empty for the site; a line feed, trimmed later, prevents that (PROTOCOL 4).
-    - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
-      after it makes it a text like any other.
-    """
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = text.replace("\0", "")
-    stripped = text.strip(_PHP_BLANKS)
-    if not stripped:
-        if not images:
-            raise EmptyMessage("the message is empty")
-        return f"Please look at the attached {'image' if images == 1 else 'images'}."
-    if text == "0":
-        return "0\n"
-    if stripped.startswith("{") and stripped.endswith("}") and ("stream_context" in stripped or r"\u" in stripped):
-        return text + _NO_BREAK_SPACE
-    return text
 
 
 def _free_number(texts: Iterable[str]) -> int:

@@ -4,11 +4,11 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from secrets import token_hex
 from time import time
 
 import orjson
 
-from proxy.chat.ids import random_hex
 from proxy.chat.upstream import Sink
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
@@ -44,7 +44,7 @@ class Attempt:
     *begun* is called right before the first text.
     """
 
-    __slots__ = ("_begun", "_client", "_credentials", "_decoder", "_repair", "_sink", "_turn", "reader")
+    __slots__ = ("_begun", "_client", "_credentials", "_decoder", "_reader", "_repair", "_sink", "_turn")
 
     def __init__(
         self,
@@ -60,20 +60,10 @@ class Attempt:
         self._client = client
         self._credentials = credentials
         self._turn = turn
-        self.reader = reader
+        self._reader = reader
         self._decoder, self._repair = EventDecoder(), repair
         self._sink = sink
         self._begun: Callable[[], None] | None = begun
-
-    @property
-    def verdict(self) -> bool | None:
-        """Whether the reply has shown that the site encodes its text twice; None: it has shown neither."""
-        return self._repair.verdict
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the site has logged the message, or sent any of its answer."""
-        return self.reader.started or self.reader.has_text
 
     async def run(self, idle_timeout: float, patience: float | None) -> None:
         """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
@@ -84,15 +74,20 @@ class Attempt:
         credentials, is_repeat, date = self._credentials, False, ""
         url = stream_url(credentials.ajax_url, self._turn, credentials.nonce, cache_key)
         try:
-            with _translated(Kind.TRUNCATED, f"no sign of it for {idle_timeout:g} s", logged=True):
-                async with self._client.stream(url, visitor_headers(credentials), idle_timeout=idle_timeout) as reply:
-                    read_stream_head(reply.status, reply.content_type, reply.headers)
-                    body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
-                    del reply, url  # what is named here lives as long as the answer
-                    while await body.pass_to(self._take) and not self.reader.finished:
-                        await self._sink.ready()
+            async with self._client.stream(url, visitor_headers(credentials), idle_timeout=idle_timeout) as reply:
+                read_stream_head(reply.status, reply.content_type, reply.headers)
+                body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
+                del reply, url  # what is named here lives as long as the answer
+                while await body.pass_to(self._take) and not self._reader.finished:
+                    await self._sink.ready()
         except EventTooLarge as error:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
+        except (SiteTimeout, TimeoutError) as error:
+            self._flush()
+            raise SiteRefusal(Kind.TIMEOUT, f"no sign of it for {idle_timeout:g} s", logged=True) from error
+        except SiteUnreachable as error:
+            self._flush()
+            raise SiteRefusal(Kind.TRUNCATED, str(error), logged=True) from error
         except SiteRefusal as refusal:
             self._flush()
             _complete(refusal, date, is_repeat=is_repeat)
@@ -101,8 +96,8 @@ class Attempt:
 
     def _take(self, data: bytes) -> bool:
         """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
-        reader = self.reader
-        text = None if self._decoder.has_pending else _plain(data)
+        reader = self._reader
+        text = None if self._decoder.pending else _plain(data)
         if text is None:
             return self._take_events(data)
         reader.has_text = reader.has_text or bool(text)
@@ -110,7 +105,7 @@ class Attempt:
         return self._give(clear) if clear else True
 
     def _take_events(self, data: bytes) -> bool:
-        reader = self.reader
+        reader = self._reader
         texts: list[str] = []
         deltas: list[bytes] = []
         try:
@@ -118,11 +113,13 @@ class Attempt:
                 if block.startswith(_BEFORE) and block.endswith(b"}") and b"\n" not in block:
                     deltas.append(block)
                     continue
-                texts += self._texts_of(deltas)
-                deltas.clear()
+                if deltas:
+                    texts += self._texts_of(deltas)
+                    deltas.clear()
                 if event := read_block(block):
                     texts.append(reader.read(event))
-            texts += self._texts_of(deltas)
+            if deltas:
+                texts += self._texts_of(deltas)
         finally:  # what came before a failure is given out before it is told
             clear = self._repair.feed("".join(texts))
             wants_more = self._give(clear) if clear else True
@@ -131,12 +128,13 @@ class Attempt:
     def _texts_of(self, deltas: list[bytes]) -> list[str]:
         """The texts of a run of delta events, read at once."""
         if len(deltas) > 1:
-            with suppress(orjson.JSONDecodeError):
+            with suppress(orjson.JSONDecodeError, TypeError):
                 texts: list[str] = orjson.loads(b"[" + b",\n".join([block[_START:-1] for block in deltas]) + b"]")
-                if len(texts) == len(deltas) and all(type(text) is str for text in texts):
-                    self.reader.has_text = self.reader.has_text or any(texts)
-                    return texts
-        return [self.reader.read(event) for block in deltas if (event := read_block(block))]
+                text = "".join(texts)
+                if len(texts) == len(deltas):
+                    self._reader.has_text = self._reader.has_text or bool(text)
+                    return [text]
+        return [self._reader.read(event) for block in deltas if (event := read_block(block))]
 
     def _give(self, text: str) -> bool:
         if self._begun is not None:
@@ -149,18 +147,21 @@ class Attempt:
             self._give(rest)
 
     async def _store_message(self, patience: float | None) -> str:
-        boundary = random_hex(24)
+        boundary = token_hex(24)
         headers = visitor_headers(self._credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
         turn, nonce = self._turn, self._credentials.nonce
-
-        def build() -> bytes:
-            return multipart(message_fields(turn, nonce), boundary)
-
-        body = await asyncio.to_thread(build) if turn.images else build()  # pictures are long
-        with _translated(Kind.UNREACHABLE, None, logged=False):
+        if turn.images:  # they are long
+            body = await asyncio.to_thread(lambda: multipart(message_fields(turn, nonce), boundary))
+        else:
+            body = multipart(message_fields(turn, nonce), boundary)
+        try:
             async with asyncio.timeout(patience):
                 reply = await self._client.post(self._credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+        except (SiteTimeout, TimeoutError) as error:
+            raise SiteRefusal(Kind.TIMEOUT, str(error) or "nothing came for too long", logged=False) from error
+        except SiteUnreachable as error:
+            raise SiteRefusal(Kind.UNREACHABLE, str(error), logged=False) from error
         return read_cache_key(reply.status, reply.headers, reply.body)
 
 
@@ -175,9 +176,9 @@ def _plain(data: bytes) -> str | None:
         return None
     try:
         texts: list[str] = orjson.loads(b"[" + data[_START:_END].replace(_BETWEEN, _COMMA) + b"]")
-    except orjson.JSONDecodeError:
+        return "".join(texts) if len(texts) == count else None
+    except (orjson.JSONDecodeError, TypeError):  # a TypeError: one of them is no text
         return None
-    return "".join(texts) if len(texts) == count and all(type(text) is str for text in texts) else None
 
 
 def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
@@ -187,23 +188,3 @@ def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
         refusal.logged = True
     if refusal.kind is Kind.MINUTE_LIMIT:
         refusal.retry_after = until_next_minute(date, time())
-
-
-class _translated:  # noqa: N801  (reads as a word in a with statement)
-    """Turns a site that cannot be reached, or falls silent, into a refusal."""
-
-    __slots__ = ("_logged", "_silent", "_unreachable")
-
-    def __init__(self, unreachable: Kind, silent: str | None, *, logged: bool) -> None:
-        """*silent*: what to say of silence. *logged*: the site may have put the message into its history."""
-        self._unreachable, self._silent, self._logged = unreachable, silent, logged
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, SiteTimeout | TimeoutError):
-            text = self._silent or str(error) or "nothing came for too long"
-            raise SiteRefusal(Kind.TIMEOUT, text, logged=self._logged) from error
-        if isinstance(error, SiteUnreachable):
-            raise SiteRefusal(self._unreachable, str(error), logged=self._logged) from error

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.digest import history_digest
-from proxy.upstreams.aipkit.trust import MemoryPolicy
+from proxy.upstreams.aipkit.planning import MemoryPolicy
 from shared.conversations import Message
 from shared.models import Bot
 

@@ -99,7 +99,7 @@ class ListUpstream:
         copied = self._copied(held)
         if copied is not None and held is not None:
             assert [_said(each) for each in copied] == [_said(each) for each in ask.messages[: held.messages]]
-        tries.take()
+        tries.left -= 1
         self.asked.append(Asked(ask, bot, copied))
         told = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if told.dropped_messages:

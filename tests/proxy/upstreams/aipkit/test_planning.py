@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.ask import Ask, Image
-from proxy.upstreams.aipkit.copy import Copy, read_copy
-from proxy.upstreams.aipkit.planning import Plan
+from proxy.upstreams.aipkit.planning import Copy, Plan, read_copy
 from proxy.upstreams.aipkit.requests import SiteTurn
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials

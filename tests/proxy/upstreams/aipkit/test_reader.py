@@ -168,8 +168,7 @@ def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> N
 
 def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
     """A reply that was read to its end mark."""
-    reader = ReplyReader("OpenAI")
-    reader.needs_id = needs_id
+    reader = ReplyReader("OpenAI", needs_id=needs_id)
     if status:
         reader.read(ServerEvent("status", '{"type":"response.created"}'))
     reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))

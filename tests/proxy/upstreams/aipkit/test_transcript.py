@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proxy.upstreams.aipkit.transcript import EmptyMessage, guard, shorten, transcript
+from proxy.upstreams.aipkit.requests import EmptyMessage, guard
+from proxy.upstreams.aipkit.transcript import shorten, transcript
 from shared.conversations import Message, Role
 
 PICTURE = "0" * 64

@@ -119,7 +119,8 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         assert not sink.text_so_far
 
     reader = ReplyReader("OpenAI")
-    attempt = Attempt(client, GUEST, TURN, reader=reader, repair=Repair(), sink=sink, begun=begin)
+    repair = Repair()
+    attempt = Attempt(client, GUEST, TURN, reader=reader, repair=repair, sink=sink, begun=begin)
     refusal = None
     try:
         await attempt.run(60.0, None)
@@ -128,7 +129,7 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         refusal = error.kind
     await client.giving
     assert sink.unasked <= 1  # what the repair held back is given out at the end, whatever the client wants
-    return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
+    return Read(sink.text_so_far, reader, repair.verdict, refusal, begun)
 
 
 def read_slowly(sent: bytes) -> Read:
@@ -184,7 +185,7 @@ def test_a_reply_is_the_same_however_it_is_cut(
     fast, slow = asyncio.run(read(cut(sent, [*places, *borders], turns), pause)), read_slowly(sent)
 
     assert (fast.text, fast.refusal, fast.verdict) == (slow.text, slow.refusal, slow.verdict)
-    for name in ("has_text", "started", "finished", "response_id", "has_status", "finish_reason"):
+    for name in ("has_text", "started", "finished", "response_id", "last_status", "finish_reason"):
         assert getattr(fast.reader, name) == getattr(slow.reader, name), name
     assert fast.begun == bool(slow.text)
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.upstreams.aipkit.reader import ReplyReader
-from proxy.upstreams.aipkit.warnings import read_warning, refusal_in
+from proxy.upstreams.aipkit.reader import ReplyReader, read_warning, refusal_in
 from proxy.upstreams.event_decoder import ServerEvent
 
 

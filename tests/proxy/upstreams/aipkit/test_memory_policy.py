@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.upstreams.aipkit.trust import MemoryPolicy
+from proxy.upstreams.aipkit.planning import MemoryPolicy
 from shared.conversations import Message
 from shared.models import Bot
 
