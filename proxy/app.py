@@ -32,7 +32,6 @@ from proxy.api.app_keys import (
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
-from proxy.api.counting import counted
 from proxy.api.health import handlers as health
 from proxy.api.health import metrics
 from proxy.api.images.addresses import Address
@@ -43,6 +42,7 @@ from proxy.api.models import handlers as models
 from proxy.api.openapi import handlers as description
 from proxy.api.responses import handlers as responses
 from proxy.api.responses.service import Responses
+from proxy.api.sending import counted
 from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy

@@ -50,7 +50,7 @@ _AIPKIT = (
 )
 PURE = (
     *("shared/plugins/", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
-    *(f"proxy/chat/{name}.py" for name in ("ask", "continuation", "cutting", "digest", "errors", "history", "tokens")),
+    *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
     *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
     *(

@@ -7,13 +7,12 @@ mark follows it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal, Protocol
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
-from proxy.api.timer import Timer
 from proxy.chat.errors import ServiceError, release
 from proxy.server.shutdown import STOPPING, stopping_error
 
@@ -45,6 +44,49 @@ class Encoder(Protocol):
         """The last event of an answer that broke off."""
 
 
+class Timer:
+    """Awaits *work* after some seconds, and again after as many as it returns (None: never). Runs from its making.
+
+    Being called off is the usual end, which therefore costs no task.
+    """
+
+    def __init__(self, seconds: float, work: Callable[[], Awaitable[float | None]]) -> None:
+        self._work = work
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._handle = self._loop.call_later(seconds, self._start)
+
+    def restart(self, seconds: float) -> None:
+        """Count anew, from now on."""
+        self._handle.cancel()
+        self._handle = self._loop.call_later(seconds, self._start)
+
+    async def settle(self) -> None:
+        """Wait for work under way, if there is any."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def stop(self) -> None:
+        """Call it off, and end work under way."""
+        self._handle.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._handle.cancel()
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            seconds = await self._work()
+        except Exception:
+            log.exception("timed work failed")
+            return
+        if seconds is not None:
+            self._handle = self._loop.call_later(seconds, self._start)
+
+
 class _EventStream(web.StreamResponse):
     _send_headers_immediately = False  # but with the first text, in one packet
 
@@ -53,12 +95,13 @@ class EventStream:
     """The stream of one request. Events are given to `write`, in any number, from any task or callback."""
 
     def __init__(
-        self, request: web.Request, encoder: Encoder, keepalive: Keepalive, headers: Callable[[], Mapping[str, str]]
+        self, request: web.Request, encoder: Encoder, keepalive: Keepalive, headers: Sequence[Mapping[str, str]]
     ) -> None:
+        """*headers* are read when the stream is opened."""
         self._request = request
         self._encoder = encoder
-        self._filler = {"comment": lambda: KEEPALIVE_COMMENT, "chunk": encoder.silence, "off": None}[keepalive]
-        self._headers = headers  # known when the stream is opened
+        self._keepalive = keepalive
+        self._headers = headers
         self.response = _EventStream(headers=SSE_HEADERS)
         self._opening = asyncio.Lock()
         self._waiting = bytearray()  # events that came before the stream was open
@@ -162,7 +205,8 @@ class EventStream:
     async def _prepare(self) -> None:
         """Make the headers; they go out with the first bytes of the body."""
         self._is_open = True
-        self.response.headers.update(self._headers())
+        for headers in self._headers:
+            self.response.headers.update(headers)
         if self._request.version >= HttpVersion11:
             self.response.enable_chunked_encoding()
         else:
@@ -182,8 +226,8 @@ class EventStream:
             if self._transport is None:
                 async with self._opening:
                     await self._open()
-            elif self._filler and not self._has_written:
-                self.write(self._filler())
+            elif self._keepalive != "off" and not self._has_written:
+                self.write(KEEPALIVE_COMMENT if self._keepalive == "comment" else self._encoder.silence())
         self._has_written = False
         return SILENCE_SECONDS
 

@@ -18,6 +18,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 WHOLE_RANGES: Mapping[str, tuple[float, float]] = {"top_logprobs": (0, 20), "max_tool_calls": (1, float("inf"))}
 BIAS = (-100, 100)
+MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits of metadata
 MAX_NUMBER = 2**53  # beyond it, as good as without end
 
 
@@ -61,6 +62,27 @@ def read_whole(body: Mapping[str, Any], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
     return max(-MAX_NUMBER, min(value, MAX_NUMBER))
+
+
+def read_metadata(value: Any) -> dict[str, str]:
+    """The metadata in a request; empty for none. Raises `ServiceError` (400)."""
+    if value is None:
+        return {}
+    is_plain = isinstance(value, dict) and all(
+        isinstance(item, str) and len(key) <= MAX_KEY and len(item) <= MAX_VALUE for key, item in value.items()
+    )
+    if not is_plain or len(value) > MAX_PAIRS:
+        raise bad_request(
+            f"'metadata' must be an object of at most {MAX_PAIRS} strings of {MAX_VALUE} characters.", param="metadata"
+        )
+    return dict(value)
+
+
+def read_new_metadata(body: Mapping[str, Any]) -> dict[str, str]:
+    """The metadata that take the place of others. Raises `ServiceError` (400), also where *body* holds none."""
+    if "metadata" not in body:
+        raise bad_request("'metadata' must be given; null or {} empties it.", param="metadata")
+    return read_metadata(body["metadata"])
 
 
 def check_number(value: Any, name: str, limits: tuple[float, float], *, whole: bool = False) -> None:

@@ -1,17 +1,23 @@
-"""Answers on their way to a client: as an event stream, or as one object."""
+"""Around every request to a model: it is admitted or refused, counted once, however it ends, and answered as an event
+stream or as one object."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from proxy.api.app_keys import SETTINGS, TURN
+from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, SETTINGS, TURN, USAGE
 from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer, usage_of
+from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Sink
+from proxy.server.shutdown import STOPPING, stopping_error
+from proxy.usage.turn import Turn
 
 
 class Reply(Encoder, Protocol):
@@ -27,6 +33,43 @@ class Reply(Encoder, Protocol):
         """Whole answers as one object."""
 
 
+def counted(handler: Handler) -> Handler:
+    """*handler*, with a `Turn` on its request, within the caller's limits."""
+
+    @wraps(handler)
+    async def turn_handler(request: web.Request) -> web.StreamResponse:
+        turn = request[TURN] = Turn(request[CALLER])
+        try:
+            admission = await request.app[LIMITS].admit(turn.caller)
+            request[RATE_HEADERS] = admission.headers
+            admission.check()
+            return await handler(request)
+        except ServiceError as error:
+            turn.error = error
+            raise
+        except asyncio.CancelledError:
+            if request.app[STOPPING].is_over:
+                turn.error = stopping_error()
+            else:
+                turn.has_left = True
+            raise
+        except Exception:
+            turn.error = ServiceError(500, "", type="server_error", code="internal_error")
+            raise
+        finally:
+            turn.close()
+            request.app[USAGE].finished(turn)
+
+    return turn_handler
+
+
+async def admit_turns(request: web.Request, count: int) -> None:
+    """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
+    admission = await request.app[LIMITS].admit(request[CALLER], count - 1, more_than=1)
+    request[RATE_HEADERS] = admission.headers
+    admission.check()
+
+
 async def send(
     request: web.Request, answers: Sequence[Answer], reply: Reply, *, stream: bool, headers: Mapping[str, str]
 ) -> web.StreamResponse:
@@ -35,7 +78,10 @@ async def send(
     turn.follow(answers)
     if stream:
         return await _stream(request, answers, reply, headers)
-    await _run(answers, [_Whole()] * len(answers))
+    if len(answers) == 1:
+        await answers[0].run(_Whole())
+    else:
+        await _run(answers, [_Whole()] * len(answers))
     turn.usage = used = usage_of(answers)
     texts, ends = [answer.full_text for answer in answers], [answer.end for answer in answers]
     told = {**headers, **answers[0].headers, "Cache-Control": "no-store"}
@@ -47,9 +93,12 @@ async def _stream(
 ) -> web.StreamResponse:
     turn = request[TURN]
     keepalive = request.app[SETTINGS].keepalive
-    events = EventStream(request, reply, keepalive, lambda: {**headers, **answers[0].headers})
+    events = EventStream(request, reply, keepalive, (headers, answers[0].headers))
     try:
-        await _run(answers, [_Streamed(events, reply.text_of(number)) for number in range(len(answers))])
+        if len(answers) == 1:
+            await answers[0].run(_Streamed(events, reply.text_of(0)))
+        else:
+            await _run(answers, [_Streamed(events, reply.text_of(number)) for number in range(len(answers))])
         turn.usage = used = usage_of(answers)
         await events.close(reply.closing([answer.end for answer in answers], used))
     except (Exception, asyncio.CancelledError) as error:
@@ -62,9 +111,6 @@ async def _stream(
 
 async def _run(answers: Sequence[Answer], sinks: Sequence[Sink]) -> None:
     """Let all run at the same time. Raises the first failure of any of them."""
-    if len(answers) == 1:
-        await answers[0].run(sinks[0])
-        return
     try:
         async with asyncio.TaskGroup() as tasks:
             for answer, sink in zip(answers, sinks, strict=True):

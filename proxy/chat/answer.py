@@ -1,21 +1,21 @@
 """One answer in the making: which upstream gives it, where it goes on if that one fails, and what is kept of it."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from time import perf_counter, time
+from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
+from time import monotonic, perf_counter, time
 from typing import Literal
 
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
-from proxy.chat.conversations import new_item_id
 from proxy.chat.cutting import Cutter
 from proxy.chat.errors import ServiceError, release
 from proxy.chat.history import size_of
-from proxy.chat.ids import random_hex
 from proxy.chat.memory import Memory
-from proxy.chat.offload import aside
+from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage, estimate_tokens
-from proxy.chat.upstream import End, Enough, Refusal, Sink, Tries
+from proxy.chat.upstream import RETRY_SECONDS, End, Enough, Refusal, Sink, Tries
 from shared.conversations import Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
@@ -45,34 +45,25 @@ class Answer:
 
         *afterwards* is awaited once the answer is whole, before its end is told.
         """
-        self.id = f"chatcmpl-{random_hex(16)}"
+        self.id = f"chatcmpl-{token_hex(16)}"
         self.created = int(time())
         self.model = name
-        self.message_id = new_item_id()
+        self.message_id = f"msg_{token_hex(24)}"
+        self.conversation_id = memory.conversation_id  # the stored conversation that the answer belongs to
+        self.upstream = models[0].upstream.name  # that answers, or was tried last
         self.end = End()
         self.first_text_at: float | None = None  # by `perf_counter`
+        self.headers: dict[str, str] = {}  # of the response: what the client should know of how it was got
         self._ask = ask
         self._memory = memory
         self._models = models
-        self._current = models[0]
         self._afterwards = afterwards
         self._cutter: Cutter | None = Cutter(ask.stops, ask.max_tokens) if ask.stops or ask.max_tokens else None
-        self._tries = Tries()
+        self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = 0
-        self._dropped: dict[str, int] = {}
-        self._asked: int | None = None  # tokens
+        self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
-
-    @property
-    def conversation_id(self) -> str | None:
-        """The stored conversation that the answer belongs to."""
-        return self._memory.conversation_id
-
-    @property
-    def upstream(self) -> str:
-        """The name of the upstream that answers, or was tried last."""
-        return self._current.upstream.name
 
     @property
     def full_text(self) -> str:
@@ -89,19 +80,17 @@ class Answer:
         """Tokens of the whole history and of the answer; estimated where the upstream tells none."""
         if self.end.usage is not None:
             return self.end.usage
-        asked = self._tokens_asked() if self._asked is None else self._asked
-        return Usage(asked, estimate_tokens(self.full_text))
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Response headers that tell the client what it should know of how the answer was got."""
-        return {f"x-dropped-{what}": str(count) for what, count in self._dropped.items()}
+        self._asked = self._asked or self._count_asked()
+        return Usage(self._asked, estimate_tokens(self.full_text))
 
     async def run(self, sink: Sink) -> None:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""
         self._sink = sink
-        await self._memory.begin()
-        self._asked = await aside(size_of(self._memory.plan.messages), self._tokens_asked)
+        memory = self._memory
+        if memory.conversation_id is not None:
+            await memory.begin()
+        if size_of(memory.plan.messages) > LARGE_BYTES:
+            self._asked = await asyncio.to_thread(self._count_asked)
         try:
             self.end = await self._from_any()
         except Enough as enough:
@@ -109,21 +98,29 @@ class Answer:
             self.end = End(enough.reason)
         else:
             if self._cutter is not None and (rest := self._cutter.end()):
-                self._pass_on(rest)
+                self._cutter = None
+                self.text(rest)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
-        await self._memory.commit(self._current, self.end.note, self.message)
+        await memory.commit(self._model, self.end.note, self.message)
         if self._afterwards is not None:
             await self._afterwards(self)
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
         cutter = self._cutter
-        if cutter is None:
-            return self._pass_on(text)
-        kept = cutter.feed(text)
-        wants_more = self._pass_on(kept) if kept else True
-        if cutter.reason:
+        if cutter is not None:
+            text = cutter.feed(text)
+        wants_more = True
+        if text:
+            if not self._parts:
+                self.first_text_at = perf_counter()
+            self._parts.append(text)
+            self._length += len(text)
+            if self._length > MAX_ANSWER_CHARS or len(self._parts) > MAX_ANSWER_PIECES:
+                raise _endless()
+            wants_more = self._sink.text(text)
+        if cutter is not None and cutter.reason:
             raise Enough(cutter.reason)  # leaving drops the upstream
         return wants_more
 
@@ -133,37 +130,33 @@ class Answer:
 
     def dropped(self, what: Literal["messages", "images"], count: int) -> None:
         """As `Sink.dropped`."""
-        self._dropped[what] = count
+        self.headers[f"x-dropped-{what}"] = str(count)
         log.warning("answer %s: the oldest %d %s were left out", self.id, count, what)
 
-    def _tokens_asked(self) -> int:
-        return sum(estimate_tokens(message.text) for message in self._memory.plan.messages)
-
-    def _pass_on(self, text: str) -> bool:
-        if not self._parts:
-            self.first_text_at = perf_counter()
-        self._parts.append(text)
-        self._length += len(text)
-        if self._length > MAX_ANSWER_CHARS or len(self._parts) > MAX_ANSWER_PIECES:
-            raise _endless()
-        return self._sink.text(text)
+    def _count_asked(self) -> int:
+        count = 0
+        for message in self._memory.plan.messages:
+            count += estimate_tokens(message.text)
+        return count
 
     async def _from_any(self) -> End:
         """The answer of the first upstream that gives any; what failed before its first text goes on to the next."""
         was_delivered = False
         for model in self._models:
-            self._current = model
+            self._model, self.upstream = model, model.upstream.name
             is_last = model is self._models[-1]
             self._tries.has_alternative = not is_last
             try:
                 held = await self._memory.find_held(model)
-                self._dropped = {}
-                return await model.upstream.answer(self._memory.asked(self._ask), model.bot, held, self, self._tries)
+                self.headers.clear()
+                ask = self._ask if self.conversation_id is None else self._memory.asked(self._ask)
+                return await model.upstream.answer(ask, model.bot, held, self, self._tries)
             except (Refusal, ServiceError) as failure:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
-                was_delivered = was_delivered or self._has_begun or (isinstance(failure, Refusal) and failure.delivered)
-                if self._has_begun or is_last or not may_move_on or not self._tries.may_retry:
+                has_begun = bool(self._parts) or (self._cutter is not None and self._cutter.has_fed)
+                was_delivered = was_delivered or has_begun or (isinstance(failure, Refusal) and failure.delivered)
+                if has_begun or is_last or not may_move_on or not self._tries.may_retry:
                     if not was_delivered:
                         await self._memory.abandon()
                     raise error from failure
@@ -174,13 +167,11 @@ class Answer:
                 self._memory.put_back()
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
-    @property
-    def _has_begun(self) -> bool:
-        return bool(self._parts) or (self._cutter is not None and self._cutter.has_fed)
-
 
 def usage_of(answers: Sequence[Answer]) -> Usage:
     """What all *answers* used; the question is counted once, as OpenAI does."""
+    if len(answers) == 1:
+        return answers[0].usage
     each = [answer.usage for answer in answers]
     return Usage(each[0].asked, sum(used.answered for used in each))
 

@@ -1,13 +1,13 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from secrets import token_hex
 from time import time
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.ids import random_hex
 from shared.conversations import MAX_CHARACTERS, MAX_MESSAGES, Conversation, Message, fits, is_seen_by
 from shared.store import Store, StoreError, StoreUnavailable
 
@@ -32,7 +32,7 @@ class Conversations:
         refuse_unfit(messages)
         now = time()
         conversation = Conversation(
-            id=f"conv_{random_hex(24)}",
+            id=f"conv_{token_hex(24)}",
             owner=owner,
             created_at=now,
             updated_at=now,
@@ -91,7 +91,7 @@ class Conversations:
 
 def new_item_id() -> str:
     """A name for a message."""
-    return f"msg_{random_hex(24)}"
+    return f"msg_{token_hex(24)}"
 
 
 def named(messages: Iterable[Message]) -> tuple[Message, ...]:

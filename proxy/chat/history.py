@@ -1,8 +1,14 @@
-"""What a history holds, whichever upstream is asked."""
+"""What a history holds, and what a request continues: a stored conversation, or nothing that is known.
 
+An upstream may keep its own copy of a conversation and is sent only what is new. Whenever that copy may not hold
+exactly what the client means, the turn carries the whole text.
+"""
+
+import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from shared.conversations import Message
+from shared.conversations import Conversation, Message, Note
 
 MAX_TURN_CHARS = 4 * 1024 * 1024  # in one message to an upstream; servers take little more, models far less
 _BLANKS = " \t\n\r\0\x0b"
@@ -10,7 +16,26 @@ _BLANKS = " \t\n\r\0\x0b"
 
 def size_of(messages: Iterable[Message]) -> int:
     """The characters of all *messages*."""
-    return sum(len(message.text) for message in messages)
+    size = 0
+    for message in messages:
+        size += len(message.text)
+    return size
+
+
+def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
+    """A name for exactly this history within *scope*, in hexadecimal.
+
+    Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that no two histories can be
+    spelled alike.
+    """
+    digest = hashlib.sha256()
+    parts = [*scope]
+    for message in messages:
+        parts += (message.role, message.text.strip(), str(len(message.images)), *message.images)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
 
 
 def never_left_out(messages: Sequence[Message]) -> list[Message]:
@@ -24,3 +49,76 @@ def is_empty(messages: Sequence[Message]) -> bool:
     if len(messages) != 1 or messages[0].role != "user":
         return not messages
     return not messages[0].images and not messages[0].text.replace("\0", "").strip(_BLANKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a turn relates to its conversation."""
+
+    messages: tuple[Message, ...]  # the whole text, the new messages last
+    new: tuple[Message, ...]  # what the client adds in this turn
+    replaces: bool  # the client's messages differ from what was stored, and win
+    note: Note | None  # of the copy that `new` alone may continue, where its upstream is asked
+
+
+def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
+    """Compare what the client sent with what is stored.
+
+    - It repeats all that is stored and adds to it: only the new part is new.
+    - It holds only new messages of the user: they are appended, and a system text before them takes the place of the
+      stored one.
+    - Anything else: the client's messages win.
+    """
+    sent = tuple(messages)
+    if stored is None or not stored.messages:
+        return Plan(messages=sent, new=sent, replaces=False, note=None)
+    held = stored.messages
+    new = _repeated(held, sent)
+    if new is None:
+        new = _only_new(held, sent)
+    if new is None and (added := _under_new_system(held, sent)):
+        rest = tuple(message for message in held if message.role != "system")
+        system = sent[: len(sent) - len(added)]
+        return Plan(messages=(*system, *rest, *added), new=added, replaces=True, note=None)
+    if new is None:
+        return Plan(messages=sent, new=sent, replaces=True, note=None)
+    # A turn that was never committed may have left its message in the site's copy.
+    is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
+    return Plan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
+
+
+def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
+    if len(sent) > len(held) and all(map(_same, held, sent)):
+        return tuple(sent[len(held) :])
+    return None
+
+
+def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
+    held_system = [message for message in held if message.role == "system"]
+    sent_system = [message for message in sent if message.role == "system"]
+    rest = [message for message in sent if message.role != "system"]
+    if any(message.role != "user" for message in rest) or not rest:
+        return None
+    if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
+        return None
+    return tuple(rest) if len(rest) == 1 or not _begins_alike(held, rest) else None
+
+
+def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
+    """What is new where the system texts before it are new too; empty where the client means something else."""
+    count = next((index for index, message in enumerate(sent) if message.role != "system"), len(sent))
+    rest = tuple(sent[count:])
+    if not count or any(message.role != "user" for message in rest) or _begins_alike(held, rest):
+        return ()
+    return rest
+
+
+def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:
+    """Whether *rest* says again what the conversation began with: the client tells it anew then."""
+    first = next((message for message in held if message.role != "system"), None)
+    return first is not None and bool(rest) and _same(first, rest[0])
+
+
+def _same(one: Message, other: Message) -> bool:
+    """Clients trim answers before they send them back; nothing else may differ."""
+    return one.role == other.role and one.text.strip() == other.text.strip() and one.images == other.images

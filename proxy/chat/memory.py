@@ -1,22 +1,97 @@
 """What one turn continues, on whichever upstream it is tried, and what is kept of it."""
 
+import asyncio
+import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from secrets import token_hex
 from time import time
 
 from proxy.chat.ask import Ask
-from proxy.chat.branches import Branches
 from proxy.chat.catalog import Model
-from proxy.chat.continuation import plan_turn
 from proxy.chat.conversations import named, needed, unknown_conversation
-from proxy.chat.digest import history_digest
-from proxy.chat.history import size_of
-from proxy.chat.ids import random_hex
-from proxy.chat.offload import aside
+from proxy.chat.history import history_digest, plan_turn, size_of
+from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import Held
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
+
+FLUSH_SECONDS = 0.25
+LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
+MAX_PENDING = 10_000  # above it, while the store is away, the oldest are forgotten
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Branches:
+    """The upstreams' copies that clients without a conversation id may continue, kept in memory first and stored in
+    batches. A turn never waits for the disk because of them: what cannot be looked up in a moment is sent whole.
+
+    Run `keep_flushing` as a task for as long as requests are served, and `flush` at the end.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: OrderedDict[str, list[tuple[Note, float]]] = OrderedDict()
+        self._count = 0
+        self._added = asyncio.Event()
+
+    def keep(self, history: str, copy: Note) -> None:
+        """Note that *copy* holds exactly the history with this digest."""
+        self._pending.setdefault(history, []).append((copy, time()))
+        self._count += 1
+        self._added.set()
+        if self._count > MAX_PENDING:
+            _, forgotten = self._pending.popitem(last=False)
+            self._count -= len(forgotten)
+
+    async def take(self, history: str) -> Note | None:
+        """Take the newest copy that holds this history: no two turns ever share one."""
+        pending = self._pending.get(history)
+        if pending:
+            copy, _ = pending.pop()
+            self._count -= 1
+            if not pending:
+                del self._pending[history]
+            return copy
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await self._store.take_branch(history)
+        return None
+
+    async def keep_flushing(self) -> None:
+        """Store what was kept, a batch at a time, until cancelled."""
+        while True:
+            await self._added.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.warning("%d continued conversations not stored yet: %s", self._count, error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self) -> None:
+        """Store what was kept until now. Raises `StoreError`; then it is kept still."""
+        batch, self._pending = self._pending, OrderedDict()
+        count, self._count = self._count, 0
+        self._added.clear()
+        if not batch:
+            return
+        rows = [(history, copy, at) for history, copies in batch.items() for copy, at in copies]
+        storing = asyncio.create_task(self._store.keep_branches(rows))
+        try:
+            await asyncio.shield(storing)
+        finally:
+            # Whoever is cancelled waits too: it must be known what is stored, since no copy may stand there twice.
+            await asyncio.wait({storing})
+            if storing.cancelled() or storing.exception() is not None:
+                for history, copies in self._pending.items():
+                    batch.setdefault(history, []).extend(copies)
+                self._pending, self._count = batch, count + self._count
+                self._added.set()
 
 
 class Memory:
@@ -30,14 +105,14 @@ class Memory:
         self._store = store
         self._branches = branches
         self._sent = tuple(messages)
-        self._turn_id = random_hex(8) if stored else ""
+        self._turn_id = token_hex(8) if stored else ""
         self._taken: tuple[str, Note] | None = None  # a branch and its note, which no other turn can continue now
 
     async def begin(self) -> None:
         """Mark the stored conversation, so that whatever happens to this process, a copy is not trusted blindly."""
-        if self.conversation_id is None:
-            return
         name = self.conversation_id
+        if name is None:
+            return
         await needed(lambda: self._store.begin_turn(name, self._turn_id, at=time()))
         stored = await needed(lambda: self._store.conversation(name))
         if stored is None:
@@ -61,7 +136,7 @@ class Memory:
         scope = model.upstream.scope(model.bot, history)
         if scope is None:
             return None
-        digest = await _digest(scope, history)
+        digest = await digest_of(scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
@@ -91,7 +166,7 @@ class Memory:
             history = (*self.plan.messages, answer)
             scope = model.upstream.scope(model.bot, history, note)
             if scope is not None:
-                self._branches.keep(await _digest(scope, history), note)
+                self._branches.keep(await digest_of(scope, history), note)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan
@@ -105,5 +180,8 @@ class Memory:
         await needed(lambda: self._store.commit_turn(conversation_id, result))
 
 
-async def _digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
-    return await aside(size_of(messages), lambda: history_digest(scope, messages))
+async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
+    """As `history_digest`; of long histories where nobody else waits for it."""
+    if size_of(messages) > LARGE_BYTES:
+        return await asyncio.to_thread(history_digest, scope, messages)
+    return history_digest(scope, messages)

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask
-from proxy.chat.branches import Branches
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
-from proxy.chat.continuation import Plan
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.history import MAX_TURN_CHARS, is_empty, never_left_out, size_of
-from proxy.chat.memory import Memory
+from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of
+from proxy.chat.memory import Branches, Memory
 from proxy.chat.upstream import SiteBots, Upstream
 from shared.store import Store
+
+MAX_FOUND = 1000  # names that are remembered
 
 
 class ChatService:
@@ -34,6 +34,7 @@ class ChatService:
         self._aliases = aliases
         self._default_model = default_model
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
+        self._found: dict[str, tuple[str, Sequence[Model]]] = {}  # by what clients wrote; of this catalog
 
     @property
     def catalog(self) -> Catalog:
@@ -41,6 +42,7 @@ class ChatService:
         bots = [upstream.bots() for upstream in self._upstreams]
         if self._catalog is None or self._catalog[0] != bots:
             self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
+            self._found.clear()
         return self._catalog[1]
 
     async def answer(self, ask: Ask, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
@@ -49,7 +51,7 @@ class ChatService:
         *owner*: as `Conversations` has it.
         """
         name, models = await self._find_models(ask.model, ask.allowed)
-        if not may_use(ask.allowed, name):
+        if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
         if not willing:
@@ -65,6 +67,9 @@ class ChatService:
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the upstreams that may have it are known."""
+        catalog = self.catalog
+        if known := self._found.get(name):
+            return known
         for upstream in self._upstreams:
             if not upstream.is_known:
                 found = self.catalog.find(name)
@@ -74,7 +79,10 @@ class ChatService:
         found = catalog.find(name)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed))
-        return found[0], catalog.offers(found[0])
+        models = catalog.offers(found[0])
+        if len(self._found) < MAX_FOUND and all(upstream.is_known for upstream in self._upstreams):
+            self._found[name] = found[0], models
+        return found[0], models
 
     async def _discover(self, upstream: Upstream) -> None:
         """Wait a little for what *upstream* offers; without any at all there is nothing to say yet."""
@@ -98,7 +106,7 @@ def _consent_required(name: str) -> ServiceError:
 
 def _refuse_unfit(plan: Plan) -> None:
     """Raise `ServiceError` (400) before anything is begun where no model would see a message, or would see too much."""
-    if size_of(never_left_out(plan.messages)) > MAX_TURN_CHARS:
+    if size_of(plan.messages) > MAX_TURN_CHARS and size_of(never_left_out(plan.messages)) > MAX_TURN_CHARS:
         raise bad_request(
             f"The last turn and the system's texts have more than {MAX_TURN_CHARS} characters.",
             param="messages",

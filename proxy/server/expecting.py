@@ -3,12 +3,13 @@
 The server calls this before all middleware, so that what they give every other response is given here.
 """
 
+from secrets import token_hex
+
 from aiohttp import HttpVersion11, web
 
 from proxy.api.app_keys import REQUEST_ID
 from proxy.api.rendering import error_response
 from proxy.chat.errors import ServiceError
-from proxy.chat.ids import random_hex
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -21,7 +22,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
         await request.writer.write(CONTINUE)
         request.writer.output_size = 0  # nothing of the response itself was sent
         return None
-    request[REQUEST_ID] = f"req_{random_hex(16)}"
+    request[REQUEST_ID] = f"req_{token_hex(16)}"
     return error_response(
         ServiceError(417, "The only expectation that is met is 100-continue.", code="expectation_failed")
     )

@@ -5,13 +5,13 @@ may hold a key. Here they are answered in the usual shape, without a word of wha
 """
 
 import asyncio
+from secrets import token_hex
 from typing import Any
 
 from aiohttp import web
 
 from proxy.api.rendering import error_response
 from proxy.chat.errors import ServiceError
-from proxy.chat.ids import random_hex
 
 
 class Connection(web.RequestHandler):
@@ -33,7 +33,7 @@ class Connection(web.RequestHandler):
         else:
             text = "The proxy failed; its log says more."
             error = ServiceError(status, text, type="server_error", code="internal_error")
-        response = error_response(error, headers={"x-request-id": f"req_{random_hex(16)}"})
+        response = error_response(error, headers={"x-request-id": f"req_{token_hex(16)}"})
         response.force_close()
         return response
 

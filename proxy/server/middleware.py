@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from secrets import token_hex
 from time import perf_counter, time
 
 from aiohttp import web
@@ -14,7 +15,6 @@ from proxy.access.rules import Access, Caller, WrongKey, origin_refused, sent_ke
 from proxy.api.app_keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.api.rendering import error_response
 from proxy.chat.errors import Refused, ServiceError, release
-from proxy.chat.ids import random_hex
 from proxy.server.body_budget import BODIES
 from proxy.server.request_log import log_request
 from proxy.server.shutdown import STOPPING, stopping_error
@@ -46,7 +46,7 @@ def request_ids() -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         sent = request.headers.get("x-request-id", "")
-        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{random_hex(16)}"
+        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else f"req_{token_hex(16)}"
         begun = perf_counter()
         level = logging.DEBUG if is_open(request.path) else logging.INFO
         try:

@@ -22,7 +22,7 @@ from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
 from proxy.api.conversations.items import page_of, read_page
-from proxy.api.metadata import read_metadata
+from proxy.api.parameters import read_metadata
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import parse_response
 from proxy.chat.errors import ServiceError

@@ -1,22 +1,28 @@
 """`/v1/chat/completions`."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, CHAT
-from proxy.api.chat_completions.reading import read_chat
+from proxy.api.app_keys import CALLER, CHAT, PICTURES
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import ignored_header
-from proxy.api.counting import admit_turns
-from proxy.api.sending import send
+from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
+from proxy.api.sending import admit_turns, send
+from proxy.server.bodies import read_body
 from proxy.server.json_body import parse_json
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
     chat = await read_chat(request, parse_json)
-    await admit_turns(request, chat.choices)
-    owner = request[CALLER].owner
-    answers = [await request.app[CHAT].answer(chat.ask, owner=owner) for _ in range(chat.choices)]
+    chats, owner = request.app[CHAT], request[CALLER].owner
+    if chat.choices > 1:
+        await admit_turns(request, chat.choices)
+    answers = [await chats.answer(chat.ask, owner=owner)]
+    while len(answers) < chat.choices:
+        answers.append(await chats.answer(chat.ask, owner=owner))
     reply = ChatReply(
         id=answers[0].id,
         created=answers[0].created,
@@ -26,3 +32,14 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
         count=len(answers),
     )
     return await send(request, answers, reply, stream=chat.stream, headers=ignored_header(chat.ignored))
+
+
+async def read_chat(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
+    """The request, with the pictures that it names by address. Raises `ServiceError`."""
+    chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
+    ask, caller = chat.ask, request[CALLER]
+    if chat.pictures:
+        messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)
+        ask = replace(ask, messages=messages, images=images)
+    ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
+    return replace(chat, ask=ask)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
-from proxy.api.metadata import read_metadata
-from proxy.api.parameters import read_flag, read_ignored, read_limit, read_whole
+from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tool_history import ToolHistory
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
@@ -30,6 +29,24 @@ _IGNORED = (
     "audio",
     "suffix",
 )
+# All that is read besides the model, the messages and `stream`.
+_RARE = frozenset(_IGNORED) | {
+    "conversation_id",
+    "function_call",
+    "functions",
+    "max_completion_tokens",
+    "max_tokens",
+    "metadata",
+    "modalities",
+    "n",
+    "response_format",
+    "stop",
+    "stream_options",
+    "tool_choice",
+    "tools",
+    "web_search",
+    "web_search_options",
+}
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -39,6 +56,7 @@ _ROLES: dict[str, Role] = {
     "tool": "user",
     "function": "user",
 }
+_OF_TOOLS = frozenset({"assistant", "tool", "function"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,10 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
     messages, pictures = read_messages(body.get("messages"))
+    if _RARE.isdisjoint(body):  # most requests: a model, messages, and perhaps a stream
+        return ChatRequest(
+            Ask(model.strip(), messages), pictures, stream=body.get("stream") is True or read_flag(body, "stream")
+        )
     _refuse_unsupported(body)
     read_metadata(body.get("metadata"))
     ignored = read_ignored(body, _IGNORED)
@@ -91,8 +113,10 @@ def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message,
         raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
     pictures: dict[str, Picture] = {}
     tools = ToolHistory()
-    messages = tuple(_read_message(item, f"{name}.{index}", pictures, tools) for index, item in enumerate(value))
-    return messages, pictures
+    messages: list[Message] = []
+    for index, item in enumerate(value):
+        messages.append(_read_message(item, f"{name}.{index}", pictures, tools))
+    return tuple(messages), pictures
 
 
 def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: ToolHistory) -> Message:
@@ -102,15 +126,18 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: To
     if not isinstance(role, str) or role not in _ROLES:
         known = ", ".join(_ROLES)
         raise bad_request(f"'{where}.role' must be one of {known}.", param=f"{where}.role", code="invalid_value")
-    text, images = _read_content(item.get("content"), f"{where}.content", pictures)
-    return Message(role=_ROLES[role], text=tools.text(item, text), images=images)
+    content: Any = item.get("content")
+    images: tuple[str, ...] = ()
+    if not isinstance(content, str):
+        content, images = _read_content(content, f"{where}.content", pictures)
+    if role in _OF_TOOLS:
+        content = tools.text(item, content)
+    return Message(role=_ROLES[role], text=content, images=images)
 
 
 def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tuple[str, tuple[str, ...]]:
     if content is None:
         return "", ()
-    if isinstance(content, str):
-        return content, ()
     if not isinstance(content, list):
         raise bad_request(f"'{where}' must be a string or a list of content parts.", param=where)
     texts: list[str] = []

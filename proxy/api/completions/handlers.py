@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT
-from proxy.api.chat_completions.reading import read_chat
+from proxy.api.chat_completions.handlers import read_chat
 from proxy.api.chat_completions.request import ignored_header
 from proxy.api.completions.shapes import CompletionReply, to_chat_body
 from proxy.api.sending import send

@@ -7,7 +7,7 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, CONVERSATIONS, PICTURES
 from proxy.api.conversations.items import item, item_list, page_of, read_page
 from proxy.api.images.reading import Picture
-from proxy.api.metadata import read_metadata, read_new_metadata
+from proxy.api.parameters import read_metadata, read_new_metadata
 from proxy.api.rendering import json_response
 from proxy.api.responses.input_items import read_items
 from proxy.server.bodies import read_body

@@ -2,7 +2,6 @@
 
 from proxy.api.chat_completions.request import MAX_MESSAGES, THOUGHTS
 from proxy.api.images.reading import MAX_IMAGES
-from proxy.api.metadata import MAX_KEY, MAX_PAIRS, MAX_VALUE
 from proxy.api.openapi.parts import (
     ANY,
     COUNT,
@@ -20,6 +19,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
+from proxy.api.parameters import MAX_KEY, MAX_PAIRS, MAX_VALUE
 
 IMAGE_URL: Schema = {
     "type": "string",

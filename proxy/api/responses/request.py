@@ -6,8 +6,7 @@ from typing import Any
 
 from proxy.api.chat_completions.request import refuse_lone_choice, unsupported
 from proxy.api.images.reading import Picture
-from proxy.api.metadata import read_metadata
-from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit
+from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit, read_metadata
 from proxy.api.responses.input_items import read_items
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request

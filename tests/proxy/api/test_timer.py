@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from proxy.api.timer import Timer
+from proxy.api.event_stream import Timer
 
 
 async def test_work_is_done_again_after_as_long_as_it_says() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chat.continuation import plan_turn
+from proxy.chat.history import plan_turn
 from shared.conversations import Conversation, Message, Note
 
 COPY = Note(name="u", value="only its upstream reads this")

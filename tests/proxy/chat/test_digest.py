@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chat.digest import history_digest
+from proxy.chat.history import history_digest
 from proxy.upstreams.aipkit.planning import MemoryPolicy
 from shared.conversations import Message
 from shared.models import Bot

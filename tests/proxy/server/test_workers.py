@@ -44,6 +44,13 @@ def workers(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     return [each for each in psutil.Process(process.pid).children() if each.status() != psutil.STATUS_ZOMBIE]
 
 
+def is_connected(worker: psutil.Process, port: int) -> bool:
+    """Whether it has a client at *port*."""
+    return any(
+        each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections("tcp")
+    )
+
+
 def by_worker(data_dir: Path, text: str) -> Counter[str]:
     """How many lines with *text* each worker has logged."""
     return Counter(re.findall(rf"(proxy \d+) .*{text}", log_of(data_dir).read_text()))
@@ -141,7 +148,7 @@ async def test_a_killed_worker_is_back_while_the_other_serves(
         async with asyncio.timeout(20):
             while not site.open_streams:
                 await asyncio.sleep(0.02)
-        serving_it = next(each for each in (victim, other) if each.net_connections("tcp")[1:])
+        serving_it = next(each for each in (victim, other) if is_connected(each, free_port))
         idle = other if serving_it == victim else victim
         os.kill(idle.pid, signal.SIGKILL)
         async with asyncio.timeout(20):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.chat.branches import Branches
+from proxy.chat.memory import Branches
 from shared.conversations import Note
 from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
 from tests.redis_server import RedisServer
