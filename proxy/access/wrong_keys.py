@@ -5,27 +5,40 @@ one. It is looked at first, always; what waits is the answer to a wrong one.
 """
 
 import asyncio
+from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 from time import monotonic
 
-from proxy.access.guesses import Guesses
 from proxy.chat.errors import Refused
 
+BURST = 10  # wrong keys that a source may try at once
+EVERY_SECONDS = 2.0  # after which it may try one more
+MAX_SOURCES = 10_000  # of which it is known; those that were quiet for longest are forgotten
 PAUSE_SECONDS = 1.0
 MAX_PAUSED = 64  # at once; more are answered without a pause, for each of them is a request under way
 NETWORK_6 = 64  # bits of an IPv6 address: what one customer has at least
 
 
 class WrongKeys:
-    """Told of every wrong key."""
+    """Told of every wrong key. The rate of each source is held by one time (GCRA)."""
 
     def __init__(self) -> None:
-        self._guesses = Guesses()
+        self._paid_until: OrderedDict[str, float] = OrderedDict()  # when each has all its tries again
         self._paused = 0
+
+    def tried(self, source: str, now: float) -> float:
+        """*source* tried a wrong key at *now*: the seconds until it may try the next; 0.0: it was within bounds."""
+        paid_until = max(self._paid_until.get(source, now), now)
+        wait = paid_until - now - (BURST - 1) * EVERY_SECONDS
+        self._paid_until[source] = paid_until if wait > 0 else paid_until + EVERY_SECONDS
+        self._paid_until.move_to_end(source)
+        if len(self._paid_until) > MAX_SOURCES:
+            self._paid_until.popitem(last=False)
+        return max(wait, 0.0)
 
     async def told(self, address: str | None) -> Refused | None:
         """A wrong key came from *address*. After too many of them this takes a while, and returns an error (429)."""
-        wait = self._guesses.failed(source_of(address), monotonic())
+        wait = self.tried(source_of(address), monotonic())
         if not wait:
             return None
         if self._paused < MAX_PAUSED:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.access import wrong_keys
-from proxy.access.wrong_keys import source_of
+from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeys, source_of
 from tests.proxy.administering import MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -78,3 +78,39 @@ async def test_a_key_that_ended_is_no_guess(proxy: RunningProxy) -> None:
 )
 def test_a_customers_addresses_count_as_one(one: str | None, other: str | None, is_same: bool) -> None:
     assert (source_of(one) == source_of(other)) is is_same
+
+
+def test_wrong_keys_are_bounded_and_time_brings_tries_back() -> None:
+    keys = WrongKeys()
+    assert [keys.tried("a", 100.0) for _ in range(BURST)] == [0.0] * BURST
+
+    assert keys.tried("a", 100.0) == EVERY_SECONDS
+    assert keys.tried("a", 100.0 + EVERY_SECONDS / 2) == EVERY_SECONDS / 2
+    assert keys.tried("a", 100.0 + EVERY_SECONDS) == 0.0
+
+
+def test_rest_saves_up_no_more_than_a_burst() -> None:
+    keys = WrongKeys()
+    keys.tried("a", 0.0)
+    assert [keys.tried("a", 10_000.0) for _ in range(BURST)] == [0.0] * BURST
+
+    assert keys.tried("a", 10_000.0) > 0
+
+
+def test_one_source_takes_no_tries_from_another() -> None:
+    keys = WrongKeys()
+    for _ in range(BURST + 1):
+        keys.tried("a", 0.0)
+
+    assert keys.tried("a", 0.0) > 0
+    assert keys.tried("b", 0.0) == 0.0
+
+
+def test_sources_without_number_take_a_bounded_place_and_the_last_ones_stay_known() -> None:
+    keys = WrongKeys()
+    for number in range(MAX_SOURCES + 100):
+        for _ in range(BURST if number in (0, MAX_SOURCES) else 1):
+            keys.tried(str(number), 0.0)
+
+    assert keys.tried("0", 0.0) == 0.0
+    assert keys.tried(str(MAX_SOURCES), 0.0) > 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.access import guesses
+from proxy.access import wrong_keys
 from tests.figures import figure
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -51,7 +51,7 @@ async def fuzzed(url: str, report: Path) -> tuple[int, str]:
 async def test_every_answer_is_of_a_declared_status_type_and_shape(
     site: SimulatedSite, tmp_path: Path, as_users_run_it: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guesses, "BURST", 10**9)  # it sends wrong keys by the hundred, and each is to be answered
+    monkeypatch.setattr(wrong_keys, "BURST", 10**9)  # it sends wrong keys by the hundred, and each is to be answered
     report = tmp_path / "report.json"
     async with running_proxy(site, tmp_path / "data", key=KEY, **SETTINGS) as proxy:
         exit_code, printed = await fuzzed(proxy.url, report)
