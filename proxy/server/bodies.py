@@ -1,17 +1,23 @@
-"""Reading request bodies and pictures without holding up everybody else."""
+"""Reading request bodies, which are JSON, without holding up everybody else."""
 
 import asyncio
+import json
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from math import isinf
+from typing import Any, NoReturn, TypeVar
 
+import orjson
 from aiohttp import web
 
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.offload import aside
+from proxy.server import gradual_json
 from proxy.server.body_budget import BODIES
 from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
 
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
+GRADUAL_BYTES = 256 * 1024  # of JSON; more is read in short steps
 
 T = TypeVar("T")
 
@@ -23,59 +29,94 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     too large, 415 for one that is compressed in an unknown way, 400 for one that is broken or no JSON, 503 where all
     bodies together are too much.
     """
-    body = await _read(request)
-    if body and not _may_be_json(request.content_type):
+    encoding = request.headers.get("Content-Encoding")
+    codings = read_codings(encoding) if encoding else ()
+    body = await _received(request)
+    if codings and body:
+        limit = request.client_max_size
+        try:  # in a thread, since what is small may stand for much
+            body = await asyncio.to_thread(decode, body, codings, limit)
+        except BodyTooLarge as error:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
+        request.app[BODIES].hold(len(body))
+    kind = request.content_type
+    # `application/octet-stream` is what nothing, or nothing in particular, is.
+    if body and kind != "application/octet-stream" and not kind.endswith(("/json", "+json")):
         raise bad_request(
-            f"The body must be JSON, and its Content-Type application/json instead of {request.content_type}.",
+            f"The body must be JSON, and its Content-Type application/json instead of {kind}.",
             code="invalid_content_type",
         )
-    return await work_on(body, parse)
-
-
-def _may_be_json(content_type: str) -> bool:
-    """Whether a body of this type is read; `application/octet-stream` is what nothing, or nothing in particular, is."""
-    return content_type == "application/octet-stream" or content_type.endswith(("/json", "+json"))
-
-
-async def work_on(content: bytes, work: Callable[[bytes], T]) -> T:
-    """The result of the pure function *work*, which takes long for long *content*. Raises what it raises."""
-    return await aside(len(content), lambda: work(content))
-
-
-async def _read(request: web.Request) -> bytes:
-    """The body, unpacked: always in a thread, since what is small may stand for much."""
-    codings = read_codings(request.headers.get("Content-Encoding", ""))
-    body = await _received(request)
-    if not codings or not body:
-        return body
-    limit = request.client_max_size
-    try:
-        unpacked = await asyncio.to_thread(decode, body, codings, limit)
-    except BodyTooLarge as error:
-        raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
-    request.app[BODIES].hold(len(unpacked))
-    return unpacked
+    return await aside(len(body), partial(parse, body))
 
 
 async def _received(request: web.Request) -> bytes:
-    if request.content.is_eof():  # it came with the headers
-        return await _whole(request)
+    """The body as it came, counted with those of all other requests while it comes."""
+    bodies, limit = request.app[BODIES], request.client_max_size
+    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _whole(request)
+        async with asyncio.timeout(None if request.content.is_eof() else BODY_SECONDS):
+            async for piece in request.content.iter_any():
+                if len(body) + len(piece) > limit:
+                    raise web.HTTPRequestEntityTooLarge(max_size=limit)
+                bodies.hold(len(piece))
+                body += piece
     except TimeoutError:
         raise ServiceError(
             408, f"The request body did not come within {BODY_SECONDS:g} s.", code="request_timeout"
         ) from None
-
-
-async def _whole(request: web.Request) -> bytes:
-    """The body as it came, counted with those of all other requests while it comes."""
-    bodies, limit = request.app[BODIES], request.client_max_size
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        if len(body) + len(piece) > limit:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit)
-        bodies.hold(len(piece))
-        body += piece
     return bytes(body)
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request body, as clients of many kinds write it. Raises `ServiceError` (400)."""
+    try:
+        value = orjson.loads(body) if len(body) <= GRADUAL_BYTES else gradual_json.loads(body)
+    except gradual_json.TooMuchJson as error:
+        raise bad_request(f"The JSON body of your request is refused: {error}.", code="json_above_limits") from error
+    except gradual_json.NoJson as error:
+        raise _no_json(str(error)) from error
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    if not isinstance(value, dict):
+        raise bad_request("The request body must be a JSON object.")
+    return value
+
+
+def _parse_leniently(body: bytes) -> Any:
+    """For what the fast parser refuses: a byte order mark, and half a surrogate pair cut off by a client.
+
+    Such a half cannot be sent on as UTF-8; it becomes the replacement character, wherever it stands.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_read_float,
+            parse_int=_read_integer,
+        )
+        loose = json.dumps(value, ensure_ascii=False)
+        return json.loads(loose.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise _no_json(reason) from error
+
+
+def _no_json(reason: str) -> ServiceError:
+    return bad_request(f"We could not parse the JSON body of your request: {reason}.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _read_float(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _read_integer(digits: str) -> float:
+    """As the fast parser does: what is longer than 64 bits, and could not be written again, is a float."""
+    value = int(digits)
+    return value if abs(value) < 2**63 else _read_float(digits)

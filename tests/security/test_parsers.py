@@ -28,7 +28,7 @@ from proxy.api.responses.request import parse_response
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json
 from proxy.upstreams.aipkit.reader import ReplyReader, sources
 from proxy.upstreams.aipkit.refusals import SiteRefusal
 from proxy.upstreams.aipkit.requests import (

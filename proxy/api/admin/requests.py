@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json
 from shared.admin.keys import KeyWish, wish
 from shared.admin.wire import Span, span
 

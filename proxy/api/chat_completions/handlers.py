@@ -10,8 +10,7 @@ from proxy.api.app_keys import CALLER, CHAT, PICTURES
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
 from proxy.api.sending import admit_turns, send
-from proxy.server.bodies import read_body
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json, read_body
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:

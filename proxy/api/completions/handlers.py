@@ -7,7 +7,7 @@ from proxy.api.chat_completions.handlers import read_chat
 from proxy.api.chat_completions.request import ignored_header
 from proxy.api.completions.shapes import CompletionReply, to_chat_body
 from proxy.api.sending import send
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json
 
 
 async def create_completion(request: web.Request) -> web.StreamResponse:

@@ -10,8 +10,7 @@ from proxy.api.images.reading import Picture
 from proxy.api.parameters import read_metadata, read_new_metadata
 from proxy.api.rendering import json_response
 from proxy.api.responses.input_items import read_items
-from proxy.server.bodies import read_body
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json, read_body
 from shared.conversations import Conversation, Message
 
 

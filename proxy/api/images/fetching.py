@@ -29,7 +29,7 @@ from proxy.api.images.reading import (
 )
 from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.server.bodies import work_on
+from proxy.chat.offload import aside
 from shared.conversations import Message
 
 MAX_FETCHES = 16  # for one request; of more, the newest
@@ -99,7 +99,7 @@ class PictureFetcher:
             raise too_large(address.where) from error
         except DownloadFailed as error:
             raise not_fetched(address.where, str(error)) from error
-        digest, image = await work_on(content, lambda content: read_content(content, address.where))
+        digest, image = await aside(len(content), lambda: read_content(content, address.where))
         fetched = Fetched(digest, image)
         self._cache.keep(address.name, fetched)
         return fetched

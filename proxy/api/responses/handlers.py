@@ -10,8 +10,7 @@ from proxy.api.conversations.items import page_of, read_page
 from proxy.api.rendering import json_response
 from proxy.api.responses.request import parse_response
 from proxy.api.sending import send
-from proxy.server.bodies import read_body
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json, read_body
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,7 @@ import pytest
 from proxy.api.chat_completions.request import ChatRequest, parse_chat
 from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError
-from proxy.server.json_body import parse_json
+from proxy.server.bodies import parse_json
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
 PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()

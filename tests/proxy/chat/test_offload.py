@@ -1,0 +1,13 @@
+"""What takes long is not done where everybody else waits."""
+
+import threading
+
+from proxy.chat.offload import LARGE_BYTES, aside
+
+
+async def test_work_on_much_is_done_in_a_thread_and_on_little_here() -> None:
+    def is_here() -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    assert await aside(LARGE_BYTES, is_here)
+    assert not await aside(LARGE_BYTES + 1, is_here)
