@@ -48,11 +48,10 @@ from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
 from proxy.page import handlers as page
 from proxy.server.background import Background
-from proxy.server.body_budget import BODIES, Bodies
 from proxy.server.middleware import access, add_headers, bounded, errors, request_ids
 from proxy.server.routes import RESPONSE_ID, add_api, add_base
-from proxy.server.shutdown import STOPPING, Stopping
 from proxy.server.siblings import Siblings
+from proxy.server.under_way import UNDER_WAY, UnderWay
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
 from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite, Limits
@@ -134,7 +133,7 @@ async def open_app(
                 lambda: take_numbers(str(os.getpid()), usage.totals, [site.health() for site in sites])
             )
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
-            app[PICTURES] = PictureFetcher(downloader, app[BODIES].hold)
+            app[PICTURES] = PictureFetcher(downloader, app[UNDER_WAY].hold)
             yield app
         finally:
             await background.stop()
@@ -147,10 +146,10 @@ async def open_app(
 
 def _build(settings: Settings, rules: Access) -> web.Application:
     app = web.Application(
-        middlewares=[request_ids(), errors(), bounded(settings.max_requests), access(rules)],
+        middlewares=[request_ids(), errors(), bounded(), access(rules)],
         client_max_size=settings.max_body,
     )
-    app[STOPPING], app[BODIES] = Stopping(), Bodies(settings.max_bodies)
+    app[UNDER_WAY] = UnderWay(settings.max_requests, settings.max_bodies)
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app[ACCESS] = rules

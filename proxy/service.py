@@ -17,7 +17,7 @@ from proxy.api.app_keys import SIBLINGS
 from proxy.app import open_app
 from proxy.server.listening import BACKLOG, open_sockets, serve_rest, stop_listening
 from proxy.server.malformed import Connections
-from proxy.server.shutdown import STOPPING
+from proxy.server.under_way import UNDER_WAY
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.processes.lifeline import on_parent_gone
@@ -171,7 +171,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
         log.info("listening on http://%s:%d", settings.hosts[0], port)
         async with app[SIBLINGS].listening(settings.host, port) if worker else nullcontext():
             await signals.stop.wait()
-        log.info("stopping; %d requests are under way", app[STOPPING].under_way)
+        log.info("stopping; %d requests are under way", app[UNDER_WAY].count)
         rest = stop_listening(sockets)
         for server in servers:
             server.close()
@@ -184,8 +184,8 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
 
 async def _stop(runner: web.AppRunner, seconds: float, hurry: asyncio.Event) -> None:
     """Let what is under way finish for a while, and tell the rest."""
-    stopping, server = runner.app[STOPPING], cast(web.Server, runner.server)
+    under_way, server = runner.app[UNDER_WAY], cast(web.Server, runner.server)
     await asyncio.sleep(SETTLE_SECONDS)  # requests on connections that are made already are on the way
     server.pre_shutdown()  # idle connections close now, the others after their answers
-    if ended := await stopping.finish(seconds, hurry):
+    if ended := await under_way.finish(seconds, hurry):
         log.warning("stopped; %d requests were ended before their time", ended)

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
 from proxy.chat.errors import ServiceError, release
-from proxy.server.shutdown import STOPPING, stopping_error
+from proxy.server.under_way import UNDER_WAY, stopping_error
 
 HOLD_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -161,7 +161,7 @@ class EventStream:
             return True
         if not self._is_open and not self._waiting:
             return False
-        if isinstance(error, asyncio.CancelledError) and not self._request.app[STOPPING].is_over:
+        if isinstance(error, asyncio.CancelledError) and not self._request.app[UNDER_WAY].is_over:
             return False  # the client left
         self.failure = as_service_error(error)
         release(error)

@@ -16,7 +16,7 @@ from proxy.chat.answer import Answer, usage_of
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Sink
-from proxy.server.shutdown import STOPPING, stopping_error
+from proxy.server.under_way import UNDER_WAY, stopping_error
 from proxy.usage.turn import Turn
 
 
@@ -48,7 +48,7 @@ def counted(handler: Handler) -> Handler:
             turn.error = error
             raise
         except asyncio.CancelledError:
-            if request.app[STOPPING].is_over:
+            if request.app[UNDER_WAY].is_over:
                 turn.error = stopping_error()
             else:
                 turn.has_left = True

@@ -13,8 +13,8 @@ from aiohttp import web
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.offload import aside
 from proxy.server import gradual_json
-from proxy.server.body_budget import BODIES
 from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
+from proxy.server.under_way import UNDER_WAY
 
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
 GRADUAL_BYTES = 256 * 1024  # of JSON; more is read in short steps
@@ -38,7 +38,7 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
             body = await asyncio.to_thread(decode, body, codings, limit)
         except BodyTooLarge as error:
             raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
-        request.app[BODIES].hold(len(body))
+        request.app[UNDER_WAY].hold(len(body))
     kind = request.content_type
     # `application/octet-stream` is what nothing, or nothing in particular, is.
     if body and kind != "application/octet-stream" and not kind.endswith(("/json", "+json")):
@@ -51,14 +51,14 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
 
 async def _received(request: web.Request) -> bytes:
     """The body as it came, counted with those of all other requests while it comes."""
-    bodies, limit = request.app[BODIES], request.client_max_size
+    under_way, limit = request.app[UNDER_WAY], request.client_max_size
     body = bytearray()
     try:
         async with asyncio.timeout(None if request.content.is_eof() else BODY_SECONDS):
             async for piece in request.content.iter_any():
                 if len(body) + len(piece) > limit:
                     raise web.HTTPRequestEntityTooLarge(max_size=limit)
-                bodies.hold(len(piece))
+                under_way.hold(len(piece))
                 body += piece
     except TimeoutError:
         raise ServiceError(

@@ -14,17 +14,15 @@ from proxy.access.ratelimit import EXPOSED as RATE_EXPOSED
 from proxy.access.rules import Access, Caller, WrongKey, origin_refused, sent_keys
 from proxy.api.app_keys import CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, USAGE
 from proxy.api.rendering import error_response
-from proxy.chat.errors import Refused, ServiceError, release
-from proxy.server.body_budget import BODIES
+from proxy.chat.errors import ServiceError, release
 from proxy.server.request_log import log_request
-from proxy.server.shutdown import STOPPING, stopping_error
+from proxy.server.under_way import UNDER_WAY, stopping_error
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
 SESSION_PATH = "/admin/session"  # tells whether a key is needed, and takes one in the body
 ADMIN_PATHS = "/admin/"
 OPEN_PREFIX = "/assets/"  # the web page's files
 PREFLIGHT_SECONDS = "600"
-OVERLOADED_SECONDS = 1.0
 UPGRADE_REQUIRED = 426
 EXPOSED = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
@@ -60,21 +58,12 @@ def request_ids() -> Middleware:
     return middleware
 
 
-def bounded(limit: int) -> Middleware:
-    """Count the requests under way, and refuse more than *limit* of them; those for probes always pass."""
+def bounded() -> Middleware:
+    """Count the requests under way, and refuse those that are too many."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        stopping = request.app[STOPPING]
-        if stopping.under_way >= limit and not is_open(request.path):
-            raise Refused(
-                503,
-                "Too many requests are under way; FREEAICHAT_MAX_REQUESTS sets how many may be.",
-                type="server_error",
-                code="overloaded",
-                retry_after=OVERLOADED_SECONDS,
-            )
-        with stopping.request(), request.app[BODIES].request():
+        with request.app[UNDER_WAY].request(is_probe=is_open(request.path)):
             return await handler(request)
 
     return middleware
@@ -88,7 +77,7 @@ def errors() -> Middleware:
         try:
             return await handler(request)
         except asyncio.CancelledError:
-            if not request.app[STOPPING].is_over:
+            if not request.app[UNDER_WAY].is_over:
                 raise  # the client left
             return error_response(stopping_error())
         except ServiceError as error:

@@ -10,7 +10,6 @@ import proxy.api.images.fetching
 from proxy.api.images.download import Downloader
 from proxy.api.images.fetching import PictureFetcher
 from proxy.api.images.reading import ImageAddress
-from proxy.server.body_budget import Bodies
 from shared.conversations import Message
 from tests.pictures import JPEG, PNG, PictureServer, picture_server, public_or_here
 
@@ -20,6 +19,10 @@ async def pictures() -> AsyncIterator[PictureServer]:
     """A server of pictures."""
     async with picture_server() as running:
         yield running
+
+
+def uncounted(_: int) -> None:
+    """What is held counts where it is a request that holds it."""
 
 
 class Clock:
@@ -51,7 +54,7 @@ async def test_what_is_remembered_has_an_age_and_a_size(
     one, two, three = (pictures.url + path for path in ("/one.png", "/two.jpg", "/three.webp"))
     clock = Clock()
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold, clock)
+        fetcher = PictureFetcher(downloader, uncounted, clock)
         for urls in ((one,), (two,), (one, two), (three,), (two,), (one,)):
             await fetcher.fetch(*turns(*urls))
         assert pictures.hits == {"/one.png": 2, "/two.jpg": 1, "/three.webp": 1}
@@ -69,7 +72,7 @@ async def test_a_picture_that_is_fetched_again_is_remembered_once(
     url = f"{pictures.url}/one.png"
     messages, named = turns(url)
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold)
+        fetcher = PictureFetcher(downloader, uncounted)
         for _ in range(4):
             await fetcher.fetch(messages[:1], named)
         await fetcher.fetch(messages, named)
@@ -82,7 +85,7 @@ async def test_of_very_many_pictures_the_newest_are_fetched(pictures: PictureSer
     urls = [pictures.url + path for path in pictures.bodies]
 
     async with Downloader(1024, allowed=public_or_here) as downloader:
-        fetcher = PictureFetcher(downloader, Bodies(1024**2).hold)
+        fetcher = PictureFetcher(downloader, uncounted)
         messages, held = await fetcher.fetch(*turns(*urls))
         assert set(pictures.hits) == set(list(pictures.bodies)[-proxy.api.images.fetching.MAX_FETCHES :])
         assert len({name for message in messages for name in message.images}) == 40

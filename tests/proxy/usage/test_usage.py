@@ -11,7 +11,7 @@ import pytest
 import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
-from proxy.server.shutdown import STOPPING
+from proxy.server.under_way import UNDER_WAY
 from proxy.usage.recorder import UsageRecorder
 from proxy.usage.turn import Turn
 from shared.admin.usage import Counters, Group, UsageBatch, add
@@ -96,7 +96,7 @@ async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningPr
         await response.content.readany()
         response.close()
     async with asyncio.timeout(5):
-        while proxy.app[STOPPING].under_way:
+        while proxy.app[UNDER_WAY].count:
             await asyncio.sleep(0.01)
 
     found = plain((await settled(proxy))["open", MODEL, site.origin])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.chat.errors import ServiceError
-from proxy.server.body_budget import Bodies
+from proxy.server.under_way import UnderWay
 from tests.pictures import PNG, picture_server, public_or_here
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -68,12 +68,12 @@ async def test_fetched_pictures_count_too(proxy: RunningProxy, site: SimulatedSi
 
 
 async def test_what_a_request_held_is_free_again_however_it_ended() -> None:
-    bodies = Bodies(10)
+    under_way = UnderWay(2, 10)
 
     async def use(*sizes: int) -> None:
-        with bodies.request():
+        with under_way.request():
             for size in sizes:
-                bodies.hold(size)
+                under_way.hold(size)
             await asyncio.sleep(0)
 
     with pytest.raises(ServiceError):
