@@ -1,4 +1,1 @@
-"""The proxy: serves OpenAI's streaming APIs with whichever credentials are current.
-
-Imports `shared` only. `protocol/` is pure; the I/O around it is thin.
-"""
+"""The proxy: serves OpenAI's streaming APIs with whichever credentials are current. Imports `shared` only."""

@@ -48,7 +48,7 @@ from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
 from proxy.page import handlers as page
 from proxy.server.background import Background
-from proxy.server.middleware import access, add_headers, bounded, errors, request_ids
+from proxy.server.middleware import add_headers, serve
 from proxy.server.routes import RESPONSE_ID, add_api, add_base
 from proxy.server.siblings import Siblings
 from proxy.server.under_way import UNDER_WAY, UnderWay
@@ -146,7 +146,7 @@ async def open_app(
 
 def _build(settings: Settings, rules: Access) -> web.Application:
     app = web.Application(
-        middlewares=[request_ids(), errors(), bounded(), access(rules)],
+        middlewares=[serve],
         client_max_size=settings.max_body,
     )
     app[UNDER_WAY] = UnderWay(settings.max_requests, settings.max_bodies)

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from proxy.api.app_keys import SIBLINGS
 from proxy.app import open_app
+from proxy.server.errors import Connections
 from proxy.server.listening import BACKLOG, open_sockets, serve_rest, stop_listening
-from proxy.server.malformed import Connections
 from proxy.server.under_way import UNDER_WAY
 from shared.logs import configure
 from shared.manual import seed_manual

@@ -37,11 +37,7 @@ class Keyring:
         self._seen_at = 0.0
         self._loading = asyncio.Lock()  # what was read first must not overwrite what was read later
         self.master: str | None = None
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether a key was ever made, or nobody could look yet."""
-        return self._version is None or bool(self._by_digest)
+        self.needs_key = True  # whether a key was ever made, or nobody could look yet
 
     @property
     def is_stale(self) -> bool:
@@ -80,6 +76,7 @@ class Keyring:
                     self.master = await asyncio.to_thread(self._read_master)
                 self._by_digest = {key.digest: key for key in keys}
                 self._by_id = {key.id: key for key in keys}
+                self.needs_key = bool(keys)
                 self._version = version
             self._seen_at = monotonic()
 

@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -41,16 +42,8 @@ class Caller:
     name: str
     is_admin: bool = False
     key: ApiKey | None = None
-
-    @property
-    def models(self) -> frozenset[str] | None:
-        """The names of models that may be used; None: all."""
-        return None if self.key is None or self.key.models is None else frozenset(self.key.models)
-
-    @property
-    def owner(self) -> str:
-        """Whose conversations are made and seen: a key its own; "", the master key's and open use, sees all."""
-        return "" if self.key is None else self.key.id
+    owner: str = ""  # whose conversations are made and seen: a key its own; "" sees all
+    models: frozenset[str] | None = None  # the names of those that may be used; None: all
 
     def place(self, address: str | None) -> str:
         """As whom they wait for their turn: the key, else the address that they come from."""
@@ -83,11 +76,12 @@ class Access:
 
     def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
         """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
-        sent = sent_keys(headers)
-        if self._is_master(sent):
-            return MASTER
         if not self.needs_key:
             return OPEN
+        sent, master = sent_keys(headers), self._master
+        # Every candidate is compared, whichever matches.
+        if master is not None and True in [hmac.compare_digest(_digest(own), master) for own in sent]:
+            return MASTER
         for own in sent:
             if self._keyring is not None and (key := self._keyring.find(own)):
                 return self._holder_of(key, now)
@@ -124,22 +118,29 @@ class Access:
             raise _ended()
         return self._holder_of(key, now)
 
-    def check_host(self, host: str) -> None:
-        """Refuse Host names other than loopback's where no key protects the proxy. Raises `ServiceError` (403)."""
-        name = _host_name(host)
-        if self.needs_key or is_loopback_name(name) or name.lower().rstrip(".") == DOCKER_HOST:
-            return
-        raise ServiceError(
-            403,
-            "Without a key this proxy answers only to localhost; set FREEAICHAT_API_KEY to use it under other names.",
-            type="permission_error",
-            code="host_not_allowed",
-        )
+    def check_local(self, host: str, headers: Mapping[str, str]) -> None:
+        """Where no key protects the proxy, refuse what does not come from this machine. Raises `ServiceError` (403).
 
-    def check_direct(self, headers: Mapping[str, str]) -> None:
-        """Refuse what a reverse proxy passes on where no key protects the proxy. Raises `ServiceError` (403)."""
-        if not self.needs_key and (name := next((name for name in FORWARDED if name in headers), None)):
-            raise _not_direct(f"the request has the header {name}")
+        That is Host names other than loopback's, and what a reverse proxy passes on.
+        """
+        if self.needs_key:
+            return
+        if not _is_local_host(host):
+            raise ServiceError(
+                403,
+                "Without a key this proxy answers only to localhost; "
+                "set FREEAICHAT_API_KEY to use it under other names.",
+                type="permission_error",
+                code="host_not_allowed",
+            )
+        for name in FORWARDED:
+            if name in headers:
+                raise _not_direct(f"the request has the header {name}")
+
+    def check_origin(self, origin: str) -> None:
+        """Refuse browser pages that may not read answers. Raises `ServiceError` (403)."""
+        if not self.allows_origin(origin):
+            raise _origin_refused()
 
     def allows_origin(self, origin: str) -> bool:
         """Whether a browser page of *origin* may read answers."""
@@ -164,18 +165,13 @@ class Access:
         kept = self._keyring.master if self._keyring is not None else None
         return _digest(kept) if kept else None
 
-    def _is_master(self, sent: Sequence[str]) -> bool:
-        """Whether the master key is among *sent*."""
-        master = self._master
-        # Every candidate is compared, whichever matches.
-        return master is not None and True in [hmac.compare_digest(_digest(own), master) for own in sent]
-
     def _holder_of(self, key: ApiKey, now: float) -> Caller:
         if trouble := key.trouble(now):
             raise _refusal(f"This API key {trouble}.")
         if self._keyring is None or self._keyring.is_stale:
             raise _unknown()
-        return Caller(key.id, key.name, key=key)
+        models = None if key.models is None else frozenset(key.models)
+        return Caller(key.id, key.name, key=key, owner=key.id, models=models)
 
 
 def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool = False) -> None:
@@ -185,7 +181,7 @@ def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool 
     HTTP/1.0 (*is_old_http*): no browser or program of now does, but nginx as it comes, which tells of nobody behind it.
     """
     if caller is OPEN and origin is not None and not _is_loopback_origin(origin):
-        raise origin_refused()
+        raise _origin_refused()
     if caller is OPEN and is_old_http:
         raise _not_direct("the request is HTTP/1.0, which nginx speaks to what is behind it")
     if not caller.is_admin:
@@ -197,7 +193,7 @@ def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool 
         )
 
 
-def origin_refused() -> ServiceError:
+def _origin_refused() -> ServiceError:
     """The error for a browser page of an origin that is not served."""
     return ServiceError(
         403,
@@ -276,9 +272,12 @@ def _origin_pattern(origin: str) -> str:
     return ".*" if origin == "*" else re.escape(origin.rstrip("/").lower()).replace(r"\*", "[^/]*")
 
 
-def _host_name(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
+@lru_cache(64)
+def _is_local_host(host: str) -> bool:
+    """Whether a Host header, whose port and brackets do not count, names this machine."""
     if host.startswith("["):
         name, bracket, _ = host[1:].partition("]")
-        return name if bracket else ""
-    return host.partition(":")[0]
+        name = name if bracket else ""
+    else:
+        name = host.partition(":")[0]
+    return is_loopback_name(name) or name.lower().rstrip(".") == DOCKER_HOST

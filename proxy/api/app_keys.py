@@ -14,8 +14,7 @@ from proxy.chat.service import ChatService
 from proxy.chat.upstream import Upstream
 from proxy.server.background import Background
 from proxy.server.siblings import Siblings
-from proxy.usage.recorder import UsageRecorder
-from proxy.usage.turn import Turn
+from proxy.usage.recorder import Turn, UsageRecorder
 from shared.settings import Settings
 
 SETTINGS = web.AppKey("SETTINGS", Settings)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.server.expecting import expect
+from proxy.server.errors import expect
 
 _PREFIX = "/{prefix:(?:/*+v1(?=/))*+}"
 RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # what OpenAI has of these names is not served here

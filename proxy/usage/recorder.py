@@ -7,12 +7,15 @@ the store is away the counts wait here, bounded.
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from time import monotonic, time
+from time import monotonic, perf_counter, time
 from typing import Protocol
 
-from proxy.usage.turn import Turn
+from proxy.access.rules import Caller
+from proxy.chat.answer import Answer, usage_of
+from proxy.chat.errors import Refused, ServiceError
+from proxy.chat.tokens import Usage
 from shared.admin.usage import (
     ERROR,
     FIRST_TEXT,
@@ -41,6 +44,55 @@ SUM = "sum:"  # of all values of a histogram, in microseconds
 REJECTED = "rejected"  # failed requests that were wrong in themselves, and reached no site
 
 log = logging.getLogger(__name__)
+
+
+class Turn:
+    """One request to a model, from its arrival to its end. `model` and `site` are empty until one was found."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.model = self.site = ""
+        self.usage = Usage(0, 0)  # estimated tokens
+        self.seconds = 0.0
+        self.first_text_seconds: float | None = None  # how long the first text took
+        self.error: ServiceError | None = None
+        self.has_left = False  # the client did, before the end
+        self._begun = perf_counter()
+        self._answers: Sequence[Answer] = ()
+
+    def follow(self, answers: Sequence[Answer]) -> None:
+        """These are what it is answered with."""
+        self._answers, self.model = answers, answers[0].model
+
+    def close(self) -> None:
+        """It has ended: what was answered until now is what is counted, whole or not."""
+        self.seconds = perf_counter() - self._begun
+        answers, self._answers = self._answers, ()
+        if not answers:
+            return
+        self.site = answers[0].upstream
+        if begun := [answer.first_text_at for answer in answers if answer.first_text_at is not None]:
+            self.first_text_seconds = min(begun) - self._begun
+            if not self.usage.total:
+                self.usage = usage_of(answers)
+
+    @property
+    def kind(self) -> str:
+        """The code of the error that ended it; empty for none."""
+        return "" if self.error is None else self.error.code or self.error.type
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What the log tells of it."""
+        details: dict[str, object] = {
+            "model": self.model,
+            "site": self.site.partition("://")[2],
+            "tokens_in": self.usage.asked,
+            "tokens_out": self.usage.answered,
+            "ttft_ms": "" if self.first_text_seconds is None else round(self.first_text_seconds * 1000),
+            "error": self.kind,
+        }
+        return {name: value for name, value in details.items() if value != ""}
 
 
 class Ledger(Protocol):
@@ -76,17 +128,17 @@ class UsageRecorder:
     def finished(self, turn: Turn) -> None:
         """A request to a model has ended."""
         now = time()
-        counters = _counters(turn)
-        add(self._totals.setdefault((turn.model, turn.site), {}), counters | _for_metrics(turn))
+        counters, told = _counters(turn)
+        add(self._totals.setdefault((turn.model, turn.site), {}), counters | told)
         group = Group(hour_of(now), turn.caller.id, turn.model, turn.site)
         if group in self._groups or len(self._groups) < MAX_GROUPS:
             add(self._groups.setdefault(group, {}), counters)
         else:
             self._lost += 1
         key = turn.caller.key
-        if key is not None and key.tpd is not None and turn.used.total:
+        if key is not None and key.tpd is not None and turn.usage.total:
             today = (key.id, day_of(now))
-            self._tokens[today] = self._tokens.get(today, 0) + turn.used.total
+            self._tokens[today] = self._tokens.get(today, 0) + turn.usage.total
             self._is_urgent.set()  # other processes hold the key to its limit too
         self._has_news.set()
 
@@ -138,31 +190,27 @@ class UsageRecorder:
             self._lost = 0
 
 
-def _counters(turn: Turn) -> Counters:
-    if turn.is_refused:
-        return {REFUSED: 1}
-    counters = {REQUESTS: 1, SECONDS + str(bucket(turn.seconds)): 1}
-    if turn.kind is not None:
-        counters[ERROR + turn.kind] = 1
-    if turn.first_text_seconds is not None:
-        counters[FIRST_TEXT + str(bucket(turn.first_text_seconds))] = 1
-    if turn.used.total:
-        counters |= {TOKENS_IN: turn.used.asked, TOKENS_OUT: turn.used.answered}
-    return counters
+def _counters(turn: Turn) -> tuple[Counters, Counters]:
+    """What is kept of *turn*, and what only this process tells.
 
-
-def _for_metrics(turn: Turn) -> Counters:
-    """What only this process tells: what was the client's own mistake, the average time between tokens, and sums."""
-    if turn.is_refused:
-        return {}
-    counters = {SUM + SECONDS: round(turn.seconds * 1e6)}
-    if turn.error is not None and turn.error.status < 500 and not turn.site:
-        counters[REJECTED] = 1
-    first = turn.first_text_seconds
+    The latter: what was the client's own mistake, the average time between tokens, and sums.
+    """
+    if isinstance(turn.error, Refused):
+        return {REFUSED: 1}, {}
+    kept = {REQUESTS: 1, SECONDS + str(bucket(turn.seconds)): 1}
+    told = {SUM + SECONDS: round(turn.seconds * 1e6)}
+    if turn.error is not None:
+        kept[ERROR + turn.kind] = 1
+        if turn.error.status < 500 and not turn.site:
+            told[REJECTED] = 1
+    first, usage = turn.first_text_seconds, turn.usage
     if first is not None:
-        counters[SUM + FIRST_TEXT] = round(first * 1e6)
-        if turn.used.answered > 1:
-            gap = (turn.seconds - first) / (turn.used.answered - 1)
-            counters[GAP + str(bucket(gap))] = 1
-            counters[SUM + GAP] = round(gap * 1e6)
-    return counters
+        kept[FIRST_TEXT + str(bucket(first))] = 1
+        told[SUM + FIRST_TEXT] = round(first * 1e6)
+        if usage.answered > 1:
+            gap = (turn.seconds - first) / (usage.answered - 1)
+            told[GAP + str(bucket(gap))] = 1
+            told[SUM + GAP] = round(gap * 1e6)
+    if usage.total:
+        kept |= {TOKENS_IN: usage.asked, TOKENS_OUT: usage.answered}
+    return kept, told

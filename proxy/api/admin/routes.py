@@ -10,7 +10,7 @@ from proxy.api.admin import keys as admin_keys
 from proxy.api.admin import session as admin_session
 from proxy.api.admin import status as admin_status
 from proxy.api.app_keys import CALLER, ORIGIN
-from proxy.server.expecting import expect
+from proxy.server.errors import expect
 
 
 def add_admin(app: web.Application) -> None:

@@ -49,7 +49,7 @@ def test_a_key_may_hold_any_character() -> None:
     ],
 )
 def test_without_a_key_loopback_names_are_served(host: str) -> None:
-    Access(key=None).check_host(host)
+    Access(key=None).check_local(host, {})
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_without_a_key_loopback_names_are_served(host: str) -> None:
 )
 def test_without_a_key_other_names_are_refused(host: str) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key=None).check_host(host)
+        Access(key=None).check_local(host, {})
 
     assert caught.value.status == 403
-    Access(key="k").check_host(host)
+    Access(key="k").check_local(host, {})
 
 
 def test_browser_pages_of_other_origins_need_a_key_or_a_setting() -> None:
@@ -119,13 +119,13 @@ def test_other_origins_are_not(origin: str) -> None:
 @pytest.mark.parametrize("name", FORWARDED)
 def test_what_a_reverse_proxy_passes_on_needs_a_key(name: str) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key=None).check_direct({name: "127.0.0.1"})
+        Access(key=None).check_local("localhost", {name: "127.0.0.1"})
 
     assert (caught.value.status, caught.value.code) == (403, "forwarded_not_allowed")
     assert name in caught.value.message
     assert "FREEAICHAT_API_KEY" in caught.value.message
-    Access(key="k").check_direct({name: "192.0.2.1"})
-    Access(key=None).check_direct({"User-Agent": "curl"})
+    Access(key="k").check_local("localhost", {name: "192.0.2.1"})
+    Access(key=None).check_local("localhost", {"User-Agent": "curl"})
 
 
 def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:

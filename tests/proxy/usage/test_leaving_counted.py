@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.tokens import estimate_tokens
-from proxy.server.request_log import CLIENT_LEFT
+from proxy.server.middleware import CLIENT_LEFT
 from shared.admin.usage import Counters
 from tests.proxy.running import RunningProxy
 from tests.proxy.usage.test_usage import MODEL, counted

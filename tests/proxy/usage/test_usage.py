@@ -12,8 +12,7 @@ import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
 from proxy.server.under_way import UNDER_WAY
-from proxy.usage.recorder import UsageRecorder
-from proxy.usage.turn import Turn
+from proxy.usage.recorder import Turn, UsageRecorder
 from shared.admin.usage import Counters, Group, UsageBatch, add
 from shared.store import StoreUnavailable, open_store
 from tests.proxy.running import RunningProxy, running_proxy

@@ -1,0 +1,111 @@
+"""What HTTP itself makes of a request that no handler can take, in OpenAI's shape: wrong paths and methods, broken
+requests, expectations.
+"""
+
+import asyncio
+from typing import Any
+
+from aiohttp import HttpVersion11, web
+
+from proxy.api.app_keys import REQUEST_ID
+from proxy.api.rendering import error_response
+from proxy.chat.errors import ServiceError
+from secrets import token_hex
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+UPGRADE_REQUIRED = 426
+
+
+def internal_error(status: int = 500) -> ServiceError:
+    """What a client is told of a fault of ours."""
+    return ServiceError(status, "The proxy failed; its log says more.", type="server_error", code="internal_error")
+
+
+def http_error_response(request: web.Request, error: web.HTTPException) -> web.Response:
+    """The answer to *request* in place of the server's own *error*."""
+    is_wrong_method = isinstance(error, web.HTTPMethodNotAllowed)
+    if is_wrong_method and request.headers.get("Upgrade", "").strip().lower() == "websocket":
+        return _no_websocket()
+    if isinstance(error, web.HTTPNotFound):
+        base = f"{request.scheme}://{request.host}/v1"
+        message = f"Unknown path: {request.method} {request.path}. The base URL is {base}"
+        found = ServiceError(404, message, code="unknown_url")
+    elif isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        found = ServiceError(405, f"{request.path} takes {allowed}.", code="method_not_allowed")
+    elif isinstance(error, web.HTTPRequestEntityTooLarge):
+        message = "The request body is too large; FREEAICHAT_MAX_BODY sets the limit."
+        found = ServiceError(413, message, code="request_too_large")
+    else:
+        kind = "server_error" if error.status >= 500 else "invalid_request_error"
+        found = ServiceError(error.status, error.reason, type=kind)
+    return error_response(found, headers={"Allow": error.headers["Allow"]} if "Allow" in error.headers else {})
+
+
+def _no_websocket() -> web.Response:
+    """The answer at which clients of OpenAI's Responses API go on with HTTP at once."""
+    response = error_response(
+        ServiceError(
+            UPGRADE_REQUIRED,
+            "WebSockets are not served here; send the same by HTTP POST.",
+            code="upgrade_not_supported",
+            headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade, close"},
+        )
+    )
+    response.force_close()  # what such a client sends next may be no HTTP
+    return response
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that asks (`Expect: 100-continue`) to go on; the answer to an expectation that nobody meets.
+
+    The server calls this before all middleware, so that what they give every other response is given here.
+    """
+    if request.version < HttpVersion11:  # such clients know no expectations
+        return None
+    if request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(CONTINUE)
+        request.writer.output_size = 0  # nothing of the response itself was sent
+        return None
+    request[REQUEST_ID] = f"req_{token_hex(16)}"
+    return error_response(
+        ServiceError(417, "The only expectation that is met is 100-continue.", code="expectation_failed")
+    )
+
+
+class Connection(web.RequestHandler):
+    """One client's connection, whose requests the server's own parser may refuse.
+
+    Those never become one that middleware sees, and the server's own answer repeats the line that was wrong, which may
+    hold a key. Here they are answered in the usual shape, without a word of what they held.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer where no handler could give one; it ends the connection. Raises ConnectionError after a start."""
+        super().handle_error(request, status, exc, message)  # which writes the log
+        if status < 500:
+            error = ServiceError(status, "The request is no valid HTTP.", code="malformed_request")
+        else:
+            error = internal_error(status)
+        response = error_response(error, headers={"x-request-id": f"req_{token_hex(16)}"})
+        response.force_close()
+        return response
+
+
+class Connections:
+    """Makes a `Connection` to *server* for each client: a protocol factory. *options*: as `AppRunner` takes them."""
+
+    def __init__(self, server: web.Server, **options: Any) -> None:
+        self._server, self._options = server, options
+
+    def __call__(self) -> Connection:
+        """The next one."""
+        return Connection(self._server, loop=asyncio.get_running_loop(), **self._options)
