@@ -2,17 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from proxy.access.key_limits import KeyLimits
 from proxy.access.keyring import Keyring
 from proxy.access.rules import Access
-from proxy.api.admin.routes import add_admin
 from proxy.api.admin.service import Administration
 from proxy.api.app_keys import (
     ACCESS,
@@ -29,32 +27,22 @@ from proxy.api.app_keys import (
     UPSTREAMS,
     USAGE,
 )
-from proxy.api.chat_completions import handlers as chat
-from proxy.api.completions import handlers as completions
-from proxy.api.conversations import handlers as conversations
-from proxy.api.health import handlers as health
-from proxy.api.health import metrics
 from proxy.api.images.addresses import Address
 from proxy.api.images.download import Downloader, is_elsewhere
 from proxy.api.images.fetching import PictureFetcher
 from proxy.api.images.reading import MAX_IMAGE_BYTES
-from proxy.api.models import handlers as models
-from proxy.api.openapi import handlers as description
-from proxy.api.responses import handlers as responses
 from proxy.api.responses.service import Responses
-from proxy.api.sending import counted
+from proxy.api.routes import add_routes
 from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
-from proxy.page import handlers as page
 from proxy.server.background import Background
 from proxy.server.middleware import add_headers, serve
-from proxy.server.routes import RESPONSE_ID, add_api, add_base
 from proxy.server.siblings import Siblings
 from proxy.server.under_way import UNDER_WAY, UnderWay
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite, Limits
+from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.usage.numbers import take_numbers
@@ -63,24 +51,6 @@ from shared.secrets import read_master_key
 from shared.settings import Settings
 from shared.site_client.client import SiteClient
 from shared.store import Store, StoreError
-
-API: Mapping[str, Mapping[str, Handler]] = {
-    "/chat/completions": {"POST": counted(chat.create_chat_completion)},
-    "/completions": {"POST": counted(completions.create_completion)},
-    "/responses": {"POST": counted(responses.create_response)},
-    f"/responses/{RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
-    "/responses/{id}/input_items": {"GET": responses.list_input_items},
-    "/models": {"GET": models.list_models},
-    r"/models/{id:.*[^\x2f]}": {"GET": models.retrieve_model},
-    "/conversations": {"POST": conversations.create_conversation},
-    "/conversations/{id}": {
-        "GET": conversations.retrieve_conversation,
-        "POST": conversations.update_conversation,
-        "DELETE": conversations.delete_conversation,
-    },
-    "/conversations/{id}/items": {"GET": conversations.list_items, "POST": conversations.create_items},
-    "/conversations/{id}/items/{item_id}": {"GET": conversations.retrieve_item, "DELETE": conversations.delete_item},
-}
 
 
 @asynccontextmanager
@@ -124,7 +94,11 @@ async def open_app(
             background.start("sharing the places of a site", each.keep)
         try:
             rules = Access(key=key, cors_origins=settings.cors_origins, keyring=keyring)
-            app = _build(settings, rules)
+            app = web.Application(middlewares=[serve], client_max_size=settings.max_body)
+            app.on_response_prepare.append(add_headers)
+            add_routes(app)
+            app[SETTINGS], app[ACCESS] = settings, rules
+            app[UNDER_WAY] = UnderWay(settings.max_requests, settings.max_bodies)
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[CHAT], app[CONVERSATIONS], app[BACKGROUND] = chats, Conversations(store), background
@@ -142,26 +116,3 @@ async def open_app(
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well
                 await chats.branches.flush()
-
-
-def _build(settings: Settings, rules: Access) -> web.Application:
-    app = web.Application(
-        middlewares=[serve],
-        client_max_size=settings.max_body,
-    )
-    app[UNDER_WAY] = UnderWay(settings.max_requests, settings.max_bodies)
-    app.on_response_prepare.append(add_headers)
-    app[SETTINGS] = settings
-    app[ACCESS] = rules
-    app.router.add_get("/", page.root)
-    app.router.add_get("/assets/{name:.+}", page.asset)
-    app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/health", health.healthz)  # as the probes of other servers' users have it
-    app.router.add_get("/readyz", health.readyz)
-    app.router.add_get("/metrics", metrics.metrics)
-    app.router.add_get("/openapi.json", description.openapi)
-    add_admin(app)
-    add_base(app, health.root)
-    for path, methods in API.items():
-        add_api(app, path, methods)
-    return app

@@ -17,7 +17,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Sink
 from proxy.server.under_way import UNDER_WAY, stopping_error
-from proxy.usage.turn import Turn
+from proxy.usage.recorder import Turn
 
 
 class Reply(Encoder, Protocol):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from time import time
 from typing import Any, TypeVar
@@ -67,14 +67,19 @@ class Administration:
         """What was used, in rows."""
         return await needed(lambda: usage_desk.rows(self._store, span))
 
-    async def visits(self, site: str) -> list[Visit]:
-        """The last visits of *site*, newest first. Raises StoreError."""
-        return await self._store.visits(site, limit=VISITS_SHOWN)
+    async def visits_and_heartbeat(
+        self, sites: Iterable[str]
+    ) -> tuple[dict[str, list[Visit]], float | None, str | None]:
+        """The last visits by site, newest first; the seconds since the harvester's last sign of life, None for none.
 
-    async def heartbeat_age(self) -> float | None:
-        """Seconds since the harvester's last sign of life; None: it never gave one. Raises StoreError."""
-        beat_at = await heartbeat.last_beat(self._store)
-        return None if beat_at is None else max(time() - beat_at, 0.0)
+        At last why neither is known where the store is away.
+        """
+        try:
+            beat_at = await heartbeat.last_beat(self._store)
+            age = None if beat_at is None else max(time() - beat_at, 0.0)
+            return {site: await self._store.visits(site, limit=VISITS_SHOWN) for site in sites}, age, None
+        except StoreError as error:
+            return {}, None, str(error)
 
     async def ask_visit(self, site: str) -> None:
         """Ask the harvester to visit *site* soon."""
@@ -94,7 +99,13 @@ class Administration:
         Raises `ServiceError`: 429 where all are taken, 408 where it takes too long.
         """
         if self._at_door >= MAX_AT_DOOR:
-            raise _later("Too many sign in at once; wait a moment.", 1.0)
+            raise Refused(
+                429,
+                "Too many sign in at once; wait a moment.",
+                type="rate_limit_error",
+                code="rate_limit_exceeded",
+                retry_after=1.0,
+            )
         self._at_door += 1
         try:
             async with asyncio.timeout(DOOR_SECONDS):
@@ -139,7 +150,3 @@ class Administration:
             ) from error
         if is_new:
             log.warning("the administrator's key was made; it is kept in %s", self.settings.data_dir)
-
-
-def _later(message: str, seconds: float) -> Refused:
-    return Refused(429, message, type="rate_limit_error", code="rate_limit_exceeded", retry_after=seconds)

@@ -1,10 +1,15 @@
-"""`/healthz`, `/readyz` and the root, for probes and for people."""
+"""`/healthz`, `/readyz`, `/metrics`, `/openapi.json` and the root: for probes, programs and people."""
 
+import asyncio
+from functools import cache
+from importlib import import_module
 from time import time
 
+import orjson
 from aiohttp import web
 
-from proxy.api.app_keys import BACKGROUND, CALLER, STORE_TROUBLE, UPSTREAMS
+from proxy.access.rules import check_admin
+from proxy.api.app_keys import ACCESS, ADMINISTRATION, BACKGROUND, CALLER, SIBLINGS, STORE_TROUBLE, UPSTREAMS
 from proxy.api.rendering import json_response
 from proxy.chat.upstream import Health
 from shared import __version__
@@ -52,3 +57,46 @@ def _age(health: Health) -> int | None:
 async def root(_: web.Request) -> web.Response:
     """What this is, for whoever opens the address."""
     return json_response({"name": "freeaichat-2api", "version": __version__, "openai_base_url": "/v1"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """All numbers of the workers that share the port, and those of the store that say how the visits go."""
+    check_admin(request[CALLER])
+    # The library is heavy: most proxies are never asked, and the event loop is not to wait for it.
+    await asyncio.to_thread(import_module, "proxy.usage.metrics")
+    from proxy.usage.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
+
+    healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
+    visits, heartbeat_age, trouble = await request.app[ADMINISTRATION].visits_and_heartbeat(
+        each.name for each in healths
+    )
+    now = time()
+    numbers = Numbers(
+        version=__version__,
+        workers=await request.app[SIBLINGS].all(),
+        sites=[
+            SiteNumbers(
+                site=each.name,
+                credentials_age=now - each.credentials.captured_at if each.credentials else None,
+                nonce_age=now - each.credentials.nonce_checked_at if each.credentials else None,
+                visits=visits.get(each.name, ()),
+            )
+            for each in healths
+        ],
+        store_up=trouble is None,
+        heartbeat_age=heartbeat_age,
+    )
+    return web.Response(body=text(numbers), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """The OpenAPI document."""
+    body = await asyncio.to_thread(_document, request.app[ACCESS].needs_key)
+    return web.Response(body=body, content_type="application/json")
+
+
+@cache
+def _document(needs_key: bool) -> bytes:
+    from proxy.api.openapi import document  # a megabyte that most proxies are never asked for
+
+    return orjson.dumps(document(__version__, needs_key=needs_key))
