@@ -71,10 +71,12 @@ class Turn:
         if not answers:
             return
         self.site = answers[0].upstream
-        if begun := [answer.first_text_at for answer in answers if answer.first_text_at is not None]:
-            self.first_text_seconds = min(begun) - self._begun
-            if not self.usage.total:
-                self.usage = usage_of(answers)
+        for answer in answers:
+            if answer.first_text_at is not None:
+                seconds = answer.first_text_at - self._begun
+                self.first_text_seconds = min(seconds, self.first_text_seconds or seconds)
+        if self.first_text_seconds is not None and not self.usage.total:
+            self.usage = usage_of(answers)
 
     @property
     def kind(self) -> str:
