@@ -41,8 +41,8 @@ from proxy.server.middleware import add_headers, serve
 from proxy.server.siblings import Siblings
 from proxy.server.under_way import UNDER_WAY, UnderWay
 from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite, Limits
-from proxy.upstreams.aipkit.trust import MemoryPolicy
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.usage.numbers import take_numbers

@@ -15,10 +15,10 @@ from proxy.api.app_keys import CALLER, ORIGIN
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
-from proxy.api.counting import counted
 from proxy.api.health import handlers as health
 from proxy.api.models import handlers as models
 from proxy.api.responses import handlers as responses
+from proxy.api.sending import counted
 from proxy.page import handlers as page
 from proxy.server.errors import expect
 

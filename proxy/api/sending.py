@@ -16,6 +16,7 @@ from proxy.chat.answer import Answer, usage_of
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Sink
+from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
 from proxy.usage.recorder import Turn
 
@@ -40,9 +41,12 @@ def counted(handler: Handler) -> Handler:
     async def turn_handler(request: web.Request) -> web.StreamResponse:
         turn = request[TURN] = Turn(request[CALLER])
         try:
-            admission = await request.app[LIMITS].admit(turn.caller)
-            request[RATE_HEADERS] = admission.headers
-            admission.check()
+            if turn.caller.key is not None and turn.caller.key.is_limited:
+                admission = await request.app[LIMITS].admit(turn.caller)
+                request[RATE_HEADERS] = admission.headers
+                admission.check()
+            else:
+                request[RATE_HEADERS] = {}
             return await handler(request)
         except ServiceError as error:
             turn.error = error
@@ -54,7 +58,7 @@ def counted(handler: Handler) -> Handler:
                 turn.has_left = True
             raise
         except Exception:
-            turn.error = ServiceError(500, "", type="server_error", code="internal_error")
+            turn.error = internal_error()
             raise
         finally:
             turn.close()

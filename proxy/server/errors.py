@@ -3,6 +3,7 @@ requests, expectations.
 """
 
 import asyncio
+from secrets import token_hex
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -10,7 +11,6 @@ from aiohttp import HttpVersion11, web
 from proxy.api.app_keys import REQUEST_ID
 from proxy.api.rendering import error_response
 from proxy.chat.errors import ServiceError
-from secrets import token_hex
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 UPGRADE_REQUIRED = 426

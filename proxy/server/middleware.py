@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from secrets import token_hex
 from time import perf_counter, time
 
 from aiohttp import web
@@ -14,7 +15,6 @@ from proxy.access.rules import Access, WrongKey, sent_keys
 from proxy.api.app_keys import ACCESS, CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, TURN, USAGE
 from proxy.api.rendering import error_response
 from proxy.chat.errors import ServiceError, release
-from secrets import token_hex
 from proxy.server.errors import http_error_response, internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
 
