@@ -83,6 +83,7 @@ async def open_app(
             sites,
             aliases=settings.models,
             default_model=settings.default_model,
+            tool_retries=settings.tool_retries,
         )
         background = Background()
         background.start("following credentials", keeper.watch)

@@ -20,13 +20,34 @@ MAX_MESSAGES = 4096
 MAX_CHARACTERS = 10_000_000
 
 
+class Call(Value):
+    """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
+
+    id: str
+    name: str
+    arguments: str = Field(repr=False)
+    kind: Literal["function", "custom"] = "function"
+    namespace: str | None = None
+
+
+class Result(Value):
+    """What a message is the result of; its text is what the tool gave."""
+
+    call_id: str = ""
+    name: str = ""  # of the tool, where the client told it
+    failed: bool = False
+
+
 class Message(Value):
-    """One message, normalised: plain text, and the digests of the pictures that came with it."""
+    """One message, normalised: plain text, the digests of the pictures that came with it, and what tools have to do
+    with it."""
 
     role: Role
     text: str = Field(repr=False)
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
+    calls: tuple[Call, ...] = ()  # of an assistant
+    result: Result | None = None  # of a user
 
 
 class Note(Value):
@@ -34,6 +55,7 @@ class Note(Value):
 
     name: str  # of the copy; the same from turn to turn
     value: str = Field(repr=False)
+    told: str = ""  # digest of what it was told beside the messages: of tools and of the form of its answers
 
     @model_validator(mode="before")
     @classmethod
@@ -80,12 +102,20 @@ def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
     """Whether one conversation may hold *messages* and so many answers that are still to come."""
     if len(messages) + answers > MAX_MESSAGES:
         return False
-    return sum(len(message.text) for message in messages) <= MAX_CHARACTERS
+    return sum(len(message.text) + sum(map(call_size, message.calls)) for message in messages) <= MAX_CHARACTERS
 
 
 def stored_bytes(messages: Iterable[Message]) -> int:
     """How much *messages* count towards the limit of what is kept."""
     return sum(
-        MESSAGE_BYTES + IMAGE_BYTES * len(message.images) + len(message.text.encode("utf-8", "surrogatepass"))
+        MESSAGE_BYTES
+        + IMAGE_BYTES * len(message.images)
+        + len(message.text.encode("utf-8", "surrogatepass"))
+        + sum(map(call_size, message.calls))
         for message in messages
     )
+
+
+def call_size(call: Call) -> int:
+    """How much a call counts towards limits, in characters."""
+    return MESSAGE_BYTES + len(call.name) + len(call.arguments)

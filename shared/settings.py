@@ -169,6 +169,13 @@ class Settings(BaseSettings):
         default=(),
         description="further browser origins served without a key; `*` is any part (`chrome-extension://*`), alone all",
     )
+    tools: Literal["emulate", "refuse", "ignore"] = Field(
+        default="emulate",
+        description="tools and schemas where a site has none: `emulate`, `refuse` (400), `ignore` (answered in text)",
+    )
+    tool_retries: int = Field(
+        default=1, ge=0, le=3, description="tries more where a call or JSON came out wrong; each is a turn of the quota"
+    )
     history: Literal["auto", "continue", "replay"] = Field(
         default="auto",
         description="`continue` always uses the site's own memory, `replay` never; `auto`: only while it is exact",

@@ -19,6 +19,7 @@ from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
 from proxy.usage.recorder import Turn
+from shared.conversations import Call, Message
 
 
 class Reply(Encoder, Protocol):
@@ -27,10 +28,13 @@ class Reply(Encoder, Protocol):
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """What makes an event of a piece of text of the answer with that number."""
 
+    def call_of(self, answer: int) -> Callable[[Call], bytes]:
+        """What makes the events of a call in the answer with that number."""
+
     def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
         """The last events of whole answers, and the end mark."""
 
-    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage, /) -> dict[str, Any]:
+    def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage, /) -> dict[str, Any]:
         """Whole answers as one object."""
 
 
@@ -87,9 +91,9 @@ async def send(
     else:
         await _run(answers, [_Whole()] * len(answers))
     turn.usage = used = usage_of(answers)
-    texts, ends = [answer.full_text for answer in answers], [answer.end for answer in answers]
+    messages, ends = [answer.message for answer in answers], [answer.end for answer in answers]
     told = {**headers, **answers[0].headers, "Cache-Control": "no-store"}
-    return json_response(reply.whole(texts, ends, used), headers=told)
+    return json_response(reply.whole(messages, ends, used), headers=told)
 
 
 async def _stream(
@@ -100,9 +104,9 @@ async def _stream(
     events = EventStream(request, reply, keepalive, (headers, answers[0].headers))
     try:
         if len(answers) == 1:
-            await answers[0].run(_Streamed(events, reply.text_of(0)))
+            await answers[0].run(_Streamed(events, reply, 0))
         else:
-            await _run(answers, [_Streamed(events, reply.text_of(number)) for number in range(len(answers))])
+            await _run(answers, [_Streamed(events, reply, number) for number in range(len(answers))])
         turn.usage = used = usage_of(answers)
         await events.close(reply.closing([answer.end for answer in answers], used))
     except (Exception, asyncio.CancelledError) as error:
@@ -131,9 +135,11 @@ def _first(failures: ExceptionGroup[Exception]) -> Exception:
 class _Streamed:
     """Writes the text of one answer to the stream."""
 
-    def __init__(self, events: EventStream, encode: Callable[[str], bytes]) -> None:
+    def __init__(self, events: EventStream, reply: Reply, number: int) -> None:
         self._events = events
-        self._encode = encode
+        self._reply, self._number = reply, number
+        self._encode = reply.text_of(number)
+        self._encode_call: Callable[[Call], bytes] | None = None
         self._write = events.write
         self.ready = events.ready
 
@@ -143,12 +149,24 @@ class _Streamed:
             self._events.begin()
         return self._write(self._encode(text))
 
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
+        if not self._events.has_begun:
+            self._events.begin()
+        if self._encode_call is None:
+            self._encode_call = self._reply.call_of(self._number)
+        return self._write(self._encode_call(call))
+
 
 class _Whole:
     """For answers that are sent whole: they keep their text themselves."""
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
+        return True
+
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
         return True
 
     async def ready(self) -> None:

@@ -3,26 +3,30 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from secrets import token_hex
-from time import monotonic, perf_counter, time
+from time import perf_counter, time
 from typing import Literal
 
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.cutting import Cutter
+from proxy.chat.emulation import Emulation, failed
 from proxy.chat.errors import ServiceError, release
 from proxy.chat.history import size_of
 from proxy.chat.memory import Memory
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage, estimate_tokens
-from proxy.chat.upstream import RETRY_SECONDS, End, Enough, Refusal, Sink, Tries
-from shared.conversations import Message
+from proxy.chat.tools.rendering import retry
+from proxy.chat.upstream import About, End, Enough, Held, Refusal, Sink, Tries
+from shared.conversations import Call, Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
 MAX_ANSWER_PIECES = 256 * 1024
 
 log = logging.getLogger(__name__)
 
+ToolOutcome = Literal["valid", "mended", "retried", "failed"]
 Afterwards = Callable[["Answer"], Awaitable[None]]
 
 
@@ -40,10 +44,12 @@ class Answer:
         *,
         name: str,
         afterwards: Afterwards | None = None,
+        retries: int = 0,
     ) -> None:
         """*models*: the same one on the upstreams that offer it, in the order in which they are tried.
 
-        *afterwards* is awaited once the answer is whole, before its end is told.
+        *afterwards* is awaited once the answer is whole, before its end is told. *retries*: how often a model is asked
+        once more for a call or JSON that came out wrong.
         """
         self.id = f"chatcmpl-{token_hex(16)}"
         self.created = int(time())
@@ -58,8 +64,13 @@ class Answer:
         self._memory = memory
         self._models = models
         self._afterwards = afterwards
+        self.calls: list[Call] = []
+        self.tool_outcome: ToolOutcome | None = None  # where calls or a form of the answer were asked for
+        self._retries = retries
         self._cutter: Cutter | None = Cutter(ask.stops, ask.max_tokens) if ask.stops or ask.max_tokens else None
-        self._tries = Tries(monotonic() + RETRY_SECONDS)
+        self._emulation: Emulation | None = None  # reads the text of this try
+        self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
+        self._tries = Tries()
         self._parts: list[str] = []
         self._length = 0
         self._asked = 0  # tokens; 0: not counted yet
@@ -73,15 +84,18 @@ class Answer:
     @property
     def message(self) -> Message:
         """The whole answer."""
-        return Message(role="assistant", text=self.full_text, id=self.message_id)
+        return Message(role="assistant", text=self.full_text, id=self.message_id, calls=tuple(self.calls))
 
     @property
     def usage(self) -> Usage:
         """Tokens of the whole history and of the answer; estimated where the upstream tells none."""
         if self.end.usage is not None:
             return self.end.usage
-        self._asked = self._asked or self._count_asked()
-        return Usage(self._asked, estimate_tokens(self.full_text))
+        self._asked = self._asked or self._memory.count_tokens()
+        answered = estimate_tokens(self.full_text)
+        for call in self.calls:
+            answered += estimate_tokens(call.name) + estimate_tokens(call.arguments)
+        return Usage(self._asked, answered)
 
     async def run(self, sink: Sink) -> None:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""
@@ -90,7 +104,7 @@ class Answer:
         if memory.conversation_id is not None:
             await memory.begin()
         if size_of(memory.plan.messages) > LARGE_BYTES:
-            self._asked = await asyncio.to_thread(self._count_asked)
+            self._asked = await asyncio.to_thread(memory.count_tokens)
         try:
             self.end = await self._from_any()
         except Enough as enough:
@@ -99,17 +113,32 @@ class Answer:
         else:
             if self._cutter is not None and (rest := self._cutter.end()):
                 self._cutter = None
-                self.text(rest)
+                self._show(rest)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
-        await memory.commit(self._model, self.end.note, self.message)
+        await memory.commit(self._model, self.end.note, self.message, self._raw)
         if self._afterwards is not None:
             await self._afterwards(self)
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
+        if self._emulation is not None:
+            return self._emulation.feed(text)
+        return self._show(text)
+
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
+        if self.first_text_at is None:
+            self.first_text_at = perf_counter()
+        self.calls.append(call)
+        return self._sink.call(call)
+
+    def _show(self, text: str) -> bool:
+        """Pass *text* on to the client, up to where it is to be cut."""
         cutter = self._cutter
         if cutter is not None:
+            if cutter.reason:
+                return True
             text = cutter.feed(text)
         wants_more = True
         if text:
@@ -133,12 +162,6 @@ class Answer:
         self.headers[f"x-dropped-{what}"] = str(count)
         log.warning("answer %s: the oldest %d %s were left out", self.id, count, what)
 
-    def _count_asked(self) -> int:
-        count = 0
-        for message in self._memory.plan.messages:
-            count += estimate_tokens(message.text)
-        return count
-
     async def _from_any(self) -> End:
         """The answer of the first upstream that gives any; what failed before its first text goes on to the next."""
         was_delivered = False
@@ -149,12 +172,14 @@ class Answer:
             try:
                 held = await self._memory.find_held(model)
                 self.headers.clear()
-                ask = self._ask if self.conversation_id is None else self._memory.asked(self._ask)
-                return await model.upstream.answer(ask, model.bot, held, self, self._tries)
+                ask = self._memory.asked(self._ask, model)
+                if self._memory.is_plain(model):
+                    return await model.upstream.answer(ask, model.bot, held, self, self._tries)
+                return await self._emulated(ask, model, held)
             except (Refusal, ServiceError) as failure:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
-                has_begun = bool(self._parts) or (self._cutter is not None and self._cutter.has_fed)
+                has_begun = bool(self._parts or self.calls) or (self._cutter is not None and self._cutter.has_fed)
                 was_delivered = was_delivered or has_begun or (isinstance(failure, Refusal) and failure.delivered)
                 if has_begun or is_last or not may_move_on or not self._tries.may_retry:
                     if not was_delivered:
@@ -166,6 +191,44 @@ class Answer:
             if not was_delivered:
                 self._memory.put_back()
         raise AssertionError("unreachable: the last upstream's failure is raised")
+
+    async def _emulated(self, ask: Ask, model: Model, held: Held | None) -> End:
+        """The answer of an upstream that takes nothing but text, asked again where a call or JSON came out wrong."""
+        offer = self._ask.offer
+        if offer is None:  # only earlier messages have to do with tools
+            return await model.upstream.answer(ask, model.bot, held, self, self._tries)
+        self._cutter = Cutter(ask.stops) if ask.stops else None  # of what is shown; the whole counts towards max_tokens
+        trouble = ""
+        for left in range(self._retries, -1, -1):
+            is_first = left == self._retries
+            reading = Emulation(offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls)
+            if not is_first:
+                reading.hold()
+            self._emulation = reading
+            try:
+                end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
+            except Enough as enough:
+                release(enough)
+                end = End(enough.reason)
+            finally:
+                self._emulation = None
+            is_cut = end.reason in ("length", "content_filter")
+            outcome = reading.end(cut=is_cut)
+            if not outcome.trouble or is_cut or end.refusal is not None:
+                if not outcome.trouble:
+                    self.tool_outcome = "retried" if not is_first else "mended" if outcome.mended else "valid"
+                if self.calls and not outcome.is_half:
+                    end = replace(end, reason="tool_calls")
+                self._raw = reading.raw
+                return end if is_first else replace(end, note=None)
+            trouble = outcome.trouble
+            log.info("answer %s came out wrong (%s), %d tries left", self.id, trouble, left)
+            held = Held(end.note, len(ask.messages) + 1) if end.note else None
+            again = Message(role="user", text=retry(trouble, offer))
+            ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
+            self._tries = Tries(has_alternative=self._tries.has_alternative)
+        self.tool_outcome = "failed"
+        raise Refusal(failed(offer, trouble), About.MESSAGE, delivered=True, has_begun=True)
 
 
 def usage_of(answers: Sequence[Answer]) -> Usage:

@@ -7,8 +7,11 @@ exactly what the client means, the turn carries the whole text.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from shared.conversations import Conversation, Message, Note
+import orjson
+
+from shared.conversations import Call, Conversation, Message, Note, call_size
 
 MAX_TURN_CHARS = 4 * 1024 * 1024  # in one message to an upstream; servers take little more, models far less
 _BLANKS = " \t\n\r\0\x0b"
@@ -19,6 +22,8 @@ def size_of(messages: Iterable[Message]) -> int:
     size = 0
     for message in messages:
         size += len(message.text)
+        if message.calls:
+            size += sum(map(call_size, message.calls))
     return size
 
 
@@ -32,6 +37,8 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
     parts = [*scope]
     for message in messages:
         parts += (message.role, message.text.strip(), str(len(message.images)), *message.images)
+        if message.calls or message.result is not None:
+            parts.append(repr(_of_tools(message)))
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
@@ -41,6 +48,8 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
 def never_left_out(messages: Sequence[Message]) -> list[Message]:
     """Those of *messages* that are sent whatever the limit: the system's, and the last turn."""
     start = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    while start and messages[start].result is not None:  # results are nothing without their calls
+        start -= 1
     return [message for index, message in enumerate(messages) if message.role == "system" or index >= start]
 
 
@@ -48,6 +57,8 @@ def is_empty(messages: Sequence[Message]) -> bool:
     """Whether the model would get to see nothing of *messages*."""
     if len(messages) != 1 or messages[0].role != "user":
         return not messages
+    if messages[0].result is not None:
+        return False
     return not messages[0].images and not messages[0].text.replace("\0", "").strip(_BLANKS)
 
 
@@ -121,4 +132,22 @@ def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:
 
 def _same(one: Message, other: Message) -> bool:
     """Clients trim answers before they send them back; nothing else may differ."""
-    return one.role == other.role and one.text.strip() == other.text.strip() and one.images == other.images
+    if one.role != other.role or one.text.strip() != other.text.strip() or one.images != other.images:
+        return False
+    return _of_tools(one) == _of_tools(other)
+
+
+def _of_tools(message: Message) -> Sequence[Any]:
+    """What *message* calls, or is the result of, however a client spells it: ids and blanks in JSON may differ."""
+    if message.result is not None:
+        return ("result", message.result.failed)
+    return [(call.namespace or "", call.name, _spelled(call)) for call in message.calls]
+
+
+def _spelled(call: Call) -> str:
+    if call.kind == "custom":
+        return call.arguments
+    try:
+        return orjson.dumps(orjson.loads(call.arguments or "{}"), option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONDecodeError:
+        return call.arguments

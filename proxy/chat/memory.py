@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
 from secrets import token_hex
 from time import time
 
@@ -14,6 +16,9 @@ from proxy.chat.catalog import Model
 from proxy.chat.conversations import named, needed, unknown_conversation
 from proxy.chat.history import history_digest, plan_turn, size_of
 from proxy.chat.offload import LARGE_BYTES
+from proxy.chat.tokens import estimate_tokens
+from proxy.chat.tools.definitions import Offer
+from proxy.chat.tools.rendering import as_text, instructions
 from proxy.chat.upstream import Held
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
@@ -98,13 +103,22 @@ class Memory:
     """Of one turn. With a stored conversation all methods raise `ServiceError` (503) while the store is away."""
 
     def __init__(
-        self, store: Store, branches: Branches, messages: Sequence[Message], stored: Conversation | None
+        self,
+        store: Store,
+        branches: Branches,
+        messages: Sequence[Message],
+        stored: Conversation | None,
+        offer: Offer | None = None,
     ) -> None:
         self.conversation_id = stored.id if stored else None
         self.plan = plan_turn(stored, messages)
         self._store = store
         self._branches = branches
         self._sent = tuple(messages)
+        self._offer = offer
+        self._told = instructions(offer) if offer else ""
+        self._told_name = sha256(self._told.encode("utf-8", "surrogatepass")).hexdigest() if self._told else ""
+        self._shown: tuple[Message, ...] | None = None  # all messages as text
         self._turn_id = token_hex(8) if stored else ""
         self._taken: tuple[str, Note] | None = None  # a branch and its note, which no other turn can continue now
 
@@ -119,29 +133,70 @@ class Memory:
             raise unknown_conversation(name)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the upstream's copy already.
-        self.plan = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent)
+        self.plan, self._shown = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent), None
 
-    def asked(self, ask: Ask) -> Ask:
-        """*ask* with all that was said before."""
+    def is_plain(self, model: Model) -> bool:
+        """Whether *model*'s upstream is asked with what the client said as it is: no tools, or it has them itself."""
+        if model.upstream.has_tools:
+            return True
+        if self._told:
+            return False
+        for message in self.plan.messages:  # noqa: SIM110  (a generator costs more than all it looks at)
+            if message.calls or message.result is not None:
+                return False
+        return True
+
+    def asked(self, ask: Ask, model: Model) -> Ask:
+        """*ask* with all that was said before, as *model*'s upstream takes it."""
+        if not self.is_plain(model):
+            return replace(ask, messages=self._as_text(), offer=None)
         return ask if self.conversation_id is None else replace(ask, messages=self.plan.messages)
 
     async def find_held(self, model: Model) -> Held | None:
-        """The copy that *model*'s upstream may go on from, if any."""
-        plan = self.plan
+        """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them."""
+        plan, is_plain = self.plan, self.is_plain(model)
+        before = 0 if is_plain or not self._told else 1
         if self.conversation_id is not None:
-            return Held(plan.note, len(plan.messages) - len(plan.new)) if plan.note else None
-        *history, last = plan.messages
-        if not history or last.role != "user":
+            if plan.note is None or plan.note.told != self._told_digest(model):
+                return None
+            return Held(plan.note, len(plan.messages) - len(plan.new) + before)
+        count = len(plan.messages)
+        while count and plan.messages[count - 1].role == "user":
+            count -= 1
+        if not 0 < count < len(plan.messages):
             return None
-        scope = model.upstream.scope(model.bot, history)
+        history = plan.messages[:count]
+        scope = model.upstream.scope(model.bot, history if is_plain else self._as_text()[: count + before])
         if scope is None:
             return None
-        digest = await digest_of(scope, history)
+        told = self._told_digest(model)
+        digest = await digest_of((*scope, told) if told else scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
         self._taken = digest, note
-        return Held(note, len(history))
+        return Held(note, count + before)
+
+    def count_tokens(self) -> int:
+        """About as many tokens as all that the model is told."""
+        count = _tokens_of(self._told) if self._told else 0
+        for message in self.plan.messages:
+            count += estimate_tokens(message.text)
+            for call in message.calls:
+                count += estimate_tokens(call.name) + estimate_tokens(call.arguments)
+        return count
+
+    def _as_text(self) -> tuple[Message, ...]:
+        """All messages as an upstream is told them that takes nothing but text: one for one, after what is told
+        beside them."""
+        if self._shown is None:
+            told = (Message(role="system", text=self._told),) if self._told else ()
+            self._shown = (*told, *as_text(self.plan.messages, self._offer))
+        return self._shown
+
+    def _told_digest(self, model: Model) -> str:
+        """Names what a copy has to have been told beside the messages."""
+        return "" if model.upstream.has_tools else self._told_name
 
     def put_back(self) -> None:
         """Nothing of the turn reached the upstream: what was taken from it is as good as before."""
@@ -158,15 +213,21 @@ class Memory:
             with suppress(StoreError):
                 await self._store.abandon_turn(self.conversation_id, self._turn_id)
 
-    async def commit(self, model: Model, note: Note | None, answer: Message) -> None:
-        """Keep the answer. *note*: the upstream's, where its copy holds all of this history and the answer."""
+    async def commit(self, model: Model, note: Note | None, answer: Message, raw: str | None = None) -> None:
+        """Keep the answer. *note*: the upstream's, where its copy holds all of this history and the answer. *raw*: the
+        answer as the copy holds it, where that is not its text."""
+        told = self._told_digest(model)
         if self.conversation_id is not None:
-            await self._commit_turn(self.conversation_id, answer, note)
+            noted = note.model_copy(update={"told": told}) if note and told else note
+            await self._commit_turn(self.conversation_id, answer, noted)
         elif note is not None:
             history = (*self.plan.messages, answer)
-            scope = model.upstream.scope(model.bot, history, note)
+            shown = history
+            if not self.is_plain(model):
+                shown = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
+            scope = model.upstream.scope(model.bot, shown, note)
             if scope is not None:
-                self._branches.keep(await digest_of(scope, history), note)
+                self._branches.keep(await digest_of((*scope, told) if told else scope, history), note)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan
@@ -185,3 +246,9 @@ async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
     if size_of(messages) > LARGE_BYTES:
         return await asyncio.to_thread(history_digest, scope, messages)
     return history_digest(scope, messages)
+
+
+@lru_cache(maxsize=64)
+def _tokens_of(told: str) -> int:
+    """Of what stays the same from turn to turn."""
+    return estimate_tokens(told)

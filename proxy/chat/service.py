@@ -25,14 +25,16 @@ class ChatService:
         *,
         aliases: Mapping[str, int],
         default_model: str,
+        tool_retries: int = 0,
     ) -> None:
-        """*upstreams*: in order of preference."""
+        """*upstreams*: in order of preference. *tool_retries*: as `Answer` has it."""
         self._store = store
         self._conversations = Conversations(store)
         self.branches = Branches(store)
         self._upstreams = upstreams
         self._aliases = aliases
         self._default_model = default_model
+        self._tool_retries = tool_retries
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
         self._found: dict[str, tuple[str, Sequence[Model]]] = {}  # by what clients wrote; of this catalog
 
@@ -57,13 +59,13 @@ class ChatService:
         if not willing:
             raise _consent_required(name)
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
-        memory = Memory(self._store, self.branches, ask.messages, stored)
+        memory = Memory(self._store, self.branches, ask.messages, stored, ask.offer)
         if stored is not None:
             refuse_unfit(memory.plan.messages, answers=1)
         _refuse_unfit(memory.plan)
         if len(willing) > 1:
             willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
-        return Answer(ask, memory, willing, name=name, afterwards=afterwards)
+        return Answer(ask, memory, willing, name=name, afterwards=afterwards, retries=self._tool_retries)
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the upstreams that may have it are known."""

@@ -5,7 +5,7 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
 from typing import Literal, Protocol
@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, wait_exponential, wait_rando
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
-from shared.conversations import Message, Note
+from shared.conversations import Call, Message, Note
 from shared.models import Bot, Credentials
 from shared.parsing import Site
 
@@ -121,6 +121,9 @@ class Sink(Protocol):
     def text(self, text: str) -> bool:
         """Take a piece of text. False: await `ready` before the next. Raises `Enough`."""
 
+    def call(self, call: Call) -> bool:
+        """Take a whole call of a tool, after the text that comes before it. As `text`."""
+
     async def ready(self) -> None:
         """Wait until more can be taken."""
 
@@ -136,7 +139,7 @@ class AnswerSink(Sink, Protocol):
 class Tries:
     """How often one request may be tried (each one that is made takes one off *left*), and how long."""
 
-    deadline: float  # by `monotonic`
+    deadline: float = field(default_factory=lambda: monotonic() + RETRY_SECONDS)  # by `monotonic`
     left: int = MAX_TRIES
     has_alternative: bool = False  # another upstream is asked next: this one waits for nothing
 
@@ -183,6 +186,10 @@ class Upstream(Protocol):
     @property
     def name(self) -> str:
         """The origin of the site, or the name of the server."""
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether it takes tools, calls, their results and forms of answers itself; if not, it is told of them."""
 
     def rank(self, bot: Bot) -> int:
         """How good the prospects of a turn are now: the lower, the better. Equals keep the order of preference."""

@@ -11,6 +11,7 @@ from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
+from shared.conversations import Call
 from shared.models import Credentials
 from shared.site_client.client import SiteClient
 from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
@@ -118,6 +119,10 @@ class Kept:
         """Keep it."""
         self.texts.append(text)
         return True
+
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
+        raise AssertionError("nobody offered tools")
 
     async def ready(self) -> None:
         """Always."""

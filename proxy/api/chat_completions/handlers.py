@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, CHAT, PICTURES
+from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
 from proxy.api.sending import admit_turns, send
@@ -28,14 +28,16 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
         model=answers[0].model,
         conversation_id=answers[0].conversation_id,
         include_usage=chat.include_usage,
-        count=len(answers),
+        answers=len(answers),
+        is_old=chat.is_old,
     )
     return await send(request, answers, reply, stream=chat.stream, headers=ignored_header(chat.ignored))
 
 
 async def read_chat(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
     """The request, with the pictures that it names by address. Raises `ServiceError`."""
-    chat = await read_body(request, lambda body: parse_chat(to_fields(body)))
+    mode = request.app[SETTINGS].tools
+    chat = await read_body(request, lambda body: parse_chat(to_fields(body), mode))
     ask, caller = chat.ask, request[CALLER]
     if chat.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)

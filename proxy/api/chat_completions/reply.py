@@ -1,6 +1,7 @@
 """OpenAI's shapes for chat answers, whole and in chunks, and the event stream they travel in."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
+from shared.conversations import Call, Message
 
 DONE = b"data: [DONE]\n\n"
 
@@ -57,7 +59,8 @@ def annotations(sources: Sequence[Source]) -> list[dict[str, Any]]:
 class ChatReply:
     """Builds the objects of a request's answers; all chunks share id, time and model, and hold the answer's number.
 
-    *count*: how many answers there are (`n`).
+    *answers*: how many there are (`n`). *is_old*: calls are told as the one `function_call` that clients of
+    `functions` expect.
     """
 
     def __init__(
@@ -68,17 +71,19 @@ class ChatReply:
         model: str,
         conversation_id: str | None = None,
         include_usage: bool = False,
-        count: int = 1,
+        answers: int = 1,
+        is_old: bool = False,
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
         self._includes_usage = include_usage
-        self._count = count
+        self._answers = answers
+        self._is_old = is_old
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
 
     def opening(self) -> bytes:
         """The first chunk of each answer: its role, once."""
         role = {"role": "assistant", "content": "", "refusal": None}
-        return b"".join(self._chunk(index, role, None, first=True) for index in range(self._count))
+        return b"".join(self._chunk(index, role, None, first=True) for index in range(self._answers))
 
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """What makes a chunk of a text of that answer."""
@@ -90,6 +95,16 @@ class ChatReply:
             return b"".join((before, dumps(text), after))
 
         return chunk
+
+    def call_of(self, answer: int) -> Callable[[Call], bytes]:
+        """What makes the chunks of a call in that answer: first its name, then its arguments."""
+        numbers = count()
+
+        def chunks(call: Call) -> bytes:
+            begun, rest = _old_deltas(call) if self._is_old else _deltas(call, next(numbers))
+            return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
+
+        return chunks
 
     def silence(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
@@ -106,9 +121,9 @@ class ChatReply:
         """The event in place of the rest."""
         return failure(error)
 
-    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage) -> dict[str, Any]:
+    def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answers in one piece."""
-        choices = [_choice(index, text, end) for index, (text, end) in enumerate(zip(texts, ends, strict=True))]
+        choices = [self._choice(*each) for each in zip(count(), answers, ends)]
         return {
             **self._base,
             "object": "chat.completion",
@@ -124,7 +139,7 @@ class ChatReply:
             extras["refusal"] = end.refusal
         if end.sources:
             extras["annotations"] = annotations(end.sources)
-        return (self._chunk(index, extras, None) if extras else b"") + self._chunk(index, {}, end.reason)
+        return (self._chunk(index, extras, None) if extras else b"") + self._chunk(index, {}, self._reason(end))
 
     def _chunk(self, index: int, delta: dict[str, Any], finish_reason: str | None, *, first: bool = False) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -135,12 +150,34 @@ class ChatReply:
             chunk.update(self._extra)
         return event(chunk)
 
+    def _choice(self, index: int, answer: Message, end: End) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": answer.text or (None if answer.calls else ""),
+            "refusal": end.refusal,
+            "annotations": annotations(end.sources),
+        }
+        if answer.calls and self._is_old:
+            message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
+        elif answer.calls:
+            message["tool_calls"] = [_whole_call(call) for call in answer.calls]
+        return {"index": index, "message": message, "logprobs": None, "finish_reason": self._reason(end)}
 
-def _choice(index: int, text: str, end: End) -> dict[str, Any]:
-    message = {
-        "role": "assistant",
-        "content": text,
-        "refusal": end.refusal,
-        "annotations": annotations(end.sources),
-    }
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": end.reason}
+    def _reason(self, end: End) -> str:
+        return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason
+
+
+def _whole_call(call: Call) -> dict[str, Any]:
+    field = "input" if call.kind == "custom" else "arguments"
+    return {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
+
+
+def _deltas(call: Call, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    field = "input" if call.kind == "custom" else "arguments"
+    begun = {"index": index, "id": call.id, "type": call.kind, call.kind: {"name": call.name, field: ""}}
+    return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
+
+
+def _old_deltas(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
+    begun = {"function_call": {"name": call.name, "arguments": ""}}
+    return begun, {"function_call": {"arguments": call.arguments}}

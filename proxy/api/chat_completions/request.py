@@ -6,10 +6,10 @@ from typing import Any
 
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
-from proxy.api.tool_history import ToolHistory
+from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import Ask
-from proxy.chat.errors import ServiceError, bad_request
-from shared.conversations import Message, Role
+from proxy.chat.errors import bad_request
+from shared.conversations import Message, Result, Role
 
 MAX_MESSAGES = 10_000
 MAX_STOPS = 16
@@ -39,6 +39,7 @@ _RARE = frozenset(_IGNORED) | {
     "metadata",
     "modalities",
     "n",
+    "parallel_tool_calls",
     "response_format",
     "stop",
     "stream_options",
@@ -56,7 +57,6 @@ _ROLES: dict[str, Role] = {
     "tool": "user",
     "function": "user",
 }
-_OF_TOOLS = frozenset({"assistant", "tool", "function"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,11 @@ class ChatRequest:
     include_usage: bool = False
     choices: int = 1
     ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
+    is_old: bool = False  # it offers `functions`, and expects a `function_call`
 
 
-def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
-    """Read a chat/completions body. Raises `ServiceError` (400) that names the field."""
+def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
+    """Read a chat/completions body. *tools*: what is done with them. Raises `ServiceError` (400) with the field."""
     model = body.get("model")
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
@@ -82,6 +83,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
             Ask(model.strip(), messages), pictures, stream=body.get("stream") is True or read_flag(body, "stream")
         )
     _refuse_unsupported(body)
+    offer, left_out = read_offer(body, tools)
     read_metadata(body.get("metadata"))
     ignored = read_ignored(body, _IGNORED)
     ask = Ask(
@@ -92,6 +94,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         stops=_stops(body),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in ignored if name in body},
+        offer=offer,
     )
     return ChatRequest(
         ask=ask,
@@ -99,7 +102,8 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         stream=read_flag(body, "stream"),
         include_usage=_includes_usage(body),
         choices=_choices(body),
-        ignored=ignored,
+        ignored=(*ignored, *left_out),
+        is_old=bool(offer) and not body.get("tools") and bool(body.get("functions")),
     )
 
 
@@ -112,14 +116,13 @@ def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message,
     if len(value) > MAX_MESSAGES:
         raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
     pictures: dict[str, Picture] = {}
-    tools = ToolHistory()
     messages: list[Message] = []
     for index, item in enumerate(value):
-        messages.append(_read_message(item, f"{name}.{index}", pictures, tools))
+        messages.append(_read_message(item, f"{name}.{index}", pictures))
     return tuple(messages), pictures
 
 
-def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: ToolHistory) -> Message:
+def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Message:
     if not isinstance(item, dict):
         raise bad_request(f"'{where}' must be an object with a role and content.", param=where)
     role = item.get("role")
@@ -130,8 +133,11 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture], tools: To
     images: tuple[str, ...] = ()
     if not isinstance(content, str):
         content, images = _read_content(content, f"{where}.content", pictures)
-    if role in _OF_TOOLS:
-        content = tools.text(item, content)
+    if role in ("tool", "function"):
+        about = Result(call_id=text_or_empty(item.get("tool_call_id")), name=text_or_empty(item.get("name")))
+        return Message(role="user", text=content, images=images, result=about)
+    if role == "assistant" and ("tool_calls" in item or "function_call" in item):
+        return Message(role="assistant", text=content, calls=read_calls(item))
     return Message(role=_ROLES[role], text=content, images=images)
 
 
@@ -209,32 +215,11 @@ def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
-    for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
-        refuse_lone_choice(body, tools, choice, harmless=("none", "auto") if body.get(tools) == [] else ())
-        if body.get(tools) and body.get(choice) != "none":
-            raise unsupported(tools, "The site's bots call no tools.")
     modalities = body.get("modalities")
     if modalities is not None and not isinstance(modalities, list):
         raise bad_request("'modalities' must be a list.", param="modalities", code="invalid_type")
     if any(each != "text" for each in modalities or ()):
         raise unsupported("modalities", "The site's bots answer in text only.")
-    form = body.get("response_format")
-    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
-        raise unsupported("response_format", "The site's bots answer in plain text only.")
-
-
-def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:
-    """Raise `ServiceError` (400) for a *choice* of *tools* where there are none, unless it is *harmless*."""
-    value = body.get(choice)
-    if value is not None and not body.get(tools) and value not in harmless:
-        raise bad_request(
-            f"'{choice}' is only allowed where '{tools}' are given.", param=choice, code="missing_required_parameter"
-        )
-
-
-def unsupported(name: str, why: str) -> ServiceError:
-    """The error for a parameter that would change the answer and cannot be honoured."""
-    return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")
 
 
 def ignored_header(ignored: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from proxy.api.parameters import check_number
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
+from shared.conversations import Call, Message
 
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
 LOGPROBS = (0, 5)
@@ -49,6 +50,10 @@ class CompletionReply:
         """What makes a chunk of a text."""
         return lambda text: self._chunk(text, None)
 
+    def call_of(self, _: int) -> Callable[[Call], bytes]:
+        """Nothing: a prompt offers no tools."""
+        return lambda call: b""
+
     def silence(self) -> bytes:
         """A chunk that adds nothing."""
         return self._chunk("", None)
@@ -64,9 +69,9 @@ class CompletionReply:
         """The event in place of the rest."""
         return failure(error)
 
-    def whole(self, texts: Sequence[str], ends: Sequence[End], used: Usage) -> dict[str, Any]:
+    def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        return {**self._base, "choices": [_choice(texts[0], ends[0].reason)], "usage": usage(used)}
+        return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason)], "usage": usage(used)}
 
     def _chunk(self, text: str, finish_reason: str | None) -> bytes:
         chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason)]}

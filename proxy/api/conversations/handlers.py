@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CONVERSATIONS, PICTURES
-from proxy.api.conversations.items import item, item_list, page_of, read_page
+from proxy.api.conversations.items import find_item, item_list, items_of, message_of, page_of, read_page
 from proxy.api.images.reading import Picture
 from proxy.api.parameters import read_metadata, read_new_metadata
 from proxy.api.rendering import json_response
@@ -55,20 +55,23 @@ async def create_items(request: web.Request) -> web.Response:
     new = await read_body(request, lambda body: read_items(parse_json(body).get("items"), name="items"))
     messages, _ = await request.app[PICTURES].fetch(*new)
     added = await request.app[CONVERSATIONS].add(request.match_info["id"], messages, owner=_owner(request))
-    return json_response(item_list(added))
+    return json_response(item_list([item for message in added for item in items_of(message)]))
 
 
 async def retrieve_item(request: web.Request) -> web.Response:
     """One item of the conversation."""
     match = request.match_info
-    found = await request.app[CONVERSATIONS].item(match["id"], match["item_id"], owner=_owner(request))
-    return json_response(item(found))
+    name = match["item_id"]
+    found = await request.app[CONVERSATIONS].item(match["id"], message_of(name), owner=_owner(request))
+    return json_response(find_item(found, name))
 
 
 async def delete_item(request: web.Request) -> web.Response:
-    """Take an item out of the conversation; answers with the conversation, as OpenAI does."""
+    """Take an item out of the conversation, with all that is one message with it; answers with the conversation, as
+    OpenAI does."""
     match = request.match_info
-    left = await request.app[CONVERSATIONS].delete_item(match["id"], match["item_id"], owner=_owner(request))
+    name = message_of(match["item_id"])
+    left = await request.app[CONVERSATIONS].delete_item(match["id"], name, owner=_owner(request))
     return json_response(to_wire(left))
 
 

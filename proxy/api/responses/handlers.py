@@ -4,18 +4,20 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
-from proxy.api.chat_completions.request import ignored_header, unsupported
+from proxy.api.app_keys import CALLER, PICTURES, RESPONSES, SETTINGS
+from proxy.api.chat_completions.request import ignored_header
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.rendering import json_response
 from proxy.api.responses.request import parse_response
 from proxy.api.sending import send
+from proxy.api.tools import unsupported
 from proxy.server.bodies import parse_json, read_body
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    wanted = await read_body(request, lambda body: parse_response(parse_json(body)))
+    mode = request.app[SETTINGS].tools
+    wanted = await read_body(request, lambda body: parse_response(parse_json(body), mode))
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
     wanted = replace(wanted, input=messages, allowed=caller.models)

@@ -4,55 +4,137 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.api.chat_completions.request import read_messages
+from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture
+from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
-from shared.conversations import Message
+from shared.conversations import Call, Message, Result
 
-_UNREAD = ("reasoning", "web_search_call")  # of earlier answers; they hold nothing a model is told
+# What hosted tools and other models did; it holds nothing that a model could be told in words.
+_UNREAD = frozenset(
+    {
+        "reasoning",
+        "compaction",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "computer_call",
+        "computer_call_output",
+        "image_generation_call",
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "mcp_approval_response",
+    }
+)
+_CALLS = frozenset(
+    {"function_call", "custom_tool_call", "local_shell_call", "mcp_call", "shell_call", "apply_patch_call"}
+)
 
 
 def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple[Message, ...], dict[str, Picture]]:
     """The messages of a field *name* that holds *items*, and their pictures by what names them.
 
-    With *may_refer* an item may only name an earlier answer: its message has that id, and no text. Raises
-    `ServiceError` (400).
+    An answer and its calls, which are items of their own, are one message. With *may_refer* an item may only name an
+    earlier answer: its message has that id, and no text. Raises `ServiceError` (400).
     """
     if not isinstance(items, list):
         raise bad_request(f"'{name}' must be a list of items.", param=name)
-    messages: list[Any] = []
-    references: dict[int, str] = {}
+    gathered = _Gathered()
     for index, item in enumerate(items):
         where = f"{name}.{index}"
         kind = _kind(item)
         if kind in _UNREAD:
             continue
-        if kind == "item_reference" and may_refer:
-            references[len(messages)] = _reference(item, f"{where}.id")
-            messages.append({"role": "assistant", "content": ""})
-        elif kind == "message":
-            messages.append(item)
-        elif kind == "function_call":
-            messages.append({"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": item}]})
-        elif kind == "function_call_output":
-            messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")})
+        if kind == "message":
+            gathered.fields.append(item)
+        elif kind == "item_reference" and may_refer:
+            gathered.refer(message_of(_reference(item, f"{where}.id")))
+        elif call := read_call(kind, item):
+            gathered.call(call)
+            if kind == "mcp_call":
+                told = item.get("error") or item.get("output")
+                gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
+        elif kind.endswith("_call_output"):
+            name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
+            gathered.result(Result(call_id=name_of_call), item.get("output"))
         else:
             raise _unreadable(where)
-    read, pictures = read_messages(messages, name=name)
-    named = (
-        message.model_copy(update={"id": references[position]}) if position in references else message
-        for position, message in enumerate(read)
+    return gathered.messages(name)
+
+
+class _Gathered:
+    """Items as chat messages, with what each is besides."""
+
+    def __init__(self) -> None:
+        self.fields: list[Any] = []
+        self._more: dict[int, dict[str, Any]] = {}  # of the message at that place
+
+    def refer(self, message_id: str) -> None:
+        """An earlier answer by its name, or another part of the one that was named last."""
+        if self._more.get(len(self.fields) - 1, {}).get("id") != message_id:
+            self._add("assistant", "", id=message_id)
+
+    def call(self, call: Call) -> None:
+        """A call: of the answer before it, if one is."""
+        last = len(self.fields) - 1
+        before = self.fields[last] if last >= 0 else None
+        if not isinstance(before, dict) or before.get("role") != "assistant" or "id" in self._more.get(last, {}):
+            self._add("assistant", "", calls=(call,))
+            return
+        more = self._more.setdefault(last, {})
+        more["calls"] = (*more.get("calls", ()), call)
+
+    def result(self, result: Result, content: Any) -> None:
+        """What a call gave."""
+        self._add("user", content, result=result)
+
+    def messages(self, name: str) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+        """All of them, and their pictures. Raises `ServiceError` (400)."""
+        read, pictures = read_messages(self.fields, name=name)
+        more = self._more
+        return tuple(
+            message.model_copy(update=more[position]) if position in more else message
+            for position, message in enumerate(read)
+        ), pictures
+
+    def _add(self, role: str, content: Any, **more: Any) -> None:
+        self._more[len(self.fields)] = more
+        self.fields.append({"role": role, "content": content})
+
+
+def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
+    """The call that *item* is, of this model or of another one; None where it is none."""
+    if kind not in (
+        "function_call",
+        "custom_tool_call",
+        "local_shell_call",
+        "mcp_call",
+        "shell_call",
+        "apply_patch_call",
+    ):
+        return None
+    given = item.get("arguments")
+    if kind == "custom_tool_call":
+        given = item.get("input")
+    elif kind not in ("function_call", "mcp_call"):
+        given = item.get("action") or item.get("operation") or {}
+    return Call(
+        id=text_or_empty(item.get("call_id") or item.get("id")),
+        name=text_or_empty(item.get("name")) or kind.removesuffix("_call"),
+        arguments=as_json(given),
+        kind="custom" if kind == "custom_tool_call" else "function",
+        namespace=text_or_empty(item.get("namespace")) or None,
     )
-    return tuple(named), pictures
 
 
-def _kind(item: Any) -> Any:
+def _kind(item: Any) -> str:
     """The type of an item, which may be left out."""
     if not isinstance(item, dict):
         return "message"
     kind = item.get("type")
     if kind is None:
         return "item_reference" if "id" in item and "role" not in item else "message"
-    return kind
+    return kind if isinstance(kind, str) else ""
 
 
 def _reference(item: Mapping[str, Any], where: str) -> str:

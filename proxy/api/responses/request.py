@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.api.chat_completions.request import refuse_lone_choice, unsupported
 from proxy.api.images.reading import Picture
 from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit, read_metadata
 from proxy.api.responses.input_items import read_items
+from proxy.api.responses.tools import read_offer
+from proxy.api.tools import Mode, unsupported
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
+from proxy.chat.tools.definitions import Offer
 from shared.conversations import Message
 
-_SEARCH_TOOLS = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
 _REFUSED = {
     "background": "Answers are made while the client waits.",
     "prompt": "No prompt templates are kept here.",
@@ -41,6 +42,7 @@ class ResponseRequest:
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     ignored: tuple[str, ...]
+    offer: Offer | None = None
     allowed: frozenset[str] | None = None
 
     def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Image], caller: str) -> Ask:
@@ -54,11 +56,12 @@ class ResponseRequest:
             max_tokens=self.max_tokens,
             caller=caller,
             allowed=self.allowed,
+            offer=self.offer,
         )
 
 
-def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
-    """Read a body of `POST /v1/responses`. Raises `ServiceError` (400) that names the field."""
+def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> ResponseRequest:
+    """Read a body of `POST /v1/responses`. *tools*: what is done with them. Raises `ServiceError` (400)."""
     model = body.get("model")
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
@@ -73,6 +76,7 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
             code="mutually_exclusive_parameters",
         )
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
+    asked = read_offer(body, tools)
     return ResponseRequest(
         model=model.strip(),
         input=messages,
@@ -82,11 +86,12 @@ def parse_response(body: Mapping[str, Any]) -> ResponseRequest:
         conversation_id=conversation,
         stream=read_flag(body, "stream"),
         store=read_flag(body, "store", default=True),
-        web_search=_searches(body) or read_flag(body, "web_search"),
+        web_search=asked.searches or read_flag(body, "web_search"),
         max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        ignored=(*read_ignored(body, _IGNORED), *_ignored_text(body)),
+        ignored=(*read_ignored(body, _IGNORED), *_ignored_text(body), *asked.left_out),
+        offer=asked.offer,
     )
 
 
@@ -102,30 +107,12 @@ def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...],
     return read_items(value, name="input", may_refer=True)
 
 
-def _searches(body: Mapping[str, Any]) -> bool:
-    """Whether the web search is asked for; it is the one tool that the site's bots have."""
-    refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
-    tools = body.get("tools")
-    if tools is None:
-        return False
-    if not isinstance(tools, list):
-        raise bad_request("'tools' must be a list.", param="tools", code="invalid_type")
-    if body.get("tool_choice") == "none":
-        return False
-    for tool in tools:
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if not isinstance(kind, str) or not kind.startswith(_SEARCH_TOOLS):
-            raise unsupported("tools", "The site's bots have no tool but web_search.")
-    return bool(tools)
-
-
 def _ignored_text(body: Mapping[str, Any]) -> tuple[str, ...]:
     text = body.get("text")
     if text is None:
         return ()
-    form = text.get("format") if isinstance(text, dict) else text
-    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
-        raise unsupported("text.format", "The site's bots answer in plain text only.")
+    if not isinstance(text, dict):
+        raise bad_request("'text' must be an object.", param="text", code="invalid_type")
     if text.get("verbosity") is None:
         return ()
     check_choice(text["verbosity"], "text.verbosity", VERBOSITIES)
@@ -142,15 +129,28 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
         "safety_identifier": str,
         "prompt_cache_key": str,
         "parallel_tool_calls": bool,
-        "tool_choice": str,
+        "tool_choice": (str, dict),
         "tools": list,
+        "text": dict,
     }
     found = {
         name: value
         for name, kind in kinds.items()
         if isinstance(value := body.get(name), kind) and isinstance(value, bool) == (kind is bool)
     }
-    return {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
+    echoed = {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
+    if isinstance(text := echoed.pop("text", None), dict) and isinstance(form := text.get("format"), dict):
+        echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}
+    if isinstance(tools := echoed.get("tools"), list):
+        echoed["tools"] = [_echoed_tool(tool) for tool in tools]
+    return echoed
+
+
+def _echoed_tool(tool: Any) -> Any:
+    """A function with all the fields that clients expect of one."""
+    if not isinstance(tool, dict) or tool.get("type") != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": None, **tool}
 
 
 def _is_flat(value: Any, depth: int) -> bool:

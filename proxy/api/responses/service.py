@@ -130,7 +130,7 @@ class Responses:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:
             return
-        whole = reply.whole([answer.full_text], [answer.end], answer.usage)
+        whole = reply.whole([answer.message], [answer.end], answer.usage)
         stored = Conversation(
             id=whole["id"],
             owner=owner,

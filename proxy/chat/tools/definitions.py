@@ -58,17 +58,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
-
-    id: str
-    name: str
-    arguments: str
-    kind: Literal["function", "custom"] = "function"
-    namespace: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Fields:
     """How an API names what may be wrong, for the `param` of an error; *item* takes the tool's position."""
 

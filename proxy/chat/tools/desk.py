@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.chat.tools.coercion import Unfit, fit
-from proxy.chat.tools.definitions import Call, Offer, Tool, joined
+from proxy.chat.tools.definitions import Offer, Tool, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
 from proxy.chat.tools.shapes import Asked, calls_in, first_name, leading_name, may_be_bare_call
 from proxy.chat.tools.source import Value
+from shared.conversations import Call
 
 _PREFIX = "functions."  # as models were taught to write names
 _UNDECIDED = 64_000  # characters of JSON that has not named a tool yet
@@ -93,7 +94,9 @@ class Desk:
             arguments, changed = self._arguments(tool, asked.arguments)
         self.calls += 1
         self.mended += asked.mended or changed
-        self.found.append(Call(self._new_id(), tool.name, arguments, tool.kind, tool.namespace))
+        self.found.append(
+            Call(id=self._new_id(), name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
+        )
 
     def _arguments(self, tool: Tool, value: Any) -> tuple[str, bool]:
         changed = isinstance(value, str)

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.chat.tools.definitions import Call, Offer
+from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
+from shared.conversations import Call
 
 Event = str | Call
 

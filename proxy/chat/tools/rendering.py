@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.tools.definitions import Call, Choice, Offer, Tool, Wanted, cut_description, joined
+from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted, cut_description, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
+from shared.conversations import Call, Message
 
 TOOLS_FENCE = "```tools"
 CALLS_FENCE = "```tool_calls"
@@ -82,6 +83,21 @@ def _form(wanted: Wanted, *, with_tools: bool) -> str:
     before = _SCHEMA_OR_CALL if with_tools else _SCHEMA
     about = [f"It is for: {cut_description(wanted.description)}"] if wanted.description else []
     return "\n".join([*about, before, SCHEMA_FENCE, _compact(wanted.schema), FENCE_END])
+
+
+def as_text(messages: Sequence[Message], offer: Offer | None) -> tuple[Message, ...]:
+    """*messages* as a model is told them that takes nothing but text: calls and their results in words."""
+    names: dict[str, str] = {}
+    told = []
+    for message in messages:
+        text, about = message.text, message.result
+        if message.calls:
+            names |= {call.id: label_of(call.name, call.namespace, offer) for call in message.calls}
+            text = with_calls(text, message.calls, offer)
+        elif about is not None:
+            text = result(about.name or names.get(about.call_id) or "tool", text, error=about.failed)
+        told.append(message if text is message.text else Message(role=message.role, text=text, images=message.images))
+    return tuple(told)
 
 
 def with_calls(text: str, calls: Sequence[Call], offer: Offer | None = None) -> str:

@@ -68,6 +68,11 @@ class AipkitSite:
         self._bots = SiteBots(site, (), 0.0, self)
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
 
+    @property
+    def has_tools(self) -> bool:
+        """As `Upstream.has_tools`."""
+        return False
+
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return 3 if self._keeper.trouble(self.name) else self.gate.rank(bot.id)

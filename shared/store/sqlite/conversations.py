@@ -40,7 +40,8 @@ class ConversationStore(Part):
         if row is None:
             return None
         messages = db.execute(
-            "SELECT role, text, images, item FROM messages WHERE conversation = ? ORDER BY number", (row["number"],)
+            "SELECT role, text, images, item, tools FROM messages WHERE conversation = ? ORDER BY number",
+            (row["number"],),
         )
         with reading("one Conversation"):
             return Conversation(
@@ -111,7 +112,7 @@ class ConversationStore(Part):
         gone = (
             row
             and db.execute(
-                "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item",
+                "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item, tools",
                 (row["number"], message_id),
             ).fetchone()
         )
@@ -155,10 +156,19 @@ def _edited(db: Connection, number: int, at: float) -> None:
 
 def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
     rows = [
-        (number, message.role, message.text.encode("utf-8", "surrogatepass"), json.dumps(message.images), message.id)
+        (
+            number,
+            message.role,
+            message.text.encode("utf-8", "surrogatepass"),
+            json.dumps(message.images),
+            message.id,
+            json.dumps(message.model_dump(include={"calls", "result"})) if message.calls or message.result else "",
+        )
         for message in messages
     ]
-    db.executemany("INSERT INTO messages (conversation, role, text, images, item) VALUES (?, ?, ?, ?, ?)", rows)
+    db.executemany(
+        "INSERT INTO messages (conversation, role, text, images, item, tools) VALUES (?, ?, ?, ?, ?, ?)", rows
+    )
     _count(db, number, stored_bytes(messages))
 
 
@@ -180,6 +190,7 @@ def _message(row: Row) -> Message:
         text=row["text"].decode("utf-8", "surrogatepass"),
         images=tuple(json.loads(row["images"])),
         id=row["item"],
+        **(json.loads(row["tools"]) if row["tools"] else {}),
     )
 
 

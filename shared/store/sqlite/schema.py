@@ -116,6 +116,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         ) WITHOUT ROWID""",
     ),
     ("ALTER TABLE conversations ADD COLUMN owner TEXT NOT NULL DEFAULT ''",),  # id of a key; '': the master key
+    ("ALTER TABLE messages ADD COLUMN tools TEXT NOT NULL DEFAULT ''",),  # calls, and what is a result, as JSON
 )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
+from shared.conversations import Message
 
 USED = Usage(3, 4)
 PLAIN = [End()]
@@ -67,7 +68,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 
 def test_a_whole_answer_has_every_required_key() -> None:
-    whole = reply(conversation_id="conv_1").whole(["hello"], PLAIN, USED)
+    whole = reply(conversation_id="conv_1").whole([Message(role="assistant", text="hello")], PLAIN, USED)
 
     assert whole["object"] == "chat.completion"
     assert whole["conversation_id"] == "conv_1"

@@ -58,6 +58,7 @@ class ListUpstream:
         self.waits = 0  # for its sink
         self.is_waiting = False
         self.trouble: str | None = None
+        self.has_tools = False
         self.is_known = True
         self._site = site(url)
         self._bots = SiteBots(self._site, bots, 1000.0, self)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Call, Choice, Fields, Offer, Tool, Wanted
+from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Choice, Fields, Offer, Tool, Wanted
 from proxy.chat.tools.rendering import instructions, result, retry, with_calls
+from shared.conversations import Call
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, read
 
 
@@ -101,10 +102,10 @@ def test_a_description_is_cut() -> None:
 
 
 CALLS = [
-    Call("1", "get_weather", '{"city": "北京"}'),
-    Call("2", "apply_patch", '*** Begin "x"\n', "custom"),
-    Call("3", "list_files", ""),
-    Call("4", "get_weather", "not JSON"),
+    Call(id="1", name="get_weather", arguments='{"city": "北京"}'),
+    Call(id="2", name="apply_patch", arguments='*** Begin "x"\n', kind="custom"),
+    Call(id="3", name="list_files", arguments=""),
+    Call(id="4", name="get_weather", arguments="not JSON"),
 ]
 
 
@@ -138,7 +139,14 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
         "b__find": [("find", "{}")], "other": [("other", "{}")], "b.other": [("other", "{}")], "find": [],
     }.items():  # fmt: skip
         assert read(['```tool_calls\n{"name":"' + spelled + '"}\n```'], offer).calls == calls
-    told = with_calls("", [Call("1", "find", "{}", namespace="b"), Call("2", "other", "{}", namespace="b")], offer)
+    told = with_calls(
+        "",
+        [
+            Call(id="1", name="find", arguments="{}", namespace="b"),
+            Call(id="2", name="other", arguments="{}", namespace="b"),
+        ],
+        offer,
+    )
     assert '"b__find"' in told
     assert '"other"' in told
 

@@ -17,6 +17,7 @@ from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
+from shared.conversations import Call
 from shared.models import Credentials
 from shared.site_client.bodies import Body
 from shared.site_client.client import Reply, SiteClient, Stream
@@ -91,6 +92,10 @@ class Texts:
             raise Enough("length")
         self._wants_pause = self._pieces % self._pause == 0
         return not self._wants_pause
+
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
+        raise AssertionError("nobody offered tools")
 
     async def ready(self) -> None:
         """As `Sink.ready`."""

@@ -1,0 +1,92 @@
+"""The tools and the form of the answer in a request of OpenAI's Responses API."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.api.parameters import read_flag
+from proxy.api.tools import (
+    NO_FORMS,
+    NO_TOOLS,
+    Mode,
+    listed,
+    read_choice,
+    read_form,
+    read_tool,
+    refuse_lone_choice,
+    unsupported,
+)
+from proxy.chat.errors import bad_request
+from proxy.chat.tools.definitions import RESPONSES, Choice, Offer, Tool
+
+_SEARCH = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
+_OURS = ("function", "custom", "namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is offered and wanted. *searches*: the site's own search is asked for."""
+
+    offer: Offer | None = None
+    searches: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+    """What the request offers and wants. Raises `ServiceError` (400)."""
+    refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
+    text = body.get("text")
+    wanted = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
+    items = listed(body, "tools")
+    kinds = [_kind(item, index) for index, item in enumerate(items)]
+    hosted = [kind for kind in kinds if kind not in _OURS and not kind.startswith(_SEARCH)]
+    tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
+    choice = body.get("tool_choice")
+    if hosted and (not tools or _forces(choice, hosted)):
+        raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
+    searches = bool(items) and all(kind.startswith(_SEARCH) for kind in kinds) and choice != "none"
+    left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted))
+    if not tools and wanted is None:
+        return Asked(searches=searches)
+    if mode == "refuse" and tools and choice != "none":
+        raise unsupported("tools", NO_TOOLS)
+    if mode == "refuse" and wanted is not None:
+        raise unsupported("text.format", NO_FORMS)
+    if mode != "emulate":
+        named = ("tools",) * bool(tools) + ("text.format",) * (wanted is not None)
+        return Asked(searches=searches, left_out=named if mode == "ignore" else ())
+    may_call = Choice() if not tools or _is_search(choice) else read_choice(choice, "tool_choice", nested=False)
+    parallel = read_flag(body, "parallel_tool_calls", default=True)
+    return Asked(Offer(tools, may_call, parallel, wanted, RESPONSES), searches, left_out)
+
+
+def _kind(item: Any, index: int) -> str:
+    kind = item.get("type") if isinstance(item, dict) else None
+    if not isinstance(kind, str) or not kind:
+        where = f"tools[{index}]"
+        raise bad_request(f"'{where}.type' must say what kind of tool it is.", param=where, code="invalid_type")
+    return kind
+
+
+def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
+    """The tools that *item* defines that a model can be told of; those of a namespace one by one."""
+    kind = item["type"]
+    if kind in ("function", "custom"):
+        yield read_tool(item, where, kind)
+    if kind == "namespace":
+        for index, each in enumerate(listed(item, "tools")):
+            place = f"{where}.tools[{index}]"
+            inner = each.get("type", "function") if isinstance(each, dict) else None
+            if inner not in ("function", "custom"):
+                raise bad_request(f"'{place}' must be a function or a custom tool.", param=place, code="invalid_type")
+            namespace = item.get("name")
+            yield read_tool(each, place, inner, namespace=namespace if isinstance(namespace, str) else None)
+
+
+def _forces(choice: Any, hosted: list[str]) -> bool:
+    return isinstance(choice, dict) and choice.get("type") in hosted
+
+
+def _is_search(choice: Any) -> bool:
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    return isinstance(kind, str) and kind.startswith(_SEARCH)

@@ -1,0 +1,188 @@
+"""Reading what clients offer and want: tools, which of them may be called, and the form of the answer; and the calls in
+their histories. As lenient as can be with what is only repeated, strict with what is asked for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import orjson
+
+from proxy.api.parameters import read_flag
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, Wanted
+from shared.conversations import Call
+
+Mode = Literal["emulate", "refuse", "ignore"]  # what happens to tools and forms of answers
+NO_TOOLS = "The operator of this gateway has switched tools off."
+NO_FORMS = "The operator of this gateway has switched forms of answers off."
+
+
+def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple[str, ...]]:
+    """What a chat request offers and wants, and the parameters that are left out. Raises `ServiceError` (400)."""
+    for offered, chosen in (("tools", "tool_choice"), ("functions", "function_call")):
+        refuse_lone_choice(body, offered, chosen, harmless=("none", "auto") if body.get(offered) == [] else ())
+    wanted = read_form(body.get("response_format"), "response_format", nested=True)
+    is_old = not body.get("tools") and bool(body.get("functions"))
+    name, choice = ("functions", "function_call") if is_old else ("tools", "tool_choice")
+    tools = tuple(_chat_tools(body, name, is_old=is_old))
+    present = [each for each in (name, choice) if tools and body.get(each) is not None]
+    if wanted is not None:
+        present.append("response_format")
+    if not present:
+        return None, ()
+    if mode == "refuse":
+        if tools and body.get(choice) != "none":
+            raise unsupported(name, NO_TOOLS)
+        if wanted is not None:
+            raise unsupported("response_format", NO_FORMS)
+        return None, ()
+    if mode == "ignore":
+        return None, tuple(present)
+    may_call = read_choice(body.get(choice), choice, nested=True) if tools else Choice()
+    parallel = read_flag(body, "parallel_tool_calls", default=True) and not is_old
+    return Offer(tools, may_call, parallel, wanted, FUNCTIONS if is_old else CHAT), ()
+
+
+def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool) -> Iterator[Tool]:
+    for index, item in enumerate(listed(body, name)):
+        where = f"{name}[{index}]"
+        if not isinstance(item, dict):
+            raise bad_request(f"'{where}' must be an object.", param=where, code="invalid_type")
+        kind = "function" if is_old else item.get("type", "function")
+        if kind not in ("function", "custom"):
+            raise bad_request(f"'{where}' must be a function or a custom tool.", param=where, code="invalid_value")
+        definition = item if is_old else item.get(kind)
+        if not isinstance(definition, dict):
+            raise bad_request(f"'{where}.{kind}' must be an object.", param=f"{where}.{kind}", code="invalid_type")
+        yield read_tool(definition, where if is_old else f"{where}.{kind}", kind)
+
+
+def read_tool(item: Mapping[str, Any], where: str, kind: str, *, namespace: str | None = None) -> Tool:
+    """One tool. Raises `ServiceError` (400)."""
+    name, description, parameters = item.get("name"), item.get("description"), item.get("parameters")
+    if not isinstance(name, str) or not name:
+        raise bad_request(f"'{where}.name' must name the tool.", param=f"{where}.name", code="invalid_type")
+    if description is not None and not isinstance(description, str):
+        raise bad_request(f"'{where}.description' must be a string.", param=f"{where}.description", code="invalid_type")
+    if kind == "custom":
+        return Tool(name, _with_grammar(description or "", item.get("format")), kind="custom", namespace=namespace)
+    if parameters is not None and not isinstance(parameters, dict):
+        raise bad_request(f"'{where}.parameters' must be an object.", param=f"{where}.parameters", code="invalid_type")
+    return Tool(name, description or "", parameters, strict=item.get("strict") is True, namespace=namespace)
+
+
+def _with_grammar(description: str, form: Any) -> str:
+    """A custom tool's description, with the grammar of its input as far as a model can follow one."""
+    grammar = form.get("grammar", form) if isinstance(form, dict) else {}
+    definition = grammar.get("definition") if isinstance(grammar, dict) else None
+    if not isinstance(definition, str):
+        return description
+    return f"{description}\nIts input has to follow this grammar ({grammar.get('syntax', 'lark')}):\n{definition}"
+
+
+def read_choice(value: Any, where: str, *, nested: bool) -> Choice:
+    """Which tools may or must be called. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
+    if value is None or value == "auto":
+        return Choice()
+    if value == "none":
+        return Choice("none")
+    if value in ("required", "any"):
+        return Choice("required")
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "allowed_tools":
+        allowed = value.get("allowed_tools") if nested else value
+        tools = allowed.get("tools") if isinstance(allowed, dict) else None
+        mode = allowed.get("mode", "auto") if isinstance(allowed, dict) else None
+        if not isinstance(tools, list) or mode not in ("auto", "required"):
+            raise _bad_choice(where)
+        return Choice(mode, tuple(_name_of(tool, where, nested=nested) for tool in tools))
+    if isinstance(value, dict):
+        return Choice.of(_name_of(value, where, nested=nested))
+    raise _bad_choice(where)
+
+
+def _name_of(value: Any, where: str, *, nested: bool) -> str:
+    kind = value.get("type", "function") if isinstance(value, dict) else None
+    inner = value.get(kind, value) if nested and isinstance(kind, str) and isinstance(value, dict) else value
+    name = inner.get("name") if isinstance(inner, dict) else None
+    if not isinstance(name, str) or not name:
+        raise _bad_choice(where)
+    return name
+
+
+def _bad_choice(where: str) -> ServiceError:
+    return bad_request(
+        f"'{where}' must be none, auto, required, or an object that names a tool.", param=where, code="invalid_value"
+    )
+
+
+def read_form(value: Any, where: str, *, nested: bool) -> Wanted | None:
+    """The form of the answer; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError`."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    if value is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return Wanted()
+    if kind != "json_schema":
+        raise bad_request(
+            f"'{where}' must be of the type text, json_object or json_schema.", param=where, code="invalid_value"
+        )
+    form, place = (value.get("json_schema"), f"{where}.json_schema") if nested else (value, where)
+    schema = form.get("schema") if isinstance(form, dict) else None
+    if not isinstance(form, dict) or not isinstance(schema, dict | bool):
+        raise bad_request(f"'{place}.schema' must be a JSON schema.", param=f"{place}.schema", code="invalid_type")
+    name, description = form.get("name"), form.get("description")
+    if not isinstance(name, str | None) or not isinstance(description, str | None):
+        raise bad_request(f"'{place}' must have texts as name and description.", param=place, code="invalid_type")
+    return Wanted(schema, name or "", description or "", form.get("strict") is True)
+
+
+def read_calls(item: Mapping[str, Any]) -> tuple[Call, ...]:
+    """The calls in a message of an assistant, in the shapes of now and of before; what names no tool is left out."""
+    calls = item.get("tool_calls")
+    found = list(calls) if isinstance(calls, list) else []
+    if item.get("function_call") is not None:
+        found.append({"function": item["function_call"]})
+    read = []
+    for call in found:
+        if not isinstance(call, dict):
+            continue
+        kind: Literal["function", "custom"] = "custom" if isinstance(call.get("custom"), dict) else "function"
+        asked = call.get(kind)
+        if isinstance(asked, dict) and isinstance(asked.get("name"), str) and asked["name"]:
+            given = asked.get("input" if kind == "custom" else "arguments")
+            read.append(Call(id=text_or_empty(call.get("id")), name=asked["name"], arguments=as_json(given), kind=kind))
+    return tuple(read)
+
+
+def as_json(value: Any) -> str:
+    """Arguments as the text that they should be."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    return orjson.dumps(value).decode()
+
+
+def text_or_empty(value: Any) -> str:
+    """*value*, where it is a text."""
+    return value if isinstance(value, str) else ""
+
+
+def listed(body: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """A list in the request; empty for none. Raises `ServiceError` (400)."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, list):
+        raise bad_request(f"'{name}' must be a list.", param=name, code="invalid_type")
+    return value or []
+
+
+def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:
+    """Raise `ServiceError` (400) for a *choice* of *tools* where there are none, unless it is *harmless*."""
+    value = body.get(choice)
+    if value is not None and not body.get(tools) and value not in harmless:
+        raise bad_request(
+            f"'{choice}' is only allowed where '{tools}' are given.", param=choice, code="missing_required_parameter"
+        )
+
+
+def unsupported(name: str, why: str) -> ServiceError:
+    """The error for a parameter that would change the answer and cannot be honoured."""
+    return bad_request(f"'{name}' is not supported: {why}", param=name, code="unsupported_parameter")

@@ -1,0 +1,125 @@
+"""Tools and forms of answers in front of an upstream that takes and gives nothing but text: one answer of its, read."""
+
+from collections.abc import Callable, Collection
+from secrets import choice
+from string import ascii_letters, digits
+from typing import NamedTuple
+
+from proxy.chat.cutting import Cutter
+from proxy.chat.errors import ServiceError
+from proxy.chat.tools.answers import read_answer
+from proxy.chat.tools.definitions import Offer
+from proxy.chat.tools.reader import Event, Reader
+from proxy.chat.upstream import Enough
+from shared.conversations import Call
+
+_ID_CHARACTERS = ascii_letters + digits
+
+
+class Outcome(NamedTuple):
+    """What became of an answer. *trouble* says in a few words what was wrong with it; empty: nothing."""
+
+    trouble: str = ""
+    mended: bool = False
+    is_half: bool = False  # a call was cut off
+
+
+class Emulation:
+    """Takes the text of one answer, and gives what the client is to see of it: text, whole calls, bare JSON.
+
+    Text is held back where it could turn out to be wrong: where a call or JSON is a must, and in a second try, whose
+    text nobody asked for.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        show: Callable[[str], bool],
+        give: Callable[[Call], bool],
+        *,
+        max_tokens: int | None,
+        given: Collection[Call],
+    ) -> None:
+        """*given*: the calls that an earlier try has brought; a second try that repeats them brings nothing new."""
+        self._offer = offer
+        self._show, self._give = show, give
+        self._reader = Reader(offer, new_call_id)
+        self._limit = Cutter((), max_tokens) if max_tokens else None
+        self._earlier = {(call.name, call.arguments) for call in given}
+        self._holds = bool(offer.wanted or given) or offer.choice.mode == "required"
+        self._held: list[str] = []
+        self._raw: list[str] = []
+
+    def hold(self) -> None:
+        """Show no text of this answer as it comes."""
+        self._holds = True
+
+    @property
+    def raw(self) -> str:
+        """All of its text, as the upstream gave it."""
+        return "".join(self._raw)
+
+    def feed(self, text: str) -> bool:
+        """As `Sink.text`."""
+        self._raw.append(text)
+        if self._limit is not None:
+            text = self._limit.feed(text)
+        if self._is_over():
+            if text.strip():  # the model makes up what comes after its calls
+                raise Enough("tool_calls")
+            return True
+        wants_more = self._take(self._reader.feed(text))
+        if self._limit is not None and self._limit.reason:
+            raise Enough("length")
+        if self._is_over() and not self._reader.verdict.calls:
+            raise Enough("stop")
+        return wants_more
+
+    def end(self, *, cut: bool) -> Outcome:
+        """Give what is left once the answer has ended; *cut*: before the model was done."""
+        if self._limit is not None and (rest := self._limit.end()):
+            self._take(self._reader.feed(rest))
+        self._take(self._reader.end(cut=cut))
+        verdict = self._reader.verdict
+        if verdict.trouble or verdict.calls or verdict.has_half:
+            return Outcome(verdict.trouble, bool(verdict.mended), verdict.has_half)
+        if self._offer.wanted is None:
+            if not self._earlier:
+                self._show("".join(self._held))
+            return Outcome()
+        answer = read_answer("".join(self._held), self._offer.wanted, cut=cut)
+        if answer.text is not None:
+            self._show(answer.text)
+        return Outcome(answer.trouble, answer.mended)
+
+    def _is_over(self) -> bool:
+        """Whether nothing that comes after is wanted."""
+        return self._reader.is_done
+
+    def _take(self, events: list[Event]) -> bool:
+        wants_more = True
+        for event in events:
+            if isinstance(event, Call):
+                if (event.name, event.arguments) not in self._earlier:
+                    wants_more = self._give(event)
+            elif self._holds:
+                self._held.append(event)
+            else:
+                wants_more = self._show(event)
+        return wants_more
+
+
+def new_call_id() -> str:
+    """A name for a call, in the form that clients of OpenAI's API know."""
+    return "call_" + "".join(choice(_ID_CHARACTERS) for _ in range(24))
+
+
+def failed(offer: Offer, trouble: str) -> ServiceError:
+    """The error for an answer that stayed wrong after all tries."""
+    what = "a valid call of a tool" if offer.tools else "the JSON that was asked for"
+    return ServiceError(
+        502,
+        f"The model did not give {what}: {trouble}. Models differ in how well they do it; try again, or another one.",
+        type="server_error",
+        code="invalid_tool_call" if offer.tools else "invalid_json",
+    )
