@@ -100,6 +100,9 @@ class Behaviour:
     language: str = "en"  # "de", "zh": the site's error texts are German or Chinese
     quota_text: str = "You have reached your quota for this period."
 
+    # The model
+    scripts: dict[str, list[Any]] = field(default_factory=dict)  # what it does as an agent (`agent/playing.py`)
+
     # The stream
     first_delta_delay: float = 0.0
     delta_delay: float = 0.0  # between pieces, unless the message says [[delay:S]]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -77,7 +77,7 @@ async def _relay(
 ) -> str | None:
     """Send the model's turn as it comes; returns the whole text of a turn that reached `done`, else None."""
     behaviour = site.behaviour
-    steps = relay(_script(prepared), dialect, behaviour, bad_id=prepared.unknown_id)
+    steps = relay(_script(prepared, behaviour.scripts), dialect, behaviour, bad_id=prepared.unknown_id)
     pieces: list[str] = []
     for step in within_time(steps, behaviour):
         await asyncio.sleep(step.wait)
@@ -95,12 +95,12 @@ async def _relay(
     return None
 
 
-def _script(prepared: Prepared) -> Script:
+def _script(prepared: Prepared, scripts: Mapping[str, Any]) -> Script:
     call = prepared.call
     if prepared.unknown_id:
         is_google = call.provider == "Google"
         return Script((), "unknown_interaction_id" if is_google else "unknown_previous_id")
-    return respond(call.context, model=call.model, images=call.images, web_search=call.web_search)
+    return respond(call.context, model=call.model, images=call.images, web_search=call.web_search, scripts=scripts)
 
 
 def _break(request: web.BaseRequest) -> None:

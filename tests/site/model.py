@@ -3,13 +3,16 @@ r"""The model behind the site: it says what it was told, and does what directive
 Directives of the newest user text: `[[mode:X]]` (see `MODES`), `[[delay:S]]` seconds between pieces, `[[say:TEXT]]`
 exactly TEXT, `[[tokens:N]]` N numbered pieces, `[[recall]]` all it was told, `[[mojibake]]` the whole reply
 double-encoded, `[[blank]]` no text at all, `[[one_event:BYTES]]` one piece of that size. Where the text is itself a
-transcript with header lines of dashes, only what follows the last such line directs.
+transcript with header lines of dashes, only what follows the last such line directs. Where none of them says what to
+say, and a user's text anywhere names a script, `[[script:NAME]]`, the model plays that (see `agent/playing.py`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from tests.site.agent.playing import play
 from tests.site.records import Message
 
 TAIL = ("\n", "你好", ",世界", "! ", "😀", "👨‍👩‍👧", " café ", '"quoted" \\ back/slash', "\n")
@@ -32,6 +35,7 @@ _DIRECTIVE = re.compile(
 _HEADER_LINE = re.compile(r"^-----.*$", re.MULTILINE)
 _PIECE_CHARS = 12
 _LONG_DELAY = 0.1
+_NO_SCRIPTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,17 @@ class Script:
     delay: float | None = None
 
 
-def respond(messages: Sequence[Message], *, model: str, images: int, web_search: bool) -> Script:
+def respond(
+    messages: Sequence[Message], *, model: str, images: int, web_search: bool, scripts: Mapping[str, Any] = _NO_SCRIPTS
+) -> Script:
     """The model's turn. *messages* is all it knows, system texts included."""
     spoken = [message for message in messages if message["role"] != "system"]
     asked = next((message["content"] for message in reversed(spoken) if message["role"] == "user"), "")
     directives = _directives(asked)
     mode = directives.get("mode", "")
     pieces = _pieces(directives, spoken, asked)
+    if pieces is None and (played := play(spoken, scripts)) is not None:
+        pieces = _cut(played)
     if pieces is None:
         counts = [f"prior={len(spoken) - 1}", f" images={images}", *([" websearch=1"] if web_search else []), " END"]
         pieces = (f"[{model}] ", "You said: ", *_cut(asked), *TAIL, *counts)
