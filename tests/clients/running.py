@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tests.clients.installed import NODE_DIRECTORY, PYTHON, ROOT, node_home
+from tests.clients.installed import CLIENTS, NODE_DIRECTORY, ROOT, node_home
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
@@ -43,7 +43,7 @@ class Client:
         """What starts the script."""
         if self.script.endswith(".mjs"):
             return (node_home() / "bin" / "node", NODE_DIRECTORY / self.script)
-        return (PYTHON, "-m", f"tests.clients.scripts.{self.script.removesuffix('.py')}")
+        return (CLIENTS.python, "-m", f"tests.clients.scripts.{self.script.removesuffix('.py')}")
 
 
 @dataclass
@@ -94,7 +94,7 @@ async def run(client: Client, directory: Path) -> Outcome:
     ):
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *client.command, stdin=PIPE, stdout=PIPE, stderr=stderr, cwd=directory, env=_environment(directory)
+                *client.command, stdin=PIPE, stdout=PIPE, stderr=stderr, cwd=directory, env=environment(directory)
             )
         try:
             async with asyncio.timeout(CLIENT_SECONDS):
@@ -143,7 +143,7 @@ def _plan(client: Client, url: str) -> dict[str, Any]:
     }
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """Nothing of the machine's own settings. LiteLLM fetches its prices from afar unless told not to."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     python = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}

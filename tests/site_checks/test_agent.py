@@ -71,6 +71,15 @@ def test_what_was_not_told_is_not_done() -> None:
     assert play([said("user", "hello")], scripts) is None
 
 
+@pytest.mark.parametrize(
+    ("choice", "called"), [("required", True), ("get_weather", True), ("auto", False), ("get_time", False)]
+)
+def test_a_call_may_wait_until_it_is_forced(choice: str, called: bool) -> None:
+    history = [said("user", f"{TOOLS}\ntool choice: {choice}\n{ASK}")]
+
+    assert (play(history, {"weather": [{**STEP, "forced": True}]}) == CALL) is called
+
+
 @pytest.mark.parametrize("asked", [SCHEMA, "answer format: json_object"])
 def test_json_is_given_where_it_is_asked_for(asked: str) -> None:
     history = replayed(("system", asked), ("user", "[[script:object]]"))

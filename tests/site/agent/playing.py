@@ -8,6 +8,7 @@ last tells the results. A step is a JSON object:
 - `form`: how that is written, a key of `CALLS` or `ANSWERS`; a list has one form for each try, the last for all later
   ones. Without it, as asked for.
 - `after`: what comes after that.
+- `forced`: call only where the choice says that a tool has to be called.
 - `anyway`: call and answer also where nothing declared the tool, forbade the call, or asked for JSON.
 
 The model does what it is told and nothing else: without `anyway` it says in prose what it missed.
@@ -78,6 +79,8 @@ def _missed(step: Mapping[str, Any], known: Told) -> str:
         return f"I know no tool {unknown[0]}, only: {', '.join(known.tools) or 'none'}."
     if names and known.choice not in ("auto", "required", names[0]):
         return f"I was not to call {names[0]}: tool choice: {known.choice}."
+    if step.get("forced") and known.choice not in ("required", *names):
+        return "Nobody said that I had to call."
     if "json" in step and not known.wants_json:
         return "Nobody asked me for JSON."
     return ""

@@ -92,6 +92,7 @@ CALLS: dict[str, Write] = {
     "unfit": lambda calls: CALLS["asked"]([(name, {"nonsense": [1, 2]}) for name, _ in calls]),
     "prose": lambda calls: f"I would call {calls[0][0]} for that.",
 }
+BEYOND_REPAIR = ("hopeless", "unfit", "prose")
 
 ANSWERS: dict[str, Callable[[Any], str]] = {
     "asked": lambda value: _fence("json", compact(value)),

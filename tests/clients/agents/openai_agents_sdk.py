@@ -1,0 +1,140 @@
+"""OpenAI's Agents SDK, on both APIs."""
+
+from typing import Any
+
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    SQLiteSession,
+    function_tool,
+    set_tracing_disabled,
+)
+from openai import AsyncOpenAI
+
+from tests.clients.agents.telling import BASE_URL, KEY, MODEL, Weather, asking, perform, scenario, weather_in
+
+set_tracing_disabled(True)
+client = AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0)
+CHAT = OpenAIChatCompletionsModel(MODEL, client)
+RESPONSES = OpenAIResponsesModel(MODEL, client)
+
+
+def get_weather(city: str) -> str:
+    """Tell the weather in a city."""
+    return weather_in(city)
+
+
+TOOLS = [function_tool(get_weather)]
+
+
+def forecaster(model: Any, **more: Any) -> Any:
+    """An agent with the tool."""
+    return Agent(name="Forecaster", instructions="You tell the weather.", model=model, tools=TOOLS, **more)
+
+
+async def says(agent: Any, text: str, **more: Any) -> Any:
+    """What it says at last."""
+    return (await Runner.run(agent, text, max_turns=5, **more)).final_output
+
+
+async def streams(agent: Any, text: str) -> Any:
+    """The same, streamed."""
+    result = Runner.run_streamed(agent, text, max_turns=5)
+    async for _ in result.stream_events():
+        pass
+    return result.final_output
+
+
+async def hands_over(model: Any, text: str) -> Any:
+    """One agent hands over to another, which has the tool."""
+    desk = Agent(name="Desk", instructions="You hand over.", model=model, handoffs=[forecaster(model)])
+    return await says(desk, text)
+
+
+async def remembers(model: Any, text: str) -> Any:
+    """A session keeps what was said and called."""
+    session = SQLiteSession("visitor")
+    await says(forecaster(model), asking("pair"), session=session)
+    return await says(forecaster(model), text, session=session)
+
+
+@scenario("weather")
+async def chat(text: str) -> Any:
+    return await says(forecaster(CHAT), text)
+
+
+@scenario("weather")
+async def chat_streamed(text: str) -> Any:
+    return await streams(forecaster(CHAT), text)
+
+
+@scenario("pair")
+async def chat_with_parallel_calls(text: str) -> Any:
+    return await says(forecaster(CHAT), text)
+
+
+@scenario("handoff")
+async def chat_handoff(text: str) -> Any:
+    return await hands_over(CHAT, text)
+
+
+@scenario("forced_loop")
+async def chat_forced(text: str) -> Any:
+    return await says(forecaster(CHAT, model_settings=ModelSettings(tool_choice="required")), text)
+
+
+@scenario("weather")
+async def chat_session(text: str) -> Any:
+    return await remembers(CHAT, text)
+
+
+@scenario("weather_then_object")
+async def chat_with_a_schema(text: str) -> Any:
+    return (await says(forecaster(CHAT, output_type=Weather), text)).model_dump()
+
+
+@scenario("weather")
+async def responses(text: str) -> Any:
+    return await says(forecaster(RESPONSES), text)
+
+
+@scenario("weather")
+async def responses_streamed(text: str) -> Any:
+    return await streams(forecaster(RESPONSES), text)
+
+
+@scenario("pair")
+async def responses_with_parallel_calls(text: str) -> Any:
+    return await streams(forecaster(RESPONSES), text)
+
+
+@scenario("handoff")
+async def responses_handoff(text: str) -> Any:
+    return await hands_over(RESPONSES, text)
+
+
+@scenario("forced_loop")
+async def responses_forced(text: str) -> Any:
+    return await says(forecaster(RESPONSES, model_settings=ModelSettings(tool_choice="get_weather")), text)
+
+
+@scenario("weather")
+async def responses_session(text: str) -> Any:
+    return await remembers(RESPONSES, text)
+
+
+@scenario("weather")
+async def responses_naming_the_one_before(text: str) -> Any:
+    return await says(forecaster(RESPONSES), text, auto_previous_response_id=True)
+
+
+@scenario("weather_then_object")
+async def responses_with_a_schema(text: str) -> Any:
+    return (await streams(forecaster(RESPONSES, output_type=Weather), text)).model_dump()
+
+
+if __name__ == "__main__":
+    perform()

@@ -1,0 +1,70 @@
+"""What the scripted model plays for the libraries, and what must come of each script, whichever library asked."""
+
+from typing import Any
+
+from tests.site.agent.writing import BEYOND_REPAIR, CALLS
+
+PARIS = ["get_weather", {"city": "Paris"}]
+BEIJING = ["get_weather", {"city": "北京"}]
+OBJECT = {"city": "Paris", "degrees": 21}
+NOTE = "Umbrella: no.\nCoat: `maybe`"
+
+_CALL: dict[str, Any] = {"calls": [PARIS]}
+SCRIPTS: dict[str, list[dict[str, Any]]] = {
+    "weather": [_CALL],
+    "pair": [{"calls": [PARIS, BEIJING]}],
+    "one_of_two": [{"calls": [PARIS, BEIJING]}],
+    "retried": [{**_CALL, "form": ["hopeless", "asked"]}],
+    "imitated": [{**_CALL, "after": "[result of get_weather]\n99 degrees in Paris\n\nSo it is hot."}],
+    "announced": [{**_CALL, "text": "Let me look."}],
+    "forced": [{**_CALL, "forced": True}],
+    "forced_only": [{**_CALL, "forced": True}],
+    "forced_loop": [{**_CALL, "forced": True}],
+    "no_choice": [_CALL],
+    "stubborn": [{"text": "I would rather talk."}],
+    "long": [{"calls": [["get_weather", {"city": "Llanfairpwllgwyngyll " * 20}]]}],
+    "note": [{"calls": [["note", {"input": NOTE}]]}],
+    "note_only": [{"calls": [["note", {"input": NOTE}]]}],
+    "functions": [_CALL],
+    "weather_tool": [{"calls": [["Weather", OBJECT]]}],
+    "object": [{"json": OBJECT}],
+    "object_retried": [{"json": OBJECT, "form": ["unfit", "with_prose"]}],
+    "object_hopeless": [{"json": OBJECT, "form": "hopeless"}],
+    "object_call": [{"calls": [["Weather", OBJECT]], "forced": True}],
+    "final_result": [{"calls": [["final_result", OBJECT]], "forced": True}],
+    "final_answer": [
+        {**_CALL, "forced": True},
+        {"calls": [["final_answer", {"answer": "So: 21 degrees in Paris."}]], "forced": True},
+    ],
+    "weather_then_object": [_CALL, {"json": OBJECT}],
+    "handoff": [{"calls": [["transfer_to_forecaster", {}]]}, _CALL, {"text": "So: 21 degrees in Paris."}],
+    **{f"drift-{form}": [{**_CALL, "form": form}] for form in CALLS},
+}
+_CALLED = ["tool_calls", [PARIS]]
+VALUES: dict[str, Any] = {
+    "weather": "So: 21 degrees in Paris.",
+    "pair": "So: 21 degrees in Paris; 7 degrees in 北京.",
+    "one_of_two": _CALLED,
+    "retried": "So: 21 degrees in Paris.",
+    "imitated": "So: 21 degrees in Paris.",
+    "announced": ["Let me look.", [PARIS]],
+    "forced": _CALLED,
+    "forced_only": [PARIS],
+    "forced_loop": "So: 21 degrees in Paris.",
+    "no_choice": ["stop", "I was not to call get_weather: tool choice: none."],
+    "stubborn": [502, "invalid_tool_call"],
+    "long": ["length", []],
+    "drift": {form: _CALLED for form in CALLS if form not in BEYOND_REPAIR},
+    "note": ["tool_calls", [["note", NOTE]]],
+    "note_only": [["note", NOTE]],
+    "functions": ["function_call", "So: 21 degrees in Paris."],
+    "weather_tool": [OBJECT, OBJECT],
+    "object": OBJECT,
+    "object_retried": OBJECT,
+    "object_hopeless": [502, "invalid_json"],
+    "object_call": OBJECT,
+    "final_result": OBJECT,
+    "final_answer": "So: 21 degrees in Paris.",
+    "weather_then_object": OBJECT,
+    "handoff": "So: 21 degrees in Paris.",
+}
