@@ -33,6 +33,7 @@ BENCHMARKS = {
     "places": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
+    "programs": Benchmark(("tests/clients/programs/check_programs.py",), {}),
     "memory": Benchmark(("tests/proxy/chat/test_memory.py",), {}),
 }
 

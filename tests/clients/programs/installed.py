@@ -1,0 +1,34 @@
+"""The programs' own packages: an environment for each that is written in Python, and one directory for Node.js."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import rmtree
+
+from tests.clients.installed import MARK, NODE_PACKAGES, ROOT, has_node_packages, install_node_packages, node_home
+
+NODE_DIRECTORY = Path(__file__).parent / "node"
+PYTHON_PROGRAMS = {"aider": "aider-chat==0.86.2", "open-webui": "open-webui==0.12.4"}
+ENVIRONMENTS = ROOT / ".clients-programs"
+UV = Path(sys.executable).with_name("uv")
+
+
+def python_program(name: str) -> Path:
+    """A program written in Python, installed if it is not there yet."""
+    environment, requirement = ENVIRONMENTS / name, PYTHON_PROGRAMS[name]
+    mark = environment / MARK
+    if not mark.exists() or mark.read_text() != requirement:
+        rmtree(environment, ignore_errors=True)
+        subprocess.run((UV, "venv", "--quiet", "--python", sys.executable, environment), check=True)
+        subprocess.run((UV, "pip", "install", "--quiet", "--python", environment, requirement), check=True)
+        mark.write_text(requirement)
+    return environment / "bin" / name
+
+
+def node_program(name: str) -> tuple[Path, ...]:
+    """A program from Node.js' packages, all of which are installed if they are not there yet."""
+    if not has_node_packages(NODE_DIRECTORY):
+        install_node_packages(NODE_DIRECTORY)
+    packages = NODE_DIRECTORY / NODE_PACKAGES
+    native = packages / "opencode-linux-x64" / "bin" / name  # a program by itself, without the script that picks it
+    return (native,) if native.exists() else (node_home() / "bin" / "node", packages / ".bin" / name)
