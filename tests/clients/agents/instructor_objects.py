@@ -34,7 +34,7 @@ async def by_tools(text: str) -> Any:
     return await gives(Mode.TOOLS, text)
 
 
-@scenario("object_call")
+@scenario("partial_call")
 async def by_tools_partial(text: str) -> Any:
     return await grows(Mode.TOOLS, text)
 
@@ -59,7 +59,7 @@ async def by_responses_tools(text: str) -> Any:
     return await gives(Mode.RESPONSES_TOOLS, text)
 
 
-@scenario("object_call")
+@scenario("partial_call")
 async def partial_type(text: str) -> Any:
     client = instructor.from_openai(openai, mode=Mode.TOOLS)
     pieces = await client.create(

@@ -31,6 +31,7 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "object_retried": [{"json": OBJECT, "form": ["unfit", "with_prose"]}],
     "object_hopeless": [{"json": OBJECT, "form": "hopeless"}],
     "object_call": [{"calls": [["Weather", OBJECT]], "forced": True}],
+    "partial_call": [{"calls": [["PartialWeather", OBJECT]], "forced": True}],
     "final_result": [{"calls": [["final_result", OBJECT]], "forced": True}],
     "final_answer": [
         {**_CALL, "forced": True},
@@ -63,6 +64,7 @@ VALUES: dict[str, Any] = {
     "object_retried": OBJECT,
     "object_hopeless": [502, "invalid_json"],
     "object_call": OBJECT,
+    "partial_call": OBJECT,
     "final_result": OBJECT,
     "final_answer": "So: 21 degrees in Paris.",
     "weather_then_object": OBJECT,

@@ -67,4 +67,4 @@ async def _perform() -> None:
 
 
 def _tell(name: str, **what: Any) -> None:
-    print(json.dumps({"scenario": name, **what}), flush=True)
+    print(f"\n{json.dumps({'scenario': name, **what})}", flush=True)  # some leave an unended line before it
