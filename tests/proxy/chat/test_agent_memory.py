@@ -1,0 +1,111 @@
+"""What the site is sent in an agent's turns, and what of them the model is shown."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+STATEFUL = "gpt-5-nano"  # its provider keeps the conversation
+STATELESS = "gpt-4o-mini-helper"
+ROUNDS = 20
+PROMPT_CHARS = 40_000
+PARAMETERS = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+COUNT = {"type": "function", "function": {"name": "count", "description": "Count.", "parameters": PARAMETERS}}
+OTHER = {"type": "function", "function": {"name": "other", "description": "Another.", "parameters": PARAMETERS}}
+
+
+def steps(forms: Sequence[Any]) -> list[dict[str, Any]]:
+    """One call in each step, written in these forms."""
+    return [{"calls": [["count", {"number": number}]], "form": form} for number, form in enumerate(forms)]
+
+
+def sizes(site: SimulatedSite) -> list[int]:
+    """Characters of each message that the site was sent."""
+    return [len(seen.fields["message"]) for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
+
+
+async def rounds(proxy: RunningProxy, count: int, *, model: str = STATEFUL, prompt: str = "Count.") -> list[Any]:
+    """The loop of a client that sends everything each time; the whole conversation."""
+    messages: list[Any] = [{"role": "system", "content": prompt}, {"role": "user", "content": "[[script:count]] Go."}]
+    for _ in range(count):
+        message = (await proxy.chat(*messages, model=model, tools=[COUNT])).body["choices"][0]["message"]
+        messages.append(message)
+        for call in message.get("tool_calls", ()):
+            number = json.loads(call["function"]["arguments"])["number"]
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": f"counted {number}"})
+    return messages
+
+
+async def test_twenty_rounds_of_a_long_prompt_send_it_once(site: SimulatedSite, proxy: RunningProxy) -> None:
+    site.behaviour.scripts = {"count": steps(["asked"] * ROUNDS)}
+
+    messages = await rounds(proxy, ROUNDS + 1, prompt="x" * PROMPT_CHARS)
+    assert messages[-1]["content"] == f"So: {'; '.join(f'counted {number}' for number in range(ROUNDS))}."
+    assert len(sizes(site)) == ROUNDS + 1
+    assert sum(sizes(site)) < 1.2 * PROMPT_CHARS
+
+
+@pytest.mark.parametrize("form", ["tool_call", "invoke", "bare", "trailing_comma", "text_arguments", "spaced"])
+async def test_calls_in_the_models_own_way_are_continued_too(
+    form: str, site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    site.behaviour.scripts = {"count": steps([form, form])}
+
+    messages = await rounds(proxy, 3)
+    assert messages[-1]["content"] == "So: counted 0; counted 1."
+    assert [size < 100 for size in sizes(site)] == [False, True, True]
+
+
+async def test_a_bot_without_state_is_continued_while_its_copy_is_exact(
+    site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    site.behaviour.scripts = {"count": steps(["asked"])}
+
+    messages = await rounds(proxy, 2, model=STATELESS)
+    assert messages[-1]["content"] == "So: counted 0."
+    assert [size < 100 for size in sizes(site)] == [False, True]
+
+
+@pytest.mark.parametrize("model", [STATEFUL, STATELESS])
+async def test_what_was_broken_and_asked_for_again_is_no_part_of_the_conversation(
+    model: str, site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    site.behaviour.scripts = {"count": steps([["hopeless", "asked"]])}
+
+    messages = await rounds(proxy, 2, model=model)
+    assert messages[-1]["content"] == "So: counted 0."
+    assert len(site.model_calls) == 3
+    assert "oops" in str(site.model_calls[1].context)
+    assert "oops" not in str(site.model_calls[2].context)
+
+
+async def test_with_other_tools_the_conversation_is_told_anew(site: SimulatedSite, proxy: RunningProxy) -> None:
+    site.behaviour.scripts = {"count": steps(["asked"])}
+    messages = await rounds(proxy, 1)
+
+    answer = await proxy.chat(*messages, model=STATEFUL, tools=[COUNT, OTHER])
+    assert answer.text == "So: counted 0."
+    assert str(site.model_calls[-1].context).count("```tools") == 1
+    assert '"name":"other"' in str(site.model_calls[-1].context)
+
+
+async def test_a_history_with_calls_of_another_model_is_told_in_the_same_format(
+    site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    site.behaviour.scripts = {"count": steps(["asked"])}
+    call = {"id": "toolu_01", "type": "function", "function": {"name": "count", "arguments": '{ "number": 0 }'}}
+    history = (
+        {"role": "user", "content": "[[script:count]] Go."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "toolu_01", "content": "counted 0"},
+    )
+
+    answer = await proxy.chat(*history, model=STATEFUL, tools=[COUNT])
+    assert answer.text == "So: counted 0."
+    told = site.model_calls[0].context[-1]["content"]
+    assert '```tool_calls\n{"name":"count","arguments":{"number":0}}\n```' in told
+    assert "\n[result of count]\ncounted 0" in told
