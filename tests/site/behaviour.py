@@ -102,6 +102,7 @@ class Behaviour:
 
     # The model
     scripts: dict[str, list[Any]] = field(default_factory=dict)  # what it does as an agent (`agent/playing.py`)
+    willing: bool = False  # without a script, it calls a tool wherever it may (`agent/willing.py`)
 
     # The stream
     first_delta_delay: float = 0.0

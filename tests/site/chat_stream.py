@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tests.site.behaviour import Behaviour
 from tests.site.calls import Prepared, keep_answer, new_message_id, prepare
 from tests.site.checks import Admitted, RefusedStream, admit
 from tests.site.dialects import Dialect, dialect_of
@@ -77,7 +78,7 @@ async def _relay(
 ) -> str | None:
     """Send the model's turn as it comes; returns the whole text of a turn that reached `done`, else None."""
     behaviour = site.behaviour
-    steps = relay(_script(prepared, behaviour.scripts), dialect, behaviour, bad_id=prepared.unknown_id)
+    steps = relay(_script(prepared, behaviour), dialect, behaviour, bad_id=prepared.unknown_id)
     pieces: list[str] = []
     for step in within_time(steps, behaviour):
         await asyncio.sleep(step.wait)
@@ -95,12 +96,19 @@ async def _relay(
     return None
 
 
-def _script(prepared: Prepared, scripts: Mapping[str, Any]) -> Script:
+def _script(prepared: Prepared, behaviour: Behaviour) -> Script:
     call = prepared.call
     if prepared.unknown_id:
         is_google = call.provider == "Google"
         return Script((), "unknown_interaction_id" if is_google else "unknown_previous_id")
-    return respond(call.context, model=call.model, images=call.images, web_search=call.web_search, scripts=scripts)
+    return respond(
+        call.context,
+        model=call.model,
+        images=call.images,
+        web_search=call.web_search,
+        scripts=behaviour.scripts,
+        willing=behaviour.willing,
+    )
 
 
 def _break(request: web.BaseRequest) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.site.agent.playing import play
+from tests.site.agent.willing import comply
 from tests.site.records import Message
 
 TAIL = ("\n", "你好", ",世界", "! ", "😀", "👨‍👩‍👧", " café ", '"quoted" \\ back/slash', "\n")
@@ -49,7 +50,13 @@ class Script:
 
 
 def respond(
-    messages: Sequence[Message], *, model: str, images: int, web_search: bool, scripts: Mapping[str, Any] = _NO_SCRIPTS
+    messages: Sequence[Message],
+    *,
+    model: str,
+    images: int,
+    web_search: bool,
+    scripts: Mapping[str, Any] = _NO_SCRIPTS,
+    willing: bool = False,
 ) -> Script:
     """The model's turn. *messages* is all it knows, system texts included."""
     spoken = [message for message in messages if message["role"] != "system"]
@@ -57,8 +64,10 @@ def respond(
     directives = _directives(asked)
     mode = directives.get("mode", "")
     pieces = _pieces(directives, spoken, asked)
-    if pieces is None and (played := play(spoken, scripts)) is not None:
-        pieces = _cut(played)
+    if pieces is None:
+        played = play(spoken, scripts)
+        played = comply(spoken) if played is None and willing else played
+        pieces = None if played is None else _cut(played)
     if pieces is None:
         counts = [f"prior={len(spoken) - 1}", f" images={images}", *([" websearch=1"] if web_search else []), " END"]
         pieces = (f"[{model}] ", "You said: ", *_cut(asked), *TAIL, *counts)

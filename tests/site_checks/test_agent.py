@@ -7,6 +7,7 @@ import pytest
 
 from tests.site import SimulatedSite
 from tests.site.agent.playing import play
+from tests.site.agent.willing import comply
 from tests.site.agent.writing import ANSWERS, CALLS
 from tests.site.process import running_site
 from tests.site.records import Message
@@ -22,6 +23,20 @@ Words around the markers.
 ASK = "[[script:weather]] How is it in Paris?"
 STEP = {"calls": [["get_weather", {"city": "Paris"}]]}
 CALL = '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}}\n```'
+WANTED = json.dumps(
+    {
+        "type": "object",
+        "properties": {
+            "n": {"$ref": "#/$defs/n"},
+            "w": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "k": {"enum": ["y", "z"]},
+            "l": {"type": "array", "items": {"type": "number"}},
+            "optional": {"type": "string"},
+        },
+        "required": ["n", "w", "k", "l"],
+        "$defs": {"n": {"type": "integer"}},
+    }
+)
 SCHEMA = '```json_schema\n{"type":"object"}\n```'
 
 
@@ -136,6 +151,35 @@ def test_an_answer_by_schema_is_json_in_a_fence(form: str) -> None:
     value = {"city": "北京", "degrees": 21}
 
     assert json.loads(ANSWERS[form](value).removeprefix("```json\n").removesuffix("```")) == value
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        (f"{TOOLS}\nHello!", '```tool_calls\n{"name":"get_weather","arguments":{}}\n```'),
+        (f"{TOOLS}\nget_time please", '```tool_calls\n{"name":"get_time","arguments":{}}\n```'),
+        (f"{TOOLS}\ntool choice: get_time", '```tool_calls\n{"name":"get_time","arguments":{}}\n```'),
+        (f"{TOOLS}\ntool choice: none\nHello!", None),
+        ('answer format: json_object\nGive "a" and "b".', '```json\n{"a":"A a.","b":"A b."}\n```'),
+        ("Hello!", None),
+    ],
+)
+def test_a_willing_model_does_whatever_it_may(prompt: str, answer: str | None) -> None:
+    instructions, _, text = prompt.rpartition("\n")
+
+    assert comply(replayed(("system", instructions), ("user", text))) == answer
+
+
+def test_a_willing_model_makes_up_what_fits_a_schema() -> None:
+    history = replayed(("system", f"```json_schema\n{WANTED}\n```"), ("user", "Take 7 of 'x'."))
+
+    assert comply(history) == '```json\n{"n":7,"w":"x","k":"y","l":[7]}\n```'
+
+
+def test_a_willing_model_is_content_with_a_result() -> None:
+    history = replayed(("system", TOOLS), ("user", "Hello!"), ("assistant", CALL), ("user", "[result of get_weather]"))
+
+    assert comply(history) is None
 
 
 async def test_the_site_plays_scripts_that_it_was_given() -> None:

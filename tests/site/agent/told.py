@@ -11,6 +11,8 @@ from tests.site.records import Message
 _HEADER = re.compile(r"^----- (system|user|assistant)(?:, \d+ images?)?( \(\d+\))? -----$", re.MULTILINE)
 _EXAMPLE = re.compile(r'"----- user( \(\d+\))? -----"')
 _RESULT = re.compile(r"^\[(result|error) of (.+?)\]$")
+_MARKER = re.compile(r"^(?:```tools|```json_schema|tool choice: \S+|answer format: json_object)$", re.MULTILINE)
+_CHOICE = re.compile(r"^tool choice: (\S+)$", re.MULTILINE)
 _NAME = re.compile(r'"name":"([^"]+)"')
 
 
@@ -35,22 +37,18 @@ def conversation(messages: Sequence[Message]) -> list[Message]:
 
 
 def told(spoken: Sequence[Message]) -> Told:
-    """What the newest message with anything of the kind says; earlier definitions no longer hold."""
-    for message in reversed(spoken):
-        text = message["content"]
-        if message["role"] == "assistant" or not re.search(
-            r"^(```tools|```json_schema|tool choice: \S+|answer format: json_object)$", text, re.MULTILINE
-        ):
-            continue
-        choice = re.findall(r"^tool choice: (\S+)$", text, re.MULTILINE)
-        schema = _fence(text, "json_schema")
-        return Told(
-            dict(_definitions(_fence(text, "tools"))),
-            choice[-1] if choice else "auto",
-            json.loads(schema) if schema else None,
-            re.search(r"^answer format: json_object$", text, re.MULTILINE) is not None,
-        )
-    return Told({})
+    """The newest definitions, and what the newest message with anything of the kind says beside them."""
+    texts = [message["content"] for message in reversed(spoken) if message["role"] != "assistant"]
+    newest = next(filter(_MARKER.search, texts), "")
+    definitions = next(filter(None, (_fence(text, "tools") for text in texts)), "")
+    choice = _CHOICE.findall(newest)
+    schema = _fence(newest, "json_schema")
+    return Told(
+        dict(_definitions(definitions)),
+        choice[-1] if choice else "auto",
+        json.loads(schema) if schema else None,
+        "answer format: json_object" in newest.splitlines(),
+    )
 
 
 def results(spoken: Sequence[Message]) -> list[tuple[str, str]]:
