@@ -75,18 +75,9 @@ async def test_compatcanary_finds_no_fault(profile: str, proxy: RunningProxy, tm
 @pytest.mark.parametrize("api", ["chat", "responses"])
 async def test_langchains_standard_tests_pass(api: str, proxy: RunningProxy, tmp_path: Path) -> None:
     """Those with pictures and documents get them from afar, so they are not among what the file says we can."""
-    alone = (
-        "--noconftest",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        tmp_path,
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "asyncio_mode=auto",
-    )
+    alone = ("--noconftest", "-c", os.devnull, "--rootdir", tmp_path, "-p", "no:cacheprovider")
+    one_loop = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_test_loop_scope=session")  # its client keeps to one
     variables = {"JUDGED_URL": f"{proxy.url}/v1", "JUDGED_KEY": KEY, "JUDGED_MODEL": MODEL, "JUDGED_API": api}
-    code, said = await judged(tmp_path, CLIENTS.python, "-m", "pytest", "-q", *alone, STANDARD, **variables)
+    code, said = await judged(tmp_path, CLIENTS.python, "-m", "pytest", "-q", *alone, *one_loop, STANDARD, **variables)
 
     assert code == 0, said
