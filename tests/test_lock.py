@@ -36,7 +36,11 @@ def test_tests_run_on_the_versions_that_users_get() -> None:
     assert locked("requirements.txt").items() <= locked("requirements-dev.txt").items()
 
 
-LOCKS = ["requirements.txt", "requirements-dev.txt", "tests/audit/requirements.txt", "tests/clients/requirements.txt"]
+CLIENTS = [
+    ("tests/clients/requirements.in", "tests/clients/requirements.txt"),
+    ("tests/clients/older.in", "tests/clients/older.txt"),
+]
+LOCKS = ["requirements.txt", "requirements-dev.txt", "tests/audit/requirements.txt", *(lock for _, lock in CLIENTS)]
 
 
 @pytest.mark.parametrize("file", LOCKS)
@@ -49,10 +53,11 @@ def test_a_lock_file_has_hashes_and_names_no_place(file: str) -> None:
     assert re.findall(r"^-.*", text, re.MULTILINE) == []
 
 
-def test_every_client_is_locked_to_a_version_that_fits() -> None:
-    lines = (ROOT / "tests/clients/requirements.in").read_text("utf-8").splitlines()
+@pytest.mark.parametrize(("source", "lock"), CLIENTS)
+def test_every_client_is_locked_to_a_version_that_fits(source: str, lock: str) -> None:
+    lines = (ROOT / source).read_text("utf-8").splitlines()
     wanted = [Requirement(text) for line in lines if (text := line.partition("#")[0].strip())]
-    versions = locked("tests/clients/requirements.txt")
+    versions = locked(lock)
 
     assert wanted
     for requirement in wanted:
@@ -60,9 +65,10 @@ def test_every_client_is_locked_to_a_version_that_fits() -> None:
         assert requirement.specifier.contains(version, prereleases=True), requirement
 
 
-def test_the_node_packages_have_hashes_and_name_no_place() -> None:
-    lock = json.loads((ROOT / "tests/clients/node/package-lock.json").read_text("utf-8"))["packages"]
-    package = json.loads((ROOT / "tests/clients/node/package.json").read_text("utf-8"))
+@pytest.mark.parametrize("directory", ["tests/clients/node", "tests/clients/programs/node"])
+def test_the_node_packages_have_hashes_and_name_no_place(directory: str) -> None:
+    lock = json.loads((ROOT / directory / "package-lock.json").read_text("utf-8"))["packages"]
+    package = json.loads((ROOT / directory / "package.json").read_text("utf-8"))
     own = lock.pop("")
 
     assert own["dependencies"] == package["dependencies"]
