@@ -18,8 +18,8 @@ KEY, MODEL, BOT = "the-key-that-fits", "gpt-4o-mini", 6
 COMPLY = CLIENTS.python.with_name("llm-comply")
 CANARY = NODE_DIRECTORY / NODE_PACKAGES / "compatcanary" / "src" / "cli.js"
 STANDARD = Path(__file__).with_name("langchain_standard.py")
-# Those of llm-comply that do not apply: no bot shows its reasoning, and none packs a history for later.
-NOT_OURS = {"chat-reasoning-summary", "reasoning-summary", "compact-response", "compact-missing-model"}
+# What of llm-comply does not apply: no bot shows its reasoning.
+NOT_OURS = {"chat-reasoning-summary", "reasoning-summary"}
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 

@@ -1,0 +1,190 @@
+"""Requests with tools and schemas: which are refused, by which field, and what the model is told of a history."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.pictures import PNG
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
+
+MODEL = "gpt-4o-mini-helper"
+WEATHER: dict[str, Any] = {"name": "get_weather", "parameters": {"type": "object"}}
+
+
+def tool(name: str = "get_weather", **more: Any) -> dict[str, Any]:
+    """A function as chat completions have it."""
+    return {"type": "function", "function": {**WEATHER, "name": name, **more}}
+
+
+def flat(name: str = "get_weather", **more: Any) -> dict[str, Any]:
+    """A function as Responses have it."""
+    return {"type": "function", **WEATHER, "name": name, **more}
+
+
+def schema(value: Any) -> dict[str, Any]:
+    """A response format."""
+    return {"type": "json_schema", "json_schema": {"name": "it", "schema": value}}
+
+
+CHAT: list[tuple[dict[str, Any], str]] = [
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}, "tool_choice"),
+    ({"tools": [tool()], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
+    ({"tools": [tool()], "tool_choice": "sometimes"}, "tool_choice"),
+    ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+    ({"tools": [tool(), tool()]}, "tools[1].function.name"),
+    ({"tools": [tool(), tool("b", parameters={"type": "nothing"})]}, "tools[1].function.parameters"),
+    ({"tools": [tool(f"tool_{number}") for number in range(129)]}, "tools"),
+    ({"functions": [WEATHER, WEATHER]}, "functions[1].name"),
+    ({"functions": [WEATHER], "function_call": {"name": "other"}}, "function_call"),
+    ({"response_format": schema({"type": "nothing"})}, "response_format.json_schema.schema"),
+]
+RESPONSES: list[tuple[dict[str, Any], str]] = [
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tools": [flat()], "tool_choice": {"type": "function", "name": "other"}}, "tool_choice"),
+    ({"tools": [flat(), flat()]}, "tools[1].name"),
+    ({"tools": [flat(parameters={"type": "nothing"})]}, "tools[0].parameters"),
+    ({"text": {"format": {"type": "json_schema", "name": "it", "schema": {"type": "no"}}}}, "text.format.schema"),
+]
+
+
+@pytest.mark.parametrize(("fields", "param"), CHAT)
+async def test_a_chat_that_cannot_be_meant_is_refused_by_its_field(
+    fields: dict[str, Any], param: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await proxy.chat("hi", **fields)
+
+    assert (answer.status, answer.body["error"]["param"]) == (400, param)
+    assert site.model_calls == []
+
+
+@pytest.mark.parametrize(("fields", "param"), RESPONSES)
+async def test_a_response_that_cannot_be_meant_is_refused_by_its_field(
+    fields: dict[str, Any], param: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    body = {"model": MODEL, "input": "hi", **fields}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["param"]) == (400, param)
+    assert site.model_calls == []
+
+
+async def told(proxy: RunningProxy, site: SimulatedSite, *items: dict[str, Any], **fields: Any) -> str:
+    """What the model is told of a history of items."""
+    body = {"model": MODEL, "input": [{"role": "user", "content": "Go."}, *items], "tools": [flat()], **fields}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        assert response.status == 200, await response.text()
+    return site.model_calls[-1].context[-1]["content"]
+
+
+async def test_calls_and_results_are_told_in_the_format(proxy: RunningProxy, site: SimulatedSite) -> None:
+    called = {"type": "function_call", "call_id": "a", "name": "get_weather", "arguments": '{"city": "Paris"}'}
+    second = {"type": "function_call", "call_id": "b", "name": "get_weather", "arguments": "{}"}
+    results = ({"type": "function_call_output", "call_id": each, "output": f"result {each}"} for each in "ab")
+    text = await told(proxy, site, called, second, *results)
+
+    fence = '{"name":"get_weather","arguments":{"city":"Paris"}}\n{"name":"get_weather","arguments":{}}'
+    assert f"```tool_calls\n{fence}\n```" in text
+    assert text.index("[result of get_weather]\nresult a") < text.index("[result of get_weather]\nresult b")
+
+
+async def test_a_custom_tools_input_is_its_one_argument(proxy: RunningProxy, site: SimulatedSite) -> None:
+    called = {"type": "custom_tool_call", "call_id": "a", "name": "patch", "input": 'a "b"\nc'}
+    text = await told(proxy, site, called, {"type": "custom_tool_call_output", "call_id": "a", "output": "done"})
+
+    assert '{"name":"patch","arguments":{"input":"a \\"b\\"\\nc"}}' in text
+    assert "[result of patch]\ndone" in text
+
+
+async def test_a_shells_calls_are_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+    action = {"type": "exec", "command": ["ls", "-la"], "env": {}}
+    called = {"type": "local_shell_call", "id": "x", "call_id": "a", "action": action, "status": "completed"}
+    text = await told(proxy, site, called, {"type": "local_shell_call_output", "id": "a", "output": "total 0"})
+
+    assert "ls" in text
+    assert "-la" in text
+    assert "total 0" in text
+
+
+async def test_a_call_of_a_server_of_tools_is_told_with_what_it_gave(proxy: RunningProxy, site: SimulatedSite) -> None:
+    called = {"type": "mcp_call", "id": "m", "server_label": "s", "name": "ask", "arguments": '{"q":1}', "output": "42"}
+    text = await told(proxy, site, called, {"role": "user", "content": "And?"})
+
+    assert "ask" in text
+    assert "42" in text
+
+
+async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy, site: SimulatedSite) -> None:
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "SECRET"}
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "QUERY"},
+    }
+    text = await told(proxy, site, thought, search, {"role": "user", "content": "And?"})
+
+    assert "SECRET" not in text
+    assert "QUERY" not in text
+
+
+async def test_a_picture_in_a_result_goes_along_as_one(proxy: RunningProxy, site: SimulatedSite) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    called = {"type": "function_call", "call_id": "a", "name": "get_weather", "arguments": "{}"}
+    output = [{"type": "input_text", "text": "a map"}, {"type": "input_image", "image_url": url}]
+    text = await told(proxy, site, called, {"type": "function_call_output", "call_id": "a", "output": output})
+
+    assert "[result of get_weather]\na map" in text
+    assert site.model_calls[-1].images == 1
+
+
+async def test_the_older_functions_are_told_alike(proxy: RunningProxy, site: SimulatedSite) -> None:
+    call = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
+    history = (
+        {"role": "user", "content": "Go."},
+        {"role": "assistant", "content": None, "function_call": call},
+        {"role": "function", "name": "get_weather", "content": "21"},
+    )
+    assert (await proxy.chat(*history, functions=[WEATHER])).status == 200
+
+    text = site.model_calls[-1].context[-1]["content"]
+    assert '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}}\n```' in text
+    assert "[result of get_weather]\n21" in text
+
+
+async def test_hosted_tools_are_left_out_beside_others_and_refused_where_forced(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    hosted = [{"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "code_interpreter"}, flat()]
+    body: dict[str, Any] = {"model": MODEL, "input": "hi", "tools": hosted}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        assert response.status == 200
+        ignored = response.headers["x-ignored-params"]
+    async with proxy.http.post(
+        f"{proxy.url}/v1/responses", json={**body, "tool_choice": {"type": "file_search"}}
+    ) as forced:
+        assert forced.status == 400
+
+    assert "file_search" in ignored
+    assert "code_interpreter" in ignored
+
+
+async def test_a_tool_in_a_namespace_is_called_with_it(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.scripts = {"it": [{"calls": [["list_files", {}]]}]}
+    namespace = {"type": "namespace", "name": "disk", "description": "", "tools": [flat("list_files")]}
+    body = {"model": MODEL, "input": "[[script:it]]", "tools": [namespace, flat()]}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        (call,) = (await response.json())["output"]
+
+    assert (call["type"], call["namespace"], call["name"]) == ("function_call", "disk", "list_files")
+
+
+async def test_models_say_what_they_can(proxy: RunningProxy) -> None:
+    async with proxy.http.get(f"{proxy.url}/v1/models/{MODEL}") as response:
+        model = await response.json()
+
+    assert model["tools"] == "emulated"
+    assert model["structured_outputs"] == "emulated"
