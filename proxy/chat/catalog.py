@@ -51,12 +51,15 @@ class Model:
     alias_of: str | None  # the discovered model that an alias leads to
     created: int
 
-    def to_wire(self, *, max_transcript: int) -> dict[str, Any]:
+    def to_wire(self, *, max_transcript: int, emulates: bool = True) -> dict[str, Any]:
         """OpenAI's model object, with what the bot can do in further fields, named as OpenRouter names them.
 
-        *max_transcript*: characters that reach the bot.
+        *max_transcript*: characters that reach the bot. *emulates*: whether tools and forms of answers are emulated
+        where its upstream has none.
         """
         search = ["web_search_options"] if self.bot.web_search else []
+        tools = "native" if self.upstream.has_tools else "emulated" if emulates else None
+        of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
         return {
             "id": self.id,
             "object": "model",
@@ -69,12 +72,14 @@ class Model:
             "bot_id": self.bot.id,
             "web_search": self.bot.web_search,
             "images": self.bot.images,
+            "tools": tools,
+            "structured_outputs": tools,
             "context_length": max_transcript // CHARS_PER_TOKEN,
             "architecture": {
                 "input_modalities": ["text", "image"] if self.bot.images else ["text"],
                 "output_modalities": ["text"],
             },
-            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *search],
+            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *search, *of_tools],
         }
 
 

@@ -36,6 +36,8 @@ SCHEMAS: dict[str, Schema] = {
             "bot_id": INTEGER,
             "web_search": BOOLEAN,
             "images": BOOLEAN,
+            "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: switched off."),
+            "structured_outputs": told(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
             "context_length": told(COUNT, "Tokens of a history that reach the bot, as an estimate."),
             "architecture": exactly(
                 {"input_modalities": array(one_of("text", "image")), "output_modalities": array(const("text"))}

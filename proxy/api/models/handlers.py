@@ -1,17 +1,19 @@
 """`/v1/models`: answered from what the store holds, without touching a site."""
 
+from typing import Any
+
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, SETTINGS
 from proxy.api.rendering import json_response
-from proxy.chat.catalog import may_use, unknown_model
+from proxy.chat.catalog import Model, may_use, unknown_model
 
 
 async def list_models(request: web.Request) -> web.Response:
     """Every model that the caller can name now."""
     chats, allowed = request.app[CHAT], request[CALLER].models
     models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
-    data = [model.to_wire(max_transcript=request.app[SETTINGS].max_transcript) for model in models]
+    data = [_to_wire(request, model) for model in models]
     return json_response({"object": "list", "data": data})
 
 
@@ -21,4 +23,9 @@ async def retrieve_model(request: web.Request) -> web.Response:
     found = chats.catalog.named(name)
     if found is None or not may_use(allowed, found[0]):
         raise unknown_model(name, chats.catalog.near(name, allowed))
-    return json_response({**found[1].to_wire(max_transcript=request.app[SETTINGS].max_transcript), "id": found[0]})
+    return json_response({**_to_wire(request, found[1]), "id": found[0]})
+
+
+def _to_wire(request: web.Request, model: Model) -> dict[str, Any]:
+    settings = request.app[SETTINGS]
+    return model.to_wire(max_transcript=settings.max_transcript, emulates=settings.tools == "emulate")

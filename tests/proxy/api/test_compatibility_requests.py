@@ -202,10 +202,15 @@ async def test_what_asks_for_nothing_special_is_taken(proxy: RunningProxy, field
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
     ],
 )
-async def test_what_cannot_be_done_is_an_honest_error(proxy: RunningProxy, fields: dict[str, Any]) -> None:
+async def test_what_is_switched_off_is_an_honest_error(
+    site: SimulatedSite, tmp_path: Path, fields: dict[str, Any]
+) -> None:
     """An agent that is answered in prose where it waits for a call goes round in circles; an error it can show."""
-    with pytest.raises(openai.BadRequestError) as caught:
-        await proxy.openai.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}], **fields)
+    async with running_proxy(site, tmp_path, tools="refuse") as proxy:
+        with pytest.raises(openai.BadRequestError) as caught:
+            await proxy.openai.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "hi"}], **fields
+            )
 
     assert caught.value.code == "unsupported_parameter"
     assert caught.value.param in fields

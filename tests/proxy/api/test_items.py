@@ -48,7 +48,7 @@ async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -
     assert page.has_more
 
 
-async def test_what_an_agent_did_with_tools_is_kept_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_what_an_agent_did_with_tools_is_kept(proxy: RunningProxy, site: SimulatedSite) -> None:
     items: Any = [
         {"type": "reasoning", "id": "rs_1", "summary": []},
         {"type": "function_call", "call_id": "c", "name": "weather", "arguments": '{"city":"Rome"}'},
@@ -57,10 +57,13 @@ async def test_what_an_agent_did_with_tools_is_kept_in_words(proxy: RunningProxy
     name = (await proxy.openai.conversations.create(items=items)).id
     added = await proxy.openai.conversations.items.create(name, items=items)
 
-    wanted = ['[called weather({"city":"Rome"})]', "[result of weather]\n22 C"]
-    assert texts(added.data) == wanted
+    assert [item.type for item in added.data] == ["function_call", "function_call_output"]
+    assert [item.to_dict()["call_id"] for item in added.data] == ["c", "c"]
+    again = await proxy.openai.conversations.items.retrieve(str(added.data[0].id), conversation_id=name)
+    assert again == added.data[0]
     await proxy.chat("[[recall]]", conversation_id=name)
-    assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in wanted)
+    told = ['{"name":"weather","arguments":{"city":"Rome"}}', "[result of weather]\n22 C"]
+    assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in told)
 
 
 @pytest.mark.parametrize(

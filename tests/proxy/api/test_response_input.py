@@ -41,7 +41,7 @@ async def test_tools_of_earlier_turns_are_told_in_words(proxy: RunningProxy, sit
     ]
     await proxy.openai.responses.create(model=MODEL, input=items)
 
-    assert '[called weather({"city":"Rome"})]' in str(site.model_calls[-1].messages)
+    assert '{"name":"weather","arguments":{"city":"Rome"}}' in str(site.model_calls[-1].messages)
     assert "[result of weather]\\n22 C" in str(site.model_calls[-1].messages)
 
 

@@ -248,9 +248,9 @@ async def test_items_of_earlier_answers_are_taken_as_they_came(proxy: RunningPro
     [
         ({"input": None}, None, "input"),
         ({"input": []}, None, "input"),
-        ({"input": [{"type": "computer_call", "call_id": "1"}]}, "unsupported_item", "input.0"),
-        ({"tools": [{"type": "function", "name": "f"}]}, "unsupported_parameter", "tools"),
-        ({"text": {"format": {"type": "json_object"}}}, "unsupported_parameter", "text.format"),
+        ({"input": [{"type": "mind_reading", "call_id": "1"}]}, "unsupported_item", "input.0"),
+        ({"tools": [{"type": "computer"}]}, "unsupported_parameter", "tools"),
+        ({"text": {"format": {"type": "yaml"}}}, "invalid_value", "text.format"),
         ({"background": True}, "unsupported_parameter", "background"),
         ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "mutually_exclusive_parameters", None),
         ({"instructions": 1}, "invalid_type", "instructions"),

@@ -39,7 +39,7 @@ async def responded(proxy: RunningProxy, site: SimulatedSite, *steps: Any, text:
 
 def deltas(answer: Wired) -> list[Any]:
     """The deltas of a chat's stream."""
-    return [choice["delta"] for chunk in answer.data for choice in chunk["choices"]]
+    return [choice["delta"] for chunk in answer.data for choice in chunk.get("choices", ())]
 
 
 def reasons(answer: Wired) -> list[str]:

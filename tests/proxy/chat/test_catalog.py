@@ -1,6 +1,7 @@
 """Model names: slugs, aliases, clashes, pins and the default."""
 
 from time import process_time
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -19,7 +20,7 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
 
 
 def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
-    return SiteBots(where, offered, at, cast(Upstream, None))  # names ask nobody
+    return SiteBots(where, offered, at, cast(Upstream, SimpleNamespace(has_tools=False)))  # names ask nobody
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,13 @@ def test_a_model_says_how_much_it_takes_and_what_it_can() -> None:
     assert [wire["context_length"] for wire in wires] == [2000, 2000]
     assert [wire["architecture"]["input_modalities"] for wire in wires] == [["text"], ["text", "image"]]
     assert ["web_search_options" in wire["supported_parameters"] for wire in wires] == [False, True]
+    assert {(wire["tools"], wire["structured_outputs"]) for wire in wires} == {("emulated", "emulated")}
+    assert all("tools" in wire["supported_parameters"] for wire in wires)
+
+
+def test_what_is_switched_off_is_not_told() -> None:
+    (model,) = Catalog([offered(OTHER, bots((5, "Plain")))], {}).list()
+    wire = model.to_wire(max_transcript=8000, emulates=False)
+
+    assert wire["tools"] is None
+    assert "tools" not in wire["supported_parameters"]
