@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_hex
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 from typing import Literal
 
 from proxy.chat.ask import Ask
@@ -18,7 +18,7 @@ from proxy.chat.memory import Memory
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage, estimate_tokens
 from proxy.chat.tools.rendering import retry
-from proxy.chat.upstream import About, End, Enough, Held, Refusal, Sink, Tries
+from proxy.chat.upstream import RETRY_SECONDS, About, End, Enough, Held, Refusal, Sink, Tries
 from shared.conversations import Call, Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
@@ -70,7 +70,7 @@ class Answer:
         self._cutter: Cutter | None = Cutter(ask.stops, ask.max_tokens) if ask.stops or ask.max_tokens else None
         self._emulation: Emulation | None = None  # reads the text of this try
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
-        self._tries = Tries()
+        self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = 0
         self._asked = 0  # tokens; 0: not counted yet
@@ -172,8 +172,8 @@ class Answer:
             try:
                 held = await self._memory.find_held(model)
                 self.headers.clear()
-                ask = self._memory.asked(self._ask, model)
-                if self._memory.is_plain(model):
+                ask = self._memory.asked(self._ask)
+                if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)
             except (Refusal, ServiceError) as failure:
@@ -226,7 +226,7 @@ class Answer:
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
             again = Message(role="user", text=retry(trouble, offer))
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
-            self._tries = Tries(has_alternative=self._tries.has_alternative)
+            self._tries = Tries(monotonic() + RETRY_SECONDS, has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"
         raise Refusal(failed(offer, trouble), About.MESSAGE, delivered=True, has_begun=True)
 

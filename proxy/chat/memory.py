@@ -118,6 +118,7 @@ class Memory:
         self._offer = offer
         self._told = instructions(offer) if offer else ""
         self._told_name = sha256(self._told.encode("utf-8", "surrogatepass")).hexdigest() if self._told else ""
+        self.is_plain = True  # the upstream is asked with what the client said as it is: no tools, or it has them
         self._shown: tuple[Message, ...] | None = None  # all messages as text
         self._turn_id = token_hex(8) if stored else ""
         self._taken: tuple[str, Note] | None = None  # a branch and its note, which no other turn can continue now
@@ -135,29 +136,17 @@ class Memory:
         # the store. The mark that stands is our own; one that it replaced has spoilt the upstream's copy already.
         self.plan, self._shown = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent), None
 
-    def is_plain(self, model: Model) -> bool:
-        """Whether *model*'s upstream is asked with what the client said as it is: no tools, or it has them itself."""
-        if model.upstream.has_tools:
-            return True
-        if self._told:
-            return False
-        for message in self.plan.messages:  # noqa: SIM110  (a generator costs more than all it looks at)
-            if message.calls or message.result is not None:
-                return False
-        return True
-
-    def asked(self, ask: Ask, model: Model) -> Ask:
-        """*ask* with all that was said before, as *model*'s upstream takes it."""
-        if not self.is_plain(model):
-            return replace(ask, messages=self._as_text(), offer=None)
-        return ask if self.conversation_id is None else replace(ask, messages=self.plan.messages)
-
     async def find_held(self, model: Model) -> Held | None:
-        """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them."""
-        plan, is_plain = self.plan, self.is_plain(model)
-        before = 0 if is_plain or not self._told else 1
+        """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them.
+
+        What follows is about this model, until the next one is asked.
+        """
+        plan, has_tools = self.plan, model.upstream.has_tools
+        told = "" if has_tools else self._told_name
+        self.is_plain = is_plain = has_tools or (not told and not _has_calls(plan.messages))
+        before = 1 if told else 0
         if self.conversation_id is not None:
-            if plan.note is None or plan.note.told != self._told_digest(model):
+            if plan.note is None or plan.note.told != told:
                 return None
             return Held(plan.note, len(plan.messages) - len(plan.new) + before)
         count = len(plan.messages)
@@ -169,13 +158,18 @@ class Memory:
         scope = model.upstream.scope(model.bot, history if is_plain else self._as_text()[: count + before])
         if scope is None:
             return None
-        told = self._told_digest(model)
         digest = await digest_of((*scope, told) if told else scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
         self._taken = digest, note
         return Held(note, count + before)
+
+    def asked(self, ask: Ask) -> Ask:
+        """*ask* with all that was said before, as the upstream takes it."""
+        if not self.is_plain:
+            return replace(ask, messages=self._as_text(), offer=None)
+        return ask if self.conversation_id is None else replace(ask, messages=self.plan.messages)
 
     def count_tokens(self) -> int:
         """About as many tokens as all that the model is told."""
@@ -193,10 +187,6 @@ class Memory:
             told = (Message(role="system", text=self._told),) if self._told else ()
             self._shown = (*told, *as_text(self.plan.messages, self._offer))
         return self._shown
-
-    def _told_digest(self, model: Model) -> str:
-        """Names what a copy has to have been told beside the messages."""
-        return "" if model.upstream.has_tools else self._told_name
 
     def put_back(self) -> None:
         """Nothing of the turn reached the upstream: what was taken from it is as good as before."""
@@ -216,14 +206,14 @@ class Memory:
     async def commit(self, model: Model, note: Note | None, answer: Message, raw: str | None = None) -> None:
         """Keep the answer. *note*: the upstream's, where its copy holds all of this history and the answer. *raw*: the
         answer as the copy holds it, where that is not its text."""
-        told = self._told_digest(model)
+        told = "" if self.is_plain else self._told_name
         if self.conversation_id is not None:
             noted = note.model_copy(update={"told": told}) if note and told else note
             await self._commit_turn(self.conversation_id, answer, noted)
         elif note is not None:
             history = (*self.plan.messages, answer)
             shown = history
-            if not self.is_plain(model):
+            if not self.is_plain:
                 shown = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
             scope = model.upstream.scope(model.bot, shown, note)
             if scope is not None:
@@ -252,3 +242,10 @@ async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
 def _tokens_of(told: str) -> int:
     """Of what stays the same from turn to turn."""
     return estimate_tokens(told)
+
+
+def _has_calls(messages: Sequence[Message]) -> bool:
+    for message in messages:  # noqa: SIM110  (a generator costs more than all it looks at)
+        if message.calls or message.result is not None:
+            return True
+    return False

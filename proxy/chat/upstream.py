@@ -5,7 +5,7 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 from typing import Literal, Protocol
@@ -139,7 +139,7 @@ class AnswerSink(Sink, Protocol):
 class Tries:
     """How often one request may be tried (each one that is made takes one off *left*), and how long."""
 
-    deadline: float = field(default_factory=lambda: monotonic() + RETRY_SECONDS)  # by `monotonic`
+    deadline: float  # by `monotonic`
     left: int = MAX_TRIES
     has_alternative: bool = False  # another upstream is asked next: this one waits for nothing
 

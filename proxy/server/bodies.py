@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from functools import partial
 from math import isinf
 from typing import Any, NoReturn, TypeVar
 
@@ -11,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.offload import aside
+from proxy.chat.offload import LARGE_BYTES
 from proxy.server import gradual_json
 from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
 from proxy.server.under_way import UNDER_WAY
@@ -46,7 +45,7 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
             f"The body must be JSON, and its Content-Type application/json instead of {kind}.",
             code="invalid_content_type",
         )
-    return await aside(len(body), partial(parse, body))
+    return parse(body) if len(body) <= LARGE_BYTES else await asyncio.to_thread(parse, body)
 
 
 async def _received(request: web.Request) -> bytes:

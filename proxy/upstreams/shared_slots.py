@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from time import time
 
-from proxy.upstreams.slots import SiteLimit
+from proxy.upstreams.gate import SiteLimit
 from shared.store import Store, StoreError
 from shared.store.slots import Claim, Share
 

@@ -29,7 +29,7 @@ def usage(used: Usage) -> dict[str, Any]:
     return {
         "prompt_tokens": used.asked,
         "completion_tokens": used.answered,
-        "total_tokens": used.total,
+        "total_tokens": used.asked + used.answered,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,

@@ -172,7 +172,7 @@ def _usage(used: Usage) -> dict[str, Any]:
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": used.answered,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": used.total,
+        "total_tokens": used.asked + used.answered,
     }
 
 

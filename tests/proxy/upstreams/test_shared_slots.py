@@ -9,8 +9,8 @@ from time import monotonic, time
 import aiohttp
 import pytest
 
+from proxy.upstreams.gate import SiteLimit
 from proxy.upstreams.shared_slots import SharedPlaces
-from proxy.upstreams.slots import SiteLimit
 from shared.store import Store, StoreUnavailable, open_store
 from shared.store.slots import LEASE_SECONDS, Claim, Share
 from tests.figures import figure
