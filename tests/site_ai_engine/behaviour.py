@@ -1,0 +1,59 @@
+"""The switches of the simulated AI Engine site. All may be changed while it runs; each has one meaning."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PageKind = Literal[
+    "inline",  # the chats are in the page
+    "late",  # a script adds the chats after `late_ms`, when the plugin's script has looked through the page
+    "links",  # no chat, but a link to /chat/, which has it
+    "frame",  # the chats are in a frame of the same site
+    "blank",  # no chat and no link
+    "endless",  # the page never finishes, but the chats are there
+]
+
+
+@dataclass
+class Behaviour:
+    """How the site behaves. Times are in seconds unless the name says otherwise."""
+
+    version: str = "3.6.2"  # of the plugin
+
+    # The page at /
+    page: PageKind = "inline"
+    late_ms: int = 300
+    consent: bool = False  # the option "GDPR consent": a box that locks the page's own input
+    streams: bool = True  # the option "stream"
+    kept_for: Literal["", "user", "guest"] = ""  # from a page cache, long ago: as a user who was logged in, or a guest
+    kept_address: bool = True  # the cache goes by the whole address: one with another query goes past it
+
+    # Nonces and REST
+    nonce_life: float = 86400.0
+    cookie_bound_nonce: bool = False  # as `tests.site.nonces` asks for it: never so here
+    rest_closed: bool = False  # a security plugin lets no guest use REST
+    challenge_rest: bool = False  # a bot check stands before REST
+    rest_status: int = 0  # 429, 502, ...: a server in front answers REST so; 0: it works
+    rest_status_times: int = -1  # ... only so many times; -1: always
+    rest_delay: float = 0.0
+    firewall_words: list[str] = field(default_factory=list)  # a server in front refuses bodies that hold one
+    body_limit: int = 1 << 30  # bytes; the web server refuses a larger body
+    custom_life: float = 86400.0  # of a shortcode's settings, after the last rendering
+
+    # A turn
+    banned_words: list[str] = field(default_factory=list)
+    limit_text: str = ""  # refuse with this text, as the Pro version does at a limit
+    event_logs: bool = False
+    first_delta_delay: float = 0.0
+    delta_delay: float = 0.0
+    upstream_timeout: float = 300.0  # of the whole call to the model
+    gateway_status: int = 0  # a server in front gives up with this status, before the first byte
+    dies_after: int = -1  # PHP ends after so many events; -1: never
+    splits_lines: bool = True  # a line's end comes in a chunk of its own
+
+    def is_since(self, version: str) -> bool:
+        """Whether the plugin is of *version* or newer."""
+        return _parts(self.version) >= _parts(version)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
