@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from shared.models import Capture, Credentials, SiteState
+from shared.models import AIPKIT, Capture, Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.aipkit.observed import AJAX_PATH
 from shared.plugins.aipkit.page import GUEST_ID_KEY
@@ -77,6 +77,7 @@ def _credentials(settings: Settings, state: SiteState | None, session_id: str, n
     cookie, nonce = _cookie(settings), _nonce(settings)
     return Credentials(
         site=site.origin,
+        plugin=stands.plugin if stands else AIPKIT,
         ajax_url=stands.ajax_url if stands else f"{site.origin}{AJAX_PATH}",
         page_url=stands.page_url if stands else site.url,
         cookie=cookie or (stands.cookie if stands else ""),

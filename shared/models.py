@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
 
 
@@ -19,15 +20,21 @@ class Value(BaseModel):
 
 
 class Bot(Value):
-    """One chat bot as a page's `data-config` shows it (PROTOCOL 2)."""
+    """One chat bot as its page shows it."""
 
     id: int
-    name: str  # the page's `headerName`; the only human name there is
+    name: str  # what the page calls it; the only human name there is
     provider: str = ""  # "OpenAI", "Google", "Claude" …; empty when unknown
     keeps_state: bool = False  # the site continues a conversation by the provider's own state
     web_search: bool = False  # the site offers a search toggle, of whichever kind its provider has
     images: bool = False
+    max_images: int = 0  # in one message, where the page says it
     consent_required: bool = False  # the page asks for a consent that this guest has not given
+    # Of a plugin that has names for its bots, from which `id` is made:
+    key: str = ""
+    custom_key: str = ""  # of settings of the page's own, which the site forgets a day after it last showed them
+    streams: bool = True  # the page has its answers streamed
+    max_message: int = 0  # characters that a visitor may type; 0: no limit is known
 
 
 Source = Literal["visit", "renewal", "manual"]
@@ -37,12 +44,13 @@ class Credentials(Value):
     """What one guest visit needs to be continued over plain HTTP."""
 
     site: str
-    ajax_url: str
+    plugin: str = AIPKIT  # the kind of chat plugin that they are for
+    ajax_url: str  # where requests go: of AI Engine, what its routes are put behind
     page_url: str  # where the chat was found
     cookie: str = Field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
     nonce: str = Field(default="", repr=False)
     session_id: str = Field(repr=False)
-    post_id: int = 0
+    post_id: int = 0  # of the page that has the chat
     user_agent: str = ""
     source: Source
     captured_at: float  # when a visit (or a person) took them

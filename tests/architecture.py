@@ -22,8 +22,12 @@ FORBIDDEN = {  # by folder: what it never imports
     **dict.fromkeys(("proxy/api/", "proxy/server/", "proxy/access/", "proxy/usage/"), ("proxy.upstreams",)),
 }
 HOMES = {  # the only places that may import or use these names
-    "shared.plugins.aipkit": ("harvester/visit/plugins/aipkit.py", "harvester/service/renewal.py", "proxy/", "shared/"),
-    "playwright": ("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/playwright_calls.py"),
+    "shared.plugins.aipkit": ("harvester/visit/plugins/aipkit.py", "proxy/", "shared/"),
+    "shared.plugins.ai_engine": ("harvester/visit/plugins/ai_engine.py", "proxy/", "shared/"),
+    "playwright": (
+        *("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/documents.py"),
+        "harvester/visit/playwright_calls.py",
+    ),
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),
     "sqlite3": ("shared/store/sqlite/",),

@@ -12,7 +12,7 @@ from tenacity import (
 )
 
 from shared.models import Credentials
-from shared.plugins.aipkit.nonce import nonce_form, read_nonce
+from shared.plugins.renewal import read_renewed, renewal_request
 from shared.store import StaleWrite, Store
 
 REPLY_SECONDS = 15.0
@@ -43,10 +43,11 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     """The nonce, or None and the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.site_client.client import Reply, SiteClient, form_post
+    from shared.site_client.client import Reply, SiteClient, visitor_headers
     from shared.site_client.errors import SiteUnreachable
 
-    request = form_post(credentials, nonce_form())
+    url, body, content_type = renewal_request(credentials)
+    headers = {**visitor_headers(credentials), "Content-Type": content_type}
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(SiteUnreachable),
         stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(TOTAL_SECONDS),
@@ -55,11 +56,11 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     )
     try:
         async with SiteClient() as client:
-            reply: Reply = await retrying(client.post, *request, timeout=REPLY_SECONDS)
+            reply: Reply = await retrying(client.post, url, body, headers, timeout=REPLY_SECONDS)
     except SiteUnreachable as error:
         return None, str(error)
     except Exception as error:  # a visit can do what a renewal cannot: none of its faults may end the harvester
         log.warning("the nonce of %s was not renewed", credentials.site, exc_info=True)
         return None, f"the request failed ({type(error).__name__})"
-    nonce = read_nonce(reply.status, reply.body)
+    nonce = read_renewed(credentials, reply.status, reply.body)
     return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"

@@ -17,7 +17,7 @@ from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
-from shared.models import UNDER_WAY, Credentials, Outcome, Visit
+from shared.models import AIPKIT, UNDER_WAY, Credentials, Outcome, Visit
 from shared.parsing import Site, is_same_site
 from shared.store import Store, StoreError
 
@@ -134,7 +134,7 @@ class Visitor:
             browser=str(browser.path),
             is_headed=self._is_headed,
             identity=await self._store.identity(site.origin),
-            session_id=current.session_id if current else "",
+            session_id=_guest_id(current),
             limits=self._limits,
         )
         retrying = AsyncRetrying(
@@ -226,6 +226,11 @@ def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
             "screenshot": bool(report.screenshot),
         }
     )
+
+
+def _guest_id(current: Credentials | None) -> str:
+    """The id that a page's script keeps for the guest; AI Engine has one in a cookie instead."""
+    return current.session_id if current is not None and current.plugin == AIPKIT else ""
 
 
 def _remembered(site: Site, current: Credentials | None) -> str:

@@ -11,6 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 
 from harvester.visit import page_script
 from harvester.visit.addresses import Link, is_wanted
+from harvester.visit.documents import Documents
 from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 from harvester.visit.identity import bounded
 from harvester.visit.playwright_calls import act, call, guarded, unless_closed
@@ -49,6 +50,8 @@ class ChromiumTab:
         self._document: Response | None = None
         self._loads = 0
         self._requests: dict[Request, int] = {}
+        self._documents = Documents([name for plugin in PLUGINS for name in plugin.fleeting])
+        context.on("requestfinished", unless_closed(self._documents.finished))
         context.on("request", guarded(self._on_request))
         context.on("response", guarded(self._on_response))
 
@@ -70,6 +73,8 @@ class ChromiumTab:
             seen["stored"] = inside["stored"] | seen["stored"]
         seen["links"] = [Link(*link) for link in seen["links"]]
         seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
+        for frame in (self._page.main_frame, *self._own_frames()):
+            seen["configs"] += self._documents.elements(frame)
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
         seen["refreshes"] += [headers["refresh"]] if "refresh" in headers else []
@@ -115,6 +120,12 @@ class ChromiumTab:
 
     async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
         answer = await call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
+        return answer.status, await call(answer.body())
+
+    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"} | ({"X-WP-Nonce": nonce} if nonce else {})
+        posting = self._context.request.post(url, data=body, headers=headers, timeout=timeout * 1000, max_redirects=0)
+        answer = await call(posting)
         return answer.status, await call(answer.body())
 
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
@@ -188,6 +199,7 @@ class ChromiumTab:
             self._requests[request] = 0
         elif self._is_document(request):
             self._hosts.add(urlsplit(request.url).hostname or "")
+        self._documents.begun(request)
 
     def _on_response(self, response: Response) -> None:
         if response.request in self._requests:

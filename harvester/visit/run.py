@@ -52,6 +52,7 @@ async def _capture(job: Job, tab: Tab, page_url: str, plugin: Plugin, reading: R
     return Capture(
         credentials=Credentials(
             site=job.site,
+            plugin=plugin.kind,
             ajax_url=reading.ajax_url,
             page_url=page_url.partition("#")[0],
             cookie=await tab.cookie_header(reading.ajax_url),  # after the nonce: the site may set one with it

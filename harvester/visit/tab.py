@@ -21,7 +21,8 @@ class Snapshot:
     loads: int  # documents that came since the address was opened, redirects aside
     ready: bool  # the whole document has come
     title: str
-    configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these, in the page's order
+    configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these, in the page's order;
+    # what a script took away is here as the document had it, after what is still there
     links: list[Link]
     resources: list[str]  # addresses of scripts and frames
     frames: list[str]  # addresses of the page's frames, also of those that are still to be loaded
@@ -73,6 +74,9 @@ class Tab(Protocol):
 
     async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
         """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
+
+    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
+        """As `post_form`, for JSON; *nonce*: of WordPress' REST API."""
 
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         """As `post_form`, for an address that is only read."""

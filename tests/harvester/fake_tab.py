@@ -101,6 +101,9 @@ class FakeTab:
             raise answer
         return answer
 
+    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
+        return await self.post_form(url, {}, timeout=timeout)
+
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         raise PageFailed("nothing there")
 

@@ -67,6 +67,7 @@ async def test_the_four_values_are_the_first_sites_starting_credentials(store: S
     assert state.bots == ()
     assert state.current.model_dump() == {
         "site": SITE,
+        "plugin": "aipkit",
         "ajax_url": f"{SITE}/wp-admin/admin-ajax.php",
         "page_url": f"{SITE}/chat/",
         "cookie": 'a=1; b="x,y"; c=d=e',

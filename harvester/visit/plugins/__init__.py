@@ -1,10 +1,11 @@
 """The kinds of chat plugin that a visit knows. Each has one file here, which implements `interface.Plugin`."""
 
+from harvester.visit.plugins.ai_engine import AIEngine
 from harvester.visit.plugins.aipkit import AIPKit
 from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import Snapshot
 
-PLUGINS: tuple[Plugin, ...] = (AIPKit(),)
+PLUGINS: tuple[Plugin, ...] = (AIPKit(), AIEngine())
 
 
 def readable_in(page: Snapshot) -> Plugin | None:

@@ -17,7 +17,7 @@ from harvester.visit.headers import is_from_cache
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
-from shared.models import Bot, Outcome
+from shared.models import AIPKIT, Bot, Outcome
 from shared.plugins.aipkit.nonce import nonce_form, read_nonce
 from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
 from shared.plugins.aipkit.page import CONFIG_ATTRIBUTE, GUEST_ID_KEY, guest_id_in, nonce_in, read_configs
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 class AIPKit(interface.Plugin):
     """As `interface.Plugin`."""
 
+    kind = AIPKIT
     mark = "aipkit"
     attributes = (CONFIG_ATTRIBUTE,)
     storage_prefix = "aipkit_"

@@ -20,6 +20,7 @@ READING = Reading(ajax_url=f"{SITE}/wp-json", nonce="", session_id="", post_id=0
 class Second(Plugin):
     """Its chats say `data-system`, and get their nonce by one request."""
 
+    kind = "second"
     mark = "second"
     attributes = ("data-system",)
     storage_prefix = "second-"

@@ -1,0 +1,142 @@
+"""AI Engine: its chats in a page, and the session that the site starts for a guest."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import uuid4
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from harvester.job import Job
+from harvester.visit.addresses import own_address
+from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.plugins import interface
+from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
+from shared.models import AI_ENGINE, Outcome
+from shared.plugins import bot_checks
+from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, nonce_in, read_chats
+from shared.plugins.ai_engine.routes import START_SESSION, SUBMIT, error_code, lacks_route
+from shared.plugins.ai_engine.session import probe_body, read_session, takes_nonce
+
+ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
+_STALE = (
+    "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (AI Engine before "
+    "2.4.4) hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's "
+    "operator can mend that: by an update of the plugin, or by leaving the page out of the cache"
+)
+
+log = logging.getLogger(__name__)
+
+
+class AIEngine(interface.Plugin):
+    """As `interface.Plugin`."""
+
+    kind = AI_ENGINE
+    mark = "mwai"
+    attributes = (PARAMS, SYSTEM)
+    fleeting = attributes
+    storage_prefix = "mwai-"
+    request_mark = "/mwai"
+
+    def is_readable(self, page: Snapshot) -> bool:
+        return read_chats(page.configs) is not None
+
+    def guest_storage(self, session_id: str) -> Mapping[str, str]:
+        return {}  # the guest is known by a cookie
+
+    def chat(self, tab: Tab, page: Snapshot, job: Job) -> interface.Chat:
+        return _Chat(tab, page)
+
+
+class _Chat:
+    """As `interface.Chat`."""
+
+    def __init__(self, tab: Tab, page: Snapshot) -> None:
+        self._tab = tab
+        self._page = page
+        self._chats: PageChats  # set by `read`
+        self._rest_url = ""
+
+    async def read(self) -> None:
+        """What the page tells: the configuration is all there is, and nothing needs to be typed."""
+        chats = read_chats(self._page.configs)
+        self._rest_url = own_address(self._page.url, chats.rest_url) if chats else ""
+        if chats is None or not chats.bots or not self._rest_url:
+            reason = f"{self._page.url} has a chat field, but the page does not say how to use it"
+            raise VisitFailed(Outcome.NO_CHAT, reason)
+        self._chats = chats
+
+    async def confirm(self) -> interface.Reading:
+        """What the site hands out now, whatever the page says: that may be kept since somebody else looked at it."""
+        status, body = await self._post(START_SESSION, b"")
+        session = read_session(status, body)
+        if session is not None:
+            return self._reading(session.nonce, session.session_id)
+        if lacks_route(status, body):
+            return self._reading(await self._written_nonce(), "")
+        raise _refused(status, body)
+
+    def _reading(self, nonce: str, session_id: str) -> interface.Reading:
+        return interface.Reading(
+            ajax_url=self._rest_url,
+            nonce=nonce,
+            session_id=session_id,
+            post_id=self._chats.context_id,
+            bots=self._chats.bots,
+        )
+
+    async def _written_nonce(self) -> str:
+        """The nonce that older plugins write into the page, or that of the page as it is now."""
+        nonce = self._chats.nonce
+        if nonce and await self._is_taken(nonce) is not False:
+            return nonce
+        for url in self._past_cache():
+            try:
+                status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
+            except (PageFailed, TimeoutError):
+                continue
+            fresh = nonce_in(body) if status == 200 else ""
+            if fresh and await self._is_taken(fresh):
+                log.info("the page's nonce came out of a cache; a fresh one was found past it")
+                return fresh
+        raise VisitFailed(Outcome.SITE_ERROR, _STALE)
+
+    async def _is_taken(self, nonce: str) -> bool | None:
+        """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
+        bot = self._chats.bots[0]
+        try:
+            _, body = await self._post(SUBMIT, probe_body(bot.key, bot.custom_key), nonce=nonce)
+        except (PageFailed, TimeoutError):
+            return None
+        return takes_nonce(body)
+
+    def _past_cache(self) -> Iterator[str]:
+        """Where the page may be had as it is now. Caches go by the whole address, or leave alone what has a query."""
+        page = urlsplit(self._page.url)
+        query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
+        yield urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
+        if self._chats.context_id:
+            yield from (f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}" for kind in ("pages", "posts"))
+
+    async def _post(self, route: str, body: bytes, *, nonce: str = "") -> tuple[int, bytes]:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(PageFailed),
+            stop=stop_after_attempt(2),
+            wait=wait_fixed(RETRY_SECONDS),
+            reraise=True,
+        )
+        url = f"{self._rest_url}{route}"
+        return await retrying(self._tab.post_json, url, body, nonce=nonce, timeout=ANSWER_SECONDS)
+
+
+def _refused(status: int, body: bytes) -> VisitFailed:
+    """Why a guest gets no session."""
+    if bot_checks.by_refusal(status, body.decode("utf-8", "replace").lower()):
+        reason = (
+            "a bot check stands before the site's REST API; a person may pass it with `freeaichat harvest --headed`"
+        )
+        return VisitFailed(Outcome.CHALLENGE, reason, is_final=True)
+    code = error_code(body)
+    said = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
+    why = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""
+    return VisitFailed(Outcome.SITE_ERROR, f"the site starts no session for a guest: {said}{why}")

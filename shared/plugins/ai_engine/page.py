@@ -1,0 +1,115 @@
+"""Reading the plugin's page: the two attributes of each chat's container, which the page's script takes away.
+
+A page cache keeps a page for guests well, but one that it kept while somebody was logged in bears his nonce, his
+session and his name. So of what a page says of its visitor nothing is used but, before version 2.4.4, the nonce.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.models import Bot
+from shared.plugins.ai_engine.routes import is_nonce
+from shared.plugins.aipkit.answers import read_json, text_at
+from shared.plugins.markup import elements_in
+
+PARAMS, SYSTEM = "data-params", "data-system"
+MAX_LENGTH = 512  # characters of a message, where the page does not say
+_UNNAMED = frozenset({"", "AI"})  # the plugin's own name for a chat that its owner gave none
+_SPEECHLESS = frozenset({"images", "realtime"})  # modes in which no text is asked or answered
+_CONSENT = "mwai_gdpr_"
+_MOST = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PageChats:
+    """What all chats of one page have in common, and the bots in the page's order, each once.
+
+    *nonce*: only pages before 2.4.4 have one that guests may use.
+    """
+
+    rest_url: str
+    nonce: str
+    context_id: int
+    bots: tuple[Bot, ...]
+
+
+def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
+    """Read the (HTML-unescaped) attributes of a page's elements; None if none belongs to a chat."""
+    chats = [chat for element in elements if (chat := _parse(element)) is not None]
+    if not chats:
+        return None
+    bots: dict[int, Bot] = {}
+    for system, params in chats:
+        if text_at(params, "mode") not in _SPEECHLESS:
+            bot = _bot(system, params)
+            bots.setdefault(bot.id, bot)
+    systems = [system for system, _ in chats]
+    return PageChats(
+        rest_url=text_at(systems[0], "restUrl"),
+        nonce=next((nonce for system in systems if is_nonce(nonce := text_at(system, "restNonce"))), ""),
+        context_id=next((number for system in systems if (number := _number(system, "contextId"))), 0),
+        bots=tuple(bots.values()),
+    )
+
+
+def nonce_in(body: bytes) -> str:
+    """The chats' nonce in a page, or in what core REST tells of one; "" where there is none."""
+    told = read_json(body)
+    content = told.get("content") if isinstance(told, dict) else None
+    text = text_at(content, "rendered") if isinstance(content, dict) else ""
+    chats = read_chats(elements_in(text or body.decode("utf-8", "replace"), (PARAMS, SYSTEM)))
+    return chats.nonce if chats else ""
+
+
+def _parse(element: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    system = read_json(element.get(SYSTEM, ""))
+    params = read_json(element.get(PARAMS, ""))
+    if not isinstance(system, dict) or not text_at(system, "restUrl"):
+        return None
+    if not text_at(system, "botId") and not text_at(system, "customId"):
+        return None
+    return system, params if isinstance(params, dict) else {}
+
+
+def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
+    key, custom_key = text_at(system, "botId"), text_at(system, "customId")
+    name = text_at(params, "aiName").strip().removesuffix(":").strip()
+    takes_images = _is_on(params, "fileUpload")
+    return Bot(
+        id=_id(key, custom_key),
+        name=(key or custom_key) if name in _UNNAMED else name,
+        images=takes_images,
+        max_images=max(_number(params, "maxUploads"), 1) if takes_images and _is_on(params, "multiUpload") else 1,
+        consent_required=_asks_consent(system),
+        key=key,
+        custom_key=custom_key,
+        streams=_is_on(system, "stream"),
+        max_message=_number(params, "textInputMaxLength") or MAX_LENGTH,
+    )
+
+
+def _id(key: str, custom_key: str) -> int:
+    """A number that is always the same for the same bot: the plugin has names alone."""
+    digest = hashlib.sha256(json.dumps([key, custom_key]).encode()).digest()
+    return int.from_bytes(digest[:4]) % (2**31 - 1) + 1
+
+
+def _asks_consent(system: Mapping[str, Any]) -> bool:
+    blocks = system.get("blocks")
+    names = [text_at(block, "id") for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    return any(name.startswith(_CONSENT) for name in names)
+
+
+def _number(fields: Mapping[str, Any], key: str) -> int:
+    """A positive number given as int or as digits; 0 for anything else."""
+    value = fields.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(_MOST)):
+        value = int(value)
+    return value if type(value) is int and 0 < value <= _MOST else 0
+
+
+def _is_on(fields: Mapping[str, Any], key: str) -> bool:
+    return fields.get(key) in (True, 1, "1", "true")

@@ -1,0 +1,25 @@
+"""Finding the elements of a page's HTML that hold a plugin's configuration, without a browser."""
+
+from collections.abc import Collection
+from html.parser import HTMLParser
+
+
+def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
+    """For each element with some of these attributes: those, HTML-unescaped, in the page's order."""
+    if not any(name in html for name in attributes):
+        return []
+    found = _Elements(attributes)
+    found.feed(html)
+    return found.elements
+
+
+class _Elements(HTMLParser):
+    def __init__(self, attributes: Collection[str]) -> None:
+        super().__init__()
+        self._attributes = attributes
+        self.elements: list[dict[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value for name, value in attrs if name in self._attributes and value}
+        if found:
+            self.elements.append(found)

@@ -1,0 +1,88 @@
+"""What a visit of an AI Engine chat makes of the site's answers, with a tab that has no browser."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harvester.job import Job, Limits
+from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.run import Steps, visit
+from harvester.visit.tab import Snapshot
+from shared.models import AI_ENGINE, Capture, Outcome
+from tests.harvester.fake_tab import SITE, FakeTab, page
+
+FRONT = f"{SITE}/"
+NONCE, OTHER_NONCE = "5c95006f2d", "99a297567a"
+STARTED = (200, json.dumps({"success": True, "sessionId": "6b0a3c678e85c", "restNonce": NONCE}).encode())
+DEAD = (403, b'{"code":"rest_cookie_invalid_nonce","message":"Cookie check failed","data":{"status":403}}')
+NO_ROUTE = (404, b'{"code":"rest_no_route","message":"x","data":{"status":404}}')
+REJECTED = (403, b'{"success":false,"message":"Sorry, your query has been rejected."}')
+
+
+def chat_page(**system: object) -> Snapshot:
+    told = {"botId": "default", "restUrl": f"{SITE}/wp-json", "contextId": 7, "stream": True, **system}
+    return replace(page(FRONT), configs=[{"data-system": json.dumps(told), "data-params": "{}"}])
+
+
+async def visited(seen: Snapshot, *answers: tuple[int, bytes] | Exception) -> Capture:
+    tab = FakeTab({FRONT: seen}, nonce_answers=list(answers))
+    job = Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1))
+    capture, _ = await visit(job, tab, Steps())
+    assert tab.typed == []
+    assert tab.kept == {}
+    return capture
+
+
+async def test_the_site_gives_nonce_and_session() -> None:
+    found = (await visited(chat_page(), STARTED)).credentials
+
+    assert (found.plugin, found.nonce, found.session_id) == (AI_ENGINE, NONCE, "6b0a3c678e85c")
+    assert (found.ajax_url, found.post_id, found.cookie) == (f"{SITE}/wp-json", 7, f"for={SITE}/wp-json")
+
+
+async def test_a_broken_connection_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harvester.visit.plugins.ai_engine.RETRY_SECONDS", 0.0)
+
+    assert (await visited(chat_page(), PageFailed("reset"), STARTED)).credentials.nonce == NONCE
+
+
+async def test_the_written_nonce_counts_only_where_the_site_starts_no_session() -> None:
+    assert (await visited(chat_page(restNonce=OTHER_NONCE), STARTED)).credentials.nonce == NONCE
+    assert (await visited(chat_page(restNonce=OTHER_NONCE), NO_ROUTE, REJECTED)).credentials.nonce == OTHER_NONCE
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "told"),
+    [
+        ([NO_ROUTE, DEAD], Outcome.SITE_ERROR, "before 2.4.4"),
+        ([(401, b'{"code":"rest_login_required"}')], Outcome.SITE_ERROR, "(rest_login_required)"),
+        ([(500, b"<p>critical error</p>")], Outcome.SITE_ERROR, "HTTP 500"),
+        ([(404, b"<html>not found</html>")], Outcome.SITE_ERROR, "HTTP 404"),
+        ([(403, b"<title>Just a moment...</title>")], Outcome.CHALLENGE, "bot check"),
+        ([(200, b'{"success":true,"restNonce":"no nonce"}')], Outcome.SITE_ERROR, "HTTP 200"),
+    ],
+)
+async def test_what_brings_no_session_is_told(answers: list[tuple[int, bytes]], outcome: Outcome, told: str) -> None:
+    with pytest.raises(VisitFailed) as caught:
+        await visited(chat_page(restNonce=OTHER_NONCE), *answers)
+
+    assert caught.value.outcome is outcome
+    assert told in caught.value.reason
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/wp-json", "ftp://chat.example/wp-json", "http://[x"])
+async def test_requests_go_to_no_other_site(url: str) -> None:
+    with pytest.raises(VisitFailed) as caught:
+        await visited(chat_page(restUrl=url), STARTED)
+
+    assert caught.value.outcome is Outcome.NO_CHAT
+
+
+async def test_a_page_with_only_a_chat_for_speech_has_none() -> None:
+    seen = replace(chat_page(), configs=[{**chat_page().configs[0], "data-params": '{"mode":"realtime"}'}])
+
+    with pytest.raises(VisitFailed) as caught:
+        await visited(seen, STARTED)
+
+    assert caught.value.outcome is Outcome.NO_CHAT

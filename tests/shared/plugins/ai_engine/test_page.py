@@ -1,0 +1,124 @@
+"""Reading the page of AI Engine, against what a real one wrote."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.plugins.ai_engine.page import PARAMS, SYSTEM, nonce_in, read_chats
+from shared.plugins.markup import elements_in
+from tests.recorded import SAMPLES
+
+RECORDED = SAMPLES / "ai_engine"
+HTML = (RECORDED / "00-markup-chatbot-resp.html").read_text(encoding="utf-8")
+REST = "http://127.0.0.1:8099/wp-json"
+
+
+def element(params: Any = None, **system: Any) -> dict[str, str]:
+    told = {"botId": "default", "restUrl": REST, "stream": True, **system}
+    return {SYSTEM: json.dumps(told), PARAMS: json.dumps({} if params is None else params)}
+
+
+def test_a_recorded_chat_is_read_whole() -> None:
+    chats = read_chats(elements_in(HTML, (PARAMS, SYSTEM)))
+
+    assert chats is not None
+    (bot,) = chats.bots
+    assert (chats.rest_url, chats.context_id, chats.nonce) == (REST, 101, "")
+    assert (bot.key, bot.custom_key, bot.name) == ("chatbot-resp", "", "GPT-4o mini")
+    assert (bot.max_message, bot.streams, bot.images, bot.consent_required) == (100_000, True, False, False)
+
+
+def test_a_recorded_consent_box_is_noticed_and_a_recorded_override_has_its_own_key() -> None:
+    found = [
+        read_chats(elements_in((RECORDED / f"{name}.html").read_text(encoding="utf-8"), (PARAMS, SYSTEM)))
+        for name in ("00b-markup-gdpr", "00c-markup-override")
+    ]
+    bots = [bot for chats in found if chats for bot in chats.bots]
+
+    assert [bot.consent_required for bot in bots] == [True, False]
+    assert [bot.custom_key for bot in bots] == ["", "a8714514167ef25d6e16faa92abd8b49"]
+    assert bots[0].id != bots[1].id
+
+
+def test_the_recorded_default_chat_takes_512_characters_and_is_called_by_its_id() -> None:
+    recorded = json.loads((RECORDED / "00-data-default.json").read_text(encoding="utf-8"))
+    chats = read_chats([{name: json.dumps(value) for name, value in recorded.items()}])
+
+    assert chats is not None
+    assert [(bot.name, bot.max_message) for bot in chats.bots] == [("default", 512)]
+
+
+def test_a_page_that_does_not_say_takes_512_characters() -> None:
+    chats = read_chats([element()])
+
+    assert chats is not None
+    assert chats.bots[0].max_message == 512
+
+
+@pytest.mark.parametrize(
+    ("params", "images", "most"),
+    [
+        ({"fileUpload": True}, True, 1),
+        ({"fileUpload": True, "multiUpload": True, "maxUploads": 3}, True, 3),
+        ({"fileUpload": True, "multiUpload": True, "maxUploads": "x"}, True, 1),
+        ({"fileUpload": False, "multiUpload": True, "maxUploads": 3}, False, 1),
+    ],
+)
+def test_pictures_are_taken_where_the_page_offers_it(params: dict[str, Any], images: bool, most: int) -> None:
+    chats = read_chats([element(params)])
+
+    assert chats is not None
+    assert (chats.bots[0].images, chats.bots[0].max_images) == (images, most)
+
+
+def test_a_bot_that_stands_twice_counts_once_and_chats_for_speech_or_pictures_not_at_all() -> None:
+    again, speech, pictures = (
+        element(),
+        element({"mode": "realtime"}, botId="a"),
+        element({"mode": "images"}, botId="b"),
+    )
+    chats = read_chats([element(), again, speech, pictures, element(botId="c", stream=False)])
+
+    assert chats is not None
+    assert [(bot.key, bot.streams) for bot in chats.bots] == [("default", True), ("c", False)]
+
+
+def test_what_is_no_chat_is_passed_over() -> None:
+    broken = {SYSTEM: "{", PARAMS: "{}"}
+    foreign = [{SYSTEM: "[]"}, {SYSTEM: '{"botId":"x"}'}, {SYSTEM: '{"restUrl":"x"}'}, {PARAMS: "{}"}]
+
+    assert read_chats([broken, *foreign]) is None
+    chats = read_chats([broken, {SYSTEM: element()[SYSTEM], PARAMS: "no JSON"}, {SYSTEM: element(botId="b")[SYSTEM]}])
+    assert chats is not None
+    assert [bot.key for bot in chats.bots] == ["default", "b"]
+
+
+@pytest.mark.parametrize("nonce", [None, "N/A", 7, "5C95006F2D", "5c95006f2d0"])
+def test_what_is_no_nonce_is_none(nonce: object) -> None:
+    chats = read_chats([element(restNonce=nonce)])
+
+    assert chats is not None
+    assert chats.nonce == ""
+
+
+def test_an_old_pages_nonce_is_read_from_html_and_from_core_rest() -> None:
+    old = HTML.replace("restNonce&quot;:null", "restNonce&quot;:&quot;5c95006f2d&quot;")
+
+    assert nonce_in(old.encode()) == "5c95006f2d"
+    assert nonce_in(json.dumps({"content": {"rendered": old}}).encode()) == "5c95006f2d"
+    assert nonce_in(HTML.encode()) == nonce_in(b"{") == nonce_in(b"[1]") == nonce_in(b"\xff") == ""
+
+
+def test_a_bots_number_is_the_same_in_every_process_and_fits_a_database() -> None:
+    chats = read_chats([element()])
+
+    assert chats is not None
+    assert chats.bots[0].id == 1772698136
+
+
+def test_half_a_surrogate_pair_in_a_name_does_no_harm() -> None:
+    chats = read_chats([{SYSTEM: element()[SYSTEM], PARAMS: '{"aiName":"A\\ud800: "}'}])
+
+    assert chats is not None
+    chats.bots[0].name.encode()

@@ -1,0 +1,88 @@
+"""Reading the answers of `start_session` and of a probe, against recorded ones."""
+
+import pytest
+
+from shared.models import AI_ENGINE, AIPKIT, Credentials
+from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
+from shared.plugins.ai_engine.session import Session, read_session, takes_nonce
+from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
+from tests.site_checks.ai_engine.recordings import recording
+
+CREDENTIALS = Credentials(
+    site="http://h",
+    plugin=AI_ENGINE,
+    ajax_url="http://h/blog/index.php?rest_route=",
+    page_url="http://h/",
+    nonce="0123456789",
+    session_id="6b0a3c678e85c",
+    source="visit",
+    captured_at=1.0,
+    nonce_checked_at=1.0,
+)
+
+
+def body(name: str) -> bytes:
+    return recording(f"{name}.http").body
+
+
+def test_a_recorded_session_is_read() -> None:
+    assert read_session(200, body("01-start-session")) == Session("5c95006f2d", "6b0a3c678e85c")
+    assert read_session(200, body("70-start-session-plain-permalinks")) == Session("0a8d1a3d3c", "6b0a3df667205")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (403, body("01d-start-session-wrong-nonce")),
+        (200, b'{"success":false,"restNonce":"5c95006f2d"}'),
+        (500, body("01-start-session")),
+        (200, b'{"success":true,"restNonce":null}'),
+        (200, b"<html>"),
+    ],
+)
+def test_what_is_no_session_is_none(status: int, answer: bytes) -> None:
+    assert read_session(status, answer) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("20-no-nonce", True),
+        ("20b-wrong-nonce", True),
+        ("77b-guest-nonce-with-login-cookies", True),
+        ("23-empty", False),  # of the same HTTP status, and yet no refusal of the nonce
+        ("23f-escaped-surrogate", False),
+        ("24-too-long-plain", False),
+    ],
+)
+def test_only_wordpress_codes_tell_of_a_nonce(name: str, refused: bool) -> None:
+    assert refuses_nonce(body(name)) is refused
+    assert takes_nonce(body(name)) is not refused
+
+
+def test_what_is_not_by_wordpress_says_nothing_of_a_nonce() -> None:
+    assert takes_nonce(b"<html>403</html>") is None
+
+
+def test_a_missing_route_is_wordpress_own_404() -> None:
+    assert lacks_route(404, b'{"code":"rest_no_route"}')
+    assert not lacks_route(404, b"<html>")
+
+
+def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:
+    request = renewal_request(CREDENTIALS)
+    other = renewal_request(CREDENTIALS.model_copy(update={"plugin": AIPKIT, "ajax_url": "http://h/a"}))
+
+    assert request == ("http://h/blog/index.php?rest_route=/mwai/v1/start_session", b"", "application/json")
+    assert other[:2] == ("http://h/a", b"action=aipkit_get_frontend_chat_nonce")
+    assert read_renewed(CREDENTIALS, 200, body("01-start-session")) == "5c95006f2d"
+    assert read_renewed(CREDENTIALS, 403, body("01d-start-session-wrong-nonce")) is None
+    assert is_by_site(CREDENTIALS, 403, body("01d-start-session-wrong-nonce"))
+    assert not is_by_site(CREDENTIALS, 502, b"<html>")
+
+
+def test_credentials_of_old_stores_are_those_of_the_first_plugin() -> None:
+    stored = CREDENTIALS.model_dump()
+    del stored["plugin"]
+
+    assert Credentials.model_validate(stored).plugin == AIPKIT
