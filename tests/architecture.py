@@ -57,6 +57,7 @@ PURE = (
     *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
     *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
+    *(f"proxy/upstreams/ai_engine/{name}.py" for name in ("lines", "planning", "reader", "refusals", "requests")),
     *(
         "proxy/api/chat_completions/request.py",
         "proxy/api/chat_completions/reply.py",

@@ -104,8 +104,12 @@ class SiteClient:
 
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
-        bounds = Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
-        return Stream(self._streams.ask("GET", url, {**_HEADERS, **headers}, bounds=bounds))
+        return Stream(self._streams.ask("GET", url, {**_HEADERS, **headers}, bounds=_of_stream(idle_timeout)))
+
+    def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> "Stream":
+        """As `stream`, for an answer to *body*."""
+        asking = self._streams.ask("POST", url, {**_HEADERS, **headers}, body=body, bounds=_of_stream(idle_timeout))
+        return Stream(asking)
 
 
 class Stream:
@@ -130,6 +134,10 @@ class Stream:
             self._connection.leave(self._body)
         else:
             self._connection.drop(self._body)
+
+
+def _of_stream(idle_timeout: float) -> Bounds:
+    return Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
 
 
 async def _read_bounded(pieces: AsyncIterable[bytes]) -> bytes:

@@ -15,8 +15,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from proxy.chat.upstream import MAX_TRIES, RESTART_PAUSES
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
-from shared.plugins.aipkit.nonce import is_by_wordpress, nonce_form, read_nonce
-from shared.site_client.client import Reply, SiteClient, form_body, visitor_headers
+from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
+from shared.site_client.client import Reply, SiteClient, visitor_headers
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StaleWrite, Store, StoreError
 
@@ -55,6 +55,7 @@ class CredentialKeeper:
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
         self._passed: dict[str, tuple[int, float]] = {}  # with which generation a turn succeeded last, and when
+        self._handed: dict[str, str] = {}  # the nonce that an answer brought last
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
@@ -136,6 +137,20 @@ class CredentialKeeper:
         generation, at = self._passed.get(used.site, (0, 0.0))
         return generation == used.generation and monotonic() - at < PASSED_SECONDS
 
+    def hand_on(self, used: Credentials, nonce: str) -> None:
+        """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
+        state = self._states.get(used.site)
+        is_current = state is not None and not _is_newer(state.current, used)
+        if nonce == used.nonce or not is_current or self._handed.get(used.site) == nonce:
+            return
+        self._handed[used.site] = nonce
+        keeping = asyncio.create_task(self._note_nonce(used, nonce))
+        self._notes.add(keeping)
+        keeping.add_done_callback(self._notes.discard)
+
+    async def _note_nonce(self, used: Credentials, nonce: str) -> None:
+        await self._keep(used, nonce, base=used.generation)
+
     async def _note_good(self, used: Credentials) -> None:
         with suppress(StoreError):  # the next success with newer ones notes it again
             await self._store.mark_good(used.site, used.generation)
@@ -149,7 +164,7 @@ class CredentialKeeper:
         return await self._keep(refused, nonce, base=refused.generation)
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
-        content_type, body = form_body(nonce_form())
+        url, body, content_type = renewal_request(credentials)
         headers = {**visitor_headers(credentials), "Content-Type": content_type}
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SiteUnreachable),
@@ -158,13 +173,13 @@ class CredentialKeeper:
             reraise=True,
         )
         try:
-            reply: Reply = await retrying(self._client.post, credentials.ajax_url, body, headers, timeout=NONCE_SECONDS)
+            reply: Reply = await retrying(self._client.post, url, body, headers, timeout=NONCE_SECONDS)
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
             raise NoCredentials(_NO_NONCE) from error
-        if nonce := read_nonce(reply.status, reply.body):
+        if nonce := read_renewed(credentials, reply.status, reply.body):
             return nonce
-        raise NoCredentials(_NO_NONCE, gets_through=is_by_wordpress(reply.status, reply.body))
+        raise NoCredentials(_NO_NONCE, gets_through=is_by_site(credentials, reply.status, reply.body))
 
     async def _keep(self, used: Credentials, nonce: str, *, base: int) -> Credentials:
         """Store a renewed nonce; what somebody else stored first is newer and wins."""

@@ -12,7 +12,9 @@ from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials
 from shared.parsing import Site, is_other_page
 from shared.plugins import bot_checks
+from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
 from shared.plugins.aipkit.page import configs_in, read_configs
+from shared.plugins.markup import elements_in
 from shared.site_client.client import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
 from shared.site_client.errors import SiteUnreachable
 
@@ -51,9 +53,9 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
 def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Check:
     """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else."""
     page = body.decode("utf-8", "replace")
-    config = read_configs(configs_in(page), {})
-    if config is not None and status == 200:
-        return ok("site", f"{url} answers and carries the chat ({text.bots(config.bots)})")
+    found = read_configs(configs_in(page), {}) or read_chats(elements_in(page, (PARAMS, SYSTEM)))
+    if found is not None and status == 200:
+        return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)})")
     if is_challenge(status, headers, page):
         mend = "`freeaichat harvest --headed` opens a window in which you may pass it yourself"
         return warn(

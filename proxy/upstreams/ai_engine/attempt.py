@@ -1,0 +1,128 @@
+"""One attempt at a turn with one site: its pictures, its request, and the answer as it comes."""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+
+from proxy.chat.ask import Image
+from proxy.chat.ids import random_hex
+from proxy.chat.upstream import Sink
+from proxy.upstreams.ai_engine.lines import LineDecoder
+from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.reader import ReplyReader
+from proxy.upstreams.ai_engine.refusals import from_answer
+from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, upload_form, upload_headers
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.event_decoder import EventTooLarge
+from shared.models import Bot, Credentials
+from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
+from shared.plugins.aipkit.answers import read_object, text_at
+from shared.site_client.client import MAX_REPLY_BYTES, SiteClient, visitor_headers
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
+
+UPLOAD_SECONDS = 60.0
+_ANSWERS = frozenset({"text/event-stream", JSON})  # an error before the stream comes as an event, but under JSON
+
+
+class Attempt:
+    """Reads one answer into a sink. What is sent and read is plain values; this moves them.
+
+    *begun* is called right before the first text.
+    """
+
+    def __init__(
+        self,
+        client: SiteClient,
+        credentials: Credentials,
+        planned: Planned,
+        bot: Bot,
+        *,
+        sink: Sink,
+        begun: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._planned = planned
+        self._bot = bot
+        self._sink = sink
+        self._begun: Callable[[], None] | None = begun
+        self._decoder = LineDecoder()
+        self._nonce = ""
+        self.reader = ReplyReader()
+
+    @property
+    def new_nonce(self) -> str:
+        """The nonce of now, where the answer tells one."""
+        return self.reader.new_nonce or self._nonce
+
+    async def run(self, idle_timeout: float) -> None:
+        """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
+
+        *idle_timeout*: the longest silence, in seconds; that before the first text is the model's.
+        """
+        silent = f"no sign of it for {idle_timeout:g} s"
+        try:
+            files = [await self._upload(image) for image in self._planned.images]
+            await self._submit(files, idle_timeout)
+        except SiteTimeout as error:
+            raise SiteRefusal(Kind.TIMEOUT, silent, logged=False, by_plugin=False) from error
+        except SiteUnreachable as error:
+            kind = Kind.TRUNCATED if self.reader.has_text else Kind.UNREACHABLE
+            raise SiteRefusal(kind, str(error), logged=False, by_plugin=False) from error
+        except EventTooLarge as error:
+            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=False, by_plugin=False) from error
+        self.reader.end()
+
+    async def _submit(self, files: list[str], idle_timeout: float) -> None:
+        credentials, bot = self._credentials, self._bot
+        url = f"{credentials.ajax_url}{SUBMIT}"
+        body = submit_body(self._planned, bot, credentials, chat_id=random_hex(5), files=files)
+        headers = {**visitor_headers(credentials), **submit_headers(credentials.nonce, streams=bot.streams)}
+        async with self._client.post_stream(url, body, headers, idle_timeout=idle_timeout) as reply:
+            nonce = reply.headers.get(NONCE_HEADER, "")
+            self._nonce = nonce if is_nonce(nonce) else ""
+            if reply.status != 200 or reply.content_type not in _ANSWERS:
+                raise from_answer(reply.status, reply.headers, await _bounded(reply.body))
+            while await reply.body.pass_to(self._take) and not self.reader.finished:
+                await self._sink.ready()
+        self._decoder.end()
+        if self._decoder.plain and not self.reader.finished:
+            self._give(self.reader.read_plain(read_object(bytes(self._decoder.plain))))
+
+    def _take(self, data: bytes) -> bool:
+        """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
+        texts = []
+        try:
+            for event in self._decoder.feed(data):
+                texts.append(self.reader.read(event))
+        finally:  # what came before a failure is given out before it is told
+            wants_more = self._give("".join(texts))
+        return wants_more and not self.reader.finished
+
+    def _give(self, text: str) -> bool:
+        if not text:
+            return True
+        if self._begun is not None:
+            self._begun()
+            self._begun = None
+        return self._sink.text(text)
+
+    async def _upload(self, image: Image) -> str:
+        """The name under which the site keeps a picture, for a while and for everybody."""
+        boundary, credentials = random_hex(24), self._credentials
+        body = await asyncio.to_thread(upload_form, image, boundary)  # pictures are long
+        headers = {**visitor_headers(credentials), **upload_headers(credentials.nonce, boundary)}
+        reply = await self._client.post(f"{credentials.ajax_url}{UPLOAD}", body, headers, timeout=UPLOAD_SECONDS)
+        data = read_object(reply.body).get("data")
+        name = text_at(data, "id") if isinstance(data, dict) else ""
+        if reply.status != 200 or not name:
+            raise from_answer(reply.status, reply.headers, reply.body)
+        return name
+
+
+async def _bounded(pieces: AsyncIterable[bytes]) -> bytes:
+    content = bytearray()
+    async for piece in pieces:
+        content += piece
+        if len(content) >= MAX_REPLY_BYTES:
+            break
+    return bytes(content)

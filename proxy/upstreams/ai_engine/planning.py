@@ -1,0 +1,100 @@
+"""What a turn sends: the client's own messages, as the page would send what its visitor typed.
+
+The site keeps nothing of a conversation; each turn brings all that was said. Of it the site shows the model the first
+message and the last ones, by its operator's setting, which no page tells.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.chat.ask import Ask, Image
+from proxy.chat.errors import bad_request
+from proxy.chat.upstream import About, Refusal
+from shared.conversations import Message
+from shared.models import Bot
+
+MAX_HISTORY = 16  # messages before the new one: the first, and the 15 that the plugin's own default lets through
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
+_SYSTEM = "Follow the system text.\n\n----- system -----\n"  # the page has no role for it
+_GO_ON = "Your last message is the beginning of your answer: write only what comes after it."
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A turn, and how many of the oldest messages and images it leaves out. *history*: roles and texts."""
+
+    history: tuple[tuple[str, str], ...]
+    text: str
+    images: tuple[Image, ...]
+    dropped_messages: int
+    dropped_images: int
+
+
+def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int) -> Planned:
+    """The turn that *ask* makes. *max_transcript*: characters, all messages together.
+
+    Raises `Refusal` where the page would not take what its visitor would have to type.
+    """
+    earlier = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
+    newest = ask.messages[len(earlier) :]
+    kept = _within(earlier, max_transcript - sum(len(message.text) for message in newest))
+    images, dropped_images = _images([*kept, *newest], ask.images, most=bot.max_images if bot.images else 0)
+    if newest and newest[-1].images and not images:
+        raise _unfit("The chat's page takes no pictures.", "images_not_supported")
+    history = tuple((_role(message), _typed(message)) for message in kept)
+    text = _typed(newest[-1]) if newest else _GO_ON
+    if not text.strip(_PHP_BLANKS):
+        if not images:
+            raise _unfit("The message is empty.", "empty_message")
+        text = f"Please look at the attached {'image' if len(images) == 1 else 'images'}."
+    for typed in (*(said for role, said in history if role == "user"), text):
+        _check_length(typed, bot)
+    return Planned(history, text, images, len(earlier) - len(kept), dropped_images)
+
+
+def _within(earlier: Sequence[Message], most: int) -> Sequence[Message]:
+    """The system's texts at the beginning, and as many of the newest whole turns as there is room for."""
+    start = next((index for index, message in enumerate(earlier) if message.role != "system"), len(earlier))
+    first, size = start, sum(len(message.text) for message in earlier)
+    while first < len(earlier) and (size > most or start + len(earlier) - first > MAX_HISTORY):
+        size -= len(earlier[first].text)
+        first += 1
+        while first < len(earlier) and earlier[first].role != "user":
+            size -= len(earlier[first].text)
+            first += 1
+    return [*earlier[:start], *earlier[first:]]
+
+
+def _images(messages: Sequence[Message], images: Mapping[str, Image], *, most: int) -> tuple[tuple[Image, ...], int]:
+    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
+    newest = (name for message in reversed(messages) for name in reversed(message.images))
+    found = [image for name in newest if (image := images.get(name))]
+    return tuple(reversed(found[:most])), len(found[most:])
+
+
+def _role(message: Message) -> str:
+    return "assistant" if message.role == "assistant" else "user"
+
+
+def _typed(message: Message) -> str:
+    """The message as the page could send it: text that UTF-8 can hold, else the site takes nothing of the turn."""
+    text = message.text
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return f"{_SYSTEM}{text}" if message.role == "system" else text
+
+
+def _check_length(text: str, bot: Bot) -> None:
+    length = len(text.strip(_PHP_BLANKS))
+    if bot.max_message and length > bot.max_message:
+        raise _unfit(
+            f"A message has {length} characters, and the page of this chat takes {bot.max_message} in one.",
+            "message_too_long",
+        )
+
+
+def _unfit(message: str, code: str) -> Refusal:
+    """This page does not take it; that of another chat may."""
+    return Refusal(bad_request(message, param="messages", code=code), About.MODEL, delivered=False, has_begun=False)

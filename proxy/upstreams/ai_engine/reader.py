@@ -1,0 +1,103 @@
+"""Following one answer from its first event to its last, or reading it whole where the site does not stream.
+
+Much that the plugin calls a success is none: an answer without text, a stream that just ends, and a truncated one,
+which shows by the plugin's not knowing what its provider counted.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.chat.tokens import Usage
+from proxy.upstreams.ai_engine.refusals import from_text
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from shared.plugins.ai_engine.routes import is_nonce
+from shared.plugins.aipkit.answers import read_object, text_at
+
+_GUESSED = frozenset({"estimated", "none", ""})  # the plugin's own figures, or none
+_LINE_FEED = "  \n"  # what it makes of a line feed that came alone
+_RESPONSES = "resp_"  # answers of an API that counts every whole one
+
+
+class ReplyReader:
+    """Takes the events of one answer and gives out its text; keeps what else is told on the way."""
+
+    def __init__(self) -> None:
+        self.has_text = False
+        self.finished = False
+        self.new_nonce = ""
+        self.usage: Usage | None = None
+        self._blanks = ""  # held back: an answer of nothing else is none
+        self._is_cut = False
+
+    def read(self, event: Mapping[str, Any]) -> str:
+        """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
+        kind = text_at(event, "type")
+        if kind == "live":
+            return self._read_live(event)
+        if kind == "end":
+            return self._read_end(read_object(text_at(event, "data")))
+        if kind == "error":
+            raise from_text(text_at(event, "data"))
+        return ""
+
+    def read_plain(self, answer: Mapping[str, Any]) -> str:
+        """The text of an answer that is no stream. Raises `SiteRefusal`."""
+        if not answer.get("success") and text_at(answer, "message"):
+            raise from_text(text_at(answer, "message"))
+        if "reply" not in answer:
+            return ""
+        text = self._read_end(answer)
+        self._is_cut = False  # without a stream, the plugin guesses for no such answer
+        return text
+
+    def end(self) -> None:
+        """The body has ended. Raises `SiteRefusal` unless a whole answer was read."""
+        if not self.finished:
+            raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=False, by_plugin=False)
+        if not self.has_text:
+            raise SiteRefusal(Kind.EMPTY, "", logged=False)
+        if self._is_cut:
+            raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=False)
+
+    def _read_live(self, event: Mapping[str, Any]) -> str:
+        if event.get("subtype") not in (None, "content"):  # what the site does meanwhile
+            return ""
+        text = text_at(event, "data")
+        return self._given("\n" if text == _LINE_FEED else text)
+
+    def _given(self, text: str) -> str:
+        if self.has_text or text.strip():
+            text, self._blanks = self._blanks + text, ""
+            self.has_text = self.has_text or bool(text)
+            return text
+        self._blanks += text
+        return ""
+
+    def _read_end(self, answer: Mapping[str, Any]) -> str:
+        self.finished = True
+        usage = answer.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        accuracy = text_at(usage, "accuracy")
+        is_counted = text_at(answer, "responseId").startswith(_RESPONSES)
+        self._is_cut = is_counted and accuracy == "estimated"
+        if accuracy not in _GUESSED:
+            self.usage = _usage(usage)
+        token = text_at(answer, "new_token")
+        self.new_nonce = token if is_nonce(token) else ""
+        if self.has_text:
+            return ""
+        self._blanks = ""
+        return self._given(text_at(answer, "reply").strip() or _pictures(answer))
+
+
+def _usage(told: Mapping[str, Any]) -> Usage | None:
+    counts = [told.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    asked, answered = (count if type(count) is int and count >= 0 else None for count in counts)
+    return None if asked is None or answered is None else Usage(asked, answered)
+
+
+def _pictures(answer: Mapping[str, Any]) -> str:
+    """The pictures of an answer that has no text, in Markdown."""
+    images = answer.get("images")
+    addresses = [each for each in images if isinstance(each, str)] if isinstance(images, list) else []
+    return "\n\n".join(f"![]({address})" for address in addresses)

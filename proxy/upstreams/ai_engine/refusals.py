@@ -1,0 +1,90 @@
+"""What the site says when it does not answer: WordPress by codes, the plugin in English texts alone."""
+
+from collections.abc import Mapping
+
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.aipkit.requests import read_retry_after, refuse_challenge
+from proxy.upstreams.aipkit.wordings import is_quota
+from shared.plugins import bot_checks
+from shared.plugins.ai_engine.routes import error_code, lacks_route, refuses_nonce
+from shared.plugins.aipkit.answers import read_object, text_at
+
+_BANNED = "your query has been rejected"
+_STARTS = (  # of the plugin's own texts, in lower case
+    (_BANNED, Kind.UNRECOGNISED),
+    ("sorry, your query has been rejected", Kind.UNRECOGNISED),
+    ("invalid file type", Kind.IMAGE),
+    ("ai engine: no environment found", Kind.BOT_BROKEN),
+    ("you have reached the limit", Kind.QUOTA),
+)
+_PARTS = (  # of what the model's provider said, or how its call failed
+    ("no content received", Kind.EMPTY),
+    ("curl error 28", Kind.TIMEOUT),
+    ("curl error", Kind.UPSTREAM),
+    ("context_length_exceeded", Kind.CONTEXT_LENGTH),
+    ("maximum context length", Kind.CONTEXT_LENGTH),
+    ("prompt is too long", Kind.CONTEXT_LENGTH),
+    ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
+    ("content_policy_violation", Kind.FILTERED),
+    ("content_filter", Kind.FILTERED),
+    ("insufficient_quota", Kind.BOT_BROKEN),  # the operator's own account
+    ("exceeded your current quota", Kind.BOT_BROKEN),
+    ("rate_limit", Kind.RATE_LIMIT),
+    ("rate limit reached", Kind.RATE_LIMIT),
+    ("resource has been exhausted", Kind.RATE_LIMIT),
+    ("too many requests", Kind.RATE_LIMIT),
+    ("incorrect api key", Kind.BOT_BROKEN),
+    ("invalid_api_key", Kind.BOT_BROKEN),
+    ("model_not_found", Kind.BOT_BROKEN),
+    ("' is not available", Kind.BOT_BROKEN),
+)
+_FROM_PROVIDER = (": ", "error")
+_LOOKED_AT = 4096
+
+
+def from_text(text: str) -> SiteRefusal:
+    """What the plugin means by the *text* of an error: an event's, or that of a whole answer."""
+    lowered = text[:_LOOKED_AT].lower()
+    kind = next((kind for start, kind in _STARTS if lowered.startswith(start)), None)
+    kind = kind or next((kind for part, kind in _PARTS if part in lowered), None)
+    if kind is None:
+        by_provider = any(mark in lowered for mark in _FROM_PROVIDER)
+        kind = Kind.UPSTREAM if by_provider or not is_quota(text) else Kind.QUOTA
+    if lowered.startswith(_BANNED):  # the plugin says the same to both
+        text = f"{text} (for a word that its operator does not allow, or for this address)"
+    return SiteRefusal(kind, text, logged=False)
+
+
+def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRefusal:
+    """What an answer other than a turn's means."""
+    told = read_object(body)
+    message = text_at(told, "message")
+    if "success" in told and message:
+        return from_text(message)
+    return SiteRefusal(
+        _kind(status, headers, body),
+        message or _described(status, headers),
+        logged=False,
+        retry_after=read_retry_after(headers),
+        by_plugin=False,
+    )
+
+
+def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
+    try:
+        refuse_challenge(headers)
+    except SiteRefusal as refusal:
+        return refusal.kind
+    if refuses_nonce(body) or lacks_route(status, body):  # without the plugin, a visit tells what there is now
+        return Kind.NONCE
+    if error_code(body):
+        return Kind.GUESTS if status in {401, 403} else Kind.UNRECOGNISED if status == 400 else Kind.UPSTREAM
+    if bot_checks.by_refusal(status, body[:_LOOKED_AT].decode("utf-8", "replace").lower()):
+        return Kind.CHALLENGE
+    by_status = {403: Kind.FIREWALL, 406: Kind.FIREWALL, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT}
+    return by_status.get(status, Kind.TIMEOUT if status in {408, 504, 524} else Kind.UPSTREAM)
+
+
+def _described(status: int, headers: Mapping[str, str]) -> str:
+    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
+    return f"HTTP status {status} with {kind} instead of the chat plugin's answer"

@@ -1,0 +1,159 @@
+"""One site with the AI Engine plugin, as an upstream.
+
+The client's messages are all the memory there is: every turn carries them, and nothing of a turn is left on the site
+that another one would have to know. So a turn that gave no text may be tried again anywhere.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic, time
+
+from proxy.chat.ask import Ask
+from proxy.chat.history import size_of
+from proxy.chat.offload import aside
+from proxy.chat.upstream import AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
+from proxy.upstreams.ai_engine.attempt import Attempt
+from proxy.upstreams.ai_engine.planning import Planned, plan_turn
+from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.aipkit.recovery import Recovery
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.aipkit.site import Limits
+from proxy.upstreams.aipkit.telling import to_refusal
+from proxy.upstreams.gate import Gate, Passage
+from shared.conversations import Message, Note
+from shared.models import Bot, Credentials
+from shared.parsing import Site
+from shared.site_client.client import SiteClient
+
+CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
+_MENDED = frozenset({Kind.NONCE, Kind.CHALLENGE, Kind.FIREWALL, Kind.UNREACHABLE})
+
+log = logging.getLogger(__name__)
+
+
+class AiEngineSite:
+    """The upstream behind one site."""
+
+    def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
+        self.site = site
+        self.gate = gate
+        self._keeper = keeper
+        self._client = client
+        self._limits = limits
+        self._recovery = Recovery(keeper, site.origin)
+        self._bots = SiteBots(site, (), 0.0, self)
+
+    @property
+    def name(self) -> str:
+        """As `Upstream.name`."""
+        return self.site.origin
+
+    def rank(self, bot: Bot) -> int:
+        """As `Upstream.rank`."""
+        return 3 if self._keeper.trouble(self.name) else self.gate.rank(bot.id)
+
+    def health(self) -> Health:
+        """As `Upstream.health`."""
+        state, gate = self._keeper.state(self.name), self.gate
+        return Health(
+            name=self.name,
+            trouble=self._keeper.trouble(self.name) or gate.trouble(),
+            breaker=gate.breaker.state(monotonic()),
+            cooldown_until=gate.cooldown_until,
+            open_streams=gate.limit.open,
+            queued=gate.limit.queued,
+            credentials=state.current if state else None,
+            bots=len(state.bots) if state else 0,
+        )
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`: there are no copies."""
+        return None
+
+    @property
+    def is_known(self) -> bool:
+        """As `Upstream.is_known`."""
+        return self._keeper.state(self.name) is not None
+
+    async def discover(self) -> None:
+        """As `Upstream.discover`."""
+        await self._recovery.credentials()
+
+    def bots(self) -> SiteBots:
+        """As `Upstream.bots`."""
+        state = self._keeper.state(self.name)
+        bots, at = (state.bots, state.current.captured_at) if state else ((), 0.0)
+        if (self._bots.bots, self._bots.discovered_at) != (bots, at):
+            self._bots = SiteBots(self.site, bots, at, self)
+        return self._bots
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """As `Upstream.answer`."""
+        await self._recovery.credentials()  # the first ones are waited for without a slot
+        shown = await self._shown(bot)
+        most = self._limits.max_transcript
+        planned = await aside(size_of(ask.messages), lambda: plan_turn(ask, shown, max_transcript=most))
+        async with self.gate.enter(shown.id, ask.caller) as passage:
+            return await self._answer(planned, shown, passage, sink, tries)
+
+    async def _answer(self, planned: Planned, bot: Bot, passage: Passage, sink: AnswerSink, tries: Tries) -> End:
+        """Run the turn, tried again where that may help."""
+        credentials = await self._recovery.credentials()
+        if planned.dropped_messages:
+            sink.dropped("messages", planned.dropped_messages)
+        if planned.dropped_images:
+            sink.dropped("images", planned.dropped_images)
+        while True:
+            tries.left -= 1
+            used = credentials
+            attempt = self._attempt(planned, bot, used, passage, sink)
+            try:
+                await attempt.run(self._limits.idle_timeout)
+            except SiteRefusal as refusal:
+                refusal.hide(used.secrets)
+                if attempt.reader.has_text or refusal.kind not in _MENDED or not tries.may_retry:
+                    raise _told(refusal, attempt) from refusal
+                is_restarting = refusal.kind is Kind.UNREACHABLE
+                credentials = await self._recovery.recover(
+                    refusal, used, passage, bot_id=bot.id, has_alternative=tries.has_alternative
+                )
+                log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
+            else:
+                self._keeper.mark_good(used)
+                return End(usage=attempt.reader.usage)
+            finally:
+                if attempt.new_nonce:
+                    self._keeper.hand_on(used, attempt.new_nonce)
+            if is_restarting:
+                async with passage.outside():
+                    await asyncio.sleep(tries.pause)
+
+    def _attempt(
+        self, planned: Planned, bot: Bot, credentials: Credentials, passage: Passage, sink: AnswerSink
+    ) -> Attempt:
+        def begun() -> None:
+            # Known now, since the answer may be left at any time: cut, or without its client.
+            passage.answered()
+            self._keeper.mark_good(credentials)
+
+        return Attempt(self._client, credentials, planned, bot, sink=sink, begun=begun)
+
+    async def _shown(self, bot: Bot) -> Bot:
+        """The bot as the page showed it last. For one that it shows no more the site's default one would answer."""
+        state = self._keeper.state(self.name)
+        found = next((each for each in state.bots if each.id == bot.id), None) if state else None
+        if state is None or found is None or not (found.key or found.custom_key):
+            raise to_refusal(SiteRefusal(Kind.BOT, "its page does not show it", logged=False))
+        if found.custom_key and time() - state.current.captured_at > CUSTOM_SECONDS:
+            why = "the site may have forgotten the settings of this chat, which its page shows it anew"
+            await self._keeper.ask(self.name, why)
+            raise to_refusal(SiteRefusal(Kind.BUSY, f"{why}; a visit was asked for", logged=False))
+        return found
+
+
+def _told(refusal: SiteRefusal, attempt: Attempt) -> Refusal:
+    """In terms that any kind of upstream has: nothing was put into any history."""
+    told = to_refusal(refusal)
+    told.has_begun = attempt.reader.has_text or (refusal.by_plugin and refusal.kind is not Kind.EMPTY)
+    return told

@@ -1,0 +1,142 @@
+"""How the simulated AI Engine site fails, and what a client is told: most of it looks like success there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
+from tests.site_ai_engine import SimulatedAiEngine
+
+SUBMIT = "chats/submit"
+
+
+@pytest.mark.parametrize("mode", ["errhtml", "empty", "error_event"])
+async def test_a_success_without_text_is_a_failure(fronted: RunningProxy, mode: str) -> None:
+    answer = await chat(fronted, f"[[mode:{mode}]] x")
+
+    assert (answer.status, answer.code) == (502, "upstream_empty_response")
+
+
+@pytest.mark.parametrize("mode", ["late_error", "cut_clean", "incomplete"])
+async def test_a_success_with_half_a_text_is_told_as_one(fronted: RunningProxy, mode: str) -> None:
+    events = await streamed(fronted, f"[[mode:{mode}]] x")
+
+    assert text_of(events).startswith("[gpt-4o-mini] You said: ")
+    assert events[-1]["error"]["code"] == "upstream_truncated"
+    assert (await chat(fronted, f"[[mode:{mode}]] x")).code == "upstream_truncated"
+
+
+async def test_a_stream_that_just_ends_is_cut(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    engine.behaviour.dies_after = 3
+
+    assert (await streamed(fronted, "hi"))[-1]["error"]["code"] == "upstream_truncated"
+
+
+async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) -> None:
+    answer = await chat(fronted, "[[say:  ]]")
+
+    assert answer.code == "upstream_empty_response"
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "code"),
+    [
+        ({"limit_text": "You have reached the limit (x)."}, 429, "insufficient_quota"),
+        ({"banned_words": ["hello"]}, 400, "upstream_refused"),
+        ({"gateway_status": 504}, 504, "upstream_timeout"),
+        ({"rest_status": 502}, 502, "upstream_error"),
+        ({"rest_status": 429}, 429, "rate_limit_exceeded"),
+        ({"rest_closed": True}, 403, "guests_refused"),
+        ({"body_limit": 10}, 413, "request_too_large"),
+        ({"firewall_words": ["hello"]}, 400, "upstream_blocked_message"),
+    ],
+)
+async def test_every_refusal_of_the_site_has_a_status_and_a_code(
+    fronted: RunningProxy, engine: SimulatedAiEngine, switches: dict[str, Any], status: int, code: str
+) -> None:
+    for name, value in switches.items():
+        setattr(engine.behaviour, name, value)
+    answer = await chat(fronted, "hello")
+
+    assert (answer.status, answer.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("err400", (400, "context_length_exceeded")),
+        ("err401", (502, "upstream_error")),
+        ("err429", (429, "rate_limit_exceeded")),
+        ("err500", (502, "upstream_error")),
+        ("refused", (502, "upstream_error")),
+    ],
+)
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_providers_error_is_told_alike_streamed_or_not(
+    engine: SimulatedAiEngine, tmp_path: Path, streams: bool, mode: str, told: tuple[int, str]
+) -> None:
+    engine.behaviour.streams = streams
+    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+        answer = await chat(proxy, f"[[mode:{mode}]] x")
+
+    assert (answer.status, answer.code) == told
+    assert len(engine.asked(SUBMIT)) == 1  # the provider may have been paid
+
+
+async def test_a_model_that_falls_silent_is_told_of(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    engine.behaviour.upstream_timeout = 0.1
+
+    events = await streamed(fronted, "[[mode:stall]] x")
+    assert text_of(events).startswith("[gpt-4o-mini]")
+    assert events[-1]["error"]["code"] == "upstream_timeout"
+
+
+async def test_a_site_that_falls_silent_is_left(engine: SimulatedAiEngine, tmp_path: Path) -> None:
+    engine.behaviour.first_delta_delay = 30.0
+    async with engine_proxy(engine, data_dir=tmp_path, idle_timeout=0.2) as proxy:
+        answer = await chat(proxy, "hi")
+
+    assert (answer.status, answer.code) == (504, "upstream_timeout")
+
+
+async def test_an_answer_is_cut_where_the_client_wants_it_to_end(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    answer = await chat(fronted, "[[say:one two three four]]", stop=["three"])
+
+    assert answer.text == "one two "
+    assert answer.body["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_a_site_that_fails_again_and_again_is_left_alone(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.rest_status = 502
+    codes = [(await chat(fronted, "hi")).code for _ in range(6)]
+
+    assert codes == ["upstream_error"] * 5 + ["site_unavailable"]
+    assert len(engine.asked(SUBMIT)) == 5
+
+
+async def test_a_text_that_the_page_would_not_take_is_refused_before_anything_is_sent(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    answer = await chat(fronted, "x" * 21, model=SHORT)
+
+    assert (answer.status, answer.code) == (400, "message_too_long")
+    assert "takes 20 in one" in answer.body["error"]["message"]
+    assert len(engine.requests) == 1  # the visit's
+    assert (await chat(fronted, "x" * 20, model=SHORT)).status == 200
+
+
+async def test_an_error_event_under_json_is_read(engine: SimulatedAiEngine, tmp_path: Path) -> None:
+    capture = await captured(engine)
+    bots = tuple(bot.model_copy(update={"max_message": 100}) for bot in capture.bots)  # the page lied
+    async with engine_proxy(engine, data_dir=tmp_path, capture=capture.model_copy(update={"bots": bots})) as proxy:
+        answer = await chat(proxy, "x" * 50, model=SHORT)
+
+    assert (answer.status, answer.code) == (400, "upstream_refused")
+    assert "has been rejected" in answer.body["error"]["message"]
+    assert len(engine.asked(SUBMIT)) == 1  # "rejected" is no refusal of the nonce

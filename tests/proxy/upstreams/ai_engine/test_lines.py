@@ -1,0 +1,63 @@
+"""Lines of answers, cut anywhere."""
+
+from time import perf_counter
+
+import pytest
+
+from proxy.upstreams.ai_engine.lines import LineDecoder
+from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
+from tests.site_checks.ai_engine.recordings import recording
+
+STREAM = recording("02-submit-stream.http").body
+
+
+def events(*pieces: bytes) -> list[object]:
+    decoder = LineDecoder()
+    return [event for piece in pieces for event in decoder.feed(piece)]
+
+
+def test_a_recorded_stream_gives_the_same_events_however_it_is_cut() -> None:
+    whole = events(STREAM)
+
+    assert len(whole) == 17
+    for size in (1, 2, 3, 7, 50, 1000):
+        assert events(*(STREAM[start : start + size] for start in range(0, len(STREAM), size))) == whole
+    for place in range(len(STREAM)):
+        assert events(STREAM[:place], STREAM[place:]) == whole
+
+
+def test_an_event_is_given_before_its_lines_end_has_come() -> None:
+    decoder = LineDecoder()
+    line = b'data: {"type":"live","data":"b>x}"}'
+
+    assert decoder.feed(line[:-2]) == []  # it ends like an object, in the middle of a text
+    assert len(decoder.feed(line[-2:])) == 1
+    assert decoder.feed(b"\n\n") == []
+    assert len(decoder.feed(line + b"\r\n\r\n")) == 1
+
+
+def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
+    decoder = LineDecoder()
+
+    assert decoder.feed(b'data: [1]\ndata: {"a"\ndata: x\n\n') == []
+    assert decoder.plain == b""
+    decoder.feed(b'{"success":true,')
+    decoder.feed(b'"reply":"data: x"}')
+    decoder.end()
+    assert decoder.plain == b'{"success":true,"reply":"data: x"}'
+
+
+def test_a_huge_event_in_small_pieces_costs_no_more_than_its_size() -> None:
+    whole = b'data: {"type":"live","data":"' + b"}" * (4 << 20) + b'"}'
+    begun = perf_counter()
+    found = events(*(whole[start : start + 1000] for start in range(0, len(whole), 1000)), b"\n")
+
+    assert len(found) == 1
+    assert perf_counter() - begun < 5.0  # parsed anew with each piece, it would take minutes
+
+
+def test_an_endless_line_is_given_up() -> None:
+    decoder = LineDecoder()
+
+    with pytest.raises(EventTooLarge):
+        decoder.feed(b"data: " + b"x" * MAX_EVENT_BYTES)

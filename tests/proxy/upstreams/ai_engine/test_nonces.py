@@ -1,0 +1,103 @@
+"""Nonces of the AI Engine site: dead ones are renewed once and without being sent, new ones are gone on with."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import proxy.upstreams.aipkit.credentials
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.ai_engine.engine import captured, engine_proxy
+from tests.site_ai_engine import SimulatedAiEngine
+
+START, SUBMIT = "start_session", "chats/submit"
+MODEL = "gpt-4o-mini"
+
+
+async def nonce_of(fronted: RunningProxy, engine: SimulatedAiEngine) -> str:
+    state = await fronted.store.site_state(engine.origin)
+    assert state is not None
+    return state.current.nonce
+
+
+async def test_a_dead_nonce_is_renewed_without_it_and_the_client_notices_nothing(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.rotate_nonce()
+
+    assert (await fronted.chat("hi", model=MODEL)).status == 200
+    renewal = engine.asked(START)[-1]
+    assert "X-WP-Nonce" not in renewal.headers
+    assert "mwai_session_id=" in renewal.headers["Cookie"]
+    assert await nonce_of(fronted, engine) == engine.nonce
+    assert (len(engine.asked(START)), len(engine.asked(SUBMIT)), len(engine.model_calls)) == (2, 2, 1)
+
+
+async def test_many_turns_with_a_dead_nonce_share_one_renewal(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    engine.rotate_nonce()
+    answers = await asyncio.gather(*(fronted.chat(f"hi {number}", model=MODEL) for number in range(8)))
+
+    assert {answer.status for answer in answers} == {200}
+    assert len(engine.asked(START)) == 2
+
+
+async def test_a_site_that_refuses_fresh_nonces_too_is_asked_once_more_and_then_visited(
+    fronted: RunningProxy, engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.1)
+    engine.nonces.accepts = lambda nonce, token: False  # type: ignore[method-assign]
+    engine.rotate_nonce()
+    answer = await fronted.chat("hi", model=MODEL)
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert len(engine.asked(SUBMIT)) == 2
+    assert await fronted.store.pending_ask(engine.origin) is not None
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_the_token_of_an_answer_is_used_from_the_next_turn_on(
+    engine: SimulatedAiEngine, tmp_path: Path, streams: bool
+) -> None:
+    engine.behaviour.streams = streams
+    async with engine_proxy(engine, data_dir=tmp_path) as fronted:
+        old = engine.nonce
+        engine.rotate_nonce(keep_previous=True)
+        for text in ("one", "two"):
+            assert (await fronted.chat(text, model=MODEL)).status == 200
+        kept = await nonce_of(fronted, engine)
+
+    sent = [seen.headers["X-WP-Nonce"] for seen in engine.asked(SUBMIT)]
+    assert sent[0] == old
+    assert kept == engine.nonce
+    assert len(engine.asked(START)) == 1
+
+
+async def test_an_old_plugin_hands_out_no_nonce_and_a_visit_is_asked_for(
+    engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.1)
+    engine.behaviour.version = "2.4.1"
+    async with engine_proxy(engine, data_dir=tmp_path) as fronted:
+        assert "[gpt-4o]" in (await fronted.chat("hi", model=MODEL)).text
+        engine.rotate_nonce()
+        answer = await fronted.chat("hi", model=MODEL)
+        asked = await fronted.store.pending_ask(engine.origin)
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert asked is not None
+
+
+async def test_a_visit_that_brings_other_credentials_helps_the_turn_that_waits(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    state = await fronted.store.site_state(engine.origin)
+    assert state is not None
+    engine.behaviour.challenge_rest = True
+    waiting = asyncio.create_task(fronted.chat("hi", model=MODEL))
+    async with asyncio.timeout(10):
+        while await fronted.store.pending_ask(engine.origin) is None:
+            await asyncio.sleep(0.01)
+    engine.behaviour.challenge_rest = False
+    await fronted.takes(await captured(engine), base=state.current.generation)
+
+    assert (await waiting).status == 200

@@ -1,0 +1,133 @@
+"""What of a client's messages a turn carries, and in which form."""
+
+import pytest
+
+from proxy.chat.ask import Ask, Image
+from proxy.chat.upstream import About, Refusal
+from proxy.upstreams.ai_engine.planning import MAX_HISTORY, Planned, plan_turn
+from shared.conversations import Message, Role
+from shared.models import Bot
+
+BOT = Bot(id=1, name="B", key="b", max_message=100_000, max_images=1)
+MARK = "----- system -----\n"
+
+
+def said(role: Role, text: str, *images: str) -> Message:
+    return Message(role=role, text=text, images=images)
+
+
+def turns(count: int) -> list[Message]:
+    return [said("assistant" if number % 2 else "user", f"m{number}") for number in range(count)]
+
+
+def planned(*messages: Message, bot: Bot = BOT, most: int = 1_000_000, images: tuple[str, ...] = ()) -> Planned:
+    pictures = {name: Image("image/png", name) for name in images}
+    return plan_turn(Ask("m", messages, pictures), bot, max_transcript=most)
+
+
+def test_history_goes_verbatim_and_the_last_text_is_new() -> None:
+    odd = "<b>x</b> &lt; \n\n  pre\0 {USER_LOGIN} [gallery]"
+    found = planned(said("user", odd), said("assistant", "```\nif a < b\n```"), said("user", "now"))
+
+    assert found.history == (("user", odd), ("assistant", "```\nif a < b\n```"))
+    assert (found.text, found.dropped_messages) == ("now", 0)
+
+
+def test_a_system_text_is_the_first_text_of_the_user_since_the_page_has_no_role_for_it() -> None:
+    found = planned(said("system", "be brief"), said("user", "hi"))
+
+    ((role, text),) = found.history
+    assert role == "user"
+    assert text.endswith(f"{MARK}be brief")
+    assert planned(said("user", "hi"), said("system", "be brief")).text.endswith("be brief")
+
+
+@pytest.mark.parametrize(("count", "kept"), [(15, 0), (17, 0), (19, 2), (31, 14)])
+def test_what_the_site_would_leave_out_unseen_is_left_out_here_in_whole_turns(count: int, kept: int) -> None:
+    found = planned(*turns(count))
+
+    assert len(found.history) <= MAX_HISTORY
+    assert found.dropped_messages == kept
+    assert found.history[0] == ("user", f"m{kept}")
+    assert found.history[-1] == ("assistant", f"m{count - 2}")
+
+
+def test_the_system_text_stays_whatever_is_left_out() -> None:
+    found = planned(said("system", "S"), *turns(31))
+
+    assert found.history[0][1].endswith(f"{MARK}S")
+    assert found.history[1] == ("user", "m16")
+    assert (len(found.history), found.dropped_messages) == (15, 16)
+
+
+def test_a_transcript_that_is_too_long_loses_its_oldest_turns() -> None:
+    found = planned(said("user", "x" * 50), said("assistant", "y"), said("user", "z"), most=40)
+
+    assert (found.history, found.dropped_messages) == ((), 2)
+
+
+def test_an_answer_at_the_end_is_gone_on_with() -> None:
+    found = planned(said("user", "count"), said("assistant", "one, "))
+
+    assert found.history == (("user", "count"), ("assistant", "one, "))
+    assert "comes after it" in found.text
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [said("user", "x" * 21)],
+        [said("user", "x" * 21), said("assistant", "a"), said("user", "now")],
+        [said("system", "short enough by itself"), said("user", "now")],
+    ],
+)
+def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: list[Message]) -> None:
+    with pytest.raises(Refusal) as caught:
+        planned(*messages, bot=BOT.model_copy(update={"max_message": 20}))
+
+    assert (caught.value.error.status, caught.value.error.code) == (400, "message_too_long")
+    assert "takes 20 in one" in caught.value.error.message
+    assert caught.value.about is About.MODEL
+    assert caught.value.may_move_on
+
+
+def test_length_is_counted_in_characters_without_the_blanks_around_and_not_of_answers() -> None:
+    short = BOT.model_copy(update={"max_message": 20})
+    found = planned(
+        said("user", "😀" * 20), said("assistant", "a" * 500), said("user", f"\n {'界' * 20} \n"), bot=short
+    )
+
+    assert len(found.history) == 2
+    assert planned(said("user", "x" * 9999), bot=BOT.model_copy(update={"max_message": 0})).text
+
+
+def test_half_a_surrogate_pair_would_lose_the_whole_turn_and_is_replaced() -> None:
+    found = planned(said("user", "a\ud800b"), said("assistant", "x"), said("user", "c\udc00"))
+
+    assert (found.history[0][1], found.text) == ("a\ufffdb", "c\ufffd")
+
+
+def test_pictures_go_where_the_page_takes_them_the_newest_first() -> None:
+    seeing = BOT.model_copy(update={"images": True, "max_images": 2})
+    messages = [said("user", "one", "a", "b"), said("assistant", "x"), said("user", "two", "c")]
+    found = planned(*messages, bot=seeing, images=("a", "b", "c"))
+
+    assert [image.base64 for image in found.images] == ["b", "c"]
+    assert found.dropped_images == 1
+    assert planned(said("user", " ", "a"), bot=seeing, images=("a",)).text == "Please look at the attached image."
+
+
+def test_earlier_pictures_are_left_out_where_the_page_takes_none_and_new_ones_refused() -> None:
+    earlier = [said("user", "one", "a"), said("assistant", "x"), said("user", "two")]
+    assert planned(*earlier, images=("a",)).dropped_images == 1
+
+    with pytest.raises(Refusal) as caught:
+        planned(said("user", "look", "a"), images=("a",))
+    assert caught.value.error.code == "images_not_supported"
+
+
+def test_blanks_alone_are_no_message() -> None:
+    with pytest.raises(Refusal) as caught:
+        planned(said("user", "hi"), said("assistant", "x"), said("user", " \n\0"))
+
+    assert caught.value.error.code == "empty_message"

@@ -1,0 +1,139 @@
+"""Reading answers, against recorded ones: the failures that look like success among them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.chat.tokens import Usage
+from proxy.upstreams.ai_engine.lines import LineDecoder
+from proxy.upstreams.ai_engine.reader import ReplyReader
+from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from shared.plugins.aipkit.answers import read_object
+from tests.site_checks.ai_engine.recordings import recording
+
+SAID = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\n'
+
+
+def read(body: bytes) -> tuple[str, ReplyReader]:
+    """The text of a whole body, and its reader. Raises `SiteRefusal`."""
+    decoder, reader = LineDecoder(), ReplyReader()
+    text = "".join(reader.read(event) for event in decoder.feed(body))
+    decoder.end()
+    if decoder.plain and not reader.finished:
+        text += reader.read_plain(read_object(bytes(decoder.plain)))
+    reader.end()
+    return text, reader
+
+
+def stream(*pieces: str, **end: Any) -> bytes:
+    told = [{"type": "live", "data": piece} for piece in pieces]
+    whole = {"success": True, "reply": "".join(pieces).strip(), **end}
+    told.append({"type": "end", "data": json.dumps(whole)})
+    return b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in told)
+
+
+def refused(body: bytes) -> Kind:
+    with pytest.raises(SiteRefusal) as caught:
+        read(body)
+    return caught.value.kind
+
+
+@pytest.mark.parametrize(
+    "name", ["02-submit-stream", "10b-browser-submit-1", "03b-submit-plain", "20e-second-half-plain"]
+)
+def test_a_recorded_answer_has_the_text_that_the_model_wrote(name: str) -> None:
+    text, reader = read(recording(f"{name}.http").body)
+
+    assert f"\n{SAID}prior=" in text
+    assert "  \n" not in text
+    assert reader.usage is not None
+
+
+def test_a_bare_line_feed_is_one_again_and_others_stay() -> None:
+    text, _ = read(recording("08-reply-newlines.http").body)
+
+    assert text == "  lead\n\na\n\nb \nc\n"
+
+
+def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
+    assert read(recording("02-submit-stream.http").body)[1].usage == Usage(14, 26)
+    assert read(recording("03-submit-stream-chatcompletions.http").body)[1].usage is None
+    assert read(recording("90-2.4.1-stream.http").body)[1].usage is None
+
+
+@pytest.mark.parametrize(
+    ("name", "nonce"), [("15-browser-new-token", "da899c173b"), ("20e-second-half-plain", "99a297567a")]
+)
+def test_the_token_of_the_next_turn_is_noted(name: str, nonce: str) -> None:
+    assert read(recording(f"{name}.http").body)[1].new_nonce == nonce
+
+
+@pytest.mark.parametrize("name", ["50-event-logs", "50b-event-logs-chatcompletions"])
+def test_what_the_site_does_meanwhile_is_no_text(name: str) -> None:
+    text, _ = read(recording(f"{name}.http").body)
+
+    assert text.startswith("[")
+    assert "Generating" not in text
+    assert "Starting" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("40-upstream-errhtml", Kind.EMPTY),
+        ("40-upstream-error_event", Kind.EMPTY),
+        ("40-upstream-refusal-plain", Kind.EMPTY),
+        ("40-upstream-late_error", Kind.TRUNCATED),
+        ("40-upstream-cut_clean", Kind.TRUNCATED),
+        ("40-upstream-incomplete", Kind.TRUNCATED),
+        ("41-stream-dies", Kind.TRUNCATED),
+        ("51-abort", Kind.TRUNCATED),
+        ("40-upstream-cut", Kind.UPSTREAM),
+        ("40-upstream-err429", Kind.RATE_LIMIT),
+        ("42-stall-timeout4", Kind.TIMEOUT),
+        ("24-too-long", Kind.UNRECOGNISED),
+        ("31-limit", Kind.QUOTA),
+        ("45-banned-word", Kind.UNRECOGNISED),
+        ("02e-bogus-previd", Kind.UPSTREAM),
+    ],
+)
+def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: Kind) -> None:
+    assert refused(recording(f"{name}.http").body) is kind
+
+
+def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
+    reader = ReplyReader()
+
+    assert reader.read({"type": "live", "data": "  \n"}) == ""
+    assert reader.read({"type": "live", "data": " "}) == ""
+    assert reader.read({"type": "live", "data": "x"}) == "\n x"
+    assert refused(stream(" ", "\n\n")) is Kind.EMPTY
+
+
+def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
+    assert read(stream(reply="all at once"))[0] == "all at once"
+
+
+def test_pictures_are_an_answer_and_actions_of_the_page_are_not() -> None:
+    assert (
+        read(stream(images=["https://h/a.png", "https://h/b.png"]))[0] == "![](https://h/a.png)\n\n![](https://h/b.png)"
+    )
+    assert refused(stream(actions=[{"name": "open"}])) is Kind.EMPTY
+
+
+def test_an_estimate_tells_of_a_cut_only_where_the_provider_counts_every_whole_answer() -> None:
+    estimated = {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "accuracy": "estimated"}}
+
+    assert read(stream("x", responseId="chatcmpl-1", **estimated))[0] == "x"
+    assert refused(stream("x", responseId="resp_1", **estimated)) is Kind.TRUNCATED
+    plain = {"success": True, "reply": "x", "responseId": "resp_1", **estimated}
+    assert read(json.dumps(plain).encode())[0] == "x"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"success":true}', b"data: {}\n\n", b'data: {"type":"end","data":"x"}\n\n']
+)
+def test_garbage_is_no_answer(body: bytes) -> None:
+    with pytest.raises(SiteRefusal):
+        read(body)

@@ -1,0 +1,88 @@
+"""What the site's own refusals mean, against recorded ones and those of servers in front."""
+
+import pytest
+from multidict import CIMultiDict
+
+from proxy.upstreams.ai_engine.refusals import from_answer, from_text
+from proxy.upstreams.aipkit.refusals import Kind
+from tests.site_checks.ai_engine.recordings import recording
+
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "by_plugin"),
+    [
+        ("20-no-nonce", Kind.NONCE, False),
+        ("20b-wrong-nonce", Kind.NONCE, False),
+        ("14-browser-expired", Kind.NONCE, False),
+        ("17-browser-nonce-of-a-cached-user", Kind.NONCE, False),
+        ("77b-guest-nonce-with-login-cookies", Kind.NONCE, False),
+        ("23-empty", Kind.UNRECOGNISED, True),  # 403 as well, and no refusal of the nonce
+        ("23f-escaped-surrogate", Kind.UNRECOGNISED, False),
+        ("24-too-long-plain", Kind.UNRECOGNISED, True),
+        ("06j-upload-bad-type", Kind.IMAGE, True),
+        ("40-upstream-err429-plain", Kind.RATE_LIMIT, True),
+        ("40-upstream-errhtml-plain", Kind.EMPTY, True),
+        ("41c-webserver-timeout-plain", Kind.TIMEOUT, False),
+    ],
+)
+def test_a_recorded_refusal_is_understood(name: str, kind: Kind, by_plugin: bool) -> None:
+    made = recording(f"{name}.http")
+    status = int(made.head.split()[1])
+    refusal = from_answer(status, {"Content-Type": "application/json"}, made.body)
+
+    assert (refusal.kind, refusal.by_plugin, refusal.logged) == (kind, by_plugin, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind"),
+    [
+        (404, {}, b'{"code":"rest_no_route"}', Kind.NONCE),
+        (401, {}, b'{"code":"rest_login_required","message":"Members."}', Kind.GUESTS),
+        (500, {}, b'{"code":"internal_server_error","message":"<p>"}', Kind.UPSTREAM),
+        (403, HTML, b"<h1>Forbidden</h1>", Kind.FIREWALL),
+        (403, HTML, b"<title>Just a moment...</title>", Kind.CHALLENGE),
+        (403, {**HTML, "cf-mitigated": "challenge"}, b"", Kind.CHALLENGE),
+        (413, HTML, b"", Kind.TOO_LARGE),
+        (429, {**HTML, "Retry-After": "7"}, b"", Kind.RATE_LIMIT),
+        (502, HTML, b"", Kind.UPSTREAM),
+        (504, HTML, b"", Kind.TIMEOUT),
+        (200, HTML, b"<html>", Kind.UPSTREAM),
+        (404, HTML, b"<html>", Kind.UPSTREAM),
+    ],
+)
+def test_what_comes_in_place_of_an_answer_is_understood(
+    status: int, headers: dict[str, str], body: bytes, kind: Kind
+) -> None:
+    refusal = from_answer(status, CIMultiDict(headers), body)
+
+    assert refusal.kind is kind
+    assert refusal.retry_after == (7.0 if status == 429 else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Sorry, your query has been rejected.", Kind.UNRECOGNISED),
+        ("The model 'x' is not available.", Kind.BOT_BROKEN),
+        ("AI Engine: No environment found for ID (x).", Kind.BOT_BROKEN),
+        ("Sie haben Ihr Kontingent aufgebraucht.", Kind.QUOTA),
+        ("您已达到今天的次数上限", Kind.QUOTA),
+        ("OpenAI (Responses API): Error: Incorrect API key provided: sk. (invalid_api_key) (x)", Kind.BOT_BROKEN),
+        ("Custom: Error: You exceeded your current quota. (insufficient_quota) (x)", Kind.BOT_BROKEN),
+        ("Custom: This model's maximum context length is 128000 tokens.", Kind.CONTEXT_LENGTH),
+        ("Custom: cURL error 7: Failed to connect", Kind.UPSTREAM),
+        ("Custom: cURL error 28: Operation timed out after 300000 milliseconds", Kind.TIMEOUT),
+        ("Something else", Kind.UPSTREAM),
+    ],
+)
+def test_the_plugins_words_are_understood(text: str, kind: Kind) -> None:
+    assert from_text(text).kind is kind
+
+
+def test_a_word_that_is_not_allowed_and_an_address_that_is_not_are_told_alike() -> None:
+    told = from_text("Your query has been rejected.").text
+
+    assert "a word" in told
+    assert "this address" in told

@@ -1,0 +1,66 @@
+"""The bodies of a turn, against what a real page sent."""
+
+import base64
+import json
+
+import pytest
+
+from proxy.chat.ask import Image
+from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, upload_form, upload_headers
+from shared.models import AI_ENGINE, Bot, Credentials
+from tests.site_checks.ai_engine.recordings import recording
+
+BOT = Bot(id=1, name="B", key="chatbot-resp")
+CREDENTIALS = Credentials(
+    site="http://h",
+    plugin=AI_ENGINE,
+    ajax_url="http://h/wp-json",
+    page_url="http://h/",
+    nonce="5c95006f2d",
+    session_id="6b0a3c0c65f9a",
+    post_id=101,
+    source="visit",
+    captured_at=1.0,
+    nonce_checked_at=1.0,
+)
+PLANNED = Planned((("user", "a"), ("assistant", "b")), "Hello 世界 😀 <b>x</b>", (), 0, 0)
+
+
+def test_the_body_has_the_recorded_keys_and_no_other() -> None:
+    recorded = json.loads(recording("10b-browser-submit-1.http").request_body)
+    made = json.loads(submit_body(PLANNED, BOT, CREDENTIALS, chat_id="rxsj641opyn", files=[]))
+
+    assert list(made) == list(recorded)
+    same = set(recorded) - {"messages"}
+    assert {key: made[key] for key in same} == {key: recorded[key] for key in same}
+    assert made["messages"] == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("files", "one", "many"), [([], None, None), (["a"], "a", None), (["a", "b"], None, ["a", "b"])]
+)
+def test_files_are_named_as_the_page_does(files: list[str], one: str | None, many: list[str] | None) -> None:
+    made = json.loads(submit_body(PLANNED, BOT, CREDENTIALS, chat_id="x", files=files))
+
+    assert (made["newFileId"], made["newFileIds"]) == (one, many)
+
+
+def test_what_the_page_does_not_have_is_null_as_there() -> None:
+    bare = CREDENTIALS.model_copy(update={"session_id": "", "post_id": 0})
+    custom = Bot(id=1, name="B", custom_key="my-bot", streams=False)
+    made = json.loads(submit_body(PLANNED, custom, bare, chat_id="x", files=[]))
+
+    assert [made[key] for key in ("botId", "customId", "session", "contextId")] == [None, "my-bot", None, None]
+    assert made["stream"] is False
+    assert "Accept" not in submit_headers("n", streams=False)
+
+
+def test_a_picture_is_uploaded_in_the_recorded_form() -> None:
+    made = recording("12-browser-upload.http")
+    boundary = "----WebKitFormBoundaryvkWVkHrT37hTYVBE"
+    picture = made.request_body.partition(b"image/png\r\n\r\n")[2].partition(f"\r\n--{boundary}".encode())[0]
+    form = upload_form(Image("image/png", base64.b64encode(picture).decode()), boundary)
+
+    assert form == made.request_body.replace(b"a.png", b"image.png")
+    assert upload_headers("n", boundary)["Content-Type"].endswith(boundary)

@@ -1,0 +1,193 @@
+"""Turns of clients that the simulated AI Engine site answers: what reaches it, and what comes back."""
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import PNG
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.ai_engine.engine import CC, RESP, VISION, captured, chat, engine_proxy, streamed, text_of
+from tests.proxy.upstreams.list_upstream import answered
+from tests.site_ai_engine import EngineBot, SimulatedAiEngine
+
+START, SUBMIT, UPLOAD = "start_session", "chats/submit", "files/upload"
+OWN_KEYS = {
+    "botId",
+    "customId",
+    "session",
+    "chatId",
+    "contextId",
+    "messages",
+    "newMessage",
+    "newFileId",
+    "newFileIds",
+    "stream",
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_turn_is_answered_as_the_model_wrote_it(
+    fronted: RunningProxy, engine: SimulatedAiEngine, stream: bool
+) -> None:
+    engine.behaviour.streams = stream
+    said = "Hello 世界 😀 <b>x</b>"
+    events = await streamed(fronted, said)
+
+    text = text_of(events)
+    assert text.startswith(f"[gpt-4o-mini] You said: {said}\n你好,世界! 😀👨‍👩‍👧 café")
+    assert "  \n" not in text
+    assert events[-1] == "data: [DONE]"
+    assert (await chat(fronted, said)).text == text
+    assert engine.overrides == []
+
+
+async def test_the_pages_choice_to_stream_or_not_is_kept(engine: SimulatedAiEngine, tmp_path: Path) -> None:
+    engine.behaviour.streams = False
+    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+        assert "You said: hi" in text_of(await streamed(proxy, "hi"))
+
+    assert [seen.body["stream"] for seen in engine.asked(SUBMIT)] == [False]
+
+
+async def test_nothing_that_a_client_names_overrides_what_the_operator_set(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    parameters: dict[str, Any] = {
+        "temperature": 0.1,
+        "max_tokens": 500,
+        "top_p": 0.5,
+        "seed": 1,
+        "instructions": "x",
+        "tools": None,
+    }
+    await chat(fronted, {"role": "system", "content": "be kind"}, "hi", **parameters)
+
+    (seen,) = engine.asked(SUBMIT)
+    assert set(seen.body) == OWN_KEYS
+    assert engine.overrides == []
+    assert engine.model_calls[0].body["instructions"] == "You are OPERATOR-INSTRUCTIONS.\nBe <b>brief</b>."
+    assert [role for role, _ in engine.model_calls[0].messages] == ["user", "user"]
+
+
+async def test_a_turn_is_part_of_the_captured_visit(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    await chat(fronted, "hi")
+
+    (seen,) = engine.asked(SUBMIT)
+    assert seen.headers["User-Agent"] == "Visitor/1.0"
+    assert f"mwai_session_id={seen.body['session']}" in seen.headers["Cookie"]
+    assert seen.headers["X-WP-Nonce"] == engine.nonce
+    assert (seen.body["contextId"], seen.body["botId"]) == (101, "chatbot-resp")
+
+
+async def test_memory_is_exact_and_nothing_is_left_on_the_site(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    odd = "<b>if</b> a < b && c\n  &lt; {DATE_TIME} [gallery]"
+    first = (await chat(fronted, odd)).text
+    await chat(fronted, odd, answered(first), "second")
+
+    assert engine.model_calls[1].messages == [("user", odd), ("assistant", first), ("user", "second")]
+    chats = [seen.body["chatId"] for seen in engine.asked(SUBMIT)]
+    assert len(set(chats)) == 2
+    assert all(9 <= len(chat) <= 11 for chat in chats)
+
+
+async def test_a_stored_conversation_is_told_whole_in_each_turn(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    stored = await fronted.openai.conversations.create()
+    for text in ("my name is Ada", "who am I?"):
+        await fronted.openai.responses.create(model=RESP, conversation=stored.id, input=text)
+
+    assert [text for _, text in engine.model_calls[1].messages][::2] == ["my name is Ada", "who am I?"]
+
+
+async def test_what_falls_out_of_the_sites_window_is_told(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    history = [message for number in range(12) for message in (f"u{number}", answered(f"a{number}"))]
+    answer = await chat(fronted, *history, "now")
+
+    assert answer.headers["x-dropped-messages"] == "8"
+    assert engine.model_calls[0].messages[0] == ("user", "u4")
+    assert len(engine.model_calls[0].messages) == 17
+
+
+async def test_usage_is_the_providers_where_it_is_known(fronted: RunningProxy) -> None:
+    known = (await chat(fronted, "Hello")).body["usage"]
+    guessed = (await chat(fronted, "Hello", model=CC)).body["usage"]
+
+    assert known["prompt_tokens"] == 11
+    assert guessed["prompt_tokens"] != 11
+
+
+async def test_a_picture_goes_with_its_turn(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    content = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
+    answer = await chat(fronted, {"role": "user", "content": content}, model=VISION)
+    refused = await chat(fronted, {"role": "user", "content": content})
+
+    assert "images=1" in answer.text
+    assert list(engine.files.values()) == [PNG]
+    (name,) = engine.files
+    assert engine.asked(SUBMIT)[0].body["newFileId"] == name
+    assert (refused.status, refused.code) == (400, "images_not_supported")
+
+
+async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path) -> None:
+    async with (
+        SimulatedAiEngine(base_path="/blog", plain_permalinks=True) as engine,
+        engine_proxy(engine, data_dir=tmp_path) as proxy,
+    ):
+        engine.rotate_nonce()
+        assert (await chat(proxy, "hi")).status == 200
+
+    paths = {seen.path for seen in engine.requests}
+    assert paths == {
+        f"/blog/index.php?rest_route={route}" for route in ("/mwai/v1/start_session", "/mwai-ui/v1/chats/submit")
+    }
+
+
+async def test_a_bot_that_the_page_shows_no_more_is_not_asked_for_since_another_would_answer(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    aliased = f"{RESP}@{engine.origin.removeprefix('http://')}"
+    state = await fronted.store.site_state(engine.origin)
+    assert state is not None
+    del engine.bots["chatbot-resp"]
+    assert "[gpt-5-mini]" in (await chat(fronted, "hi", model=aliased)).text  # the site would not say
+
+    engine.shown = [engine.bots["default"]]
+    taken = await captured(engine)
+    await fronted.takes(taken, base=state.current.generation)
+    gone = await chat(fronted, "hi", model=aliased)
+
+    assert (gone.status, gone.code) == (404, "model_not_found")
+
+
+async def test_a_shortcodes_own_settings_are_shown_anew_before_the_site_forgets_them(tmp_path: Path) -> None:
+    bots = [EngineBot("default"), EngineBot("default", "Over:", custom_id="my-bot", instructions="CUSTOM")]
+    async with (
+        SimulatedAiEngine(bots) as engine,
+        engine_proxy(engine, data_dir=tmp_path, capture=await captured(engine, "all/")) as proxy,
+    ):
+        old = await chat(proxy, "hi", model="over")
+        asked = await proxy.store.pending_ask(engine.origin)
+
+    assert (old.status, old.code) == (503, "upstream_unavailable")
+    assert asked is not None
+    assert not engine.model_calls
+
+
+async def test_leaving_drops_the_connection(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+    engine.behaviour.delta_delay = 0.05
+    body = {"model": RESP, "messages": [{"role": "user", "content": "[[tokens:200]]"}], "stream": True}
+    async with fronted.http.post(f"{fronted.url}/v1/chat/completions", json=body) as response:
+        await response.content.readany()
+        response.close()
+    async with asyncio.timeout(5):
+        while not engine.streams.aborted:
+            await asyncio.sleep(0.01)
+
+    assert len(engine.streams) == 0
