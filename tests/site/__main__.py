@@ -9,9 +9,25 @@ import contextlib
 import json
 import signal
 import sys
+from types import TracebackType
+from typing import Protocol
 
 from tests.site.behaviour import PAGES
 from tests.site.server import SimulatedSite
+
+
+class Served(Protocol):
+    """A simulated site of any kind."""
+
+    @property
+    def url(self) -> str:
+        """The page with the chat."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 def main() -> None:
@@ -24,18 +40,20 @@ def main() -> None:
     parser.add_argument("--with-stdin", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
     site = SimulatedSite(page=options.page, port=options.port, base_path=options.base_path)
-    site.behaviour.update(dict(map(_switch, options.option)))
-    asyncio.run(_serve(site, with_stdin=options.with_stdin))
+    site.behaviour.update(dict(map(switch, options.option)))
+    asyncio.run(serve(site, with_stdin=options.with_stdin))
 
 
-def _switch(text: str) -> tuple[str, object]:
+def switch(text: str) -> tuple[str, object]:
+    """A switch of the command line."""
     name, _, value = text.partition("=")
     with contextlib.suppress(ValueError):
         return name, json.loads(value)
     return name, value
 
 
-async def _serve(site: SimulatedSite, *, with_stdin: bool) -> None:
+async def serve(site: Served, *, with_stdin: bool) -> None:
+    """Run *site* until the process is told to end."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

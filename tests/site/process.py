@@ -41,12 +41,12 @@ class RunningSite:
 
 
 @asynccontextmanager
-async def running_site(*arguments: str) -> AsyncIterator[RunningSite]:
-    """Start `python -m tests.site` with *arguments*; it is ended on leaving."""
+async def running_site(*arguments: str, module: str = "tests.site") -> AsyncIterator[RunningSite]:
+    """Start `python -m tests.site`, or the site of another *module*, with *arguments*; it is ended on leaving."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.site",
+        module,
         "--with-stdin",
         *arguments,
         stdin=asyncio.subprocess.PIPE,  # ends with this process, however that ends, and the site with it

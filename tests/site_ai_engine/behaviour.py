@@ -1,7 +1,7 @@
 """The switches of the simulated AI Engine site. All may be changed while it runs; each has one meaning."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, get_args
 
 PageKind = Literal[
     "inline",  # the chats are in the page
@@ -21,6 +21,7 @@ class Behaviour:
 
     # The page at /
     page: PageKind = "inline"
+    page_status: int = 200  # anything else: an error page with this status
     late_ms: int = 300
     consent: bool = False  # the option "GDPR consent": a box that locks the page's own input
     streams: bool = True  # the option "stream"
@@ -53,6 +54,19 @@ class Behaviour:
     def is_since(self, version: str) -> bool:
         """Whether the plugin is of *version* or newer."""
         return _parts(self.version) >= _parts(version)
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set fields by name. Raises ValueError for an unknown name or a value of another type."""
+        for name, value in values.items():
+            current = getattr(self, name, None)
+            if current is None or callable(current):
+                raise ValueError(f"unknown switch: {name}")
+            is_number = isinstance(current, float) and type(value) is int
+            if not is_number and type(value) is not type(current):
+                raise ValueError(f"{name} must be {type(current).__name__}")
+            if name == "page" and value not in get_args(PageKind):
+                raise ValueError(f"unknown page {value}")
+            setattr(self, name, float(value) if is_number else value)
 
 
 def _parts(version: str) -> tuple[int, ...]:

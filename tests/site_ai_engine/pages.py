@@ -31,6 +31,8 @@ async def page(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -
         return web.Response(body=_SCRIPT.read_bytes(), content_type="text/javascript", charset="utf-8")
     if path == LATE_PATH:
         return html(request, chats(site, request, path, site.shown))
+    if path == "/" and site.behaviour.page_status != 200:
+        return html(request, document("<p>There has been a critical error.</p>", script=""), site.behaviour.page_status)
     if path not in _CONTEXTS:
         return html(request, document("<h1>Page not found</h1>", script=""), 404)
     body, script = _body(site, request, path), f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.site.challenge import challenge
+from tests.site.records import forget_oldest, remember
 from tests.site_ai_engine import wire
 from tests.site_ai_engine.records import Seen
 
@@ -74,7 +75,8 @@ class RestCall:
 async def rest(site: "SimulatedAiEngine", request: web.BaseRequest, route: str) -> web.StreamResponse:
     """Answer a request to *route*, which begins with a slash."""
     body = await request.read()
-    site.requests.append(Seen(request.method, request.path_qs, dict(request.headers), _value(body)))
+    site.route_counts[route] += 1
+    remember(site.requests, Seen(request.method, request.path_qs, dict(request.headers), _value(body)))
     if (before := await _in_front(site, request, body)) is not None:
         return before
     call = RestCall(site, request, route, body)
@@ -123,6 +125,7 @@ async def upload(call: RestCall) -> web.StreamResponse:
         return call.json({"success": False, "message": "Invalid file type."}, 400)
     name = secrets.token_hex(16)
     call.site.files[name] = content
+    forget_oldest(call.site.files)
     url = f"{call.site.url}wp-content/uploads/2026/11/{name}.{kind}"
     return call.json({"success": True, "data": {"id": name, "url": url}})
 

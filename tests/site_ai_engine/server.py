@@ -1,6 +1,7 @@
 """The simulated AI Engine site as a running server: its state, and the way from a request to its answer."""
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -11,10 +12,12 @@ from tests.site import Behaviour as OtherBehaviour
 from tests.site import SimulatedSite
 from tests.site.admin_ajax import admin_ajax
 from tests.site.nonces import Nonces
-from tests.site.records import Message
+from tests.site.records import Message, remember
 from tests.site.streams import OpenStreams
 from tests.site_ai_engine.behaviour import Behaviour
 from tests.site_ai_engine.bots import DEFAULT_BOTS, EngineBot
+from tests.site_ai_engine.control import PATH as CONTROL_PATH
+from tests.site_ai_engine.control import control
 from tests.site_ai_engine.pages import REST_PAGES, page, rest_pages
 from tests.site_ai_engine.records import ModelCall, Seen
 from tests.site_ai_engine.rest import RestCall, rest, start_session, upload
@@ -53,7 +56,9 @@ class SimulatedAiEngine:
         self.files: dict[str, bytes] = {}
         self.requests: list[Seen] = []  # to the REST API
         self.pages: list[Seen] = []
+        self.route_counts: Counter[str] = Counter()  # requests, by route or path
         self.model_calls: list[ModelCall] = []
+        self.model_call_count = 0
         self.overrides: list[str] = []  # keys of submitted bodies that change what the operator set
         self.reply_changes: dict[str, Any] = {}  # put over the object that ends each answer
         self.responses: dict[str, list[Message]] = {}  # what the provider remembers: the last turn, by its own id
@@ -123,12 +128,15 @@ class SimulatedAiEngine:
         return [seen for seen in self.requests if route in seen.path]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == CONTROL_PATH:
+            return await control(self, request)
         below = request.path.removeprefix(self.base_path)
         if below == "/wp-admin/admin-ajax.php" and self.also is not None:
             return await admin_ajax(self.also, request)
         route = self._route(request, below)
         if route is None:
-            self.pages.append(Seen(request.method, request.path_qs, dict(request.headers)))
+            self.route_counts[below] += 1
+            remember(self.pages, Seen(request.method, request.path_qs, dict(request.headers)))
             return await page(self, request, below)
         if request.method == "GET" and route.startswith(f"{REST_PAGES}/"):
             return rest_pages(self, request, route.removeprefix(f"{REST_PAGES}/"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.site.records import forget_oldest, remember
 from tests.site_ai_engine import wire
 from tests.site_ai_engine.bots import OLD_DEFAULT, EngineBot
 from tests.site_ai_engine.provider import Outcome, as_streamed, call_of, new_response_id, outcome_of, usage_of
@@ -62,7 +63,8 @@ class _Turn:
         if self._behaviour.limit_text:
             return await self._failed(self._behaviour.limit_text, self._behaviour.limit_text)
         made = call_of(bot, self._body, images=self._images(), is_old=not self._behaviour.is_since("2.8.3"))
-        self._site.model_calls.append(made)
+        self._site.model_call_count += 1
+        remember(self._site.model_calls, made)
         outcome = outcome_of(bot, made, self._site.responses)
         if self._streams:
             return await self._stream(bot, made, outcome)
@@ -158,6 +160,7 @@ class _Turn:
                 {"role": "user", "content": self._text},
                 {"role": "assistant", "content": text},
             ]
+            forget_oldest(self._site.responses)
         if since("2.8.5") and self._call.new_token:
             reply["new_token"] = self._call.new_token
         return reply | self._site.reply_changes

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
+from shared.plugins.aipkit.answers import read_json
 
 _DATA = b"data:"
 _SHORT = 64 * 1024  # bytes; a longer event, which may come in very many pieces, is read once its line has ended
@@ -48,7 +49,8 @@ class LineDecoder:
         if self._is_given:
             self._is_given = False
         elif line.startswith(_DATA):
-            return _read(line)
+            event = read_json(line[len(_DATA) :])
+            return [event] if isinstance(event, dict) else []
         elif line.strip():
             self.plain += line
         return []
@@ -58,8 +60,8 @@ class LineDecoder:
         return len(pending) < _SHORT and pending.startswith(_DATA) and pending.endswith(b"}")
 
 
-def _read(line: bytes | bytearray) -> list[dict[str, Any]]:
-    """The event of a line; none where it is no JSON object, or not all of one."""
+def _read(line: bytearray) -> list[dict[str, Any]]:
+    """The event of a line whose end has not come; none where it is not a whole JSON object yet."""
     try:
         event = orjson.loads(line[len(_DATA) :])
     except orjson.JSONDecodeError:

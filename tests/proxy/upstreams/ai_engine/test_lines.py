@@ -47,6 +47,10 @@ def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
     assert decoder.plain == b'{"success":true,"reply":"data: x"}'
 
 
+def test_half_a_surrogate_pair_costs_a_character_and_no_event() -> None:
+    assert events(b'data: {"type":"live","data":"a\\ud800b"}', b"\n\n") == [{"type": "live", "data": "a\ufffdb"}]
+
+
 def test_a_huge_event_in_small_pieces_costs_no_more_than_its_size() -> None:
     whole = b'data: {"type":"live","data":"' + b"}" * (4 << 20) + b'"}'
     begun = perf_counter()
