@@ -51,11 +51,14 @@ class CredentialKeeper:
         self._client = client
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
+        self._handed: dict[str, str] = {}  # the nonce that an answer brought last
         self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
+
         self._passed: dict[str, tuple[int, float]] = {}  # with which generation a turn succeeded last, and when
         self._handed: dict[str, str] = {}  # the nonce that an answer brought last
+
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
@@ -137,6 +140,14 @@ class CredentialKeeper:
         generation, at = self._passed.get(used.site, (0, 0.0))
         return generation == used.generation and monotonic() - at < PASSED_SECONDS
 
+    async def _note_good(self, used: Credentials) -> None:
+        with suppress(StoreError):  # the next success with newer ones notes it again
+            await self._store.mark_good(used.site, used.generation)
+
+    async def settle(self) -> None:
+        """Wait until everything that was learnt is noted."""
+        await asyncio.gather(*self._notes)
+
     def hand_on(self, used: Credentials, nonce: str) -> None:
         """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
         state = self._states.get(used.site)
@@ -150,14 +161,6 @@ class CredentialKeeper:
 
     async def _note_nonce(self, used: Credentials, nonce: str) -> None:
         await self._keep(used, nonce, base=used.generation)
-
-    async def _note_good(self, used: Credentials) -> None:
-        with suppress(StoreError):  # the next success with newer ones notes it again
-            await self._store.mark_good(used.site, used.generation)
-
-    async def settle(self) -> None:
-        """Wait until everything that was learnt is noted."""
-        await asyncio.gather(*self._notes)
 
     async def _renew(self, refused: Credentials) -> Credentials:
         nonce = await self._fetch_nonce(refused)
