@@ -43,6 +43,11 @@ class PluginSite:
         """As `Upstream.name`."""
         return self.site.origin
 
+    @property
+    def has_tools(self) -> bool:
+        """Whether it takes tools itself: visitors of no plugin can give any."""
+        return False
+
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return self._client.rank(bot)

@@ -49,6 +49,11 @@ class AiEngineSite:
         """As `Upstream.name`."""
         return self.site.origin
 
+    @property
+    def has_tools(self) -> bool:
+        """Whether it takes tools itself: a visitor can only tell the model of them."""
+        return False
+
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return 3 if self._keeper.trouble(self.name) else self.gate.rank(bot.id)
