@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
+from secrets import token_hex
 
 from proxy.chat.ask import Image
-from proxy.chat.ids import random_hex
 from proxy.chat.upstream import Sink
 from proxy.upstreams.ai_engine.lines import LineDecoder
 from proxy.upstreams.ai_engine.planning import Planned
@@ -75,7 +75,7 @@ class Attempt:
     async def _submit(self, files: list[str], idle_timeout: float) -> None:
         credentials, bot = self._credentials, self._bot
         url = f"{credentials.ajax_url}{SUBMIT}"
-        body = submit_body(self._planned, bot, credentials, chat_id=random_hex(5), files=files)
+        body = submit_body(self._planned, bot, credentials, chat_id=token_hex(5), files=files)
         headers = {**visitor_headers(credentials), **submit_headers(credentials.nonce, streams=bot.streams)}
         async with self._client.post_stream(url, body, headers, idle_timeout=idle_timeout) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")
@@ -108,7 +108,7 @@ class Attempt:
 
     async def _upload(self, image: Image) -> str:
         """The name under which the site keeps a picture, for a while and for everybody."""
-        boundary, credentials = random_hex(24), self._credentials
+        boundary, credentials = token_hex(24), self._credentials
         body = await asyncio.to_thread(upload_form, image, boundary)  # pictures are long
         headers = {**visitor_headers(credentials), **upload_headers(credentials.nonce, boundary)}
         reply = await self._client.post(f"{credentials.ajax_url}{UPLOAD}", body, headers, timeout=UPLOAD_SECONDS)
