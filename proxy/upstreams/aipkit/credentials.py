@@ -57,7 +57,6 @@ class CredentialKeeper:
         self._away = ""
 
         self._passed: dict[str, tuple[int, float]] = {}  # with which generation a turn succeeded last, and when
-        self._handed: dict[str, str] = {}  # the nonce that an answer brought last
 
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
