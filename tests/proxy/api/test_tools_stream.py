@@ -44,7 +44,7 @@ def deltas(answer: Wired) -> list[Any]:
 
 def reasons(answer: Wired) -> list[str]:
     """The finish reasons in a chat's stream."""
-    found = [choice["finish_reason"] for chunk in answer.data for choice in chunk["choices"]]
+    found = [choice["finish_reason"] for chunk in answer.data for choice in chunk.get("choices", ())]
     return [reason for reason in found if reason]
 
 
