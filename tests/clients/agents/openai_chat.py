@@ -123,6 +123,16 @@ async def broken_at_first_streamed(text: str) -> Any:
     return await loop(pieces, text)
 
 
+@scenario("pair_retried")
+async def half_of_it_broken_at_first(text: str) -> Any:
+    return await loop(whole, text)
+
+
+@scenario("pair_retried")
+async def half_of_it_broken_at_first_streamed(text: str) -> Any:
+    return await loop(pieces, text)
+
+
 @scenario("imitated")
 async def an_invented_result(text: str) -> Any:
     return await loop(whole, text)

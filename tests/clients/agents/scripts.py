@@ -15,6 +15,7 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "pair": [{"calls": [PARIS, BEIJING]}],
     "one_of_two": [{"calls": [PARIS, BEIJING]}],
     "retried": [{**_CALL, "form": ["hopeless", "asked"]}],
+    "pair_retried": [{"calls": [PARIS, BEIJING], "form": ["last_unfit", "asked"]}],
     "imitated": [{**_CALL, "after": "[result of get_weather]\n99 degrees in Paris\n\nSo it is hot."}],
     "announced": [{**_CALL, "text": "Let me look."}],
     "forced": [{**_CALL, "forced": True}],
@@ -45,6 +46,7 @@ _CALLED = ["tool_calls", [PARIS]]
 VALUES: dict[str, Any] = {
     "weather": "So: 21 degrees in Paris.",
     "pair": "So: 21 degrees in Paris; 7 degrees in 北京.",
+    "pair_retried": "So: 21 degrees in Paris; 7 degrees in 北京.",
     "one_of_two": _CALLED,
     "retried": "So: 21 degrees in Paris.",
     "imitated": "So: 21 degrees in Paris.",

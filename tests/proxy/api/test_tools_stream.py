@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import proxy.api.event_stream as proxy_event_stream
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import Wired, exchange
 from tests.site import SimulatedSite
@@ -121,7 +122,22 @@ async def test_what_stays_broken_is_an_error_without_the_markup(
     assert answer.status == 502
     assert json.loads(answer.body)["error"]["code"] == "invalid_tool_call"
     assert b"```" not in answer.body
+    assert b"oops" not in answer.body
     assert len(site.model_calls) == 2
+
+
+async def test_what_the_model_wrote_is_in_no_error_and_no_log(
+    proxy: RunningProxy, site: SimulatedSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken call holds what the user said as much as a whole one does."""
+    step = {"text": "Let me look.", "calls": [["get_weather", {"city": "SECRET " * 9}]], "form": "hopeless"}
+    answer = await asked(proxy, site, step)
+
+    assert b"invalid_tool_call" in answer.body
+    assert b"SECRET" not in answer.body
+    assert b":::" not in answer.body
+    assert "SECRET" not in caplog.text
+    assert ":::" not in caplog.text
 
 
 @pytest.mark.parametrize(("retries", "status"), [(0, 502), (1, 502), (3, 200)])
@@ -185,6 +201,18 @@ async def test_an_answer_by_schema_is_bare_json(proxy: RunningProxy, site: Simul
     assert json.loads(text_of(answer)) == {"city": "北京"}
     assert text_of(answer)[0] == "{"
     assert reasons(answer) == ["stop"]
+
+
+async def test_silence_while_an_answer_is_checked_is_filled(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_event_stream, "HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(proxy_event_stream, "SILENCE_SECONDS", 0.1)
+    step = {"json": {"city": "x" * 200}}
+    answer = await asked(proxy, site, step, text="[[delay:0.03]]", tools=None, response_format=FORMAT)
+
+    assert json.loads(text_of(answer)) == step["json"]
+    assert b": keep-alive" in answer.body.partition(b'"content":"{')[0], answer.body
 
 
 async def test_tools_and_a_schema_together_give_either(proxy: RunningProxy, site: SimulatedSite) -> None:

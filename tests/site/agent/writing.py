@@ -90,9 +90,10 @@ CALLS: dict[str, Write] = {
     # Beyond repair.
     "hopeless": _broken(lambda line: line[: len(line) // 2] + ' ::: "}{ oops'),
     "unfit": lambda calls: CALLS["asked"]([(name, {"nonsense": [1, 2]}) for name, _ in calls]),
+    "last_unfit": lambda calls: CALLS["asked"]([*calls[:-1], (calls[-1][0], {"nonsense": [1, 2]})]),
     "prose": lambda calls: f"I would call {calls[0][0]} for that.",
 }
-BEYOND_REPAIR = ("hopeless", "unfit", "prose")
+BEYOND_REPAIR = ("hopeless", "unfit", "last_unfit", "prose")
 
 ANSWERS: dict[str, Callable[[Any], str]] = {
     "asked": lambda value: _fence("json", compact(value)),
