@@ -1,7 +1,8 @@
 """A stand-in for a service: `python -m tests.cli.standin MODE FILE` adds its process id to FILE, then behaves as told.
 
-Modes: `serve` ends well at SIGTERM or when its parent is gone; `stubborn` ignores SIGTERM and keeps a child of its
-own, `sleep`, in its process group; `exit:N` ends with code N; `crash` ends with code 1 and leaves such a child behind.
+Modes: `serve` ends well at SIGTERM or when its parent is gone, and adds its id once it watches for both; `stubborn`
+does not end at SIGTERM, adds its id again for each, and keeps a child of its own, `sleep`, in its process group;
+`exit:N` ends with code N; `crash` ends with code 1 and leaves such a child behind.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ def note(file: Path, pid: int) -> None:
         out.write(f"{pid}\n")
 
 
-async def serve() -> None:
+async def serve(file: Path) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     on_parent_gone(over.set)
+    note(file, os.getpid())
     await over.wait()
 
 
@@ -34,11 +36,12 @@ def leave_sleeper(file: Path) -> None:
 
 
 def main(mode: str, file: Path) -> int:
-    note(file, os.getpid())
     if mode == "serve":
-        asyncio.run(serve())
-    elif mode == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        asyncio.run(serve(file))
+        return 0
+    note(file, os.getpid())
+    if mode == "stubborn":
+        signal.signal(signal.SIGTERM, lambda *_: note(file, os.getpid()))
         leave_sleeper(file)
         time.sleep(300)
     elif mode == "crash":

@@ -11,9 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shared.processes.supervise import SECOND_INTERRUPT_SECONDS
 from tests.cli.processes import family, is_alive, module, pids_in, running, wait_until
 
 LIFELINE_SECONDS = 3.0
+GRACE_SECONDS = 1.5
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -108,13 +110,18 @@ def test_what_ignores_sigterm_is_killed_with_its_whole_group_after_the_grace(sta
     assert not any(map(is_alive, pids_in(tmp_path / "1")))
 
 
+def told_to_end(file: Path) -> None:
+    """Wait until the stubborn stand-in of *file* has got the supervisor's SIGTERM."""
+    first_pid(file, count=3)  # after its own id and its child's
+
+
 def test_a_second_interrupt_kills_at_once(start: Start, tmp_path: Path) -> None:
     supervisor = start("stubborn", grace=60)
     first_pid(tmp_path / "1", count=2)
 
     supervisor.send_signal(signal.SIGINT)
-    time.sleep(0.8)
-    assert supervisor.poll() is None
+    told_to_end(tmp_path / "1")
+    time.sleep(SECOND_INTERRUPT_SECONDS)  # what is sooner counts as the first; from then to now it is longer
     supervisor.send_signal(signal.SIGINT)
 
     assert supervisor.wait(5) == 130
@@ -122,23 +129,21 @@ def test_a_second_interrupt_kills_at_once(start: Start, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_delivered_twice_by_a_wrapper_is_one(start: Start, tmp_path: Path) -> None:
-    supervisor = start("stubborn", grace=1.5)
+    supervisor = start("stubborn", grace=GRACE_SECONDS)
     first_pid(tmp_path / "1", count=2)
 
+    interrupted_at = time.monotonic()
     supervisor.send_signal(signal.SIGINT)
-    time.sleep(0.05)
+    told_to_end(tmp_path / "1")
     supervisor.send_signal(signal.SIGINT)
-    time.sleep(0.8)
 
-    assert supervisor.poll() is None
     assert supervisor.wait(5) == 0
+    assert time.monotonic() - interrupted_at >= GRACE_SECONDS
 
 
 def test_services_end_by_themselves_when_the_supervisor_is_killed(start: Start, tmp_path: Path) -> None:
     supervisor = start("serve", "serve")
     pids = [first_pid(tmp_path / "1"), first_pid(tmp_path / "2")]
-    wait_until(lambda: all(psutil.Process(pid).num_threads() for pid in pids), "both run")
-    time.sleep(0.3)  # the stand-ins watch their lifeline only after their imports
 
     supervisor.kill()
 
@@ -159,11 +164,13 @@ def test_a_child_that_need_not_last_ends_without_consequence(start: Start, tmp_p
     first_pid(tmp_path / "2")
     first_pid(tmp_path / "3")
     wait_until(lambda: len(family(supervisor.pid)) == 1, "only the service is left")
-    time.sleep(0.7)
 
+    os.kill(first_pid(tmp_path / "1"), signal.SIGKILL)
+    again = first_pid(tmp_path / "1", count=2)  # the others ended before, and would be back before
+
+    assert [child.pid for child in family(supervisor.pid)] == [again]
     assert len(pids_in(tmp_path / "2")) == 1
     assert len(pids_in(tmp_path / "3")) == 1
-    assert supervisor.poll() is None
 
 
 @pytest.mark.usefixtures("as_users_run_it")
@@ -172,10 +179,10 @@ def test_the_idle_supervisor_uses_no_processor_time_and_little_memory(start: Sta
     first_pid(tmp_path / "1")
     first_pid(tmp_path / "2")
     process = psutil.Process(supervisor.pid)
-    time.sleep(0.2)
+    wait_until(lambda: process.status() == psutil.STATUS_SLEEPING, "it waits")
     before = process.cpu_times(), process.num_ctx_switches()
 
-    time.sleep(1)
+    time.sleep(1)  # what it measures: whatever wakes up in this second, if only once, has one switch more
 
     assert (process.cpu_times(), process.num_ctx_switches()) == before
     assert process.memory_full_info().pss < 15_000_000

@@ -7,6 +7,7 @@ import pytest
 
 from shared.store import Store, open_store
 from tests.redis_server import RedisServer
+from tests.shared.rounds import Rounds
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -23,3 +24,9 @@ async def store(store_url: str) -> AsyncIterator[Store]:
     """An empty store, open."""
     async with open_store(store_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    """Tells when watched stores have looked for changes."""
+    return Rounds(monkeypatch)

@@ -39,7 +39,7 @@ async def child(file: str) -> None:
     on_parent_gone(gone.set)
     is_inherited = ENVIRONMENT_NAME in os.environ
     sleeper = await asyncio.create_subprocess_exec("sleep", "60")
-    print("running", flush=True)
+    print("ended early" if gone.is_set() else "running", flush=True)
     await gone.wait()
     sleeper.kill()
     await sleeper.wait()

@@ -31,7 +31,6 @@ async def test_children_end_within_a_second_of_their_parent(tmp_path: Path, endi
     assert parent.stdout is not None
     assert parent.stdin is not None
     children = [int(word) for word in (await parent.stdout.readline()).split()]
-    await asyncio.sleep(0.2)
     assert [_is_running(pid) for pid in children] == [True, True]
 
     began = monotonic()
@@ -50,16 +49,29 @@ async def test_children_end_within_a_second_of_their_parent(tmp_path: Path, endi
     assert [(tmp_path / f"child{number}").read_text() for number in range(2)] == ["ended", "ended"]
 
 
+async def _looked() -> None:
+    """Wait until the loop has looked at its descriptors: what there was to see on any of them has been told."""
+    seen, loop = asyncio.Event(), asyncio.get_running_loop()
+    read_end, write_end = os.pipe()
+    loop.add_reader(read_end, seen.set)
+    os.write(write_end, b"x")
+    await seen.wait()
+    loop.remove_reader(read_end)
+    os.close(read_end)
+    os.close(write_end)
+
+
 async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
     lifeline = make_lifeline()
     monkeypatch.setenv(ENVIRONMENT_NAME, lifeline.environment[ENVIRONMENT_NAME])
     calls: list[str] = []
     on_parent_gone(lambda: calls.append("gone"))
-    await asyncio.sleep(0.05)
+    await _looked()
     assert calls == []
 
     lifeline.cut()
-    await asyncio.sleep(0.05)
+    await _looked()
+    await _looked()
 
     assert calls == ["gone"]
     os.close(lifeline.read_end)
@@ -69,5 +81,5 @@ async def test_without_a_lifeline_nothing_happens(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv(ENVIRONMENT_NAME, raising=False)
     calls: list[str] = []
     on_parent_gone(lambda: calls.append("gone"))
-    await asyncio.sleep(0.05)
+    await _looked()
     assert calls == []

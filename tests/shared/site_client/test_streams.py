@@ -12,8 +12,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 CHUNK, END = b"5\r\nhello\r\n", b"0\r\n\r\n"
 
 
-async def answering(*parts: bytes, pause: float = 0.0) -> asyncio.Server:
-    """A site that answers every request with *parts*, and keeps the connection."""
+async def answering(*parts: bytes, pause: float = 0.0, ended: asyncio.Semaphore | None = None) -> asyncio.Server:
+    """A site that answers every request with *parts*, and keeps the connection; *ended* counts what was closed."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -25,6 +25,8 @@ async def answering(*parts: bytes, pause: float = 0.0) -> asyncio.Server:
             pass
         finally:
             writer.close()
+            if ended is not None:
+                ended.release()
 
     return await asyncio.start_server(answer, "127.0.0.1", 0)
 
@@ -35,12 +37,13 @@ def address(server: asyncio.Server) -> str:
 
 async def test_an_answer_that_came_whole_may_be_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared.site_client.pool, "IDLE_SECONDS", 0.1)  # then its connection is closed
+    ended = asyncio.Semaphore(0)
     async with (
-        await answering(HEAD + CHUNK * 3 + END) as server,
+        await answering(HEAD + CHUNK * 3 + END, ended=ended) as server,
         SiteClient() as client,
         client.stream(address(server), {}, idle_timeout=5.0) as reply,
     ):
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(ended.acquire(), 5)
         assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
 
 
@@ -92,9 +95,11 @@ async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connectio
 
 
 async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
-    async with await answering(HEAD + CHUNK + END, b"late", pause=0.1) as server, SiteClient() as client:
+    ended = asyncio.Semaphore(0)
+    site = await answering(HEAD + CHUNK + END, b"late", pause=0.1, ended=ended)
+    async with site as server, SiteClient() as client:
         for _ in range(2):
             async with client.stream(address(server), {}, idle_timeout=5.0) as reply:
                 assert b"".join([piece async for piece in reply.body]) == b"hello"
-            await asyncio.sleep(0.2)
+            await asyncio.wait_for(ended.acquire(), 5)
             assert not reply.is_repeat

@@ -14,6 +14,7 @@ from shared.store.redis.schema import VERSION
 from shared.store.redis.server import CALL_SECONDS
 from tests.redis_server import RedisServer
 from tests.relay import relay
+from tests.shared.rounds import Rounds
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 
 BACK_SECONDS = 1.0  # after the server is there again
@@ -53,7 +54,8 @@ async def test_a_server_restarted_while_nobody_asked_is_not_noticed(own_redis: R
         await asyncio.gather(*(store.set_note(f"n{number}", "kept") for number in range(10)))
         own_redis.kill()
         own_redis.start()
-        await asyncio.sleep(0.1)  # the connections' ends are seen
+        for _ in range(3):  # the loop sees the connections' ends, of which the system knows since the kill
+            await asyncio.sleep(0)
         for number in range(10):
             await store.ask_visit(SITE, "refused", at=float(number))
         ask = await store.pending_ask(SITE)
@@ -241,7 +243,7 @@ async def test_watching_begins_while_the_server_is_away(own_redis: RedisServer) 
             assert await store.get_note("a") is None
 
 
-async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer) -> None:
+async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer, rounds: Rounds) -> None:
     async with open_store(redis_server.url) as store, aclosing(store.watch()) as changes:
         await anext(changes)
         woken = 0
@@ -256,7 +258,7 @@ async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer) 
         for number in range(500):
             await store.set_note("a", str(number))
         seconds = monotonic() - begun
-        await asyncio.sleep(0.3)
+        await rounds.two()  # nothing is left to be told
         counting.cancel()
         await asyncio.wait({counting})
     assert 1 <= woken <= 2 + seconds / 0.05

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,32 @@ async def test_a_server_that_is_not_there_is_told_at_once_with_its_address_alone
     assert "someone" not in str(refused.value)
 
 
-async def test_a_server_that_starts_later_is_waited_for(tmp_path: Path, free_port: int) -> None:
+async def test_a_server_that_starts_later_is_waited_for(
+    tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = 0
+    connect = asyncio.open_connection
+
+    async def counted(*arguments: Any, **more: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        nonlocal refused
+        try:
+            return await connect(*arguments, **more)
+        except OSError:
+            refused += 1
+            raise
+
+    monkeypatch.setattr(asyncio, "open_connection", counted)
+
     async def open_it() -> str | None:
         async with open_store(f"redis://127.0.0.1:{free_port}", patience=20.0) as store:
             await store.set_note("a", "1")
             return await store.get_note("a")
 
     opening = asyncio.create_task(open_it())
-    await asyncio.sleep(1.0)
-    assert not opening.done()
+    async with asyncio.timeout(10):
+        while refused < 3:
+            assert not opening.done()
+            await asyncio.sleep(0.02)
     with running_redis(tmp_path / "redis", free_port):
         assert await opening == "1"
 

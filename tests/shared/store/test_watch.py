@@ -8,9 +8,8 @@ import pytest
 
 from shared.store import Store, open_store
 from shared.store.changes import PolledChanges
+from tests.shared.rounds import Rounds
 from tests.shared.samples import SITE, capture, conversation, turn, visit
-
-QUIET_SECONDS = 0.7  # several rounds of looking for the changes of others
 
 
 async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
@@ -19,7 +18,7 @@ async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
         await anext(changes)
 
 
-async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(store: Store) -> None:
+async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(store: Store, rounds: Rounds) -> None:
     await store.set_note("a", "1")
     async with aclosing(store.watch()) as changes:
         await _change(changes, 1.0)
@@ -27,7 +26,7 @@ async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(st
         await store.get_note("a")
         await store.set_note("a", "1")
         await store.mark_good(SITE, 1)
-        await asyncio.sleep(QUIET_SECONDS)
+        await rounds.two()
         assert not waiting.done()
         await store.set_note("a", "2")
         async with asyncio.timeout(1.0):
@@ -67,7 +66,9 @@ async def test_a_change_of_another_opener_is_seen_within_a_second(store: Store, 
             assert await store.get_note("a") == str(number)
 
 
-async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(store: Store, store_url: str) -> None:
+async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(
+    store: Store, store_url: str, rounds: Rounds
+) -> None:
     async with open_store(store_url) as other, aclosing(store.watch()) as changes:
         await anext(changes)
         await store.set_note("a", "1")
@@ -76,7 +77,7 @@ async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(store: Stor
         await store.set_note("a", "3")
         await _change(changes, 1.0)
         await other.set_note("a", "4")
-        await asyncio.sleep(QUIET_SECONDS)
+        await rounds.two()
         await _change(changes, 1.0)
 
 
@@ -85,14 +86,19 @@ async def test_every_watcher_sees_every_change(store: Store, store_url: str) -> 
         async for _ in changes:
             seen.append(int(await store.get_note("n") or 0))
 
+    async def all_saw(value: int) -> None:
+        async with asyncio.timeout(5):
+            while not all(value in log for log in logs):
+                await asyncio.sleep(0.01)
+
     logs: list[list[int]] = [[] for _ in range(5)]
     async with open_store(store_url) as other:
         tasks = [asyncio.create_task(count(store.watch(), log)) for log in logs]
-        await asyncio.sleep(0.05)
+        await all_saw(0)
         await store.set_note("n", "1")
-        await asyncio.sleep(0.1)
+        await all_saw(1)
         await other.set_note("n", "2")
-        await asyncio.sleep(QUIET_SECONDS)
+        await all_saw(2)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -127,14 +133,15 @@ async def test_closing_the_watchers_leaves_no_task_behind(store: Store) -> None:
 
 async def test_a_cancelled_watcher_leaves_no_task_behind(store: Store) -> None:
     before = asyncio.all_tasks()
+    looked = asyncio.Event()
 
     async def consume() -> None:
         async with aclosing(store.watch()) as changes:
             async for _ in changes:
-                pass
+                looked.set()
 
     task = asyncio.create_task(consume())
-    await asyncio.sleep(0.3)
+    await asyncio.wait_for(looked.wait(), 5)  # and it waits for the next change
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert asyncio.all_tasks() == before
