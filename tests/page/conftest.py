@@ -3,7 +3,8 @@
 All tests of a module share a browser, and so its event loop; each opens windows that share nothing with another's.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,16 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from shared.browsers import find_browser
+from tests.loops import USERS
 from tests.page.browsing import Opened, Opener
 from tests.site import SimulatedSite
 
 HERE = Path(__file__).parent
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops that every test, and so the proxy in its process, runs on."""
+    return USERS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
