@@ -5,15 +5,20 @@ memory or keeps the whole machine busy, runs after them in one process.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from xml.etree import ElementTree
 
+import psutil
+
+from harvester.processes import become_subreaper, reap_orphans
 from tests.needs import provide
 
 LEAST_COVERAGE = 85  # percent, branches counted
@@ -21,7 +26,8 @@ COVERAGE = (sys.executable, "-m", "coverage")
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
 PROCESSES = ("--dist", "loadfile", "--max-worker-restart", "1")
 STAGES = (("-m", "not alone", "-n", str(SIDE_BY_SIDE), *PROCESSES), ("-m", "alone", "-n", "1", *PROCESSES))
-NOTHING_SELECTED = 5  # an exit code of pytest
+STAGE_SECONDS = 1800  # twice what one takes; what has not ended by then hangs
+NOTHING_SELECTED, HANGS = 5, -signal.SIGKILL  # exit codes, the first of pytest
 TOLD = ("failed", "passed", "skipped", "errors")  # in pytest's order
 
 
@@ -29,6 +35,7 @@ def main() -> int:
     """Run the tests; the exit code is non-zero unless all passed and enough was covered."""
     if not provide():
         return 1
+    become_subreaper()
     subprocess.run((*COVERAGE, "erase"), check=True)  # what a run that was killed left behind
     tests = run_all(sys.argv[1:])
     subprocess.run((*COVERAGE, "combine", "--quiet"), check=False)
@@ -48,10 +55,31 @@ def run_all(options: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory() as directory:
             report = Path(directory) / "report.xml"
             command = (*COVERAGE, "run", "-m", "pytest", *options, *stage, f"--junitxml={report}")
-            codes.append(subprocess.run(command, env=environment, check=False).returncode)
+            codes.append(run_stage(command, environment))
             counts += counted(report)
     print(closing_line(counts, monotonic() - begun), flush=True)
     return outcome(codes)
+
+
+def run_stage(command: Sequence[str], environment: Mapping[str, str], seconds: float = STAGE_SECONDS) -> int:
+    """Run *command*, for *seconds* at most; its exit code. What it leaves running is told and ended.
+
+    Otherwise whoever reads the output of all to its end, as `tee` does, would wait for what was left.
+    """
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        code = subprocess.run(command, env=environment, check=False, timeout=seconds).returncode
+    except subprocess.TimeoutExpired:
+        print(f"\nnot done after {seconds} s", flush=True)
+        code = HANGS
+    reap_orphans([process.pid for process in before])
+    left = set(psutil.Process().children(recursive=True)) - before
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            print(f"left running: {' '.join(process.cmdline())[:200]}", flush=True)
+            process.kill()
+    psutil.wait_procs(left, 5)
+    return code
 
 
 def counted(report: Path) -> Counter[str]:

@@ -30,6 +30,9 @@ class RedisServer:
                 *("redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._directory)),
                 *("--unixsocket", str(self.socket), "--save", "", "--logfile", "redis.log", *self._options),
             ),
+            # Not the output of the tests: whoever reads that to its end would wait for a server that is left over.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = monotonic() + START_SECONDS
         while not self._answers():

@@ -1,11 +1,13 @@
 """`python -m tests` runs most tests side by side and some alone after them, and fails if any of them does."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.__main__ import closing_line, outcome, run_all
+from tests.__main__ import HANGS, closing_line, outcome, run_all
 
 ROOT = Path(__file__).parents[1]
 NOTHING, FAILED, INTERRUPTED = 5, 1, 2
@@ -50,6 +52,32 @@ def test_what_is_marked_runs_after_all_others_in_one_process(
     last = capfd.readouterr().out.splitlines()[-1]
     assert last.startswith("=")
     assert " 1 failed, 2 passed, 1 skipped in " in last
+
+
+STAGE = """
+import os, sys
+from harvester.processes import become_subreaper
+from tests.__main__ import run_stage
+become_subreaper()
+sys.exit(run_stage(("sh", "-c", sys.argv[1]), os.environ, float(sys.argv[2])) % 256)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds", "code", "told"),
+    [
+        ("true", 20, 0, []),
+        ("setsid sleep 67 & exit 3", 20, 3, ["left running: sleep 67"]),
+        ("sleep 67 & wait", 0.5, HANGS % 256, ["not done after 0.5 s", "left running: sleep 67"]),
+    ],
+)
+def test_what_a_stage_leaves_running_is_told_and_ended(script: str, seconds: float, code: int, told: list[str]) -> None:
+    command = [sys.executable, "-c", STAGE, script, str(seconds)]
+
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=20, check=False)  # to its end
+
+    assert done.returncode == code
+    assert [line for line in done.stdout.splitlines() if line] == told
 
 
 @pytest.mark.parametrize(

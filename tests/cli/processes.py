@@ -1,10 +1,11 @@
 """Starting programs, waiting for what they do, and looking at what they leave behind."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -44,10 +45,26 @@ def end(process: "subprocess.Popen[str]") -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(END_SECONDS)
     process.kill()
-    for one in left:
-        with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
-            one.kill()
+    kill_all(left)
     process.wait()
+
+
+async def ended(process: asyncio.subprocess.Process, seconds: float = END_SECONDS) -> int:
+    """The exit code of *process*; raises TimeoutError where it has not ended after *seconds*.
+
+    asyncio's own `wait` may never end: it waits until the pipes are closed too, and what *process* left holds them.
+    """
+    async with asyncio.timeout(seconds):
+        while process.returncode is None:
+            await asyncio.sleep(0.01)
+    return process.returncode
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill those of *processes* that still run."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            process.kill()
 
 
 def module(name: str, *arguments: str) -> list[str]:

@@ -85,11 +85,14 @@ def shown_in_a_terminal(words: list[str], environment: dict[str, str], place: Pa
     with subprocess.Popen(
         [FREEAICHAT, *words], env=environment, cwd=place, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
-        os.close(theirs)
-        with suppress(OSError):  # which a terminal gives at its end
-            while piece := os.read(ours, 65536):
-                shown += piece
-        code = process.wait(COMMAND_SECONDS)
+        try:
+            os.close(theirs)
+            with suppress(OSError):  # which a terminal gives at its end
+                while piece := os.read(ours, 65536):
+                    shown += piece
+            code = process.wait(COMMAND_SECONDS)
+        finally:
+            process.kill()
     os.close(ours)
     return code, shown.decode()
 

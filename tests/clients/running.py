@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from tests.cli.processes import ended
 from tests.clients.installed import CLIENTS, NODE_DIRECTORY, ROOT, node_home
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -105,7 +106,7 @@ async def run(client: Client, directory: Path) -> Outcome:
         finally:
             if process.returncode is None:
                 process.kill()
-            await process.wait()
+            await ended(process)
     outcome.seconds = monotonic() - begun
     outcome.said += errors.read_text()
     return outcome

@@ -9,8 +9,9 @@ from time import monotonic
 from typing import Any
 
 import aiohttp
+import psutil
 
-from tests.cli.processes import clean_environment
+from tests.cli.processes import clean_environment, ended, family, kill_all
 from tests.ports import a_free_port
 
 MODEL = "gpt-4o-mini-helper"
@@ -43,8 +44,12 @@ class Machine:
             yield process
         finally:
             if process.returncode is None:
+                left = [psutil.Process(process.pid), *family(process.pid)]
                 process.terminate()
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+                try:
+                    await ended(process, STOP_SECONDS)
+                finally:
+                    kill_all(left)
 
 
 async def status(http: aiohttp.ClientSession, url: str) -> int:

@@ -16,9 +16,9 @@ ANSWER_SECONDS = 90
 
 
 def command_in_fresh_namespaces(*command: str) -> list[str]:
-    """*command*, started where it may make networks without touching the machine's own."""
+    """*command*, where it may make networks without touching the machine's own, and what it starts ends with it."""
     as_user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", *as_user, "--net", "--mount", *command]
+    return ["unshare", *as_user, "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child", *command]
 
 
 @dataclass(frozen=True, slots=True)

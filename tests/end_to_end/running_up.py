@@ -13,10 +13,13 @@ from typing import Any
 import aiohttp
 import psutil
 
+from tests.cli.processes import ended, kill_all
 from tests.needs import FREEAICHAT
 from tests.ports import a_free_port
 
 READY_SECONDS = 30.0
+STOP_SECONDS = 20.0
+QUIET_SECONDS = 5.0  # after its end, until nothing that it started holds its output any more
 
 
 @dataclass
@@ -80,12 +83,12 @@ class RunningUp:
     async def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal to the supervisor and wait for its exit code."""
         self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await ended(self.process, STOP_SECONDS)
 
 
 @asynccontextmanager
 async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIterator[RunningUp]:
-    """`freeaichat up` on a free port, stopped at the end if it still runs."""
+    """`freeaichat up` on a free port, stopped at the end if it still runs; nothing of it may be left then."""
     port = a_free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
     environment = {
@@ -109,9 +112,13 @@ async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIte
         try:
             yield up
         finally:
-            if process.returncode is None:
-                await up.stop(signal.SIGTERM)
-            await reader
+            left = up.everything() if process.returncode is None else []
+            try:
+                if process.returncode is None:
+                    await up.stop(signal.SIGTERM)
+                await asyncio.wait_for(reader, QUIET_SECONDS)
+            finally:
+                kill_all(left)
 
 
 async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:

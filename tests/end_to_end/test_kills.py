@@ -15,6 +15,7 @@ import pytest
 
 from shared.models import Outcome
 from shared.store import Store, open_store
+from tests.cli.processes import ended
 from tests.end_to_end.running_up import RunningUp, running_up, still_running
 from tests.figures import figure
 from tests.needs import FREEAICHAT
@@ -170,7 +171,7 @@ async def test_killing_the_supervisor_ends_its_children_and_a_new_one_serves(tmp
                 open_stream = asyncio.create_task(up.chat("[[delay:1]] [[tokens:40]]"))
                 await asyncio.sleep(0.5)
                 up.process.send_signal(signal.SIGKILL)
-                await up.process.wait()
+                await ended(up.process)
                 assert await still_running(children, seconds=3) == []
                 await stop([open_stream])
         async with running_up(site.url, tmp_path) as up:

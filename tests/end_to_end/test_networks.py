@@ -20,7 +20,11 @@ async def test_a_network_that_is_cut_off_with_proxy_and_harvester_is_made_up_for
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()  # and with it all that runs in its namespaces
 
     print(output.decode())
     assert process.returncode == 0, output.decode()

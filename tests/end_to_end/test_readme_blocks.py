@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.cli.processes import ended
 from tests.end_to_end.running_up import RunningUp, running_up
 from tests.ports import a_free_port
 from tests.site.process import running_site
@@ -99,11 +101,15 @@ async def test_the_one_command_gets_a_fresh_clone_to_serve(tmp_path: Path) -> No
         )
         assert process.stdout is not None
         printed = b""
-        async for line in process.stdout:
-            printed += line
-            if line.startswith(b"curl "):
-                os.killpg(process.pid, signal.SIGINT)
-        code = await asyncio.wait_for(process.wait(), 30)
+        try:
+            async for line in process.stdout:
+                printed += line
+                if line.startswith(b"curl "):
+                    os.killpg(process.pid, signal.SIGINT)
+            code = await ended(process, 30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     assert f"base URL: http://127.0.0.1:{port}/v1" in printed.decode(), printed.decode()
     assert code in (0, -signal.SIGINT, 128 + signal.SIGINT)

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.speed.load import Outcome, Work
 HARNESS_CORE = 1
 SERVER_CORE = 0
 START_SECONDS = 30.0
+END_SECONDS = 20.0
 NGINX = """worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.log; worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
@@ -132,7 +133,11 @@ async def _process(
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), END_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
 
 
 async def _listens(port: int) -> bool:

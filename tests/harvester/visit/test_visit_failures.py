@@ -268,7 +268,7 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
 
     monkeypatch.setattr("harvester.service.worker.end_family", slowly)
     making = asyncio.create_task(visits.make())
-    await asyncio.to_thread(begun.wait)
+    assert await asyncio.to_thread(begun.wait, 10)
 
     making.cancel()
     await asyncio.wait({making})
