@@ -169,7 +169,9 @@ async def test_killing_the_supervisor_ends_its_children_and_a_new_one_serves(tmp
                     await up.chat("remember me", conversation_id=conversation)
                 children = up.supervisor.children(recursive=True)
                 open_stream = asyncio.create_task(up.chat("[[delay:1]] [[tokens:40]]"))
-                await asyncio.sleep(0.5)
+                async with asyncio.timeout(10):
+                    while not (await site.state())["open_streams"]:
+                        await asyncio.sleep(0.02)
                 up.process.send_signal(signal.SIGKILL)
                 await ended(up.process)
                 assert await still_running(children, seconds=3) == []

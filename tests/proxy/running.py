@@ -14,6 +14,7 @@ import aiohttp
 import openai
 import pytest
 from aiohttp import web
+from proxy.server.shutdown import STOPPING
 
 import proxy.chat.conversations
 from proxy.api.app_keys import CHAT, CONVERSATIONS, RESPONSES, UPSTREAMS, USAGE
@@ -141,6 +142,13 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
         bots=config.bots,
         identity="{}",
     )
+
+
+async def nothing_under_way(running: RunningProxy) -> None:
+    """Wait until the proxy has done with every request, those of clients that left too."""
+    async with asyncio.timeout(10):
+        while running.app[STOPPING].under_way:
+            await asyncio.sleep(0.005)
 
 
 def impatient(patch: pytest.MonkeyPatch) -> None:

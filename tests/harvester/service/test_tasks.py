@@ -9,14 +9,20 @@ from harvester.service.tasks import to_the_end
 
 async def test_a_cancellation_waits_for_the_end_of_the_work() -> None:
     done = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
-        await asyncio.sleep(0.1)
+        begun.set()
+        await go_on.wait()
         done.append(True)
 
     doing = asyncio.create_task(to_the_end(work()))
-    await asyncio.sleep(0.02)
+    await begun.wait()
     doing.cancel()
+    for _ in range(5):  # it is told, and could end
+        await asyncio.sleep(0)
+    assert not doing.done()
+    go_on.set()
     await asyncio.wait({doing})
 
     assert doing.cancelled()

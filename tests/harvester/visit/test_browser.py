@@ -1,6 +1,5 @@
 """The real browser's tab, with pages that do to it what pages do."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -167,14 +166,10 @@ async def test_the_cookie_header_is_what_the_browser_itself_sends(pages: Pages) 
 
 
 async def test_windows_that_a_page_opens_are_closed(pages: Pages) -> None:
-    pages.html["/"] = '<script>window.open("/other")</script>'
+    pages.html["/"] = '<script>window.open("/other"); setInterval(() => fetch("/tick"), 20)</script>'
     pages.html["/other"] = '<script>setInterval(() => fetch("/ping"), 20)</script>'
     async with at(pages):
-        await asyncio.sleep(0.8)
-        heard = sum(request.path == "/ping" for request in pages.requests)
-        await asyncio.sleep(0.3)
-
-        assert sum(request.path == "/ping" for request in pages.requests) == heard
+        await wait_for(lambda: [one.path for one in pages.requests[-20:]] == ["/tick"] * 20, "it alone is heard of")
 
 
 async def test_a_message_is_typed_into_a_popup_after_it_is_opened_and_its_request_seen(pages: Pages) -> None:

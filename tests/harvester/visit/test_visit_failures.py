@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -259,11 +258,11 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
 async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end(
     visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
 
     def slowly(directory: Path, *, root: psutil.Process) -> None:
         begun.set()
-        time.sleep(0.3)
+        go_on.wait(10)
         end_family(directory, root=root)
 
     monkeypatch.setattr("harvester.service.worker.end_family", slowly)
@@ -271,6 +270,9 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
     assert await asyncio.to_thread(begun.wait, 10)
 
     making.cancel()
+    await asyncio.sleep(0)  # it is told
+    assert not making.done()
+    go_on.set()
     await asyncio.wait({making})
 
     assert making.cancelled()

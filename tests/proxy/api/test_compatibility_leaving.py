@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.proxy.wire import connected
 from tests.site import SimulatedSite
 
@@ -29,7 +29,8 @@ async def until_seen(site: SimulatedSite, window: str) -> None:
     async with asyncio.timeout(10):
         while not (site.requests if "ajax_delay" in WINDOWS[window] else site.open_streams):
             await asyncio.sleep(0.01)
-    await asyncio.sleep(0.3)
+    if "delta_delay" in WINDOWS[window]:
+        await asyncio.sleep(0.3)  # some text has come
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -51,7 +52,7 @@ async def test_the_turn_ends_when_the_client_is_gone(
             await asyncio.sleep(0.01)
     assert monotonic() - left < 1.0
     site.behaviour.update({"ajax_delay": 0.0, "first_delta_delay": 0.0, "delta_delay": 0.0})
-    await asyncio.sleep(0.2)
+    await nothing_under_way(proxy)
     assert not site.open_streams, "the turn went on without its client"
     assert sum(request.action == "aipkit_cache_sse_message" for request in site.requests) == 1
 

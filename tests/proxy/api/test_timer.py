@@ -8,6 +8,18 @@ import pytest
 from proxy.api.event_stream import Timer
 
 
+async def passed(seconds: float) -> None:
+    """Wait until a timer of so many *seconds* has done its work: whatever was due sooner has begun by then."""
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    timer = Timer(seconds, work)
+    await asyncio.wait_for(done.wait(), 5)
+    await timer.stop()
+
+
 async def test_work_is_done_again_after_as_long_as_it_says() -> None:
     times = iter([0.01, 0.01, None])
     done: list[float | None] = []
@@ -17,7 +29,10 @@ async def test_work_is_done_again_after_as_long_as_it_says() -> None:
         return done[-1]
 
     timer = Timer(0.01, work)
-    await asyncio.sleep(0.15)
+    async with asyncio.timeout(5):
+        while len(done) < 3:
+            await asyncio.sleep(0.005)
+    await passed(0.05)  # had it gone on, `work` would have failed
     await timer.stop()
 
     assert done == [0.01, 0.01, None]
@@ -33,7 +48,7 @@ async def test_a_timer_that_is_stopped_does_nothing_more_and_ends_work_under_way
 
     early, late = Timer(0.05, work), Timer(0.01, work)
     await early.stop()
-    await asyncio.sleep(0.1)
+    await passed(0.06)
     await late.stop()
 
     assert done == ["begun"]
@@ -48,7 +63,7 @@ async def test_restarting_counts_anew() -> None:
 
     timer = Timer(0.05, work)
     timer.restart(0.3)
-    await asyncio.sleep(0.1)
+    await passed(0.06)
     assert not done.is_set()
     await asyncio.wait_for(done.wait(), 2)
     await timer.stop()
@@ -57,14 +72,17 @@ async def test_restarting_counts_anew() -> None:
 async def test_settling_waits_for_work_under_way() -> None:
     done: list[str] = []
 
+    begun = asyncio.Event()
+
     async def work() -> None:
+        begun.set()
         await asyncio.sleep(0.05)
         done.append("ended")
 
     timer = Timer(0.0, work)
     await timer.settle()  # nothing has begun
     assert done == []
-    await asyncio.sleep(0.01)
+    await begun.wait()
     await timer.settle()
     assert done == ["ended"]
 
@@ -75,7 +93,7 @@ async def test_work_that_fails_is_told_in_the_log(caplog: pytest.LogCaptureFixtu
 
     timer = Timer(0.0, work)
     with caplog.at_level(logging.ERROR):
-        await asyncio.sleep(0.02)
+        async with asyncio.timeout(5):
+            while "no luck" not in caplog.text:
+                await asyncio.sleep(0.005)
     await timer.stop()
-
-    assert "no luck" in caplog.text

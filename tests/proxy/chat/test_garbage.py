@@ -1,6 +1,5 @@
 """A request leaves nothing that only the garbage collector can free: the proxy lets it look seldom."""
 
-import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.upstreams.gate import Gate
-from tests.proxy.running import RunningProxy
+from tests.proxy.running import RunningProxy, nothing_under_way
 
 REQUESTS = 5
 
@@ -75,5 +74,5 @@ async def remains(proxy: RunningProxy, fields: dict[str, Any], text: str, read: 
     with left() as found:
         for _ in range(REQUESTS):
             await ask()
-        await asyncio.sleep(0.1)
+        await nothing_under_way(proxy)
     return {name: count for name, count in found.items() if count >= REQUESTS}

@@ -28,6 +28,28 @@ async def streams_open(site: SimulatedSite, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def queued_up(http: aiohttp.ClientSession, port: int, count: int) -> None:
+    """Wait until *count* requests wait for a place at the site."""
+    async with asyncio.timeout(20):
+        while True:
+            async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                if (await response.json())["sites"][0]["queued"] == count:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def told_to_end(port: int) -> None:
+    """Wait until the proxy takes no more connections: it has got its SIGTERM."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)
+
+
 async def test_a_stream_under_way_ends_whole(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
@@ -52,7 +74,7 @@ async def test_what_does_not_end_in_time_is_told(
         begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
         await streams_open(site, 1)
         queued = [asyncio.create_task(ask(http, free_port, "hi", stream=stream)) for stream in (True, False)]
-        await asyncio.sleep(0.3)
+        await queued_up(http, free_port, len(queued))
         process.send_signal(signal.SIGTERM)
         status, text = await begun
         refused = await asyncio.gather(*queued)
@@ -73,7 +95,7 @@ async def test_what_was_queued_is_answered_where_there_is_time(
         begun = asyncio.create_task(ask(http, free_port, "[[tokens:10]] [[delay:0.05]]"))
         await streams_open(site, 1)
         queued = asyncio.create_task(ask(http, free_port, "hi", stream=False))
-        await asyncio.sleep(0.2)
+        await queued_up(http, free_port, 1)
         process.send_signal(signal.SIGTERM)
 
         assert (await begun)[0] == (await queued)[0] == 200
@@ -87,7 +109,7 @@ async def test_told_twice_it_ends_at_once(
         begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
         await streams_open(site, 1)
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        await told_to_end(free_port)
         since = monotonic()
         process.send_signal(signal.SIGTERM)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
+from proxy.api.app_keys import UPSTREAMS
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
@@ -24,7 +25,9 @@ async def test_places_go_round_among_the_addresses_that_ask(site: SimulatedSite,
         elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
         async with aiohttp.ClientSession(connector=elsewhere) as other:
             asked = [asyncio.create_task(ask(proxy.http, "many")) for _ in range(8)]
-            await asyncio.sleep(0.2)
+            async with asyncio.timeout(5):
+                while proxy.app[UPSTREAMS][0].health().queued < len(asked) - 1:
+                    await asyncio.sleep(0.005)
             asked.append(asyncio.create_task(ask(other, "one")))
             await asyncio.gather(*asked)
 

@@ -75,7 +75,9 @@ async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: 
         running_proxy(site, tmp_path, max_upstream=MOST) as other,
     ):
         many = [asyncio.create_task(busy.chat("[[tokens:20]] [[delay:0.02]]")) for _ in range(40)]
-        await asyncio.sleep(1.0)
+        async with asyncio.timeout(10):
+            while site.open_streams < MOST:  # one has all the places
+                await asyncio.sleep(0.01)
         begun = monotonic()
         assert (await other.chat("hi")).status == 200
         waited = monotonic() - begun

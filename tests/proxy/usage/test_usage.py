@@ -15,7 +15,7 @@ from proxy.server.under_way import UNDER_WAY
 from proxy.usage.recorder import Turn, UsageRecorder
 from shared.admin.usage import Counters, Group, UsageBatch, add
 from shared.store import StoreUnavailable, open_store
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.proxy.serving import ask, serving
 from tests.site import SimulatedSite
 
@@ -94,9 +94,7 @@ async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningPr
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
         response.close()
-    async with asyncio.timeout(5):
-        while proxy.app[UNDER_WAY].count:
-            await asyncio.sleep(0.01)
+    await nothing_under_way(proxy)
 
     found = plain((await settled(proxy))["open", MODEL, site.origin])
     assert found["requests"] == 1

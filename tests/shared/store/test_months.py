@@ -79,9 +79,11 @@ class Slow:
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.kept: list[str] = []
+        self.begun = asyncio.Event()
 
     async def keep_branches(self, branches: list[tuple[str, Note, float]]) -> None:
         """Keep them, in a moment."""
+        self.begun.set()
         await asyncio.sleep(0.05)
         if self.failures:
             raise self.failures.pop()
@@ -93,7 +95,7 @@ async def test_branches_on_their_way_when_all_ends_are_stored_once() -> None:
     branches = Branches(store)  # type: ignore[arg-type]  # it uses nothing else of a store
     branches.keep("one", COPY)
     flushing = asyncio.create_task(branches.flush())
-    await asyncio.sleep(0.01)
+    await store.begun.wait()
     flushing.cancel()
     await asyncio.wait({flushing})
     await branches.flush()

@@ -43,9 +43,8 @@ async def test_a_nonce_refused_at_step_1_is_renewed_in_flight(proxy: RunningProx
 async def test_a_nonce_refused_at_step_2_is_renewed_in_flight(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.ajax_delay = 0.3
     turn = asyncio.create_task(proxy.chat("hi"))
-    while not count(site, STEP_1):
+    while not count(site, STEP_2):
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.35)  # step 1 has been answered, step 2 is on its way
     site.rotate_nonce()
 
     answer = await turn
@@ -60,9 +59,8 @@ async def test_a_refusal_in_another_language_is_recognised_by_the_changed_nonce(
     site.behaviour.language = "de"
     site.behaviour.ajax_delay = 0.3
     turn = asyncio.create_task(proxy.chat("hi"))
-    while not count(site, STEP_1):
+    while not count(site, STEP_2):
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.35)
     site.rotate_nonce()
 
     assert (await turn).status == 200
@@ -147,7 +145,9 @@ async def test_without_any_credentials_503_and_a_visit_is_asked_for(
 async def test_the_first_request_waits_for_the_first_capture(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, captured=False) as proxy:
         turn = asyncio.create_task(proxy.chat("hi"))
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(5):
+            while await proxy.store.pending_ask(site.origin) is None:
+                await asyncio.sleep(0.01)
         await proxy.store.save_capture(await capture(site), base=0)
 
         assert (await turn).status == 200
