@@ -1,5 +1,6 @@
 """Signing in, the dashboard and the keys."""
 
+import asyncio
 import re
 from time import time
 
@@ -175,7 +176,9 @@ async def test_the_first_key_is_announced_to_close_the_page_and_does(opened: Ope
     await page.get_by_role("button", name="Create a key").click()
 
     await expect(page.get_by_role("dialog").locator("code")).to_contain_text("sk-fac-")
-    await page.wait_for_timeout(1100)
+    async with asyncio.timeout(5):
+        while (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).status == 200:
+            await asyncio.sleep(0.02)
     await page.get_by_role("button", name="I have copied it").click()
     await expect(page.get_by_label("Key", exact=True)).to_be_visible()
 

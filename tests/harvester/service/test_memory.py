@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import psutil
 import pytest
 
+from harvester.service import memory
 from harvester.service.memory import outgrown
 
 SHARED = """
@@ -41,8 +42,22 @@ def running(script: str) -> Iterator[psutil.Process]:
 
 @asynccontextmanager
 async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
-    task = asyncio.create_task(outgrown(root))
-    await asyncio.wait({task}, timeout=0.6)
+    """The watch over *root*, after a few looks or once it has told."""
+    looks = 0
+    used = memory._used
+
+    def counted(root: psutil.Process | None) -> int:
+        nonlocal looks
+        looks += 1
+        return used(root)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "LOOK_SECONDS", 0.02)
+        patch.setattr(memory, "_used", counted)
+        task = asyncio.create_task(outgrown(root))
+        async with asyncio.timeout(10):
+            while looks < 4 and not task.done():
+                await asyncio.sleep(0.01)
     yield task
     task.cancel()
 

@@ -42,13 +42,13 @@ def test_what_is_no_schema_is_refused(definition: Any) -> None:
 
 def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.2)
+        listener.setblocking(False)
         port = listener.getsockname()[1]
         for key in ("$ref", "$dynamicRef"):
             with pytest.raises(NotASchema):
                 compiled({key: f"http://127.0.0.1:{port}/schema.json#/x"})
         compiled({"$schema": f"http://127.0.0.1:{port}/dialect"})
-        with pytest.raises(TimeoutError):
+        with pytest.raises(BlockingIOError):  # nobody waits to be let in
             listener.accept()
 
 

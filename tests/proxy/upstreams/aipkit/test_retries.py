@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import proxy.upstreams.aipkit.credentials
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.site import SimulatedSite
 
 STEP_1, STEP_2 = "aipkit_cache_sse_message", "aipkit_frontend_chat_stream"
@@ -92,7 +92,7 @@ async def test_a_fault_at_any_stage_doubles_no_message(
     tried = tries(site)
     logged = times_logged(site, "mark-two")
     site.behaviour.update(well)
-    await asyncio.sleep(0.05)
+    await nothing_under_way(patient)
     while not is_whole:  # what a client does
         is_whole = await ended(patient, "mark-two [[say:two, and some more of it]]", **turn)
     assert await ended(patient, "mark-three", **turn)
