@@ -15,6 +15,8 @@ from tests.clients import installed
 
 PAGE_DIRECTORY = Path(__file__).parent / "page" / "node"
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
+# For tests that install: what was installed is compiled when it is first used, as far as it is.
+QUICK_PIP = {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @dataclass(frozen=True, slots=True)

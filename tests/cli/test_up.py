@@ -204,13 +204,13 @@ def test_a_killed_service_is_back_within_ten_seconds(
 async def test_a_first_visit_that_fails_is_told_and_tried_again(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
-    await site.control(page="blank")
+    await site.control(page_status=500)
     with up(environment, tmp_path) as running:
         running.wait_for("failed: ")
-        assert "no_chat" in running.output
+        assert "site_error" in running.output
         assert "trying again" in running.output
 
-        await site.control(page="inline")
+        await site.control(page_status=200)
         visit_now(environment)
 
         assert "[DONE]" in shell(running.ready()).stdout

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from shared import __version__
+from tests.needs import QUICK_PIP
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PRODUCT = ("harvester", "proxy", "shared")
 INSTALL_SECONDS = 300  # with the browser's driver, a fresh environment is some 150 MB
 PYTHONS = ("3.11", "3.12", "3.13")
+pytestmark = pytest.mark.usefixtures("as_users_run_it")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_the_source_distribution_holds_all_that_is_needed_to_test_it(packages: P
 @pytest.mark.timeout(INSTALL_SECONDS)
 def test_pip_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", str(tmp_path / "venv"), cwd=tmp_path)
-    run(str(tmp_path / "venv/bin/pip"), "install", "--quiet", str(wheel), cwd=tmp_path)
+    run(str(tmp_path / "venv/bin/pip"), "install", "--quiet", str(wheel), cwd=tmp_path, **QUICK_PIP)
 
     works(str(tmp_path / "venv/bin/freeaichat"), place=tmp_path)
 
@@ -82,7 +84,7 @@ def test_pip_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) 
 @pytest.mark.timeout(INSTALL_SECONDS)
 def test_pipx_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
     homes = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")}
-    run(str(BIN / "pipx"), "install", "--python", sys.executable, str(wheel), cwd=tmp_path, **homes)
+    run(str(BIN / "pipx"), "install", "--python", sys.executable, str(wheel), cwd=tmp_path, **homes, **QUICK_PIP)
 
     works(f"{homes['PIPX_BIN_DIR']}/freeaichat", place=tmp_path)
 

@@ -21,7 +21,7 @@ from tests.ports import a_free_port
 from tests.redis_server import running_redis
 from tests.site import SimulatedSite
 
-INTERVAL_SECONDS = 5.0  # between visits, so that some fall into the cut
+INTERVAL_SECONDS = 3.0  # between visits, so that some fall into the cut
 CATCH_UP_SECONDS = 20.0
 
 

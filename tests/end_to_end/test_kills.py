@@ -21,6 +21,7 @@ from tests.figures import figure
 from tests.needs import FREEAICHAT
 from tests.site.process import running_site
 
+pytestmark = pytest.mark.usefixtures("as_users_run_it")
 KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills each twenty times
 BACK_SECONDS = 10.0
 

@@ -16,7 +16,7 @@ from tests.redis_server import RedisServer
 from tests.relay import relay
 from tests.site.process import running_site
 
-INTERVAL_SECONDS = 5.0  # between visits, so that some fall into the cut
+INTERVAL_SECONDS = 3.0  # between visits, so that some fall into the cut
 CATCH_UP_SECONDS = 10.0
 
 

@@ -20,7 +20,7 @@ from tests.soak.faults import rotate
 from tests.soak.judging import Tally
 from tests.soak.measuring import Watch, stored_bytes
 
-SECONDS = float(os.environ.get("TEST_SOAK", "60"))  # the benchmarks command soaks for 15 minutes
+SECONDS = float(os.environ.get("TEST_SOAK", "40"))  # the benchmarks command soaks for 15 minutes
 SEED = 20261123
 CLIENTS = 6
 PLACES = 8  # streams open to the site at once, and with them the connections that may be kept for later

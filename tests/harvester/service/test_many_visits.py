@@ -17,8 +17,8 @@ from tests.harvester.running import Place, harvester
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(1800)]
-VISITS = int(os.environ.get("TEST_VISITS", "10"))  # the benchmarks command makes a hundred
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("as_users_run_it")]
+VISITS = int(os.environ.get("TEST_VISITS", "6"))  # the benchmarks command makes a hundred
 WARM_VISITS = min(10, VISITS // 2)
 FAULTS = [*islice(cycle(ONE_OF_EACH_KIND + MORE), max(VISITS, len(ONE_OF_EACH_KIND)))]
 WARM_FAULTS = min(10, len(FAULTS) // 2)
@@ -100,6 +100,7 @@ def assert_pauses(visits: list[Visit]) -> None:
         assert later.started_at - (earlier.started_at + earlier.seconds) > pause - 0.05, (earlier, later)
 
 
+@pytest.mark.alone
 async def test_faults_that_come_and_go_are_recorded_and_recovered_from_and_leave_nothing(
     place: Place, site: SimulatedSite, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ ROOT = HERE.parents[2]
 KEY = "the key"
 MODEL = "gpt-4o-mini-helper"
 # Requests made up at random, by operation; those that cover each rule of a schema come on top.
-EXAMPLES = int(os.environ.get("TEST_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("TEST_FUZZ_EXAMPLES", "3"))
 IS_LONG = "TEST_FUZZ_EXAMPLES" in os.environ
 # Short histories, for the simulated model repeats all it is told; and whatever name is made up, a bot answers.
 SETTINGS: dict[str, Any] = {"default_model": MODEL, "max_transcript": 2000}
