@@ -198,7 +198,6 @@ class Answer:
         if offer is None:  # only earlier messages have to do with tools
             return await model.upstream.answer(ask, model.bot, held, self, self._tries)
         self._cutter = Cutter(ask.stops) if ask.stops else None  # of what is shown; the whole counts towards max_tokens
-        trouble = ""
         for left in range(self._retries, -1, -1):
             is_first = left == self._retries
             reading = Emulation(offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls)
@@ -221,14 +220,13 @@ class Answer:
                     end = replace(end, reason="tool_calls")
                 self._raw = reading.raw
                 return end if is_first else replace(end, note=None)
-            trouble = outcome.trouble
-            log.info("answer %s came out wrong (%s), %d tries left", self.id, trouble, left)
+            log.info("answer %s came out wrong, %d tries left", self.id, left)
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
-            again = Message(role="user", text=retry(trouble, offer))
+            again = Message(role="user", text=retry(outcome.trouble, offer))
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
             self._tries = Tries(monotonic() + RETRY_SECONDS, has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"
-        raise Refusal(failed(offer, trouble), About.MESSAGE, delivered=True, has_begun=True)
+        raise Refusal(failed(offer), About.MESSAGE, delivered=True, has_begun=True)
 
 
 def usage_of(answers: Sequence[Answer]) -> Usage:

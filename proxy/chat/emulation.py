@@ -114,12 +114,12 @@ def new_call_id() -> str:
     return "call_" + "".join(choice(_ID_CHARACTERS) for _ in range(24))
 
 
-def failed(offer: Offer, trouble: str) -> ServiceError:
-    """The error for an answer that stayed wrong after all tries."""
-    what = "a valid call of a tool" if offer.tools else "the JSON that was asked for"
+def failed(offer: Offer) -> ServiceError:
+    """The error for an answer that stayed wrong after all tries. It quotes nothing of what the model wrote."""
+    what = "valid call of a tool" if offer.tools else "valid JSON in the form that was asked for"
     return ServiceError(
         502,
-        f"The model did not give {what}: {trouble}. Models differ in how well they do it; try again, or another one.",
+        f"The model gave no {what}. Models differ in how well they do it: try again, or another one.",
         type="server_error",
         code="invalid_tool_call" if offer.tools else "invalid_json",
     )

@@ -14,7 +14,6 @@ import aiohttp
 import openai
 import pytest
 from aiohttp import web
-from proxy.server.shutdown import STOPPING
 
 import proxy.chat.conversations
 from proxy.api.app_keys import CHAT, CONVERSATIONS, RESPONSES, UPSTREAMS, USAGE
@@ -24,6 +23,7 @@ from proxy.api.responses.service import Responses
 from proxy.app import open_app
 from proxy.chat.service import ChatService
 from proxy.chat.upstream import Upstream
+from proxy.server.under_way import UNDER_WAY
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
 from shared.plugins.aipkit.page import read_configs
@@ -147,7 +147,7 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
 async def nothing_under_way(running: RunningProxy) -> None:
     """Wait until the proxy has done with every request, those of clients that left too."""
     async with asyncio.timeout(10):
-        while running.app[STOPPING].under_way:
+        while running.app[UNDER_WAY].count:
             await asyncio.sleep(0.005)
 
 

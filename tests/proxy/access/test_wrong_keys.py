@@ -8,6 +8,7 @@ import pytest
 
 from proxy.access import wrong_keys
 from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeys, source_of
+from proxy.server.under_way import UNDER_WAY
 from tests.proxy.administering import MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -42,7 +43,7 @@ async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, mo
     own = await made(proxy)
     waiting = [asyncio.create_task(call(proxy, "GET", "/v1/models", key=f"wrong {number}")) for number in range(30)]
     async with asyncio.timeout(5):
-        while proxy.app[STOPPING].under_way + (ended := sum(map(asyncio.Task.done, waiting))) < 30 or ended < 10:
+        while proxy.app[UNDER_WAY].count + (ended := sum(map(asyncio.Task.done, waiting))) < 30 or ended < 10:
             await asyncio.sleep(0.01)
     session = await signed_in(proxy)
     answers = [(await call(proxy, "GET", path, key=key)).status for key, path in ((own, "/v1/models"), (MASTER, KEYS))]

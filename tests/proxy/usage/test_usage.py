@@ -11,7 +11,6 @@ import pytest
 import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
-from proxy.server.under_way import UNDER_WAY
 from proxy.usage.recorder import Turn, UsageRecorder
 from shared.admin.usage import Counters, Group, UsageBatch, add
 from shared.store import StoreUnavailable, open_store
