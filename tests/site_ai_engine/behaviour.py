@@ -41,6 +41,7 @@ class Behaviour:
     custom_life: float = 86400.0  # of a shortcode's settings, after the last rendering
 
     # A turn
+    scripts: dict[str, list[Any]] = field(default_factory=dict)  # what the model does as an agent
     banned_words: list[str] = field(default_factory=list)
     limit_text: str = ""  # refuse with this text, as the Pro version does at a limit
     event_logs: bool = False

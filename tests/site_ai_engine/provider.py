@@ -114,7 +114,9 @@ def _completions(
     }
 
 
-def outcome_of(bot: EngineBot, call: ModelCall, remembered: Mapping[str, list[Message]]) -> Outcome:
+def outcome_of(
+    bot: EngineBot, call: ModelCall, remembered: Mapping[str, list[Message]], scripts: Mapping[str, Any]
+) -> Outcome:
     """The model's turn. *remembered*: the last turn of each answer that the provider still knows."""
     previous = call.body.get("previous_response_id", "")
     if previous and previous not in remembered:
@@ -129,9 +131,9 @@ def outcome_of(bot: EngineBot, call: ModelCall, remembered: Mapping[str, list[Me
     if "[[mode:long]]" in asked and (count := _LONG.search(asked)):
         pieces = (f"[{call.body['model']}] ", *(f"chunk{number:04} " for number in range(int(count[1]))))
         return Outcome(pieces, delay=0.1)
-    return _ended(
-        respond(spoken, model=call.body["model"], images=call.images, web_search=bot.web_search and not _is_plain(call))
-    )
+    searches = bot.web_search and not _is_plain(call)
+    model = call.body["model"]
+    return _ended(respond(spoken, model=model, images=call.images, web_search=searches, scripts=scripts))
 
 
 def _is_plain(call: ModelCall) -> bool:

@@ -65,7 +65,7 @@ class _Turn:
         made = call_of(bot, self._body, images=self._images(), is_old=not self._behaviour.is_since("2.8.3"))
         self._site.model_call_count += 1
         remember(self._site.model_calls, made)
-        outcome = outcome_of(bot, made, self._site.responses)
+        outcome = outcome_of(bot, made, self._site.responses, self._site.behaviour.scripts)
         if self._streams:
             return await self._stream(bot, made, outcome)
         return await self._plain(bot, made, outcome)
