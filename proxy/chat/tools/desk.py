@@ -11,6 +11,7 @@ from proxy.chat.tools.source import Value
 from shared.conversations import Call
 
 _PREFIX = "functions."  # as models were taught to write names
+MAX_CALLS = 128  # of one answer; what comes after them is not read
 _UNDECIDED = 64_000  # characters of JSON that has not named a tool yet
 
 
@@ -31,7 +32,7 @@ class Desk:
     @property
     def is_full(self) -> bool:
         """Whether the client wants no more calls."""
-        return self.calls > 0 and not self._offer.parallel
+        return self.calls >= (MAX_CALLS if self._offer.parallel else 1)
 
     def knows(self, name: str) -> bool:
         """Whether *name* is that of a declared tool."""

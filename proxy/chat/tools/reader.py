@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.desk import MAX_CALLS, Desk
 from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
 from shared.conversations import Call
@@ -118,6 +118,9 @@ class Reader:
             is_claimed = stop.value
         self._events += self._desk.found
         self._desk.found.clear()
+        if self._desk.calls >= MAX_CALLS:
+            self.is_done = True
+            return ""
         if is_claimed is None:
             return ""
         self._steps = self._source = None

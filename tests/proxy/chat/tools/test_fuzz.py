@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.chat.tools.definitions import Offer
+from proxy.chat.tools.desk import MAX_CALLS
 from proxy.chat.tools.reader import Reader
 from tests.proxy.chat.tools.reading import OFFER, WEATHER, pieces_of, read
 
@@ -155,6 +156,13 @@ def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
     }
     for piece, wanted in steps.items():
         assert "".join(str(event) for event in reader.feed(piece)) == wanted
+
+
+def test_calls_without_end_are_cut_off() -> None:
+    text = "```tool_calls\n" + '{"name":"list_files","arguments":{}}\n' * 100_000
+    outcome = read(pieces_of(text, 4096))
+
+    assert len(outcome.calls) == MAX_CALLS
 
 
 def test_after_the_fence_nothing_more_is_wanted() -> None:
