@@ -3,10 +3,11 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,13 +106,10 @@ class Answered:
         return str(self.body["error"]["code"])
 
 
-class _Configs(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name == "data-config" and value]
+def _configs(page: str) -> list[str]:
+    """What the attributes `data-config` of *page* hold. A parser of the whole page takes ten times as long."""
+    found = re.findall(r"\bdata-config='([^']+)'", page)
+    return [unescape(value.replace("&quot;", '"')) for value in found]  # almost all that is escaped
 
 
 async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") -> Capture:
@@ -121,9 +119,7 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
         aiohttp.ClientSession(connector=connector, trust_env=True) as session,
         session.get(site.url + page) as response,
     ):
-        parser = _Configs()
-        parser.feed(await response.text())
-    config = read_configs(parser.found, {})
+        config = read_configs(_configs(await response.text()), {})
     assert config is not None
     return Capture(
         credentials=Credentials(
@@ -221,7 +217,10 @@ async def running_proxy(
                 listener = web.TCPSite(runner, "127.0.0.1", 0)
                 await listener.start()
                 url = f"http://127.0.0.1:{listener.port}"
-                async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
+                plain = openai.DefaultAsyncHttpxClient(verify=False)  # there is nothing to verify; to load how is slow
+                async with openai.AsyncOpenAI(
+                    base_url=f"{url}/v1", api_key="unused", max_retries=0, http_client=plain
+                ) as client:
                     yield RunningProxy(url, store, loaded, http, client, app)
             finally:
                 await runner.cleanup()
