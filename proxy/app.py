@@ -40,13 +40,16 @@ from proxy.server.background import Background
 from proxy.server.middleware import add_headers, serve
 from proxy.server.siblings import Siblings
 from proxy.server.under_way import UNDER_WAY, UnderWay
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.upstreams.ai_engine.site import AiEngineSite
 from proxy.upstreams.aipkit.planning import MemoryPolicy
-from proxy.upstreams.aipkit.site import AipkitSite, Limits
+from proxy.upstreams.aipkit.site import AipkitSite
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.shared_slots import SharedPlaces
+from proxy.upstreams.site.credentials import CredentialKeeper
+from proxy.upstreams.site.plugin_site import Limits, PluginSite
 from proxy.usage.numbers import take_numbers
 from proxy.usage.recorder import UsageRecorder
+from shared.models import AI_ENGINE, AIPKIT
 from shared.secrets import read_master_key
 from shared.settings import Settings
 from shared.site_client.client import SiteClient
@@ -70,13 +73,21 @@ async def open_app(
         usage = UsageRecorder(store)
         policy = MemoryPolicy(settings.history, settings.history_limit)
         limits = Limits(settings.max_transcript, settings.idle_timeout)
+        gates = {site.origin: Gate(site.origin, settings.max_upstream) for site in settings.sites}
+        keeper.on_newer = lambda origin: gates[origin].revived()
         sites = [
-            AipkitSite(site, Gate(site.origin, settings.max_upstream), keeper, client, policy=policy, limits=limits)
+            PluginSite(
+                site,
+                gates[site.origin],
+                keeper,
+                {
+                    AIPKIT: AipkitSite(gates[site.origin], keeper, client, policy=policy, limits=limits),
+                    AI_ENGINE: AiEngineSite(gates[site.origin], keeper, client, limits=limits),
+                },
+            )
             for site in settings.sites
         ]
-        gates = {site.gate.site: site.gate for site in sites}
-        keeper.on_newer = lambda origin: gates[origin].revived()
-        places = [SharedPlaces(store, site.gate.site, site.gate.limit) for site in sites]
+        places = [SharedPlaces(store, gate.site, gate.limit) for gate in gates.values()]
         await asyncio.gather(*(each.claim() for each in places))
         chats = ChatService(
             store,

@@ -43,20 +43,13 @@ HOMES = {  # the only places that may import or use these names
 AIOHTTP_CLIENT = "proxy/api/images/download.py"  # its only use: what clients name by address
 # Its server, and what that one raises when a client is gone.
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
-_AIPKIT = (
-    "mojibake",
-    "reader",
-    "refusals",
-    "requests",
-    "telling",
-    "transcript",
-    "wordings",
-)
+_AIPKIT = ("mojibake", "reader", "refusals", "requests", "transcript")
 PURE = (
     *("shared/plugins/", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
     *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
     *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
+    *(f"proxy/upstreams/site/{name}.py" for name in ("refusals", "telling", "texts", "wordings")),
     *(f"proxy/upstreams/ai_engine/{name}.py" for name in ("lines", "planning", "reader", "refusals", "requests")),
     *(
         "proxy/api/chat_completions/request.py",

@@ -1,6 +1,6 @@
 """What a client asks, as every upstream is told it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,3 +31,11 @@ class Ask:
     offer: Offer | None = None  # tools, and the form of the answer
     caller: str = ""  # who asks (a key or an address): slots go round among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
+
+    def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
+        """The newest that came with *messages*, oldest first, *most* of them; and how many are left out."""
+        if not self.images:
+            return (), 0
+        newest = (name for message in reversed(messages) for name in reversed(message.images))
+        found = [image for name in newest if (image := self.images.get(name))]
+        return tuple(reversed(found[:most])), len(found[most:])

@@ -178,6 +178,7 @@ class Health:
     queued: int
     credentials: Credentials | None = None
     bots: int = 0
+    kind: str | None = None  # as `Upstream.kind`
 
 
 class Upstream(Protocol):
@@ -186,6 +187,10 @@ class Upstream(Protocol):
     @property
     def name(self) -> str:
         """The origin of the site, or the name of the server."""
+
+    @property
+    def kind(self) -> str | None:
+        """What answers there: of a site, its chat plugin; None until a visit has seen which one."""
 
     @property
     def has_tools(self) -> bool:

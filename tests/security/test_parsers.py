@@ -30,17 +30,16 @@ from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from proxy.server.bodies import parse_json
 from proxy.upstreams.aipkit.reader import ReplyReader, sources
-from proxy.upstreams.aipkit.refusals import SiteRefusal
 from proxy.upstreams.aipkit.requests import (
     SiteTurn,
     message_fields,
     multipart,
     read_cache_key,
-    read_retry_after,
     stream_url,
 )
-from proxy.upstreams.aipkit.telling import to_error
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
+from proxy.upstreams.site.refusals import SiteRefusal, read_retry_after
+from proxy.upstreams.site.telling import to_error
 from shared.conversations import Message
 from shared.logs import redact
 from shared.parsing import duration, pairs, site, sites, words

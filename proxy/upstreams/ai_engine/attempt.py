@@ -11,11 +11,11 @@ from proxy.upstreams.ai_engine.planning import Planned
 from proxy.upstreams.ai_engine.reader import ReplyReader
 from proxy.upstreams.ai_engine.refusals import from_answer
 from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, upload_form, upload_headers
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.event_decoder import EventTooLarge
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 from shared.site_client.client import MAX_REPLY_BYTES, SiteClient, visitor_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
-from shared.plugins.aipkit.answers import read_json
+from shared.plugins.answers import read_json
 
 _DATA = b"data:"
 _SHORT = 64 * 1024  # bytes; a longer event, which may come in very many pieces, is read once its line has ended

@@ -4,19 +4,17 @@ The site keeps nothing of a conversation; each turn brings all that was said. Of
 message and the last ones, by its operator's setting, which no page tells.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
 from proxy.chat.upstream import About, Refusal
+from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
 from shared.conversations import Message
 from shared.models import Bot
 
 MAX_HISTORY = 16  # messages before the new one: the first, and the 15 that the plugin's own default lets through
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
 _SYSTEM = "Follow the system text.\n\n----- system -----\n"  # the page has no role for it
 _GO_ON = "Your last message is the beginning of your answer: write only what comes after it."
 
@@ -40,15 +38,15 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int) -> Planned:
     earlier = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
     newest = ask.messages[len(earlier) :]
     kept = _within(earlier, max_transcript - sum(len(message.text) for message in newest))
-    images, dropped_images = _images([*kept, *newest], ask.images, most=bot.max_images if bot.images else 0)
+    images, dropped_images = ask.pictures([*kept, *newest], most=bot.max_images if bot.images else 0)
     if newest and newest[-1].images and not images:
         raise _unfit("The chat's page takes no pictures.", "images_not_supported")
     history = tuple((_role(message), _typed(message)) for message in kept)
     text = _typed(newest[-1]) if newest else _GO_ON
-    if not text.strip(_PHP_BLANKS):
+    if not text.strip(PHP_BLANKS):
         if not images:
             raise _unfit("The message is empty.", "empty_message")
-        text = f"Please look at the attached {'image' if len(images) == 1 else 'images'}."
+        text = look_at(len(images))
     for typed in (*(said for role, said in history if role == "user"), text):
         _check_length(typed, bot)
     return Planned(history, text, images, len(earlier) - len(kept), dropped_images)
@@ -67,27 +65,18 @@ def _within(earlier: Sequence[Message], most: int) -> Sequence[Message]:
     return [*earlier[:start], *earlier[first:]]
 
 
-def _images(messages: Sequence[Message], images: Mapping[str, Image], *, most: int) -> tuple[tuple[Image, ...], int]:
-    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
-    newest = (name for message in reversed(messages) for name in reversed(message.images))
-    found = [image for name in newest if (image := images.get(name))]
-    return tuple(reversed(found[:most])), len(found[most:])
-
-
 def _role(message: Message) -> str:
     return "assistant" if message.role == "assistant" else "user"
 
 
 def _typed(message: Message) -> str:
     """The message as the page could send it: text that UTF-8 can hold, else the site takes nothing of the turn."""
-    text = message.text
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    text = as_utf8(message.text)
     return f"{_SYSTEM}{text}" if message.role == "system" else text
 
 
 def _check_length(text: str, bot: Bot) -> None:
-    length = len(text.strip(_PHP_BLANKS))
+    length = len(text.strip(PHP_BLANKS))
     if bot.max_message and length > bot.max_message:
         raise _unfit(
             f"A message has {length} characters, and the page of this chat takes {bot.max_message} in one.",

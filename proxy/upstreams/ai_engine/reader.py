@@ -9,9 +9,9 @@ from typing import Any
 
 from proxy.chat.tokens import Usage
 from proxy.upstreams.ai_engine.refusals import from_text
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.plugins.ai_engine.routes import is_nonce
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 _GUESSED = frozenset({"estimated", "none", ""})  # the plugin's own figures, or none
 _LINE_FEED = "  \n"  # what it makes of a line feed that came alone

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from proxy.upstreams.aipkit.requests import read_retry_after, refuse_challenge
-from proxy.upstreams.aipkit.wordings import is_quota
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, read_retry_after
+from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.routes import error_code, lacks_route, refuses_nonce
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 _BANNED = "your query has been rejected"
 _STARTS = (  # of the plugin's own texts, in lower case
@@ -71,10 +70,8 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRef
 
 
 def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
-    try:
-        refuse_challenge(headers)
-    except SiteRefusal as refusal:
-        return refusal.kind
+    if bot_checks.by_headers(headers):
+        return Kind.CHALLENGE
     if refuses_nonce(body) or lacks_route(status, body):  # without the plugin, a visit tells what there is now
         return Kind.NONCE
     if error_code(body):

@@ -1,4 +1,4 @@
-"""One site with the AI Engine plugin, as an upstream.
+"""Asking one site that has the AI Engine plugin.
 
 The client's messages are all the memory there is: every turn carries them, and nothing of a turn is left on the site
 that another one would have to know. So a turn that gave no text may be tried again anywhere.
@@ -7,23 +7,22 @@ that another one would have to know. So a turn that gave no text may be tried ag
 import asyncio
 import logging
 from collections.abc import Sequence
-from time import monotonic, time
+from time import time
 
 from proxy.chat.ask import Ask
 from proxy.chat.history import size_of
 from proxy.chat.offload import aside
-from proxy.chat.upstream import AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
+from proxy.chat.upstream import AnswerSink, End, Held, Refusal, Tries
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned, plan_turn
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
-from proxy.upstreams.aipkit.recovery import Recovery
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from proxy.upstreams.aipkit.site import Limits
-from proxy.upstreams.aipkit.telling import to_refusal
 from proxy.upstreams.gate import Gate, Passage
+from proxy.upstreams.site.credentials import CredentialKeeper
+from proxy.upstreams.site.plugin_site import Limits
+from proxy.upstreams.site.recovery import Recovery
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
-from shared.parsing import Site
 from shared.site_client.client import SiteClient
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
@@ -33,78 +32,31 @@ log = logging.getLogger(__name__)
 
 
 class AiEngineSite:
-    """The upstream behind one site."""
+    """Asks one site, as `PluginClient` has it."""
 
-    def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
-        self.site = site
-        self.gate = gate
+    def __init__(self, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
+        self.name = gate.site
+        self._gate = gate
         self._keeper = keeper
         self._client = client
         self._limits = limits
-        self._recovery = Recovery(keeper, site.origin)
-        self._bots = SiteBots(site, (), 0.0, self)
-
-    @property
-    def name(self) -> str:
-        """As `Upstream.name`."""
-        return self.site.origin
-
-    @property
-    def has_tools(self) -> bool:
-        """Whether it takes tools itself: a visitor can only tell the model of them."""
-        return False
-
-    def rank(self, bot: Bot) -> int:
-        """As `Upstream.rank`."""
-        return 3 if self._keeper.trouble(self.name) else self.gate.rank(bot.id)
-
-    def health(self) -> Health:
-        """As `Upstream.health`."""
-        state, gate = self._keeper.state(self.name), self.gate
-        return Health(
-            name=self.name,
-            trouble=self._keeper.trouble(self.name) or gate.trouble(),
-            breaker=gate.breaker.state(monotonic()),
-            cooldown_until=gate.cooldown_until,
-            open_streams=gate.limit.open,
-            queued=gate.limit.queued,
-            credentials=state.current if state else None,
-            bots=len(state.bots) if state else 0,
-        )
+        self._recovery = Recovery(keeper, gate.site)
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`: there are no copies."""
         return None
 
-    @property
-    def is_known(self) -> bool:
-        """As `Upstream.is_known`."""
-        return self._keeper.state(self.name) is not None
-
-    async def discover(self) -> None:
-        """As `Upstream.discover`."""
-        await self._recovery.credentials()
-
-    def bots(self) -> SiteBots:
-        """As `Upstream.bots`."""
-        state = self._keeper.state(self.name)
-        bots, at = (state.bots, state.current.captured_at) if state else ((), 0.0)
-        if (self._bots.bots, self._bots.discovered_at) != (bots, at):
-            self._bots = SiteBots(self.site, bots, at, self)
-        return self._bots
-
     async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
         """As `Upstream.answer`."""
-        await self._recovery.credentials()  # the first ones are waited for without a slot
         shown = await self._shown(bot)
         most = self._limits.max_transcript
         planned = await aside(size_of(ask.messages), lambda: plan_turn(ask, shown, max_transcript=most))
-        async with self.gate.enter(shown.id, ask.caller) as passage:
+        async with self._gate.enter(shown.id, ask.caller) as passage:
             return await self._answer(planned, shown, passage, sink, tries)
 
     async def _answer(self, planned: Planned, bot: Bot, passage: Passage, sink: AnswerSink, tries: Tries) -> End:
         """Run the turn, tried again where that may help."""
-        credentials = await self._recovery.credentials()
+        credentials = await self._keeper.current(self.name)
         if planned.dropped_messages:
             sink.dropped("messages", planned.dropped_messages)
         if planned.dropped_images:

@@ -1,10 +1,7 @@
-"""Which pictures of a conversation a turn sends (PROTOCOL 8), and how many of them the site takes (PROTOCOL 13)."""
+"""How many pictures a site takes in one message (PROTOCOL 13)."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from proxy.chat.ask import Image
-from shared.conversations import Message
 from shared.models import Credentials
 from shared.plugins.aipkit.probe import probe_form, takes_several_pictures
 from shared.site_client.client import SiteClient, form_body, visitor_headers
@@ -12,15 +9,6 @@ from shared.site_client.errors import SiteUnreachable
 
 MAX_IMAGES = 4  # no plugin takes more in one message
 PROBE_SECONDS = 60.0
-
-
-def to_send(messages: Sequence[Message], images: Mapping[str, Image], *, most: int) -> tuple[tuple[Image, ...], int]:
-    """The newest pictures that came with *messages*, oldest first, *most* of them; and how many are left out."""
-    if not images:
-        return (), 0
-    newest = (name for message in reversed(messages) for name in reversed(message.images))
-    found = [image for name in newest if (image := images.get(name))]
-    return tuple(reversed(found[:most])), len(found[most:])
 
 
 class PictureLimit:

@@ -14,7 +14,6 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from proxy.chat.ask import Ask
-from proxy.upstreams.aipkit.pictures import to_send
 from proxy.upstreams.aipkit.requests import SiteTurn, guard
 from proxy.upstreams.aipkit.transcript import shorten, transcript
 from shared.conversations import Message, Note
@@ -106,7 +105,7 @@ class Plan:
             if len(messages) > 1:  # the last one always stays
                 messages, dropped = shorten(messages, max_transcript)
         is_bare = len(messages) == 1 and messages[0].role == "user"
-        images, dropped_images = to_send(messages, self.ask.images, most=max_images) if self.ask.images else ((), 0)
+        images, dropped_images = self.ask.pictures(messages, most=max_images) if self.ask.images else ((), 0)
         keeps_state = copy is not None and self.bot.keeps_state
         turn = SiteTurn(
             bot_id=self.bot.id,

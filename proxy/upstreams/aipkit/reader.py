@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from proxy.chat.upstream import FinishReason, Source
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_stream_error
+from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.event_decoder import ServerEvent
-from shared.plugins.aipkit.answers import read_json, read_object, text_at
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from shared.plugins.answers import read_json, read_object, text_at
 
 MAX_LACKING = 5  # replies without a response id, one after the other, that are taken for cut ones
 _LABEL = r" ?\((?:Refusal|Incomplete|Warning): "

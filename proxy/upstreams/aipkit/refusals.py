@@ -1,72 +1,12 @@
-"""What the site says when it does not answer (PROTOCOL 7, 13); what the client is told of it is in `telling.py`.
+"""What the site says when it does not answer (PROTOCOL 7, 13).
 
 The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
 `quota_notice`, before or after `message_start`. Only then come the English texts, as one table, and at last the words
 that tell a quota and a rate limit in other languages.
 """
 
-from collections.abc import Iterable
-from enum import Enum
-
-from proxy.upstreams.aipkit.wordings import is_quota, is_rate_limit, names_a_missing_key
-
-
-class Kind(Enum):
-    """Why the site did not answer."""
-
-    NONCE = "nonce"  # refused credentials, for certain: step 1 said so
-    CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
-    PREVIOUS = "previous"  # the provider forgot the response that was to be continued
-    UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
-    FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
-    CHALLENGE = "challenge"
-    QUOTA = "quota"
-    GUESTS = "guests"
-    BLOCKED = "blocked"
-    BOT = "bot"
-    BOT_BROKEN = "bot_broken"  # the site is well, but has not set this bot up
-    FILTERED = "filtered"
-    IMAGE = "image"
-    TOO_LARGE = "too_large"
-    CONTEXT_LENGTH = "context_length"
-    RATE_LIMIT = "rate_limit"
-    MINUTE_LIMIT = "minute_limit"  # the plugin's own: so many turns a minute from one address, whichever the bot
-    BUSY = "busy"  # the plugin itself could not work just now
-    UNREACHABLE = "unreachable"  # no connection; nothing was sent
-    UPSTREAM = "upstream"
-    TIMEOUT = "timeout"
-    SITE_LIMIT = "site_limit"  # the site cuts every answer after a time of its own, however alive it is
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
-
-
-class SiteRefusal(Exception):
-    """The site refused or failed a turn.
-
-    *logged* tells whether the site may have put the user's message into its own history by then; *by_plugin*, whether
-    the chat plugin itself spoke, or else a server in front of it.
-    """
-
-    def __init__(
-        self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None, by_plugin: bool = True
-    ) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.text = text
-        self.logged = logged
-        self.retry_after = retry_after
-        self.by_plugin = by_plugin
-
-    @property
-    def brief(self) -> str:
-        """What the site said, no longer than a message should be."""
-        return _shortened(self.text)
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        """Blot *secrets* out of what the site said: it may repeat what it was sent."""
-        for secret in secrets:
-            self.text = self.text.replace(secret, "***")
-
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
 
 # The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
 # ones, and those of other languages that were seen.
@@ -182,9 +122,3 @@ def from_step_2(status: int, text: str, *, retry_after: float | None) -> SiteRef
     refusal = from_step_1(status, "", text, retry_after=retry_after)
     refusal.logged, refusal.by_plugin = status >= 500, False
     return refusal
-
-
-def _shortened(text: str, limit: int = 500) -> str:
-    """The site's text on one line, no longer than a message should be."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -8,14 +8,14 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote_plus
 
 from proxy.chat.ask import Image
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_step_1, from_step_2
+from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, read_retry_after
+from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
 from shared.plugins import bot_checks
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
 _NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
 
 
@@ -50,14 +50,12 @@ def guard(text: str, *, images: int = 0) -> str:
     - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
       after it makes it a text like any other.
     """
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = text.replace("\0", "")
-    stripped = text.strip(_PHP_BLANKS)
+    text = as_utf8(text).replace("\0", "")
+    stripped = text.strip(PHP_BLANKS)
     if not stripped:
         if not images:
             raise EmptyMessage("the message is empty")
-        return f"Please look at the attached {'image' if images == 1 else 'images'}."
+        return look_at(images)
     if text == "0":
         return "0\n"
     if stripped.startswith("{") and stripped.endswith("}") and ("stream_context" in stripped or r"\u" in stripped):
@@ -116,7 +114,7 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
 
 def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """The one-use key that step 1 hands out. Raises `SiteRefusal`."""
-    refuse_challenge(headers)
+    _refuse_challenge(headers)
     data = read_object(body).get("data")
     if not isinstance(data, dict):
         data = {}
@@ -134,7 +132,7 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
 
 def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` unless an event stream follows."""
-    refuse_challenge(headers)
+    _refuse_challenge(headers)
     is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"  # as was asked for
     if status == 200 and content_type == "text/event-stream" and is_plain:
         return
@@ -152,16 +150,10 @@ def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
     return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
 
 
-def refuse_challenge(headers: Mapping[str, str]) -> None:
+def _refuse_challenge(headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` where the answer is a check for bots instead of the site's own."""
     if bot_checks.by_headers(headers):
         raise SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by a Retry-After header, where it names seconds."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
 
 
 def until_next_minute(date: str, now: float) -> float:

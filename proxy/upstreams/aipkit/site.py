@@ -1,4 +1,4 @@
-"""One site with the AIPKit plugin, as an upstream: what a turn sends, what can be mended on the way, and what is noted.
+"""Asking one site that has the AIPKit plugin: what a turn sends, what can be mended on the way, and what is noted.
 
 Mended without the client noticing: a refused nonce at either step, a message that the site lost, a connection that
 was not made. Never retried: anything after the site may have put the message into its history.
@@ -7,26 +7,24 @@ was not made. Never retried: anything after the site may have put the message in
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from time import monotonic
 
 from proxy.chat.ask import Ask
 from proxy.chat.history import size_of
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.upstream import About, AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
-from proxy.upstreams.aipkit.credentials import CredentialKeeper
+from proxy.chat.upstream import About, AnswerSink, End, Held, Refusal, Tries
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.pictures import PictureLimit
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
-from proxy.upstreams.aipkit.recovery import Recovery
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from proxy.upstreams.aipkit.telling import to_refusal
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate
+from proxy.upstreams.site.credentials import CredentialKeeper
+from proxy.upstreams.site.plugin_site import Limits
+from proxy.upstreams.site.recovery import Recovery
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
-from shared.parsing import Site
 from shared.site_client.client import SiteClient
 
 TRIAL_SECONDS = 5.0  # for connecting and step 1, where another site answers if this one does not
@@ -34,20 +32,11 @@ TRIAL_SECONDS = 5.0  # for connecting and step 1, where another site answers if 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """*max_transcript*: characters. *idle_timeout*: the longest silence in a stream, seconds."""
-
-    max_transcript: int
-    idle_timeout: float
-
-
 class AipkitSite:
-    """The upstream behind one site."""
+    """Asks one site, as `PluginClient` has it."""
 
     def __init__(
         self,
-        site: Site,
         gate: Gate,
         keeper: CredentialKeeper,
         client: SiteClient,
@@ -55,41 +44,16 @@ class AipkitSite:
         policy: MemoryPolicy,
         limits: Limits,
     ) -> None:
-        self.site = site
-        self.name = site.origin
-        self.gate = gate
+        self.name = gate.site
+        self._gate = gate
         self._keeper = keeper
         self._client = client
         self._policy = policy
         self._limits = limits
-        self._recovery = Recovery(keeper, site.origin)
+        self._recovery = Recovery(keeper, gate.site)
         self._pictures = PictureLimit(client)
         self._old_bots = OldBots()
-        self._bots = SiteBots(site, (), 0.0, self)
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
-
-    @property
-    def has_tools(self) -> bool:
-        """As `Upstream.has_tools`."""
-        return False
-
-    def rank(self, bot: Bot) -> int:
-        """As `Upstream.rank`."""
-        return 3 if self._keeper.trouble(self.name) else self.gate.rank(bot.id)
-
-    def health(self) -> Health:
-        """As `Upstream.health`."""
-        state, gate = self._keeper.state(self.name), self.gate
-        return Health(
-            name=self.name,
-            trouble=self._keeper.trouble(self.name) or gate.trouble(),
-            breaker=gate.breaker.state(monotonic()),
-            cooldown_until=gate.cooldown_until,
-            open_streams=gate.limit.open,
-            queued=gate.limit.queued,
-            credentials=state.current if state else None,
-            bots=len(state.bots) if state else 0,
-        )
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`."""
@@ -100,23 +64,6 @@ class AipkitSite:
             return self.name, str(bot.id), copy.session_id
         state = self._keeper.state(self.name)
         return self.name, str(bot.id), state.current.session_id if state else ""
-
-    @property
-    def is_known(self) -> bool:
-        """As `Upstream.is_known`."""
-        return self._keeper.state(self.name) is not None
-
-    async def discover(self) -> None:
-        """As `Upstream.discover`."""
-        await self._recovery.credentials()
-
-    def bots(self) -> SiteBots:
-        """As `Upstream.bots`."""
-        state = self._keeper.state(self.name)
-        bots, at = (state.bots, state.current.captured_at) if state else ((), 0.0)
-        if (self._bots.bots, self._bots.discovered_at) != (bots, at):
-            self._bots = SiteBots(self.site, bots, at, self)
-        return self._bots
 
     async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
         """As `Upstream.answer`."""
@@ -134,9 +81,7 @@ class AipkitSite:
 
     async def _answer(self, plan: Plan, sink: AnswerSink, tries: Tries) -> End:
         """Run the turn, tried again where that may help: before the site put the message into its history."""
-        if self._keeper.state(self.name) is None:
-            await self._recovery.credentials()  # the first ones are waited for without a slot
-        async with self.gate.enter(plan.bot.id, plan.ask.caller) as passage:
+        async with self._gate.enter(plan.bot.id, plan.ask.caller) as passage:
             credentials = await self._keeper.current(self.name)
 
             def begun() -> None:

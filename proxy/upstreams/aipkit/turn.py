@@ -12,7 +12,6 @@ import orjson
 from proxy.chat.upstream import Sink
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.aipkit.requests import (
     SiteTurn,
     message_fields,
@@ -23,6 +22,7 @@ from proxy.upstreams.aipkit.requests import (
     until_next_minute,
 )
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Credentials
 from shared.site_client.client import SiteClient, visitor_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable

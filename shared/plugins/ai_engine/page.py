@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.models import Bot
 from shared.plugins.ai_engine.routes import is_nonce
-from shared.plugins.aipkit.answers import read_json, text_at
+from shared.plugins.answers import read_json, text_at
 from shared.plugins.markup import elements_in
 
 PARAMS, SYSTEM = "data-params", "data-system"

@@ -5,7 +5,7 @@ A route is put behind the page's `restUrl` as it is: that may end in `/wp-json` 
 
 import re
 
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 START_SESSION = "/mwai/v1/start_session"
 SUBMIT = "/mwai-ui/v1/chats/submit"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 from shared.plugins.ai_engine.routes import error_code, is_nonce, refuses_nonce
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
 
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from shared.models import Bot
-from shared.plugins.aipkit.answers import read_json
+from shared.plugins.answers import read_json
 
 CONFIG_ATTRIBUTE = "data-config"
 GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kept for ever

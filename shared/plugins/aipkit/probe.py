@@ -4,7 +4,7 @@ The plugin looks at the nonce first. Then it refuses the pictures where it reads
 that, where it looked for the first one alone, the empty message.
 """
 
-from shared.plugins.aipkit.answers import read_object, text_at
+from shared.plugins.answers import read_object, text_at
 
 _NONCE_REFUSED = "nonce_failure_cache_sse"
 _READS_PICTURES = "invalid_image_payload"

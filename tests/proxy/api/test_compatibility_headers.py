@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import openai
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import Wired, exchange
 from tests.site import SimulatedSite
@@ -147,7 +147,7 @@ async def test_a_check_page_costs_one_request_not_three(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a person can pass it; asking again at once looks like an attack."""
-    monkeypatch.setattr("proxy.upstreams.aipkit.credentials.RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.1)
     site.behaviour.challenge_ajax = True
     with pytest.raises(openai.InternalServerError) as failed:
         await proxy.openai.with_options(max_retries=2).chat.completions.create(model=MODEL, messages=HI)
@@ -227,7 +227,7 @@ async def test_without_credentials_it_is_503_with_a_time(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that comes again when it is told to finds the visit done."""
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "FIRST_CAPTURE_SECONDS", 0.1)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "FIRST_CAPTURE_SECONDS", 0.1)
     async with running_proxy(site, tmp_path, captured=False) as waiting:
         answer = await exchange(waiting.url, "POST", CHAT, {**SAID, "model": "gpt-4o-mini"})
 

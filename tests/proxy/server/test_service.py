@@ -11,7 +11,7 @@ from time import time
 import aiohttp
 import pytest
 
-import proxy.upstreams.aipkit.credentials as proxy_credentials
+import proxy.upstreams.site.credentials as proxy_credentials
 from shared.conversations import Conversation
 from shared.processes.services import EXIT_PORT_TAKEN
 from tests.proxy.running import RunningProxy, capture, running_proxy

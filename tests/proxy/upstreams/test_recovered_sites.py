@@ -170,7 +170,7 @@ async def test_an_answer_under_way_shows_it_too(proxy: RunningProxy, site: Simul
 async def test_a_cut_answer_shows_that_refused_credentials_are_good(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.upstreams.aipkit.credentials.RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.1)
     site.behaviour.challenge_ajax = True
     assert (await proxy.chat("hi")).code == "challenge"
     assert (await health(proxy))[0] == 503

@@ -1,18 +1,14 @@
 """A proxy in front of the simulated AI Engine site, alone or beside one with the other plugin."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 
-from proxy.chat.upstream import Upstream
-from proxy.upstreams.ai_engine.site import AiEngineSite
-from proxy.upstreams.aipkit.site import AipkitSite
-from proxy.upstreams.plugin_site import PluginSite
-from shared.models import AI_ENGINE, AIPKIT, Capture, Credentials
+from shared.models import AI_ENGINE, Capture, Credentials
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
 from shared.plugins.ai_engine.routes import START_SESSION
 from shared.plugins.ai_engine.session import read_session
@@ -70,16 +66,6 @@ async def captured(site: SimulatedAiEngine, page: str = "chat/") -> Capture:
     return Capture(credentials=credentials, bots=chats.bots, identity="{}")
 
 
-def of_any_plugin(upstreams: Sequence[Upstream]) -> list[Upstream]:
-    """The same sites, each with the clients of both plugins."""
-    return [_of_any_plugin(cast(AipkitSite, each)) for each in upstreams]
-
-
-def _of_any_plugin(site: AipkitSite) -> Upstream:
-    engine = AiEngineSite(site.site, site.gate, site._keeper, site._client, limits=site._limits)
-    return PluginSite(site._keeper, {AIPKIT: site, AI_ENGINE: engine})
-
-
 @asynccontextmanager
 async def engine_proxy(
     *sites: VisitedSite, data_dir: Path, capture: Capture | None = None, **settings: Any
@@ -94,11 +80,5 @@ async def engine_proxy(
         for engine in engines:
             if await store.site_state(engine.origin) is None:
                 await store.save_capture(capture or await captured(engine), base=0)
-    async with running_proxy(
-        sites[0],
-        data_dir,
-        more=sites[1:],
-        beside=of_any_plugin,
-        **settings,
-    ) as proxy:
+    async with running_proxy(sites[0], data_dir, more=sites[1:], **settings) as proxy:
         yield proxy

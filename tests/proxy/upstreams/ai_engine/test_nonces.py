@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import captured, engine_proxy
 from tests.site_ai_engine import SimulatedAiEngine
@@ -44,7 +44,7 @@ async def test_many_turns_with_a_dead_nonce_share_one_renewal(fronted: RunningPr
 async def test_a_site_that_refuses_fresh_nonces_too_is_asked_once_more_and_then_visited(
     fronted: RunningProxy, engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
     engine.nonces.accepts = lambda nonce, token: False  # type: ignore[method-assign]
     engine.rotate_nonce()
     answer = await fronted.chat("hi", model=MODEL)
@@ -75,7 +75,7 @@ async def test_the_token_of_an_answer_is_used_from_the_next_turn_on(
 async def test_an_old_plugin_hands_out_no_nonce_and_a_visit_is_asked_for(
     engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
     engine.behaviour.version = "2.4.1"
     async with engine_proxy(engine, data_dir=tmp_path) as fronted:
         assert "[gpt-4o]" in (await fronted.chat("hi", model=MODEL)).text

@@ -8,8 +8,8 @@ import pytest
 from proxy.chat.tokens import Usage
 from proxy.upstreams.ai_engine.lines import LineDecoder
 from proxy.upstreams.ai_engine.reader import ReplyReader
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from shared.plugins.aipkit.answers import read_object
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from shared.plugins.answers import read_object
 from tests.site_checks.ai_engine.recordings import recording
 
 SAID = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\n'

@@ -4,7 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from proxy.upstreams.ai_engine.refusals import from_answer, from_text
-from proxy.upstreams.aipkit.refusals import Kind
+from proxy.upstreams.site.refusals import Kind
 from tests.site_checks.ai_engine.recordings import recording
 
 HTML = {"Content-Type": "text/html"}

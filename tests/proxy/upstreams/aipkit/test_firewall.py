@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
@@ -18,7 +18,7 @@ BLOCKED = "<script>alert(1)</script>"
 def firewall(site: SimulatedSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The site has one. A wait for a visit would be told as one."""
     site.behaviour.firewall_words = ["<script>"]
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.2)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.2)
 
 
 async def is_ready(proxy: RunningProxy) -> bool:
@@ -86,7 +86,7 @@ async def test_a_firewall_that_lets_nothing_pass_is_for_a_visit(proxy: RunningPr
 async def test_what_a_visit_brings_is_used_behind_such_a_firewall(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.upstreams.aipkit.credentials.RENEWAL_SECONDS", 10.0)
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 10.0)
     found = await capture(site)
     site.behaviour.ajax_status = 403
     turn = asyncio.create_task(proxy.chat("hi"))

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.chat.upstream import Source
 from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader, sources
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from tests.recorded import SAMPLES
 
 REST = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash'

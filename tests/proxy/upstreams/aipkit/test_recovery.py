@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from shared.models import Credentials
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
@@ -24,8 +24,8 @@ def count(site: SimulatedSite, action: str) -> int:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for visits that do not come are cut short."""
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "FIRST_CAPTURE_SECONDS", 0.2)
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.2)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "FIRST_CAPTURE_SECONDS", 0.2)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.2)
 
 
 async def test_a_nonce_refused_at_step_1_is_renewed_in_flight(proxy: RunningProxy, site: SimulatedSite) -> None:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal, from_stream_error
+from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import read_cache_key, read_stream_head
-from proxy.upstreams.aipkit.telling import to_error
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.telling import to_error
 
 
 def told(refusal: SiteRefusal) -> tuple[int, str | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.site import SimulatedSite
 
@@ -45,7 +45,7 @@ MODES = ("err429", "err500", "empty", "reset", "error_event", "late_error", "cut
 @pytest.fixture
 async def patient(site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningProxy]:
     """A proxy that waits for nothing for long."""
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
     async with running_proxy(site, tmp_path, idle_timeout=0.4) as running:
         yield running
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from proxy.chat.upstream import Enough
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
 from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.conversations import Call
 from shared.models import Credentials
 from shared.site_client.bodies import Body

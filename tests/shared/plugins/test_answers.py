@@ -1,6 +1,6 @@
 """JSON as sites send it."""
 
-from shared.plugins.aipkit.answers import read_json, read_object
+from shared.plugins.answers import read_json, read_object
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:

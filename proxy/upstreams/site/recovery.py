@@ -1,10 +1,10 @@
 """What can be mended when a site refuses a turn: other credentials, or none and the reason why."""
 
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.aipkit.credentials import CredentialKeeper, NoCredentials
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
-from proxy.upstreams.aipkit.telling import to_refusal
 from proxy.upstreams.gate import Passage
+from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.telling import to_refusal
 from shared.models import Credentials
 
 RETRY_AFTER_SECONDS = 10.0
@@ -16,13 +16,6 @@ class Recovery:
     def __init__(self, keeper: CredentialKeeper, site: str) -> None:
         self._keeper = keeper
         self._site = site
-
-    async def credentials(self) -> Credentials:
-        """The current credentials."""
-        try:
-            return await self._keeper.current(self._site)
-        except NoCredentials as error:
-            raise _not_ready(error.reason) from error
 
     async def recover(
         self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
@@ -95,14 +88,15 @@ class Recovery:
         except NoCredentials as error:
             if refusal.kind is Kind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
-            raise _not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
+            raise not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
 
 
 def _is_newer(renewed: Credentials, used: Credentials) -> bool:
     return renewed.nonce != used.nonce or renewed.generation > used.generation
 
 
-def _not_ready(reason: str) -> ServiceError:
+def not_ready(reason: str) -> ServiceError:
+    """The error for a site without usable credentials."""
     return ServiceError(
         503,
         f"Not ready: {reason}.",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About, Refusal
-from proxy.upstreams.aipkit.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 
 
 class _Told(NamedTuple):

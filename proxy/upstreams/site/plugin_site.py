@@ -1,0 +1,110 @@
+"""One configured site as an upstream, whichever chat plugin its last visit found there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from proxy.chat.ask import Ask
+from proxy.chat.upstream import AnswerSink, End, Health, Held, SiteBots, Tries
+from proxy.upstreams.gate import Gate
+from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
+from proxy.upstreams.site.recovery import not_ready
+from shared.conversations import Message, Note
+from shared.models import AIPKIT, Bot
+from shared.parsing import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """*max_transcript*: characters. *idle_timeout*: the longest silence in a stream, seconds."""
+
+    max_transcript: int
+    idle_timeout: float
+
+
+class PluginClient(Protocol):
+    """What differs from plugin to plugin: how a site that has it is asked."""
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`."""
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """As `Upstream.answer`; there are credentials, and they are for this plugin."""
+
+
+class PluginSite:
+    """Asks the site by the client of the plugin that its credentials are for.
+
+    *clients*: by the names in `Credentials.plugin`; all of them use *gate*.
+    """
+
+    has_tools = False  # visitors of no plugin can give any
+
+    def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, clients: Mapping[str, PluginClient]) -> None:
+        self.site = site
+        self.name = site.origin
+        self._gate = gate
+        self._keeper = keeper
+        self._clients = clients
+        self._bots = SiteBots(site, (), 0.0, self)
+
+    @property
+    def kind(self) -> str | None:
+        """As `Upstream.kind`."""
+        state = self._keeper.state(self.name)
+        return state.current.plugin if state else None
+
+    def rank(self, bot: Bot) -> int:
+        """As `Upstream.rank`."""
+        return 3 if self._keeper.trouble(self.name) else self._gate.rank(bot.id)
+
+    def health(self) -> Health:
+        """As `Upstream.health`."""
+        state, gate = self._keeper.state(self.name), self._gate
+        return Health(
+            name=self.name,
+            kind=self.kind,
+            trouble=self._keeper.trouble(self.name) or gate.trouble(),
+            breaker=gate.breaker.state(monotonic()),
+            cooldown_until=gate.cooldown_until,
+            open_streams=gate.limit.open,
+            queued=gate.limit.queued,
+            credentials=state.current if state else None,
+            bots=len(state.bots) if state else 0,
+        )
+
+    @property
+    def is_known(self) -> bool:
+        """As `Upstream.is_known`."""
+        return self._keeper.state(self.name) is not None
+
+    async def discover(self) -> None:
+        """As `Upstream.discover`."""
+        try:
+            await self._keeper.current(self.name)
+        except NoCredentials as error:
+            raise not_ready(error.reason) from error
+
+    def bots(self) -> SiteBots:
+        """As `Upstream.bots`."""
+        state = self._keeper.state(self.name)
+        bots, at = (state.bots, state.current.captured_at) if state else ((), 0.0)
+        if (self._bots.bots, self._bots.discovered_at) != (bots, at):
+            self._bots = SiteBots(self.site, bots, at, self)
+        return self._bots
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`."""
+        return self._client.scope(bot, history, note)
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """As `Upstream.answer`. The first credentials are waited for without a slot."""
+        if self._keeper.state(self.name) is None:
+            await self.discover()
+        return await self._client.answer(ask, bot, held, sink, tries)
+
+    @property
+    def _client(self) -> PluginClient:
+        state = self._keeper.state(self.name)
+        return self._clients.get(state.current.plugin if state else AIPKIT, self._clients[AIPKIT])

@@ -1,0 +1,73 @@
+"""Why a site did not answer, whichever plugin it has; what the client is told of it is in `telling.py`."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+
+class Kind(Enum):
+    """Why the site did not answer."""
+
+    NONCE = "nonce"  # refused credentials, for certain: step 1 said so
+    CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
+    PREVIOUS = "previous"  # the provider forgot the response that was to be continued
+    UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
+    FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
+    CHALLENGE = "challenge"
+    QUOTA = "quota"
+    GUESTS = "guests"
+    BLOCKED = "blocked"
+    BOT = "bot"
+    BOT_BROKEN = "bot_broken"  # the site is well, but has not set this bot up
+    FILTERED = "filtered"
+    IMAGE = "image"
+    TOO_LARGE = "too_large"
+    CONTEXT_LENGTH = "context_length"
+    RATE_LIMIT = "rate_limit"
+    MINUTE_LIMIT = "minute_limit"  # the plugin's own: so many turns a minute from one address, whichever the bot
+    BUSY = "busy"  # the plugin itself could not work just now
+    UNREACHABLE = "unreachable"  # no connection; nothing was sent
+    UPSTREAM = "upstream"
+    TIMEOUT = "timeout"
+    SITE_LIMIT = "site_limit"  # the site cuts every answer after a time of its own, however alive it is
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+
+
+class SiteRefusal(Exception):
+    """The site refused or failed a turn.
+
+    *logged* tells whether the site may have put the user's message into its own history by then; *by_plugin*, whether
+    the chat plugin itself spoke, or else a server in front of it.
+    """
+
+    def __init__(
+        self, kind: Kind, text: str, *, logged: bool, retry_after: float | None = None, by_plugin: bool = True
+    ) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.logged = logged
+        self.retry_after = retry_after
+        self.by_plugin = by_plugin
+
+    @property
+    def brief(self) -> str:
+        """What the site said, no longer than a message should be."""
+        return _shortened(self.text)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blot *secrets* out of what the site said: it may repeat what it was sent."""
+        for secret in secrets:
+            self.text = self.text.replace(secret, "***")
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds named by a Retry-After header, where it names seconds."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
+
+
+def _shortened(text: str, limit: int = 500) -> str:
+    """The site's text on one line, no longer than a message should be."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}…"
