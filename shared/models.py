@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
+PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}
 SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
 
 

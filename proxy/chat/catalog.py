@@ -19,6 +19,7 @@ from shared.parsing import Site
 MAX_SHOWN = 100  # characters of a model's name in the error that there is none
 DEFAULT_SITE = "https://chatgptfree.ai"
 CHARS_PER_TOKEN = 4  # of English prose, about
+TOOLS_CHARS = 4_000  # that a message must take where tools are told of in it
 MAX_NEAR = 3
 _PREFIXES = ("openai/", "models/")
 _MAX_PREFIXES = 2
@@ -58,6 +59,8 @@ class Model:
         where its upstream has none.
         """
         search = ["web_search_options"] if self.bot.web_search else []
+        length = min(max_transcript, self.bot.max_message or max_transcript)
+        emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
         tools = "native" if self.upstream.has_tools else "emulated" if emulates else None
         of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
         return {
@@ -69,12 +72,13 @@ class Model:
             "discovered": self.discovered,
             "name": self.bot.name or None,
             "site": self.site.host,
+            "kind": self.upstream.kind,
             "bot_id": self.bot.id,
             "web_search": self.bot.web_search,
             "images": self.bot.images,
             "tools": tools,
             "structured_outputs": tools,
-            "context_length": max_transcript // CHARS_PER_TOKEN,
+            "context_length": length // CHARS_PER_TOKEN,
             "architecture": {
                 "input_modalities": ["text", "image"] if self.bot.images else ["text"],
                 "output_modalities": ["text"],

@@ -84,6 +84,7 @@ export default {
   "dash.harvester.away": "not running",
   "dash.harvester.never": "never seen",
   "dash.harvester.there": "running",
+  "dash.kind": "Kind",
   "dash.left": "Time left",
   "dash.left.none": "may have expired",
   "dash.nonce": "Nonce checked",

@@ -3,6 +3,7 @@ import { request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
 import { duration, moment, t } from "./i18n.js";
 
+const KINDS = { aipkit: "AIPKit", ai_engine: "AI Engine" };
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
 /** One site of `/admin/status`; *now* in Unix seconds. */
@@ -29,6 +30,7 @@ function facts(site, now) {
   const held = site.credentials;
   const left = held && NONCE_SECONDS - held.nonce_age_seconds;
   return terms([
+    ["dash.kind", site.kind && (KINDS[site.kind] ?? site.kind)],
     ["dash.age", held ? t("dash.ago", { time: duration(held.age_seconds) }) : t("dash.credentials.none")],
     ["dash.nonce", held && t("dash.ago", { time: duration(held.nonce_age_seconds) })],
     ["dash.left", held && (left > 0 ? duration(left) : t("dash.left.none"))],

@@ -84,6 +84,7 @@ export default {
   "dash.harvester.away": "未运行",
   "dash.harvester.never": "从未出现",
   "dash.harvester.there": "运行中",
+  "dash.kind": "类型",
   "dash.left": "剩余时间",
   "dash.left.none": "可能已过期",
   "dash.nonce": "Nonce 检查于",

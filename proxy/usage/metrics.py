@@ -47,6 +47,7 @@ class SiteNumbers(NamedTuple):
     credentials_age: float | None
     nonce_age: float | None
     visits: Sequence[Visit]  # newest first
+    kind: str | None = None  # as `Upstream.kind`
 
 
 class Numbers(NamedTuple):
@@ -129,14 +130,17 @@ def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
 
 
 def _ages(sites: Sequence[SiteNumbers]) -> Iterator[Metric]:
+    kinds = GaugeMetricFamily("freeaichat_site_info", "1 for what answers there", labels=["site", "kind"])
     credentials = GaugeMetricFamily("freeaichat_credentials_age_seconds", "Since a visit took them", labels=["site"])
     nonce = GaugeMetricFamily("freeaichat_nonce_age_seconds", "Since the site last confirmed it", labels=["site"])
     for each in sites:
+        if each.kind is not None:
+            kinds.add_metric([each.site, each.kind], 1)
         if each.credentials_age is not None:
             credentials.add_metric([each.site], each.credentials_age)
         if each.nonce_age is not None:
             nonce.add_metric([each.site], each.nonce_age)
-    yield from (credentials, nonce)
+    yield from (kinds, credentials, nonce)
 
 
 def _store(numbers: Numbers) -> Iterator[Metric]:

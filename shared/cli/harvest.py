@@ -13,6 +13,7 @@ from shared.processes.lifeline import make_lifeline
 from shared.processes.services import module_command
 
 SHOWN = {
+    "plugin": "plugin",
     "page_url": "page",
     "ajax_url": "ajax URL",
     "cookie": "cookie",

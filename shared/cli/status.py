@@ -69,6 +69,7 @@ async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Repo
     found = state.current.page_url if state else site.url
     return {
         "site": site.origin,
+        "kind": state.current.plugin if state else None,
         "page": found,
         "named_page": site.url,
         "is_other_page": is_other_page(site.url, found),

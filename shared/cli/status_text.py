@@ -75,6 +75,7 @@ def _credentials(site: Report, now: float) -> Iterator[str]:
         [
             ("credentials", f"by {text.SOURCES[found['source']]}, {text.ago(found['captured_at'], now)}"),
             ("page", _page(site)),
+            ("plugin", text.plugin(site["kind"])),
             ("generation", str(found["generation"])),
             ("session", f"{found['session']}, {found['cookie']}"),
             ("nonce", f"checked {text.ago(found['nonce_checked_at'], now)}, {renewal}"),

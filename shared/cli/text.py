@@ -5,7 +5,7 @@ from unicodedata import east_asian_width
 
 import click
 
-from shared.models import Bot, Credentials, Outcome
+from shared.models import PLUGIN_NAMES, Bot, Credentials, Outcome
 
 NONCE_SURE_SECONDS = 12 * 3600.0  # a nonce is good for 12 to 24 h after the site handed it out (PROTOCOL 3)
 _SESSION_SHOWN = 4
@@ -45,9 +45,15 @@ def bots(found: Sequence[Bot]) -> str:
     return "1 bot" if len(found) == 1 else f"{len(found)} bots"
 
 
+def plugin(kind: str) -> str:
+    """What a chat plugin of that *kind* is called."""
+    return PLUGIN_NAMES.get(kind, kind)
+
+
 def credentials_line(credentials: Credentials, found: Sequence[Bot]) -> str:
     """What was captured, in a few words."""
-    return f"{bots(found)}, {cookie(credentials.cookie)}, session {session(credentials.session_id)}"
+    chat = f"{bots(found)} of {plugin(credentials.plugin)}"
+    return f"{chat}, {cookie(credentials.cookie)}, session {session(credentials.session_id)}"
 
 
 def outcome(name: str) -> str:

@@ -14,7 +14,7 @@ async def test_a_page_with_its_chats_is_fine() -> None:
         page, *_ = await check_site(client, site(engine.url), now=0.0)
 
     assert page.level is Level.OK
-    assert "carries the chat" in page.what
+    assert "carries the chat (6 bots of AI Engine)" in page.what
 
 
 async def test_credentials_whose_nonce_died_can_be_renewed_and_a_closed_site_is_told_of() -> None:

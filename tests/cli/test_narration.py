@@ -44,7 +44,7 @@ def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
 
     assert lines == [
         "page visited: https://chat.example/chat/ (1.2 s)",
-        "credentials captured: 12 bots, cookie none, session 1234… (0.1 s)",
+        "credentials captured: 12 bots of AIPKit, cookie none, session 1234… (0.1 s)",
     ]
 
 

@@ -51,6 +51,8 @@ async def test_status_shows_credentials_bots_and_visits_without_secrets(
     for secret in (SESSION_ID, site.nonce):
         assert secret not in done.output + json.dumps(report)
     found = report["sites"][0]
+    assert found["kind"] == "aipkit"
+    assert re.search(r"plugin +AIPKit", done.output)
     assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
     assert all(bot["models"] for bot in found["bots"])
     assert report["proxy"]["ready"] is True

@@ -132,7 +132,7 @@ def test_it_tells_each_step_and_ends_with_a_curl_line_that_works(environment: di
         assert re.search(r"^browser found: /\S+ \(\d+\.\d s\)$", running.output, re.MULTILINE)
         assert re.search(r"^page visited: http://127\S+ \(\d+\.\d s\)$", running.output, re.MULTILINE)
         assert re.search(
-            r"^credentials captured: \d+ bots?, cookie none, session \w{4}… \(\d+\.\d s\)$",
+            r"^credentials captured: \d+ bots? of AIPKit, cookie none, session \w{4}… \(\d+\.\d s\)$",
             running.output,
             re.MULTILINE,
         )

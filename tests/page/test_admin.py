@@ -192,6 +192,7 @@ async def test_the_dashboard_shows_a_site_its_visits_and_the_picture_of_a_failur
     card = page.get_by_role("article").filter(has_text=site.origin)
 
     await expect(card).to_contain_text("ready")
+    await expect(card).to_contain_text("AIPKit")
     await expect(card).to_contain_text("closed (all well)")
     await expect(card).to_contain_text("Time left")
     await expect(card).to_contain_text(REASON)

@@ -69,6 +69,7 @@ _CREDENTIALS = exactly(
 _SITE = exactly(
     {
         "site": STRING,
+        "kind": told(nullable(STRING), "Its chat plugin, `aipkit` or `ai_engine`; null before a visit."),
         "ready": BOOLEAN,
         "reason": nullable(STRING),
         "credentials": nullable(_CREDENTIALS),

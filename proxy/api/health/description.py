@@ -25,6 +25,7 @@ from proxy.api.openapi.parts import (
 _SITE = exactly(
     {
         "site": STRING,
+        "kind": told(nullable(STRING), "Its chat plugin, `aipkit` or `ai_engine`; null before a visit."),
         "ready": BOOLEAN,
         "reason": nullable(STRING),
         "credentials_age_seconds": nullable(INTEGER),

@@ -41,6 +41,7 @@ def describe(health: Health) -> dict[str, object]:
     """What is known of an upstream's health and load."""
     return {
         "site": health.name,
+        "kind": health.kind,
         "ready": health.trouble is None,
         "reason": health.trouble,
         "breaker": health.breaker,
@@ -77,6 +78,7 @@ async def metrics(request: web.Request) -> web.Response:
         sites=[
             SiteNumbers(
                 site=each.name,
+                kind=each.kind,
                 credentials_age=now - each.credentials.captured_at if each.credentials else None,
                 nonce_age=now - each.credentials.nonce_checked_at if each.credentials else None,
                 visits=visits.get(each.name, ()),

@@ -33,10 +33,14 @@ SCHEMAS: dict[str, Schema] = {
             "discovered": told(BOOLEAN, "Whether the visited page shows this bot."),
             "name": told(nullable(STRING), "The bot's title on the page."),
             "site": STRING,
+            "kind": told(
+                nullable(STRING),
+                "Of a site, its chat plugin: `aipkit` or `ai_engine`; null before a visit.",
+            ),
             "bot_id": INTEGER,
             "web_search": BOOLEAN,
             "images": BOOLEAN,
-            "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: switched off."),
+            "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: not at all."),
             "structured_outputs": told(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
             "context_length": told(COUNT, "Tokens of a history that reach the bot, as an estimate."),
             "architecture": exactly(

@@ -3,14 +3,11 @@
 import re
 
 PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
-_SURROGATE = re.compile("[\ud800-\udfff]").search
+has_halves = re.compile("[\ud800-\udfff]").search  # of surrogate pairs, which no UTF-8 can hold
 
 
 def as_utf8(text: str) -> str:
-    """*text* as UTF-8 can hold it: halves of surrogate pairs, for which a site refuses or empties all of a message,
-    become replacement characters."""
-    if _SURROGATE(text) is None:
-        return text
+    """*text* with a replacement character for each half of a surrogate pair: a site refuses or empties the message."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

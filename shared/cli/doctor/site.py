@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.models import Credentials
+from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.parsing import Site, is_other_page
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
@@ -53,9 +53,12 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
 def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Check:
     """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else."""
     page = body.decode("utf-8", "replace")
-    found = read_configs(configs_in(page), {}) or read_chats(elements_in(page, (PARAMS, SYSTEM)))
-    if found is not None and status == 200:
-        return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)})")
+    for kind, found in (
+        (AIPKIT, read_configs(configs_in(page), {})),
+        (AI_ENGINE, read_chats(elements_in(page, (PARAMS, SYSTEM)))),
+    ):
+        if found is not None and status == 200:
+            return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
     if is_challenge(status, headers, page):
         mend = "`freeaichat harvest --headed` opens a window in which you may pass it yourself"
         return warn(

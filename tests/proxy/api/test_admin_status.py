@@ -65,6 +65,7 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
     assert (only["credentials"]["source"], only["credentials"]["generation"]) == ("visit", 1)
     assert only["credentials"]["age_seconds"] == pytest.approx(only["credentials"]["nonce_age_seconds"])
     assert only["bots"] > 3
+    assert only["kind"] == "aipkit"
     assert [visit["id"] for visit in only["visits"][:2]] == [VISIT_ID, "visit-11"]
     assert len(only["visits"]) == 10
     assert [visit["screenshot"] for visit in only["visits"]] == [True] + [False] * 9
@@ -79,6 +80,7 @@ async def test_before_anything_was_captured_the_status_says_so(site: SimulatedSi
 
     [only] = told["sites"]
     assert (told["ready"], only["ready"], only["credentials"], only["bots"]) == (False, False, None, 0)
+    assert only["kind"] is None
     assert "captured" in only["reason"]
     assert told["harvester"] == {"heartbeat_age_seconds": None}
 

@@ -20,7 +20,7 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
 
 
 def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
-    return SiteBots(where, offered, at, cast(Upstream, SimpleNamespace(has_tools=False)))  # names ask nobody
+    return SiteBots(where, offered, at, cast(Upstream, SimpleNamespace(has_tools=False, kind=None)))  # names ask nobody
 
 
 @pytest.mark.parametrize(
@@ -222,3 +222,12 @@ def test_what_is_switched_off_is_not_told() -> None:
 
     assert wire["tools"] is None
     assert "tools" not in wire["supported_parameters"]
+
+
+@pytest.mark.parametrize(("most", "context", "tools"), [(512, 128, None), (3999, 999, None), (4000, 1000, "emulated")])
+def test_a_bot_that_takes_short_messages_has_no_room_for_tools(most: int, context: int, tools: str | None) -> None:
+    (model,) = Catalog([offered(OTHER, (Bot(id=5, name="Brief", max_message=most),))], {}).list()
+    wire = model.to_wire(max_transcript=8000)
+
+    assert (wire["context_length"], wire["tools"], wire["structured_outputs"]) == (context, tools, tools)
+    assert ("tools" in wire["supported_parameters"]) is (tools is not None)

@@ -1,0 +1,56 @@
+"""Which plugin a site has is told wherever the site is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.ai_engine.engine import RESP, SHORT, engine_proxy
+from tests.site import SimulatedSite
+from tests.site_ai_engine import SimulatedAiEngine
+
+
+@pytest.fixture
+async def both(engine: SimulatedAiEngine, site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy in front of one site of each kind."""
+    async with engine_proxy(engine, site, data_dir=tmp_path) as proxy:
+        yield proxy
+
+
+async def told(proxy: RunningProxy, path: str) -> Any:
+    async with proxy.http.get(f"{proxy.url}/{path}") as response:
+        assert response.status == 200
+        return await response.json()
+
+
+@pytest.mark.parametrize("path", ["readyz", "admin/status"])
+async def test_of_each_site_its_kind_is_told(
+    both: RunningProxy, engine: SimulatedAiEngine, site: SimulatedSite, path: str
+) -> None:
+    kinds = {each["site"]: each["kind"] for each in (await told(both, path))["sites"]}
+
+    assert kinds == {engine.origin: "ai_engine", site.origin: "aipkit"}
+
+
+async def test_a_model_tells_its_kind_and_how_little_its_page_takes(both: RunningProxy) -> None:
+    models = {each["id"]: each for each in (await told(both, "v1/models"))["data"]}
+
+    assert [models[name]["kind"] for name in (RESP, SHORT, "gpt-4o-mini-helper")] == [
+        "ai_engine",
+        "ai_engine",
+        "aipkit",
+    ]
+    assert (models[RESP]["context_length"], models[RESP]["tools"]) == (25_000, "emulated")
+    assert (models[SHORT]["context_length"], models[SHORT]["tools"]) == (5, None)
+
+
+async def test_the_metrics_tell_each_sites_kind(
+    both: RunningProxy, engine: SimulatedAiEngine, site: SimulatedSite
+) -> None:
+    async with both.http.get(f"{both.url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+
+    assert f'freeaichat_site_info{{kind="ai_engine",site="{engine.origin}"}} 1.0' in lines
+    assert f'freeaichat_site_info{{kind="aipkit",site="{site.origin}"}} 1.0' in lines
