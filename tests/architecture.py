@@ -19,6 +19,12 @@ FORBIDDEN = {  # by folder: what it never imports
     # api -> chat <- upstreams: the chat knows neither who asks nor who answers.
     "proxy/chat/": ("proxy.api", "proxy.server", "proxy.access", "proxy.usage", "proxy.upstreams", "aiohttp"),
     "proxy/upstreams/": ("proxy.api", "proxy.server", "proxy.access", "proxy.usage"),
+    # No plugin's folder knows another's; what several use lies above them.
+    "proxy/upstreams/site/": ("proxy.upstreams.aipkit", "proxy.upstreams.ai_engine"),
+    "proxy/upstreams/aipkit/": ("proxy.upstreams.ai_engine", "shared.plugins.ai_engine"),
+    "proxy/upstreams/ai_engine/": ("proxy.upstreams.aipkit", "shared.plugins.aipkit"),
+    "shared/plugins/aipkit/": ("shared.plugins.ai_engine",),
+    "shared/plugins/ai_engine/": ("shared.plugins.aipkit",),
     **dict.fromkeys(("proxy/api/", "proxy/server/", "proxy/access/", "proxy/usage/"), ("proxy.upstreams",)),
 }
 HOMES = {  # the only places that may import or use these names

@@ -11,7 +11,7 @@ RETRY_AFTER_SECONDS = 10.0
 
 
 class Recovery:
-    """Of one site. Its methods raise `Refusal` where trying again would not help, and `ServiceError` (503)."""
+    """Of one site. It raises `Refusal` where trying again would not help, and `ServiceError` (503)."""
 
     def __init__(self, keeper: CredentialKeeper, site: str) -> None:
         self._keeper = keeper
