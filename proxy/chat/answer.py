@@ -109,7 +109,7 @@ class Answer:
             self.end = await self._from_any()
         except Enough as enough:
             release(enough)
-            self.end = End(enough.reason)
+            self.end = End(enough.reason, stop=enough.stop)
         else:
             if self._cutter is not None and (rest := self._cutter.end()):
                 self._cutter = None
@@ -150,7 +150,7 @@ class Answer:
                 raise _endless()
             wants_more = self._sink.text(text)
         if cutter is not None and cutter.reason:
-            raise Enough(cutter.reason)  # leaving drops the upstream
+            raise Enough(cutter.reason, cutter.stop)  # leaving drops the upstream
         return wants_more
 
     async def ready(self) -> None:
@@ -208,7 +208,7 @@ class Answer:
                 end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
             except Enough as enough:
                 release(enough)
-                end = End(enough.reason)
+                end = End(enough.reason, stop=enough.stop)
             finally:
                 self._emulation = None
             is_cut = end.reason in ("length", "content_filter")

@@ -7,7 +7,8 @@ from proxy.chat.tokens import estimate_tokens
 
 
 class Cutter:
-    """Passes text on until it is to end; `reason` then says why. Tokens are estimated, like everything counted here.
+    """Passes text on until it is to end; `reason` then says why, and `stop` at which sequence. Tokens are estimated,
+    like everything counted here.
 
     Text that may be the beginning of a stop sequence is held back until it is clear that it is none.
     """
@@ -19,6 +20,7 @@ class Cutter:
         self._passed = ""  # kept only where tokens are counted
         self._held = ""
         self.reason: Literal["stop", "length"] | None = None
+        self.stop: str | None = None
         self.has_fed = False
 
     def feed(self, text: str) -> str:
@@ -28,10 +30,11 @@ class Cutter:
         self.has_fed = True
         text = self._held + text
         self._held = ""
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        found = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
+            at, self.stop = min(found)
             self.reason = "stop"
-            return self._limited(text[: min(found)])
+            return self._limited(text[:at])
         keep = self._begun(text)
         self._held = text[len(text) - keep :]
         return self._limited(text[: len(text) - keep])
@@ -56,7 +59,7 @@ class Cutter:
         if tokens <= self._max_tokens:
             self._weigh_at = len(self._passed) + max(1, (self._max_tokens - tokens) // 4)
             return text
-        self.reason = "length"
+        self.reason, self.stop = "length", None
         self._held = ""
         return self._passed[before : max(before, self._fitting(self._max_tokens))]
 

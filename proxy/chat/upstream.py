@@ -43,7 +43,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an answer ended.
+    """How an answer ended. *stop*: the stop sequence at which it did.
 
     *refusal* is what the model said instead of an answer. *usage* is None where the upstream tells none. *note* is what
     the upstream needs to go on from here; None where its own copy does not hold exactly what was asked and answered.
@@ -54,6 +54,7 @@ class End:
     sources: Sequence[Source] = ()
     usage: Usage | None = None
     note: Note | None = None
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,15 @@ class Refusal(Exception):
 
 
 class Enough(Exception):
-    """Raised by a `Sink` that wants no more of an answer; the upstream stops reading and lets it through."""
+    """Raised by a `Sink` that wants no more of an answer; the upstream stops reading and lets it through.
 
-    def __init__(self, reason: FinishReason) -> None:
+    *stop*: the stop sequence that was met.
+    """
+
+    def __init__(self, reason: FinishReason, stop: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.stop = stop
 
 
 class Sink(Protocol):
