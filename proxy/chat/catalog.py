@@ -21,9 +21,11 @@ DEFAULT_SITE = "https://chatgptfree.ai"
 CHARS_PER_TOKEN = 4  # of English prose, about
 TOOLS_CHARS = 4_000  # that a message must take where tools are told of in it
 MAX_NEAR = 3
-_PREFIXES = ("openai/", "models/")
+CLAUDE = "Claude"  # a bot's provider
+_PREFIXES = ("openai/", "anthropic/", "models/")
 _MAX_PREFIXES = 2
 _SUFFIX = ":latest"
+_CLAUDE = "claude-"  # what the names of Anthropic's models begin with
 _NEAR = 0.45  # the likeness from which on a name is told as a near one; that of gpt-4 and gpt-4o-mini is 0.6
 _LONGEST = 1000  # characters of a name that is looked for in other spellings
 _COMPARED = 100  # names, and characters of each
@@ -115,8 +117,13 @@ class Catalog:
         return list(self._listed.values())
 
     def find(self, name: str) -> tuple[str, Model] | None:
-        """The name that answers and its model; the default model for unknown names, else None."""
-        return self.named(name) or (self.named(self._default) if self._default else None)
+        """The name that answers and its model; for unknown names the default model, for those of Anthropic's models else
+        a bot of Anthropic's, else None."""
+        if found := self.named(name):
+            return found
+        if self._default and (found := self.named(self._default)):
+            return found
+        return self._first_claude() if is_claude(name) else None
 
     def named(self, name: str) -> tuple[str, Model] | None:
         """What *name* means, and how that is written here; None for unknown names."""
@@ -139,12 +146,23 @@ class Catalog:
             return [model] if model else []
         return [model for model in self._pinned.values() if model.id == name]
 
+    def _first_claude(self) -> tuple[str, Model] | None:
+        for model in self._listed.values():
+            if model.discovered and model.alias_of is None and model.bot.provider == CLAUDE:
+                return model.id, model
+        return None
+
     def _named(self, name: str) -> Model | None:
         if name in self._listed:
             return self._listed[name]
         if "@" in name:
             return self._pinned.get(name)
         return next((model for model in self._pinned.values() if model.id == name), None)
+
+
+def is_claude(name: str) -> bool:
+    """Whether *name* is that of one of Anthropic's models, as far as its form tells."""
+    return name.lower().rpartition("/")[2].startswith(_CLAUDE)
 
 
 def may_use(allowed: frozenset[str] | None, name: str) -> bool:
@@ -215,6 +233,10 @@ def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
     """The error for a name that nobody offers; *near*: names like it."""
     shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    if is_claude(name):
+        hint += (
+            "No bot here is told to be Claude; FREEAICHAT_MODELS or FREEAICHAT_DEFAULT_MODEL lead such names to one. "
+        )
     return ServiceError(
         404,
         f"The model '{shown}' does not exist here. {hint}GET /v1/models lists the names.",

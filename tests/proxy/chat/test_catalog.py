@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, may_use, slug
+from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, may_use, slug, unknown_model
 from proxy.chat.upstream import SiteBots, Upstream
 from shared.models import Bot
 from shared.parsing import Site, site
@@ -127,6 +127,32 @@ def test_the_default_model_answers_for_unknown_names_under_its_own_name() -> Non
     assert found is not None
     assert (found[0], found[1].bot.id) == ("helper", 5)
     assert Catalog([offered(OTHER, bots((5, "Helper")))], {}).find("gpt-99") is None
+
+
+@pytest.mark.parametrize("name", ["claude-opus-4-5", "anthropic/Claude-3-5-haiku-20241022"])
+@pytest.mark.parametrize(
+    ("aliases", "default", "expected"),
+    [
+        ({"claude-opus-4-5": 5, "claude-3-5-haiku-20241022": 5}, "helper", "claude-"),
+        ({}, "helper", "helper"),
+        ({}, "not-there", "a-bot"),
+        ({}, "", "a-bot"),
+    ],
+)
+def test_names_of_anthropics_models_lead_where_they_may(
+    name: str, aliases: dict[str, int], default: str, expected: str
+) -> None:
+    claude = Bot(id=7, name="A bot", provider="Claude")
+    found = Catalog([offered(OTHER, (*bots((5, "Helper")), claude))], aliases, default).find(name)
+
+    assert found is not None
+    assert found[0].startswith(expected)
+
+
+def test_without_any_claude_the_error_says_how_to_lead_its_names_to_another_bot() -> None:
+    assert Catalog([offered(OTHER, bots((5, "Claude by name alone")))], {}).find("claude-opus-4-5") is None
+    assert "FREEAICHAT_MODELS" in unknown_model("claude-opus-4-5").message
+    assert "FREEAICHAT_MODELS" not in unknown_model("gpt-99").message
 
 
 SPELLINGS = [
