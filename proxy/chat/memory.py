@@ -173,12 +173,7 @@ class Memory:
 
     def count_tokens(self) -> int:
         """About as many tokens as all that the model is told."""
-        count = _tokens_of(self._told) if self._told else 0
-        for message in self.plan.messages:
-            count += estimate_tokens(message.text)
-            for call in message.calls:
-                count += estimate_tokens(call.name) + estimate_tokens(call.arguments)
-        return count
+        return _tokens_told(self.plan.messages, self._told)
 
     def _as_text(self) -> tuple[Message, ...]:
         """All messages as an upstream is told them that takes nothing but text: one for one, after what is told
@@ -231,11 +226,25 @@ class Memory:
         await needed(lambda: self._store.commit_turn(conversation_id, result))
 
 
+def count_tokens(messages: Sequence[Message], offer: Offer | None) -> int:
+    """About as many tokens as all that a model would be told."""
+    return _tokens_told(messages, instructions(offer) if offer else "")
+
+
 async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
     """As `history_digest`; of long histories where nobody else waits for it."""
     if size_of(messages) > LARGE_BYTES:
         return await asyncio.to_thread(history_digest, scope, messages)
     return history_digest(scope, messages)
+
+
+def _tokens_told(messages: Sequence[Message], told: str) -> int:
+    count = _tokens_of(told) if told else 0
+    for message in messages:
+        count += estimate_tokens(message.text)
+        for call in message.calls:
+            count += estimate_tokens(call.name) + estimate_tokens(call.arguments)
+    return count
 
 
 @lru_cache(maxsize=64)

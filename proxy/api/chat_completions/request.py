@@ -91,7 +91,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         messages=messages,
         conversation_id=_conversation_id(body),
         web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
-        stops=_stops(body),
+        stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in ignored if name in body},
         offer=offer,
@@ -200,16 +200,18 @@ def _choices(body: Mapping[str, Any]) -> int:
     return count
 
 
-def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
-    value = body.get("stop")
+def read_stops(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The texts at which the answer is to end. Raises `ServiceError` (400)."""
+    value = body.get(name)
     stops = [value] if isinstance(value, str) else value
     if stops is None:
         return ()
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops) or len(stops) > MAX_STOPS:
-        raise bad_request(f"'stop' must be a string or at most {MAX_STOPS} of them.", param="stop", code="invalid_type")
+        message = f"'{name}' must be a string or at most {MAX_STOPS} of them."
+        raise bad_request(message, param=name, code="invalid_type")
     if any(len(stop) > MAX_STOP_CHARS for stop in stops):
-        message = f"A text in 'stop' must have at most {MAX_STOP_CHARS} characters."
-        raise bad_request(message, param="stop", code="string_above_max_length")
+        message = f"A text in '{name}' must have at most {MAX_STOP_CHARS} characters."
+        raise bad_request(message, param=name, code="string_above_max_length")
     return tuple(stop for stop in stops if stop)
 
 

@@ -71,7 +71,7 @@ class Fields:
 CHAT = Fields()
 FUNCTIONS = Fields("functions", "functions[{}]", choice="function_call")
 RESPONSES = Fields(item="tools[{}]", schema="text.format.schema")
-MESSAGES = Fields(item="tools[{}]", parameters="input_schema")
+MESSAGES = Fields(item="tools[{}]", parameters="input_schema", schema="output_config.format.schema")
 
 
 @dataclass(frozen=True)
