@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from proxy.api.app_keys import REQUEST_ID
+from proxy.api.messages.errors import error_body, speaks_anthropic, status_of
 from proxy.chat.errors import ServiceError
 
 
@@ -19,6 +21,11 @@ def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] |
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def error_response(error: ServiceError, headers: Mapping[str, str] | None = None) -> web.Response:
-    """*error* in OpenAI's shape, with the headers that clients act on."""
-    return json_response(error.body, status=error.status, headers={**error.headers, **(headers or {})})
+def error_response(
+    error: ServiceError, headers: Mapping[str, str] | None = None, *, request: web.BaseRequest | None = None
+) -> web.Response:
+    """*error* in the shape of the API that *request* is of, as a rule OpenAI's, with the headers clients act on."""
+    told = {**error.headers, **(headers or {})}
+    if request is not None and speaks_anthropic(request.path, request.headers):
+        return json_response(error_body(error, request[REQUEST_ID]), status=status_of(error), headers=told)
+    return json_response(error.body, status=error.status, headers=told)

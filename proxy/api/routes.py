@@ -16,6 +16,7 @@ from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
 from proxy.api.health import handlers as health
+from proxy.api.messages import handlers as messages
 from proxy.api.models import handlers as models
 from proxy.api.responses import handlers as responses
 from proxy.api.sending import counted
@@ -32,6 +33,8 @@ _API: _Routes = {
     "/responses": {"POST": counted(responses.create_response)},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
+    "/messages": {"POST": counted(messages.create_message)},
+    "/messages/count_tokens": {"POST": messages.count_message_tokens},
     "/models": {"GET": models.list_models},
     r"/models/{id:.*[^\x2f]}": {"GET": models.retrieve_model},
     "/conversations": {"POST": conversations.create_conversation},

@@ -79,13 +79,22 @@ async def admit_turns(request: web.Request, count: int) -> None:
 
 
 async def send(
-    request: web.Request, answers: Sequence[Answer], reply: Reply, *, stream: bool, headers: Mapping[str, str]
+    request: web.Request,
+    answers: Sequence[Answer],
+    reply: Reply,
+    *,
+    stream: bool,
+    headers: Mapping[str, str],
+    has_pings: bool = False,
 ) -> web.StreamResponse:
-    """Answer *request* in the shape of *reply*. Raises `ServiceError` before anything was sent."""
+    """Answer *request* in the shape of *reply*. Raises `ServiceError` before anything was sent.
+
+    *has_pings*: the API has an event for silences, which is used in place of comments.
+    """
     turn = request[TURN]
     turn.follow(answers)
     if stream:
-        return await _stream(request, answers, reply, headers)
+        return await _stream(request, answers, reply, headers, has_pings=has_pings)
     if len(answers) == 1:
         await answers[0].run(_Whole())
     else:
@@ -97,10 +106,12 @@ async def send(
 
 
 async def _stream(
-    request: web.Request, answers: Sequence[Answer], reply: Reply, headers: Mapping[str, str]
+    request: web.Request, answers: Sequence[Answer], reply: Reply, headers: Mapping[str, str], *, has_pings: bool
 ) -> web.StreamResponse:
     turn = request[TURN]
     keepalive = request.app[SETTINGS].keepalive
+    if has_pings and keepalive == "comment":
+        keepalive = "chunk"
     events = EventStream(request, reply, keepalive, (headers, answers[0].headers))
     try:
         if len(answers) == 1:

@@ -117,8 +117,8 @@ class Catalog:
         return list(self._listed.values())
 
     def find(self, name: str) -> tuple[str, Model] | None:
-        """The name that answers and its model; for unknown names the default model, for those of Anthropic's models else
-        a bot of Anthropic's, else None."""
+        """The name that answers and its model; the default model for unknown names; for those of Anthropic's models
+        else one of its bots; else None."""
         if found := self.named(name):
             return found
         if self._default and (found := self.named(self._default)):

@@ -1,5 +1,5 @@
-"""What HTTP itself makes of a request that no handler can take, in OpenAI's shape: wrong paths and methods, broken
-requests, expectations.
+"""What HTTP itself makes of a request that no handler can take, in the shape of its API: wrong paths and methods,
+broken requests, expectations.
 """
 
 import asyncio
@@ -39,7 +39,8 @@ def http_error_response(request: web.Request, error: web.HTTPException) -> web.R
     else:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
         found = ServiceError(error.status, error.reason, type=kind)
-    return error_response(found, headers={"Allow": error.headers["Allow"]} if "Allow" in error.headers else {})
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return error_response(found, headers, request=request)
 
 
 def _no_websocket() -> web.Response:
@@ -69,7 +70,8 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
         return None
     request[REQUEST_ID] = f"req_{token_hex(16)}"
     return error_response(
-        ServiceError(417, "The only expectation that is met is 100-continue.", code="expectation_failed")
+        ServiceError(417, "The only expectation that is met is 100-continue.", code="expectation_failed"),
+        request=request,
     )
 
 

@@ -1,4 +1,4 @@
-"""What happens to every request: an id, a place, access, errors in OpenAI's shape, and one log line."""
+"""What happens to every request: an id, a place, access, errors in the shape of its API, and one log line."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from proxy.access import sessions
 from proxy.access.key_limits import EXPOSED as RATE_EXPOSED
 from proxy.access.rules import Access, WrongKey, sent_keys
 from proxy.api.app_keys import ACCESS, CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, TURN, USAGE
+from proxy.api.messages.errors import speaks_anthropic
 from proxy.api.rendering import error_response
 from proxy.chat.errors import ServiceError, release
 from proxy.server.errors import http_error_response, internal_error
@@ -25,7 +26,7 @@ ADMIN_PATHS = "/admin/"
 PREFLIGHT_SECONDS = "600"
 CLIENT_LEFT = 499  # nginx's word for it
 EXPOSED = (
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
+    "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
     f"x-dropped-images, {RATE_EXPOSED}"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -54,7 +55,7 @@ async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> web.StreamResponse:
-    """The handler's answer to a request that keeps to the rules; for every failure OpenAI's error object."""
+    """The handler's answer to a request that keeps to the rules; for every failure an error object."""
     under_way, rules = request.app[UNDER_WAY], request.app[ACCESS]
     try:
         with under_way.request(is_probe=is_open):
@@ -71,15 +72,15 @@ async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> w
     except asyncio.CancelledError:
         if not under_way.is_over:
             raise  # the client left
-        return error_response(stopping_error())
+        return error_response(stopping_error(), request=request)
     except ServiceError as error:
         release(error)
-        return error_response(error)
+        return error_response(error, request=request)
     except web.HTTPException as error:
         return http_error_response(request, error)
     except Exception:
         log.exception("request %s failed", request[REQUEST_ID])
-        return error_response(internal_error())
+        return error_response(internal_error(), request=request)
 
 
 async def _identify(request: web.Request, rules: Access, *, is_open: bool) -> None:
@@ -122,6 +123,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
+        if speaks_anthropic(request.path, request.headers):
+            response.headers["request-id"] = request[REQUEST_ID]  # where its SDKs look for it
     if (caller := request.get(CALLER)) is not None and caller.key is not None:
         limits = request.get(RATE_HEADERS)
         response.headers.update(await request.app[LIMITS].headers(caller) if limits is None else limits)

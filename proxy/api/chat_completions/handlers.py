@@ -10,6 +10,7 @@ from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
 from proxy.api.sending import admit_turns, send
+from proxy.api.tools import Mode
 from proxy.server.bodies import parse_json, read_body
 
 
@@ -36,8 +37,13 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
 
 async def read_chat(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
     """The request, with the pictures that it names by address. Raises `ServiceError`."""
+    return await read_asked(request, lambda body, mode: parse_chat(to_fields(body), mode))
+
+
+async def read_asked(request: web.Request, parse: Callable[[bytes, Mode], ChatRequest]) -> ChatRequest:
+    """The same for a body that *parse*, a pure function, reads."""
     mode = request.app[SETTINGS].tools
-    chat = await read_body(request, lambda body: parse_chat(to_fields(body), mode))
+    chat = await read_body(request, lambda body: parse(body, mode))
     ask, caller = chat.ask, request[CALLER]
     if chat.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)

@@ -1,5 +1,10 @@
 """`/v1/models`."""
 
+from typing import Any
+
+from proxy.api.messages.description_objects import ERROR
+from proxy.api.messages.errors import VERSION_HEADER
+from proxy.api.messages.models import MAX_LIMIT
 from proxy.api.openapi.parts import (
     BOOLEAN,
     COUNT,
@@ -18,6 +23,7 @@ from proxy.api.openapi.parts import (
     one_of,
     operation,
     path_parameter,
+    query_parameter,
     ref,
     told,
 )
@@ -52,21 +58,46 @@ SCHEMAS: dict[str, Schema] = {
     "ModelList": exactly({"object": const("list"), "data": array(ref("Model"))}),
 }
 
+_VERSION = {
+    "name": VERSION_HEADER,
+    "in": "header",
+    "description": "With it, answers and errors have the shape of Anthropic's API.",
+    "schema": STRING,
+}
+_LIMIT = query_parameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "Models on a page, in Anthropic's shape."
+)
+
+
+def _either(operation: dict[str, Any]) -> dict[str, Any]:
+    """*operation* with errors of either API."""
+    codes = [*(code for code in operation["responses"] if code != "200"), "529"]
+    content = json_content({"anyOf": [ref("Error"), ref("AnthropicError")]})
+    told = {code: {**ERROR, "description": f"As everywhere ({code}).", "content": content} for code in codes}
+    return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
+
+
 PATHS: Paths = {
     "/v1/models": {
-        "get": operation(
-            "list_models",
-            "Every model that can be named now. No site is asked.",
-            answer("The models.", json_content(ref("ModelList"))),
+        "get": _either(
+            operation(
+                "list_models",
+                "Every model that can be named now. No site is asked.",
+                answer("The models.", json_content({"anyOf": [ref("ModelList"), ref("AnthropicModelList")]})),
+                ["400"],
+                parameters=[_VERSION, _LIMIT],
+            )
         )
     },
     "/v1/models/{id}": {
-        "get": operation(
-            "retrieve_model",
-            "One model.",
-            answer("The model.", json_content(ref("Model"))),
-            FINDS,
-            parameters=[path_parameter("id", "A model's name, in any case; it may hold slashes.")],
+        "get": _either(
+            operation(
+                "retrieve_model",
+                "One model.",
+                answer("The model.", json_content({"anyOf": [ref("Model"), ref("AnthropicModel")]})),
+                FINDS,
+                parameters=[path_parameter("id", "A model's name, in any case; it may hold slashes."), _VERSION],
+            )
         )
     },
 }

@@ -1,10 +1,13 @@
-"""`/v1/models`: answered from what the store holds, without touching a site."""
+"""`/v1/models`: answered from what the store holds, without touching a site. In the shape of Anthropic's API for its
+clients, which say which version of that they speak."""
 
 from typing import Any
 
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, SETTINGS
+from proxy.api.messages.errors import VERSION_HEADER
+from proxy.api.messages.models import model_info, model_page
 from proxy.api.rendering import json_response
 from proxy.chat.catalog import Model, may_use, unknown_model
 
@@ -14,13 +17,16 @@ async def list_models(request: web.Request) -> web.Response:
     chats, allowed = request.app[CHAT], request[CALLER].models
     models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
     data = [_to_wire(request, model) for model in models]
+    if VERSION_HEADER in request.headers:
+        return json_response(model_page(data, request.query))
     return json_response({"object": "list", "data": data})
 
 
 async def retrieve_model(request: web.Request) -> web.Response:
     """One model by its id."""
     chats, allowed, name = request.app[CHAT], request[CALLER].models, request.match_info["id"]
-    found = chats.catalog.named(name)
+    # A client of Anthropic's API asks by the name that it is going to use, whatever that leads to.
+    found = (chats.catalog.find if VERSION_HEADER in request.headers else chats.catalog.named)(name)
     if found is None or not may_use(allowed, found[0]):
         raise unknown_model(name, chats.catalog.near(name, allowed))
     return json_response({**_to_wire(request, found[1]), "id": found[0]})
@@ -28,4 +34,6 @@ async def retrieve_model(request: web.Request) -> web.Response:
 
 def _to_wire(request: web.Request, model: Model) -> dict[str, Any]:
     settings = request.app[SETTINGS]
+    if VERSION_HEADER in request.headers:
+        return model_info(model, max_transcript=settings.max_transcript)
     return model.to_wire(max_transcript=settings.max_transcript, emulates=settings.tools == "emulate")

@@ -7,12 +7,13 @@ from proxy.api.chat_completions import description as chat
 from proxy.api.completions import description as completions
 from proxy.api.conversations import description as conversations
 from proxy.api.health import description as health
+from proxy.api.messages import description as messages_api
 from proxy.api.models import description as models
 from proxy.api.openapi import messages
 from proxy.api.openapi.parts import STRING, Schema, error_responses, exactly, nullable, one_of, told, with_heads
 from proxy.api.responses import description as responses
 
-_ABOUT = """OpenAI's API in front of free AI chats on WordPress sites.
+_ABOUT = """OpenAI's APIs and Anthropic's Messages API in front of free AI chats on WordPress sites.
 
 Paths are also served without `/v1`, with it twice, and with doubled or trailing slashes. OPTIONS is answered with 204
 on every path, for browsers. A body is JSON; its Content-Type may be left out, and it may be compressed. Fields that are
@@ -64,7 +65,7 @@ _ERROR: Schema = exactly(
         )
     }
 )
-_RESOURCES = (chat, completions, responses, models, conversations, admin, health)
+_RESOURCES = (chat, completions, responses, messages_api, models, conversations, admin, health)
 
 
 def document(version: str, *, needs_key: bool) -> dict[str, Any]:

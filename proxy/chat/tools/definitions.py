@@ -118,7 +118,9 @@ class Offer:
                 "A tool needs a name of 1 to 128 characters without blanks, quotes and brackets.", param=f"{item}.name"
             )
         if any((other.name, other.namespace) == (tool.name, tool.namespace) for other in self.tools[:position]):
-            raise bad_request(f"There are two tools of the name '{tool.name}'.", param=f"{item}.name")
+            raise bad_request(
+                f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool"
+            )
         if tool.kind == "function" and tool.parameters is not None:
             _compiled(tool.parameters, f"{item}.{self.fields.parameters}")
 
@@ -129,7 +131,9 @@ class Offer:
         known = {tool.name for tool in self.tools}
         for name in names:
             if name not in known:
-                raise bad_request(f"There is no tool '{name[:128]}' to choose.", param=self.fields.choice)
+                raise bad_request(
+                    f"There is no tool '{name[:128]}' to choose.", param=self.fields.choice, code="unknown_tool"
+                )
 
 
 def _compiled(schema: Mapping[str, Any] | bool, param: str) -> Schema:

@@ -1,0 +1,194 @@
+"""The messages of Anthropic's API, which are made of blocks, as neutral ones: calls are part of an answer, and each
+result is a message of its own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from proxy.api.chat_completions.request import MAX_MESSAGES
+from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
+from proxy.api.tools import as_json, text_or_empty
+from proxy.chat.errors import ServiceError, bad_request
+from shared.conversations import Call, Message, Result, Role
+
+_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+_THOUGHTS = ("thinking", "redacted_thinking")  # of a model, which no other is told
+
+
+def read_messages(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """The messages of a request, and their pictures by what names them. Raises `ServiceError` (400)."""
+    if not isinstance(value, list) or not value:
+        raise bad_request("'messages' must be a list of at least one message.", param="messages")
+    if len(value) > MAX_MESSAGES:
+        raise bad_request(f"'messages' holds more than {MAX_MESSAGES} messages.", param="messages")
+    blocks = _Blocks()
+    for index, item in enumerate(value):
+        where = f"messages.{index}"
+        role = item.get("role") if isinstance(item, dict) else None
+        if not isinstance(role, str) or role not in _ROLES:
+            raise bad_request(f"'{where}.role' must be user or assistant.", param=f"{where}.role", code="invalid_value")
+        blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
+    return tuple(blocks.messages), blocks.pictures
+
+
+def read_texts(value: Any, where: str) -> list[str]:
+    """The texts of a string, or of a list of text blocks. Raises `ServiceError` (400)."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise bad_request(f"'{where}' must be a string or a list of blocks.", param=where, code="invalid_type")
+    texts = []
+    for index, block in enumerate(value):
+        if not isinstance(block, dict) or block.get("type") != "text":
+            raise bad_request(f"'{where}.{index}' must be a text block.", param=f"{where}.{index}")
+        texts.append(_text(block, "text", f"{where}.{index}"))
+    return texts
+
+
+class _Blocks:
+    """Takes messages, a block at a time."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.pictures: dict[str, Picture] = {}
+        self._texts: list[str] = []  # of the message that is read
+        self._images: list[str] = []
+        self._calls: list[Call] = []
+
+    def message(self, role: Role, content: Any, where: str) -> None:
+        """One message of the request, which may be several of ours."""
+        if isinstance(content, str):
+            self.messages.append(Message(role=role, text=content))
+            return
+        before = len(self.messages)
+        for index, block in enumerate(_listed(content, where)):
+            self._block(role, block, f"{where}.{index}")
+        if self._has_any() or len(self.messages) == before:
+            self._close(role, where)
+
+    def _block(self, role: Role, block: Any, where: str) -> None:
+        kind = block.get("type") if isinstance(block, dict) else None
+        if not isinstance(kind, str):
+            raise bad_request(f"'{where}' must be a block with a type.", param=where, code="invalid_type")
+        if kind in ("tool_result", "mcp_tool_result"):
+            if self._has_any():
+                self._close(role, where)
+            self._result(block, where)
+        elif kind in ("tool_use", "mcp_tool_use"):
+            self._calls.append(_call(block, where))
+        elif read := _READERS.get(kind):
+            read(self, block, where)
+        elif role != "assistant" and kind not in _THOUGHTS:  # what other models did beside their answers is left out
+            raise _unsupported(where, kind)
+
+    def _result(self, block: Mapping[str, Any], where: str) -> None:
+        about = Result(call_id=text_or_empty(block.get("tool_use_id")), failed=block.get("is_error") is True)
+        content = block.get("content")
+        if isinstance(content, str):
+            self._texts.append(content)
+        else:
+            for index, inner in enumerate(_listed(content, f"{where}.content") if content is not None else ()):
+                self._said(inner, f"{where}.content.{index}")
+        self._close("user", where, about)
+
+    def _said(self, block: Any, where: str) -> None:
+        """A block that says something: what a result or a document is made of."""
+        kind = block.get("type") if isinstance(block, dict) else None
+        read = _READERS.get(kind) if isinstance(kind, str) else None
+        if read is None:
+            raise _unsupported(where, str(kind)[:40])
+        read(self, block, where)
+
+    def text(self, block: Mapping[str, Any], where: str) -> None:
+        """A text."""
+        self._texts.append(_text(block, "text", where))
+
+    def compaction(self, block: Mapping[str, Any], where: str) -> None:
+        """A summary of what was said before."""
+        self._texts.append(text_or_empty(block.get("content")))
+
+    def reference(self, block: Mapping[str, Any], where: str) -> None:
+        """The name of a tool that a search among tools found."""
+        self._texts.append(_text(block, "tool_name", where))
+
+    def image(self, block: Mapping[str, Any], where: str) -> None:
+        """A picture, as base64 or by its address."""
+        source = block.get("source")
+        kind = source.get("type") if isinstance(source, dict) else None
+        if not isinstance(source, dict) or kind not in ("base64", "url"):
+            raise bad_request(f"'{where}.source' must be base64 or a URL.", param=f"{where}.source")
+        url = source.get("url")
+        if kind == "base64":
+            url = f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', f'{where}.source')}"
+        digest, picture = read_image_url(url, f"{where}.source")
+        self.pictures[digest] = picture
+        self._images.append(digest)
+
+    def document(self, block: Mapping[str, Any], where: str) -> None:
+        """A document, as far as it is text."""
+        place, source = f"{where}.source", block.get("source")
+        kind = source.get("type") if isinstance(source, dict) else None
+        self._texts += [text for name in ("title", "context") if (text := text_or_empty(block.get(name)))]
+        if isinstance(source, dict) and kind == "text":
+            self._texts.append(_text(source, "data", place))
+        elif isinstance(source, dict) and kind == "content" and isinstance(content := source.get("content"), str):
+            self._texts.append(content)
+        elif isinstance(source, dict) and kind == "content":
+            for index, inner in enumerate(_listed(source.get("content"), f"{place}.content")):
+                self._said(inner, f"{place}.content.{index}")
+        else:
+            raise bad_request(
+                f"'{place}' must be plain text: the site's bots read no files.",
+                param=place,
+                code="unsupported_content_part",
+            )
+
+    def found(self, block: Mapping[str, Any], where: str) -> None:
+        """Something that a search of the client's found."""
+        self._texts += [text for name in ("title", "source") if (text := text_or_empty(block.get(name)))]
+        self._texts += read_texts(block.get("content"), f"{where}.content")
+
+    def _has_any(self) -> bool:
+        return bool(self._texts or self._images or self._calls)
+
+    def _close(self, role: Role, where: str, result: Result | None = None) -> None:
+        if len(self._images) > MAX_IMAGES:
+            raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
+        calls = tuple(self._calls) if role == "assistant" else ()
+        text, images = "\n".join(self._texts), tuple(self._images)
+        self.messages.append(Message(role=role, text=text, images=images, calls=calls, result=result))
+        self._texts, self._images, self._calls = [], [], []
+
+
+_READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {
+    "text": _Blocks.text,
+    "image": _Blocks.image,
+    "document": _Blocks.document,
+    "search_result": _Blocks.found,
+    "tool_reference": _Blocks.reference,
+    "compaction": _Blocks.compaction,
+}
+
+
+def _call(block: Mapping[str, Any], where: str) -> Call:
+    name = _text(block, "name", where)
+    if not name:
+        raise bad_request(f"'{where}.name' must name a tool.", param=f"{where}.name", code="invalid_type")
+    return Call(id=text_or_empty(block.get("id")), name=name, arguments=as_json(block.get("input") or {}))
+
+
+def _text(block: Mapping[str, Any], name: str, where: str) -> str:
+    value = block.get(name)
+    if not isinstance(value, str):
+        raise bad_request(f"'{where}.{name}' must be a string.", param=f"{where}.{name}", code="invalid_type")
+    return value
+
+
+def _listed(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise bad_request(f"'{where}' must be a string or a list of blocks.", param=where, code="invalid_type")
+    return value
+
+
+def _unsupported(where: str, kind: str) -> ServiceError:
+    message = f"'{where}' is a block that the site cannot take ({kind[:40]}); use text or image."
+    return bad_request(message, param=where, code="unsupported_content_part")

@@ -1,0 +1,186 @@
+"""`/v1/messages`."""
+
+from typing import Any
+
+from proxy.api.chat_completions.description import FLAG, MODEL, STREAM_HEADERS, ignored, number
+from proxy.api.chat_completions.request import MAX_MESSAGES, MAX_STOP_CHARS, MAX_STOPS
+from proxy.api.messages import description_objects as objects
+from proxy.api.messages.request import SAMPLING
+from proxy.api.openapi.messages import IMAGE_URL
+from proxy.api.openapi.parts import (
+    ANY,
+    ASKS_THE_SITE,
+    BOOLEAN,
+    COUNT,
+    STRING,
+    WRITES,
+    Paths,
+    Schema,
+    answer,
+    array,
+    at_least,
+    const,
+    event_stream,
+    exactly,
+    json_body,
+    json_content,
+    nullable,
+    one_of,
+    operation,
+    query_parameter,
+    ref,
+    shown,
+    told,
+)
+from proxy.chat.tools.definitions import MAX_TOOLS
+
+_NAME: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"}
+_JSON_SCHEMA = at_least({"type": const("object")}, properties={"type": "object", "additionalProperties": BOOLEAN})
+_SOURCE: Schema = {
+    "anyOf": [
+        at_least({"type": const("base64"), "media_type": STRING, "data": {"type": "string", "format": "image-base64"}}),
+        at_least({"type": const("url"), "url": IMAGE_URL}),
+    ]
+}
+_DOCUMENT: Schema = {
+    "anyOf": [
+        at_least({"type": const("text"), "data": STRING}),
+        at_least({"type": const("content"), "content": {"anyOf": [STRING, array(ref("TextBlock"))]}}),
+    ]
+}
+_SAYS = ("TextBlock", "ImageBlock", "DocumentBlock", "SearchResultBlock")
+_CHOICE = told(
+    nullable(
+        at_least({"type": one_of("auto", "any", "none")}, disable_parallel_tool_use=FLAG),
+        at_least({"type": const("tool"), "name": _NAME}, disable_parallel_tool_use=FLAG),
+    ),
+    "Whether tools may (`auto`), must (`any`) or must not (`none`) be called; or the one that has to be.",
+)
+_TOOL: Schema = {
+    "anyOf": [
+        at_least(
+            {"name": _NAME, "input_schema": _JSON_SCHEMA},
+            type=nullable(const("custom")),
+            description=nullable(STRING),
+        ),
+        told(
+            at_least({"type": one_of("web_search_20250305", "web_search_20260209"), "name": const("web_search")}),
+            "Alone or chosen, it switches on the site's own web search where the bot has one.",
+        ),
+        told(
+            at_least({"type": one_of("bash_20250124", "code_execution_20250825", "web_fetch_20250910")}),
+            "Tools that Anthropic brings are left out and named in `x-ignored-params`.",
+        ),
+    ]
+}
+_FORM = nullable(at_least({"type": const("json_schema"), "schema": _JSON_SCHEMA}))
+_SHARED: dict[str, Schema] = {
+    "system": told(nullable(STRING, array(ref("TextBlock"))), "The system's text."),
+    "tools": told(nullable(array(_TOOL, maxItems=MAX_TOOLS)), "Functions, and tools that Anthropic brings."),
+    "tool_choice": _CHOICE,
+    "output_config": nullable(
+        told(at_least({}, format=_FORM), "`format`: the answer is JSON that fits the schema. The rest has no effect.")
+    ),
+    "output_format": told(_FORM, "As `output_config.format`, by its older name."),
+    "thinking": ignored(at_least({})),
+}
+_MESSAGES: Schema = shown(
+    array(ref("MessageParam"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
+)
+_REQUIRED: dict[str, Schema] = {
+    "model": told(
+        MODEL,
+        "A name from /v1/models, in any case. Names of Anthropic's own (`claude-…`) that are not among them lead to "
+        "the default model, else to a bot whose provider is Claude.",
+    ),
+    "messages": told(_MESSAGES, "A last one of the assistant is the beginning of the answer."),
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "MessagesRequest": told(
+        at_least(
+            {**_REQUIRED, "max_tokens": {"type": "integer", "minimum": 1}},
+            **_SHARED,
+            stream=told(FLAG, "Answer in server-sent events as the text comes."),
+            stop_sequences=told(
+                nullable(array({"type": "string", "maxLength": MAX_STOP_CHARS}, maxItems=MAX_STOPS)),
+                "The answer ends before any of these texts.",
+            ),
+            temperature=ignored(number(SAMPLING["temperature"])),
+            top_p=ignored(number(SAMPLING["top_p"])),
+            top_k=ignored(number(SAMPLING["top_k"], "integer")),
+            metadata=ignored(ANY),
+        ),
+        "What is not described here has no effect, and is named in `x-ignored-params`.",
+    ),
+    "CountTokensRequest": at_least(_REQUIRED, **_SHARED),
+    "MessageParam": at_least(
+        {
+            "role": one_of("user", "assistant", "system"),
+            "content": {"anyOf": [STRING, array(ref("ContentBlock"))]},
+        }
+    ),
+    "ContentBlock": {
+        "anyOf": [
+            *map(ref, _SAYS),
+            at_least({"type": const("tool_use"), "name": _NAME, "input": {"type": "object"}}, id=STRING),
+            at_least(
+                {"type": const("tool_result"), "tool_use_id": STRING},
+                content={"anyOf": [STRING, array({"anyOf": list(map(ref, _SAYS))})]},
+                is_error=nullable(BOOLEAN),
+            ),
+            told(at_least({"type": one_of("thinking", "redacted_thinking")}), "It is left out."),
+        ]
+    },
+    "TextBlock": at_least({"type": const("text"), "text": STRING}),
+    "ImageBlock": at_least({"type": const("image"), "source": _SOURCE}),
+    "DocumentBlock": told(at_least({"type": const("document"), "source": _DOCUMENT}), "A document that is text."),
+    "SearchResultBlock": at_least(
+        {"type": const("search_result"), "title": STRING, "source": STRING, "content": array(ref("TextBlock"))}
+    ),
+    **objects.SCHEMAS,
+}
+
+
+def _anthropics(operation: dict[str, Any]) -> dict[str, Any]:
+    """*operation* with Anthropic's statuses for errors, in its shape."""
+    codes = [code for code in operation["responses"] if code not in ("200", "502", "503", "504")]
+    told = {code: {"description": objects.ERRORS.get(code, objects.REFUSED), **objects.ERROR} for code in codes}
+    told["529"] = {"description": objects.ERRORS["529"], **objects.ERROR}
+    return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
+
+
+_BETA = query_parameter("beta", STRING, "Without effect; clients of betas send it.")
+PATHS: Paths = {
+    "/v1/messages": {
+        "post": _anthropics(
+            operation(
+                "create_message",
+                "Answer in the shape of Anthropic's Messages API, streamed or whole.",
+                answer(
+                    "The message. After it began, a failure is told in an event `error`.",
+                    {
+                        **json_content(ref("AnthropicMessage")),
+                        **event_stream([ref("MessageEvent")], end_mark=False, event=one_of(*objects.EVENTS)),
+                    },
+                    *STREAM_HEADERS,
+                ),
+                ASKS_THE_SITE,
+                parameters=[_BETA],
+                body=json_body(ref("MessagesRequest")),
+            )
+        )
+    },
+    "/v1/messages/count_tokens": {
+        "post": _anthropics(
+            operation(
+                "count_message_tokens",
+                "About as many tokens as a request would be. No site is asked.",
+                answer("The number.", json_content(exactly({"input_tokens": COUNT}))),
+                WRITES,
+                parameters=[_BETA],
+                body=json_body(ref("CountTokensRequest")),
+            )
+        )
+    },
+}

@@ -1,0 +1,38 @@
+"""`/v1/messages`: Anthropic's Messages API."""
+
+from aiohttp import web
+
+from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID, SETTINGS
+from proxy.api.chat_completions.handlers import read_asked
+from proxy.api.chat_completions.request import ignored_header
+from proxy.api.messages.reply import MessageReply
+from proxy.api.messages.request import parse_messages
+from proxy.api.rendering import json_response
+from proxy.api.sending import send
+from proxy.chat.memory import count_tokens
+from proxy.server.bodies import parse_json, read_body
+
+
+async def create_message(request: web.Request) -> web.StreamResponse:
+    """Answer, streamed or whole."""
+    asked = await read_asked(request, lambda body, mode: parse_messages(parse_json(body), mode))
+    answer = await request.app[CHAT].answer(asked.ask, owner=request[CALLER].owner)
+    reply = MessageReply(
+        id=answer.message_id,
+        model=answer.model,
+        asked=lambda: answer.usage.asked,
+        request_id=request[REQUEST_ID],
+    )
+    headers = ignored_header(asked.ignored)
+    return await send(request, [answer], reply, stream=asked.stream, headers=headers, has_pings=True)
+
+
+async def count_message_tokens(request: web.Request) -> web.Response:
+    """About as many tokens as a request would be; no site is asked."""
+    mode = request.app[SETTINGS].tools
+
+    def count(body: bytes) -> int:
+        ask = parse_messages(parse_json(body), mode, counts_only=True).ask
+        return count_tokens(ask.messages, ask.offer)
+
+    return json_response({"input_tokens": await read_body(request, count)})

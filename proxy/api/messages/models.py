@@ -1,0 +1,59 @@
+"""Models in the shape of Anthropic's API."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy.chat.catalog import CHARS_PER_TOKEN, Model
+from proxy.chat.errors import bad_request
+
+MAX_LIMIT = 1000
+
+
+def model_info(model: Model, *, max_transcript: int) -> dict[str, Any]:
+    """One model. *max_transcript*: characters that reach the bot."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.bot.name or model.id,
+        "created_at": datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lifecycle": "active",
+        "line": None,
+        "deprecated_at": None,
+        "retires_at": None,
+        "max_input_tokens": max_transcript // CHARS_PER_TOKEN,
+        "max_tokens": None,
+        "capabilities": None,
+    }
+
+
+def model_page(models: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    """The page of *models* that a request's query asks for: all, unless it says otherwise. Raises `ServiceError`."""
+    limit = query.get("limit", str(MAX_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MAX_LIMIT):
+        raise bad_request(f"'limit' must be a number from 1 to {MAX_LIMIT}.", param="limit", code="invalid_value")
+    names, start, end, size = [model["id"] for model in models], 0, len(models), int(limit)
+    if after := query.get("after_id"):
+        start = _place(names, after, "after_id") + 1
+        end = min(end, start + size)
+        has_more = end < len(models)
+    elif before := query.get("before_id"):
+        end = _place(names, before, "before_id")
+        start = max(0, end - size)
+        has_more = start > 0
+    else:
+        end = min(end, size)
+        has_more = end < len(models)
+    shown = list(models[start:end])
+    return {
+        "data": shown,
+        "has_more": has_more,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+    }
+
+
+def _place(names: Sequence[str], name: str, param: str) -> int:
+    if name not in names:
+        raise bad_request(f"'{param}' names no model.", param=param, code="invalid_value")
+    return names.index(name)

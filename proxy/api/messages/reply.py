@@ -1,0 +1,165 @@
+"""The message objects of Anthropic's API, and the events that they are streamed as."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from proxy.api.messages.errors import error_body
+from proxy.chat.errors import ServiceError
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End, Source
+from shared.conversations import Call, Message
+
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+
+
+class MessageReply:
+    """Builds one message: whole, or as the events that tell of it block by block."""
+
+    def __init__(self, *, id: str, model: str, asked: Callable[[], int], request_id: str) -> None:
+        """*asked*: tells the tokens of the question. *request_id*: is part of errors."""
+        self._base = {"id": id, "type": "message", "role": "assistant", "model": model}
+        self._asked = asked
+        self._request_id = request_id
+        self._number = 0  # of the block that is open or comes next
+        self._is_open = False  # a text block is
+        self._before = b""  # a text of it
+
+    def opening(self) -> bytes:
+        """The first event; what blocks there are is not known yet."""
+        usage = _usage(Usage(self._asked(), 0), ())
+        return _event("message_start", message=self._message([], None, usage))
+
+    def text_of(self, _: int) -> Callable[[str], bytes]:
+        """What makes a delta of a text."""
+        return self._delta
+
+    def call_of(self, _: int) -> Callable[[Call], bytes]:
+        """What makes the block of a call."""
+        return self._call
+
+    def silence(self) -> bytes:
+        """An event that adds nothing."""
+        return PING
+
+    def closing(self, ends: Sequence[End], used: Usage) -> bytes:
+        """The events that end a whole message."""
+        end = ends[0]
+        last = b""
+        if end.refusal is not None:
+            last += self._delta(end.refusal)
+        if self._is_open:
+            last += self._close(end.sources)
+        usage = _usage(used, end.sources)
+        told = {name: usage[name] for name in usage if name not in ("cache_creation", "service_tier", "inference_geo")}
+        last += _event("message_delta", delta={**_stopped(end), "container": None}, usage=told)
+        return last + _event("message_stop")
+
+    def failure(self, error: ServiceError) -> bytes:
+        """The event in place of the rest of a message that broke off."""
+        return b"event: error\ndata: " + orjson.dumps(error_body(error, self._request_id)) + b"\n\n"
+
+    def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
+        """The message in one piece."""
+        answer, end = answers[0], ends[0]
+        text = answer.text + (end.refusal or "")
+        content = [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
+        content += [_tool_block(call, json.loads(call.arguments or "{}")) for call in answer.calls]
+        return self._message(content, end, _usage(used, end.sources))
+
+    def _message(self, content: list[dict[str, Any]], end: End | None, usage: dict[str, Any]) -> dict[str, Any]:
+        return {**self._base, "content": content, **_stopped(end), "container": None, "usage": usage}
+
+    def _delta(self, text: str) -> bytes:
+        begun = b"" if self._is_open else self._open()
+        return b"".join((begun, self._before, orjson.dumps(text), b"}}\n\n"))
+
+    def _open(self) -> bytes:
+        self._is_open = True
+        # All of a text event but its text is the same each time.
+        event = _event("content_block_delta", index=self._number, delta={"type": "text_delta", "text": ""})
+        self._before = event.rpartition(b'""')[0]
+        return _event("content_block_start", index=self._number, content_block=_text_block(""))
+
+    def _close(self, sources: Sequence[Source] = ()) -> bytes:
+        events = [
+            _event("content_block_delta", index=self._number, delta={"type": "citations_delta", "citation": citation})
+            for citation in _citations(sources)
+        ]
+        events.append(self._stop())
+        self._is_open = False
+        return b"".join(events)
+
+    def _call(self, call: Call) -> bytes:
+        """A text is whole before a call begins."""
+        events = [self._close()] if self._is_open else []
+        events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
+        for piece in ("", call.arguments or "{}"):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            events.append(_event("content_block_delta", index=self._number, delta=delta))
+        return b"".join((*events, self._stop()))
+
+    def _stop(self) -> bytes:
+        number, self._number = self._number, self._number + 1
+        return _event("content_block_stop", index=number)
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n"
+
+
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "citations": []}
+
+
+def _tool_block(call: Call, given: Any) -> dict[str, Any]:
+    name = f"toolu_{call.id.removeprefix('call_')}"  # as clients of this API know them
+    return {"type": "tool_use", "id": name, "name": call.name, "input": given}
+
+
+def _citations(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """*sources* as what a search found; of the pages themselves no text is known."""
+    return [
+        {
+            "type": "web_search_result_location",
+            "url": source.url,
+            "title": source.title,
+            "encrypted_index": "",
+            "cited_text": "",
+        }
+        for source in sources
+    ]
+
+
+def _stopped(end: End | None) -> dict[str, Any]:
+    """Why the message ended, if it has."""
+    reason = REASONS[end.reason] if end is not None else None
+    stop = end.stop if end is not None else None
+    details = None
+    if end is not None and (end.refusal is not None or end.reason == "content_filter"):
+        reason, details = "refusal", {"type": "refusal", "category": None, "explanation": end.refusal}
+    elif stop is not None and reason == "end_turn":
+        reason = "stop_sequence"
+    return {
+        "stop_reason": reason,
+        "stop_sequence": stop if reason == "stop_sequence" else None,
+        "stop_details": details,
+    }
+
+
+def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:
+    """Anthropic's usage object. The numbers are estimates: the site names none."""
+    return {
+        "input_tokens": used.asked,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": used.answered,
+        "output_tokens_details": {"thinking_tokens": 0},
+        "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0} if sources else None,
+        "service_tier": "standard",
+        "inference_geo": None,
+    }

@@ -1,0 +1,83 @@
+"""Reading a request of Anthropic's Messages API. What does not change what the answer means is left out and named."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.api.chat_completions.request import ChatRequest, read_stops
+from proxy.api.messages.blocks import read_messages, read_texts
+from proxy.api.messages.tools import TELLABLE, read_offer
+from proxy.api.parameters import check_number, read_flag, read_whole
+from proxy.api.tools import Mode
+from proxy.chat.ask import Ask
+from proxy.chat.errors import bad_request
+from shared.conversations import Message
+
+SAMPLING: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1), "top_k": (0, float("inf"))}
+MAX_NAMED = 32  # parameters that are left out
+# Claude Code's first block of the system text: it is not meant for models, and differs from one request to the next.
+_BILLING = "x-anthropic-billing-header:"
+_READ = frozenset(
+    {
+        "max_tokens",
+        "messages",
+        "model",
+        "output_config",
+        "output_format",
+        "stop_sequences",
+        "stream",
+        "system",
+        "tool_choice",
+        "tools",
+    }
+)
+
+
+def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_only: bool = False) -> ChatRequest:
+    """Read a body of `POST /v1/messages`. *counts_only*: of `count_tokens`, which takes no limit.
+
+    Raises `ServiceError` (400).
+    """
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request("'model' must name a model; GET /v1/models lists the names.", param="model")
+    limit = None if counts_only else _read_limit(body)
+    for name, limits in SAMPLING.items():
+        if body.get(name) is not None:
+            check_number(body[name], name, limits, whole=name == "top_k")
+    messages, pictures = read_messages(body.get("messages"))
+    asked = read_offer(body, tools)
+    ask = Ask(
+        model=model.strip(),
+        messages=(*_read_system(body.get("system")), *messages),
+        web_search=asked.searches,
+        stops=read_stops(body, "stop_sequences"),
+        max_tokens=limit,
+        parameters={name: body[name] for name in SAMPLING if body.get(name) is not None},
+        offer=asked.offer,
+    )
+    return ChatRequest(ask, pictures, stream=read_flag(body, "stream"), ignored=(*_ignored(body), *asked.left_out))
+
+
+def _read_limit(body: Mapping[str, Any]) -> int:
+    limit = read_whole(body, "max_tokens")
+    if limit is None:
+        raise bad_request("'max_tokens' is required.", param="max_tokens", code="missing_required_parameter")
+    if limit < 1:
+        raise bad_request("'max_tokens' must be at least 1.", param="max_tokens", code="integer_below_min_value")
+    return limit
+
+
+def _read_system(value: Any) -> tuple[Message, ...]:
+    if value is None:
+        return ()
+    texts = [text for text in read_texts(value, "system") if not text.startswith(_BILLING)]
+    text = "\n".join(texts)
+    return (Message(role="system", text=text),) if text else ()
+
+
+def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was sent and is not read, by its name."""
+    names = [name for name, value in body.items() if name not in _READ and value is not None]
+    config = body.get("output_config")
+    names += [f"output_config.{name}" for name in config or () if name != "format"]
+    return tuple(name for name in names if TELLABLE.fullmatch(name))[:MAX_NAMED]

@@ -1,0 +1,115 @@
+"""The tools and the form of the answer in a request of Anthropic's Messages API."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.api.parameters import read_flag
+from proxy.api.tools import NO_FORMS, NO_TOOLS, Mode, listed, read_form, read_tool, unsupported
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tools.definitions import MESSAGES, Choice, Offer, Tool, Wanted
+
+SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
+TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
+_MODES: Mapping[str, Choice] = {"auto": Choice(), "any": Choice("required"), "none": Choice("none")}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is offered and wanted. *searches*: the site's own search is asked for."""
+
+    offer: Offer | None = None
+    searches: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+    """What the request offers and wants. Raises `ServiceError` (400).
+
+    Tools that Anthropic's own servers or models bring are left out; its web search stands for that of the site, which
+    is switched on where it is the only tool, or has to be called.
+    """
+    items = listed(body, "tools")
+    kinds = [_kind(item, f"tools[{index}]") for index, item in enumerate(items)]
+    tools = tuple(
+        _tool(item, f"tools[{index}]")
+        for index, (item, kind) in enumerate(zip(items, kinds, strict=True))
+        if kind == "custom"
+    )
+    searching = [item for item, kind in zip(items, kinds, strict=True) if kind.startswith(SEARCH)]
+    left_out = _named(kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH))
+    choice, parallel = _read_choice(body.get("tool_choice"))
+    if choice.mode == "required" and any(item.get("name", SEARCH) in choice.names for item in searching):
+        tools, choice, is_forced = (), Choice(), True
+    else:
+        is_forced = False
+    searches = is_forced or (bool(searching) and len(searching) == len(items) and choice.mode != "none")
+    if choice.mode == "required" and not tools and not searches:
+        raise bad_request(
+            "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
+        )
+    wanted = _read_form(body)
+    if not tools and wanted is None:
+        return Asked(searches=searches, left_out=left_out)
+    if mode == "refuse" and tools and choice.mode != "none":
+        raise unsupported("tools", NO_TOOLS)
+    if mode == "refuse" and wanted is not None:
+        raise unsupported("output_config.format", NO_FORMS)
+    if mode != "emulate":
+        named = ("tools",) * bool(tools) + ("output_config.format",) * (wanted is not None)
+        return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
+    return Asked(Offer(tools, choice if tools else Choice(), parallel, wanted, MESSAGES), searches, left_out)
+
+
+def _kind(item: Any, where: str) -> str:
+    kind = item.get("type") or "custom" if isinstance(item, dict) else None
+    if not isinstance(kind, str):
+        raise bad_request(f"'{where}' must be an object that is a tool.", param=where, code="invalid_type")
+    return kind
+
+
+def _tool(item: Mapping[str, Any], where: str) -> Tool:
+    schema = item.get("input_schema")
+    if not isinstance(schema, dict):
+        param = f"{where}.input_schema"
+        raise bad_request(f"'{param}' must be a JSON schema.", param=param, code="invalid_type")
+    return read_tool({**item, "parameters": schema}, where, "function")
+
+
+def _named(kinds: Sequence[str] | Any) -> tuple[str, ...]:
+    return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if TELLABLE.fullmatch(kind))
+
+
+def _read_choice(value: Any) -> tuple[Choice, bool]:
+    """Which tools may or must be called, and whether several may be at once."""
+    if value is None:
+        return Choice(), True
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(kind, str):
+        raise _bad_choice()
+    parallel = not read_flag(value, "disable_parallel_tool_use")
+    if kind in _MODES:
+        return _MODES[kind], parallel
+    name = value.get("name")
+    if kind != "tool" or not isinstance(name, str) or not name:
+        raise _bad_choice()
+    return Choice.of(name), parallel
+
+
+def _bad_choice() -> ServiceError:
+    return bad_request(
+        "'tool_choice' must be an object of the type auto, any, none, or tool with its name.",
+        param="tool_choice",
+        code="invalid_value",
+    )
+
+
+def _read_form(body: Mapping[str, Any]) -> Wanted | None:
+    """The form of the answer, by its name of now or the one it had as a beta."""
+    config = body.get("output_config")
+    if config is not None and not isinstance(config, dict):
+        raise bad_request("'output_config' must be an object.", param="output_config", code="invalid_type")
+    if config and config.get("format") is not None:
+        return read_form(config["format"], "output_config.format", nested=False)
+    return read_form(body.get("output_format"), "output_format", nested=False)
