@@ -150,7 +150,7 @@ class Memory:
                 return None
             return Held(plan.note, len(plan.messages) - len(plan.new) + before)
         count = len(plan.messages)
-        while count and plan.messages[count - 1].role == "user":
+        while count and plan.messages[count - 1].role != "assistant":
             count -= 1
         if not 0 < count < len(plan.messages):
             return None
