@@ -64,7 +64,7 @@ _TOOL: Schema = {
             description=nullable(STRING),
         ),
         told(
-            at_least({"type": one_of("web_search_20250305", "web_search_20260209"), "name": const("web_search")}),
+            at_least({"type": one_of("web_search_20250305", "web_search_20260209")}),
             "Alone or chosen, it switches on the site's own web search where the bot has one.",
         ),
         told(

@@ -32,10 +32,11 @@ def status_of(error: ServiceError) -> int:
 
 
 def error_body(error: ServiceError, request_id: str) -> dict[str, Any]:
-    """The error object. `details` holds our own code, where the SDKs look for one."""
+    """The error object. Its message names the field it is about; `details` holds our code, where SDKs look for one."""
     status = status_of(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    told: dict[str, Any] = {"type": kind, "message": error.message}
+    is_named = error.param is None or error.param in error.message
+    told: dict[str, Any] = {"type": kind, "message": error.message if is_named else f"{error.param}: {error.message}"}
     if error.code:
         told["details"] = {"error_code": error.code}
     return {"type": "error", "error": told, "request_id": request_id}

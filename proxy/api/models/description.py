@@ -64,9 +64,7 @@ _VERSION = {
     "description": "With it, answers and errors have the shape of Anthropic's API.",
     "schema": STRING,
 }
-_LIMIT = query_parameter(
-    "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "Models on a page, in Anthropic's shape."
-)
+_LIMIT = query_parameter("limit", STRING, f"Models on a page, in Anthropic's shape: 1 to {MAX_LIMIT}.")
 
 
 def _either(operation: dict[str, Any]) -> dict[str, Any]:

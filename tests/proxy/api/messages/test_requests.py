@@ -1,0 +1,267 @@
+"""What a request may hold: what of it the model is told, what is left out and named, and what is refused."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import PNG
+from tests.proxy.api.messages.asking import (
+    MODEL,
+    PARIS,
+    TOOL,
+    asked,
+    assistant,
+    block,
+    error,
+    message,
+    played,
+    text,
+    user,
+)
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+DATA = base64.b64encode(PNG).decode()
+IMAGE = block("image", source={"type": "base64", "media_type": "image/png", "data": DATA})
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+BASH = {"type": "bash_20250124", "name": "bash"}
+CALLED = assistant(block("tool_use", id="toolu_1", name="get_weather", input={"city": "Paris"}))
+
+
+def result(content: Any, **fields: Any) -> dict[str, Any]:
+    """The result of the call above."""
+    return block("tool_result", tool_use_id="toolu_1", content=content, **fields)
+
+
+async def told(proxy: RunningProxy, site: SimulatedSite, *messages: Any, **fields: Any) -> str:
+    """What the model is told, all in one."""
+    answer = await asked(proxy, *messages, **fields)
+    assert answer.status == 200, answer.body
+    return "\n".join(each["content"] for each in site.model_calls[-1].context if each["role"] == "user")
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("Be brief.", "----- system -----\nBe brief.\n\n----- user"),
+        ([text("Be brief."), text("Be kind.")], "----- system -----\nBe brief.\nBe kind.\n\n----- user"),
+        ([text("x-anthropic-billing-header: v=1; h=2;"), text("Be brief.")], "----- system -----\nBe brief.\n\n"),
+    ],
+)
+async def test_the_system_text_comes_as_text_or_blocks(
+    system: Any, expected: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    assert expected in await told(proxy, site, "hi", system=system)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([text("one"), text("two")], "one\ntwo"),
+        ([block("text", text="one", cache_control={"type": "ephemeral"})], "one"),
+        ([block("document", source={"type": "text", "media_type": "text/plain", "data": "a page"})], "a page"),
+        ([block("document", title="T", source={"type": "content", "content": [text("a"), text("b")]})], "T\na\nb"),
+        ([block("document", source={"type": "content", "content": "a page"})], "a page"),
+        ([block("search_result", title="T", source="S", content=[text("found")])], "T\nS\nfound"),
+    ],
+)
+async def test_blocks_of_the_user_are_told_as_text(
+    content: Any, expected: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    assert await told(proxy, site, user(*content)) == expected
+
+
+async def test_calls_and_results_are_told_in_the_format(proxy: RunningProxy, site: SimulatedSite) -> None:
+    answered = user(result([text("21 degrees"), text("dry")]), text("And tomorrow?"))
+    words = await told(proxy, site, "How is the weather?", CALLED, answered, tools=[TOOL])
+
+    assert '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}}\n```' in words
+    assert "----- user -----\n[result of get_weather]\n21 degrees\ndry\n\n----- user -----\nAnd tomorrow?" in words
+
+
+@pytest.mark.parametrize("content", ["no such city", [text("no such city")]])
+async def test_a_result_may_be_an_error(content: Any, proxy: RunningProxy, site: SimulatedSite) -> None:
+    words = await told(proxy, site, "Go.", CALLED, user(result(content, is_error=True)), tools=[TOOL])
+
+    assert "[error of get_weather]\nno such city" in words
+
+
+async def test_a_result_may_be_empty(proxy: RunningProxy, site: SimulatedSite) -> None:
+    bare = {key: value for key, value in result("").items() if key != "content"}
+    assert "[result of get_weather]" in await told(proxy, site, "Go.", CALLED, user(bare), tools=[TOOL])
+
+
+@pytest.mark.parametrize("where", ["message", "result"])
+async def test_images_travel_as_images(where: str, proxy: RunningProxy, site: SimulatedSite) -> None:
+    messages = [user(text("Look."), IMAGE)] if where == "message" else ["Go.", CALLED, user(result([IMAGE]))]
+    await told(proxy, site, *messages, model="vision-bot-视觉")
+
+    assert site.model_calls[-1].images == 1
+
+
+async def test_thoughts_and_what_servers_of_others_did_is_left_out(proxy: RunningProxy, site: SimulatedSite) -> None:
+    said = assistant(
+        block("thinking", thinking="a secret thought", signature="abc"),
+        block("redacted_thinking", data="secret"),
+        block("server_tool_use", id="srvtoolu_1", name="web_search", input={"query": "a secret query"}),
+        block("web_search_tool_result", tool_use_id="srvtoolu_1", content=[{"title": "secret"}]),
+        block("text", text="An answer.", citations=[]),
+    )
+    words = await told(proxy, site, "Go.", said, "And now?")
+
+    assert "----- assistant -----\nAn answer.\n" in words
+    assert "secret" not in words
+
+
+async def test_what_an_mcp_server_did_is_told_as_a_call_and_its_result(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    said = assistant(
+        block("mcp_tool_use", id="mcptoolu_1", name="look", server_name="s", input={"at": 1}),
+        block("mcp_tool_result", tool_use_id="mcptoolu_1", is_error=False, content=[text("seen")]),
+        text("So it is."),
+    )
+    words = await told(proxy, site, "Go.", said, "And now?")
+
+    assert words.index('{"name":"look","arguments":{"at":1}}') < words.index("[result of look]\nseen")
+    assert words.index("seen") < words.index("----- assistant -----\nSo it is.")
+
+
+async def test_a_last_message_of_the_assistant_is_the_beginning_of_the_answer(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    words = await told(proxy, site, "Name a city.", assistant("The city of"))
+
+    assert words.endswith("----- assistant -----\nThe city of")
+    assert "write only what comes after it" in words.partition("\n")[0]
+
+
+IGNORED: list[tuple[dict[str, Any], list[str]]] = [
+    ({"temperature": 1, "top_p": 0.5, "top_k": 5}, ["temperature", "top_p", "top_k"]),
+    ({"metadata": {"user_id": "me"}, "service_tier": "auto"}, ["metadata", "service_tier"]),
+    ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, ["thinking"]),
+    ({"context_management": {"edits": []}, "mcp_servers": []}, ["context_management", "mcp_servers"]),
+    ({"output_config": {"effort": "high"}}, ["output_config.effort"]),
+    ({"container": None, "something_new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3}, ["something_new"]),
+    ({"tools": [TOOL, BASH]}, ["tools.bash_20250124"]),
+    ({"tools": [{**BASH, "type": "odd\r\nkind"}]}, []),
+]
+
+
+@pytest.mark.parametrize(("fields", "names"), IGNORED)
+async def test_what_changes_no_answer_is_left_out_and_named(
+    fields: dict[str, Any], names: list[str], proxy: RunningProxy
+) -> None:
+    answer = await asked(proxy, "hi", **fields)
+
+    assert message(answer)["stop_reason"] == "end_turn"
+    assert answer.headers.get("x-ignored-params", "") == ", ".join(names)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"max_tokens": None}, "max_tokens"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"max_tokens": "many"}, "max_tokens"),
+    ({"model": ""}, "model"),
+    ({"messages": []}, "messages"),
+    ({"messages": "hi"}, "messages"),
+    ({"messages": [{"role": "tool", "content": "hi"}]}, "messages.0.role"),
+    ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
+    ({"messages": [user({"type": "text"})]}, "messages.0.content.0.text"),
+    ({"messages": [user({"text": "hi"})]}, "messages.0.content.0"),
+    ({"messages": [user(block("container_upload", file_id="f"))]}, "messages.0.content.0"),
+    ({"messages": [user(block("image", source={"type": "file", "file_id": "f"}))]}, "messages.0.content.0.source"),
+    ({"messages": [user(block("image", source={"type": "base64", "data": "x"}))]}, "messages.0.content.0.source"),
+    ({"messages": [user(block("document", source={"type": "base64", "data": DATA}))]}, "messages.0.content.0.source"),
+    ({"messages": [user(block("document", source={"type": "url", "url": "u"}))]}, "messages.0.content.0.source"),
+    ({"messages": [user(result([block("video")]))]}, "messages.0.content.0.content.0"),
+    ({"messages": [user(*[IMAGE] * 5)]}, "messages.0.content"),
+    ({"system": 5}, "system"),
+    ({"system": [IMAGE]}, "system.0"),
+    ({"temperature": 1.5}, "temperature"),
+    ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
+    ({"stream": "yes"}, "stream"),
+    ({"tools": [5]}, "tools[0]"),
+    ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
+    ({"tools": [{**TOOL, "name": ""}]}, "tools[0].name"),
+    ({"tools": [{**TOOL, "input_schema": {"type": "nothing"}}]}, "tools[0].input_schema"),
+    ({"tools": [TOOL, TOOL]}, "tools[1].name"),
+    ({"tools": [TOOL], "tool_choice": "any"}, "tool_choice"),
+    ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}}, "other"),
+    ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice"),
+    ({"tool_choice": {"type": "any"}}, "tool_choice"),
+    ({"tools": [BASH], "tool_choice": {"type": "tool", "name": "bash"}}, "tool_choice"),
+    ({"output_config": {"format": {"type": "yaml"}}}, "output_config.format"),
+    ({"output_config": 5}, "output_config"),
+]
+
+
+@pytest.mark.parametrize(("fields", "named"), REFUSED)
+async def test_what_makes_no_sense_is_refused_by_its_name(
+    fields: dict[str, Any], named: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await asked(proxy, "hi", **fields)
+
+    assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
+    assert named in error(answer)["message"]
+    assert site.model_calls == []
+
+
+SEARCHING: list[tuple[dict[str, Any], bool]] = [
+    ({"tools": [SEARCH]}, True),
+    ({"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "web_search"}}, True),
+    ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, False),
+    ({"tools": [SEARCH, TOOL]}, False),
+    ({"tools": [SEARCH, TOOL], "tool_choice": {"type": "tool", "name": "web_search"}}, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "searches"), SEARCHING)
+async def test_the_search_is_that_of_the_site(
+    fields: dict[str, Any], searches: bool, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    assert message(await asked(proxy, "hi", model="web-search-bot", **fields))
+    assert site.model_calls[-1].web_search is searches
+
+
+CHOICES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+    ({"type": "auto"}, {"calls": [PARIS]}, ["tool_use"]),
+    ({"type": "any"}, {"calls": [PARIS], "forced": True}, ["tool_use"]),
+    ({"type": "tool", "name": "get_weather"}, {"calls": [PARIS], "forced": True}, ["tool_use"]),
+    ({"type": "none"}, {"calls": [PARIS]}, ["text"]),
+    ({"type": "auto", "disable_parallel_tool_use": True}, {"calls": [PARIS, PARIS]}, ["tool_use"]),
+    ({"type": "auto"}, {"calls": [PARIS, PARIS]}, ["tool_use", "tool_use"]),
+]
+
+
+@pytest.mark.parametrize(("choice", "step", "kinds"), CHOICES)
+async def test_the_choice_of_tools_holds(
+    choice: dict[str, Any], step: dict[str, Any], kinds: list[str], proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = message(await played(proxy, site, step, tools=[TOOL], tool_choice=choice))
+
+    assert [each["type"] for each in answer["content"]] == kinds
+
+
+@pytest.mark.parametrize("mode", ["refuse", "ignore"])
+async def test_tools_may_be_switched_off(mode: str, site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, tools=mode) as running:
+        answer = await played(running, site, {"text": "No call."}, tools=[TOOL])
+
+    if mode == "refuse":
+        assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
+    else:
+        assert message(answer)["content"][0]["text"] == "No call."
+        assert answer.headers["x-ignored-params"] == "tools"
+
+
+async def test_a_forced_call_that_never_comes_is_an_error(proxy: RunningProxy, site: SimulatedSite) -> None:
+    answer = await played(proxy, site, {"text": "I would rather talk."}, tools=[TOOL], tool_choice={"type": "any"})
+
+    assert answer.status == 500
+    assert error(answer)["details"] == {"error_code": "invalid_tool_call"}
+    assert json.loads(answer.body)["error"]["type"] == "api_error"
+    assert MODEL not in error(answer)["message"]

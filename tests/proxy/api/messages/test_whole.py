@@ -1,0 +1,145 @@
+"""Whole messages, token counts, lists of models, and the names that lead to them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.api.messages.asking import MODEL, PARIS, PATH, TOOL, asked, error, message, played, user
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.wire import Wired, exchange
+from tests.site import SimulatedSite
+from tests.site.bots import SiteBot
+
+VERSION = {"anthropic-version": "2023-06-01"}
+FORM = {"type": "json_schema", "schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+
+
+async def test_a_whole_message_has_every_key(proxy: RunningProxy) -> None:
+    told = message(await asked(proxy, "hi"))
+
+    assert re.fullmatch(r"msg_\w{24,}", told["id"])
+    assert {name: told[name] for name in ("type", "role", "model", "stop_reason", "stop_sequence")} == {
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+    }
+    (block,) = told["content"]
+    assert (block["type"], block["citations"]) == ("text", [])
+    assert "You said: hi" in block["text"]
+    usage = told["usage"]
+    assert usage["input_tokens"] > 0
+    assert usage["output_tokens"] > 10
+    assert usage["cache_creation"] == {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+    assert {usage[name] for name in ("cache_creation_input_tokens", "cache_read_input_tokens")} == {0}
+    assert usage["service_tier"] == "standard"
+
+
+async def test_a_whole_message_with_a_call(proxy: RunningProxy, site: SimulatedSite) -> None:
+    told = message(await played(proxy, site, {"text": "Let me look.", "calls": [PARIS]}, tools=[TOOL]))
+
+    text, call = told["content"]
+    assert text["text"] == "Let me look."
+    assert (call["type"], call["name"], call["input"]) == ("tool_use", *PARIS)
+    assert told["stop_reason"] == "tool_use"
+
+
+@pytest.mark.parametrize("fields", [{"output_config": {"format": FORM}}, {"output_format": FORM}])
+async def test_an_answer_by_schema_is_bare_json(
+    fields: dict[str, Any], proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    told = message(await played(proxy, site, {"json": {"city": "北京"}, "form": "with_prose"}, **fields))
+
+    assert json.loads(told["content"][0]["text"]) == {"city": "北京"}
+
+
+async def test_tokens_are_counted_as_the_answer_tells_them(proxy: RunningProxy, site: SimulatedSite) -> None:
+    sent = {"model": MODEL, "system": "Be brief.", "messages": [user("How is the weather?")], "tools": [TOOL]}
+    counted = await exchange(proxy.url, "POST", f"{PATH}/count_tokens?beta=true", sent)
+    assert site.model_calls == []
+    told = message(await exchange(proxy.url, "POST", PATH, {**sent, "max_tokens": 100}))
+
+    assert counted.status == 200
+    assert json.loads(counted.body) == {"input_tokens": told["usage"]["input_tokens"]}
+    assert told["usage"]["input_tokens"] > 50
+    assert "request-id" in counted.headers
+
+
+async def models(proxy: RunningProxy, query: str = "") -> Any:
+    answer = await exchange(proxy.url, "GET", f"/v1/models{query}", headers=VERSION)
+    assert answer.status == 200
+    return json.loads(answer.body)
+
+
+async def test_models_are_listed_in_anthropics_shape_for_its_clients(proxy: RunningProxy) -> None:
+    told = await models(proxy)
+
+    names = [each["id"] for each in told["data"]]
+    assert (told["first_id"], told["last_id"], told["has_more"]) == (names[0], names[-1], False)
+    (claude,) = [each for each in told["data"] if each["id"] == "claude-sonnet-b"]
+    assert (claude["type"], claude["display_name"]) == ("model", 'Claude "Sonnet" <b>')
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", claude["created_at"])
+    async with proxy.http.get(f"{proxy.url}/v1/models") as response:
+        assert (await response.json())["object"] == "list"
+
+
+async def test_models_come_page_by_page_where_they_are_asked_for_so(proxy: RunningProxy) -> None:
+    names = [each["id"] for each in (await models(proxy))["data"]]
+
+    first = await models(proxy, "?limit=2")
+    assert ([each["id"] for each in first["data"]], first["has_more"]) == (names[:2], True)
+    after = await models(proxy, f"?limit=1000&after_id={first['last_id']}")
+    assert ([each["id"] for each in after["data"]], after["has_more"]) == (names[2:], False)
+    before = await models(proxy, f"?limit=1&before_id={names[2]}")
+    assert ([each["id"] for each in before["data"]], before["has_more"]) == (names[1:2], True)
+    for query in ("?limit=0", "?limit=x", "?after_id=nobody"):
+        refused = await exchange(proxy.url, "GET", f"/v1/models{query}", headers=VERSION)
+        assert (refused.status, error(refused)["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_model_is_found_by_the_name_that_would_be_asked(proxy: RunningProxy) -> None:
+    found = await exchange(proxy.url, "GET", "/v1/models/claude-opus-4-5", headers=VERSION)
+    missing = await exchange(proxy.url, "GET", "/v1/models/nobody", headers=VERSION)
+
+    assert json.loads(found.body)["id"] == "claude-sonnet-b"
+    assert (missing.status, error(missing)["type"]) == (404, "not_found_error")
+
+
+async def named(proxy: RunningProxy, name: str) -> Wired:
+    return await asked(proxy, "hi", model=name)
+
+
+async def test_a_name_of_anthropics_leads_to_the_bot_that_is_one(proxy: RunningProxy) -> None:
+    assert message(await named(proxy, "claude-sonnet-4-5-20250929"))["model"] == "claude-sonnet-b"
+
+
+async def test_a_name_of_anthropics_leads_where_the_settings_say(site: SimulatedSite, tmp_path: Path) -> None:
+    settings = {"models": {"claude-opus-4-5": 6}, "default_model": "gemini-flash"}
+    async with running_proxy(site, tmp_path, **settings) as running:
+        assert message(await named(running, "claude-opus-4-5"))["model"] == "claude-opus-4-5"
+        assert site.model_calls[-1].bot_id == 6
+        assert message(await named(running, "claude-haiku-4-5"))["model"] == "gemini-flash"
+
+
+async def test_without_any_of_these_the_error_says_how(tmp_path: Path) -> None:
+    async with SimulatedSite(bots=(SiteBot(5, "Helper"),)) as site, running_proxy(site, tmp_path) as running:
+        answer = await named(running, "claude-opus-4-5")
+
+    assert answer.status == 404
+    assert error(answer)["type"] == "not_found_error"
+    assert "FREEAICHAT_MODELS" in error(answer)["message"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/messages"])
+async def test_probes_find_somebody_there(path: str, proxy: RunningProxy) -> None:
+    assert (await exchange(proxy.url, "HEAD", path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "//v1//messages/", "/v1/messages?beta=true"])
+async def test_the_path_is_taken_as_clients_build_it(path: str, proxy: RunningProxy) -> None:
+    body = {"model": MODEL, "max_tokens": 100, "messages": [user("hi")]}
+    assert message(await exchange(proxy.url, "POST", path, body))["type"] == "message"
