@@ -54,6 +54,7 @@ _TOOL_USE = exactly(
         "id": {"type": "string", "pattern": "^toolu_"},
         "name": STRING,
         "input": {"type": "object"},
+        "caller": exactly({"type": const("direct")}),
     }
 )
 _STOPPED: dict[str, Schema] = {

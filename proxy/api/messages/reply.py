@@ -117,7 +117,7 @@ def _text_block(text: str) -> dict[str, Any]:
 
 def _tool_block(call: Call, given: Any) -> dict[str, Any]:
     name = f"toolu_{call.id.removeprefix('call_')}"  # as clients of this API know them
-    return {"type": "tool_use", "id": name, "name": call.name, "input": given}
+    return {"type": "tool_use", "id": name, "name": call.name, "input": given, "caller": {"type": "direct"}}
 
 
 def _citations(sources: Sequence[Source]) -> list[dict[str, Any]]:

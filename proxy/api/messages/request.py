@@ -16,6 +16,11 @@ SAMPLING: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (
 MAX_NAMED = 32  # parameters that are left out
 # Claude Code's first block of the system text: it is not meant for models, and differs from one request to the next.
 _BILLING = "x-anthropic-billing-header:"
+# What would make another answer of it; the codes are those at which Anthropic's SDKs do without.
+_REFUSED = {
+    "thread": ("thread_unsupported_request", "No conversations are kept for this API; send the whole history."),
+    "compaction": ("unsupported_parameter", "No histories are summed up here."),
+}
 _READ = frozenset(
     {
         "max_tokens",
@@ -40,6 +45,9 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
     model = body.get("model")
     if not isinstance(model, str) or not model.strip():
         raise bad_request("'model' must name a model; GET /v1/models lists the names.", param="model")
+    for name, (code, why) in _REFUSED.items():
+        if body.get(name):
+            raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
     limit = None if counts_only else _read_limit(body)
     for name, limits in SAMPLING.items():
         if body.get(name) is not None:
