@@ -62,6 +62,7 @@ PURE = (
         "proxy/api/chat_completions/reply.py",
         "proxy/api/completions/shapes.py",
     ),
+    *(f"proxy/api/messages/{name}.py" for name in ("blocks", "errors", "reply", "request", "tools")),
     *("proxy/api/responses/request.py", "proxy/api/responses/reply.py", "proxy/api/conversations/items.py"),
     *("proxy/api/completions/shapes.py", "proxy/api/parameters.py"),
 )

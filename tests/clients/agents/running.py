@@ -55,8 +55,11 @@ LIBRARIES = (  # the slowest come first
     Library("instructor_objects.py", OLDER_CLIENTS),
     Library("openai_chat.py"),
     Library("openai_responses.py"),
+    Library("anthropic_messages.py"),
+    Library("litellm_messages.py"),
     Library("openai_tools.mjs"),
     Library("ai_sdk_tools.mjs"),
+    Library("anthropic_tools.mjs"),
 )
 
 

@@ -1,4 +1,4 @@
-"""What judges of OpenAI's APIs say of the gateway, whose model does whatever their prompts ask for."""
+"""What judges of OpenAI's APIs and Anthropic's say of the gateway, whose model does whatever their prompts ask for."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ COMPLY = CLIENTS.python.with_name("llm-comply")
 CANARY = NODE_DIRECTORY / NODE_PACKAGES / "compatcanary" / "src" / "cli.js"
 STANDARD = Path(__file__).with_name("langchain_standard.py")
 # What of llm-comply does not apply: no bot shows its reasoning.
-NOT_OURS = {"chat-reasoning-summary", "reasoning-summary"}
+NOT_OURS = {"anth-thinking-display", "chat-reasoning-summary", "reasoning-summary"}
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 
@@ -52,7 +52,7 @@ async def judged(directory: Path, *command: str | Path, **variables: str) -> tup
     return process.returncode, said.decode()
 
 
-@pytest.mark.parametrize("api", ["openai-chat", "open-responses"])
+@pytest.mark.parametrize("api", ["openai-chat", "open-responses", "anthropic"])
 async def test_llm_comply_finds_no_fault(api: str, proxy: RunningProxy, tmp_path: Path) -> None:
     options = ("--base-url", f"{proxy.url}/v1", "--api-key", KEY, "--model", MODEL, "--format", api, "--json")
     _, said = await judged(tmp_path, COMPLY, *options)

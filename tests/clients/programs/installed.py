@@ -9,6 +9,7 @@ from tests.clients.installed import MARK, NODE_PACKAGES, ROOT, has_node_packages
 
 NODE_DIRECTORY = Path(__file__).parent / "node"
 PYTHON_PROGRAMS = {"aider": "aider-chat==0.86.2", "open-webui": "open-webui==0.12.4"}
+NATIVE = {"claude": "@anthropic-ai/claude-code-linux-x64/claude", "opencode": "opencode-linux-x64/bin/opencode"}
 ENVIRONMENTS = ROOT / ".clients-programs"
 UV = Path(sys.executable).with_name("uv")
 
@@ -30,5 +31,6 @@ def node_program(name: str) -> tuple[Path, ...]:
     if not has_node_packages(NODE_DIRECTORY):
         install_node_packages(NODE_DIRECTORY)
     packages = NODE_DIRECTORY / NODE_PACKAGES
-    native = packages / "opencode-linux-x64" / "bin" / name  # a program by itself, without the script that picks it
-    return (native,) if native.exists() else (node_home() / "bin" / "node", packages / ".bin" / name)
+    if name in NATIVE:  # a program by itself, without the script that picks it
+        return (packages / NATIVE[name],)
+    return (node_home() / "bin" / "node", packages / ".bin" / name)

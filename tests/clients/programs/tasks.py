@@ -57,6 +57,22 @@ def codex(place: Place) -> Task:
     )
 
 
+def claude_code(place: Place) -> Task:
+    """Claude Code: Anthropic's Messages API, to which the base URL leads without `/v1`."""
+    path = str(place.work / FILE)
+    return Task(
+        (*node_program("claude"), "--permission-mode", "acceptEdits", "-p", asking("claude")),
+        [{"calls": [["Write", {"file_path": path, "content": TEXT}]]}, {"calls": [["Read", {"file_path": path}]]}],
+        {
+            "ANTHROPIC_BASE_URL": place.base_url.removesuffix("/v1"),
+            "ANTHROPIC_AUTH_TOKEN": KEY,
+            "ANTHROPIC_MODEL": MODEL,
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL": MODEL,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        },
+    )
+
+
 def opencode(place: Place) -> Task:
     """opencode: chat completions, and a request for a title beside the first."""
     provider = {
@@ -103,6 +119,7 @@ def aider(place: Place) -> Task:
 
 
 PROGRAMS: dict[str, Callable[[Place], Task]] = {
+    "claude": claude_code,
     "codex": codex,
     "opencode": opencode,
     "cn": continue_cli,

@@ -16,6 +16,7 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "[[tokens:500]]"}]}),
     "completions": ("/v1/completions", {"prompt": "[[tokens:500]]"}),
     "responses": ("/v1/responses", {"input": "[[tokens:500]]"}),
+    "messages": ("/v1/messages", {"max_tokens": 4096, "messages": [{"role": "user", "content": "[[tokens:500]]"}]}),
 }
 WINDOWS = {  # when the client leaves: what is slow then, and what the site sees of the turn by that time
     "while the message is handed over": {"ajax_delay": 3.0},

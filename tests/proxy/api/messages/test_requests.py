@@ -182,6 +182,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"system": 5}, "system"),
     ({"system": [IMAGE]}, "system.0"),
     ({"temperature": 1.5}, "temperature"),
+    ({"thread": {"type": "create"}}, "thread"),
+    ({"compaction": {"type": "summarize"}}, "compaction"),
     ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
     ({"stream": "yes"}, "stream"),
     ({"tools": [5]}, "tools[0]"),

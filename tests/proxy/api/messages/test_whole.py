@@ -118,7 +118,7 @@ async def test_a_name_of_anthropics_leads_to_the_bot_that_is_one(proxy: RunningP
 
 
 async def test_a_name_of_anthropics_leads_where_the_settings_say(site: SimulatedSite, tmp_path: Path) -> None:
-    settings = {"models": {"claude-opus-4-5": 6}, "default_model": "gemini-flash"}
+    settings: dict[str, Any] = {"models": {"claude-opus-4-5": 6}, "default_model": "gemini-flash"}
     async with running_proxy(site, tmp_path, **settings) as running:
         assert message(await named(running, "claude-opus-4-5"))["model"] == "claude-opus-4-5"
         assert site.model_calls[-1].bot_id == 6
