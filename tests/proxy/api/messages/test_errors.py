@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import proxy.upstreams.aipkit.credentials
+import proxy.upstreams.site.credentials
 from proxy.api.messages import handlers
 from tests.proxy.access.test_keys import MASTER, made
 from tests.proxy.api.messages.asking import MODEL, PATH, asked, error, message, user
@@ -57,7 +57,7 @@ async def test_every_failure_has_anthropics_status_and_type(
 async def test_without_credentials_it_is_overloaded_for_a_while(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.credentials, "FIRST_CAPTURE_SECONDS", 0.1)
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "FIRST_CAPTURE_SECONDS", 0.1)
     async with running_proxy(site, tmp_path, captured=False) as waiting:
         answer = await exchange(waiting.url, "POST", PATH, {**BODY, "model": "gpt-4o-mini"})
 
