@@ -65,7 +65,7 @@ class Answer:
         self._models = models
         self._afterwards = afterwards
         self.calls: list[Call] = []
-        self.tool_outcome: ToolOutcome | None = None  # where calls or a form of the answer were asked for
+        self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
         self._retries = retries
         self._cutter: Cutter | None = Cutter(ask.stops, ask.max_tokens) if ask.stops or ask.max_tokens else None
         self._emulation: Emulation | None = None  # reads the text of this try
@@ -214,7 +214,7 @@ class Answer:
             is_cut = end.reason in ("length", "content_filter")
             outcome = reading.end(cut=is_cut)
             if not outcome.trouble or is_cut or end.refusal is not None:
-                if not outcome.trouble:
+                if not outcome.trouble and (self.calls or offer.wanted is not None):
                     self.tool_outcome = "retried" if not is_first else "mended" if outcome.mended else "valid"
                 if self.calls and not outcome.is_half:
                     end = replace(end, reason="tool_calls")

@@ -25,6 +25,8 @@ from shared.admin.usage import (
     STEPS,
     TOKENS_IN,
     TOKENS_OUT,
+    TOOL_OUTCOMES,
+    TOOLS,
     histogram,
     upper_bound,
 )
@@ -81,6 +83,9 @@ def _usage(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
     requests = CounterMetricFamily("freeaichat_requests", "Requests of this worker by outcome", labels=[*BY, "outcome"])
     errors = CounterMetricFamily("freeaichat_errors", "Failed requests of this worker by kind", labels=[*BY, "kind"])
     tokens = CounterMetricFamily("freeaichat_tokens", "Estimated tokens of this worker", labels=[*BY, "type"])
+    tools = CounterMetricFamily(
+        "freeaichat_tool_answers", "Answers of this worker that are calls or JSON by a schema", labels=[*BY, "outcome"]
+    )
     times = [(HistogramMetricFamily(name, told, labels=BY), kind) for name, kind, told in TIMES]
     for worker in workers:
         for model, site, counters in worker.totals:
@@ -98,9 +103,12 @@ def _usage(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
                 errors.add_metric([*labels, kind], count)
             tokens.add_metric([*labels, "input"], counters.get(TOKENS_IN, 0))
             tokens.add_metric([*labels, "output"], counters.get(TOKENS_OUT, 0))
+            outcomes = [(outcome, counters.get(TOOLS + outcome, 0)) for outcome in TOOL_OUTCOMES]
+            for outcome, count in outcomes if any(count for _, count in outcomes) else ():
+                tools.add_metric([*labels, outcome], count)
             for family, prefix in times:
                 _add_times(family, labels, histogram(counters, prefix), counters.get(SUM + prefix, 0) / 1e6)
-    yield from (requests, errors, tokens, *(family for family, _ in times))
+    yield from (requests, errors, tokens, tools, *(family for family, _ in times))
 
 
 def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Mapping[int, int], seconds: float) -> None:

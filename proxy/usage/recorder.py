@@ -24,6 +24,7 @@ from shared.admin.usage import (
     SECONDS,
     TOKENS_IN,
     TOKENS_OUT,
+    TOOLS,
     Counters,
     Group,
     UsageBatch,
@@ -57,6 +58,7 @@ class Turn:
         self.first_text_seconds: float | None = None  # how long the first text took
         self.error: ServiceError | None = None
         self.has_left = False  # the client did, before the end
+        self.tool_outcomes: list[str] = []  # of the answers that hold calls or JSON by a schema
         self._begun = perf_counter()
         self._answers: Sequence[Answer] = ()
 
@@ -72,6 +74,8 @@ class Turn:
             return
         self.site = answers[0].upstream
         for answer in answers:
+            if answer.tool_outcome is not None:
+                self.tool_outcomes.append(answer.tool_outcome)
             if answer.first_text_at is not None:
                 seconds = answer.first_text_at - self._begun
                 self.first_text_seconds = min(seconds, self.first_text_seconds or seconds)
@@ -213,6 +217,8 @@ def _counters(turn: Turn) -> tuple[Counters, Counters]:
             gap = (turn.seconds - first) / (usage.answered - 1)
             told[GAP + str(bucket(gap))] = 1
             told[SUM + GAP] = round(gap * 1e6)
+    for outcome in turn.tool_outcomes:
+        add(kept, {TOOLS + outcome: 1})
     if usage.total:
         kept |= {TOKENS_IN: usage.asked, TOKENS_OUT: usage.answered}
     return kept, told

@@ -13,6 +13,9 @@ HOUR_SECONDS = 3600
 DAY_SECONDS = 86400
 REQUESTS, REFUSED, TOKENS_IN, TOKENS_OUT = "requests", "refused", "tokens_in", "tokens_out"
 ERROR, SECONDS, FIRST_TEXT = "error:", "seconds:", "first_text:"  # what follows is the kind, or the bucket's number
+TOOLS = "tools:"  # what follows is the outcome
+# Of answers that hold calls of tools or JSON by a schema: right at once, once mended, only when asked again, never.
+TOOL_OUTCOMES = ("valid", "mended", "retried", "failed")
 
 LEAST_SECONDS = 0.00125  # the upper bound of the first bucket
 STEPS = 4  # buckets for each doubling
@@ -116,6 +119,7 @@ def _figures(counters: Counters) -> dict[str, Any]:
         "ms_p95": _milliseconds(percentile(whole, 0.95)),
         "ttft_ms_p50": _milliseconds(percentile(first, 0.5)),
         "ttft_ms_p95": _milliseconds(percentile(first, 0.95)),
+        "tools": {outcome: counters.get(TOOLS + outcome, 0) for outcome in TOOL_OUTCOMES},
     }
 
 

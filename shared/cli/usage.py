@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Any, Literal
@@ -38,9 +38,10 @@ def show(since: str, until: str | None, by: str, *, style: Literal["table", "jso
 def _as_csv(rows: Sequence[Row], by: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*by, *_FIGURES, "errors"])
+    writer.writerow([*by, *_FIGURES, "errors", "tools"])
     for row in rows:
-        writer.writerow([*(_safe(row[name]) for name in (*by, *_FIGURES)), _errors(row)])
+        counts = (_counts(row[name]) for name in ("errors", "tools"))
+        writer.writerow([*(_safe(row[name]) for name in (*by, *_FIGURES)), *counts])
     return out.getvalue()
 
 
@@ -48,7 +49,7 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
     if not rows:
         yield "nothing was used in this time; `--since 30d` looks further back"
         return
-    head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "errors"]
+    head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "errors", "tools"]
     body = [
         [
             *(_label(name, row[name]) for name in by),
@@ -56,13 +57,15 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
             str(row["refused"]),
             *(f"{row[name]:,}" for name in ("tokens_in", "tokens_out")),
             *(_time(row[name]) for name in ("ms_p50", "ms_p95", "ttft_ms_p50")),
-            click.style(_errors(row) or "0", fg="red" if row["errors"] else None),
+            click.style(_counts(row["errors"]) or "0", fg="red" if row["errors"] else None),
+            _counts(row["tools"]) or "-",
         ]
         for row in rows
     ]
     yield from text.table([[click.style(word, bold=True) for word in head], *body], indent="")
     yield "in, out: tokens, estimated, since the site names none"
     yield "p50, p95: time of a request; first: until its first text, p50"
+    yield "tools: calls of tools and JSON by a schema: valid at once, mended, asked for again (retried), failed"
 
 
 def _label(name: str, value: str | int) -> str:
@@ -76,8 +79,8 @@ def _safe(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in set("=+-@") else value
 
 
-def _errors(row: Row) -> str:
-    return " ".join(f"{kind}={count}" for kind, count in row["errors"].items())
+def _counts(counts: Mapping[str, int]) -> str:
+    return " ".join(f"{kind}={count}" for kind, count in counts.items() if count)
 
 
 def _time(milliseconds: float | None) -> str:

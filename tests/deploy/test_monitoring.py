@@ -16,7 +16,7 @@ from proxy.chat.upstream import BREAKER_STATES
 from proxy.usage.metrics import Numbers, SiteNumbers, text
 from proxy.usage.numbers import SiteLoad, WorkerNumbers
 from proxy.usage.recorder import GAP
-from shared.admin.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS
+from shared.admin.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS, TOOLS
 from shared.models import Outcome, Visit
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -41,7 +41,14 @@ def everything() -> bytes:
         nonce_age=1.0,
         visits=[Visit(id="1", site="https://chat.example", started_at=1, seconds=1, outcome=Outcome.CHALLENGE)],
     )
-    counters = {REQUESTS: 2, ERROR + "timeout": 1, SECONDS + "9": 2, FIRST_TEXT + "9": 1, GAP + "1": 1}
+    counters = {
+        REQUESTS: 2,
+        ERROR + "timeout": 1,
+        SECONDS + "9": 2,
+        FIRST_TEXT + "9": 1,
+        GAP + "1": 1,
+        TOOLS + "valid": 1,
+    }
     load = SiteLoad(site=site.site, open=1, queued=0, breaker="open", cooldown=1.0)
     worker = WorkerNumbers(worker="1", totals=[("m", site.site, counters)], sites=[load])
     return text(Numbers("1", [worker], [site], store_up=True, heartbeat_age=1.0))

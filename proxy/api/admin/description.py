@@ -27,6 +27,7 @@ from proxy.api.openapi.parts import (
     told,
 )
 from shared.admin.keys import MAX_LIMIT, MAX_MODEL_NAME, MAX_MODELS
+from shared.admin.usage import TOOL_OUTCOMES
 
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
 _TIME_SPAN: Schema = {"type": "string", "format": "time-span", "examples": ["30d", "12h"]}
@@ -117,6 +118,11 @@ SCHEMAS: dict[str, Schema] = {
                         "ms_p95": _MILLISECONDS,
                         "ttft_ms_p50": told(_MILLISECONDS, "To the first text."),
                         "ttft_ms_p95": _MILLISECONDS,
+                        "tools": told(
+                            exactly(dict.fromkeys(TOOL_OUTCOMES, COUNT)),
+                            "Answers that hold calls of tools or JSON by a schema: right at once, once mended, only "
+                            "when asked again, or never.",
+                        ),
                     },
                     day=told(STRING, "Of UTC, such as 2026-01-31."),
                     hour=SECONDS,

@@ -47,7 +47,7 @@ def test_what_several_counted_has_the_percentiles_of_all_together() -> None:
 def test_a_summary_adds_up_what_is_not_asked_for_and_names_the_keys() -> None:
     groups: list[tuple[Group, Counters]] = [
         (Group(NOON, "key_1", "m", SITE), {"requests": 2, "tokens_in": 5, "tokens_out": 7, "error:timeout": 1}),
-        (Group(NOON + 3600, "key_1", "n", SITE), {"requests": 1, "refused": 3, "seconds:12": 1}),
+        (Group(NOON + 3600, "key_1", "n", SITE), {"requests": 1, "refused": 3, "seconds:12": 1, "tools:mended": 2}),
         (Group(NOON + 86400, "key_2", "m", SITE), {"requests": 1}),
     ]
 
@@ -56,6 +56,7 @@ def test_a_summary_adds_up_what_is_not_asked_for_and_names_the_keys() -> None:
     assert by_key[0]["errors"] == {"timeout": 1}
     assert by_key[0]["ms_p50"] == pytest.approx(10, rel=0.2)
     assert by_key[1]["ms_p50"] is None
+    assert by_key[0]["tools"] == {"valid": 0, "mended": 2, "retried": 0, "failed": 0}
     assert [row["day"] for row in summary(groups, ["day"], {})] == ["2026-11-23", "2026-11-24"]
     assert [row["hour"] for row in summary(groups, ["hour", "model"], {})] == [NOON, NOON + 3600, NOON + 86400]
     assert summary(groups, [], {})[0]["requests"] == 4
