@@ -1,5 +1,6 @@
 // One turn with the proxy, and what becomes of it in the stored conversation.
 import { request, streamChat } from "./api.js";
+import { takeCall } from "./calls.js";
 import { remember } from "./conversations.js";
 
 const NEWEST = "?order=desc&limit=2";
@@ -39,14 +40,19 @@ export async function takeBack(entry) {
 
 /** The turns that stored *items* stand for. */
 export function turnsOf(items, entry) {
-  return items
-    .filter(({ role }) => role === "user" || role === "assistant")
-    .map(({ id, role, content }) => {
-      const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
-      if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
-      const why = entry.broken[id];
-      return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
-    });
+  const turns = [];
+  for (const item of items) {
+    if (item.type !== "message") takeCall(item, turns);
+    else if (item.role !== "system") turns.push(turnOf(item, entry));
+  }
+  return turns;
+}
+
+function turnOf({ id, role, content }, entry) {
+  const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
+  if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
+  const why = entry.broken[id];
+  return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
 }
 
 async function newest(id) {

@@ -149,7 +149,8 @@ export class Playground {
   }
 
   answer(turn) {
-    const answer = new Answer(turn, { onAgain: () => this.again(turn) });
+    const isReply = !turn.calls && this.turns[this.turns.indexOf(turn) - 1]?.role === "user"; // no step of an agent
+    const answer = new Answer(turn, { onAgain: isReply ? () => this.again(turn) : null });
     this.shown.set(turn, answer);
     return answer;
   }

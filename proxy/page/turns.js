@@ -1,4 +1,5 @@
 // Messages as they are shown.
+import { callList } from "./calls.js";
 import { copy, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { rendered } from "./markdown.js";
@@ -20,8 +21,8 @@ export function question({ text, pictures }) {
 }
 
 /**
- * An answer: `{text, state, why, sources}`, with `state` one of streaming, done, broken (a part of it came) and
- * failed (nothing did). `why` is an error, or "stopped".
+ * An answer: `{text, state, why, sources, calls}`, with `state` one of streaming, done, broken (a part of it came) and
+ * failed (nothing did). `why` is an error, or "stopped". *onAgain* is null where it cannot be had anew.
  */
 export class Answer {
   constructor(turn, { onAgain }) {
@@ -58,8 +59,8 @@ export class Answer {
   }
 
   drawEnd() {
-    const { state, sources } = this.turn;
-    const parts = [];
+    const { state, sources, calls } = this.turn;
+    const parts = calls?.length ? [callList(calls)] : [];
     if (sources?.length) parts.push(sourceList(sources));
     if (state === "broken" || state === "failed") parts.push(ending(this.turn));
     if (state !== "streaming") parts.push(this.buttons());
@@ -69,7 +70,8 @@ export class Answer {
   buttons() {
     const { text } = this.turn;
     const copying = text ? iconButton("copy", "copy.answer", () => copy(text, copying), ".small") : null;
-    return el("div.actions", {}, copying, iconButton("again", "chat.again", () => this.onAgain(this.turn), ".small.again"));
+    const again = this.onAgain ? iconButton("again", "chat.again", () => this.onAgain(this.turn), ".small.again") : null;
+    return el("div.actions", {}, copying, again);
   }
 }
 

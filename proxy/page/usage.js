@@ -2,10 +2,12 @@
 import { request } from "./api.js";
 import { Charts } from "./charts.js";
 import { el } from "./dom.js";
+import { number, t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
 
 const SPANS = { "1d": { seconds: 86400, unit: "hour" }, "7d": { seconds: 7 * 86400, unit: "hour" }, "30d": { seconds: 30 * 86400, unit: "day" } };
 const GROUPS = ["all", "key", "model", "site"];
+const OUTCOMES = ["valid", "mended", "retried", "failed"]; // of calls of tools and of JSON by a schema
 
 /** Charts with their choices. */
 export class Usage {
@@ -15,7 +17,8 @@ export class Usage {
     this.charts = new Charts();
     this.trouble = el("p.note.error", { role: "alert", hidden: true });
     const head = el("div.row", {}, el("h2", { t: "dash.usage" }), el("span.grow"), this.span.element, this.by.element);
-    this.element = el("section", {}, head, this.trouble, this.charts.element);
+    this.outcomes = el("div.outcomes");
+    this.element = el("section", {}, head, this.trouble, this.charts.element, this.outcomes);
     for (const change of ["theme", "language"]) document.addEventListener(change, () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
@@ -27,10 +30,12 @@ export class Usage {
     const until = Math.floor(Date.now() / 1000);
     const since = until - seconds;
     const asked = (this.asked = Symbol("one of several requests; only the newest counts"));
+    const rows = async (...kinds) => (await request("GET", `/admin/usage?since=${since}&by=${kinds.join(",")}`)).data;
     try {
-      const { data } = await request("GET", `/admin/usage?since=${since}&by=${[unit, ...(by === "all" ? [] : [by])].join(",")}`);
+      const [data, models] = await Promise.all([rows(unit, ...(by === "all" ? [] : [by])), rows("model")]);
       if (asked !== this.asked) return;
       this.found = [data, { since, until, unit, by }];
+      this.models = models;
       this.trouble.hidden = true;
       this.draw();
     } catch (error) {
@@ -41,6 +46,7 @@ export class Usage {
 
   draw() {
     if (!this.found) return;
+    this.outcomes.replaceChildren(...[outcomeTable(this.models)].filter(Boolean));
     if (this.found[0].length) return this.charts.draw(...this.found);
     this.charts.clear();
     this.charts.element.replaceChildren(el("p.card.empty.wide", { t: "chart.empty" }));
@@ -63,4 +69,28 @@ function choice(key, values, name, onChange) {
       return select.value;
     },
   };
+}
+
+/** A table of *rows*, one for each model; null where no model was asked for any. */
+function outcomeTable(rows) {
+  const asked = rows.map(({ model, tools }) => [model, tools, totalOf(tools)]).filter(([, , total]) => total);
+  if (!asked.length) return null;
+  const head = el("tr", {}, ["chart.by.model", "tools.total", ...OUTCOMES.map((each) => `tools.${each}`)].map((key) => el("th", { scope: "col", t: key })));
+  const body = asked.sort(([, , a], [, , b]) => b - a).map(row);
+  const table = el("table", {}, el("thead", {}, head), el("tbody", {}, body));
+  const scroller = el("div.scroller", { tabindex: "0", role: "region", label: "tools.title" }, table);
+  return el("div.card.wide", {}, el("h3", { t: "tools.title" }), scroller, el("p.hint", { t: "tools.hint" }));
+}
+
+function row([model, tools, total]) {
+  const counts = OUTCOMES.map((each) => t("tools.count", { count: number(tools[each]), share: share(tools[each] / total) }));
+  return el("tr", {}, el("th", { scope: "row" }, model || "–"), [number(total), ...counts].map((text) => el("td", {}, text)));
+}
+
+function totalOf(tools) {
+  return OUTCOMES.reduce((total, each) => total + tools[each], 0);
+}
+
+function share(part) {
+  return number(Math.round(part * 100));
 }

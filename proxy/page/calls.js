@@ -1,0 +1,50 @@
+// Calls of tools, as API clients have them in their conversations, and what the tools gave.
+import { copy, el, iconButton } from "./dom.js";
+
+/** What is shown of *calls*: `{name, isFree, given, result}`, with a name or a result that may be unknown (null). */
+export function callList(calls) {
+  return el("div.calls", {}, calls.map(shown));
+}
+
+/** Put the call that *item* tells of, or its result, to the answer that it belongs to, the last of *turns*. */
+export function takeCall(item, turns) {
+  if (item.type === "function_call_output") {
+    const asked = turns.flatMap((turn) => turn.calls ?? []).findLast((call) => call.id === item.call_id);
+    if (asked && asked.result === null) asked.result = item.output;
+    else callsOf(turns).push({ id: null, name: null, isFree: false, given: null, result: item.output });
+  } else {
+    const isFree = item.type === "custom_tool_call";
+    callsOf(turns).push({ id: item.call_id, name: item.name, isFree, given: isFree ? item.input : item.arguments, result: null });
+  }
+}
+
+function callsOf(turns) {
+  if (turns.at(-1)?.role !== "assistant") {
+    turns.push({ role: "assistant", text: "", sources: [], calls: [], stored: true, state: "done", why: null });
+  }
+  return (turns.at(-1).calls ??= []);
+}
+
+function shown({ name, isFree, given, result }) {
+  const head = el("summary", {}, el("span", { t: name === null ? "chat.call.result" : "chat.call" }), name === null ? null : el("code", {}, name));
+  const parts = [given === null ? null : block(isFree ? "chat.call.input" : "chat.call.arguments", isFree ? given : spread(given))];
+  if (result !== null) parts.push(block("chat.call.result", result));
+  return el("details.call", { open: true }, head, parts);
+}
+
+function block(key, text) {
+  const button = iconButton("copy", "copy.code", () => copy(text, button), ".small");
+  const body = el("pre", { tabindex: "0" }, el("code", {}, text));
+  return el("div.code", {}, el("div.bar", {}, el("span", { t: key }), button), body);
+}
+
+/** *text* on several lines where it is JSON; as it is where that would change a number or a letter of it. */
+function spread(text) {
+  const squeezed = (some) => some.replace(/\s/g, "");
+  try {
+    const wide = JSON.stringify(JSON.parse(text), null, 2);
+    return squeezed(wide) === squeezed(text) ? wide : text;
+  } catch {
+    return text;
+  }
+}
