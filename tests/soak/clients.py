@@ -10,7 +10,9 @@ import aiohttp
 
 from tests.soak.judging import Heard, Tally, hear
 
-MODELS = ("gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash", "deepseek-bot", "claude-sonnet-b", "old-api-bot")
+AIPKIT_MODELS = ("gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash", "deepseek-bot", "claude-sonnet-b", "old-api-bot")
+AI_ENGINE_MODELS = ("gpt-4o-mini", "llama")
+MODELS = AIPKIT_MODELS + AI_ENGINE_MODELS
 WORDS = (
     "and",
     "so",

@@ -1,23 +1,24 @@
-"""The faults of the site, one after the other, with calm between them."""
+"""The faults of the sites, one after the other at each, with calm between them."""
 
 import asyncio
 import random
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
 
 from tests.site import Behaviour
 from tests.site.process import RunningSite
+from tests.site_ai_engine import Behaviour as AiEngineBehaviour
 
 STREAM = "aipkit_frontend_chat_stream"
-HEALTHY = asdict(Behaviour())
 LONG_SECONDS = 300.0
 MOST_PERIOD = 8.0
 FAULT_SHARE = 0.45  # of the time from one fault to the next; the rest is calm
 
-# What each is, as switches and commands of the simulated site.
-FAULTS: dict[str, dict[str, Any]] = {
+Faults = dict[str, dict[str, Any]]
+# What each is, as switches and commands of the simulated sites.
+FAULTS: Faults = {
     "a rotated nonce": {"rotate_nonce": True},
     "status 500": {"ajax_status": 500},
     "a connection that breaks": {"cut_connection_after": 3},
@@ -39,20 +40,50 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a page with an old nonce": {"stale_page_nonce": True},
     "one failed request": {"ajax_status": 503, "ajax_status_times": 1},
 }
+AI_ENGINE_FAULTS: Faults = {
+    "REST: a rotated nonce": {"rotate_nonce": True},
+    "REST: status 502": {"rest_status": 502},
+    "REST: status 429": {"rest_status": 429},
+    "REST: one failed request": {"rest_status": 503, "rest_status_times": 1},
+    "REST: closed to guests": {"rest_closed": True},
+    "REST: a slow site": {"rest_delay": 0.5},
+    "REST: a server in front gives up": {"gateway_status": 504},
+    "REST: banned words": {"banned_words": ["word1"]},
+    "REST: a limit": {"limit_text": "You have reached the limit (check the Insights Tab > Limits > Guests)."},
+    "REST: a provider that is silent": {"first_delta_delay": 60.0},
+    "REST: a provider cut at the site's limit": {"upstream_timeout": 0.3, "delta_delay": 0.1},
+    "REST: an answer without its end": {"dies_after": 3},
+    "REST: a page without a chat": {"page": "blank"},
+    "REST: a page out of a cache": {"kept_for": "user"},
+}
 # Its first pause, and that of the visit which meets it, is a minute: only where there is time for that.
-LONG_FAULTS: dict[str, dict[str, Any]] = {
+LONG_FAULTS: Faults = {
     "a check page": {"page": "challenge"},
     "a check page everywhere": {"challenge_ajax": True},
     "a page that never ends": {"page": "endless_blank"},
     "a page that leads to itself": {"page": "redirects"},
 }
-PAGE_SWITCHES = frozenset({"page", "page_status", "stale_page_nonce"})
+AI_ENGINE_LONG_FAULTS: Faults = {"REST: a check page": {"challenge_rest": True}}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of simulated site: its faults, those that take long, and its switches while it is well."""
+
+    faults: Faults
+    long_faults: Faults
+    healthy: dict[str, Any]
+
+
+AIPKIT = Kind(FAULTS, LONG_FAULTS, asdict(Behaviour()))
+AI_ENGINE = Kind(AI_ENGINE_FAULTS, AI_ENGINE_LONG_FAULTS, asdict(AiEngineBehaviour()))
+PAGE_SWITCHES = frozenset({"page", "page_status", "stale_page_nonce", "kept_for"})
 COMMANDS = frozenset({"rotate_nonce", "forget_responses"})
 
 
-async def rotate(site: RunningSite, made: Counter[str], *, seconds: float, chance: random.Random) -> None:
-    """Make faults for about *seconds*, all kinds equally often, and leave the site well. Counts them in *made*."""
-    faults = FAULTS if seconds < LONG_SECONDS else FAULTS | LONG_FAULTS
+async def rotate(site: RunningSite, kind: Kind, made: Counter[str], *, seconds: float, chance: random.Random) -> None:
+    """Make faults for about *seconds*, all equally often, and leave the site well. Counts them in *made*."""
+    faults = kind.faults if seconds < LONG_SECONDS else kind.faults | kind.long_faults
     period = min(max(seconds / len(faults), 1.0), MOST_PERIOD)
     end = monotonic() + seconds
     while True:
@@ -65,5 +96,5 @@ async def rotate(site: RunningSite, made: Counter[str], *, seconds: float, chanc
             await site.control(**switches)
             made[name] += 1
             await asyncio.sleep(length)
-            await site.control(**{switch: HEALTHY[switch] for switch in switches if switch not in COMMANDS})
+            await site.control(**{switch: kind.healthy[switch] for switch in switches if switch not in COMMANDS})
             await asyncio.sleep(period - length)

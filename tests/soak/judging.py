@@ -14,6 +14,8 @@ REFUSALS = {
     "challenge": 503,
     "content_filter": 400,
     "credentials_refused": 503,
+    "guests_refused": 403,
+    "insufficient_quota": 429,
     "no_credentials": 503,
     "rate_limit_exceeded": 429,
     "site_unavailable": 503,
