@@ -6,9 +6,9 @@ from typing import Any
 
 from proxy.chat.errors import ServiceError
 
-VERSION_HEADER = "anthropic-version"  # its SDKs send it with everything
+VERSION_HEADER = "anthropic-version"  # its clients send it with everything
 OVERLOADED = 529
-_PATHS = re.compile(r"(?:/*+v1(?=/))*+/++messages(?:/.*)?", re.DOTALL)
+_PATHS = re.compile(r"(?:/*+v1(?=/))*+/++(?:messages|(models))(?:/.*)?", re.DOTALL)
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -20,8 +20,9 @@ _TYPES = {
 
 
 def speaks_anthropic(path: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request is one of Anthropic's API, whatever else is wrong with it."""
-    return VERSION_HEADER in headers or _PATHS.fullmatch(path) is not None
+    """Whether a request is one of Anthropic's API, whatever else is wrong with it; models are those of either."""
+    found = _PATHS.fullmatch(path)
+    return found is not None and (found[1] is None or VERSION_HEADER in headers)
 
 
 def status_of(error: ServiceError) -> int:

@@ -1,5 +1,6 @@
 """Errors in Anthropic's shape, types and statuses, wherever they come from."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,7 +118,7 @@ async def test_a_keys_limit_is_told_with_a_time(site: SimulatedSite, tmp_path: P
 BEFORE_HANDLERS = [
     ("GET", "/v1/messages", {}, 405, "invalid_request_error"),
     ("POST", "/v1/messages/batches", {}, 404, "not_found_error"),
-    ("POST", "/v1/complete", VERSION, 404, "not_found_error"),
+    ("POST", "/v1/models", VERSION, 405, "invalid_request_error"),
     ("POST", PATH, {"Host": "elsewhere.example"}, 403, "permission_error"),
     ("POST", PATH, {"Expect": "a miracle"}, 417, "invalid_request_error"),
     ("POST", PATH, {"Content-Encoding": "odd"}, 415, "invalid_request_error"),
@@ -135,7 +136,7 @@ async def test_what_reaches_no_handler_is_told_in_the_same_shape(
 
 
 async def test_other_apis_keep_their_own_shape(running: RunningProxy) -> None:
-    answer = await running.chat("hi", model="nobody")
+    answer = await exchange(running.url, "POST", "/v1/chat/completions", {**BODY, "model": "nobody"}, VERSION)
 
-    assert answer.body["error"]["code"] == "model_not_found"
+    assert json.loads(answer.body)["error"]["code"] == "model_not_found"
     assert "request-id" not in answer.headers
