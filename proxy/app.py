@@ -36,6 +36,7 @@ from proxy.api.routes import add_routes
 from proxy.chat.conversations import Conversations
 from proxy.chat.service import ChatService
 from proxy.chat.tidying import tidy
+from proxy.chat.upstream import Upstream
 from proxy.server.background import Background
 from proxy.server.middleware import add_headers, serve
 from proxy.server.siblings import Siblings
@@ -44,6 +45,7 @@ from proxy.upstreams.ai_engine.site import AiEngineSite
 from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite
 from proxy.upstreams.gate import Gate
+from proxy.upstreams.openai_server.server import OpenAiServer
 from proxy.upstreams.shared_slots import SharedPlaces
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginSite
@@ -87,13 +89,26 @@ async def open_app(
             )
             for site in settings.sites
         ]
-        places = [SharedPlaces(store, gate.site, gate.limit) for gate in gates.values()]
+        servers = [
+            OpenAiServer(
+                server,
+                settings.key_of(server),
+                Gate(server.name, settings.max_server),
+                client,
+                idle_timeout=settings.idle_timeout,
+            )
+            for server in settings.servers
+        ]
+        upstreams: list[Upstream] = [*sites, *servers]
+        limited = [*gates.values(), *(server.gate for server in servers)]
+        places = [SharedPlaces(store, gate.site, gate.limit) for gate in limited]
         await asyncio.gather(*(each.claim() for each in places))
         chats = ChatService(
             store,
-            sites,
+            upstreams,
             aliases=settings.models,
             default_model=settings.default_model,
+            fallback_model=settings.fallback_model,
             tool_retries=settings.tool_retries,
         )
         background = Background()
@@ -102,6 +117,8 @@ async def open_app(
         background.start("tidying the store", partial(tidy, store, settings))
         background.start("keeping continued conversations", chats.branches.keep_flushing)
         background.start("keeping usage", usage.keep_flushing)
+        for server in servers:
+            background.start("listing the models of a server", server.keep_listing)
         for each in places:
             background.start("sharing the places of a site", each.keep)
         try:
@@ -114,9 +131,9 @@ async def open_app(
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[CHAT], app[CONVERSATIONS], app[BACKGROUND] = chats, Conversations(store), background
-            app[UPSTREAMS], app[STORE_TROUBLE] = sites, lambda: keeper.store_trouble
+            app[UPSTREAMS], app[STORE_TROUBLE] = upstreams, lambda: keeper.store_trouble
             app[SIBLINGS] = Siblings(
-                lambda: take_numbers(str(os.getpid()), usage.totals, [site.health() for site in sites])
+                lambda: take_numbers(str(os.getpid()), usage.totals, [upstream.health() for upstream in upstreams])
             )
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
             app[PICTURES] = PictureFetcher(downloader, app[UNDER_WAY].hold)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.IGNORECASE)
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -19,8 +20,21 @@ class Site:
 
     @property
     def host(self) -> str:
-        """`host` or `host:port`, as used in `model@host`."""
-        return self.origin.partition("://")[2]
+        """`host` or `host:port`, as used in `model@host`; of a server its name."""
+        return self.origin.rpartition("://")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One configured OpenAI-compatible server; the base URL without a slash at its end."""
+
+    name: str
+    base_url: str
+
+    @property
+    def site(self) -> Site:
+        """Its name and address in the place of a site's."""
+        return Site(origin=self.name, url=self.base_url)
 
 
 def duration(text: str | float) -> float:
@@ -94,6 +108,44 @@ def _bare(host: str) -> str:
 def _page(url: str) -> tuple[str, str, str]:
     parts = urlsplit(url)
     return _bare(parts.netloc), parts.path.rstrip("/"), parts.query
+
+
+def servers(text: str) -> tuple[Server, ...]:
+    """The servers of a list of `name=base_url` pairs. Raises ValueError."""
+    found: dict[str, Server] = {}
+    for word in words(text):
+        name, equals, url = word.partition("=")
+        if not equals or not _SERVER_NAME.fullmatch(name):
+            raise ValueError("a server is written name=base_url; write for example ollama=http://127.0.0.1:11434/v1")
+        if name.lower() in map(str.lower, found):
+            raise ValueError(f"there are two servers of the name {name!r}")
+        found[name] = Server(name, _base_url(name, url))
+    return tuple(found.values())
+
+
+def _base_url(name: str, url: str) -> str:
+    """*url* without the slash at its end; `/v1` is added where it has no path. Raises ValueError."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, is_usable = urlsplit(""), False
+    if not is_usable or parts.query or parts.fragment or not url.isascii():
+        raise ValueError(f"the base URL of {name!r} is none; write for example http://127.0.0.1:11434/v1")
+    if "@" in parts.netloc:
+        raise ValueError(f"the base URL of {name!r} holds a password; FREEAICHAT_SERVER_KEYS takes keys")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+
+
+def keys(text: str) -> dict[str, str]:
+    """`name=key` pairs. Raises ValueError, which holds no part of them."""
+    found: dict[str, str] = {}
+    for word in words(text):
+        name, _, key = word.partition("=")
+        if not _SERVER_NAME.fullmatch(name) or not key:
+            raise ValueError("a key is written name=key, with the name of a server; commas and blanks separate pairs")
+        found[name] = key
+    return found
 
 
 def pairs(text: str) -> dict[str, int]:

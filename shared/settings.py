@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import parsing
@@ -56,19 +65,18 @@ def _store_at_home(url: str) -> str:
 _Seconds = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
 Duration = Annotated[_Seconds, AfterValidator(_at_most(LONGEST))]
 Interval = Annotated[_Seconds, AfterValidator(_at_most(LONGEST_INTERVAL))]
-Sites = Annotated[
-    tuple[parsing.Site, ...],
-    NoDecode,
-    BeforeValidator(lambda value: parsing.sites(value) if isinstance(value, str) else value),
-]
-Aliases = Annotated[
-    dict[str, int], NoDecode, BeforeValidator(lambda value: parsing.pairs(value) if isinstance(value, str) else value)
-]
-Words = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda value: tuple(parsing.words(value)) if isinstance(value, str) else value),
-]
+
+
+def _read(notation: Callable[[str], Any]) -> BeforeValidator:
+    """Text is read in this notation; what is no text is taken as it is."""
+    return BeforeValidator(lambda value: notation(value) if isinstance(value, str) else value)
+
+
+Sites = Annotated[tuple[parsing.Site, ...], NoDecode, _read(parsing.sites)]
+Aliases = Annotated[dict[str, int], NoDecode, _read(parsing.pairs)]
+Servers = Annotated[tuple[parsing.Server, ...], NoDecode, _read(parsing.servers)]
+ServerKeys = Annotated[dict[str, SecretStr], NoDecode, _read(parsing.keys)]
+Words = Annotated[tuple[str, ...], NoDecode, _read(parsing.words)]
 
 
 def _one_line(value: SecretStr) -> SecretStr:
@@ -89,10 +97,17 @@ def _session_id(value: SecretStr) -> SecretStr:
     return value
 
 
+def _of_server(name: str, info: ValidationInfo) -> str:
+    """Raises ValueError unless *name* is `server/model`, of a server that the settings before it name."""
+    server, slash, model = name.partition("/")
+    known = [each.name for each in info.data.get("servers", ())]
+    if name and (not slash or not model or server not in known):
+        raise ValueError("is no model of a server in FREEAICHAT_SERVERS; write for example ollama/llama3.2")
+    return name
+
+
 Captured = Annotated[SecretStr, AfterValidator(_one_line)]
-Cookie = Annotated[
-    Captured, BeforeValidator(lambda value: undouble_dollars(value) if isinstance(value, str) else value)
-]
+Cookie = Annotated[Captured, _read(undouble_dollars)]
 
 
 class Settings(BaseSettings):
@@ -144,6 +159,21 @@ class Settings(BaseSettings):
     browser: str = Field(default="", description="path of a Chromium-family browser")
     models: Aliases = Field(default={}, description="`alias=bot_id` pairs added to what is discovered")
     default_model: str = Field(default="", description="model that answers for unknown names; none: 404")
+    servers: Servers = Field(
+        default=(),
+        description="OpenAI-compatible servers beside the sites: `name=base_url` pairs "
+        "(`ollama=http://127.0.0.1:11434/v1`); their models are called `name/model`",
+    )
+    server_keys: ServerKeys = Field(
+        default={}, repr=False, description="`name=key` pairs: the API keys of servers that want one"
+    )
+    fallback_model: Annotated[str, AfterValidator(_of_server)] = Field(
+        default="",
+        description="a server's model (`ollama/llama3.2`) that answers when every site that has the model failed",
+    )
+    max_server: int = Field(
+        default=32, ge=1, le=MAX_STREAMS, description="as `FREEAICHAT_MAX_UPSTREAM`, of each server"
+    )
     keepalive: Literal["comment", "chunk", "off"] = Field(
         default="comment", description="what fills silences in a stream"
     )
@@ -202,6 +232,11 @@ class Settings(BaseSettings):
         default=SecretStr(""), validation_alias="SESSION_ID", description=_BY_HAND.format("session id")
     )
     post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description=_BY_HAND.format("post id"))
+
+    def key_of(self, server: parsing.Server) -> str:
+        """The API key of *server*; empty: it wants none."""
+        key = self.server_keys.get(server.name)
+        return key.get_secret_value() if key else ""
 
     @cached_property
     def store_url(self) -> str:

@@ -2,7 +2,7 @@
 stream or as one object."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Protocol
 
@@ -84,7 +84,6 @@ async def send(
     reply: Reply,
     *,
     stream: bool,
-    headers: Mapping[str, str],
     has_pings: bool = False,
 ) -> web.StreamResponse:
     """Answer *request* in the shape of *reply*. Raises `ServiceError` before anything was sent.
@@ -94,25 +93,25 @@ async def send(
     turn = request[TURN]
     turn.follow(answers)
     if stream:
-        return await _stream(request, answers, reply, headers, has_pings=has_pings)
+        return await _stream(request, answers, reply, has_pings=has_pings)
     if len(answers) == 1:
         await answers[0].run(_Whole())
     else:
         await _run(answers, [_Whole()] * len(answers))
     turn.usage = used = usage_of(answers)
     messages, ends = [answer.message for answer in answers], [answer.end for answer in answers]
-    told = {**headers, **answers[0].headers, "Cache-Control": "no-store"}
+    told = {**answers[0].headers, "Cache-Control": "no-store"}
     return json_response(reply.whole(messages, ends, used), headers=told)
 
 
 async def _stream(
-    request: web.Request, answers: Sequence[Answer], reply: Reply, headers: Mapping[str, str], *, has_pings: bool
+    request: web.Request, answers: Sequence[Answer], reply: Reply, *, has_pings: bool
 ) -> web.StreamResponse:
     turn = request[TURN]
     keepalive = request.app[SETTINGS].keepalive
     if has_pings and keepalive == "comment":
         keepalive = "chunk"
-    events = EventStream(request, reply, keepalive, (headers, answers[0].headers))
+    events = EventStream(request, reply, keepalive, (answers[0].headers,))
     try:
         if len(answers) == 1:
             await answers[0].run(_Streamed(events, reply, 0))

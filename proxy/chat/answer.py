@@ -67,7 +67,7 @@ class Answer:
         self.calls: list[Call] = []
         self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
         self._retries = retries
-        self._cutter: Cutter | None = Cutter(ask.stops, ask.max_tokens) if ask.stops or ask.max_tokens else None
+        self._cutter: Cutter | None = None  # of this try
         self._emulation: Emulation | None = None  # reads the text of this try
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
         self._tries = Tries(monotonic() + RETRY_SECONDS)
@@ -165,13 +165,14 @@ class Answer:
     async def _from_any(self) -> End:
         """The answer of the first upstream that gives any; what failed before its first text goes on to the next."""
         was_delivered = False
-        for model in self._models:
+        left = list(self._models)
+        while left:
+            model = left.pop(0)
             self._model, self.upstream = model, model.upstream.name
-            is_last = model is self._models[-1]
-            self._tries.has_alternative = not is_last
+            self._tries.has_alternative = bool(left)
             try:
                 held = await self._memory.find_held(model)
-                self.headers.clear()
+                self._begin(model)
                 ask = self._memory.asked(self._ask)
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
@@ -181,7 +182,10 @@ class Answer:
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
                 has_begun = bool(self._parts or self.calls) or (self._cutter is not None and self._cutter.has_fed)
                 was_delivered = was_delivered or has_begun or (isinstance(failure, Refusal) and failure.delivered)
-                if has_begun or is_last or not may_move_on or not self._tries.may_retry:
+                if not self._tries.may_retry:  # the server behind the sites is asked however often they were
+                    left = [each for each in left if each.is_server and not model.is_server]
+                    self._tries = Tries(monotonic() + RETRY_SECONDS)
+                if has_begun or not left or not may_move_on:
                     if not was_delivered:
                         await self._memory.abandon()
                     raise error from failure
@@ -191,6 +195,19 @@ class Answer:
             if not was_delivered:
                 self._memory.put_back()
         raise AssertionError("unreachable: the last upstream's failure is raised")
+
+    def _begin(self, model: Model) -> None:
+        """A try with *model*: what the client is told of it, and what is to be cut here."""
+        ask, takes = self._ask, model.upstream.takes
+        self.headers.clear()
+        if ask.parameters or ask.ignored:
+            ignored = [name for name in ask.parameters if name not in takes]
+            if ignored or ask.ignored:
+                self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
+        if model.is_server and not all(each.is_server for each in self._models):
+            self.headers["x-fallback-model"] = model.id
+        most = None if "max_tokens" in takes else ask.max_tokens
+        self._cutter = Cutter(ask.stops, most) if ask.stops or most else None
 
     async def _emulated(self, ask: Ask, model: Model, held: Held | None) -> End:
         """The answer of an upstream that takes nothing but text, asked again where a call or JSON came out wrong."""

@@ -28,6 +28,7 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
+    ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
     offer: Offer | None = None  # tools, and the form of the answer
     caller: str = ""  # who asks (a key or an address): slots go round among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all

@@ -1,12 +1,13 @@
 """Which model names there are, and which bot of which site each one means.
 
-A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site. Where nothing has the
-exact name, case does not matter, nor what other programs put around it (`openai/NAME`, `models/NAME`, `NAME:latest`).
+A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site. Models of servers are
+called `server/model`, and by the bare name where no site has it. Where nothing has the exact name, case does not
+matter, nor what other programs put around it (`openai/NAME`, `models/NAME`, `NAME:latest`).
 """
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -53,6 +54,7 @@ class Model:
     discovered: bool  # the visited page shows this bot
     alias_of: str | None  # the discovered model that an alias leads to
     created: int
+    is_server: bool = False  # its upstream is a server, which has the model under the bot's name
 
     def to_wire(self, *, max_transcript: int, emulates: bool = True) -> dict[str, Any]:
         """OpenAI's model object, with what the bot can do in further fields, named as OpenRouter names them.
@@ -65,6 +67,7 @@ class Model:
         emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
         tools = "native" if self.upstream.has_tools else "emulated" if emulates else None
         of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
+        taken = sorted(self.upstream.takes - {"max_tokens"})
         return {
             "id": self.id,
             "object": "model",
@@ -75,17 +78,17 @@ class Model:
             "name": self.bot.name or None,
             "site": self.site.host,
             "kind": self.upstream.kind,
-            "bot_id": self.bot.id,
+            "bot_id": None if self.is_server else self.bot.id,
             "web_search": self.bot.web_search,
             "images": self.bot.images,
             "tools": tools,
             "structured_outputs": tools,
-            "context_length": length // CHARS_PER_TOKEN,
+            "context_length": None if self.is_server else length // CHARS_PER_TOKEN,
             "architecture": {
                 "input_modalities": ["text", "image"] if self.bot.images else ["text"],
                 "output_modalities": ["text"],
             },
-            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *search, *of_tools],
+            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *taken, *search, *of_tools],
         }
 
 
@@ -96,7 +99,7 @@ class Catalog:
         self._default = default_model
         self._listed: dict[str, Model] = {}
         self._pinned: dict[str, Model] = {}
-        for position, site in enumerate(sites):
+        for position, site in enumerate(site for site in sites if not site.is_server):
             # A pair without a host means the first site; `name@host=id` names another one.
             aliases = {
                 name.partition("@")[0]: bot_id
@@ -108,6 +111,11 @@ class Catalog:
                 self._pinned.setdefault(pinned_id, model)
                 if listed and self._listed.setdefault(model.id, model) is not model:
                     self._listed.setdefault(pinned_id, replace(model, id=pinned_id))
+        of_sites = {model.id.lower() for model in self._pinned.values()}
+        for server in (site for site in sites if site.is_server):
+            for model in _served(server, of_sites):
+                self._pinned.setdefault(f"{model.id}@{server.site.host}", model)
+                self._listed.setdefault(model.id, model)
         self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
         for name in (*self._listed, *self._pinned, *(model.id for model in self._pinned.values())):
             self._spelled.setdefault(name.lower(), name)
@@ -217,6 +225,17 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
         if plain not in seen:
             seen.add(plain)
             yield False, Model(plain, site.site, bot, site.upstream, True, slugs[bot.id], created)
+
+
+def _served(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
+    """The models of a server, each by the name that holds the server's, and by the bare one where it is not *taken*."""
+    created = int(server.discovered_at)
+    for bot in server.bots:
+        bare = bot.name.removesuffix(_SUFFIX)
+        full = f"{server.site.host}/{bare}"
+        yield Model(full, server.site, bot, server.upstream, True, None, created, is_server=True)
+        if bare.lower() not in taken:
+            yield Model(bare, server.site, bot, server.upstream, True, full, created, is_server=True)
 
 
 def _slugs(bots: Sequence[Bot]) -> dict[int, str]:

@@ -25,15 +25,20 @@ class ChatService:
         *,
         aliases: Mapping[str, int],
         default_model: str,
+        fallback_model: str = "",
         tool_retries: int = 0,
     ) -> None:
-        """*upstreams*: in order of preference. *tool_retries*: as `Answer` has it."""
+        """*upstreams*: in order of preference. *tool_retries*: as `Answer` has it.
+
+        *fallback_model*: of a server; it answers where no site that has the model does.
+        """
         self._store = store
         self._conversations = Conversations(store)
         self.branches = Branches(store)
         self._upstreams = upstreams
         self._aliases = aliases
         self._default_model = default_model
+        self._fallback_model = fallback_model
         self._tool_retries = tool_retries
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
         self._found: dict[str, tuple[str, Sequence[Model]]] = {}  # by what clients wrote; of this catalog
@@ -56,6 +61,7 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
+        willing += self._fallback(models[0], ask.allowed)
         if not willing:
             raise _consent_required(name)
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
@@ -67,6 +73,18 @@ class ChatService:
             willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
         return Answer(ask, memory, willing, name=name, afterwards=afterwards, retries=self._tool_retries)
 
+    def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Sequence[Model]:
+        """The server's model that stands behind the sites' *model*, where there is one that may be used."""
+        if not self._fallback_model or model.is_server:
+            return ()
+        found = self.catalog.named(self._fallback_model)
+        return [found[1]] if found and found[1].is_server and may_use(allowed, found[0]) else ()
+
+    def has_tools(self, name: str) -> bool:
+        """Whether the upstream that is asked first for *name* takes tools itself."""
+        found = self.catalog.find(name)
+        return found is not None and found[1].upstream.has_tools
+
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the upstreams that may have it are known."""
         catalog = self.catalog
@@ -75,7 +93,8 @@ class ChatService:
         for upstream in self._upstreams:
             if not upstream.is_known:
                 found = self.catalog.find(name)
-                if found is None or found[1].upstream is upstream:
+                is_asked = found is None or found[1].upstream is upstream
+                if is_asked and not (found and self._fallback(found[1], allowed)):  # nobody waits where one answers
                     await self._discover(upstream)
         catalog = self.catalog
         found = catalog.find(name)

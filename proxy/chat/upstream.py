@@ -28,6 +28,7 @@ RETRY_SECONDS = 60.0  # after which nothing is tried again
 
 BreakerState = Literal["closed", "half_open", "open"]
 BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # the best first
+Kind = Literal["aipkit", "ai_engine", "openai_server"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -163,17 +164,25 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class SiteBots:
-    """What one site offers: the bots its page showed (none before the first visit), and when (Unix seconds)."""
+    """What one site offers: the bots its page showed (none before the first visit), and when (Unix seconds).
+
+    With *is_server* it is what a server lists: `site` holds its name and address, and its models are called
+    `server/model`, by the names that it has for them.
+    """
 
     site: Site
     bots: tuple[Bot, ...]
     discovered_at: float
     upstream: "Upstream"
+    is_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How an upstream is now. *cooldown_until*: Unix seconds. *credentials*: of those that need any and have them."""
+    """How an upstream is now. *cooldown_until*: Unix seconds. *credentials*: of those that need any and have them.
+
+    *kind*: of site or server, in a word.
+    """
 
     name: str
     trouble: str | None  # why nothing could be answered now, in words
@@ -184,6 +193,11 @@ class Health:
     credentials: Credentials | None = None
     bots: int = 0
     kind: str | None = None  # as `Upstream.kind`
+
+    @property
+    def is_visited(self) -> bool:
+        """Whether a browser visits it: a site, and no server."""
+        return self.kind != "openai_server"
 
 
 class Upstream(Protocol):
@@ -200,6 +214,10 @@ class Upstream(Protocol):
     @property
     def has_tools(self) -> bool:
         """Whether it takes tools, calls, their results and forms of answers itself; if not, it is told of them."""
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """Parameters of a request that it goes by itself, as `Ask.parameters` has them; `max_tokens` may be one."""
 
     def rank(self, bot: Bot) -> int:
         """How good the prospects of a turn are now: the lower, the better. Equals keep the order of preference."""

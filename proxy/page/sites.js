@@ -1,18 +1,24 @@
-// A site as the dashboard shows it: whether it works, its credentials and its last visits.
+// A site or server as the dashboard shows it: whether it works, and of a site its credentials and its last visits.
 import { request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
 import { duration, moment, t } from "./i18n.js";
 
-const KINDS = { aipkit: "AIPKit", ai_engine: "AI Engine" };
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
-/** One site of `/admin/status`; *now* in Unix seconds. */
+/** One site or server of `/admin/status`; *now* in Unix seconds. */
 export function siteCard(site, now) {
+  if (site.kind === "openai_server") return el("article.card", {}, head(site), reason(site), terms(load(site, now)));
   const ask = el("button.small", { type: "button", t: "dash.visit", "data-focus": `visit ${site.site}` });
   ask.addEventListener("click", () => askForVisit(site.site, ask));
-  const head = el("div.row", {}, el("h3", {}, site.site), badge(site.ready, site.ready ? "dash.ready" : "dash.unready"), el("span.grow"), ask);
-  const reason = site.reason ? el("p.note.error", {}, site.reason) : null;
-  return el("article.card", {}, head, reason, facts(site, now), el("h4", { t: "dash.visits" }), visits(site.visits, now));
+  return el("article.card", {}, head(site, ask), reason(site), facts(site, now), el("h4", { t: "dash.visits" }), visits(site.visits, now));
+}
+
+function head(site, ask = null) {
+  return el("div.row", {}, el("h3", {}, site.site), badge(site.ready, site.ready ? "dash.ready" : "dash.unready"), el("span.grow"), ask);
+}
+
+function reason(site) {
+  return site.reason ? el("p.note.error", {}, site.reason) : null;
 }
 
 /** A word in the colour of what it tells. */
@@ -30,16 +36,23 @@ function facts(site, now) {
   const held = site.credentials;
   const left = held && NONCE_SECONDS - held.nonce_age_seconds;
   return terms([
-    ["dash.kind", site.kind && (KINDS[site.kind] ?? site.kind)],
+    ["dash.kind", site.kind && t(`dash.kind.${site.kind}`)],
     ["dash.age", held ? t("dash.ago", { time: duration(held.age_seconds) }) : t("dash.credentials.none")],
     ["dash.nonce", held && t("dash.ago", { time: duration(held.nonce_age_seconds) })],
     ["dash.left", held && (left > 0 ? duration(left) : t("dash.left.none"))],
+    ...load(site, now),
+  ]);
+}
+
+function load(site, now) {
+  const isServer = site.kind === "openai_server";
+  return [
     ["dash.breaker", t(`dash.breaker.${site.breaker}`)],
     ["dash.streams", String(site.open_streams)],
     ["dash.queued", String(site.queued)],
-    ["dash.bots", String(site.bots)],
+    [isServer ? "dash.models" : "dash.bots", String(site.bots)],
     ["dash.cooldown", site.cooldown_until > now ? moment(site.cooldown_until) : null],
-  ]);
+  ];
 }
 
 function visits(found, now) {

@@ -27,7 +27,7 @@ PREFLIGHT_SECONDS = "600"
 CLIENT_LEFT = 499  # nginx's word for it
 EXPOSED = (
     "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
-    f"x-dropped-images, {RATE_EXPOSED}"
+    f"x-dropped-images, x-fallback-model, {RATE_EXPOSED}"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SECRET = re.compile(r"sk-[^/]+")  # a key where its name belongs

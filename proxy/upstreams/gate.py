@@ -269,7 +269,8 @@ def busy() -> Refused:
     """The error for a request that found no place in time."""
     return Refused(
         429,
-        "Too many requests are waiting for this site; FREEAICHAT_MAX_UPSTREAM sets how many it answers at once.",
+        "Too many requests wait already; FREEAICHAT_MAX_UPSTREAM sets how many a site answers at once, "
+        "FREEAICHAT_MAX_SERVER a server.",
         type="rate_limit_error",
         code="rate_limit_exceeded",
         retry_after=5,

@@ -49,7 +49,6 @@ class SiteNumbers(NamedTuple):
     credentials_age: float | None
     nonce_age: float | None
     visits: Sequence[Visit]  # newest first
-    kind: str | None = None  # as `Upstream.kind`
 
 
 class Numbers(NamedTuple):
@@ -60,6 +59,7 @@ class Numbers(NamedTuple):
     sites: Sequence[SiteNumbers]
     store_up: bool
     heartbeat_age: float | None
+    kinds: Mapping[str, str | None]  # of each site and server
 
 
 def text(numbers: Numbers) -> bytes:
@@ -138,26 +138,27 @@ def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
 
 
 def _ages(sites: Sequence[SiteNumbers]) -> Iterator[Metric]:
-    kinds = GaugeMetricFamily("freeaichat_site_info", "1 for what answers there", labels=["site", "kind"])
     credentials = GaugeMetricFamily("freeaichat_credentials_age_seconds", "Since a visit took them", labels=["site"])
     nonce = GaugeMetricFamily("freeaichat_nonce_age_seconds", "Since the site last confirmed it", labels=["site"])
     for each in sites:
-        if each.kind is not None:
-            kinds.add_metric([each.site, each.kind], 1)
         if each.credentials_age is not None:
             credentials.add_metric([each.site], each.credentials_age)
         if each.nonce_age is not None:
             nonce.add_metric([each.site], each.nonce_age)
-    yield from (kinds, credentials, nonce)
+    yield from (credentials, nonce)
 
 
 def _store(numbers: Numbers) -> Iterator[Metric]:
     build = GaugeMetricFamily("freeaichat_build_info", "The version that runs", labels=["version"])
     build.add_metric([numbers.version], 1)
+    kinds = GaugeMetricFamily("freeaichat_site_info", "1 for the kind of a site or server", labels=["site", "kind"])
+    for site, kind in numbers.kinds.items():
+        if kind is not None:  # not before a visit
+            kinds.add_metric([site, kind], 1)
     beat = GaugeMetricFamily("freeaichat_harvester_heartbeat_age_seconds", "Since the harvester's last sign of life")
     if numbers.heartbeat_age is not None:
         beat.add_metric([], numbers.heartbeat_age)
-    yield from (build, beat, *_visits(numbers.sites))
+    yield from (build, kinds, beat, *_visits(numbers.sites))
     yield GaugeMetricFamily("freeaichat_store_up", "Whether the store can be used", value=float(numbers.store_up))
 
 

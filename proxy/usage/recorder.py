@@ -92,7 +92,7 @@ class Turn:
         """What the log tells of it."""
         details: dict[str, object] = {
             "model": self.model,
-            "site": self.site.partition("://")[2],
+            "site": self.site.rpartition("://")[2],
             "tokens_in": self.usage.asked,
             "tokens_out": self.usage.answered,
             "ttft_ms": "" if self.first_text_seconds is None else round(self.first_text_seconds * 1000),

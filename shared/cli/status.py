@@ -7,7 +7,7 @@ from shared.cli import text
 from shared.cli.failures import BadSettings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
-from shared.parsing import Site, is_other_page
+from shared.parsing import Server, Site, is_other_page
 from shared.processes import heartbeat
 from shared.settings import Settings
 from shared.store import Store, StoreError, address, open_store
@@ -35,7 +35,8 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
         "proxy": proxy,
         "harvester": await _harvester(store, now),
         "keys": await _keys(store, now),
-        "sites": [await _site(store, site, names, now) for site in settings.sites],
+        "sites": [await _site(store, site, names, now, proxy) for site in settings.sites],
+        "servers": [_server(server, names) for server in settings.servers],
     }
 
 
@@ -64,7 +65,12 @@ async def _keys(store: Store, now: float) -> Report:
     return {"made": len(keys), "working": sum(key.trouble(now) is None for key in keys)}
 
 
-async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:
+def _server(server: Server, names: ModelNames) -> Report:
+    models = [name for name in names.get((server.name, 0), []) if name.startswith(f"{server.name}/")]
+    return {"server": server.name, "kind": "openai_server", "base_url": server.base_url, "models": models}
+
+
+async def _site(store: Store, site: Site, names: ModelNames, now: float, proxy: Report) -> Report:
     state = await store.site_state(site.origin)
     found = state.current.page_url if state else site.url
     return {
@@ -107,5 +113,5 @@ def _visit(visit: Visit) -> Report:
 
 def is_usable(report: Report) -> bool:
     """Whether requests can be answered, or could be once a proxy runs."""
-    was_captured = any(site["credentials"] for site in report["sites"])
-    return was_captured and (report["proxy"]["ready"] or not report["proxy"]["running"])
+    has_any = any(site["credentials"] for site in report["sites"]) or bool(report["servers"])
+    return has_any and (report["proxy"]["ready"] or not report["proxy"]["running"])

@@ -7,6 +7,9 @@ import click
 from shared.cli import text
 from shared.cli.status import Report
 
+MODELS_SHOWN = 20
+_KINDS = {"aipkit": "AIPKit", "ai_engine": "AI Engine", "openai_server": "OpenAI-compatible server"}
+
 
 def lines(report: Report, now: float) -> Iterator[str]:
     """The whole report; *now* is in Unix seconds."""
@@ -16,11 +19,17 @@ def lines(report: Report, now: float) -> Iterator[str]:
     yield f"keys: {_keys(report['keys'])}"
     for site in report["sites"]:
         yield ""
-        yield click.style(site["site"], bold=True)
+        yield click.style(site["site"], bold=True) + (f" ({_KINDS[site['kind']]})" if site["kind"] else "")
         yield from _health(report["proxy"], site["site"], now)
         yield from _credentials(site, now)
         yield from _bots(site["bots"])
         yield from _visits(site["visits"], now)
+    for server in report["servers"]:
+        yield ""
+        yield f"{click.style(server['server'], bold=True)} ({_KINDS[server['kind']]} at {server['base_url']})"
+        yield from _health(report["proxy"], server["server"], now)
+        if report["proxy"]["running"]:
+            yield f"  models ({len(server['models'])}): {', '.join(server['models'][:MODELS_SHOWN]) or 'none known'}"
 
 
 def _proxy(proxy: Report) -> str:
@@ -37,6 +46,8 @@ def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
     for site in proxy.get("sites", []):
         if site["site"] != origin:
             continue
+        if site["reason"] and site["kind"] == "openai_server":
+            yield f"  {click.style(site['reason'], fg='red')}"
         if site["breaker"] != "closed":
             yield f"  circuit breaker: {click.style(site['breaker'].replace('_', ' '), fg='yellow')}"
         if site["cooldown_until"]:

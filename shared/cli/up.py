@@ -9,7 +9,7 @@ import click
 
 from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
-from shared.cli.failures import BadSettings, PortTaken, read_settings
+from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings
 from shared.cli.proxy import provide_key
 from shared.processes.ports import free as free_port
 from shared.processes.services import module_command
@@ -52,7 +52,12 @@ def provide_browser(settings: Settings) -> None:
     elif has_manual_values(settings):
         click.echo("no browser: the values captured by hand serve until they fail; see `freeaichat browser install`")
     else:
-        browser.provide(settings)
+        try:
+            browser.provide(settings)
+        except Failure as failure:
+            if not settings.servers:
+                raise
+            click.echo(f"no browser, so that no site is visited; the servers answer. {failure}")
 
 
 def has_manual_values(settings: Settings) -> bool:

@@ -56,7 +56,7 @@ class Narrator:
     async def _tell_how_it_came(self) -> None:
         for _ in range(round(RECORD_SECONDS / EAGER_PAUSE)):
             await self._tell_news()
-            if self._told_credentials:
+            if self._told_credentials or self._settings.servers:
                 return
             await asyncio.sleep(EAGER_PAUSE)
 

@@ -1,4 +1,4 @@
-"""The client of the sites: moves bytes to and from one, and decides nothing.
+"""The client of sites and servers: moves bytes to and from one, and decides nothing.
 
 Cookies go out exactly as they were captured, redirects are not followed, and every body that is read whole is bounded.
 """
@@ -91,7 +91,7 @@ class SiteClient:
                 method, url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
             )
             try:
-                content = await _read_bounded(answer)
+                content = await read_bounded(answer)
             except BaseException:
                 connection.drop(answer)
                 raise
@@ -140,7 +140,8 @@ def _of_stream(idle_timeout: float) -> Bounds:
     return Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
 
 
-async def _read_bounded(pieces: AsyncIterable[bytes]) -> bytes:
+async def read_bounded(pieces: AsyncIterable[bytes]) -> bytes:
+    """All of *pieces*, cut at `MAX_REPLY_BYTES`."""
     content = bytearray()
     async for piece in pieces:
         content += piece
@@ -163,9 +164,9 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
         if isinstance(error, SiteUnreachable):
             return
         if isinstance(error, TimeoutError):
-            raise SiteTimeout("the site did not answer in time") from error
+            raise SiteTimeout("no answer came in time") from error
         if isinstance(error, OSError):
-            raise SiteUnreachable(f"cannot connect to the site ({reason(error)})") from error
+            raise SiteUnreachable(f"cannot connect ({reason(error)})") from error
         if isinstance(error, BadProxy):
             raise SiteUnreachable(str(error)) from error
         if isinstance(error, ValueError | OverflowError):  # a name or a port that cannot be one, a line break

@@ -51,7 +51,7 @@ def everything() -> bytes:
     }
     load = SiteLoad(site=site.site, open=1, queued=0, breaker="open", cooldown=1.0)
     worker = WorkerNumbers(worker="1", totals=[("m", site.site, counters)], sites=[load])
-    return text(Numbers("1", [worker], [site], store_up=True, heartbeat_age=1.0))
+    return text(Numbers("1", [worker], [site], store_up=True, heartbeat_age=1.0, kinds={site.site: "aipkit"}))
 
 
 KNOWN = {
@@ -81,7 +81,11 @@ def test_every_series_is_shown_or_alerts() -> None:
     bare = {re.sub(r"_(?:bucket|count|sum)$", "", name) for name in KNOWN if not name.endswith("_created")}
     shown = {re.sub(r"_(?:bucket|count|sum)$", "", name) for name in used}
 
-    assert bare - shown == {"freeaichat_build_info", "freeaichat_last_visit_timestamp_seconds"}
+    assert bare - shown == {
+        "freeaichat_build_info",
+        "freeaichat_site_info",
+        "freeaichat_last_visit_timestamp_seconds",
+    }
 
 
 def test_panels_lie_beside_each_other_and_have_names() -> None:

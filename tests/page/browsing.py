@@ -73,7 +73,7 @@ class Opener:
         self._site = site
         self._directory = directory
         self._stack = AsyncExitStack()
-        self._proxies: dict[str | None, RunningProxy] = {}
+        self._proxies: dict[tuple[str | None, str], RunningProxy] = {}
 
     async def __aenter__(self) -> "Opener":
         return self
@@ -89,9 +89,10 @@ class Opener:
         scheme: Literal["light", "dark"] = "light",
         locale: str = "en-US",
         path: str = "/",
+        servers: str = "",
     ) -> Opened:
         """The page in a browser that nobody used before. With *key* the proxy asks for one."""
-        proxy = await self._proxy(key)
+        proxy = await self._proxy(key, servers)
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -104,12 +105,12 @@ class Opener:
         await expect(page.locator("main > *").first).to_be_visible()
         return Opened(page, proxy)
 
-    async def _proxy(self, key: str | None) -> RunningProxy:
-        if key not in self._proxies:
+    async def _proxy(self, key: str | None, servers: str) -> RunningProxy:
+        if (key, servers) not in self._proxies:
             directory = self._directory / f"proxy{len(self._proxies)}"
-            running = running_proxy(self._site, directory, key=key)
-            self._proxies[key] = await self._stack.enter_async_context(running)
-        return self._proxies[key]
+            running = running_proxy(self._site, directory, key=key, servers=servers)
+            self._proxies[key, servers] = await self._stack.enter_async_context(running)
+        return self._proxies[key, servers]
 
     async def _watched(self, context: BrowserContext) -> Page:
         page = await context.new_page()

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 from shared.admin import key_desk
 from shared.admin.keys import wish
 from shared.models import Outcome, Visit
+from tests.openai_server import OpenAiPeer
 from tests.page.browsing import MASTER, Opened, Opener
 from tests.page.test_chat import PNG
 from tests.proxy.running import RunningProxy
@@ -237,3 +238,19 @@ async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) ->
     for span in ("7d", "30d"):
         await page.get_by_label("Time", exact=True).select_option(span)
         await expect(page.locator("figure canvas")).to_have_count(4)
+
+
+async def test_the_dashboard_shows_servers_beside_sites(opener: Opener) -> None:
+    async with OpenAiPeer("tiny", "small") as server:
+        opened = await opener.open(servers=f"mine={server.base_url}")
+        await opened.go("Dashboard")
+        cards = opened.page.locator("article.card")
+
+        await expect(cards).to_have_count(2)
+        await expect(cards.nth(0)).to_contain_text("AIPKit site")
+        mine = cards.nth(1)
+        await expect(mine.get_by_role("heading")).to_have_text(["mine"])
+        await expect(mine).to_contain_text("OpenAI-compatible server")
+        await expect(mine).to_contain_text("Models2")
+        await expect(mine).not_to_contain_text("Visit")
+        await expect(cards.get_by_role("button", name="Visit now")).to_have_count(1)

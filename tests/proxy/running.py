@@ -171,6 +171,7 @@ async def _with_upstreams(
         aliases=settings.models,
         default_model=settings.default_model,
         tool_retries=settings.tool_retries,
+        fallback_model=settings.fallback_model,
     )
     app[CHAT], app[UPSTREAMS] = chats, upstreams
     app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])

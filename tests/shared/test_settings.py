@@ -244,6 +244,7 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
         "AJAX_NONCE": "hush-nonce",
         "SESSION_ID": "hush-session",
         "FREEAICHAT_STORE": "redis://:hush-password@host/0",
+        "FREEAICHAT_SERVER_KEYS": "mine=hush-server",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
@@ -253,10 +254,30 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("SESSION_ID", "hush" * 20)
     monkeypatch.setenv("COOKIE", "hush\n")
     monkeypatch.setenv("POST_ID", "hush")
+    monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "hush-server")
     with pytest.raises(ValidationError) as refused:
         load()
     assert "hush" not in f"{refused.value!s} {refused.value!r} {explain(refused.value)}"
-    assert refused.value.error_count() == 3
+    assert refused.value.error_count() == 4
+
+
+@pytest.mark.parametrize("model", ["llama3.2", "ollama", "ollama/", "other/llama3.2"])
+def test_the_fallback_is_a_model_of_a_server(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    monkeypatch.setenv("FREEAICHAT_SERVERS", "ollama=http://127.0.0.1:11434/v1")
+    assert load(fallback_model="ollama/llama3.2").servers[0].name == "ollama"
+
+    refusal = _refusal(monkeypatch, FREEAICHAT_FALLBACK_MODEL=model)
+
+    assert refusal.startswith("FREEAICHAT_FALLBACK_MODEL: is no model of a server")
+
+
+def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEAICHAT_SERVERS", "a=http://h/v1, b=http://i")
+    monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "b=sk-b")
+
+    found = load()
+
+    assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
 
 
 def test_both_loopbacks_are_listened_on_unless_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from proxy.api.openapi.parts import (
     COUNT,
     FINDS,
     INTEGER,
+    KIND,
     NUMBER,
     SECONDS,
     STRING,
@@ -69,8 +70,8 @@ _CREDENTIALS = exactly(
 )
 _SITE = exactly(
     {
-        "site": STRING,
-        "kind": told(nullable(STRING), "Its chat plugin, `aipkit` or `ai_engine`; null before a visit."),
+        "site": told(STRING, "Its origin, or the server's name."),
+        "kind": nullable(KIND),
         "ready": BOOLEAN,
         "reason": nullable(STRING),
         "credentials": nullable(_CREDENTIALS),

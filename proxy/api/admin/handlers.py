@@ -63,7 +63,9 @@ async def status(request: web.Request) -> web.Response:
     check_query(request.query)
     administration = request.app[ADMINISTRATION]
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
-    visits, heartbeat_age, trouble = await administration.visits_and_heartbeat([each.name for each in healths])
+    visits, heartbeat_age, trouble = await administration.visits_and_heartbeat(
+        [each.name for each in healths if each.is_visited]
+    )
     workers = await request.app[SIBLINGS].all()
     loads = [load_of(each.name, workers) for each in healths]
     sites = [_site(each, load, visits.get(each.name, [])) for each, load in zip(healths, loads, strict=True)]
@@ -85,7 +87,7 @@ async def status(request: web.Request) -> web.Response:
 async def ask_visit(request: web.Request) -> web.Response:
     """Ask for a visit soon."""
     check_query(request.query)
-    sites = [upstream.name for upstream in request.app[UPSTREAMS]]
+    sites = [upstream.name for upstream in request.app[UPSTREAMS] if upstream.health().is_visited]
     site = await read_body(request, lambda body: read_site(body, sites))
     await request.app[ADMINISTRATION].ask_visit(site)
     return json_response({"object": "visit_ask", "site": site}, status=202)

@@ -41,12 +41,12 @@ MODEL: Schema = {
 FINISH = one_of("stop", "length", "content_filter")
 LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})
 FLAG: Schema = nullable(BOOLEAN)
-STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images")
+STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images", "x-fallback-model")
 
 
 def ignored(*schemas: Schema) -> Schema:
-    """A parameter without effect that must have one of these shapes all the same."""
-    return told(nullable(*schemas), "Without effect: the site cannot take it. `x-ignored-params` names it.")
+    """A parameter without effect on sites that must have one of these shapes all the same."""
+    return told(nullable(*schemas), "Servers go by it; sites cannot take it, and `x-ignored-params` names it then.")
 
 
 def number(limits: tuple[float, float], kind: str = "number") -> Schema:

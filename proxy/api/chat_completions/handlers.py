@@ -8,7 +8,7 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import ChatRequest, ignored_header, parse_chat
+from proxy.api.chat_completions.request import ChatRequest, parse_chat
 from proxy.api.sending import admit_turns, send
 from proxy.api.tools import Mode
 from proxy.server.bodies import parse_json, read_body
@@ -32,18 +32,34 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
         answers=len(answers),
         is_old=chat.is_old,
     )
-    return await send(request, answers, reply, stream=chat.stream, headers=ignored_header(chat.ignored))
+    return await send(request, answers, reply, stream=chat.stream)
+
+
+def tools_mode(request: web.Request, name: Any) -> Mode:
+    """What is done with tools and forms of answers that are asked of the model called *name*."""
+    mode: Mode = request.app[SETTINGS].tools
+    if mode == "emulate" or not isinstance(name, str) or not request.app[CHAT].has_tools(name.strip()):
+        return mode
+    return "emulate"  # its upstream has tools: nothing is emulated
 
 
 async def read_chat(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
     """The request, with the pictures that it names by address. Raises `ServiceError`."""
-    return await read_asked(request, lambda body, mode: parse_chat(to_fields(body), mode))
+    return await read_asked(request, to_fields, parse_chat)
 
 
-async def read_asked(request: web.Request, parse: Callable[[bytes, Mode], ChatRequest]) -> ChatRequest:
+async def read_asked(
+    request: web.Request,
+    to_fields: Callable[[bytes], Mapping[str, Any]],
+    parse: Callable[[Mapping[str, Any], Mode], ChatRequest],
+) -> ChatRequest:
     """The same for a body that *parse*, a pure function, reads."""
-    mode = request.app[SETTINGS].tools
-    chat = await read_body(request, lambda body: parse(body, mode))
+
+    def read(body: bytes) -> ChatRequest:
+        fields = to_fields(body)
+        return parse(fields, tools_mode(request, fields.get("model")))
+
+    chat = await read_body(request, read)
     ask, caller = chat.ask, request[CALLER]
     if chat.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)

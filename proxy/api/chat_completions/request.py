@@ -1,6 +1,6 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,6 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     choices: int = 1
-    ignored: tuple[str, ...] = ()  # parameters that were sent and that the site cannot take
     is_old: bool = False  # it offers `functions`, and expects a `function_call`
 
 
@@ -85,7 +84,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     _refuse_unsupported(body)
     offer, left_out = read_offer(body, tools)
     read_metadata(body.get("metadata"))
-    ignored = read_ignored(body, _IGNORED)
+    parameters = read_ignored(body, _IGNORED)
     ask = Ask(
         model=model.strip(),
         messages=messages,
@@ -93,7 +92,8 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
         stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
-        parameters={name: body[name] for name in ignored if name in body},
+        parameters={name: body[name] for name in parameters},
+        ignored=left_out,
         offer=offer,
     )
     return ChatRequest(
@@ -102,7 +102,6 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         stream=read_flag(body, "stream"),
         include_usage=_includes_usage(body),
         choices=_choices(body),
-        ignored=(*ignored, *left_out),
         is_old=bool(offer) and not body.get("tools") and bool(body.get("functions")),
     )
 
@@ -222,8 +221,3 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
         raise bad_request("'modalities' must be a list.", param="modalities", code="invalid_type")
     if any(each != "text" for each in modalities or ()):
         raise unsupported("modalities", "The site's bots answer in text only.")
-
-
-def ignored_header(ignored: Sequence[str]) -> dict[str, str]:
-    """The response header that names the parameters which the site cannot take."""
-    return {"x-ignored-params": ", ".join(ignored)} if ignored else {}

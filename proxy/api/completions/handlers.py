@@ -4,7 +4,6 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.handlers import read_chat
-from proxy.api.chat_completions.request import ignored_header
 from proxy.api.completions.shapes import CompletionReply, to_chat_body
 from proxy.api.sending import send
 from proxy.server.bodies import parse_json
@@ -20,4 +19,4 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         model=answer.model,
         include_usage=chat.include_usage,
     )
-    return await send(request, [answer], reply, stream=chat.stream, headers=ignored_header(chat.ignored))
+    return await send(request, [answer], reply, stream=chat.stream)

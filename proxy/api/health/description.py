@@ -5,6 +5,7 @@ from proxy.api.openapi.parts import (
     COUNT,
     FINDS,
     INTEGER,
+    KIND,
     NUMBER,
     STRING,
     Paths,
@@ -24,8 +25,8 @@ from proxy.api.openapi.parts import (
 
 _SITE = exactly(
     {
-        "site": STRING,
-        "kind": told(nullable(STRING), "Its chat plugin, `aipkit` or `ai_engine`; null before a visit."),
+        "site": told(STRING, "Its origin, or the server's name."),
+        "kind": nullable(KIND),
         "ready": BOOLEAN,
         "reason": nullable(STRING),
         "credentials_age_seconds": nullable(INTEGER),

@@ -68,8 +68,9 @@ async def metrics(request: web.Request) -> web.Response:
     from proxy.usage.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
 
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
+    visited = [each for each in healths if each.is_visited]
     visits, heartbeat_age, trouble = await request.app[ADMINISTRATION].visits_and_heartbeat(
-        each.name for each in healths
+        each.name for each in visited
     )
     now = time()
     numbers = Numbers(
@@ -78,15 +79,15 @@ async def metrics(request: web.Request) -> web.Response:
         sites=[
             SiteNumbers(
                 site=each.name,
-                kind=each.kind,
                 credentials_age=now - each.credentials.captured_at if each.credentials else None,
                 nonce_age=now - each.credentials.nonce_checked_at if each.credentials else None,
                 visits=visits.get(each.name, ()),
             )
-            for each in healths
+            for each in visited
         ],
         store_up=trouble is None,
         heartbeat_age=heartbeat_age,
+        kinds={each.name: each.kind for each in healths},
     )
     return web.Response(body=text(numbers), headers={"Content-Type": CONTENT_TYPE})
 

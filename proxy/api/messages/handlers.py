@@ -4,7 +4,6 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID, SETTINGS
 from proxy.api.chat_completions.handlers import read_asked
-from proxy.api.chat_completions.request import ignored_header
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
@@ -15,7 +14,7 @@ from proxy.server.bodies import parse_json, read_body
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    asked = await read_asked(request, lambda body, mode: parse_messages(parse_json(body), mode))
+    asked = await read_asked(request, parse_json, parse_messages)
     answer = await request.app[CHAT].answer(asked.ask, owner=request[CALLER].owner)
     reply = MessageReply(
         id=answer.message_id,
@@ -23,8 +22,7 @@ async def create_message(request: web.Request) -> web.StreamResponse:
         asked=lambda: answer.usage.asked,
         request_id=request[REQUEST_ID],
     )
-    headers = ignored_header(asked.ignored)
-    return await send(request, [answer], reply, stream=asked.stream, headers=headers, has_pings=True)
+    return await send(request, [answer], reply, stream=asked.stream, has_pings=True)
 
 
 async def count_message_tokens(request: web.Request) -> web.Response:

@@ -61,9 +61,10 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
         parameters={name: body[name] for name in SAMPLING if body.get(name) is not None},
+        ignored=(*_ignored(body), *asked.left_out),
         offer=asked.offer,
     )
-    return ChatRequest(ask, pictures, stream=read_flag(body, "stream"), ignored=(*_ignored(body), *asked.left_out))
+    return ChatRequest(ask, pictures, stream=read_flag(body, "stream"))
 
 
 def _read_limit(body: Mapping[str, Any]) -> int:
@@ -85,7 +86,7 @@ def _read_system(value: Any) -> tuple[Message, ...]:
 
 def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What was sent and is not read, by its name."""
-    names = [name for name, value in body.items() if name not in _READ and value is not None]
+    names = [name for name, value in body.items() if name not in _READ and name not in SAMPLING and value is not None]
     config = body.get("output_config")
     names += [f"output_config.{name}" for name in config or () if name != "format"]
     return tuple(name for name in names if TELLABLE.fullmatch(name))[:MAX_NAMED]

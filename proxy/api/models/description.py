@@ -10,6 +10,7 @@ from proxy.api.openapi.parts import (
     COUNT,
     FINDS,
     INTEGER,
+    KIND,
     SECONDS,
     STRING,
     Paths,
@@ -38,17 +39,16 @@ SCHEMAS: dict[str, Schema] = {
             "alias_of": told(nullable(STRING), "The discovered model that this name leads to."),
             "discovered": told(BOOLEAN, "Whether the visited page shows this bot."),
             "name": told(nullable(STRING), "The bot's title on the page."),
-            "site": STRING,
-            "kind": told(
-                nullable(STRING),
-                "Of a site, its chat plugin: `aipkit` or `ai_engine`; null before a visit.",
-            ),
-            "bot_id": INTEGER,
+            "site": told(STRING, "Its host, or the server's name."),
+            "kind": told(nullable(KIND), "What answers: a chat plugin, null before a visit, or a server."),
+            "bot_id": told(nullable(INTEGER), "Of a site's bot; null: the model is a server's."),
             "web_search": BOOLEAN,
             "images": BOOLEAN,
             "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: not at all."),
             "structured_outputs": told(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
-            "context_length": told(COUNT, "Tokens of a history that reach the bot, as an estimate."),
+            "context_length": told(
+                nullable(COUNT), "Tokens of a history that reach the bot, as an estimate; null: a server's own."
+            ),
             "architecture": exactly(
                 {"input_modalities": array(one_of("text", "image")), "output_modalities": array(const("text"))}
             ),

@@ -51,6 +51,9 @@ def one_of(*values: Any) -> Schema:
     return {"enum": list(values)}
 
 
+KIND = one_of("aipkit", "ai_engine", "openai_server")  # of sites and servers
+
+
 def nullable(*schemas: Schema) -> Schema:
     """Any of *schemas*, or null."""
     return {"anyOf": [*schemas, NULL]}

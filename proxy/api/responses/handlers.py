@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, PICTURES, RESPONSES, SETTINGS
-from proxy.api.chat_completions.request import ignored_header
+from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
+from proxy.api.chat_completions.handlers import tools_mode
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.rendering import json_response
-from proxy.api.responses.request import parse_response
+from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
 from proxy.api.tools import unsupported
 from proxy.server.bodies import parse_json, read_body
@@ -16,15 +16,19 @@ from proxy.server.bodies import parse_json, read_body
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    mode = request.app[SETTINGS].tools
-    wanted = await read_body(request, lambda body: parse_response(parse_json(body), mode))
+
+    def parse(body: bytes) -> ResponseRequest:
+        fields = parse_json(body)
+        return parse_response(fields, tools_mode(request, fields.get("model")))
+
+    wanted = await read_body(request, parse)
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
     wanted = replace(wanted, input=messages, allowed=caller.models)
     answer, reply = await request.app[RESPONSES].create(
         wanted, images, caller=caller.place(request.remote), owner=caller.owner
     )
-    return await send(request, [answer], reply, stream=wanted.stream, headers=ignored_header(wanted.ignored))
+    return await send(request, [answer], reply, stream=wanted.stream)
 
 
 async def retrieve_response(request: web.Request) -> web.Response:

@@ -41,6 +41,7 @@ class ResponseRequest:
     max_tokens: int | None
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
+    parameters: Mapping[str, Any]
     ignored: tuple[str, ...]
     offer: Offer | None = None
     allowed: frozenset[str] | None = None
@@ -56,6 +57,8 @@ class ResponseRequest:
             max_tokens=self.max_tokens,
             caller=caller,
             allowed=self.allowed,
+            parameters=self.parameters,
+            ignored=self.ignored,
             offer=self.offer,
         )
 
@@ -90,7 +93,8 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        ignored=(*read_ignored(body, _IGNORED), *_ignored_text(body), *asked.left_out),
+        parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body),
+        ignored=asked.left_out,
         offer=asked.offer,
     )
 
@@ -107,16 +111,16 @@ def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...],
     return read_items(value, name="input", may_refer=True)
 
 
-def _ignored_text(body: Mapping[str, Any]) -> tuple[str, ...]:
+def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
     text = body.get("text")
     if text is None:
-        return ()
+        return {}
     if not isinstance(text, dict):
         raise bad_request("'text' must be an object.", param="text", code="invalid_type")
     if text.get("verbosity") is None:
-        return ()
+        return {}
     check_choice(text["verbosity"], "text.verbosity", VERBOSITIES)
-    return ("text.verbosity",)
+    return {"text.verbosity": text["verbosity"]}
 
 
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:

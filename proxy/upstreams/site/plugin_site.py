@@ -55,6 +55,11 @@ class PluginSite:
         state = self._keeper.state(self.name)
         return state.current.plugin if state else None
 
+    @property
+    def takes(self) -> frozenset[str]:
+        """As `Upstream.takes`."""
+        return frozenset()
+
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return 3 if self._keeper.trouble(self.name) else self._gate.rank(bot.id)

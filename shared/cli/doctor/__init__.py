@@ -9,6 +9,7 @@ from shared.cli.doctor.browser import check_browser, check_driver
 from shared.cli.doctor.check import Check, fail
 from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
 from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
+from shared.cli.doctor.server import check_keys, check_server
 from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
@@ -31,17 +32,23 @@ async def examine(
     async with SiteClient() as client:
         groups = {
             "python": _in_thread(lambda: [check_python()]),
-            "settings": _in_thread(lambda: check_settings(settings)),
+            "settings": _in_thread(lambda: [*check_settings(settings), *check_keys(settings)]),
             "data dir": _in_thread(lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)]),
             "limits": _in_thread(lambda: [check_open_files(settings.max_requests), check_memory()]),
             "key": _in_thread(lambda: [check_key(settings), check_key_accepted(gateway)]),
             "port": _in_thread(lambda: [check_port(settings, gateway)]),
             "browser": _in_thread(lambda: [check_browser(settings.browser)]),
             "driver": _in_thread(lambda: [check_driver()]),
-            "network": _in_thread(lambda: [*check_proxies(settings.sites), check_authorities(os.environ)]),
+            "network": _in_thread(
+                lambda: [
+                    *check_proxies([*settings.sites, *(server.site for server in settings.servers)]),
+                    check_authorities(os.environ),
+                ]
+            ),
             "store files": _in_thread(lambda: check_store_files(settings.store_url)),
             "store": _stored(client, settings),
         } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
+        groups |= {f"server {server.name}": check_server(client, server, settings) for server in settings.servers}
         progress(0, len(groups))
         running = asyncio.as_completed([_limited(name, group) for name, group in groups.items()])
         for done, ended in enumerate(running, 1):

@@ -218,7 +218,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     ],
 )
 def test_what_the_site_cannot_take_is_named(fields: dict[str, Any], ignored: tuple[str, ...]) -> None:
-    assert parse(**fields).ignored == ignored
+    assert tuple(parse(**fields).ask.parameters) == ignored
 
 
 def test_what_an_earlier_model_thought_is_left_out() -> None:
@@ -260,7 +260,7 @@ def test_what_has_no_effect_here_is_taken() -> None:
         unheard_of=[1],
     )
 
-    assert chat.ignored == ("temperature", "seed")
+    assert chat.ask.parameters == {"temperature": 0.5, "seed": 7}
 
 
 def test_stops_and_limits_are_read() -> None:

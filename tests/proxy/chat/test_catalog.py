@@ -20,7 +20,8 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
 
 
 def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
-    return SiteBots(where, offered, at, cast(Upstream, SimpleNamespace(has_tools=False, kind=None)))  # names ask nobody
+    upstream = SimpleNamespace(has_tools=False, kind=None, takes=frozenset())
+    return SiteBots(where, offered, at, cast(Upstream, upstream))  # names ask nobody
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ class ListUpstream:
         self.trouble: str | None = None
         self.has_tools = False
         self.kind: str | None = "list"
+        self.takes: frozenset[str] = frozenset()
         self.is_known = True
         self._site = site(url)
         self._bots = SiteBots(self._site, bots, 1000.0, self)

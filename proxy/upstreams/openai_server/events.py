@@ -1,0 +1,183 @@
+"""Following one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from proxy.chat.tokens import Usage
+from proxy.chat.tools.definitions import Offer
+from proxy.chat.upstream import End, FinishReason
+from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_body
+from shared.conversations import Call
+
+DONE = b"[DONE]"
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+
+@dataclass(slots=True)
+class _Part:
+    """A call as far as it has come."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class ChunkReader:
+    """Takes the chunks of one answer and gives out its text; keeps calls, usage and how it ended.
+
+    An error raises `Refusal`, so that it can never look like an answer. What the model thought is left out.
+    """
+
+    def __init__(self, server: str, offer: Offer | None, new_id: Callable[[], str], *, key: str = "") -> None:
+        """*offer*: whose tools may be called. *new_id*: names a call that the server gave no name. *key*: what no text
+        for others may hold."""
+        self._server = server
+        self._tools = offer.labels if offer else {}
+        self._new_id = new_id
+        self._key = key
+        self._parts: list[_Part] = []
+        self._at: dict[Any, _Part] = {}  # the newest one by the index that the server gives it
+        self._reason = ""
+        self._refusal: list[str] = []
+        self._usage: Usage | None = None
+        self.finished = False  # the end mark has come
+        self.has_begun = False  # the model has: something of its answer has come
+
+    def read(self, data: bytes) -> str:
+        """The text that one event adds; empty for all that add none. Raises `Refusal`."""
+        if data == DONE:
+            self.finished = True
+            return ""
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
+        return self.take(chunk) if isinstance(chunk, dict) else ""
+
+    def take(self, chunk: dict[str, Any]) -> str:
+        """As `read`, of a chunk or a whole answer."""
+        if error := chunk.get("error"):
+            told = read_body(orjson.dumps(error), self._key)
+            raise from_event(self._server, told, _status(error), has_begun=self.has_begun)
+        if usage := chunk.get("usage"):
+            self._usage = _usage(usage) or self._usage
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return ""
+        self.has_begun = True
+        choice = choices[0]
+        if reason := choice.get("finish_reason"):
+            self._reason = str(reason)
+        delta = choice.get("delta") or choice.get("message")
+        if not isinstance(delta, dict):
+            return ""
+        if calls := delta.get("tool_calls"):
+            self._read_calls(calls)
+        if call := delta.get("function_call"):
+            self._read_calls([{"function": call}])
+        if isinstance(refusal := delta.get("refusal"), str):
+            self._refusal.append(refusal)
+        content = delta.get("content")
+        return content if isinstance(content, str) else _text_of(content)
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """All calls; of an answer that was cut, those that are whole."""
+        if self._reason not in ("length", "max_tokens"):
+            return [self._call(part) for part in self._parts if part.name]
+        return [self._call(part) for part in self._parts if part.name and _is_object(part.arguments)]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model has said all it had to say."""
+        return (bool(self._reason) or self.finished) and self._reason != "error"
+
+    def end(self) -> End:
+        """How it ended; the body has, or its end mark came. Raises `Refusal` unless the answer is whole."""
+        if self._reason == "error":
+            raise cut_off(self._server, "it told of an error", has_begun=self.has_begun)
+        if not self._reason and not self.finished:
+            raise cut_off(self._server, "the stream ended without its end", has_begun=self.has_begun)
+        if not self.has_begun:
+            raise cut_off(self._server, "there is nothing in it", has_begun=False)
+        reason = _REASONS.get(self._reason, "stop")
+        if reason in ("stop", "tool_calls"):
+            reason = "tool_calls" if self.calls else "stop"
+        return End(reason, "".join(self._refusal) or None, usage=self._usage)
+
+    def _read_calls(self, calls: Any) -> None:
+        for position, piece in enumerate(calls if isinstance(calls, list) else ()):
+            told = piece.get("function") if isinstance(piece, dict) else None
+            if not isinstance(told, dict):
+                continue
+            index, own = piece.get("index"), piece.get("id")
+            key = index if isinstance(index, int) else position
+            part = self._at.get(key)
+            if part is None or (own and part.id and own != part.id):  # some servers count every call as the first
+                part = self._at[key] = _Part()
+                self._parts.append(part)
+            part.id = part.id or (own if isinstance(own, str) else "")
+            part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
+            arguments = told.get("arguments")
+            if arguments is not None:
+                part.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+
+    def _call(self, part: _Part) -> Call:
+        tool = self._tools.get(part.name)
+        part.id = part.id or self._new_id()
+        if tool is None:
+            return Call(id=part.id, name=part.name, arguments=part.arguments or "{}")
+        arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
+        return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
+
+
+def _input(arguments: str) -> str:
+    """The free text in the arguments of a custom tool."""
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+    text = value.get("input") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else arguments
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _text_of(content: Any) -> str:
+    """The text in content that comes as parts; thoughts are others of them."""
+    if not isinstance(content, list):
+        return ""
+    parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
+    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+
+
+def _usage(told: Any) -> Usage | None:
+    asked, answered = (
+        (told.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(told, dict) else (0, 0)
+    )
+    if isinstance(asked, int) and isinstance(answered, int) and asked + answered > 0:
+        return Usage(max(asked, 0), max(answered, 0))
+    return None
+
+
+def _status(error: Any) -> int:
+    """The status that an error in a stream names as its own."""
+    named = (error.get("status"), error.get("code")) if isinstance(error, dict) else ()
+    return next(
+        (int(str(value)) for value in named if str(value).isdigit() and len(str(value)) == 3 and str(value).isascii()),
+        0,
+    )

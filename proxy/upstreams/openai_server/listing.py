@@ -1,0 +1,47 @@
+"""Which models a server has: the answer to `GET /models`, read."""
+
+from typing import Any
+
+import orjson
+
+from shared.models import Bot
+
+MAX_MODELS = 1000
+MAX_NAME = 200  # characters
+
+
+class NoListing(ValueError):
+    """What came tells no models."""
+
+
+def read_models(body: bytes, known: dict[str, int]) -> tuple[Bot, ...]:
+    """The models in a listing, by the names that the server has for them. Raises `NoListing`.
+
+    *known*: the number of each model that was ever listed, to which new ones are added.
+    """
+    try:
+        listing = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise NoListing("it is no JSON") from None
+    items = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
+    if not isinstance(items, list):
+        raise NoListing("it is no list of models")
+    found: dict[str, Bot] = {}
+    for item in items[:MAX_MODELS]:
+        name = item.get("id") if isinstance(item, dict) else None
+        if isinstance(name, str) and name == name.strip() and 0 < len(name) <= MAX_NAME and name.isprintable():
+            number = known.setdefault(name, len(known) + 1)
+            found.setdefault(name, _bot(number, name, item))
+    return tuple(found.values())
+
+
+def _bot(number: int, name: str, item: dict[str, Any]) -> Bot:
+    owner = item.get("owned_by")
+    details = item.get("architecture")
+    takes = details.get("input_modalities") if isinstance(details, dict) else None
+    return Bot(
+        id=number,
+        name=name,
+        provider=owner if isinstance(owner, str) and len(owner) <= MAX_NAME else "",
+        images="image" in takes if isinstance(takes, list) else True,  # few tell it; the others refuse what they cannot
+    )

@@ -1,0 +1,186 @@
+"""What it means, in terms of any upstream, when a server does not answer. Statuses decide; texts are passed on."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import About, Refusal
+
+MAX_TEXT = 500  # characters of what a server says
+_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+_CUT = "The answer of the server '{}' broke off: {}"
+
+
+class Told(NamedTuple):
+    """What the body of an error says. *code* and *param* are empty where it names none."""
+
+    text: str = ""
+    code: str = ""
+    param: str = ""
+
+
+class _Meaning(NamedTuple):
+    about: About
+    status: int
+    type: str
+    code: str
+    message: str  # {server} is its name, {text} what it said
+    should_retry: bool | None = None
+    retry_after: float | None = None  # seconds, where the server names none
+
+
+_FAILED = _Meaning(
+    About.UPSTREAM, 502, "server_error", "upstream_error", "The server '{server}' failed to answer: {text}"
+)
+_ELSEWHERE = _FAILED._replace(
+    message="The server '{server}' leads elsewhere; FREEAICHAT_SERVERS takes its base URL: {text}"
+)
+_REFUSED = _Meaning(
+    About.MESSAGE, 400, "invalid_request_error", "upstream_refused", "The server '{server}' refused: {text}", False
+)
+_KEY = _Meaning(
+    About.CREDENTIALS,
+    503,
+    "server_error",
+    "credentials_refused",
+    "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
+)
+_LATE = _Meaning(
+    About.UPSTREAM, 504, "server_error", "upstream_timeout", "The server '{server}' did not answer in time: {text}"
+)
+_BY_STATUS = {
+    401: _KEY,
+    402: _Meaning(
+        About.QUOTA,
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        "The quota at the server '{server}' is used up: {text}",
+        False,
+    ),
+    403: _KEY,
+    404: _Meaning(
+        About.MODEL,
+        404,
+        "invalid_request_error",
+        "model_not_found",
+        "The server '{server}' does not have this model: {text}",
+        False,
+    ),
+    408: _LATE,
+    409: _FAILED,
+    413: _REFUSED._replace(status=413, code="request_too_large", message="Too large for the server '{server}': {text}"),
+    425: _FAILED,
+    429: _Meaning(
+        About.RATE,
+        429,
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "The server '{server}' is rate limited: {text}",
+        None,
+        5.0,
+    ),
+    503: _FAILED._replace(status=503, code="upstream_unavailable"),
+    504: _LATE,
+    524: _LATE,
+}
+
+
+def read_error(value: Any) -> Told:
+    """What *value* tells: an error in OpenAI's shape, or in any of those that servers have in its place."""
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(error, dict):
+        text = next((error[name] for name in ("message", "detail", "error", "title") if error.get(name)), "")
+        code = error.get("code") or error.get("type") or ""
+        return Told(_brief(text), _brief(code), _brief(error.get("param") or ""))
+    return Told(_brief(error or ""))
+
+
+def read_body(body: bytes, key: str) -> Told:
+    """What the *body* of an error says, with the *key* that was sent blotted out: it may be repeated there."""
+    if key:
+        body = body.replace(key.encode(), b"***")
+    try:
+        return read_error(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        text = body.decode("utf-8", "replace")
+        return Told("" if "<" in text else _brief(text))  # a page tells people, not programs
+
+
+def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
+    """What an answer other than success means."""
+    means = _meaning(status, told)
+    wait = _retry_after(headers)
+    error = ServiceError(
+        means.status,
+        means.message.format(server=server, text=f"{told.text or 'no reason given'} (HTTP {status})"),
+        type=means.type,
+        code=means.code,
+        retry_after=wait or means.retry_after,
+        should_retry=means.should_retry,
+    )
+    if means is _REFUSED:
+        error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
+        error.param = told.param or None
+    return _refused(error, means.about, wait)
+
+
+def _meaning(status: int, told: Told) -> _Meaning:
+    if told.code in _QUOTA_CODES:
+        return _BY_STATUS[402]
+    if found := _BY_STATUS.get(status):
+        return found
+    if 300 <= status < 400:
+        return _ELSEWHERE
+    return _REFUSED if 400 <= status < 500 else _FAILED
+
+
+def from_event(server: str, told: Told, status: int, *, has_begun: bool) -> Refusal:
+    """What an error in the middle of a stream means. *status*: what it names as its own; 0 for none."""
+    if not has_begun and 400 <= status < 600:
+        return from_status(server, status, {}, told)
+    text = _CUT.format(server, told.text or "it told of an error")
+    error = ServiceError(502, text, type="server_error", code="upstream_error")
+    return Refusal(error, About.ANSWER if has_begun else About.UPSTREAM, delivered=False, has_begun=has_begun)
+
+
+def cut_off(server: str, why: str, *, has_begun: bool) -> Refusal:
+    """An answer without its end."""
+    error = ServiceError(502, _CUT.format(server, why), type="server_error", code="upstream_truncated")
+    return Refusal(error, About.ANSWER, delivered=False, has_begun=has_begun)
+
+
+def unreachable(server: str, why: str) -> Refusal:
+    """There was no answer at all."""
+    text = f"The server '{server}' cannot be reached: {why}"
+    return _refused(ServiceError(502, text, type="server_error", code="upstream_unreachable"), About.UPSTREAM)
+
+
+def silent(server: str, why: str, *, has_begun: bool) -> Refusal:
+    """Nothing came for too long."""
+    text = f"The server '{server}' did not answer in time: {why}"
+    error = ServiceError(504, text, type="server_error", code="upstream_timeout")
+    return Refusal(error, About.UPSTREAM, delivered=False, has_begun=has_begun)
+
+
+def _refused(error: ServiceError, about: About, wait: float | None = None) -> Refusal:
+    """Before anything of an answer came. A server holds nothing: nothing was delivered."""
+    return Refusal(error, about, delivered=False, has_begun=False, retry_after=wait)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds named by a Retry-After header, where it names seconds."""
+    value = headers.get("Retry-After", "")
+    try:
+        seconds = float(value) if len(value) < 8 else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 1e7 else None
+
+
+def _brief(value: Any) -> str:
+    """*value* on one line, no longer than a message should be."""
+    text = " ".join((value if isinstance(value, str) else orjson.dumps(value).decode()).split())
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -1,0 +1,172 @@
+"""The body of a chat completions request: everything the client said, in the words of OpenAI's API."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from proxy.chat.ask import Ask, Image
+from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
+from shared.conversations import Call, Message
+
+MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "reasoning_effort",
+    "verbosity",
+)
+_SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
+TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens"})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """In which servers differ: what they call the limit of an answer, and whether they may be asked for usage."""
+
+    limit: str = "max_tokens"
+    usage: bool = True
+
+    def other_than(self, complaint: str) -> "Manner | None":
+        """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
+        if "stream_options" in complaint and self.usage:
+            return replace(self, usage=False)
+        if "max_completion_tokens" in complaint and self.limit == "max_tokens":
+            return replace(self, limit="max_completion_tokens")
+        return None
+
+
+def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
+    """The whole body. *model*: as the server calls it."""
+    body: dict[str, Any] = {"model": model, "messages": list(_messages(ask)), "stream": True}
+    if manner.usage:
+        body["stream_options"] = {"include_usage": True}
+    if ask.max_tokens:
+        body[manner.limit] = ask.max_tokens
+    if ask.stops and len(ask.stops) <= MAX_STOPS:
+        body["stop"] = list(ask.stops)
+    for name, value in ask.parameters.items():
+        if name in _SAMPLING:
+            body[name] = value
+        elif name in _SPELLED:
+            told = value.get("effort") if isinstance(value, dict) else value
+            if told is not None:
+                body[_SPELLED[name]] = told
+    if ask.offer is not None:
+        body |= _offered(ask.offer)
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # half a surrogate pair, which is no UTF-8
+        text = json.dumps(body, ensure_ascii=False)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _messages(ask: Ask) -> Iterator[dict[str, Any]]:
+    """Each message as one, and pictures of a tool's result, for which results have no room, in one after it."""
+    open_calls: list[Call] = []  # of the last answer, without a result so far
+    pictures: list[dict[str, Any]] = []
+    for number, message in enumerate(ask.messages):
+        if message.result is None:
+            if pictures:
+                yield {"role": "user", "content": pictures}
+                pictures = []
+            if message.role == "assistant":
+                open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
+            yield _message(message, open_calls, ask.images)
+            continue
+        call_id = message.result.call_id or _called(message.result.name, open_calls)
+        open_calls = [call for call in open_calls if call.id != call_id]
+        if call_id:
+            yield {"role": "tool", "tool_call_id": call_id, "content": message.text}
+            pictures += _pictures(message, ask.images)
+        else:  # of a call that nobody knows
+            yield {"role": "user", "content": message.text}
+    if pictures:
+        yield {"role": "user", "content": pictures}
+
+
+def _named(call: Call, name: str) -> Call:
+    """*call* with an id: older clients give none."""
+    return call if call.id else call.model_copy(update={"id": name})
+
+
+def _called(name: str, calls: Sequence[Call]) -> str:
+    """The id of the call that a result without one belongs to."""
+    return next((call.id for call in calls if not name or call.name == name), "")
+
+
+def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Image]) -> dict[str, Any]:
+    if message.role == "assistant" and calls:
+        told = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+            for call in calls
+        ]
+        return {"role": "assistant", "content": message.text or None, "tool_calls": told}
+    pictures = _pictures(message, images) if message.images else []
+    if not pictures:
+        return {"role": message.role, "content": message.text}
+    text = [{"type": "text", "text": message.text}] if message.text else []
+    return {"role": message.role, "content": [*text, *pictures]}
+
+
+def _pictures(message: Message, images: Mapping[str, Image]) -> list[dict[str, Any]]:
+    found = (images.get(name) for name in message.images)
+    return [
+        {"type": "image_url", "image_url": {"url": f"data:{image.mime_type};base64,{image.base64}"}}
+        for image in found
+        if image is not None
+    ]
+
+
+def _offered(offer: Offer) -> dict[str, Any]:
+    """Tools, which of them may be called, and the form of the answer."""
+    told: dict[str, Any] = {}
+    names = offer.choice.names
+    tools = [(label, tool) for label, tool in offer.labels.items() if not names or tool.name in names]
+    if tools:
+        told["tools"] = [_tool(label, tool) for label, tool in tools]
+        if offer.choice != Choice():
+            told["tool_choice"] = _choice(offer.choice, [label for label, _ in tools])
+        if not offer.parallel:
+            told["parallel_tool_calls"] = False
+    if offer.wanted is not None:
+        told["response_format"] = _form(offer.wanted)
+    return told
+
+
+def _tool(label: str, tool: Tool) -> dict[str, Any]:
+    """A custom tool is a function of its one input: most servers know no others."""
+    function: dict[str, Any] = {"name": label, "description": tool.description, "parameters": tool.schema}
+    if tool.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: Choice, labels: Sequence[str]) -> Any:
+    if choice.mode == "required" and len(labels) == 1 and choice.names:
+        return {"type": "function", "function": {"name": labels[0]}}
+    return choice.mode
+
+
+def _form(wanted: Wanted) -> dict[str, Any]:
+    if wanted.schema is None:
+        return {"type": "json_object"}
+    schema = wanted.schema if not isinstance(wanted.schema, bool) else ({} if wanted.schema else {"not": {}})
+    form: dict[str, Any] = {"name": wanted.name or "answer", "schema": schema}
+    if wanted.description:
+        form["description"] = wanted.description
+    if wanted.strict:
+        form["strict"] = True
+    return {"type": "json_schema", "json_schema": form}
+
+
+def _arguments(call: Call) -> str:
+    if call.kind == "custom":
+        return orjson.dumps({"input": call.arguments}).decode()
+    return call.arguments or "{}"

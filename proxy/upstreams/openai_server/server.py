@@ -1,0 +1,172 @@
+"""One OpenAI-compatible server as an upstream. It holds nothing: every turn carries the whole history, and it takes
+tools, forms of answers and sampling parameters itself."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic, time
+
+from proxy.chat.ask import Ask
+from proxy.chat.emulation import new_call_id
+from proxy.chat.history import size_of
+from proxy.chat.offload import aside
+from proxy.chat.upstream import About, AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
+from proxy.upstreams.gate import Gate
+from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.listing import NoListing, read_models
+from proxy.upstreams.openai_server.refusals import from_status, read_body, unreachable
+from proxy.upstreams.openai_server.requests import TAKEN, Manner, request_body
+from proxy.upstreams.openai_server.turn import Attempt
+from shared.conversations import Message, Note
+from shared.models import Bot
+from shared.parsing import Server
+from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.errors import SiteUnreachable
+
+LISTING_SECONDS = 10.0  # longest wait for the models
+LISTED_PAUSE = 60.0  # between two looks at them
+AWAY_PAUSE = 5.0  # while they cannot be had
+PATIENCE_SECONDS = 3.0  # how long a request waits for the first look
+_UNKNOWN = "its models are not known yet"
+
+log = logging.getLogger(__name__)
+
+
+class OpenAiServer:
+    """The upstream behind one server. Run `keep_listing` as a task for as long as requests are served."""
+
+    def __init__(self, server: Server, key: str, gate: Gate, client: SiteClient, *, idle_timeout: float) -> None:
+        """*key*: its API key; empty: none is sent. *idle_timeout*: the longest silence in an answer, seconds."""
+        self.name = server.name
+        self.kind = "openai_server"
+        self.gate = gate
+        self._server = server
+        self._key = key
+        self._client = client
+        self._idle_timeout = idle_timeout
+        self._numbers: dict[str, int] = {}
+        self._bots = SiteBots(server.site, (), 0.0, self, is_server=True)
+        self._trouble: str | None = _UNKNOWN
+        self._wanted, self._looked = asyncio.Event(), asyncio.Event()
+        self._looked_at = -AWAY_PAUSE
+        self._manners: dict[int, Manner] = {}
+
+    @property
+    def has_tools(self) -> bool:
+        """As `Upstream.has_tools`."""
+        return True
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """As `Upstream.takes`."""
+        return TAKEN
+
+    def rank(self, bot: Bot) -> int:
+        """As `Upstream.rank`."""
+        return 3 if self._trouble else self.gate.rank(bot.id)
+
+    def health(self) -> Health:
+        """As `Upstream.health`."""
+        return Health(
+            name=self.name,
+            trouble=self._trouble or self.gate.trouble(),
+            breaker=self.gate.breaker.state(monotonic()),
+            cooldown_until=self.gate.cooldown_until,
+            open_streams=self.gate.limit.open,
+            queued=self.gate.limit.queued,
+            bots=len(self._bots.bots),
+            kind=self.kind,
+        )
+
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`: it holds no copies."""
+        return None
+
+    @property
+    def is_known(self) -> bool:
+        """As `Upstream.is_known`."""
+        return bool(self._bots.discovered_at)
+
+    def bots(self) -> SiteBots:
+        """As `Upstream.bots`."""
+        return self._bots
+
+    async def discover(self) -> None:
+        """As `Upstream.discover`; one look serves all who wait, and of a server that is away the last one does."""
+        if not self.is_known and monotonic() - self._looked_at >= AWAY_PAUSE:
+            looked = self._looked
+            self._wanted.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await looked.wait()
+        if not self.is_known:
+            raise unreachable(self.name, self._trouble or _UNKNOWN).error
+
+    async def keep_listing(self) -> None:
+        """Look for its models again and again; never ends by itself."""
+        while True:
+            await self._look()
+            self._looked.set()
+            self._looked, self._looked_at = asyncio.Event(), monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AWAY_PAUSE if self._trouble else LISTED_PAUSE):
+                    await self._wanted.wait()
+            self._wanted.clear()
+
+    async def _look(self) -> None:
+        """Learn what it lists. While it is away, what it listed last stays."""
+        before = self._trouble
+        try:
+            reply = await self._client.get(f"{self._server.base_url}/models", self._headers(), timeout=LISTING_SECONDS)
+            bots = self._listed(reply)
+        except (SiteUnreachable, NoListing) as error:
+            self._trouble = f"the server cannot be reached or lists no models: {error}"
+        except Refusal as refusal:
+            self._trouble = refusal.error.message
+        else:
+            self._trouble = None
+            self.gate.revived()
+            if bots != self._bots.bots or not self.is_known:
+                at = self._bots.discovered_at or time()
+                self._bots = SiteBots(self._server.site, bots, at, self, is_server=True)
+        if self._trouble != before:
+            log.info("server %s: %s", self.name, self._trouble or f"{len(self._bots.bots)} models")
+
+    def _listed(self, reply: Reply) -> tuple[Bot, ...]:
+        if reply.status != 200:
+            raise from_status(self.name, reply.status, reply.headers, read_body(reply.body, self._key))
+        return read_models(reply.body, self._numbers)
+
+    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+        """As `Upstream.answer`."""
+        async with self.gate.enter(bot.id, ask.caller) as passage:
+            while True:
+                tries.left -= 1
+                manner = self._manners.get(bot.id, Manner())
+                size = size_of(ask.messages) + sum(len(image.base64) for image in ask.images.values())
+                body = await aside(size, lambda: request_body(ask, bot.name, manner))  # noqa: B023  (awaited here)
+                reader = ChunkReader(self.name, ask.offer, new_call_id, key=self._key)
+                attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, passage=passage)
+                try:
+                    await attempt.run(body, self._headers(), self._idle_timeout)
+                    end = reader.end()
+                except Refusal as refusal:
+                    if not tries.may_retry:
+                        raise
+                    other = manner.other_than(refusal.error.message) if refusal.about is About.MESSAGE else None
+                    if other is not None:
+                        self._manners[bot.id] = other
+                        continue
+                    is_restarting = refusal.error.code == "upstream_unreachable"
+                    if not is_restarting or tries.has_alternative:
+                        raise
+                else:
+                    self._trouble = None
+                    return end
+                async with passage.outside():
+                    await asyncio.sleep(tries.pause)
+
+    def _headers(self) -> dict[str, str]:
+        key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        return {"User-Agent": OWN_USER_AGENT, "Content-Type": "application/json", **key}

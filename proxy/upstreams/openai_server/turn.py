@@ -1,0 +1,118 @@
+"""One attempt at an answer of a server: the request, and its events as they come."""
+
+from collections.abc import Mapping
+
+import orjson
+
+from proxy.chat.upstream import Sink
+from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
+from proxy.upstreams.gate import Passage
+from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.refusals import (
+    cut_off,
+    from_event,
+    from_status,
+    read_body,
+    read_error,
+    silent,
+    unreachable,
+)
+from shared.parsing import Server
+from shared.site_client.client import SiteClient, StreamReply, read_bounded
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
+
+_DATA = b"data: "
+
+
+class Attempt:
+    """Reads one answer into a sink."""
+
+    __slots__ = ("_client", "_decoder", "_key", "_passage", "_reader", "_server", "_sink", "_url")
+
+    def __init__(
+        self, client: SiteClient, server: Server, key: str, *, reader: ChunkReader, sink: Sink, passage: Passage
+    ) -> None:
+        """*key*: what must not be repeated to anybody."""
+        self._client = client
+        self._server = server.name
+        self._url = f"{server.base_url}/chat/completions"
+        self._key = key
+        self._reader = reader
+        self._sink = sink
+        self._passage: Passage | None = passage  # until the answer has begun
+        self._decoder = EventDecoder()
+
+    async def run(self, body: bytes, headers: Mapping[str, str], idle_timeout: float) -> None:
+        """Send *body* and give the answer to the sink. Raises `Refusal`, and what the sink raises.
+
+        *idle_timeout*: the longest silence, in seconds.
+        """
+        reader = self._reader
+        try:
+            async with self._client.post_stream(self._url, body, headers, idle_timeout=idle_timeout) as reply:
+                if reply.status == 200 and reply.content_type == "text/event-stream":
+                    while await reply.body.pass_to(self._take) and not reader.finished:
+                        await self._sink.ready()
+                else:
+                    await self._take_whole(reply)
+        except SiteTimeout as error:
+            raise silent(self._server, str(error), has_begun=reader.has_begun) from error
+        except SiteUnreachable as error:
+            if reader.has_begun:
+                raise cut_off(self._server, str(error), has_begun=True) from error
+            raise unreachable(self._server, str(error)) from error
+        except EventTooLarge as error:
+            raise cut_off(self._server, str(error), has_begun=True) from error
+        if reader.is_whole:
+            for call in reader.calls:
+                self._begin()
+                if not self._sink.call(call):
+                    await self._sink.ready()
+
+    def _take(self, data: bytes) -> bool:
+        """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
+        reader = self._reader
+        texts: list[str] = []
+        try:
+            for block in self._decoder.blocks(data):
+                if block.startswith(_DATA) and b"\n" not in block:
+                    texts.append(reader.read(block[6:]))
+                elif event := read_block(block):
+                    if event.name == "error" and '"error"' not in event.data:
+                        told = read_body(event.data.encode(), self._key)
+                        raise from_event(self._server, told, 0, has_begun=reader.has_begun)
+                    texts.append(reader.read(event.data.encode()))
+                if reader.finished:
+                    break
+        finally:  # what came before a failure is given out before it is told
+            wants_more = self._give("".join(texts))
+        return wants_more and not reader.finished
+
+    def _give(self, text: str) -> bool:
+        if self._passage is not None and self._reader.has_begun:
+            self._begin()
+        return self._sink.text(text) if text else True
+
+    def _begin(self) -> None:
+        """The answer has begun: the server is well, however this turn ends."""
+        if self._passage is not None:
+            self._passage.answered()
+            self._passage = None
+
+    async def _take_whole(self, reply: StreamReply) -> None:
+        """An answer that is no stream: an error, or all of it in one object."""
+        body = await read_bounded(reply.body)
+        told = read_body(body, self._key)
+        if reply.status != 200:
+            raise from_status(self._server, reply.status, reply.headers, told)
+        try:
+            whole = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            whole = None
+        if not isinstance(whole, dict):
+            kind = reply.content_type or "no content type"
+            raise from_status(self._server, 502, {}, read_error(f"{kind} came instead of an event stream"))
+        if whole.get("error"):
+            raise from_event(self._server, told, 0, has_begun=False)
+        if not self._give(self._reader.take(whole)):
+            await self._sink.ready()

@@ -1,0 +1,63 @@
+"""Checks of OpenAI-compatible servers: each answers, takes its key, and lists the models that the settings name."""
+
+import json
+from collections.abc import Iterator
+
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.parsing import Server
+from shared.settings import Settings
+from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.errors import SiteUnreachable
+
+LISTING_SECONDS = 10.0
+NAME = "server"
+
+
+async def check_server(client: SiteClient, server: Server, settings: Settings) -> list[Check]:
+    """Whether *server* lists its models to us."""
+    key = settings.key_of(server)
+    headers = {"User-Agent": OWN_USER_AGENT, **({"Authorization": f"Bearer {key}"} if key else {})}
+    try:
+        reply = await client.get(f"{server.base_url}/models", headers, timeout=LISTING_SECONDS)
+    except SiteUnreachable as error:
+        return [fail(NAME, f"{server.name}: {error}", f"start it; FREEAICHAT_SERVERS says {server.base_url}")]
+    return list(judge_listing(server, reply, settings.fallback_model))
+
+
+def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check]:
+    """What the answer to `GET /models` tells. *fallback*: the model that stands behind the sites."""
+    where = f"{server.name} at {server.base_url}"
+    if reply.status in (401, 403):
+        yield fail(NAME, f"{where} refuses its key (HTTP {reply.status})", "FREEAICHAT_SERVER_KEYS takes name=key")
+        return
+    names = _names(reply.body) if reply.status == 200 else None
+    if names is None:
+        mend = "FREEAICHAT_SERVERS takes the base URL, as a rule with /v1 at its end"
+        yield fail(NAME, f"{where} lists no models (HTTP {reply.status})", mend)
+        return
+    yield ok(NAME, f"{where} answers and lists {len(names)} models")
+    owner, _, model = fallback.partition("/")
+    if owner == server.name and model.removesuffix(":latest") not in {name.removesuffix(":latest") for name in names}:
+        yield warn(NAME, f"{server.name} has no model {model!r}, which FREEAICHAT_FALLBACK_MODEL names", "get it there")
+
+
+def check_keys(settings: Settings) -> list[Check]:
+    """Keys of servers that are not named; the keys themselves are not shown."""
+    known = {server.name for server in settings.servers}
+    mend = "write the name as FREEAICHAT_SERVERS has it"
+    return [
+        warn(NAME, f"FREEAICHAT_SERVER_KEYS has a key for {name!r}, which is no server", mend)
+        for name in settings.server_keys
+        if name not in known
+    ]
+
+
+def _names(body: bytes) -> list[str] | None:
+    try:
+        listing = json.loads(body)
+    except ValueError:
+        return None
+    items = listing.get("data") if isinstance(listing, dict) else None
+    if not isinstance(items, list):
+        return None
+    return [str(item["id"]) for item in items if isinstance(item, dict) and item.get("id")]

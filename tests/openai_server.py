@@ -1,0 +1,187 @@
+"""A simulated OpenAI-compatible server on a real socket: it streams what it is told to, and keeps what it was asked.
+
+The shapes are those of OpenAI's API reference, and of servers that differ where the tests say so.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+@dataclass
+class Said:
+    """One answer. *calls*: name and arguments. *end*: the finish reason; empty: the stream ends without."""
+
+    pieces: Sequence[str] = ("served",)
+    calls: Sequence[tuple[str, str]] = ()
+    end: str = ""
+    usage: Mapping[str, int] | None = field(default_factory=lambda: USAGE)
+    thoughts: str = ""
+    error: Mapping[str, Any] | None = None  # an event in place of the end
+    has_end: bool = True
+    holds: bool = False  # before the end, until `OpenAiPeer.go_on` is set
+
+    @property
+    def reason(self) -> str:
+        """Its finish reason."""
+        return self.end or ("tool_calls" if self.calls else "stop")
+
+
+@dataclass
+class Refused:
+    """An answer that is none."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Asked:
+    """One request, as it came."""
+
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def texts(self) -> list[Any]:
+        """The content of all its messages."""
+        return [message.get("content") for message in self.body["messages"]]
+
+
+class OpenAiPeer:
+    """The server. It gives the answers of `answers`, the first one first, and then always the last one of them."""
+
+    def __init__(self, *models: str, key: str = "") -> None:
+        self.models = list(models or ("tiny",))
+        self.key = key
+        self.answers: list[Said | Refused | bytes] = [Said()]
+        self.asked: list[Asked] = []
+        self.listed = 0
+        self.listing: Refused | None = None
+        self.go_on = asyncio.Event()
+        self.left = asyncio.Event()  # a client was gone before the end
+        self._runner: web.AppRunner
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        """Listen, on a port of its own or the one that is named."""
+        app = web.Application(client_max_size=64 * 1024**2)
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.port = int(site.port)
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    async def stop(self) -> None:
+        """Listen no more, and end what is under way."""
+        await self._runner.cleanup()
+
+    def _refuses(self, request: web.Request) -> web.Response | None:
+        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            own = request.headers.get("Authorization", "")
+            return _refusal(Refused(401, _error(f"Incorrect API key provided: {own}", "invalid_api_key")))
+        return None
+
+    async def _list(self, request: web.Request) -> web.Response:
+        self.listed += 1
+        if refusal := self._refuses(request):
+            return refusal
+        if self.listing is not None:
+            return _refusal(self.listing)
+        data = [{"id": name, "object": "model", "created": 1, "owned_by": "Library"} for name in self.models]
+        return web.json_response({"object": "list", "data": data})
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refuses(request):
+            return refusal
+        asked = Asked(await request.json(), request.headers)
+        self.asked.append(asked)
+        if asked.body["model"] not in self.models:
+            return _refusal(Refused(404, _error("The model does not exist", "model_not_found")))
+        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(said, Refused):
+            return _refusal(said)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        try:
+            if isinstance(said, bytes):
+                await response.write(said)
+            else:
+                for event in events(said, asked.body):
+                    if event is None:
+                        await self.go_on.wait()
+                    else:
+                        await response.write(event)
+        except (asyncio.CancelledError, ConnectionError):
+            self.left.set()
+            raise
+        return response
+
+
+def events(said: Said, body: Mapping[str, Any]) -> Iterable[bytes | None]:
+    """The events of an answer; None: before the next one it waits."""
+    yield _event(_chunk({"role": "assistant", "content": ""}))
+    if said.thoughts:
+        yield _event(_chunk({"reasoning_content": said.thoughts}))
+    for piece in said.pieces:
+        yield _event(_chunk({"content": piece}))
+    for index, (name, arguments) in enumerate(said.calls):
+        function = {"name": name, "arguments": ""}
+        yield _event(
+            _chunk({"tool_calls": [{"index": index, "id": f"call_{index}x", "type": "function", "function": function}]})
+        )
+        half = len(arguments) // 2
+        for part in (arguments[:half], arguments[half:]):
+            yield _event(_chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]}))
+    if said.holds:
+        yield None
+    if said.error is not None:
+        yield _event({"error": said.error})
+        return
+    if not said.has_end:
+        return
+    yield _event(_chunk({}, said.reason))
+    if said.usage is not None and (body.get("stream_options") or {}).get("include_usage"):
+        yield _event({**_chunk({}), "choices": [], "usage": said.usage})
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "whatever",
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
+    }
+
+
+def _event(value: Any) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def _error(message: str, code: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+def _refusal(refused: Refused) -> web.Response:
+    body = refused.body if refused.body is not None else _error("It failed", "failed")
+    if isinstance(body, str):
+        return web.Response(status=refused.status, text=body, content_type="text/html", headers=refused.headers)
+    return web.json_response(body, status=refused.status, headers=refused.headers)

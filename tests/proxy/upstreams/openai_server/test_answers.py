@@ -1,0 +1,205 @@
+"""Answers of a server through the proxy: what it is asked, and what reaches the client."""
+
+import asyncio
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from tests.openai_server import OpenAiPeer, Refused, Said
+from tests.pictures import PNG
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.conftest import KEY
+from tests.site import SimulatedSite
+
+TOOL: Any = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tells the weather.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+async def test_its_models_are_listed_by_both_names_where_the_bare_one_is_free(served: RunningProxy) -> None:
+    listed = {model.id: model async for model in served.openai.models.list()}
+
+    full, bare = listed["mine/tiny"].model_dump(), listed["tiny"].model_dump()
+    assert (full["site"], full["owned_by"], full["alias_of"], full["bot_id"]) == ("mine", "library", None, None)
+    assert (full["tools"], full["structured_outputs"], bare["alias_of"]) == ("native", "native", "mine/tiny")
+    assert "temperature" in full["supported_parameters"]
+    assert {"mine/llama3.2", "mine/gpt-4o-mini-helper"} <= set(listed)
+    assert listed["gpt-4o-mini-helper"].model_dump()["site"] != "mine"  # the site had the name first
+
+
+async def test_an_answer_streams_with_the_usage_that_the_server_tells(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm")]
+
+    stream = await served.openai.chat.completions.create(
+        model="mine/tiny",
+        messages=[{"role": "user", "content": "count"}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "one two"
+    assert chunks[-1].usage is not None
+    assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (11, 7)
+    assert "hm" not in "".join(chunk.model_dump_json() for chunk in chunks)
+    assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("name", ["tiny", "MINE/TINY", "mine/llama3.2", "mine/llama3.2:latest", "llama3.2"])
+async def test_its_names_lead_to_it(served: RunningProxy, server: OpenAiPeer, name: str) -> None:
+    assert (await served.chat("hi", model=name)).text == "served"
+    assert server.asked[0].body["model"] == ("llama3.2:latest" if "llama" in name else "tiny")
+
+
+async def test_everything_the_client_says_passes(served: RunningProxy, server: OpenAiPeer) -> None:
+    answer = await served.chat(
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "what is it?"}, _image()]},
+        {"role": "assistant", "content": "A square."},
+        "sure?",
+        model="mine/tiny",
+        temperature=0.3,
+        top_p=0.9,
+        seed=7,
+        max_tokens=50,
+        stop=["END"],
+        logit_bias={"5": 1},
+        reasoning_effort="low",
+        suffix="no",
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "it", "schema": {"type": "object"}, "strict": True},
+        },
+    )
+
+    assert answer.status == 200
+    body = server.asked[0].body
+    assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
+    assert body["messages"][1]["content"] == [{"type": "text", "text": "what is it?"}, _image()]
+    sent = {name: body[name] for name in ("temperature", "top_p", "seed", "max_tokens", "stop", "reasoning_effort")}
+    assert sent == {
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "seed": 7,
+        "max_tokens": 50,
+        "stop": ["END"],
+        "reasoning_effort": "low",
+    }
+    assert body["response_format"]["json_schema"] == {"name": "it", "schema": {"type": "object"}, "strict": True}
+    assert answer.headers["x-ignored-params"] == "suffix"
+
+
+async def test_no_limit_of_ours_cuts_what_the_server_limits(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["a b c d e f g"], end="length")]
+
+    answer = await served.chat("hi", model="mine/tiny", max_tokens=2)
+
+    assert answer.text == "a b c d e f g"
+    assert answer.body["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("mode", ["emulate", "ignore", "refuse"])
+async def test_a_tool_loop_of_the_official_client(
+    site: SimulatedSite, server: OpenAiPeer, served: RunningProxy, mode: str
+) -> None:
+    object.__setattr__(served.settings, "tools", mode)  # tools are not emulated here: the setting does not matter
+    server.answers = [Said([], [("weather", '{"city": "Ulm"}'), ("weather", '{"city": "Bonn"}')]), Said(["Sunny."])]
+    messages: list[Any] = [{"role": "user", "content": "weather in Ulm and Bonn?"}]
+
+    first = await served.openai.chat.completions.create(
+        model="mine/tiny", messages=messages, tools=[TOOL], tool_choice="required", parallel_tool_calls=False
+    )
+    calls = first.choices[0].message.tool_calls or []
+    messages += [first.choices[0].message.model_dump(exclude_none=True)]
+    messages += [{"role": "tool", "tool_call_id": call.id, "content": "sun"} for call in calls]
+    second = await served.openai.chat.completions.create(model="mine/tiny", messages=messages, tools=[TOOL])
+
+    assert first.choices[0].finish_reason == "tool_calls"
+    assert [json.loads(call.function.arguments)["city"] for call in calls if call.type == "function"] == ["Ulm", "Bonn"]
+    assert second.choices[0].message.content == "Sunny."
+    told, then = server.asked[0].body, server.asked[1].body
+    assert (told["tools"], told["tool_choice"], told["parallel_tool_calls"]) == ([TOOL], "required", False)
+    assert [call["id"] for call in then["messages"][1]["tool_calls"]] == [call.id for call in calls]
+    assert then["messages"][1]["content"] is None
+    assert then["messages"][2:] == [{"role": "tool", "tool_call_id": call.id, "content": "sun"} for call in calls]
+    assert "tool_choice" not in then
+
+
+async def test_the_responses_api_stands_on_it(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], [("weather", '{"city": "Ulm"}')]), Said(["Sunny."])]
+    tool: Any = {"type": "function", **TOOL["function"]}
+
+    first = await served.openai.responses.create(
+        model="mine/tiny",
+        input="weather?",
+        tools=[tool],
+        reasoning={"effort": "low"},
+        text={"verbosity": "low"},
+    )
+    call: Any = first.output[0]
+    second = await served.openai.responses.create(
+        model="mine/tiny",
+        previous_response_id=first.id,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "sun"}],
+    )
+
+    assert (call.type, call.name, json.loads(call.arguments)) == ("function_call", "weather", {"city": "Ulm"})
+    assert second.output_text == "Sunny."
+    assert (server.asked[0].body["reasoning_effort"], server.asked[0].body["verbosity"]) == ("low", "low")
+    assert [message["role"] for message in server.asked[1].body["messages"]] == ["user", "assistant", "tool"]
+
+
+async def test_a_stored_conversation_is_told_as_a_whole(served: RunningProxy, server: OpenAiPeer) -> None:
+    conversation = (await served.openai.conversations.create()).id
+
+    await served.chat("my name is Ada", model="mine/tiny", conversation_id=conversation)
+    await served.chat("who am I?", model="mine/tiny", conversation_id=conversation)
+
+    assert server.asked[1].texts == ["my name is Ada", "served", "who am I?"]
+
+
+@pytest.mark.parametrize(
+    ("complaint", "gone", "there"),
+    [
+        (
+            "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+            "max_tokens",
+            "max_completion_tokens",
+        ),
+        ("Extra inputs are not permitted: stream_options", "stream_options", "max_tokens"),
+    ],
+)
+async def test_a_server_of_other_manners_is_asked_in_its_own(
+    served: RunningProxy, server: OpenAiPeer, complaint: str, gone: str, there: str
+) -> None:
+    server.answers = [Refused(400, {"error": {"message": complaint}}), Said()]
+
+    assert (await served.chat("hi", model="mine/tiny", max_tokens=9)).text == "served"
+    assert (await served.chat("hi", model="mine/tiny", max_tokens=9)).text == "served"
+
+    assert len(server.asked) == 3
+    assert all(gone not in asked.body and there in asked.body for asked in server.asked[1:])
+
+
+async def test_a_client_that_leaves_ends_the_answer(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(holds=True)]
+    stream = await served.openai.chat.completions.create(
+        model="mine/tiny", messages=[{"role": "user", "content": "hi"}], stream=True
+    )
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    await stream.close()
+
+    await asyncio.wait_for(server.left.wait(), 5)
+
+
+def _image() -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(PNG).decode()}"}}

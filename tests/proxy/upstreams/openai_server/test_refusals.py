@@ -1,0 +1,157 @@
+"""What a client is told where a server does not answer; and never the key."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from proxy.api.app_keys import UPSTREAMS
+from proxy.upstreams.openai_server.server import OpenAiServer
+from tests.openai_server import OpenAiPeer, Refused, Said
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.conftest import KEY
+
+
+def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "code": code, **more}}
+
+
+@pytest.mark.parametrize(
+    ("refused", "status", "code"),
+    [
+        (Refused(401, failed("no key")), 503, "credentials_refused"),
+        (Refused(403, failed("not for you")), 503, "credentials_refused"),
+        (Refused(402, failed("pay")), 429, "insufficient_quota"),
+        (Refused(429, failed("pay", "insufficient_quota")), 429, "insufficient_quota"),
+        (Refused(404, failed("none of that name", "model_not_found")), 404, "model_not_found"),
+        (Refused(400, failed("too long", "context_length_exceeded", param="messages")), 400, "context_length_exceeded"),
+        (Refused(422, {"detail": [{"msg": "no such field"}]}), 400, "upstream_refused"),
+        (Refused(413, "<html>too large</html>"), 413, "request_too_large"),
+        (Refused(307, "moved", {"Location": "http://127.0.0.1:1/"}), 502, "upstream_error"),
+        (Refused(500), 502, "upstream_error"),
+        (Refused(503, failed("loading the model")), 503, "upstream_unavailable"),
+        (Refused(504, "<html>late</html>"), 504, "upstream_timeout"),
+    ],
+)
+async def test_a_refusal_keeps_its_meaning(
+    served: RunningProxy, server: OpenAiPeer, refused: Refused, status: int, code: str
+) -> None:
+    server.answers = [refused]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, answer.code) == (status, code)
+    assert "'mine'" in answer.body["error"]["message"]
+    assert "<html>" not in answer.body["error"]["message"]
+    assert len(server.asked) == 1
+
+
+async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Refused(429, failed("slow down"), {"Retry-After": "17"})]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (429, "rate_limit_exceeded", "17")
+    assert served.app[UPSTREAMS][1].health().cooldown_until is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (Said([], has_end=False), "upstream_truncated"),
+        (Said(["half"], has_end=False), "upstream_truncated"),
+        (Said([], [("look", '{"a"')], has_end=False), "upstream_truncated"),
+        (Said([], end="error"), "upstream_truncated"),
+        (Said(["half"], error={"message": "it broke"}), "upstream_error"),
+        (b"data: {nothing}\n\n", "upstream_truncated"),
+        (b'event: error\ndata: {"message": "it broke"}\n\n', "upstream_error"),
+        (b"data: [DONE]\n\n", "upstream_truncated"),
+        (b"", "upstream_truncated"),
+    ],
+)
+async def test_a_failure_never_looks_like_an_answer(
+    served: RunningProxy, server: OpenAiPeer, said: Said | bytes, code: str
+) -> None:
+    server.answers = [said]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, answer.code) == (502, code)
+
+
+async def test_a_stream_without_its_end_mark_is_whole_with_its_finish_reason(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "all"}, "finish_reason": "stop"}]}
+    server.answers = [f"data: {json.dumps(chunk)}\n\n".encode()]
+
+    assert (await served.chat("hi", model="mine/tiny")).text == "all"
+
+
+async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: OpenAiPeer) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "all", "tool_calls": [call]}
+    server.answers = [Refused(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert answer.text == "all"
+    assert answer.body["choices"][0]["message"]["tool_calls"] == [call]
+
+
+@pytest.mark.parametrize("body", [failed("it broke", 500), "a page", [1]])
+async def test_an_error_with_status_200_is_one(served: RunningProxy, server: OpenAiPeer, body: Any) -> None:
+    server.answers = [Refused(200, body)]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert answer.status == 502
+    assert served.app[UPSTREAMS][1].health().open_streams == 0
+
+
+async def test_a_server_that_fails_again_and_again_is_left_alone_and_found_well(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Refused(500)]
+    for _ in range(5):
+        await served.chat("hi", model="mine/tiny")
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, answer.code, len(server.asked)) == (503, "site_unavailable", 5)
+    assert served.app[UPSTREAMS][1].health().breaker == "open"
+    server.answers = [Said()]
+    upstream = served.app[UPSTREAMS][1]
+    assert isinstance(upstream, OpenAiServer)
+    upstream.gate.revived()  # as the next look at its models does
+    assert (await served.chat("hi", model="mine/tiny")).text == "served"
+    assert served.app[UPSTREAMS][1].health().breaker == "closed"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Refused(401, failed(f"Incorrect API key provided: {KEY}", KEY, param=KEY)),
+        Refused(400, f"Bad header: Bearer {KEY}"),
+        Refused(200, failed(f"Bearer {KEY}")),
+        Said([], error={"message": f"who is {KEY}?"}),
+        f'event: error\ndata: {{"message": "{"x" * 495}{KEY}"}}\n\n'.encode(),
+    ],
+)
+async def test_a_key_that_a_server_repeats_is_told_to_nobody(
+    served: RunningProxy, server: OpenAiPeer, said: Said | Refused | bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.answers = [said]
+
+    answer = await served.chat("hi", model="mine/tiny")
+    server.key = "another"
+    async with served.http.get(f"{served.url}/admin/status") as response:
+        status = await response.text()
+
+    shown = json.dumps(answer.body) + str(answer.headers) + status + caplog.text + repr(served.settings)
+    assert answer.status >= 400
+    assert KEY[:12] not in shown

@@ -1,0 +1,289 @@
+"""What a server is asked and how its chunks are read, as plain values: also from servers with habits of their own."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chat.ask import Ask, Image
+from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
+from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.listing import NoListing, read_models
+from proxy.upstreams.openai_server.requests import Manner, request_body
+from shared.conversations import Call, Message, Result
+
+
+def user(text: str, **fields: Any) -> Message:
+    return Message(role="user", text=text, **fields)
+
+
+def body_of(ask: Ask) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(request_body(ask, "tiny", Manner()))
+    return body
+
+
+def test_a_bare_question_asks_for_nothing_else() -> None:
+    assert body_of(Ask("m", (user("hi"),))) == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_results_without_an_id_are_those_of_the_calls_before_them() -> None:
+    calls = (Call(id="", name="look", arguments=""), Call(id="", name="hear", arguments='{"a": 1}'))
+    history = (
+        user("go"),
+        Message(role="assistant", text="", calls=calls),
+        user("heard", result=Result(name="hear")),
+        user("seen", result=Result()),
+        user("nobody called it", result=Result(name="smell")),
+    )
+
+    told = body_of(Ask("m", history))["messages"]
+
+    assert [(call["id"], call["function"]["arguments"]) for call in told[1]["tool_calls"]] == [
+        ("call_1_0", "{}"),
+        ("call_1_1", '{"a": 1}'),
+    ]
+    assert told[2] == {"role": "tool", "tool_call_id": "call_1_1", "content": "heard"}
+    assert told[3] == {"role": "tool", "tool_call_id": "call_1_0", "content": "seen"}
+    assert told[4] == {"role": "user", "content": "nobody called it"}
+
+
+def test_pictures_of_results_come_after_all_results() -> None:
+    calls = (Call(id="a", name="look", arguments="{}"), Call(id="b", name="look", arguments="{}"))
+    history = (
+        Message(role="assistant", text="", calls=calls),
+        user("one", result=Result(call_id="a"), images=("x",)),
+        user("two", result=Result(call_id="b"), images=("gone",)),
+        user("well?"),
+    )
+
+    told = body_of(Ask("m", history, images={"x": Image("image/png", "AA==")}))["messages"]
+
+    assert [message["role"] for message in told] == ["assistant", "tool", "tool", "user", "user"]
+    assert told[3]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
+    assert told[4]["content"] == "well?"
+
+
+def test_a_choice_among_tools_leaves_the_others_out() -> None:
+    tools = (Tool("look", "Looks."), Tool("hear", strict=True), Tool("say", kind="custom"))
+
+    one = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice.of("hear"))))
+    two = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice("required", ("look", "say")))))
+    none = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice("none"))))
+
+    assert one["tool_choice"] == {"type": "function", "function": {"name": "hear"}}
+    assert [tool["function"]["name"] for tool in one["tools"]] == ["hear"]
+    assert one["tools"][0]["function"]["strict"] is True
+    assert (two["tool_choice"], [tool["function"]["name"] for tool in two["tools"]]) == ("required", ["look", "say"])
+    assert two["tools"][1]["function"]["parameters"]["required"] == ["input"]
+    assert (none["tool_choice"], len(none["tools"])) == ("none", 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "form"),
+    [
+        (Wanted(), {"type": "json_object"}),
+        (Wanted(True), {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}),
+        (
+            Wanted({"type": "object"}, "it", "What it is.", strict=True),
+            {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "it",
+                    "schema": {"type": "object"},
+                    "description": "What it is.",
+                    "strict": True,
+                },
+            },
+        ),
+    ],
+)
+def test_the_form_of_the_answer_is_asked_for(wanted: Wanted, form: dict[str, Any]) -> None:
+    assert body_of(Ask("m", (user("go"),), offer=Offer(wanted=wanted)))["response_format"] == form
+
+
+def test_half_a_surrogate_pair_costs_a_character_and_more_stops_than_are_taken_are_left_to_us() -> None:
+    told = body_of(Ask("m", (user("a\ud83db 😀"),), stops=("1", "2", "3", "4", "5")))
+
+    assert told["messages"][0]["content"] == "a\ufffdb 😀"
+    assert "stop" not in told
+
+
+def reader(offer: Offer | None = None) -> ChunkReader:
+    return ChunkReader("mine", offer, lambda: "made_up")
+
+
+def fed(reading: ChunkReader, *deltas: dict[str, Any], reason: str = "stop") -> str:
+    """The text of chunks with these deltas, of which the last one has a finish reason."""
+    text = ""
+    for number, delta in enumerate(deltas):
+        end = reason if number == len(deltas) - 1 else None
+        text += reading.read(json.dumps({"choices": [{"delta": delta, "finish_reason": end}]}).encode())
+    return text
+
+
+def piece(arguments: Any = None, **fields: Any) -> dict[str, Any]:
+    function = {"arguments": arguments} if arguments is not None else {}
+    if "name" in fields:
+        function["name"] = fields.pop("name")
+    return {"tool_calls": [{**fields, "function": function}]}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [piece("", index=0, id="a", name="look"), piece('{"x"', index=0), piece(":1}", index=0)],
+        [piece('{"x":1}', id="a", name="look")],  # without an index
+        [piece({"x": 1}, index=0, id="a", name="look")],  # arguments as an object
+        [piece('{"x":1}', index=0, id="a", name="look"), {"content": None}],
+    ],
+)
+def test_calls_are_put_together(deltas: list[dict[str, Any]]) -> None:
+    reading = reader()
+    fed(reading, *deltas, reason="stop")
+
+    (call,) = reading.calls
+
+    assert (call.id, call.name, json.loads(call.arguments)) == ("a", "look", {"x": 1})
+    assert reading.end().reason == "tool_calls"
+
+
+def test_calls_that_are_all_counted_as_the_first_are_told_apart_by_their_ids() -> None:
+    reading = reader()
+    fed(reading, piece("{}", index=0, id="a", name="look"), piece("{}", index=0, id="b", name="hear"))
+
+    assert [(call.id, call.name) for call in reading.calls] == [("a", "look"), ("b", "hear")]
+
+
+def test_a_call_without_an_id_gets_one_that_stays() -> None:
+    reading = reader()
+    fed(reading, {"function_call": {"name": "look", "arguments": ""}}, reason="function_call")
+
+    assert [(call.id, call.arguments) for call in reading.calls] == [("made_up", "{}")]
+    assert reading.end().reason == "tool_calls"
+
+
+def test_a_call_that_the_limit_cut_is_never_given_out() -> None:
+    reading = reader()
+    fed(
+        reading, piece("{}", index=0, id="a", name="look"), piece('{"x"', index=1, id="b", name="hear"), reason="length"
+    )
+
+    assert [call.name for call in reading.calls] == ["look"]
+    assert reading.end().reason == "length"
+
+
+def test_custom_tools_and_namespaces_are_found_again() -> None:
+    offer = Offer((Tool("say", kind="custom"), Tool("run", namespace="a"), Tool("run", namespace="b")))
+    reading = reader(offer)
+    fed(
+        reading,
+        piece('{"input":"free text"}', index=0, id="1", name="say"),
+        piece("{}", index=1, id="2", name="b__run"),
+    )
+
+    said, ran = reading.calls
+
+    assert (said.kind, said.arguments) == ("custom", "free text")
+    assert (ran.name, ran.namespace) == ("run", "b")
+
+
+def test_thoughts_are_left_out_and_refusals_told() -> None:
+    reading = reader()
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
+    text = fed(reading, {"reasoning_content": "hm"}, {"reasoning": "hm"}, {"content": parts}, {"refusal": "no"})
+
+    assert text == "yes"
+    assert reading.end().refusal == "no"
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": "3", "completion_tokens": 4}, None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_usage_is_what_the_server_tells(usage: Any, told: tuple[int, int] | None) -> None:
+    reading = reader()
+    fed(reading, {"content": "x"})
+    reading.read(json.dumps({"choices": [], "usage": usage}).encode())
+
+    assert reading.end().usage == told
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "delta",
+                    "message",
+                    "content",
+                    "tool_calls",
+                    "function",
+                    "arguments",
+                    "id",
+                    "index",
+                    "usage",
+                    "error",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(_JSON, max_size=4))
+def test_whatever_comes_is_read_or_refused(chunks: list[Any]) -> None:
+    reading = reader()
+    with suppress(Refusal):
+        for chunk in chunks:
+            assert isinstance(reading.read(json.dumps(chunk).encode()), str)
+        assert all(call.name for call in reading.calls)
+        reading.end()
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"data": [{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": ""}, {"id": 5}, {}, "c"]}, ["a", "b"]),
+        ([{"id": "a"}], ["a"]),
+        ({"data": []}, []),
+        ({"data": [{"id": "with\nbreak"}, {"id": "x" * 201}, {"id": " blank"}]}, []),
+    ],
+)
+def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
+    assert [bot.name for bot in read_models(json.dumps(body).encode(), {})] == names
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}'])
+def test_what_lists_no_models_is_refused(body: bytes) -> None:
+    with pytest.raises(NoListing):
+        read_models(body, {})
+
+
+def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
+    known: dict[str, int] = {}
+    first = read_models(b'{"data": [{"id": "a"}, {"id": "b", "architecture": {"input_modalities": ["text"]}}]}', known)
+    second = read_models(b'{"data": [{"id": "c"}, {"id": "b"}]}', known)
+
+    assert {bot.name: bot.id for bot in (*first, *second)} == {"a": 1, "b": 2, "c": 3}
+    assert [bot.images for bot in first] == [True, False]
