@@ -35,7 +35,11 @@ from proxy.api.openapi.parts import (
 from proxy.chat.tools.definitions import MAX_TOOLS
 
 _NAME: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"}
-_JSON_SCHEMA = at_least({"type": const("object")}, properties={"type": "object", "additionalProperties": BOOLEAN})
+_JSON_SCHEMA = at_least(
+    {},
+    type=one_of("object", "array", "string", "number", "integer", "boolean", "null"),
+    properties={"type": "object", "additionalProperties": {"type": ["boolean", "object"]}},
+)
 _SOURCE: Schema = {
     "anyOf": [
         at_least({"type": const("base64"), "media_type": STRING, "data": {"type": "string", "format": "image-base64"}}),

@@ -63,8 +63,10 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
 
 
 def _kind(item: Any, where: str) -> str:
-    kind = item.get("type") or "custom" if isinstance(item, dict) else None
-    if not isinstance(kind, str):
+    kind = item.get("type") if isinstance(item, dict) else ""
+    if kind is None:
+        return "custom"
+    if not isinstance(kind, str) or not kind:
         raise bad_request(f"'{where}' must be an object that is a tool.", param=where, code="invalid_type")
     return kind
 

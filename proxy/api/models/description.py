@@ -4,7 +4,6 @@ from typing import Any
 
 from proxy.api.messages.description_objects import ERROR
 from proxy.api.messages.errors import VERSION_HEADER
-from proxy.api.messages.models import MAX_LIMIT
 from proxy.api.openapi.parts import (
     BOOLEAN,
     COUNT,
@@ -24,7 +23,6 @@ from proxy.api.openapi.parts import (
     one_of,
     operation,
     path_parameter,
-    query_parameter,
     ref,
     told,
 )
@@ -61,10 +59,10 @@ SCHEMAS: dict[str, Schema] = {
 _VERSION = {
     "name": VERSION_HEADER,
     "in": "header",
-    "description": "With it, answers and errors have the shape of Anthropic's API.",
+    "description": "With it, answers and errors have the shape of Anthropic's API, and `limit`, `after_id` and "
+    "`before_id` page through a list.",
     "schema": STRING,
 }
-_LIMIT = query_parameter("limit", STRING, f"Models on a page, in Anthropic's shape: 1 to {MAX_LIMIT}.")
 
 
 def _either(operation: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +81,7 @@ PATHS: Paths = {
                 "Every model that can be named now. No site is asked.",
                 answer("The models.", json_content({"anyOf": [ref("ModelList"), ref("AnthropicModelList")]})),
                 ["400"],
-                parameters=[_VERSION, _LIMIT],
+                parameters=[_VERSION],
             )
         )
     },

@@ -187,6 +187,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
     ({"stream": "yes"}, "stream"),
     ({"tools": [5]}, "tools[0]"),
+    ({"tools": [{**TOOL, "type": {}}]}, "tools[0]"),
     ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
     ({"tools": [{**TOOL, "name": ""}]}, "tools[0].name"),
     ({"tools": [{**TOOL, "input_schema": {"type": "nothing"}}]}, "tools[0].input_schema"),
