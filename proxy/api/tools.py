@@ -12,18 +12,23 @@ from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, W
 from shared.conversations import Call
 
 Mode = Literal["emulate", "refuse", "ignore"]  # what happens to tools and forms of answers
+_OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
 NO_TOOLS = "The operator of this gateway has switched tools off."
 NO_FORMS = "The operator of this gateway has switched forms of answers off."
 
 
 def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple[str, ...]]:
     """What a chat request offers and wants, and the parameters that are left out. Raises `ServiceError` (400)."""
-    for offered, chosen in (("tools", "tool_choice"), ("functions", "function_call")):
+    for offered, chosen in _OFFERS:
         refuse_lone_choice(body, offered, chosen, harmless=("none", "auto") if body.get(offered) == [] else ())
     wanted = read_form(body.get("response_format"), "response_format", nested=True)
-    is_old = not body.get("tools") and bool(body.get("functions"))
+    parallel = read_flag(body, "parallel_tool_calls", default=True)
+    # Both are read, so that what is wrong with either is told; the newer one holds.
+    functions, tools = (tuple(_chat_tools(body, name, is_old=name == "functions")) for name, _ in _OFFERS)
+    choices = {choice: read_choice(body.get(choice), choice, nested=True) for _, choice in _OFFERS}
+    is_old = bool(functions) and not tools
     name, choice = ("functions", "function_call") if is_old else ("tools", "tool_choice")
-    tools = tuple(_chat_tools(body, name, is_old=is_old))
+    tools = tools or functions
     present = [each for each in (name, choice) if tools and body.get(each) is not None]
     if wanted is not None:
         present.append("response_format")
@@ -37,9 +42,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple
         return None, ()
     if mode == "ignore":
         return None, tuple(present)
-    may_call = read_choice(body.get(choice), choice, nested=True) if tools else Choice()
-    parallel = read_flag(body, "parallel_tool_calls", default=True) and not is_old
-    return Offer(tools, may_call, parallel, wanted, FUNCTIONS if is_old else CHAT), ()
+    may_call = choices[choice] if tools else Choice()
+    return Offer(tools, may_call, parallel and not is_old, wanted, FUNCTIONS if is_old else CHAT), ()
 
 
 def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool) -> Iterator[Tool]:

@@ -42,6 +42,7 @@ PROXY = Path(__file__).parents[2] / "proxy"
 NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
     *("decimal_below_min_value", "decimal_above_max_value", "integer_above_max_value", "integer_below_min_value"),
     *("expectation_failed", "invalid_content_encoding", "invalid_content_type"),
+    *("duplicate_tool_name", "unknown_tool"),  # it offers none
     *("invalid_image_url", "invalid_tool_call", "invalid_type", "invalid_value", "item_not_found", "malformed_request"),
     *("method_not_allowed", "missing_required_parameter", "mutually_exclusive_parameters", "response_not_found"),
     *("unknown_parameter", "unknown_url", "upgrade_not_supported", "string_above_max_length"),

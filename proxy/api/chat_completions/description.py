@@ -29,6 +29,18 @@ from proxy.api.openapi.parts import (
     ref,
     told,
 )
+from proxy.api.openapi.tools import (
+    CALL_PIECES,
+    CALLS,
+    CHAT_CHOICE,
+    CHAT_FORM,
+    CHAT_TOOLS,
+    FUNCTION_CHOICE,
+    FUNCTIONS,
+    OLD_CALL,
+    OLD_CALL_PIECE,
+    PARALLEL,
+)
 from proxy.api.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
 
 MODEL: Schema = {
@@ -38,7 +50,9 @@ MODEL: Schema = {
     "description": "A name from /v1/models, in any case; of a site's own with `name@host`. "
     "`openai/NAME`, `models/NAME` and `NAME:latest` mean NAME.",
 }
-FINISH = one_of("stop", "length", "content_filter")
+_ENDS = ("stop", "length", "content_filter")
+FINISH = one_of(*_ENDS)
+_CHAT_FINISH = one_of(*_ENDS, "tool_calls", "function_call")
 LIMIT: Schema = nullable({"type": "integer", "minimum": -1, "description": "0 and -1 mean no limit."})
 FLAG: Schema = nullable(BOOLEAN)
 STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images", "x-fallback-model")
@@ -59,7 +73,6 @@ SAMPLING = {name: ignored(number(limits)) for name, limits in RANGES.items()}
 TOP_LOGPROBS = ignored(number(WHOLE_RANGES["top_logprobs"], "integer"))
 EFFORT = one_of(*EFFORTS)
 VERBOSITY = ignored(one_of(*VERBOSITIES))
-TOOLS = told(ANY, "The site's bots call no tools: 400 unless it is empty, or the choice is `none`.")
 
 # What chats and legacy completions both take.
 SHARED: dict[str, Schema] = {
@@ -96,19 +109,28 @@ _REQUEST = at_least(
         nullable({"type": "integer", "minimum": 1, "maximum": MAX_CHOICES}),
         "So many answers, each a turn of its own. Above 1 not together with conversation_id.",
     ),
-    **dict.fromkeys(("tools", "functions"), TOOLS),
-    tool_choice=told(ANY, "`none` makes tools harmless. 400 without tools."),
+    tools=CHAT_TOOLS,
+    tool_choice=CHAT_CHOICE,
+    parallel_tool_calls=told(FLAG, PARALLEL),
+    functions=FUNCTIONS,
+    function_call=FUNCTION_CHOICE,
+    response_format=CHAT_FORM,
     modalities=told(nullable(array(const("text"))), "Text is all there is."),
     audio=ignored(at_least({})),
     suffix=ignored(STRING),
-    function_call=told(ANY, "`none` makes functions harmless. 400 without functions."),
-    response_format=nullable(told(at_least({"type": const("text")}), "The site's bots answer in plain text only.")),
     logprobs=ignored(BOOLEAN),
     store=told(ANY, "Accepted and without effect."),
 )
 _ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
 _MESSAGE = exactly(
-    {"role": const("assistant"), "content": STRING, "refusal": nullable(STRING), "annotations": _ANNOTATIONS}
+    {
+        "role": const("assistant"),
+        "content": told(nullable(STRING), "Null where there are calls and no text."),
+        "refusal": nullable(STRING),
+        "annotations": _ANNOTATIONS,
+    },
+    tool_calls=CALLS,
+    function_call=told(OLD_CALL, "Where `functions` were offered."),
 )
 _BASE: dict[str, Schema] = {
     "id": {"type": "string", "pattern": "^chatcmpl-"},
@@ -124,7 +146,9 @@ SCHEMAS: dict[str, Schema] = {
             **_BASE,
             "object": const("chat.completion"),
             "choices": array(
-                exactly({"index": {"type": "integer"}, "message": _MESSAGE, "logprobs": NULL, "finish_reason": FINISH}),
+                exactly(
+                    {"index": {"type": "integer"}, "message": _MESSAGE, "logprobs": NULL, "finish_reason": _CHAT_FINISH}
+                ),
                 minItems=1,
                 maxItems=MAX_CHOICES,
             ),
@@ -147,9 +171,11 @@ SCHEMAS: dict[str, Schema] = {
                             content=STRING,
                             refusal=nullable(STRING),
                             annotations=_ANNOTATIONS,
+                            tool_calls=CALL_PIECES,
+                            function_call=OLD_CALL_PIECE,
                         ),
                         "logprobs": NULL,
-                        "finish_reason": nullable(FINISH),
+                        "finish_reason": nullable(_CHAT_FINISH),
                     }
                 ),
                 maxItems=1,

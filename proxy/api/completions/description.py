@@ -49,7 +49,7 @@ SCHEMAS: dict[str, Schema] = {
         best_of=one_of(None, 1),
         n=one_of(None, 1),
         logprobs=ignored(BOOLEAN, number(LOGPROBS, "integer")),
-        tools=ANY,
+        tools=told(ANY, "For chats: 400 unless it is empty."),
     ),
     "Completion": exactly({**_BASE, "choices": _choices(FINISH, minItems=1), "usage": ref("Usage")}),
     "CompletionChunk": exactly(

@@ -11,6 +11,7 @@ from proxy.chat.upstream import End
 from shared.conversations import Call, Message
 
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
+_NEVER = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "response_format")  # a chat's
 LOGPROBS = (0, 5)
 
 
@@ -27,7 +28,11 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         value = body.get(name)
         if value is not None and (type(value) is not type(harmless) or value != harmless):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
-    passed = {name: value for name, value in body.items() if name != "prompt" and (name, value) != ("suffix", "")}
+    for name in _NEVER:
+        if body.get(name):
+            raise bad_request(f"'{name}' is not supported: it is for chats.", param=name, code="unsupported_parameter")
+    left_out = {"prompt", *_NEVER}
+    passed = {name: value for name, value in body.items() if name not in left_out and (name, value) != ("suffix", "")}
     logprobs = body.get("logprobs")
     if logprobs is not None and not isinstance(logprobs, bool):  # here it is a number, in a chat a yes or no
         check_number(logprobs, "logprobs", LOGPROBS, whole=True)

@@ -49,6 +49,35 @@ _INPUT_IMAGE = exactly(
     {"type": const("input_image"), "detail": const("auto"), "image_url": NULL, "file_id": NULL},
 )
 _MESSAGE_ID: Schema = {"type": "string", "pattern": "^msg_"}
+_MESSAGE = exactly(
+    {
+        "id": _MESSAGE_ID,
+        "type": const("message"),
+        "status": const("completed"),
+        "role": one_of("system", "user", "assistant"),
+        "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
+    }
+)
+CALL_ID: Schema = {"type": "string", "pattern": "^fc_"}
+_CALL: dict[str, Schema] = {
+    "id": CALL_ID,
+    "call_id": told(STRING, "What the result names."),
+    "name": STRING,
+    "status": one_of("in_progress", "completed"),
+}
+CALL_ITEMS = [
+    exactly({**_CALL, "type": const(kind), field: STRING}, namespace=STRING)
+    for kind, field in (("function_call", "arguments"), ("custom_tool_call", "input"))
+]
+_RESULT = exactly(
+    {
+        "id": _MESSAGE_ID,
+        "type": const("function_call_output"),
+        "call_id": STRING,
+        "output": STRING,
+        "status": const("completed"),
+    }
+)
 _CONVERSATION_ID: Schema = {"type": "string", "pattern": "^conv_"}
 _NAME = path_parameter("id", "The conversation's id.")
 _ITEM = path_parameter("item_id", "The item's id.")
@@ -78,15 +107,7 @@ SCHEMAS: dict[str, Schema] = {
     "DeletedConversation": exactly(
         {"id": _CONVERSATION_ID, "object": const("conversation.deleted"), "deleted": const(True)}
     ),
-    "Item": exactly(
-        {
-            "id": _MESSAGE_ID,
-            "type": const("message"),
-            "status": const("completed"),
-            "role": one_of("system", "user", "assistant"),
-            "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
-        }
-    ),
+    "Item": {"anyOf": [_MESSAGE, *CALL_ITEMS, _RESULT]},
     "ItemList": exactly(
         {
             "object": const("list"),
@@ -168,7 +189,7 @@ PATHS: Paths = {
         ),
         "delete": operation(
             "delete_item",
-            "Take an item out of a conversation.",
+            "Take an item out of a conversation, with all that is one message with it.",
             answer("The conversation.", json_content(ref("Conversation"))),
             FINDS,
             parameters=[_NAME, _ITEM],

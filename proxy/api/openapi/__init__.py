@@ -9,7 +9,7 @@ from proxy.api.conversations import description as conversations
 from proxy.api.health import description as health
 from proxy.api.messages import description as messages_api
 from proxy.api.models import description as models
-from proxy.api.openapi import messages
+from proxy.api.openapi import messages, tools
 from proxy.api.openapi.parts import STRING, Schema, error_responses, exactly, nullable, one_of, told, with_heads
 from proxy.api.responses import description as responses
 
@@ -33,7 +33,8 @@ _ERRORS = {
     "415": "The body is compressed in another way than with gzip, deflate, br or zstd.",
     "429": "The site's quota or rate limit, or too many requests waiting for it.",
     "500": "The proxy itself failed; its log says more.",
-    "502": "The site failed to answer, or its answer broke off.",
+    "502": "The site failed to answer, its answer broke off, or the model did not give the call (`invalid_tool_call`) "
+    "or the JSON (`invalid_json`) that it was asked for, however often.",
     "503": "No usable credentials, the site asks for a check by a person, the store is away, or too much at once.",
     "504": "The site did not answer in time.",
 }
@@ -72,7 +73,7 @@ _RESOURCES = (chat, completions, responses, messages_api, models, conversations,
 def document(version: str, *, needs_key: bool) -> dict[str, Any]:
     """The whole document for a proxy of this *version*, with or without keys."""
     keys: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"session": []}]
-    schemas: dict[str, Schema] = {"Error": _ERROR, **messages.SCHEMAS}
+    schemas: dict[str, Schema] = {"Error": _ERROR, **messages.SCHEMAS, **tools.SCHEMAS}
     paths: dict[str, Any] = {}
     for resource in _RESOURCES:
         schemas |= resource.SCHEMAS

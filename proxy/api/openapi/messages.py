@@ -29,22 +29,31 @@ IMAGE_URL: Schema = {
 MESSAGES: Schema = shown(
     array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
 )
-_CALL = at_least({"type": const("function_call")}, name=ANY, arguments=ANY, call_id=ANY)
-_RESULT = at_least({"type": const("function_call_output")}, output=ref("Content"), call_id=ANY)
+_CALL = at_least({"type": one_of("function_call", "custom_tool_call")}, call_id=ANY, name=ANY, arguments=ANY, input=ANY)
+_RESULT = at_least(
+    {"type": one_of("function_call_output", "custom_tool_call_output")}, output=ref("Content"), call_id=ANY
+)
 _SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
 ITEMS = told(
     {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
-    "Calls of functions and their results, of earlier turns, are told to the model in words. Items of the types "
-    "`reasoning` and `web_search_call` are passed over.",
+    "A call belongs to the assistant's message before it, if there is one. Shell, patch and MCP calls and their "
+    "results are read alike; what has no meaning in words (`reasoning`, `compaction`, `web_search_call` …) is passed "
+    "over.",
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 SCHEMAS: dict[str, Schema] = {
     "Message": told(
-        at_least({"role": one_of(*_ROLES)}, content=ref("Content")),
-        "`developer` is a system message. Calls of tools in `tool_calls` or `function_call`, and their results, are "
-        "told to the model in words. Other fields of a message are ignored. The last turn must hold some "
-        "text or an image.",
+        at_least(
+            {"role": one_of(*_ROLES)},
+            content=ref("Content"),
+            tool_calls=told(ANY, "The calls of an assistant's message, of this or any other model, as `ToolCall`."),
+            function_call=told(ANY, "The same in the older form, one with `name` and `arguments`."),
+            tool_call_id=told(ANY, "With the role `tool`: the call that this is the result of."),
+            name=told(ANY, "With the role `function`, or `tool`: the name of what was called."),
+        ),
+        "`developer` is a system message. A bot that has no tools of its own is told calls and results in words. Other "
+        "fields of a message are ignored. The last turn must hold some text or an image.",
     ),
     "Content": {
         "anyOf": [

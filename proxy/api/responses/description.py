@@ -25,7 +25,6 @@ from proxy.api.openapi.parts import (
     answer,
     array,
     at_least,
-    const,
     event_stream,
     json_body,
     json_content,
@@ -39,6 +38,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
+from proxy.api.openapi.tools import FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
 from proxy.api.parameters import WHOLE_RANGES
 from proxy.api.responses import description_objects as response_objects
 
@@ -46,6 +46,15 @@ _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
 _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
 _ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
+_SEARCH = told(
+    at_least({"type": {"type": "string", "pattern": "^web_search"}}),
+    "Alone, it switches on the site's own search where the bot has one.",
+)
+_HOSTED = told(
+    at_least({"type": {"type": "string", "minLength": 1, "not": {"enum": ["function", "custom", "namespace"]}}}),
+    "Any other that OpenAI's servers run: left out and named in `x-ignored-params` beside tools that can be called, "
+    "400 where there are none or where it is forced.",
+)
 
 SCHEMAS: dict[str, Schema] = {
     "ResponseRequest": {"anyOf": [{"properties": {name: NULL}} for name in ("previous_response_id", "conversation")]}
@@ -73,12 +82,15 @@ SCHEMAS: dict[str, Schema] = {
         max_output_tokens=LIMIT,
         metadata=nullable(ref("Metadata")),
         web_search=told(FLAG, "As the tool `web_search`."),
-        tools=told(nullable(array(ANY)), "`web_search` is the one tool there is. Not read where the choice is `none`."),
-        tool_choice=told(_ECHOED, "Repeated where it is a string. 400 without tools, unless it is `auto` or `none`."),
+        tools=told(
+            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, _HOSTED]})),
+            "What the model may call. A bot that has no tools of its own is told of them in words.",
+        ),
+        tool_choice=FLAT_CHOICE,
         text=nullable(
             at_least(
                 {},
-                format=nullable(told(at_least({"type": const("text")}), "Plain text is all there is.")),
+                format=FLAT_FORM,
                 verbosity=VERBOSITY,
             )
         ),
@@ -91,7 +103,7 @@ SCHEMAS: dict[str, Schema] = {
         top_p=SAMPLING["top_p"],
         **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),
         prompt_cache_key=_ECHOED,
-        parallel_tool_calls=_ECHOED,
+        parallel_tool_calls=told(FLAG, PARALLEL),
     ),
     **response_objects.SCHEMAS,
 }

@@ -1,6 +1,6 @@
 """What `/v1/responses` answers with: the response object, and the events it is streamed as."""
 
-from proxy.api.conversations.description import OUTPUT_TEXT
+from proxy.api.conversations.description import CALL_ID, CALL_ITEMS, OUTPUT_TEXT
 from proxy.api.openapi.parts import (
     ANY,
     BOOLEAN,
@@ -11,6 +11,7 @@ from proxy.api.openapi.parts import (
     STRING,
     Schema,
     array,
+    at_least,
     const,
     exactly,
     nullable,
@@ -18,6 +19,7 @@ from proxy.api.openapi.parts import (
     ref,
     told,
 )
+from proxy.api.parameters import VERBOSITIES
 
 RESPONSE_ID: Schema = {"type": "string", "pattern": "^resp_"}
 _REFUSAL = exactly({"type": const("refusal"), "refusal": STRING})
@@ -58,7 +60,7 @@ _RESPONSE = exactly(
         "max_tool_calls": NULL,
         "metadata": ref("Metadata"),
         "model": STRING,
-        "output": array(_MESSAGE, maxItems=1),
+        "output": told(array({"anyOf": [_MESSAGE, *CALL_ITEMS]}), "A message, calls, or a message and calls."),
         "parallel_tool_calls": BOOLEAN,
         "presence_penalty": NUMBER,
         "previous_response_id": nullable(STRING),
@@ -68,9 +70,16 @@ _RESPONSE = exactly(
         "service_tier": const("default"),
         "store": told(BOOLEAN, "Whether it can be retrieved and continued; false too where it could not be stored."),
         "temperature": NUMBER,
-        "text": exactly({"format": exactly({"type": const("text")}), "verbosity": const("medium")}),
-        "tool_choice": STRING,
-        "tools": array(ANY),
+        "text": exactly(
+            {
+                "format": told(
+                    at_least({"type": one_of("text", "json_object", "json_schema")}), "As it was asked for."
+                ),
+                "verbosity": one_of(*VERBOSITIES),
+            }
+        ),
+        "tool_choice": told({"type": ["string", "object"]}, "As it was asked for."),
+        "tools": told(array(ANY), "As they were given."),
         "top_logprobs": const(0),
         "top_p": NUMBER,
         "truncation": STRING,
@@ -84,13 +93,14 @@ def _event(kind: str, **fields: Schema) -> Schema:
     return exactly({"type": const(kind), "sequence_number": COUNT, **fields})
 
 
-_ITEM_PLACE: dict[str, Schema] = {"output_index": const(0)}
-_PLACE: dict[str, Schema] = {**_ITEM_PLACE, "item_id": STRING, "content_index": COUNT}
+_ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": {"anyOf": [_MESSAGE, *CALL_ITEMS]}}
+_CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID}
+_PLACE: dict[str, Schema] = {"output_index": const(0), "item_id": STRING, "content_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
 EVENTS: dict[str, Schema] = {
     **{f"response.{state}": _event(f"response.{state}", response=ref("Response")) for state in _STATES},
-    "response.output_item.added": _event("response.output_item.added", **_ITEM_PLACE, item=_MESSAGE),
-    "response.output_item.done": _event("response.output_item.done", **_ITEM_PLACE, item=_MESSAGE),
+    "response.output_item.added": _event("response.output_item.added", **_ITEM_PLACE),
+    "response.output_item.done": _event("response.output_item.done", **_ITEM_PLACE),
     "response.content_part.added": _event("response.content_part.added", **_PLACE, part=_PART),
     "response.content_part.done": _event("response.content_part.done", **_PLACE, part=_PART),
     "response.output_text.delta": _event("response.output_text.delta", **_PLACE, delta=STRING, logprobs=_NO_LOGPROBS),
@@ -100,6 +110,16 @@ EVENTS: dict[str, Schema] = {
     ),
     "response.refusal.delta": _event("response.refusal.delta", **_PLACE, delta=STRING),
     "response.refusal.done": _event("response.refusal.done", **_PLACE, refusal=STRING),
+    "response.function_call_arguments.delta": _event(
+        "response.function_call_arguments.delta", **_CALL_PLACE, delta=STRING
+    ),
+    "response.function_call_arguments.done": _event(
+        "response.function_call_arguments.done", **_CALL_PLACE, name=STRING, arguments=STRING
+    ),
+    "response.custom_tool_call_input.delta": _event(
+        "response.custom_tool_call_input.delta", **_CALL_PLACE, delta=STRING
+    ),
+    "response.custom_tool_call_input.done": _event("response.custom_tool_call_input.done", **_CALL_PLACE, input=STRING),
     "error": _event("error", code=STRING, message=STRING, param=nullable(STRING)),
 }
 SCHEMAS: dict[str, Schema] = {

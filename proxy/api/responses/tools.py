@@ -44,6 +44,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     choice = body.get("tool_choice")
     if hosted and (not tools or _forces(choice, hosted)):
         raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
+    may_call = Choice() if _is_search(choice) else read_choice(choice, "tool_choice", nested=False)
+    parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = bool(items) and all(kind.startswith(_SEARCH) for kind in kinds) and choice != "none"
     left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted))
     if not tools and wanted is None:
@@ -55,9 +57,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     if mode != "emulate":
         named = ("tools",) * bool(tools) + ("text.format",) * (wanted is not None)
         return Asked(searches=searches, left_out=named if mode == "ignore" else ())
-    may_call = Choice() if not tools or _is_search(choice) else read_choice(choice, "tool_choice", nested=False)
-    parallel = read_flag(body, "parallel_tool_calls", default=True)
-    return Asked(Offer(tools, may_call, parallel, wanted, RESPONSES), searches, left_out)
+    return Asked(Offer(tools, may_call if tools else Choice(), parallel, wanted, RESPONSES), searches, left_out)
 
 
 def _kind(item: Any, index: int) -> str:

@@ -9,9 +9,10 @@ from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import NotASchema, Schema, compiled
 
 MAX_TOOLS = 128
+MAX_NAME = 128  # characters
 MAX_DESCRIPTION = 16_000  # characters
 # A name has to stand in a line such as `[result of NAME]`, whatever the client's API allows in one.
-_NAME = re.compile(r"""[^\s"'`<>\[\]{}()\\\x00-\x1f]{1,128}""")
+_NAME = re.compile(r"""[^\s"'`<>\[\]{}()\\\x00-\x1f]+""")
 _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 
 
@@ -91,10 +92,14 @@ class Offer:
             self._check_tool(position, tool)
         self._check_choice()
         if self.wanted and self.wanted.schema is not None:
-            _compiled(self.wanted.schema, self.fields.schema)
+            _compiled(self.wanted.schema, self.fields.schema, "invalid_json_schema")
         labels = _labels(self.tools)
         if len(labels) < len(self.tools):
-            raise bad_request("Two tools have one name once their namespaces are part of it.", param=self.fields.tools)
+            raise bad_request(
+                "Two tools have one name once their namespaces are part of it.",
+                param=self.fields.tools,
+                code="duplicate_tool_name",
+            )
         object.__setattr__(self, "_labels", labels)
 
     @property
@@ -113,21 +118,26 @@ class Offer:
 
     def _check_tool(self, position: int, tool: Tool) -> None:
         item = self.fields.item.format(position)
-        if not _NAME.fullmatch(tool.name):
+        if len(tool.name) > MAX_NAME or not _NAME.fullmatch(tool.name):
             raise bad_request(
-                "A tool needs a name of 1 to 128 characters without blanks, quotes and brackets.", param=f"{item}.name"
+                f"A tool needs a name of 1 to {MAX_NAME} characters without blanks, quotes and brackets.",
+                param=f"{item}.name",
             )
         if any((other.name, other.namespace) == (tool.name, tool.namespace) for other in self.tools[:position]):
             raise bad_request(
-                f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool"
+                f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool_name"
             )
         if tool.kind == "function" and tool.parameters is not None:
-            _compiled(tool.parameters, f"{item}.{self.fields.parameters}")
+            _compiled(tool.parameters, f"{item}.{self.fields.parameters}", "invalid_function_parameters")
 
     def _check_choice(self) -> None:
         mode, names = self.choice.mode, self.choice.names
         if not self.tools and (names or mode == "required"):
-            raise bad_request("A tool is to be called, and none is given.", param=self.fields.choice)
+            raise bad_request(
+                "A tool is to be called, and none is given.",
+                param=self.fields.choice,
+                code="missing_required_parameter",
+            )
         known = {tool.name for tool in self.tools}
         for name in names:
             if name not in known:
@@ -136,11 +146,11 @@ class Offer:
                 )
 
 
-def _compiled(schema: Mapping[str, Any] | bool, param: str) -> Schema:
+def _compiled(schema: Mapping[str, Any] | bool, param: str, code: str) -> Schema:
     try:
         return compiled(schema)
     except NotASchema as error:
-        raise bad_request(f"This is no JSON schema that can be used: {error}.", param=param) from None
+        raise bad_request(f"This is no JSON schema that can be used: {error}.", param=param, code=code) from None
 
 
 def _labels(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -35,6 +35,19 @@ async def test_what_cannot_be_done_is_refused(proxy: RunningProxy, fields: dict[
         await proxy.openai.completions.create(model=MODEL, **fields)  # type: ignore[call-overload]
 
 
+async def test_a_prompt_offers_no_tools_and_wants_no_form(proxy: RunningProxy) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather"}}
+    for name, value in (
+        ("tools", [tool]),
+        ("functions", [{"name": "a"}]),
+        ("response_format", {"type": "json_object"}),
+    ):
+        with pytest.raises(openai.BadRequestError, match=name):
+            await proxy.openai.completions.create(model=MODEL, prompt="hi", extra_body={name: value})
+    empty = await proxy.openai.completions.create(model=MODEL, prompt="hi", extra_body={"tools": []})
+    assert empty.choices[0].text
+
+
 async def test_what_the_site_cannot_take_is_named(proxy: RunningProxy) -> None:
     """Editors' plugins send what follows the cursor with every request."""
     answer = await proxy.openai.completions.with_raw_response.create(

@@ -40,6 +40,9 @@ CHAT: list[tuple[dict[str, Any], str]] = [
     ({"functions": [WEATHER, WEATHER]}, "functions[1].name"),
     ({"functions": [WEATHER], "function_call": {"name": "other"}}, "function_call"),
     ({"response_format": schema({"type": "nothing"})}, "response_format.json_schema.schema"),
+    ({"tools": [tool()], "functions": [{}]}, "functions[0].name"),
+    ({"tools": [tool()], "functions": [WEATHER], "function_call": 7}, "function_call"),
+    ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
 ]
 RESPONSES: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": "required"}, "tool_choice"),
@@ -47,6 +50,8 @@ RESPONSES: list[tuple[dict[str, Any], str]] = [
     ({"tools": [flat(), flat()]}, "tools[1].name"),
     ({"tools": [flat(parameters={"type": "nothing"})]}, "tools[0].parameters"),
     ({"text": {"format": {"type": "json_schema", "name": "it", "schema": {"type": "no"}}}}, "text.format.schema"),
+    ({"tools": [{"type": "web_search"}], "tool_choice": "sometimes"}, "tool_choice"),
+    ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
 ]
 
 

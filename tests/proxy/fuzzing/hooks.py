@@ -18,13 +18,18 @@ BEYOND_A_SCHEMA = {
     "unsupported_parameter",  # tools, or several choices in one conversation
     "mutually_exclusive_parameters",
     "missing_required_parameter",  # tools, for a choice among them
-    "duplicate_tool",
-    "unknown_tool",  # is chosen
+    "unknown_tool",
+    "duplicate_tool_name",
+    "invalid_function_parameters",  # an object that is no JSON schema
+    "invalid_json_schema",
 }
+# The model's own failures: what it was asked for may be beyond any model, such as JSON by the schema `false`.
+OF_THE_MODEL = {"invalid_tool_call", "invalid_json"}
 
 schemathesis.openapi.format("image-url", st.sampled_from([f"data:image/png;base64,{_PNG}", f"data:;base64,{_JPEG}"]))
 schemathesis.openapi.format("image-base64", st.sampled_from([_PNG, _JPEG]))
 schemathesis.openapi.format("key-name", st.from_regex(r"[a-j][a-z0-9 _.@+-]{0,40}[a-z0-9]", fullmatch=True))
+schemathesis.openapi.format("tool-name", st.from_regex(r"[a-z][a-zA-Z0-9_.:/-]{0,40}", fullmatch=True))
 schemathesis.openapi.format("time-span", st.sampled_from(["30d", "12h", "1h30m", "90"]))
 schemathesis.openapi.format("time-since", st.sampled_from(["30d", "12h", "1d12h", "1700000000"]))
 schemathesis.openapi.format("time-until", st.sampled_from(["1h", "10m30s", "90s"]))
@@ -42,3 +47,15 @@ def valid_data_is_accepted(
     error = told["error"]
     code = error.get("code") or error.get("details", {}).get("error_code")  # of either API
     assert code in BEYOND_A_SCHEMA, f"valid data was refused: {error['message']}"
+
+
+
+@schemathesis.check
+def nothing_but_the_model_fails(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """The proxy and the site answer everything."""
+    if response.status_code >= 500:
+        error = json.loads(response.content)["error"]
+        code = error.get("code") or error.get("details", {}).get("error_code")
+        assert (response.status_code, code in OF_THE_MODEL) == (502, True), f"it failed: {error['message']}"

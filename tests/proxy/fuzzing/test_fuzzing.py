@@ -54,6 +54,7 @@ async def test_every_answer_is_of_a_declared_status_type_and_shape(
     monkeypatch.setattr(wrong_keys, "BURST", 10**9)  # it sends wrong keys by the hundred, and each is to be answered
     site.behaviour.willing = True  # a model that gives no call and no JSON is an error of the gateway's
     report = tmp_path / "report.json"
+    site.behaviour.willing = True  # to call tools and answer by schemas
     async with running_proxy(site, tmp_path / "data", key=KEY, **SETTINGS) as proxy:
         exit_code, printed = await fuzzed(proxy.url, report)
 

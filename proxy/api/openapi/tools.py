@@ -1,0 +1,147 @@
+"""What all kinds of requests share of tools: definitions, choices among them, forms of the answer; and calls."""
+
+from proxy.api.openapi.parts import (
+    ANY,
+    COUNT,
+    STRING,
+    Schema,
+    array,
+    at_least,
+    const,
+    exactly,
+    nullable,
+    one_of,
+    ref,
+    shown,
+    told,
+)
+from proxy.chat.tools.definitions import MAX_DESCRIPTION, MAX_NAME, MAX_TOOLS
+
+_PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+_EXAMPLE = {"name": "get_weather", "description": "Tell the weather in a city.", "parameters": _PARAMETERS}
+_NAME: Schema = {
+    "type": "string",
+    "format": "tool-name",
+    "minLength": 1,
+    "maxLength": MAX_NAME,
+    "description": "Without blanks, quotes and brackets; no two tools have the same.",
+}
+_DESCRIPTION = told(nullable(STRING), f"What the model is told of it; cut after {MAX_DESCRIPTION:,} characters.")
+_STRICT = told(ANY, "Calls and JSON are checked against their schema in any case.")
+_FUNCTION: dict[str, Schema] = {
+    "description": _DESCRIPTION,
+    "parameters": told(nullable({"type": "object"}), "A JSON schema of its arguments; without one it takes none."),
+    "strict": _STRICT,
+}
+_CUSTOM: dict[str, Schema] = {"description": _DESCRIPTION, "format": told(ANY, "The model is told a grammar in it.")}
+_FREE_TEXT = "A tool that takes free text."
+_SOME_NAME: Schema = {"type": "string", "minLength": 1}
+_NAMED: dict[str, Schema] = {"type": one_of("function", "custom"), "name": _SOME_NAME}
+_FLAT_SCHEMA: dict[str, Schema] = {"schema": told({"type": ["object", "boolean"]}, "A JSON schema.")}
+_FORM: dict[str, Schema] = {"name": nullable(STRING), "description": nullable(STRING), "strict": _STRICT}
+
+
+def _choice(named: Schema, allowed: Schema) -> Schema:
+    """Which tools may or must be called; *named*: how one is named, *allowed*: how several are."""
+    return told(
+        shown(nullable(one_of("none", "auto", "required"), named, allowed), None),
+        "Which tools may be called, or must be: then the answer is never prose. 400 without tools.",
+    )
+
+
+def _allowed(named: Schema) -> dict[str, Schema]:
+    return {"mode": one_of("auto", "required"), "tools": array(named)}
+
+
+def _form(by_schema: Schema) -> Schema:
+    """The form of the answer; *by_schema*: how a JSON schema is given."""
+    any_object = told(at_least({"type": const("json_object")}), "Any JSON object.")
+    return told(
+        nullable(at_least({"type": const("text")}), any_object, by_schema),
+        "The form of the answer: JSON comes bare, without a fence, and only if it fits the schema.",
+    )
+
+
+CHAT_TOOLS = told(
+    nullable(array(ref("Tool"), maxItems=MAX_TOOLS)),
+    "What the model may call. A bot that has no tools of its own is told of them in words, and its calls are read from "
+    "its text.",
+)
+CHAT_CHOICE = _choice(
+    ref("NamedTool"), at_least({"type": const("allowed_tools"), "allowed_tools": at_least(_allowed(ref("NamedTool")))})
+)
+FUNCTIONS = told(
+    nullable(array(ref("Function"), maxItems=MAX_TOOLS)),
+    "`tools` in their older form: a call is told as the message's one `function_call`. Unused where there are `tools`.",
+)
+FUNCTION_CHOICE = told(
+    shown(nullable(one_of("none", "auto"), at_least({"name": _SOME_NAME})), None),
+    "`tool_choice` for `functions`. 400 without them.",
+)
+CHAT_FORM = _form(at_least({"type": const("json_schema"), "json_schema": at_least(_FLAT_SCHEMA, **_FORM)}))
+FLAT_CHOICE = _choice(at_least(_NAMED), at_least({"type": const("allowed_tools"), **_allowed(at_least(_NAMED))}))
+FLAT_FORM = _form(at_least({"type": const("json_schema"), **_FLAT_SCHEMA}, **_FORM))
+PARALLEL = "False: one call at most in an answer."
+
+
+def _call(kind: str, field: str, **place: Schema) -> Schema:
+    made = exactly({"name": STRING, field: STRING})
+    return exactly({"id": told(STRING, "`call_…`"), "type": const(kind), kind: made, **place})
+
+
+def _piece(kind: str, field: str) -> Schema:
+    return exactly({"index": COUNT, kind: exactly({field: told(STRING, "The next part.")})})
+
+
+_FLAT_CUSTOM = told(at_least({"type": const("custom"), "name": _NAME}, **_CUSTOM), _FREE_TEXT)
+NAMESPACE = told(
+    at_least(
+        {"type": const("namespace")},
+        name=ANY,
+        tools=nullable(
+            array({"anyOf": [at_least({"name": _NAME}, type=const("function"), **_FUNCTION), _FLAT_CUSTOM]})
+        ),
+    ),
+    "Tools of one source; a call tells the `namespace` again.",
+)
+CALLS = array(ref("ToolCall"), minItems=1)
+CALL_PIECES = array(ref("ToolCallPiece"), minItems=1, maxItems=1)
+OLD_CALL = exactly({"name": STRING, "arguments": STRING})
+OLD_CALL_PIECE = exactly({"arguments": STRING}, name=STRING)
+
+SCHEMAS: dict[str, Schema] = {
+    "Function": shown(at_least({"name": _NAME}, **_FUNCTION), _EXAMPLE),
+    "Tool": shown(
+        {
+            "anyOf": [
+                at_least({"function": ref("Function")}, type=const("function")),
+                told(at_least({"type": const("custom"), "custom": at_least({"name": _NAME}, **_CUSTOM)}), _FREE_TEXT),
+            ]
+        },
+        {"type": "function", "function": _EXAMPLE},
+    ),
+    "NamedTool": {
+        "anyOf": [
+            at_least({"type": const(kind), kind: at_least({"name": _SOME_NAME})}) for kind in ("function", "custom")
+        ]
+    },
+    "FlatTool": shown(
+        {
+            "anyOf": [
+                at_least({"type": const("function"), "name": _NAME}, **_FUNCTION),
+                _FLAT_CUSTOM,
+            ]
+        },
+        {"type": "function", **_EXAMPLE},
+    ),
+    "ToolCall": {"anyOf": [_call("function", "arguments"), _call("custom", "input")]},
+    "ToolCallPiece": told(
+        {
+            "anyOf": [
+                *(_call(kind, field, index=COUNT) for kind, field in (("function", "arguments"), ("custom", "input"))),
+                *(_piece(kind, field) for kind, field in (("function", "arguments"), ("custom", "input"))),
+            ]
+        },
+        "Each call begins with its id and name; its arguments, or its input, follow.",
+    ),
+}
