@@ -18,6 +18,7 @@ from proxy.app import open_app
 from proxy.server.errors import Connections
 from proxy.server.listening import BACKLOG, open_sockets, serve_rest, stop_listening
 from proxy.server.under_way import UNDER_WAY
+from shared.log_file import path_in
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.processes.lifeline import on_parent_gone
@@ -38,7 +39,8 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings, *, worker: int = 0) -> int:
     """Serve until told to stop; returns the exit code. *worker*: its number among those that share the port."""
-    configure(f"proxy {worker}" if worker else "proxy", level=settings.log_level, style=settings.log_format)
+    name = f"proxy {worker}" if worker else "proxy"
+    configure(name, level=settings.log_level, style=settings.log_format, file=path_in(settings.data_dir))
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     _allow_files()
     try:

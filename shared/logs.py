@@ -9,7 +9,10 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
+
+from shared.log_file import BoundedStream, is_stderr
 
 BLOT = "***"
 
@@ -77,8 +80,8 @@ def _redact_all(name: str, value: object) -> object:
 
 
 class _ConsoleFormatter(logging.Formatter):
-    def __init__(self, service: str) -> None:
-        super().__init__(f"%(asctime)s %(levelname)-7s {service:<9} %(message)s", "%H:%M:%S")
+    def __init__(self, service: str, time_format: str) -> None:
+        super().__init__(f"%(asctime)s %(levelname)-7s {service:<9} %(message)s", time_format)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
@@ -110,10 +113,12 @@ class _JsonFormatter(logging.Formatter):
         return _escaped(json.dumps(_redact_all("", line), ensure_ascii=False))
 
 
-def configure(service: str, *, level: str, style: Literal["console", "json"]) -> None:
-    """Send all log lines of this process to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter(service) if style == "json" else _ConsoleFormatter(service))
+def configure(service: str, *, level: str, style: Literal["console", "json"], file: Path | None = None) -> None:
+    """Send all log lines of this process to standard error; where that is the log file *file*, keep it bounded."""
+    kept = file if file is not None and is_stderr(file) else None
+    handler = logging.StreamHandler(sys.stderr if kept is None else BoundedStream(kept))
+    console = _ConsoleFormatter(service, "%H:%M:%S" if kept is None else "%Y-%m-%d %H:%M:%S")
+    handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("aiohttp.access", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -15,6 +15,7 @@ from harvester.service.saving import patiently
 from harvester.service.schedule import HOLD_SECONDS, Schedule
 from harvester.service.visitor import Visitor
 from harvester.service.workspace import Workspace, WorkspaceError
+from shared.log_file import path_in
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.models import Outcome, SiteState, Visit
@@ -50,7 +51,7 @@ def run_once(settings: Settings, site_url: str, *, is_headed: bool) -> int:
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, int], *, when_stopped: int) -> int:
-    configure("harvester", level=settings.log_level, style=settings.log_format)
+    configure("harvester", level=settings.log_level, style=settings.log_format, file=path_in(settings.data_dir))
     try:
         return asyncio.run(_until_stopped(work, when_stopped))
     except StoreError as error:

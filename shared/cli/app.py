@@ -32,11 +32,13 @@ freeaichat.add_command(usage)
 
 
 @freeaichat.command()
-def up() -> None:
+@click.option("--verbose", is_flag=True, help="Show the services' log lines, and all that installers print.")
+def up(verbose: bool) -> None:
     """Run everything on this machine, supervised.
 
     Starts harvester and proxy, gets a browser where there is none, and shows what happens; then the base URL, the
-    key and a curl line, once requests can be answered. Ctrl-C ends everything.
+    key and a curl line, once requests can be answered. In a terminal the services log to freeaichat.log in the data
+    directory, elsewhere to standard error. Ctrl-C ends everything.
 
     \b
     Exit codes: 0 ended by a signal, 1 no browser could be had, 2 settings or store cannot be used,
@@ -44,7 +46,7 @@ def up() -> None:
     """
     from shared.cli.up import up
 
-    up()
+    up(verbose=verbose)
 
 
 @freeaichat.command()
@@ -197,8 +199,9 @@ def browser() -> None:
 
 @browser.command("install")
 @click.option("--force", is_flag=True, help="Install another one even if one is found.")
+@click.option("--verbose", is_flag=True, help="Show all that the installers print.")
 @AS_JSON
-def browser_install(force: bool, as_json: bool) -> None:
+def browser_install(force: bool, verbose: bool, as_json: bool) -> None:
     """Get a browser where there is none.
 
     Tries Playwright's own download, then the system's package manager where it may be used without asking;
@@ -209,4 +212,4 @@ def browser_install(force: bool, as_json: bool) -> None:
     from shared.cli.browser import show
     from shared.cli.failures import read_settings
 
-    show(read_settings(), force=force, as_json=as_json)
+    show(read_settings(), force=force, verbose=verbose, as_json=as_json)

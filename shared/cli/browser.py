@@ -24,25 +24,25 @@ def locate(settings: Settings) -> Browser | None:
         return None
 
 
-def provide(settings: Settings, *, force: bool = False) -> Browser:
+def provide(settings: Settings, *, force: bool = False, verbose: bool = False) -> Browser:
     """Get a browser and a driver that starts, showing what is done. Raises `Failure` with the command to type."""
     browser = locate(settings)
     if browser is not None and not force:
         click.echo(f"browser found: {browser.path} ({browser.found})")
     else:
-        browser = _install(settings)
+        browser = _install(settings, verbose=verbose)
         click.echo(f"browser installed: {browser.path} ({browser.found})")
-    _provide_driver()
+    _provide_driver(verbose=verbose)
     return browser
 
 
-def show(settings: Settings, *, force: bool, as_json: bool) -> None:
+def show(settings: Settings, *, force: bool, verbose: bool, as_json: bool) -> None:
     """Get a browser, and tell which one there is now. Raises `Failure`."""
     if not as_json:
-        provide(settings, force=force)
+        provide(settings, force=force, verbose=verbose)
         return
     with _progress_on_stderr():
-        browser = provide(settings, force=force)
+        browser = provide(settings, force=force, verbose=verbose)
     found = {"path": str(browser.path), "kind": browser.kind, "found": browser.found}
     click.echo(json.dumps(found, ensure_ascii=False))
 
@@ -61,25 +61,26 @@ def _progress_on_stderr() -> Iterator[None]:
         os.close(stdout)
 
 
-def _install(settings: Settings) -> Browser:
+def _install(settings: Settings, *, verbose: bool) -> Browser:
     click.echo("getting a browser: Playwright's own download first")
-    if install.download() and (browser := locate(settings)):
+    if install.download(verbose=verbose) and (browser := locate(settings)):
         return browser
     manager = install.find_manager()
     if manager is not None:
         click.echo(f"that failed; trying {manager.program}")
-        if install.install_packages(manager, manager.browsers) and (browser := locate(settings)):
+        done = install.install_packages(manager, manager.browsers, verbose=verbose)
+        if done and (browser := locate(settings)):
             return browser
     raise Failure(f"no browser could be installed; type this yourself, then try again:\n  {install.manual_command()}")
 
 
-def _provide_driver() -> None:
+def _provide_driver(*, verbose: bool) -> None:
     if install.driver_starts():
         return
     click.echo("Playwright's driver does not start: it may lack libatomic")
     manager = install.find_manager()
     if manager is not None and manager.libatomic:
-        install.install_packages(manager, [manager.libatomic])
+        install.install_packages(manager, [manager.libatomic], verbose=verbose)
     if not install.driver_starts():
         command = install.manual_command(only_driver=True)
         raise Failure(f"Playwright's driver does not start (`freeaichat doctor` says why); this may help:\n  {command}")

@@ -1,6 +1,6 @@
 """Getting a browser where there is none: Playwright's own download, else the system's package manager.
 
-Everything runs in the terminal's own process group, so that its output shows and its Ctrl-C ends it.
+Everything runs in the terminal's own process group, so that its Ctrl-C ends it.
 """
 
 import os
@@ -8,19 +8,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
-import psutil
 
+from shared.cli.running import run_shown
 from shared.processes.services import module_command
 
 DOWNLOAD_SECONDS = 300.0
 PACKAGES_SECONDS = 900.0  # a slow mirror is slow for a whole browser
 CONNECTION_MILLISECONDS = 10_000  # Playwright's own wait for each host it downloads from
 DRIVER_SECONDS = 20.0
-ENDING_SECONDS = 5.0
 
 DOWNLOAD = module_command("playwright", "install", "--only-shell", "chromium")
 DRIVER_CHECK = module_command("playwright", "--version")
@@ -68,25 +67,26 @@ def privilege(manager: Manager, user: int) -> tuple[str, ...] | None:
     return ("sudo", "-n") if allowed.returncode == 0 else None
 
 
-def download() -> bool:
+def download(*, verbose: bool = False) -> bool:
     """Let Playwright download its own headless shell; whether it did."""
     return run_shown(
         DOWNLOAD,
         seconds=DOWNLOAD_SECONDS,
         extra={"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": str(CONNECTION_MILLISECONDS)},
+        verbose=verbose,
     )
 
 
-def install_packages(manager: Manager, choices: Sequence[Sequence[str]]) -> bool:
+def install_packages(manager: Manager, choices: Sequence[Sequence[str]], *, verbose: bool = False) -> bool:
     """Install the first of *choices* that can be had; whether one could. Nothing is asked of the user."""
     prefix = privilege(manager, os.geteuid())
     if prefix is None:
         return False
     environment = ("env", "DEBIAN_FRONTEND=noninteractive")
-    if manager.update and not run_shown((*prefix, *manager.update), seconds=PACKAGES_SECONDS):
+    if manager.update and not run_shown((*prefix, *manager.update), seconds=PACKAGES_SECONDS, verbose=verbose):
         click.echo("the package lists could not be renewed; going on with the old ones")
     return any(
-        run_shown((*prefix, *environment, *manager.install, *packages), seconds=PACKAGES_SECONDS)
+        run_shown((*prefix, *environment, *manager.install, *packages), seconds=PACKAGES_SECONDS, verbose=verbose)
         for packages in choices
     )
 
@@ -117,35 +117,3 @@ def driver_starts() -> bool:
     except subprocess.TimeoutExpired:
         return False
     return answer.returncode == 0
-
-
-def run_shown(command: Sequence[str], *, seconds: float, extra: Mapping[str, str] | None = None) -> bool:
-    """Run *command* with its output shown, for at most *seconds*; whether it succeeded."""
-    click.secho(f"$ {shlex.join(command)}", dim=True)
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | dict(extra or {}))
-    except OSError as error:
-        click.echo(f"{command[0]}: {error.strerror}", err=True)
-        return False
-    try:
-        return process.wait(seconds) == 0
-    except subprocess.TimeoutExpired:
-        click.echo(f"given up after {seconds:.0f} s", err=True)
-        return False
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what still runs of *process* and its children (the driver starts a downloader of its own)."""
-    if process.poll() is not None:
-        return
-    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    for child in family:
-        try:
-            child.kill()
-        except psutil.NoSuchProcess:
-            continue
-        except psutil.AccessDenied:
-            click.echo(f"process {child.pid} belongs to root and goes on; end it yourself if it hangs", err=True)
-    psutil.wait_procs(family, timeout=ENDING_SECONDS)

@@ -11,6 +11,14 @@ from shared.models import Outcome, SiteState, Step, Visit
 from shared.parsing import is_other_page
 
 NO_KEY = "no key needed on this machine"
+WHAT_TO_DO = {  # after a visit that failed
+    Outcome.CHALLENGE: "run `freeaichat harvest --headed` and pass the check yourself in the window that it opens",
+    Outcome.NO_CHAT: "open the page in a browser of your own, and name the one that has the chat in FREEAICHAT_SITES",
+    Outcome.SITE_ERROR: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
+    Outcome.TIMEOUT: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
+    Outcome.BROWSER_ERROR: "run `freeaichat doctor`: it looks at the browser, and `freeaichat browser install --force` "
+    "gets another one",
+}
 
 
 def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: float) -> list[str]:
@@ -30,6 +38,7 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
+        f"{click.style('what to do:', bold=True)} {WHAT_TO_DO.get(visit.outcome, 'run `freeaichat doctor`')}",
         f"trying again by itself, soon and then ever more rarely; {serves}",
     ]
 

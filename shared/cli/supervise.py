@@ -1,4 +1,4 @@
-"""`python -m shared.cli.supervise BEGUN WORKERS GRACE HOSTS PORT`: the supervisor of `freeaichat up`."""
+"""`python -m shared.cli.supervise BEGUN WORKERS GRACE HOSTS PORT LOG`: the supervisor of `freeaichat up`."""
 
 import sys
 from contextlib import nullcontext
@@ -8,12 +8,18 @@ from shared.processes.services import EXIT_PORT_TAKEN, module_command
 from shared.processes.supervise import Service, proxy_services, supervise
 
 
-def main(begun: str, workers: str, grace: str, hosts: str, port: str) -> int:
-    """Run everything; returns the exit code. *begun*: when `freeaichat up` was typed, Unix seconds."""
+def main(begun: str, workers: str, grace: str, *place: str) -> int:
+    """Run everything; returns the exit code.
+
+    *begun*: when `freeaichat up` was typed, Unix seconds. *place*: HOSTS, PORT, and the file that the services log to,
+    "": none.
+    """
+    hosts, port, log = place
+    live = ["--live"] if log else []
     services = [
-        Service("harvester", module_command("harvester")),
-        *proxy_services(int(workers)),
-        Service("progress display", module_command("shared.cli.welcome", begun), is_lasting=False),
+        Service("harvester", module_command("harvester"), log=log),
+        *proxy_services(int(workers), log=log),
+        Service("progress display", module_command("shared.cli.welcome", begun, *live), is_lasting=False),
     ]
     try:
         held = ports.hold(hosts.split(","), int(port)) if int(workers) > 1 else nullcontext()
@@ -21,7 +27,7 @@ def main(begun: str, workers: str, grace: str, hosts: str, port: str) -> int:
         print(f"freeaichat: cannot listen on {hosts} port {port}: {error.strerror}", file=sys.stderr)
         return EXIT_PORT_TAKEN
     with held:
-        return supervise(services, grace=float(grace))
+        return supervise(services, grace=float(grace), log=log)
 
 
 if __name__ == "__main__":

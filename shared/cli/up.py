@@ -4,9 +4,11 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
 import click
 
+from shared import log_file
 from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings
@@ -14,6 +16,7 @@ from shared.cli.proxy import provide_key
 from shared.processes.ports import free as free_port
 from shared.processes.services import module_command
 from shared.processes.supervise import grace_for
+from shared.secrets import private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, open_store
 
@@ -21,29 +24,48 @@ PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few second
 PORT_PAUSE = 0.1
 
 
-def up() -> None:
-    """Prepare, and become the supervisor; does not return. Raises `Failure`."""
+def up(*, verbose: bool) -> None:
+    """Prepare, and become the supervisor; does not return. Raises `Failure`.
+
+    In a terminal the services log to a file, unless *verbose*: there the progress is for a person to read.
+    """
     begun = time.time()
     settings = read_settings()
-    prepare(settings)
+    prepare(settings, verbose=verbose)
+    is_watched = sys.stdout.isatty() and sys.stderr.isatty()
+    log = provide_log(settings.data_dir) if is_watched and not verbose else None
     grace = grace_for(settings.shutdown_timeout)
     port = settings.port or free_port(settings.hosts[0])
-    words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port))
+    words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
     command = module_command("shared.cli.supervise", *words)
     sys.stdout.flush()
     environment = os.environ | {"FREEAICHAT_PORT": str(port)}  # "any free port" is chosen here, so that all know it
     os.execve(command[0], command, environment)  # noqa: S606  (our own interpreter)
 
 
-def prepare(settings: Settings) -> None:
+def provide_log(data_dir: Path) -> Path | None:
+    """Make the log file, and say where it is; None where it cannot be made."""
+    log = log_file.path_in(data_dir).absolute()
+    try:
+        private_dir(data_dir)
+        os.close(os.open(log, log_file.APPENDING, log_file.MODE))
+        log.chmod(log_file.MODE)  # it may be from elsewhere
+    except OSError as error:
+        click.echo(f"no log file, so the services log to here: {log}: {error.strerror}", err=True)
+        return None
+    click.echo(f"log: {log} (`freeaichat up --verbose` shows it here instead)")
+    return log
+
+
+def prepare(settings: Settings, *, verbose: bool) -> None:
     """Check store and port, get a browser, and make the key where one is needed. Raises `Failure`."""
     check_store(settings)
     await_port(settings)
-    provide_browser(settings)
+    provide_browser(settings, verbose=verbose)
     provide_key(settings)
 
 
-def provide_browser(settings: Settings) -> None:
+def provide_browser(settings: Settings, *, verbose: bool) -> None:
     """Find a browser and say so; install one where there is none, unless values captured by hand make up for it."""
     begun = time.monotonic()
     found = browser.locate(settings)
@@ -53,7 +75,7 @@ def provide_browser(settings: Settings) -> None:
         click.echo("no browser: the values captured by hand serve until they fail; see `freeaichat browser install`")
     else:
         try:
-            browser.provide(settings)
+            browser.provide(settings, verbose=verbose)
         except Failure as failure:
             if not settings.servers:
                 raise

@@ -1,18 +1,19 @@
 """Prints what `freeaichat up` is doing until requests can be answered, then how to send one, and ends.
 
-A process of its own (`python -m shared.cli.welcome BEGUN`), so that what it needs does not stay in memory.
+A process of its own (`python -m shared.cli.welcome BEGUN [--live]`), so that what it needs does not stay in memory.
 """
 
 import asyncio
 import os
 import sys
-from time import time
+from time import monotonic, time
 
 import click
 
 from shared.cli import narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import administrators_key, find_key
+from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 from shared.models import UNDER_WAY, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_gone
 from shared.processes.services import EXIT_FAILED
@@ -28,11 +29,16 @@ VISITS_LOOKED_AT = 10
 
 
 class Narrator:
-    """Tells each thing once. *begun* is when `up` was started (Unix seconds)."""
+    """Tells each thing once. *begun* is when `up` was started (Unix seconds).
 
-    def __init__(self, settings: Settings, store: Store, *, begun: float) -> None:
+    *live*: the line that tells meanwhile what is waited for.
+    """
+
+    def __init__(self, settings: Settings, store: Store, live: LiveLine, *, begun: float) -> None:
         self._settings = settings
         self._store = store
+        self._live = live
+        self._live_since = monotonic() - (time() - begun)
         self._gateway = gateway_of(settings)
         self._begun = begun
         self._told_visits: set[str] = set()
@@ -42,9 +48,9 @@ class Narrator:
         """Print until requests can be answered. Raises StoreError."""
         while (model := await asyncio.to_thread(model_when_ready, self._gateway)) is None:
             await self._tell_news()
-            await asyncio.sleep(EAGER_PAUSE if time() - self._begun < EAGER_SECONDS else PATIENT_PAUSE)
+            await self._wait(EAGER_PAUSE if time() - self._begun < EAGER_SECONDS else PATIENT_PAUSE)
         await self._tell_how_it_came()
-        _print(
+        self._print(
             narration.ready_lines(
                 self._gateway.base_url,
                 model,
@@ -52,6 +58,25 @@ class Narrator:
                 seconds=time() - self._begun,
             )
         )
+
+    async def _wait(self, seconds: float) -> None:
+        """Pause; on a terminal it is shown what for."""
+        if not self._live.is_shown:
+            await asyncio.sleep(seconds)
+            return
+        what = await self._waited_for()
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            self._live.wait(what, self._live_since)
+            await asyncio.sleep(min(left, REDRAW_SECONDS))
+
+    async def _waited_for(self) -> str:
+        for site in self._settings.sites:
+            if await self._store.get_note(UNDER_WAY.format(site=site.origin)):
+                return f"a browser visits {site.url}"
+        if self._told_credentials:
+            return "the proxy starts"
+        return "the next visit is due soon" if self._told_visits else "the services start"
 
     async def _tell_how_it_came(self) -> None:
         for _ in range(round(RECORD_SECONDS / EAGER_PAUSE)):
@@ -74,7 +99,7 @@ class Narrator:
         self._told_visits.add(visit.id)
         if visit.outcome is Outcome.CAPTURED and state is not None:
             self._told_credentials.add((visit.site, state.current.captured_at))
-        _print(narration.visit_lines(visit, state))
+        self._print(narration.visit_lines(visit, state))
 
     async def _tell_credentials(self, state: SiteState) -> None:
         """Tell of credentials that no recorded visit of this run brought."""
@@ -92,7 +117,12 @@ class Narrator:
             return  # the record follows
         self._told_credentials.add((current.site, current.captured_at))
         named = next((site.url for site in self._settings.sites if site.origin == current.site), current.page_url)
-        _print([*lines, *narration.page_lines(state, named)])
+        self._print([*lines, *narration.page_lines(state, named)])
+
+    def _print(self, lines: list[str]) -> None:
+        self._live.clear()
+        for line in lines:
+            click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def model_when_ready(gateway: Gateway) -> str | None:
@@ -105,16 +135,15 @@ def model_when_ready(gateway: Gateway) -> str | None:
         return None
 
 
-def _print(lines: list[str]) -> None:
-    for line in lines:
-        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
-
-
-async def _run(settings: Settings, *, begun: float) -> None:
-    async with open_store(settings.store_url) as store:
-        telling = asyncio.create_task(Narrator(settings, store, begun=begun).run())
-        on_parent_gone(lambda: _cancel(telling))
-        await telling
+async def _run(settings: Settings, *, begun: float, is_live: bool) -> None:
+    live = LiveLine(is_shown=is_live and sys.stdout.isatty())
+    try:
+        async with open_store(settings.store_url) as store:
+            telling = asyncio.create_task(Narrator(settings, store, live, begun=begun).run())
+            on_parent_gone(lambda: _cancel(telling))
+            await telling
+    finally:
+        live.clear()
 
 
 def _cancel(task: asyncio.Task[None]) -> None:
@@ -122,9 +151,9 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 
 def main() -> int:
-    """Run; returns the exit code. The one argument is when `up` was started, in Unix seconds."""
+    """Run; returns the exit code. The first argument is when `up` was started, in Unix seconds."""
     try:
-        asyncio.run(_run(load(), begun=float(sys.argv[1])))
+        asyncio.run(_run(load(), begun=float(sys.argv[1]), is_live="--live" in sys.argv[2:]))
     except asyncio.CancelledError:
         return 0
     except StoreError as error:

@@ -11,7 +11,7 @@ EXIT_ORPHANED = 3  # of a visit's process: the service that started it is gone
 EXIT_KILLED_AT_ONCE = 130  # by a second Ctrl-C
 
 FINAL_EXITS = {
-    EXIT_SETTINGS: "its settings or its store cannot be used (its own message stands above)",
+    EXIT_SETTINGS: "its settings or its store cannot be used",
     EXIT_PORT_TAKEN: "its port is taken; stop what listens there or set FREEAICHAT_PORT to a free one",
 }
 

@@ -10,8 +10,10 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from shared.log_file import APPENDING, MODE, STDERR
 from shared.processes.lifeline import Lifeline, make_lifeline
 from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, module_command
 
@@ -21,6 +23,7 @@ LONGEST_PAUSE_KILLED = 4.0  # for one that somebody killed or stopped: nothing i
 STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` again
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
+CLEAR_LINE = "\r\x1b[K"
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
 
 _OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -28,19 +31,23 @@ _OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child: its name in messages, its command, and whether it is to run for ever."""
+    """One child: its name in messages, its command, whether it is to run for ever, and where its standard error goes.
+
+    `log`: a file; "": to where ours goes.
+    """
 
     name: str
     command: Sequence[str]
     is_lasting: bool = True
+    log: str = ""
 
 
-def proxy_services(workers: int, *options: str) -> list[Service]:
+def proxy_services(workers: int, *options: str, log: str = "") -> list[Service]:
     """The proxy, or as many of it as share one port, with more *options* of `python -m proxy`."""
     if workers == 1:
-        return [Service("proxy", module_command("proxy", *options))]
+        return [Service("proxy", module_command("proxy", *options), log=log)]
     return [
-        Service(f"proxy {number}", module_command("proxy", "--worker", str(number), *options))
+        Service(f"proxy {number}", module_command("proxy", "--worker", str(number), *options), log=log)
         for number in range(1, workers + 1)
     ]
 
@@ -70,7 +77,7 @@ class _Child:
                 self.service.command[0],
                 list(self.service.command),
                 os.environ | lifeline.environment,
-                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+                file_actions=_files(self.service.log),
                 setpgroup=0,  # the terminal's Ctrl-C reaches the supervisor alone, which then stops all in order
             )
         except OSError:
@@ -103,6 +110,7 @@ class _Supervisor:
     children: list[_Child]
     grace: float
     wakeup: int
+    log: str
     exit_code: int = 0
     stopping_since: float | None = None
     by_pid: dict[int, _Child] = field(default_factory=dict)
@@ -142,6 +150,8 @@ class _Supervisor:
             return
         now = time.monotonic()
         if self.stopping_since is None:
+            if self.log:
+                self.say("stopping; Ctrl-C again ends everything at once")
             self.stop(0)
         elif number == signal.SIGINT and now - self.stopping_since >= SECOND_INTERRUPT_SECONDS:
             self.exit_code = EXIT_KILLED_AT_ONCE
@@ -181,9 +191,10 @@ class _Supervisor:
             return
         if not child.service.is_lasting:
             if code:
-                _say(f"{name} ended ({_how(code)}); the services go on")
+                self.say(f"{name} ended ({_how(code)}); the services go on")
         elif code in FINAL_EXITS:
-            _say(f"{name} cannot run: {FINAL_EXITS[code]}; stopping")
+            told = f" (its own message stands in {self.log})" if self.log else " (its own message stands above)"
+            self.say(f"{name} cannot run: {FINAL_EXITS[code]}{told}; stopping")
             self.stop(code)
         else:
             was_stopped = code == 0 or -code in _OUTSIDE_SIGNALS
@@ -196,12 +207,21 @@ class _Supervisor:
         pause = min(child.pause, longest)
         child.pause = min(child.pause * 2, LONGEST_PAUSE)
         child.start_at = now + pause
-        _say(f"{child.service.name} {why}; starting it again in {pause:g} s")
+        self.say(f"{child.service.name} {why}; starting it again in {pause:g} s")
+
+    def say(self, text: str) -> None:
+        """Tell *text* on standard error, and in the log where that is another place."""
+        start = CLEAR_LINE if self.log else ""  # what the progress display has drawn there
+        with suppress(OSError):  # the terminal is gone; the services are not
+            print(f"{start}freeaichat: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        if self.log:
+            _append(self.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO    up        {text}\n")
 
 
-def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS) -> int:
+def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log: str = "") -> int:
     """Run *services* until a signal ends them all; returns the exit code for this process.
 
+    *log*: the file to which services log while a person watches this terminal; "": all log to standard error.
     0 after SIGINT, SIGTERM or SIGHUP; the service's own code where it ended with one of `FINAL_EXITS`; 130 when a
     second Ctrl-C killed them. Call it in the main thread, once.
     """
@@ -211,15 +231,23 @@ def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS) -> i
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, lambda *_: None)
-    return _Supervisor([_Child(service) for service in services], grace, wakeup).run()
+    return _Supervisor([_Child(service) for service in services], grace, wakeup, log).run()
+
+
+def _files(log: str) -> list[tuple[int, int, str, int, int]]:
+    """How a child's files differ from ours."""
+    nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return [nothing_to_read, (os.POSIX_SPAWN_OPEN, STDERR, log, APPENDING, MODE)] if log else [nothing_to_read]
+
+
+def _append(log: str, line: str) -> None:
+    with suppress(OSError):  # the disk is full, or the file's directory gone; the services are not
+        file = os.open(log, APPENDING, MODE)
+        try:
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
 
 
 def _how(code: int) -> str:
     return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
-
-
-def _say(text: str) -> None:
-    try:
-        print(f"freeaichat: {text}", file=sys.stderr, flush=True)  # noqa: T201
-    except OSError:  # the terminal is gone; the services are not
-        return

@@ -4,6 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from shared.cli import narration
@@ -65,9 +66,18 @@ def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
 
     assert "no_chat" in first[0]
     assert "no chat there" in first[0]
-    assert "trying again" in first[1]
-    assert "503" in first[1]
-    assert "kept from before" in kept[1]
+    assert "FREEAICHAT_SITES" in first[1]
+    assert "trying again" in first[2]
+    assert "503" in first[2]
+    assert "kept from before" in kept[2]
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.CAPTURED])
+def test_of_every_failure_it_is_said_in_one_sentence_what_to_do(outcome: Outcome) -> None:
+    said = click.unstyle(narration.visit_lines(a_visit(outcome), None)[1])
+
+    assert said.startswith("what to do: ")
+    assert "freeaichat" in said.lower()
 
 
 def test_credentials_that_were_there_already_are_told_with_their_source() -> None:

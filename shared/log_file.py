@@ -1,0 +1,81 @@
+"""The file to which the services log under a `freeaichat up` in a terminal, and how it is kept from growing.
+
+The supervisor opens it as their standard error, so that it also holds what no logger wrote. Any number of processes
+append to it; whoever finds it full puts it aside, and begins another for all of them.
+"""
+
+import fcntl
+import io
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path  # the supervisor, which has to stay small, imports this module
+
+NAME = "freeaichat.log"  # in the data directory
+MAX_BYTES = 5 * 1024**2  # and as much again in the one before
+STDERR = 2
+MODE = 0o600
+APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+def path_in(data_dir: "Path") -> "Path":
+    """Where it is."""
+    return data_dir / NAME
+
+
+def before(path: "Path") -> "Path":
+    """Where the one before *path* is."""
+    return path.with_name(f"{path.name}.1")
+
+
+def is_stderr(path: "Path") -> bool:
+    """Whether standard error of this process goes to the file *path*."""
+    try:
+        return os.path.samestat(os.fstat(STDERR), path.stat())
+    except OSError:
+        return False
+
+
+class BoundedStream(io.TextIOBase):
+    """Standard error, where that is the file *path*: for a `logging.StreamHandler`."""
+
+    def __init__(self, path: "Path", max_bytes: int = MAX_BYTES) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+
+    def write(self, text: str, /) -> int:
+        """Append *text*. Raises OSError."""
+        os.write(STDERR, text.encode("utf-8", "backslashreplace"))
+        if os.fstat(STDERR).st_size > self._max_bytes:
+            self._begin_another()
+        return len(text)
+
+    def _begin_another(self) -> None:
+        """Log to a new file, or to the one that another process has begun meanwhile."""
+        fcntl.flock(STDERR, fcntl.LOCK_EX)  # of the full file: ends when it is closed, as standard error, below
+        if is_stderr(self._path):
+            self._path.replace(before(self._path))
+        fresh = os.open(self._path, APPENDING, MODE)
+        os.dup2(fresh, STDERR)
+        os.close(fresh)
+
+
+def tail(path: "Path", max_bytes: int) -> str:
+    """The last lines, at most *max_bytes* of them; "" where there are none."""
+    text = b""
+    for file in (path, before(path)):
+        if len(text) < max_bytes:
+            text = _end_of(file, max_bytes - len(text)) + text
+    return text.decode("utf-8", "replace")
+
+
+def _end_of(file: "Path", max_bytes: int) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            opened.seek(max(size - max_bytes - 1, 0))  # the byte before tells whether a line begins there
+            text = opened.read(max_bytes + 1)
+    except OSError:
+        return b""
+    return text.partition(b"\n")[2] if size > max_bytes else text  # no half line

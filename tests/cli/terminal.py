@@ -1,0 +1,101 @@
+"""Programs in a terminal of their own: what they show there, and what is typed into it."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from select import select
+from time import monotonic
+
+from tests.cli.processes import ROOT, end
+
+WAIT_SECONDS = 30.0
+ENTER, CTRL_C, CTRL_D, UP = "\r", "\x03", "\x04", "\x1b[A"
+_COMMANDS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+
+
+class Terminal:
+    """One program, whose standard streams are all a terminal."""
+
+    def __init__(self, process: "subprocess.Popen[str]", ours: int) -> None:
+        self.process = process
+        self._ours = ours
+        self._read_so_far = b""
+        self.is_open = True
+
+    @property
+    def raw(self) -> str:
+        """All that was shown, with every terminal command."""
+        return self._read_so_far.decode("utf-8", "replace")
+
+    @property
+    def shown(self) -> str:
+        """What was shown, without colours and cursor movements."""
+        return _COMMANDS.sub("", self.raw)
+
+    @property
+    def left(self) -> list[str]:
+        """The lines that stand there in the end: of one that was drawn over, what was drawn last."""
+        return [line.rstrip("\r").rpartition("\r")[2] for line in self.shown.split("\n")]
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        os.write(self._ours, text.encode())
+
+    def wait_for(self, text: str, *, after: int = 0) -> int:
+        """Wait until *text* is shown, *after* that many characters; how many had been shown then."""
+        deadline = monotonic() + WAIT_SECONDS
+        while (found := self.shown.find(text, after)) < 0:
+            assert self.is_open, f"ended without {text!r}:\n{self.shown}"
+            assert monotonic() < deadline, f"waited in vain for {text!r}:\n{self.shown}"
+            self._read(0.1)
+        return found + len(text)
+
+    def wait(self) -> int:
+        """Wait for the end; the exit code."""
+        deadline = monotonic() + WAIT_SECONDS
+        while self.is_open:
+            assert monotonic() < deadline, f"does not end:\n{self.shown}"
+            self._read(0.1)
+        return self.process.wait(WAIT_SECONDS)
+
+    def _read(self, seconds: float) -> None:
+        if not select([self._ours], [], [], seconds)[0]:
+            return
+        piece = b""
+        with suppress(OSError):  # which a terminal gives at its end
+            piece = os.read(self._ours, 65536)
+        self.is_open = bool(piece)
+        self._read_so_far += piece
+
+
+@contextmanager
+def terminal(
+    command: Sequence[str], environment: Mapping[str, str], *, cwd: Path = ROOT, size: tuple[int, int] = (40, 120)
+) -> Iterator[Terminal]:
+    """Run *command* in a terminal of *size* (lines, columns); it is ended at the end."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    with subprocess.Popen(
+        command,
+        env={"TERM": "xterm-256color", **environment},
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  (its Ctrl-C is to reach them)
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            end(process)
+            os.close(ours)

@@ -1,0 +1,58 @@
+"""The log file that the services of one terminal share."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from shared.log_file import before, is_stderr, path_in, tail
+
+MAX_BYTES = 4000
+WRITERS, LINES = 4, 200
+WRITER = """
+import os, sys
+from pathlib import Path
+from shared.log_file import APPENDING, BoundedStream
+path = Path(sys.argv[1])
+os.dup2(os.open(path, APPENDING, 0o600), 2)
+stream = BoundedStream(path, int(sys.argv[3]))
+for number in range(int(sys.argv[4])):
+    stream.write(f"writer {sys.argv[2]} line {number:04} {'x' * 40}\\n")
+os.write(2, b"the end\\n")  # as what is no logger does
+"""
+
+
+def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path) -> None:
+    path = path_in(tmp_path)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number), str(MAX_BYTES), str(LINES)])
+        for number in range(WRITERS)
+    ]
+    codes = [writer.wait(60) for writer in writers]
+    files = [path, before(path)]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+
+    assert codes == [0] * WRITERS
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(file.stat().st_size < MAX_BYTES + WRITERS * 100 for file in files)
+    assert {len(line) for line in lines} == {len(f"writer 1 line 0000 {'x' * 40}"), len("the end")}
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+    assert (path.read_text() or before(path).read_text()).endswith("the end\n")
+
+
+def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+
+    assert not is_stderr(tmp_path / "other")
+    assert not is_stderr(tmp_path / "missing")
+
+
+def test_its_tail_goes_back_into_the_file_before_and_holds_whole_lines(tmp_path: Path) -> None:
+    path = path_in(tmp_path)
+    assert tail(path, 100) == ""
+    before(path).write_text("one\ntwo\nthree\n")
+    path.write_text("four\nfive\n")
+
+    assert tail(path, 100) == "one\ntwo\nthree\nfour\nfive\n"
+    assert tail(path, 16) == "three\nfour\nfive\n"
+    assert tail(path, 8) == "five\n"
