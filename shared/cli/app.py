@@ -107,17 +107,23 @@ def status(as_json: bool) -> None:
 
 
 @freeaichat.command()
+@click.option(
+    "--bundle", type=click.Path(path_type=Path), metavar="FILE", help="Write what a bug report needs to this zip file."
+)
 @AS_JSON
-def doctor(as_json: bool) -> None:
+def doctor(bundle: Path | None, as_json: bool) -> None:
     """Check what has to be right.
 
-    Looks at browser, store, site, key, port and more, and says how to mend what is wrong.
+    Looks at browser, store, site, key, port and more, says how to mend what is wrong, and ends in one verdict. The
+    file of --bundle holds the checks, settings, versions, last visits, errors by kind and the end of the log, but no
+    secrets.
 
-    Exit codes: 0 nothing fails (warnings are not failures), 1 something does, 2 settings cannot be used.
+    Exit codes: 0 nothing fails (warnings are not failures), 1 something does or the file cannot be written,
+    2 settings cannot be used.
     """
     from shared.cli.doctor.report import run
 
-    sys.exit(run(as_json=as_json))
+    sys.exit(run(as_json=as_json, bundle=bundle))
 
 
 @freeaichat.command()

@@ -75,25 +75,3 @@ def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
 
 def _width(cell: str) -> int:
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in click.unstyle(cell))
-
-
-class ProgressBar:
-    """One line at the end of what a terminal shows, drawn over again and again. Plain characters: no colour in it."""
-
-    def __init__(self, *, is_shown: bool) -> None:
-        self._is_shown = is_shown
-        self._width = 0  # of what is drawn now
-
-    def draw(self, done: int, all_of_them: int) -> None:
-        """Show how far it is."""
-        self.clear()
-        if self._is_shown and done < all_of_them:
-            line = f"[{'#' * done}{'.' * (all_of_them - done)}] {done} of {all_of_them}"
-            self._width = len(line)
-            click.echo(line, nl=False)
-
-    def clear(self) -> None:
-        """Take the line away, so that others can be printed."""
-        if self._width:
-            click.echo(f"\r{' ' * self._width}\r", nl=False)
-            self._width = 0

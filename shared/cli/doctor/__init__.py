@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import time
 
 from shared.cli.doctor.browser import check_browser, check_driver
@@ -23,11 +23,11 @@ CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter l
 
 
 async def examine(
-    settings: Settings, gateway: Gateway, *, progress: Callable[[int, int], None] = lambda done, groups: None
+    settings: Settings, gateway: Gateway, *, progress: Callable[[int, Sequence[str]], None] = lambda done, awaited: None
 ) -> AsyncIterator[Check]:
     """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key.
 
-    *progress* is told how many groups of checks have ended, and how many there are.
+    *progress* is told how many groups of checks have ended, and the names of those that have not.
     """
     async with SiteClient() as client:
         groups = {
@@ -49,20 +49,25 @@ async def examine(
             "store": _stored(client, settings),
         } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
         groups |= {f"server {server.name}": check_server(client, server, settings) for server in settings.servers}
-        progress(0, len(groups))
+        awaited = list(groups)
+        progress(0, awaited)
         running = asyncio.as_completed([_limited(name, group) for name, group in groups.items()])
         for done, ended in enumerate(running, 1):
-            for finding in await ended:
+            name, findings = await ended
+            for finding in findings:
                 yield finding
-            progress(done, len(groups))
+            awaited.remove(name)
+            progress(done, awaited)
 
 
-async def _limited(name: str, group: Awaitable[list[Check]]) -> list[Check]:
+async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[Check]]:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            return await group
+            return name, await group
     except TimeoutError:
-        return [fail(name, f"no result within {CHECK_SECONDS:.0f} s", "try again; something on this machine hangs")]
+        return name, [
+            fail(name, f"no result within {CHECK_SECONDS:.0f} s", "try again; something on this machine hangs")
+        ]
 
 
 async def _in_thread(checks: Callable[[], list[Check]]) -> list[Check]:

@@ -1,35 +1,61 @@
-"""Printing what `freeaichat doctor` finds, as it is found."""
+"""Printing what `freeaichat doctor` finds, as it is found, and the verdict."""
 
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from shared.cli.doctor import examine
 from shared.cli.doctor.check import Check, Level
-from shared.cli.failures import read_gateway, read_settings
-from shared.cli.text import ProgressBar
+from shared.cli.doctor.verdict import verdict
+from shared.cli.failures import Failure, read_gateway, read_settings
+from shared.cli.live_line import LiveLine
 from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 
+AWAITED_SHOWN = 3
 
-def run(*, as_json: bool) -> int:
-    """Examine and print; returns the exit code. Raises `BadSettings`."""
-    findings = asyncio.run(_collect(read_settings(), show=not as_json))
+
+def run(*, as_json: bool, bundle: Path | None = None) -> int:
+    """Examine and print, and write the file *bundle* if one is named; returns the exit code. Raises `Failure`."""
+    if bundle is not None and bundle.exists():  # before a minute is spent on it
+        raise Failure(f"{bundle} is there already; name another file")
+    settings = read_settings()
+    findings = asyncio.run(_collect(settings, show=not as_json))
+    if bundle is not None:
+        _pack(settings, findings, bundle, show=not as_json)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        click.echo(verdict(findings))
     return EXIT_FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
 
 
 async def _collect(settings: Settings, *, show: bool) -> list[Check]:
-    bar = ProgressBar(is_shown=show and sys.stdout.isatty())
+    bar = LiveLine(is_shown=show and sys.stdout.isatty())
+
+    def draw(done: int, awaited: Sequence[str]) -> None:
+        if awaited:
+            names = ", ".join(awaited[:AWAITED_SHOWN]) + (" …" if len(awaited) > AWAITED_SHOWN else "")
+            bar.draw(f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}")
+
     findings = []
-    async for finding in examine(settings, read_gateway(settings), progress=bar.draw):
+    async for finding in examine(settings, read_gateway(settings), progress=draw):
         findings.append(finding)
         if show:
             bar.clear()
             click.echo("\n".join(finding.lines()))
     bar.clear()
     return findings
+
+
+def _pack(settings: Settings, findings: Sequence[Check], target: Path, *, show: bool) -> None:
+    from shared.cli.doctor.bundle import make
+
+    size = asyncio.run(make(settings, findings, target))
+    told = f"{target}: {size / 1024:.0f} KiB, without secrets; look through it before you attach it to a bug report"
+    click.echo(told, err=not show)

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.doctor.network import MENDS, diagnose
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.parsing import Site, is_other_page
 from shared.plugins import bot_checks
@@ -46,7 +47,8 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
     try:
         url, reply = await fetch_page(client, site)
     except SiteUnreachable as error:
-        return [fail("site", f"{site.url}: {error}", "check the network, the name and FREEAICHAT_SITES")]
+        kind = await diagnose(error, site.url)
+        return [fail("site", f"{site.url}: {kind}: {error}", MENDS[kind])]
     return [judge_page(url, reply.status, reply.headers, reply.body), check_clock(reply.headers, now)]
 
 

@@ -1,0 +1,126 @@
+"""`freeaichat doctor --bundle FILE`: what a bug report needs, as one file without secrets."""
+
+import io
+import json
+import os
+import platform
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import distributions
+from pathlib import Path
+from time import gmtime, strftime, time
+from typing import Any
+
+from pydantic import SecretStr
+
+from shared import __version__, log_file
+from shared.admin import usage_desk
+from shared.admin.wire import Span
+from shared.cli import status
+from shared.cli.doctor import secrets
+from shared.cli.doctor.check import Check
+from shared.cli.doctor.settings import known_names
+from shared.cli.failures import Failure, read_gateway
+from shared.parsing import Site
+from shared.settings import Settings
+from shared.store import Store, StoreError, address, open_store
+
+LOG_BYTES = 512 * 1024
+VISITS = 30
+USAGE_SECONDS = 7 * 86400.0
+ABOUT = """\
+What `freeaichat doctor --bundle` found. No cookie, nonce, session id or key is in it, and nothing that was said.
+Addresses of sites and paths of this machine are: look through it before you give it away.
+
+versions.json   this program, Python, the system, the packages
+doctor.json     the checks
+settings.json   what is set, secrets left out
+status.json     proxy, harvester, credentials (their age), bots
+visits.json     the last visits, and why they failed
+errors.json     requests and errors by kind, day and site, of a week
+log.txt         the end of the log of `freeaichat up`, where it ran in a terminal; other logs are where the services'
+                standard error goes (`docker compose logs`, `journalctl -u freeaichat`)
+"""
+
+Documents = dict[str, object]
+
+
+async def make(settings: Settings, findings: Sequence[Check], target: Path) -> int:
+    """Write the file *target* (mode 0600); its size in bytes. Raises `Failure`."""
+    documents: Documents = {
+        "versions": versions(),
+        "doctor": [asdict(finding) for finding in findings],
+        "settings": shown_settings(settings),
+    }
+    hidden = list(secrets.of_settings(settings))
+    try:
+        async with open_store(settings.store_url) as store:
+            documents |= await _of_store(store, settings)
+            hidden += await secrets.of_store(store, settings)
+    except StoreError as error:
+        documents["status"] = {"error": str(error)}
+    clean = {name: secrets.all_without(value, hidden) for name, value in documents.items()}
+    texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1) for name, value in clean.items()}
+    log = log_file.tail(log_file.path_in(settings.data_dir), LOG_BYTES)
+    return _write(target, {"README.txt": ABOUT, **texts, "log.txt": secrets.without(log, hidden)})
+
+
+def versions() -> dict[str, object]:
+    """What runs here."""
+    packages = {found.metadata["Name"]: found.version for found in distributions() if found.metadata["Name"]}
+    return {
+        "made": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
+        "freeaichat": __version__,
+        "python": sys.version,
+        "system": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda pair: pair[0].lower())),
+    }
+
+
+def shown_settings(settings: Settings) -> dict[str, object]:
+    """Every setting, secrets left out, and which of them the environment names."""
+    values = {name: _shown(getattr(settings, name)) for name in type(settings).model_fields}
+    values["store"] = address.shown(settings.store_url)
+    return {"values": values, "in the environment": sorted(known_names() & set(os.environ))}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else "(not set)"
+    if isinstance(value, Site):
+        return value.url
+    if isinstance(value, Mapping):
+        return {str(name): _shown(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+async def _of_store(store: Store, settings: Settings) -> Documents:
+    now = time()
+    span = Span(now - USAGE_SECONDS, now, ("day", "site"))
+    visits: dict[str, Any] = {}
+    for site in settings.sites:
+        found = await store.visits(site.origin, limit=VISITS)
+        visits[site.origin] = [visit.model_dump(mode="json") for visit in found]
+    return {
+        "status": await status.gather(settings, store, read_gateway(settings), now),
+        "visits": visits,
+        "errors": await usage_desk.rows(store, span),
+    }
+
+
+def _write(target: Path, texts: Mapping[str, str]) -> int:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text.encode("utf-8", "backslashreplace"))
+    try:
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            return file.write(packed.getvalue())
+    except FileExistsError:
+        raise Failure(f"{target} is there already; name another file") from None
+    except OSError as error:
+        raise Failure(f"{target} cannot be written: {error.strerror}") from error

@@ -1,0 +1,78 @@
+"""What stands between this machine and a site that gave no answer, told from the way in which none came."""
+
+import asyncio
+import errno
+import socket
+import ssl
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from shared.site_client.connecting import connect
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
+from shared.site_client.proxies import BadProxy, proxy_to
+
+PROBE_SECONDS = 5.0
+_NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+_CLOSED_WAY = {errno.EHOSTUNREACH, errno.EACCES, errno.EPERM}  # what a firewall that says no makes of an attempt
+
+
+class Obstacle(StrEnum):
+    """What it is."""
+
+    DNS = "DNS"
+    REFUSED = "refused"
+    TLS = "TLS"
+    PROXY = "proxy"
+    FIREWALL = "firewall"
+    NETWORK = "network"
+    SITE = "site"
+
+
+MENDS = {
+    Obstacle.DNS: "check the name in FREEAICHAT_SITES, and that this machine has a name server: `getent hosts NAME`",
+    Obstacle.REFUSED: "nothing listens at that address: check host and port in FREEAICHAT_SITES, or the site is down",
+    Obstacle.TLS: "check this machine's clock; where a company reads its traffic, add its authority (SSL_CERT_FILE)",
+    Obstacle.PROXY: "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and that the proxy runs and lets this machine through",
+    Obstacle.FIREWALL: "a firewall or filter on the way drops or cuts the connection: try another network, or ask for "
+    "the site to be let through",
+    Obstacle.NETWORK: "this machine has no way out: check its network and routes",
+    Obstacle.SITE: "the site is reached, but does not answer as it should: try again later, or open it in a browser",
+}
+
+
+async def diagnose(error: SiteUnreachable, url: str) -> Obstacle:
+    """What kept the answer of *url* away; where it just did not come in time, a connection is tried."""
+    is_silent = isinstance(error, SiteTimeout) and not await _connects(url)
+    return obstacle(error, is_silent=is_silent)
+
+
+def obstacle(error: SiteUnreachable, *, is_silent: bool = False) -> Obstacle:
+    """What *error* tells. *is_silent*: no connection comes about, and nobody says why. Pure."""
+    cause = error.__cause__
+    if isinstance(cause, BadProxy) or "HTTP proxy" in str(error):
+        return Obstacle.PROXY
+    if isinstance(cause, socket.gaierror):
+        return Obstacle.DNS
+    if isinstance(cause, ssl.SSLError):
+        return Obstacle.TLS
+    if isinstance(cause, ConnectionRefusedError):
+        return Obstacle.REFUSED
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number in _NO_WAY:
+        return Obstacle.NETWORK
+    is_cut = isinstance(cause, ConnectionError) or str(error).startswith("closed without")
+    return Obstacle.FIREWALL if is_silent or is_cut or number in _CLOSED_WAY else Obstacle.SITE
+
+
+async def _connects(url: str) -> bool:
+    """Whether a connection to the site, or to the HTTP proxy on the way, comes about."""
+    parts = urlsplit(url)
+    proxy = proxy_to(url)
+    host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            made = await connect(host, port or (443 if parts.scheme == "https" else 80))
+    except OSError:
+        return False
+    made.close()
+    return True

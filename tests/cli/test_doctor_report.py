@@ -1,0 +1,127 @@
+"""How the doctor ends: one verdict, and a file for a bug report that gives no secret away."""
+
+import asyncio
+import json
+import re
+import stat
+import subprocess
+import zipfile
+from pathlib import Path
+
+import click
+import pytest
+
+from shared import log_file
+from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.doctor.secrets import without
+from shared.cli.doctor.verdict import verdict
+from shared.models import Outcome, Visit
+from shared.secrets import ensure_master_key, private_dir
+from shared.store import open_store
+from tests.cli.processes import clean_environment
+from tests.needs import FREEAICHAT
+from tests.shared.samples import capture, credentials
+
+GOOD, ODD = ok("python", "fine"), warn("memory", "little", "add some")
+SITE_AWAY, NO_BROWSER = fail("site", "away", "look at the site"), fail("browser", "none", "install one")
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ([GOOD, GOOD], "verdict: all is well (2 checks)"),
+        ([GOOD, ODD], "verdict: nothing fails; worth a look: memory"),
+        ([SITE_AWAY, GOOD, ODD], "verdict: 1 of 3 checks fail (site); begin with site: look at the site"),
+        ([SITE_AWAY, NO_BROWSER], "verdict: 2 of 2 checks fail (site, browser); begin with browser: install one"),
+    ],
+)
+def test_the_verdict_names_what_fails_and_where_to_begin(findings: list[Check], expected: str) -> None:
+    assert click.unstyle(verdict(findings)) == expected
+
+
+def test_a_secret_is_found_however_it_is_written() -> None:
+    text = without("a k%2Fey=1 and k/ey=1 and ab, Cookie: x=1; y=2", ["k/ey=1", "k/ey", "ab"])
+
+    assert "k/ey" not in text
+    assert "k%2Fey" not in text
+    assert "x=1" not in text
+    assert " ab," in text  # too short to be one
+
+
+SECRETS = {
+    "API_MASTER_KEY": "sk-of-the-settings-0001",
+    "COOKIE": "wordpress_guest=cookie-by-hand-0002; other=cookie-by-hand-0003",
+    "AJAX_NONCE": "nonce-by-hand-0004",
+    "SESSION_ID": "session-by-hand-0005",
+    "HTTPS_PROXY": "http://me:proxy-password-0006@127.0.0.1:9",
+}
+CAPTURED = ("cookie-of-a-visit-0007", "nonce-of-a-visit-0008", "session-of-a-visit-0009")
+
+
+def doctor(bundle: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [FREEAICHAT, "doctor", "--bundle", str(bundle)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+async def fill(data: Path, site: str) -> list[str]:
+    """A store, a log and keys with secrets wherever some may be; what must not be seen."""
+    kept, _ = ensure_master_key(data)
+    store_secret = "secret-of-the-store-0010"
+    (data / "freeaichat.db.secret").write_text(store_secret)
+    cookie, nonce, session = CAPTURED
+    found = credentials().model_copy(
+        update={"site": site, "cookie": f"guest={cookie}", "nonce": nonce, "session_id": session}
+    )
+    visit = Visit(
+        id="v", site=site, started_at=1.0, seconds=1.0, outcome=Outcome.SITE_ERROR, reason=f"it said {nonce} again"
+    )
+    async with open_store(f"sqlite:///{data / 'freeaichat.db'}") as store:
+        await store.save_capture(capture().model_copy(update={"credentials": found}), base=0)
+        await store.end_visit(visit, "a test")
+    lines = [*SECRETS.values(), *CAPTURED, kept, store_secret, "sk-" + "x" * 40, f"a?_ajax_nonce={'9' * 10}"]
+
+    log_file.path_in(data).write_text("an ordinary line\n" + "".join(f"odd {line} end\n" for line in lines))
+    numbered = re.findall(r"[a-z-]+-\d{4}\b", " ".join(SECRETS.values()))
+    return [*numbered, *CAPTURED, kept, store_secret]
+
+
+async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path, free_port: int) -> None:
+    data, file = private_dir(tmp_path / "data"), tmp_path / "bundle.zip"
+    site = f"http://127.0.0.1:{free_port}"
+    hidden = await fill(data, site)
+    environment = clean_environment(data, f"{site}/", free_port) | SECRETS
+
+    done = await asyncio.to_thread(doctor, file, environment)
+    with zipfile.ZipFile(file) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    documents = {name: json.loads(text) for name, text in texts.items() if name.endswith(".json")}
+
+    assert done.returncode == 1, done.stderr  # the site is away
+    assert "without secrets" in done.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(hidden) >= 11
+    assert {secret for secret in hidden for text in texts.values() if secret in text} == set()
+    assert "x" * 40 not in texts["log.txt"]
+    assert "9" * 10 not in texts["log.txt"]
+    assert "an ordinary line" in texts["log.txt"]
+    assert documents["settings.json"]["values"]["api_key"] == "(set)"
+    assert documents["settings.json"]["values"]["port"] == free_port
+    assert documents["visits.json"][site][0]["reason"] == "it said *** again"
+    assert any(check["name"] == "site" and ": refused: " in check["what"] for check in documents["doctor.json"])
+    assert documents["versions.json"]["packages"]["aiohttp"]
+    assert documents["status.json"]["sites"][0]["credentials"]["source"]
+    assert documents["errors.json"] == []
+
+
+def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port: int) -> None:
+    file = tmp_path / "bundle.zip"
+    environment = clean_environment(tmp_path / "data", f"http://127.0.0.1:{free_port}/", free_port)
+    (tmp_path / "broken.db").write_text("no database" * 100)
+    broken = environment | {"FREEAICHAT_STORE": f"sqlite:///{tmp_path}/broken.db"}
+    first, second = doctor(file, broken), doctor(file, broken)
+
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "there already" in second.stderr
+    assert second.stdout == ""
+    with zipfile.ZipFile(file) as archive:
+        assert "broken.db" in json.loads(archive.read("status.json"))["error"]
