@@ -37,6 +37,8 @@ HOMES = {  # the only places that may import or use these names
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),
     "sqlite3": ("shared/store/sqlite/",),
+    "rich": ("shared/cli/markdown.py",),
+    "markdown_it": ("shared/cli/markdown.py",),
     "redis": ("shared/store/redis/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (

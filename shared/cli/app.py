@@ -152,7 +152,7 @@ def chat(
     """Say MESSAGE to a model.
 
     The running proxy answers, and the answer is printed as it comes. Without MESSAGE, or with `-`, it is read
-    from a pipe; in a terminal a conversation begins, which /exit or Ctrl-D ends.
+    from a pipe; in a terminal a conversation begins, in which /help lists the commands.
 
     \b
     Exit codes: 0, 1 no proxy runs, it answers with an error or the answer is not whole,

@@ -12,9 +12,7 @@ from shared.cli.gateway import Gateway, NoGateway, preferred_model, refusal
 
 def show_models(gateway: Gateway, *, as_json: bool) -> None:
     """Print the models. Raises `Failure`."""
-    status, answer = _ask(gateway, "/v1/models")
-    if status != 200:
-        raise Failure(str(refusal(status, answer)))
+    answer = _listed(gateway)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -36,20 +34,25 @@ def show_models(gateway: Gateway, *, as_json: bool) -> None:
 
 def default_model(gateway: Gateway) -> str:
     """The first model that the page shows, else the first of all. Raises `Failure`."""
-    status, answer = _ask(gateway, "/v1/models")
-    if status != 200:
-        raise Failure(str(refusal(status, answer)))
-    name = preferred_model(answer.get("data", []))
+    name = preferred_model(_listed(gateway).get("data", []))
     if name is None:
         raise Failure("the proxy knows no model yet; `freeaichat status` shows what the visits meet")
     return name
 
 
-def _ask(gateway: Gateway, path: str) -> tuple[int, dict[str, Any]]:
+def model_names(gateway: Gateway) -> list[str]:
+    """All that can be asked for. Raises `Failure`."""
+    return [str(model["id"]) for model in _listed(gateway).get("data", [])]
+
+
+def _listed(gateway: Gateway) -> dict[str, Any]:
     try:
-        return gateway.get(path)
+        status, answer = gateway.get("/v1/models")
     except NoGateway as error:
         raise Failure(not_running(error)) from error
+    if status != 200:
+        raise Failure(str(refusal(status, answer)))
+    return answer
 
 
 def not_running(error: NoGateway) -> str:

@@ -1,5 +1,6 @@
 """How times, counts and credentials are written for people. Pure: secrets come out masked."""
 
+import re
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
@@ -9,6 +10,8 @@ from shared.models import PLUGIN_NAMES, Bot, Credentials, Outcome
 
 NONCE_SURE_SECONDS = 12 * 3600.0  # a nonce is good for 12 to 24 h after the site handed it out (PROTOCOL 3)
 _SESSION_SHOWN = 4
+# What would command the terminal, or turn the direction of writing round.
+_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 SOURCES = {"visit": "a visit", "renewal": "a visit, renewed since", "manual": "hand, from the settings"}
 
 
@@ -59,6 +62,11 @@ def credentials_line(credentials: Credentials, found: Sequence[Bot]) -> str:
 def outcome(name: str) -> str:
     """The outcome of a visit in its colour."""
     return click.style(name, fg="green" if name == Outcome.CAPTURED else "red")
+
+
+def harmless(text: str) -> str:
+    """*text*, which a stranger wrote, without what commands a terminal."""
+    return _COMMANDING.sub("", text)
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:

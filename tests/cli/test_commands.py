@@ -190,7 +190,7 @@ async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_mend_it(
 
     assert done.code == 1
     assert "fail  site" in done.output
-    assert "→ check the network" in done.output
+    assert "→ nothing listens at that address" in done.output
 
 
 async def test_doctor_tells_of_a_site_that_went_away_after_its_visit(beside: CommandLine, site: SimulatedSite) -> None:

@@ -1,0 +1,176 @@
+"""`freeaichat chat` in a terminal: what is typed has a history, and commands change model, search and conversation."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from shared.cli import text
+from shared.cli.failures import Failure
+from shared.cli.gateway import Gateway, GatewayError, NoGateway, refusal
+from shared.cli.models import model_names
+from shared.cli.talk import Talk, Turn, failure_of
+from shared.secrets import private_dir
+from shared.settings import Settings
+
+HISTORY_FILE = "chat.history"  # in the data directory
+HISTORY_LINES = 1000
+COMMANDS = {
+    "/model": "list the models; /model NAME goes on with that one",
+    "/search": "switch web search on or off",
+    "/new": "begin a new conversation",
+    "/help": "show this",
+    "/quit": "end, as /exit and Ctrl-D do",
+}
+_COMMAND = re.compile(r"/[a-z]+$")
+
+Show = Callable[[str], None]
+
+
+class Dialogue:
+    """One sitting: the conversation under way, and what is typed."""
+
+    def __init__(self, gateway: Gateway, talk: Talk, finish: Callable[[Turn], None]) -> None:
+        """*finish* prints what follows an answer's text."""
+        self._gateway = gateway
+        self._finish = finish
+        self.talk = talk
+
+    def run(self) -> None:
+        """Until the person ends it."""
+        click.secho(f"{self.talk.model}; /help lists the commands, Ctrl-C stops an answer", dim=True, err=True)
+        while (said := ask()) is not None:
+            try:
+                if not self._obey(said):
+                    return
+            except KeyboardInterrupt:
+                click.secho("\n(stopped)", fg="yellow", err=True)
+            except Failure as failure:
+                failure.show()
+
+    def _obey(self, said: str) -> bool:
+        """Do what was *said*: a command, or words for the model; whether to go on. Raises `Failure`."""
+        word, _, rest = said.partition(" ")
+        if not _COMMAND.match(word):
+            if said:
+                with answer_view() as show:
+                    turn = self.talk.turn(said, show)
+                self._finish(turn)
+            return True
+        if word in {"/quit", "/exit"}:
+            return False
+        if word == "/model":
+            self._choose(rest.strip())
+        elif word == "/search":
+            self.talk.search = rest.strip() == "on" if rest.strip() in {"on", "off"} else not self.talk.search
+            _tell(f"web search is {'on' if self.talk.search else 'off'}")
+        elif word == "/new":
+            self._begin_anew()
+        else:
+            if word != "/help":
+                _tell(f"{word} is no command")
+            for name, does in COMMANDS.items():
+                _tell(f"{name:<8} {does}")
+        return True
+
+    def _choose(self, name: str) -> None:
+        """Go on with the model *name*; without one, list them. Raises `Failure`."""
+        if not name:
+            for each in model_names(self._gateway):
+                click.echo(f"{'*' if each == self.talk.model else ' '} {each}")
+            return
+        try:
+            status, model = self._gateway.get(f"/v1/models/{quote(name, safe='/:')}")
+        except NoGateway as error:
+            raise failure_of(error) from error
+        if status != 200:
+            raise Failure(f"{refusal(status, model)}; /model lists them")
+        self.talk.model = str(model.get("id", name))
+        _tell(f"going on with {self.talk.model}")
+
+    def _begin_anew(self) -> None:
+        """Raises `Failure`."""
+        self.talk.end()
+        try:
+            self.talk = self.talk.anew()
+        except (NoGateway, GatewayError) as error:
+            raise failure_of(error) from error
+        _tell("a new conversation; `freeaichat chat --conversation ID` goes on with others")
+
+
+def ask() -> str | None:
+    """What the person says next ("": nothing); None at the end."""
+    try:
+        return input("> ").strip()
+    except KeyboardInterrupt:
+        click.echo()
+        return ""
+    except EOFError:
+        click.echo()
+        return None
+
+
+def answer_view() -> AbstractContextManager[Show]:
+    """How an answer is shown: as its Markdown means it where there is colour, else as it comes."""
+    if not sys.stdout.isatty():
+        return nullcontext(_print)
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return nullcontext(lambda piece: _print(text.harmless(piece)))
+    return _set_answer()
+
+
+@contextmanager
+def _set_answer() -> Iterator[Show]:
+    from shared.cli.markdown import SetAnswer  # which imports rich
+
+    with SetAnswer() as answer:
+        yield answer.show
+
+
+@contextmanager
+def line_history(settings: Settings) -> Iterator[None]:
+    """The arrow keys bring back what was typed, also in earlier sittings (kept with mode 0600)."""
+    try:
+        import readline
+    except ImportError:  # a Python that was built without it
+        yield
+        return
+    readline.set_history_length(HISTORY_LINES)
+    readline.set_completer(lambda word, state: next(iter(_completions(word)[state:]), None))
+    readline.set_completer_delims(" ")
+    if "libedit" in (readline.__doc__ or ""):
+        readline.parse_and_bind("bind ^I rl_complete")
+    else:
+        readline.parse_and_bind("tab: complete")
+        readline.parse_and_bind("set enable-bracketed-paste on")  # several lines that are pasted are one message
+    with suppress(OSError):  # none yet, or none that can be kept
+        readline.read_history_file(_history(settings))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            readline.write_history_file(_history(settings))
+
+
+def _completions(word: str) -> list[str]:
+    return [name for name in COMMANDS if word.startswith("/") and name.startswith(word)]
+
+
+def _history(settings: Settings) -> Path:
+    """The history's file, made if need be. Raises OSError."""
+    path = private_dir(settings.data_dir) / HISTORY_FILE
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    return path
+
+
+def _tell(line: str) -> None:
+    click.secho(line, dim=True, err=True)
+
+
+def _print(piece: str) -> None:
+    click.echo(piece, nl=False)
