@@ -280,25 +280,6 @@ def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
 
 
-def test_both_loopbacks_are_listened_on_unless_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load().hosts == ("127.0.0.1", "::1")
-    assert load(host="LOCALHOST").hosts == ("127.0.0.1", "::1")
-    for address in ("127.0.0.1", "::1", "0.0.0.0"):
-        monkeypatch.setenv("FREEAICHAT_HOST", address)
-        assert load().hosts == (address,)
-
-
-LOOPBACK_BINDS = {
-    **dict.fromkeys(("127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"), True),
-    **dict.fromkeys(("0.0.0.0", "::", "", "192.168.1.2", "localhost.example"), False),
-}
-
-
-@pytest.mark.parametrize(("host", "is_loopback"), LOOPBACK_BINDS.items())
-def test_only_addresses_of_this_machine_are_a_loopback_bind(host: str, is_loopback: bool) -> None:
-    assert Settings(host=host).is_loopback_bind is is_loopback
-
-
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = _refusal(monkeypatch, PORT="x", POST_ID="-1", FREEAICHAT_RETENTION="x").splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == ["FREEAICHAT_PORT", "FREEAICHAT_RETENTION", "POST_ID"]

@@ -49,7 +49,6 @@ def valid_data_is_accepted(
     assert code in BEYOND_A_SCHEMA, f"valid data was refused: {error['message']}"
 
 
-
 @schemathesis.check
 def nothing_but_the_model_fails(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]

@@ -189,7 +189,7 @@ async def test_a_server_alone_serves_while_no_site_was_ever_reached(
     assert seconds < 3  # nobody waited for the site's first visit
     assert (response.status, ready["status"]) == (200, "degraded")
     assert [(each["site"], each["kind"], each["ready"]) for each in ready["sites"]] == [
-        (site.origin, "aipkit", False),
+        (site.origin, None, False),
         ("mine", "openai_server", True),
     ]
 
