@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
 from proxy.chat.upstream import About, Refusal
-from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, has_halves, look_at
+from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
 from shared.conversations import Message
 from shared.models import Bot
 
@@ -71,7 +71,7 @@ def _role(message: Message) -> str:
 
 def _typed(message: Message) -> str:
     """The message as the page could send it: text that UTF-8 can hold, else the site takes nothing of the turn."""
-    text = as_utf8(message.text) if has_halves(message.text) else message.text
+    text = as_utf8(message.text)
     return f"{_SYSTEM}{text}" if message.role == "system" else text
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from proxy.chat.ask import Image
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
 from proxy.upstreams.site.refusals import Kind, SiteRefusal, read_retry_after
-from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, has_halves, look_at
+from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
 from shared.plugins import bot_checks
 from shared.plugins.answers import read_object, text_at
 
@@ -50,8 +50,7 @@ def guard(text: str, *, images: int = 0) -> str:
     - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
       after it makes it a text like any other.
     """
-    if has_halves(text):
-        text = as_utf8(text)
+    text = as_utf8(text)
     text = text.replace("\0", "")
     stripped = text.strip(PHP_BLANKS)
     if not stripped:

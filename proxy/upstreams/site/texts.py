@@ -1,14 +1,16 @@
 """What WordPress, PHP and their JSON make of a text that is sent to them."""
 
-import re
-
 PHP_BLANKS = " \t\n\r\0\x0b"  # what PHP's trim() removes
-has_halves = re.compile("[\ud800-\udfff]").search  # of surrogate pairs, which no UTF-8 can hold
 
 
 def as_utf8(text: str) -> str:
-    """*text* with a replacement character for each half of a surrogate pair: a site refuses or empties the message."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """*text* with a replacement character for each half of a surrogate pair, which no UTF-8 can hold: a site refuses or
+    empties the message."""
+    try:
+        text.encode()  # takes a tenth of the time of a search, and none for ASCII
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def look_at(images: int) -> str:
