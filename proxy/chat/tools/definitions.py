@@ -88,8 +88,9 @@ class Offer:
     def __post_init__(self) -> None:
         if len(self.tools) > MAX_TOOLS:
             raise bad_request(f"At most {MAX_TOOLS} tools can be given.", param=self.fields.tools)
+        names: set[tuple[str, str | None]] = set()
         for position, tool in enumerate(self.tools):
-            self._check_tool(position, tool)
+            self._check_tool(position, tool, names)
         self._check_choice()
         if self.wanted and self.wanted.schema is not None:
             _compiled(self.wanted.schema, self.fields.schema, "invalid_json_schema")
@@ -116,17 +117,19 @@ class Offer:
         """What the arguments of *tool* are checked against."""
         return compiled(tool.schema)
 
-    def _check_tool(self, position: int, tool: Tool) -> None:
+    def _check_tool(self, position: int, tool: Tool, names: set[tuple[str, str | None]]) -> None:
+        """*names*: those of the tools before it, to which its own is added."""
         item = self.fields.item.format(position)
         if len(tool.name) > MAX_NAME or not _NAME.fullmatch(tool.name):
             raise bad_request(
                 f"A tool needs a name of 1 to {MAX_NAME} characters without blanks, quotes and brackets.",
                 param=f"{item}.name",
             )
-        if any((other.name, other.namespace) == (tool.name, tool.namespace) for other in self.tools[:position]):
+        if (tool.name, tool.namespace) in names:
             raise bad_request(
                 f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool_name"
             )
+        names.add((tool.name, tool.namespace))
         if tool.kind == "function" and tool.parameters is not None:
             _compiled(tool.parameters, f"{item}.{self.fields.parameters}", "invalid_function_parameters")
 
