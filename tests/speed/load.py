@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from statistics import median, quantiles
 from time import monotonic_ns
+from typing import Any
 
 import uvloop
 
@@ -20,7 +21,8 @@ TIMEOUT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What to ask for. *at_once*: requests under way, of all *requests*; *spread*: seconds until all clients began."""
+    """What to ask for. *at_once*: requests under way, of all *requests*; *spread*: seconds until all clients began;
+    *tools*: so many definitions of 2 kB go along."""
 
     port: int
     at_once: int
@@ -30,6 +32,7 @@ class Work:
     stream: bool = True
     spread: float = 0.0
     model: str = "gpt-4o-mini"
+    tools: int = 0
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class _Client(asyncio.Protocol):
                 "model": work.model,
                 "stream": work.stream,
                 "messages": [{"role": "user", "content": Order(work.tokens, work.pause).message}],
+                **({"tools": [_tool(number) for number in range(work.tools)]} if work.tools else {}),
             }
         ).encode()
         head = (
@@ -114,6 +118,16 @@ class _Client(asyncio.Protocol):
     def _fail(self, why: str) -> None:
         if self._done is not None and not self._done.done():
             self._done.set_exception(ValueError(why))
+
+
+def _tool(number: int) -> dict[str, Any]:
+    """A definition of 2 kB, with a parameter for each 100 bytes."""
+    properties = {
+        f"parameter_{place}": {"type": "string", "description": "What it is for. " * 3} for place in range(18)
+    }
+    parameters = {"type": "object", "properties": properties, "required": ["parameter_0"]}
+    function = {"name": f"tool_{number}", "description": "What it does. " * 16, "parameters": parameters}
+    return {"type": "function", "function": function}
 
 
 async def run(work: Work) -> Outcome:
