@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.parsing import Site, duration, is_other_page, is_same_site, keys, pairs, servers, site, words
+from shared.parsing import Site, duration, is_other_page, is_same_site, pairs, site, words
 
 
 @pytest.mark.parametrize(
@@ -131,46 +131,3 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
 )
 def test_one_site_is_a_host_and_those_above_and_below_it(host: str, other: str, same: bool) -> None:
     assert is_same_site(host, other) is same
-
-
-@pytest.mark.parametrize(
-    ("text", "urls"),
-    [
-        ("ollama=http://127.0.0.1:11434/v1", {"ollama": "http://127.0.0.1:11434/v1"}),
-        ("a=http://h/v1/, b=https://h:8443/x/y", {"a": "http://h/v1", "b": "https://h:8443/x/y"}),
-        ("a=http://h", {"a": "http://h/v1"}),
-        ("a=http://h/", {"a": "http://h/v1"}),
-    ],
-)
-def test_servers_are_read(text: str, urls: dict[str, str]) -> None:
-    assert {server.name: server.base_url for server in servers(text)} == urls
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "http://127.0.0.1:11434/v1",
-        "a=127.0.0.1:11434",
-        "a=ftp://h/v1",
-        "a=http://",
-        "a=http://h:99999/v1",
-        "a=http://user:hush@h/v1",
-        "a=http://h/v1?key=1",
-        "a/b=http://h/v1",
-        "a@b=http://h/v1",
-        "=http://h/v1",
-        "a=http://h/v1 A=http://i/v1",
-    ],
-)
-def test_what_is_no_server_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"server|base URL") as refused:
-        servers(text)
-    assert "hush" not in str(refused.value)
-
-
-def test_keys_are_read_and_never_repeated() -> None:
-    assert keys("a=sk-1=, b=2") == {"a": "sk-1=", "b": "2"}
-    for wrong in ("sk-secret", "a=", "a=sk-secret b", "a/b=sk-secret"):
-        with pytest.raises(ValueError, match="name=key") as refused:
-            keys(wrong)
-        assert "secret" not in str(refused.value)

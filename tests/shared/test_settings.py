@@ -261,23 +261,6 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.value.error_count() == 4
 
 
-@pytest.mark.parametrize("model", ["llama3.2", "ollama", "ollama/", "other/llama3.2"])
-def test_the_fallback_is_a_model_of_a_server(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
-    monkeypatch.setenv("FREEAICHAT_SERVERS", "ollama=http://127.0.0.1:11434/v1")
-    assert load(fallback_model="ollama/llama3.2").servers[0].name == "ollama"
-
-    refusal = _refusal(monkeypatch, FREEAICHAT_FALLBACK_MODEL=model)
-
-    assert refusal.startswith("FREEAICHAT_FALLBACK_MODEL: is no model of a server")
-
-
-def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FREEAICHAT_SERVERS", "a=http://h/v1, b=http://i")
-    monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "b=sk-b")
-
-    found = load()
-
-    assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
 
 
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
