@@ -68,3 +68,13 @@ def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     found = load()
 
     assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
+    assert "sk-b" not in f"{found!r} {found!s}"
+
+
+def test_a_mistyped_key_is_not_printed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "hush-server")
+
+    with pytest.raises(ValidationError) as refused:
+        load()
+
+    assert "hush" not in f"{refused.value!s} {refused.value!r} {explain(refused.value)}"
