@@ -259,8 +259,6 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.value.error_count() == 3
 
 
-
-
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = _refusal(monkeypatch, PORT="x", POST_ID="-1", FREEAICHAT_RETENTION="x").splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == ["FREEAICHAT_PORT", "FREEAICHAT_RETENTION", "POST_ID"]
