@@ -81,6 +81,7 @@ class OpenAiPeer:
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -106,6 +107,18 @@ class OpenAiPeer:
             return _refusal(self.listing)
         data = [{"id": name, "object": "model", "created": 1, "owned_by": "Library"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        if refusal := self._refuses(request):
+            return refusal
+        asked = Asked({"messages": [], **await request.json()}, request.headers)
+        self.asked.append(asked)
+        said = self.answers[0]
+        if isinstance(said, Refused):
+            return _refusal(said)
+        vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
+        usage = {"prompt_tokens": 5, "total_tokens": 5}
+        return web.json_response({"object": "list", "data": vectors, "model": asked.body["model"], "usage": usage})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuses(request):

@@ -15,6 +15,7 @@ from proxy.api.app_keys import CALLER, ORIGIN
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
 from proxy.api.conversations import handlers as conversations
+from proxy.api.embeddings import handlers as embeddings
 from proxy.api.health import handlers as health
 from proxy.api.messages import handlers as messages
 from proxy.api.models import handlers as models
@@ -30,6 +31,7 @@ _Routes = Mapping[str, Mapping[str, Handler]]
 _API: _Routes = {
     "/chat/completions": {"POST": counted(chat.create_chat_completion)},
     "/completions": {"POST": counted(completions.create_completion)},
+    "/embeddings": {"POST": counted(embeddings.create_embeddings)},
     "/responses": {"POST": counted(responses.create_response)},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},

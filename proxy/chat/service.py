@@ -1,6 +1,8 @@
 """Answering a request: which models may answer, and which conversation it continues."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask
@@ -9,7 +11,7 @@ from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of
 from proxy.chat.memory import Branches, Memory
-from proxy.chat.upstream import SiteBots, Upstream
+from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
 from shared.store import Store
 
 MAX_FOUND = 1000  # names that are remembered
@@ -72,6 +74,23 @@ class ChatService:
         if len(willing) > 1:
             willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
         return Answer(ask, memory, willing, name=name, afterwards=afterwards, retries=self._tool_retries)
+
+    async def embed(self, request: Mapping[str, Any], *, caller: str, allowed: frozenset[str] | None) -> Embedded:
+        """Embeddings by the upstream that has the model. Raises `ServiceError`; 404 where none makes any."""
+        wanted = request["model"].strip()
+        name, models = await self._find_models(wanted, allowed)
+        able = [(model, upstream) for model in models if isinstance(upstream := model.upstream, Embedder)]
+        if not able or not may_use(allowed, name):
+            raise unknown_model(wanted, self.catalog.near(wanted, allowed))
+        for model, upstream in able:
+            try:
+                made = await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
+            except Refusal as refusal:
+                if model is able[-1][0] or not refusal.may_move_on:
+                    raise refusal.error from refusal
+            else:
+                return replace(made, model=name, upstream=model.upstream.name)
+        raise AssertionError("unreachable: the last upstream's failure is raised")
 
     def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Sequence[Model]:
         """The server's model that stands behind the sites' *model*, where there is one that may be used."""

@@ -4,11 +4,11 @@ An upstream is asked with an `Ask` and calls its sink with each event as it come
 ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential, wait_random
 
@@ -198,6 +198,24 @@ class Health:
     def is_visited(self) -> bool:
         """Whether a browser visits it: a site, and no server."""
         return self.kind != "openai_server"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Embeddings as they reach the client. *model* and *upstream*: which name meant what; empty: not told yet."""
+
+    body: bytes
+    usage: Usage
+    model: str = ""
+    upstream: str = ""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """An upstream that makes embeddings too."""
+
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> Embedded:
+        """Pass *request* on. Raises `Refusal`, and `ServiceError` of a limit of ours."""
 
 
 class Upstream(Protocol):

@@ -6,6 +6,7 @@ from proxy.api.admin import description as admin
 from proxy.api.chat_completions import description as chat
 from proxy.api.completions import description as completions
 from proxy.api.conversations import description as conversations
+from proxy.api.embeddings import description as embeddings
 from proxy.api.health import description as health
 from proxy.api.messages import description as messages_api
 from proxy.api.models import description as models
@@ -67,7 +68,7 @@ _ERROR: Schema = exactly(
         )
     }
 )
-_RESOURCES = (chat, completions, responses, messages_api, models, conversations, admin, health)
+_RESOURCES = (chat, completions, embeddings, responses, messages_api, models, conversations, admin, health)
 
 
 def document(version: str, *, needs_key: bool) -> dict[str, Any]:

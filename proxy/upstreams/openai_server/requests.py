@@ -60,6 +60,11 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
                 body[_SPELLED[name]] = told
     if ask.offer is not None:
         body |= _offered(ask.offer)
+    return encoded(body)
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """*body* as JSON that any server can read."""
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # half a surrogate pair, which is no UTF-8

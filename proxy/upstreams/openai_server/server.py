@@ -3,16 +3,18 @@ tools, forms of answers and sampling parameters itself."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, time
+from typing import Any
 
 from proxy.chat.ask import Ask
 from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
 from proxy.chat.offload import aside
-from proxy.chat.upstream import About, AnswerSink, End, Health, Held, Refusal, SiteBots, Tries
+from proxy.chat.upstream import About, AnswerSink, Embedded, End, Health, Held, Refusal, SiteBots, Tries
 from proxy.upstreams.gate import Gate
+from proxy.upstreams.openai_server.embedding import embed
 from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.listing import NoListing, read_models
 from proxy.upstreams.openai_server.refusals import from_status, read_body, unreachable
@@ -166,6 +168,13 @@ class OpenAiServer:
                     return end
                 async with passage.outside():
                     await asyncio.sleep(tries.pause)
+
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> Embedded:
+        """As `Embedder.embed`."""
+        async with self.gate.enter(bot.id, caller):
+            return await embed(
+                self._client, self._server, self._key, self._headers(), request, idle_timeout=self._idle_timeout
+            )
 
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}

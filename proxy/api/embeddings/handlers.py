@@ -1,0 +1,27 @@
+"""`/v1/embeddings`: passed to the server that lists the model."""
+
+from typing import Any
+
+from aiohttp import web
+
+from proxy.api.app_keys import CALLER, CHAT, TURN
+from proxy.chat.errors import bad_request
+from proxy.server.bodies import parse_json, read_body
+
+
+async def create_embeddings(request: web.Request) -> web.StreamResponse:
+    """What the server makes of the input, as it is."""
+    fields = await read_body(request, _parse)
+    caller, turn = request[CALLER], request[TURN]
+    made = await request.app[CHAT].embed(fields, caller=caller.place(request.remote), allowed=caller.models)
+    turn.model, turn.site, turn.usage = made.model, made.upstream, made.usage
+    return web.Response(body=made.body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    fields = parse_json(body)
+    if not isinstance(fields.get("model"), str) or not fields["model"].strip():
+        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    if not isinstance(fields.get("input"), str | list) or not fields["input"]:
+        raise bad_request("'input' must be a text, or a list that is not empty.", param="input")
+    return fields
