@@ -1,13 +1,14 @@
 """What load and stub agree on: a message names how much text is wanted, and each token when it was sent.
 
-A token is 24 characters: `~`, its number (6 digits), `@` and the moment (16 digits, ns of the machine's monotonic
-clock). So the load sees each loss, each change of order, and how long each token was on its way.
+A token is 24 characters: `|`, with which no call of a tool begins, its number (6 digits), `@` and the moment (16
+digits, ns of the machine's monotonic clock). So the load sees each loss, each change of order, and how long each token
+was on its way.
 """
 
 import re
 from dataclasses import dataclass
 
-TOKEN = re.compile(rb"~(\d{6})@(\d{16})")
+TOKEN = re.compile(rb"\|(\d{6})@(\d{16})")
 _ASKED = re.compile(rb"tokens-(\d+)-pause-(\d+)")
 
 
@@ -34,4 +35,4 @@ def read_order(request: bytes) -> Order:
 
 def token(number: int, now: int) -> bytes:
     """One token, sent at *now*."""
-    return b"~%06d@%016d" % (number, now)
+    return b"|%06d@%016d" % (number, now)
