@@ -47,6 +47,8 @@ CHINESE = {
     "max_body": "更大的请求体返回 413",
     "max_bodies": "每个代理中进行中的请求合计最多可占用多少；超出的返回 503",
     "cors_origins": "无密钥时另外允许的浏览器来源；`*` 代表任意部分（`chrome-extension://*`），单独一个为全部",
+    "tools": "站点没有工具和 schema 时：`emulate`（模拟）、`refuse`（400）、`ignore`（用文字回答）",
+    "tool_retries": "调用或 JSON 不正确时再试几次（0 到 3）；每次用掉配额中的一轮",
     "history": "`continue` 总是使用站点自己的记忆，`replay` 从不使用；`auto` 只在其内容准确时使用",
     "tools": "站点本身不支持工具和 schema 时：`emulate` 模拟，`refuse` 返回 400，`ignore` 以文字回答",
     "tool_retries": "调用或 JSON 不合格时再问的次数；每次消耗配额的一轮",

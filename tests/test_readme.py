@@ -7,9 +7,25 @@ import click
 import pytest
 
 from shared.cli.app import freeaichat
+from tests.clients.agents.running import LIBRARIES
+from tests.clients.programs.tasks import PROGRAMS
 from tests.settings_table import LANGUAGES, Language, in_readme, table
 
 ROOT = Path(__file__).parents[1]
+AGENTS = {  # what runs each of them: a library's script, or a program by its name
+    "OpenAI Agents SDK": "openai_agents_sdk.py",
+    "LlamaIndex": "llama_index_agents.py",
+    "instructor": "instructor_objects.py",
+    "smolagents": "smolagents_tools.py",
+    "Codex CLI": "codex",
+    "opencode": "opencode",
+    "Continue": "cn",
+    "aider": "aider",
+}
+ALSO_CLIENTS = (  # which have a row among the clients
+    *("openai_chat.py", "openai_responses.py", "langchain_agents.py", "pydantic_agents.py"),
+    *("openai_tools.mjs", "ai_sdk_tools.mjs"),
+)
 README, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
 
 
@@ -25,6 +41,22 @@ def command_names(group: click.Group, prefix: str = "freeaichat") -> set[str]:
 @pytest.mark.parametrize("language", LANGUAGES, ids=["English", "Chinese"])
 def test_the_settings_table_is_the_one_made_from_the_settings(language: Language) -> None:
     assert in_readme(language.file.read_text("utf-8")) == table(language), "run: python -m tests.settings_table"
+
+
+def agents(text: str) -> dict[str, list[str]]:
+    """What to type for each agent, by its first word."""
+    table = text.partition("<!-- agents -->\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| ([^|]+) \| (.+) \|$", table, re.MULTILINE)[1:]
+    return {name: re.findall(r"`([^`]+)`", typed) for name, typed in rows}
+
+
+def test_the_agents_in_the_readme_are_those_that_are_run() -> None:
+    english, chinese = agents(README), agents(CHINESE)
+    scripts = {library.script for library in LIBRARIES} - set(ALSO_CLIENTS)
+
+    assert list(english.values()) == list(chinese.values())
+    assert {name.partition(" (")[0] for name in english} == {*AGENTS, "Open WebUI"}
+    assert set(AGENTS.values()) == scripts | set(PROGRAMS)
 
 
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
