@@ -50,8 +50,6 @@ CHINESE = {
     "tools": "站点没有工具和 schema 时：`emulate`（模拟）、`refuse`（400）、`ignore`（用文字回答）",
     "tool_retries": "调用或 JSON 不正确时再试几次（0 到 3）；每次用掉配额中的一轮",
     "history": "`continue` 总是使用站点自己的记忆，`replay` 从不使用；`auto` 只在其内容准确时使用",
-    "tools": "站点本身不支持工具和 schema 时：`emulate` 模拟，`refuse` 返回 400，`ignore` 以文字回答",
-    "tool_retries": "调用或 JSON 不合格时再问的次数；每次消耗配额的一轮",
     "history_limit": "`auto` 时最多由站点记住的消息数；更多则整体重发",
     "max_transcript": "重放历史的字符上限；超出时从最早的轮次起略去",
     "retention": "这么久未使用的对话会被删除",

@@ -21,6 +21,10 @@ AGENTS = {  # what runs each of them: a library's script, or a program by its na
     "opencode": "opencode",
     "Continue": "cn",
     "aider": "aider",
+    "Anthropic's SDK, Python": "anthropic_messages.py",
+    "Anthropic's SDK, Node.js": "anthropic_tools.mjs",
+    "LiteLLM, Messages API": "litellm_messages.py",
+    "Claude Code": "claude",
 }
 ALSO_CLIENTS = (  # which have a row among the clients
     *("openai_chat.py", "openai_responses.py", "langchain_agents.py", "pydantic_agents.py"),
