@@ -1,17 +1,14 @@
 """The commands of `freeaichat`: their options, help and exit codes. What they do is in the modules beside this one."""
 
-import asyncio
-import json
 import os
 import sys
 from pathlib import Path
-from time import time
 
 import click
 
 from shared import __version__
 from shared.cli.administration import keys, usage
-from shared.processes.services import EXIT_FAILED, module_command
+from shared.processes.services import module_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -96,14 +93,9 @@ def status(as_json: bool) -> None:
     Exit codes: 0 requests can be answered (or could be once a proxy runs), 1 nothing was captured yet, or the proxy
     says why it is not ready, 2 settings or store cannot be used.
     """
-    from shared.cli import status, status_text
-    from shared.cli.failures import read_gateway, read_settings
+    from shared.cli.status import show
 
-    settings = read_settings()
-    report = asyncio.run(status.read(settings, read_gateway(settings), time()))
-    for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
-        click.echo(line)
-    sys.exit(0 if status.is_usable(report) else EXIT_FAILED)
+    sys.exit(show(as_json=as_json))
 
 
 @freeaichat.command()

@@ -1,14 +1,20 @@
 """What `freeaichat status` tells: gathered from the store and the running proxy as one plain value, then rendered."""
 
+import asyncio
+import json
 from collections import defaultdict
+from time import time
 from typing import Any
 
+import click
+
 from shared.cli import text
-from shared.cli.failures import BadSettings
+from shared.cli.failures import BadSettings, read_gateway, read_settings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site, is_other_page
 from shared.processes import heartbeat
+from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 from shared.store import Store, StoreError, address, open_store
 
@@ -16,6 +22,17 @@ VISITS_SHOWN = 5
 
 Report = dict[str, Any]
 ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id → model ids
+
+
+def show(*, as_json: bool) -> int:
+    """Print the report; returns the exit code. Raises `BadSettings`."""
+    from shared.cli import status_text  # which is made of what is here
+
+    settings = read_settings()
+    report = asyncio.run(read(settings, read_gateway(settings), time()))
+    for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
+        click.echo(line)
+    return 0 if is_usable(report) else EXIT_FAILED
 
 
 async def read(settings: Settings, gateway: Gateway, now: float) -> Report:

@@ -23,6 +23,7 @@ LONGEST_PAUSE_KILLED = 4.0  # for one that somebody killed or stopped: nothing i
 STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` again
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
+YIELDING = 10  # niceness of what need not last: the services' start matters more
 CLEAR_LINE = "\r\x1b[K"
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
 
@@ -86,6 +87,9 @@ class _Child:
         finally:
             lifeline.hand_over()
         self.lifeline = lifeline
+        if not self.service.is_lasting:
+            with suppress(OSError):  # it ended already
+                os.setpriority(os.PRIO_PROCESS, self.pid, YIELDING)
 
     def terminate(self) -> None:
         if self.pid:

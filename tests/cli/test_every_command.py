@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from shared.cli.app import freeaichat
 from tests.cli.processes import clean_environment
+from tests.figures import figure
 from tests.needs import FREEAICHAT
 
 COMMAND_SECONDS = 60.0
+HELP_SECONDS = 0.15  # of a processor, whatever else runs on it
 WITHOUT_JSON = {"up", "harvester", "proxy"}  # they run services
 QUICK = [
     ["status"],
@@ -52,6 +55,34 @@ def environment(tmp_path: Path, free_port: int) -> dict[str, str]:
 @pytest.mark.parametrize("name", ALL)
 def test_the_help_names_the_exit_codes(name: str) -> None:
     assert "Exit codes: 0" in (ALL[name].help or "")
+
+
+def test_the_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom shared.cli.app import freeaichat\n"
+        "freeaichat(['--help'], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+
+    assert "Commands:" in done.stdout
+    assert "click" in loaded
+    assert (
+        loaded & {"asyncio", "pydantic", "aiohttp", "rich", "markdown_it", "playwright", "sqlite3", "psutil"} == set()
+    )
+
+
+@pytest.mark.alone
+@pytest.mark.usefixtures("as_users_run_it")
+def test_the_help_is_there_at_once() -> None:
+    took = []
+    for _ in range(5):
+        before = sum(os.times()[2:4])
+        subprocess.run([FREEAICHAT, "--help"], stdout=subprocess.DEVNULL, check=True)
+        took.append(sum(os.times()[2:4]) - before)
+
+    figure("CPU of freeaichat --help", f"{min(took):.2f} s")
+    assert min(took) < HELP_SECONDS
 
 
 def test_every_command_that_tells_something_tells_it_as_json() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from shared.cli.doctor import examine
 from shared.cli.doctor.check import Check, Level
+from shared.cli.doctor.examine import examine
 from shared.cli.doctor.verdict import verdict
 from shared.cli.failures import Failure, read_gateway, read_settings
 from shared.cli.live_line import LiveLine

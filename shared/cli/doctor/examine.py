@@ -1,0 +1,85 @@
+"""`freeaichat doctor`: small checks, each of which says what it found and how to mend it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from time import time
+
+from shared.cli.doctor.browser import check_browser, check_driver
+from shared.cli.doctor.check import Check, fail
+from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
+from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
+from shared.cli.doctor.server import check_keys, check_server
+from shared.cli.doctor.settings import check_settings
+from shared.cli.doctor.site import check_page, check_site
+from shared.cli.doctor.store import check_credentials, check_redis, check_store
+from shared.cli.doctor.surroundings import check_authorities, check_proxies, check_store_files
+from shared.cli.gateway import Gateway
+from shared.parsing import Site
+from shared.settings import Settings
+from shared.site_client.client import SiteClient
+
+CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter limits of its own
+
+
+async def examine(
+    settings: Settings, gateway: Gateway, *, progress: Callable[[int, Sequence[str]], None] = lambda done, awaited: None
+) -> AsyncIterator[Check]:
+    """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key.
+
+    *progress* is told how many groups of checks have ended, and the names of those that have not.
+    """
+    async with SiteClient() as client:
+        groups = {
+            "python": _in_thread(lambda: [check_python()]),
+            "settings": _in_thread(lambda: [*check_settings(settings), *check_keys(settings)]),
+            "data dir": _in_thread(lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)]),
+            "limits": _in_thread(lambda: [check_open_files(settings.max_requests), check_memory()]),
+            "key": _in_thread(lambda: [check_key(settings), check_key_accepted(gateway)]),
+            "port": _in_thread(lambda: [check_port(settings, gateway)]),
+            "browser": _in_thread(lambda: [check_browser(settings.browser)]),
+            "driver": _in_thread(lambda: [check_driver()]),
+            "network": _in_thread(
+                lambda: [
+                    *check_proxies([*settings.sites, *(server.site for server in settings.servers)]),
+                    check_authorities(os.environ),
+                ]
+            ),
+            "store files": _in_thread(lambda: check_store_files(settings.store_url)),
+            "store": _stored(client, settings),
+        } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
+        groups |= {f"server {server.name}": check_server(client, server, settings) for server in settings.servers}
+        awaited = list(groups)
+        progress(0, awaited)
+        running = asyncio.as_completed([_limited(name, group) for name, group in groups.items()])
+        for done, ended in enumerate(running, 1):
+            name, findings = await ended
+            for finding in findings:
+                yield finding
+            awaited.remove(name)
+            progress(done, awaited)
+
+
+async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[Check]]:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return name, await group
+    except TimeoutError:
+        return name, [
+            fail(name, f"no result within {CHECK_SECONDS:.0f} s", "try again; something on this machine hangs")
+        ]
+
+
+async def _in_thread(checks: Callable[[], list[Check]]) -> list[Check]:
+    return await asyncio.to_thread(checks)
+
+
+async def _site(client: SiteClient, site: Site) -> list[Check]:
+    return await check_site(client, site, time())
+
+
+async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
+    store, credentials = await check_store(settings)
+    checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
+    pages = [check for site in settings.sites for check in check_page(site, credentials.get(site.origin))]
+    return [store, *await check_redis(settings), *await asyncio.gather(*checks), *pages]
