@@ -168,11 +168,11 @@ async def test_a_missing_model_is_400_even_where_a_default_is_set(
 
 
 async def test_a_response_repeats_only_parameters_of_the_right_type(proxy: RunningProxy) -> None:
-    body = {"model": "gpt-4o-mini-helper", "input": "hi", "truncation": 1, "top_p": 0.5, "parallel_tool_calls": 1}
+    body = {"model": "gpt-4o-mini-helper", "input": "hi", "truncation": 1, "top_p": 0.5, "user": 1}
     status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
 
     assert status == 200
-    assert (answer["truncation"], answer["top_p"], answer["parallel_tool_calls"]) == ("disabled", 0.5, True)
+    assert (answer["truncation"], answer["top_p"], answer["user"]) == ("disabled", 0.5, None)
 
 
 @pytest.mark.parametrize("choice", ["none", "auto"])

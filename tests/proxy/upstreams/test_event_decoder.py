@@ -219,11 +219,11 @@ def test_a_comment_in_one_piece_is_not_part_of_the_limit() -> None:
 @pytest.mark.parametrize("size", [1024, 64])
 def test_a_long_event_in_small_pieces_is_not_read_again_and_again(size: int) -> None:
     body = b'data: {"delta":"' + b"x" * 4 * MIB + b'"}\n\n'
-    started = time.perf_counter()
+    started = time.process_time()
 
     (event,) = decode(in_pieces(body, size))
 
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert len(json.loads(event.data)["delta"]) == 4 * MIB
 
 
