@@ -57,6 +57,7 @@ def test_the_help_names_the_exit_codes(name: str) -> None:
     assert "Exit codes: 0" in (ALL[name].help or "")
 
 
+@pytest.mark.usefixtures("as_users_run_it")  # coverage loads some itself
 def test_the_help_loads_nothing_heavy() -> None:
     script = (
         "import sys\nfrom shared.cli.app import freeaichat\n"
