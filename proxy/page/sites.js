@@ -36,7 +36,6 @@ function facts(site, now) {
   const held = site.credentials;
   const left = held && NONCE_SECONDS - held.nonce_age_seconds;
   return terms([
-    ["dash.kind", site.kind && t(`dash.kind.${site.kind}`)],
     ["dash.age", held ? t("dash.ago", { time: duration(held.age_seconds) }) : t("dash.credentials.none")],
     ["dash.nonce", held && t("dash.ago", { time: duration(held.nonce_age_seconds) })],
     ["dash.left", held && (left > 0 ? duration(left) : t("dash.left.none"))],
@@ -47,6 +46,7 @@ function facts(site, now) {
 function load(site, now) {
   const isServer = site.kind === "openai_server";
   return [
+    ["dash.kind", site.kind && t(`dash.kind.${site.kind}`)],
     ["dash.breaker", t(`dash.breaker.${site.breaker}`)],
     ["dash.streams", String(site.open_streams)],
     ["dash.queued", String(site.queued)],

@@ -235,7 +235,7 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
     async with serving(site, tmp_path, free_port, **TWO) as process:
         both = workers(process)
         process.kill()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, both, 5)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, both, 20)
 
     assert alive == []
 
