@@ -66,7 +66,9 @@ def test_the_last_words_of_a_program_that_names_no_fault_are_shown(capsys: pytes
     script = "for number in range(9): print('line', number)\nraise SystemExit(3)"
 
     assert not run_shown([sys.executable, "-c", script], seconds=30)
-    assert capsys.readouterr().out.splitlines()[-4:] == ["  line 6", "  line 7", "  line 8", "  failed after 0 s"]
+    *last, end = capsys.readouterr().out.splitlines()[-4:]
+    assert last == ["  line 6", "  line 7", "  line 8"]
+    assert end.startswith("  failed after ")
 
 
 def test_what_hangs_is_given_up_with_all_below_it(capsys: pytest.CaptureFixture[str]) -> None:
