@@ -1,6 +1,7 @@
 """Reading what clients offer and want: tools, which of them may be called, and the form of the answer; and the calls in
 their histories. As lenient as can be with what is only repeated, strict with what is asked for."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, Wanted
 from shared.conversations import Call
 
+TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
 Mode = Literal["emulate", "refuse", "ignore"]  # what happens to tools and forms of answers
 _OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
 NO_TOOLS = "The operator of this gateway has switched tools off."

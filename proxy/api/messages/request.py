@@ -5,9 +5,9 @@ from typing import Any
 
 from proxy.api.chat_completions.request import ChatRequest, read_stops
 from proxy.api.messages.blocks import read_messages, read_texts
-from proxy.api.messages.tools import TELLABLE, read_offer
+from proxy.api.messages.tools import read_offer
 from proxy.api.parameters import check_number, read_flag, read_whole
-from proxy.api.tools import Mode
+from proxy.api.tools import TELLABLE, Mode
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
 from shared.conversations import Message

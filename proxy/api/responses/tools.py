@@ -8,6 +8,7 @@ from proxy.api.parameters import read_flag
 from proxy.api.tools import (
     NO_FORMS,
     NO_TOOLS,
+    TELLABLE,
     Mode,
     listed,
     read_choice,
@@ -47,7 +48,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     may_call = Choice() if _is_search(choice) else read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = bool(items) and all(kind.startswith(_SEARCH) for kind in kinds) and choice != "none"
-    left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted))
+    left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted) if TELLABLE.fullmatch(kind))
     if not tools and wanted is None:
         return Asked(searches=searches)
     if mode == "refuse" and tools and choice != "none":

@@ -193,3 +193,11 @@ async def test_models_say_what_they_can(proxy: RunningProxy) -> None:
 
     assert model["tools"] == "emulated"
     assert model["structured_outputs"] == "emulated"
+
+
+async def test_a_type_that_fits_no_header_is_left_out_all_the_same(proxy: RunningProxy) -> None:
+    tools = [{"type": "function", "name": "f"}, {"type": "file_search\r\nx-evil: 1"}]
+    body = {"model": MODEL, "input": "hi", "tools": tools}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        assert response.status == 200
+        assert "x-evil" not in response.headers
