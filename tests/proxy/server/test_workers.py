@@ -22,6 +22,7 @@ from shared.admin.keys import wish
 from shared.processes import ports
 from shared.settings import explain, load
 from shared.store import open_store
+from tests.end_to_end.running_up import still_running
 from tests.figures import figure
 from tests.proxy.serving import ask, environment, log_of, serving, starts
 from tests.site import SimulatedSite
@@ -235,9 +236,7 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
     async with serving(site, tmp_path, free_port, **TWO) as process:
         both = workers(process)
         process.kill()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, both, 20)
-
-    assert alive == []
+        assert await still_running(both, seconds=20) == []
 
 
 def test_a_system_that_shares_no_port_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
