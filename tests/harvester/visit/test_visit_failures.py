@@ -167,7 +167,13 @@ async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succ
 ) -> None:
     site.behaviour.page_delay = 1.0  # the kill comes in the middle
 
-    killing = asyncio.create_task(signal_one(visits.workspace.path, victim))
+    async def kill_one() -> None:
+        async with asyncio.timeout(20):
+            while not site.requests:
+                await asyncio.sleep(0.01)
+        await signal_one(visits.workspace.path, victim)
+
+    killing = asyncio.create_task(kill_one())
     visit = await visits.make()
     await killing
 
