@@ -3,6 +3,7 @@ their histories. As lenient as can be with what is only repeated, strict with wh
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
@@ -17,6 +18,15 @@ Mode = Literal["emulate", "refuse", "ignore"]  # what happens to tools and forms
 _OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
 NO_TOOLS = "The operator of this gateway has switched tools off."
 NO_FORMS = "The operator of this gateway has switched forms of answers off."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is offered and wanted. *searches*: the site's own search is asked for."""
+
+    offer: Offer | None = None
+    searches: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple[str, ...]]:

@@ -72,7 +72,8 @@ class Answer:
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
-        self._length = 0
+        self._length = self._pieces = 0  # of what all tries gave
+        self._was_delivered = False  # some of it may stand in an upstream's history
         self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
 
@@ -122,6 +123,10 @@ class Answer:
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
+        self._length += len(text)
+        self._pieces += 1
+        if self._length > MAX_ANSWER_CHARS or self._pieces > MAX_ANSWER_PIECES:
+            raise _endless()
         if self._emulation is not None:
             return self._emulation.feed(text)
         return self._show(text)
@@ -142,12 +147,9 @@ class Answer:
             text = cutter.feed(text)
         wants_more = True
         if text:
-            if not self._parts:
+            if self.first_text_at is None:
                 self.first_text_at = perf_counter()
             self._parts.append(text)
-            self._length += len(text)
-            if self._length > MAX_ANSWER_CHARS or len(self._parts) > MAX_ANSWER_PIECES:
-                raise _endless()
             wants_more = self._sink.text(text)
         if cutter is not None and cutter.reason:
             raise Enough(cutter.reason, cutter.stop)  # leaving drops the upstream
@@ -164,7 +166,6 @@ class Answer:
 
     async def _from_any(self) -> End:
         """The answer of the first upstream that gives any; what failed before its first text goes on to the next."""
-        was_delivered = False
         left = list(self._models)
         while left:
             model = left.pop(0)
@@ -181,18 +182,18 @@ class Answer:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
                 has_begun = bool(self._parts or self.calls) or (self._cutter is not None and self._cutter.has_fed)
-                was_delivered = was_delivered or has_begun or (isinstance(failure, Refusal) and failure.delivered)
+                self._was_delivered |= has_begun or (isinstance(failure, Refusal) and failure.delivered)
                 if not self._tries.may_retry:  # the server behind the sites is asked however often they were
                     left = [each for each in left if each.is_server and not model.is_server]
                     self._tries = Tries(monotonic() + RETRY_SECONDS)
                 if has_begun or not left or not may_move_on:
-                    if not was_delivered:
+                    if not self._was_delivered:
                         await self._memory.abandon()
                     raise error from failure
             log.info(
                 "answer %s: %s failed (%s), going on to the next", self.id, self.upstream, error.code or error.type
             )
-            if not was_delivered:
+            if not self._was_delivered:
                 self._memory.put_back()
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
@@ -237,6 +238,7 @@ class Answer:
                     end = replace(end, reason="tool_calls")
                 self._raw = reading.raw
                 return end if is_first else replace(end, note=None)
+            self._was_delivered = True  # whatever becomes of the next try
             log.info("answer %s came out wrong, %d tries left", self.id, left)
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
             again = Message(role="user", text=retry(outcome.trouble, offer))

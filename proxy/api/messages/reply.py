@@ -67,7 +67,7 @@ class MessageReply:
         answer, end = answers[0], ends[0]
         text = answer.text + (end.refusal or "")
         content = [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
-        content += [_tool_block(call, json.loads(call.arguments or "{}")) for call in answer.calls]
+        content += [_tool_block(call, _given(call)) for call in answer.calls]
         return self._message(content, end, _usage(used, end.sources))
 
     def _message(self, content: list[dict[str, Any]], end: End | None, usage: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +109,16 @@ class MessageReply:
 
 def _event(kind: str, **fields: Any) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n"
+
+
+def _given(call: Call) -> Any:
+    """The arguments as the object that this API tells. Raises `ServiceError` (502) where a server gave none."""
+    try:
+        return json.loads(call.arguments or "{}")
+    except ValueError as error:
+        raise ServiceError(
+            502, "The model gave no valid call of a tool.", type="server_error", code="invalid_tool_call"
+        ) from error
 
 
 def _text_block(text: str) -> dict[str, Any]:

@@ -1,25 +1,15 @@
 """The tools and the form of the answer in a request of Anthropic's Messages API."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from proxy.api.parameters import read_flag
-from proxy.api.tools import NO_FORMS, NO_TOOLS, TELLABLE, Mode, listed, read_form, read_tool, unsupported
+from proxy.api.tools import NO_FORMS, NO_TOOLS, TELLABLE, Asked, Mode, listed, read_form, read_tool, unsupported
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MESSAGES, Choice, Offer, Tool, Wanted
 
 SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
 _MODES: Mapping[str, Choice] = {"auto": Choice(), "any": Choice("required"), "none": Choice("none")}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is offered and wanted. *searches*: the site's own search is asked for."""
-
-    offer: Offer | None = None
-    searches: bool = False
-    left_out: tuple[str, ...] = ()
 
 
 def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:

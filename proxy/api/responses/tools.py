@@ -1,7 +1,6 @@
 """The tools and the form of the answer in a request of OpenAI's Responses API."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from proxy.api.parameters import read_flag
@@ -9,6 +8,7 @@ from proxy.api.tools import (
     NO_FORMS,
     NO_TOOLS,
     TELLABLE,
+    Asked,
     Mode,
     listed,
     read_choice,
@@ -22,15 +22,6 @@ from proxy.chat.tools.definitions import RESPONSES, Choice, Offer, Tool
 
 _SEARCH = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
 _OURS = ("function", "custom", "namespace")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is offered and wanted. *searches*: the site's own search is asked for."""
-
-    offer: Offer | None = None
-    searches: bool = False
-    left_out: tuple[str, ...] = ()
 
 
 def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:

@@ -125,6 +125,8 @@ class Offer:
                 f"A tool needs a name of 1 to {MAX_NAME} characters without blanks, quotes and brackets.",
                 param=f"{item}.name",
             )
+        if tool.namespace is not None and (len(tool.namespace) > MAX_NAME or not _NAME.fullmatch(tool.namespace)):
+            raise bad_request("A namespace needs a name as tools do.", param=f"{item}.name")
         if (tool.name, tool.namespace) in names:
             raise bad_request(
                 f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool_name"

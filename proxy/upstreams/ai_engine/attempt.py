@@ -1,7 +1,7 @@
 """One attempt at a turn with one site: its pictures, its request, and the answer as it comes."""
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
 from secrets import token_hex
 
 from proxy.chat.ask import Image
@@ -16,7 +16,7 @@ from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
 from shared.plugins.answers import read_object, text_at
-from shared.site_client.client import MAX_REPLY_BYTES, SiteClient, visitor_headers
+from shared.site_client.client import SiteClient, read_bounded, visitor_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 UPLOAD_SECONDS = 60.0
@@ -81,7 +81,7 @@ class Attempt:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200 or reply.content_type not in _ANSWERS:
-                raise from_answer(reply.status, reply.headers, await _bounded(reply.body))
+                raise from_answer(reply.status, reply.headers, await read_bounded(reply.body))
             while await reply.body.pass_to(self._take) and not self.reader.finished:
                 await self._sink.ready()
         self._decoder.end()
@@ -117,12 +117,3 @@ class Attempt:
         if reply.status != 200 or not name:
             raise from_answer(reply.status, reply.headers, reply.body)
         return name
-
-
-async def _bounded(pieces: AsyncIterable[bytes]) -> bytes:
-    content = bytearray()
-    async for piece in pieces:
-        content += piece
-        if len(content) >= MAX_REPLY_BYTES:
-            break
-    return bytes(content)

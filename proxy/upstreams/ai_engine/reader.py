@@ -14,6 +14,7 @@ from shared.plugins.ai_engine.routes import is_nonce
 from shared.plugins.answers import read_object, text_at
 
 _GUESSED = frozenset({"estimated", "none", ""})  # the plugin's own figures, or none
+MAX_BLANKS = 64 * 1024  # characters before the first text
 _LINE_FEED = "  \n"  # what it makes of a line feed that came alone
 _RESPONSES = "resp_"  # answers of an API that counts every whole one
 
@@ -71,6 +72,8 @@ class ReplyReader:
             self.has_text = self.has_text or bool(text)
             return text
         self._blanks += text
+        if len(self._blanks) > MAX_BLANKS:
+            raise SiteRefusal(Kind.UPSTREAM, "blanks come and no answer", logged=False)
         return ""
 
     def _read_end(self, answer: Mapping[str, Any]) -> str:

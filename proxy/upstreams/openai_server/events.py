@@ -13,6 +13,8 @@ from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_bod
 from shared.conversations import Call
 
 DONE = b"[DONE]"
+MAX_CALLS = 128  # of one answer
+MAX_ARGUMENTS = 1024 * 1024  # characters of one call
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -126,6 +128,8 @@ class ChunkReader:
                 part = self._at[key] = _Part()
                 self._parts.append(part)
             part.id = part.id or (own if isinstance(own, str) else "")
+            if len(self._parts) > MAX_CALLS or len(part.arguments) > MAX_ARGUMENTS:
+                raise cut_off(self._server, "its calls do not end", has_begun=True)
             part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
             arguments = told.get("arguments")
             if arguments is not None:

@@ -201,3 +201,10 @@ async def test_a_type_that_fits_no_header_is_left_out_all_the_same(proxy: Runnin
     async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
         assert response.status == 200
         assert "x-evil" not in response.headers
+
+
+async def test_a_namespace_has_a_name_as_tools_do(proxy: RunningProxy) -> None:
+    tools = [{"type": "namespace", "name": "two words", "tools": [{"type": "function", "name": "f"}]}]
+    body = {"model": MODEL, "input": "hi", "tools": tools}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        assert response.status == 400

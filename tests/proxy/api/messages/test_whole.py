@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+from proxy.api.messages.reply import MessageReply
+from proxy.chat.errors import ServiceError
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End
+from shared.conversations import Call, Message
 from tests.proxy.api.messages.asking import MODEL, PARIS, PATH, TOOL, asked, error, message, played, user
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import Wired, exchange
@@ -143,3 +148,13 @@ async def test_probes_find_somebody_there(path: str, proxy: RunningProxy) -> Non
 async def test_the_path_is_taken_as_clients_build_it(path: str, proxy: RunningProxy) -> None:
     body = {"model": MODEL, "max_tokens": 100, "messages": [user("hi")]}
     assert message(await exchange(proxy.url, "POST", path, body))["type"] == "message"
+
+
+def test_arguments_of_a_server_that_are_no_json_are_an_error_of_its() -> None:
+    reply = MessageReply(id="msg_1", model="m", asked=lambda: 1, request_id="req_1")
+    call = Call(id="call_1", name="f", arguments='{"a":')
+
+    with pytest.raises(ServiceError) as caught:
+        reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
+
+    assert (caught.value.status, caught.value.code) == (502, "invalid_tool_call")

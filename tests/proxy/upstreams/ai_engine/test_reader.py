@@ -109,6 +109,7 @@ def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
     assert reader.read({"type": "live", "data": " "}) == ""
     assert reader.read({"type": "live", "data": "x"}) == "\n x"
     assert refused(stream(" ", "\n\n")) is Kind.EMPTY
+    assert refused(stream(*([" " * 1000] * 100))) is Kind.UPSTREAM  # nor are they held without end
 
 
 def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:

@@ -1,0 +1,42 @@
+"""Forms of answers over an upstream of another kind: what is asked again, and what is gone on from then."""
+
+from typing import Any
+
+import pytest
+
+import proxy.chat.answer
+from proxy.chat.upstream import About
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
+from tests.site import SimulatedSite
+
+JSON = {"type": "json_object"}
+
+
+async def test_a_copy_is_not_gone_on_from_once_a_wrong_answer_stands_in_it(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.answers = [Told(['{"a":1}']), Told(["no JSON"]), Told([], refusal(About.RATE)), Told(['{"b":2}'])]
+    site.behaviour.ajax_status = 500
+    await before.chat("one", response_format=JSON)
+
+    assert (await before.chat("one", answered('{"a":1}'), "two", response_format=JSON)).status == 502
+    await before.chat("one", answered('{"a":1}'), "two", response_format=JSON)
+
+    assert [asked.copied is None for asked in other.asked] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("fields", [{}, {"response_format": JSON}])
+async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
+    before: RunningProxy,
+    site: SimulatedSite,
+    other: ListUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(proxy.chat.answer, "MAX_ANSWER_CHARS", 1000)
+    other.answers = [Told(["x" * 100] * 50)]
+    site.behaviour.ajax_status = 500
+
+    assert (await before.chat("one", **fields)).status == 502
+    assert other.given < 50
