@@ -23,6 +23,7 @@ from shared.conversations import Call, Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
 MAX_ANSWER_PIECES = 256 * 1024
+LINGER_SECONDS = 5.0  # for the end of an answer whose calls are whole: with it, the upstream's copy can be gone on from
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Answer:
         self._retries = retries
         self._cutter: Cutter | None = None  # of this try
         self._emulation: Emulation | None = None  # reads the text of this try
+        self._linger: asyncio.Timeout | None = None  # how long it may go on once its calls are whole
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
@@ -127,9 +129,13 @@ class Answer:
         self._pieces += 1
         if self._length > MAX_ANSWER_CHARS or self._pieces > MAX_ANSWER_PIECES:
             raise _endless()
-        if self._emulation is not None:
-            return self._emulation.feed(text)
-        return self._show(text)
+        if self._emulation is None:
+            return self._show(text)
+        wants_more = self._emulation.feed(text)
+        if self._linger is not None and self._emulation.is_over():
+            self._linger.reschedule(asyncio.get_running_loop().time() + LINGER_SECONDS)
+            self._linger = None
+        return wants_more
 
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
@@ -223,12 +229,18 @@ class Answer:
                 reading.hold()
             self._emulation = reading
             try:
-                end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
+                async with asyncio.timeout(None) as self._linger:
+                    end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
             except Enough as enough:
                 release(enough)
                 end = End(enough.reason, stop=enough.stop)
+            except (Refusal, TimeoutError) as failure:
+                if not (reading.is_over() and self.calls):
+                    raise
+                release(failure)  # the calls are whole: what became of the rest matters to nobody
+                end = End("tool_calls")
             finally:
-                self._emulation = None
+                self._emulation = self._linger = None
             is_cut = end.reason in ("length", "content_filter")
             outcome = reading.end(cut=is_cut)
             if not outcome.trouble or is_cut or end.refusal is not None:

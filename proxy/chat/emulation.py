@@ -59,19 +59,23 @@ class Emulation:
         """All of its text, as the upstream gave it."""
         return "".join(self._raw)
 
+    def is_over(self) -> bool:
+        """Whether nothing that comes after is wanted: its calls are whole, or the model made up their results."""
+        return self._reader.is_done
+
     def feed(self, text: str) -> bool:
         """As `Sink.text`."""
         self._raw.append(text)
         if self._limit is not None:
             text = self._limit.feed(text)
-        if self._is_over():
+        if self.is_over():
             if text.strip():  # the model makes up what comes after its calls
                 raise Enough("tool_calls")
             return True
         wants_more = self._take(self._reader.feed(text))
         if self._limit is not None and self._limit.reason:
             raise Enough("length")
-        if self._is_over() and not self._reader.verdict.calls:
+        if self.is_over() and not self._reader.verdict.calls:
             raise Enough("stop")
         return wants_more
 
@@ -91,10 +95,6 @@ class Emulation:
         if answer.text is not None:
             self._show(answer.text)
         return Outcome(answer.trouble, answer.mended)
-
-    def _is_over(self) -> bool:
-        """Whether nothing that comes after is wanted."""
-        return self._reader.is_done
 
     def _take(self, events: list[Event]) -> bool:
         wants_more = True

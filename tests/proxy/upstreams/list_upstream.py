@@ -1,5 +1,6 @@
 """An upstream that answers from a list and keeps its conversations itself: the least that stands behind a chat."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ class Told:
     pieces: Sequence[str] = ("listed",)
     end: End | Refusal | ServiceError = field(default_factory=End)
     dropped_messages: int = 0
+    hangs: bool = False  # after its pieces
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class ListUpstream:
         except Enough:
             self.cut += 1
             raise
+        if told.hangs:
+            await asyncio.Event().wait()
         if not isinstance(told.end, End):
             raise told.end
         answer = Message(role="assistant", text="".join(told.pieces))

@@ -1,15 +1,17 @@
 """Forms of answers over an upstream of another kind: what is asked again, and what is gone on from then."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 import proxy.chat.answer
-from proxy.chat.upstream import About
+from proxy.chat.upstream import About, End
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.site import SimulatedSite
 
+MODEL = "gpt-4o-mini-helper"
 JSON = {"type": "json_object"}
 
 
@@ -40,3 +42,23 @@ async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
 
     assert (await before.chat("one", **fields)).status == 502
     assert other.given < 50
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("end", ["fails", "hangs"])
+async def test_whole_calls_are_given_whatever_becomes_of_the_rest(
+    before: RunningProxy, other: ListUpstream, monkeypatch: pytest.MonkeyPatch, stream: bool, end: str
+) -> None:
+    monkeypatch.setattr(proxy.chat.answer, "LINGER_SECONDS", 0.05)
+    pieces = ["```tool_calls\n", '{"name":"look","arguments":{}}\n', "```\n"]
+    failure = refusal(About.UPSTREAM, delivered=True, has_begun=True)
+    other.answers = [Told(pieces, failure if end == "fails" else End(), hangs=end == "hangs")]
+    look = {"type": "function", "function": {"name": "look"}}
+
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "one"}], "tools": [look], "stream": stream}
+    async with asyncio.timeout(3), before.http.post(f"{before.url}/v1/chat/completions", json=body) as answer:
+        told = await answer.text()
+
+    assert answer.status == 200
+    assert '"finish_reason":"tool_calls"' in told
+    assert told.endswith("data: [DONE]\n\n") is stream
