@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from proxy.api.app_keys import UPSTREAMS
+from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.server import OpenAiServer
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
@@ -155,3 +157,17 @@ async def test_a_key_that_a_server_repeats_is_told_to_nobody(
     shown = json.dumps(answer.body) + str(answer.headers) + status + caplog.text + repr(served.settings)
     assert answer.status >= 400
     assert KEY[:12] not in shown
+
+
+@pytest.mark.parametrize("index", [0, None], ids=["one call", "ever more calls"])
+def test_calls_without_end_are_given_up(index: int | None) -> None:
+    reader = ChunkReader("mine", None, lambda: "call_1")
+    told = {"name": "f", "arguments": json.dumps({"a": "x" * 10_000})}
+    calls = [{"index": number if index is None else index, "function": told} for number in range(1000)]
+
+    def take_all() -> None:
+        for call in calls:
+            reader.take({"choices": [{"delta": {"tool_calls": [call]}}]})
+
+    with pytest.raises(Refusal, match="do not end"):
+        take_all()

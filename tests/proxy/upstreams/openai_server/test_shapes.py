@@ -287,17 +287,3 @@ def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
 
     assert {bot.name: bot.id for bot in (*first, *second)} == {"a": 1, "b": 2, "c": 3}
     assert [bot.images for bot in first] == [True, False]
-
-
-@pytest.mark.parametrize("index", [0, None], ids=["one call", "ever more calls"])
-def test_calls_without_end_are_given_up(index: int | None) -> None:
-    reader = ChunkReader("mine", None, lambda: "call_1")
-    told = {"name": "f", "arguments": json.dumps({"a": "x" * 10_000})}
-    calls = [{"index": number if index is None else index, "function": told} for number in range(1000)]
-
-    def take_all() -> None:
-        for call in calls:
-            reader.take({"choices": [{"delta": {"tool_calls": [call]}}]})
-
-    with pytest.raises(Refusal, match="do not end"):
-        take_all()
