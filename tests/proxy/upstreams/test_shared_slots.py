@@ -69,6 +69,7 @@ async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_
     assert seen[0] == MOST
 
 
+@pytest.mark.alone
 async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: SimulatedSite, tmp_path: Path) -> None:
     async with (
         running_proxy(site, tmp_path, max_upstream=MOST) as busy,
