@@ -1,7 +1,8 @@
 """`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
 
 Files of tests run side by side, one in each of a few processes; what is marked `alone`, because it measures time or
-memory or keeps the whole machine busy, runs after them in one process.
+memory or keeps the whole machine busy, runs after them in one process. A few that failed beside others run once more
+alone, so that a busy machine's delay is told from a fault; those that pass only then are counted apart.
 """
 
 import os
@@ -25,10 +26,13 @@ LEAST_COVERAGE = 85  # percent, branches counted
 COVERAGE = (sys.executable, "-m", "coverage")
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
 PROCESSES = ("--dist", "loadfile", "--max-worker-restart", "1")
-STAGES = (("-m", "not alone", "-n", str(SIDE_BY_SIDE), *PROCESSES), ("-m", "alone", "-n", "1", *PROCESSES))
+BESIDE_OTHERS = ("-m", "not alone", "-n", str(SIDE_BY_SIDE), *PROCESSES)
+AGAIN = ("-m", "not alone", "--last-failed", "-n", "1", *PROCESSES)
+ALONE = ("-m", "alone", "-n", "1", *PROCESSES)
+MOST_AGAIN = 8  # where more fail, it is not the machine
 STAGE_SECONDS = 1800  # twice what one takes; what has not ended by then hangs
-NOTHING_SELECTED, HANGS = 5, -signal.SIGKILL  # exit codes, the first of pytest
-TOLD = ("failed", "passed", "skipped", "errors")  # in pytest's order
+FAILED, NOTHING_SELECTED, HANGS = 1, 5, -signal.SIGKILL  # exit codes, the first two of pytest
+TOLD = ("failed", "passed", "passed only alone", "skipped", "errors")  # in pytest's order
 
 
 def main() -> int:
@@ -49,16 +53,24 @@ def run_all(options: Sequence[str]) -> int:
     environment = {**os.environ, "PYTHONDEVMODE": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
     begun = monotonic()
-    counts: Counter[str] = Counter()
-    codes = []
-    for stage in STAGES:
-        with tempfile.TemporaryDirectory() as directory:
-            report = Path(directory) / "report.xml"
-            command = (*COVERAGE, "run", "-m", "pytest", *options, *stage, f"--junitxml={report}")
-            codes.append(run_stage(command, environment))
-            counts += counted(report)
-    print(closing_line(counts, monotonic() - begun), flush=True)
-    return outcome(codes)
+    beside, counts = run_tests((*options, *BESIDE_OTHERS), environment)
+    faults = counts["failed"] + counts["errors"]
+    if beside == FAILED and faults <= MOST_AGAIN:
+        print("\nwhat failed beside others runs once more, alone:", flush=True)
+        beside, again = run_tests((*options, *AGAIN), environment)
+        counts["failed"], counts["errors"] = again["failed"], again["errors"]
+        counts["passed only alone"] = faults - again["failed"] - again["errors"]
+    alone, alone_counts = run_tests((*options, *ALONE), environment)
+    print(closing_line(counts + alone_counts, monotonic() - begun), flush=True)
+    return outcome((beside, alone))
+
+
+def run_tests(options: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Counter[str]]:
+    """Run pytest with *options*, coverage measured: its exit code, and how many tests passed, failed and so on."""
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = (*COVERAGE, "run", "-m", "pytest", *options, f"--junitxml={report}")
+        return run_stage(command, environment), counted(report)
 
 
 def run_stage(command: Sequence[str], environment: Mapping[str, str], seconds: float = STAGE_SECONDS) -> int:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import HANGS, closing_line, outcome, run_all
+from tests.__main__ import FAILED, HANGS, MOST_AGAIN, closing_line, outcome, run_all
 
 ROOT = Path(__file__).parents[1]
-NOTHING, FAILED, INTERRUPTED = 5, 1, 2
+NOTHING, INTERRUPTED = 5, 2
 SUITE = """
 import os
 import pytest
@@ -30,13 +30,22 @@ def test_beside_others():
 def test_fails():
     assert not 1
 
+def test_is_disturbed_by_others():
+    is_again = os.path.exists({notes!r} + ".disturbed")
+    open({notes!r} + ".disturbed", "w").close()
+    assert is_again
+
+def test_fails_always():
+    note("fails always")
+    assert not 1
+
 @pytest.mark.skip
 def test_skipped():
     pass
 """
 
 
-def test_what_is_marked_runs_after_all_others_in_one_process(
+def test_what_is_marked_runs_after_all_others_and_what_they_disturbed_runs_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
@@ -45,13 +54,26 @@ def test_what_is_marked_runs_after_all_others_in_one_process(
     notes = tmp_path / "notes"
     (tmp_path / "test_some.py").write_text(SUITE.format(notes=str(notes)))
 
-    code = run_all([f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider", "test_some.py"])
+    code = run_all([f"--config-file={ROOT / 'pyproject.toml'}", "-o", f"cache_dir={tmp_path}", "test_some.py"])
 
     assert code == FAILED
-    assert notes.read_text().splitlines() == ["beside others gw", "alone gw"]
+    assert notes.read_text().splitlines() == ["beside others gw", "fails always gw", "fails always gw", "alone gw"]
     last = capfd.readouterr().out.splitlines()[-1]
     assert last.startswith("=")
-    assert " 1 failed, 2 passed, 1 skipped in " in last
+    assert " 2 failed, 2 passed, 1 passed only alone, 1 skipped in " in last
+
+
+def test_where_much_fails_nothing_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    notes = tmp_path / "notes"
+    many = f"\n@pytest.mark.parametrize('number', range({MOST_AGAIN}))\ndef test_many(number):\n    assert not 1\n"
+    (tmp_path / "test_some.py").write_text(SUITE.format(notes=str(notes)) + many)
+    options = [f"--config-file={ROOT / 'pyproject.toml'}", "-o", f"cache_dir={tmp_path}", "test_some.py"]
+
+    assert run_all(options) == FAILED
+    assert notes.read_text().splitlines().count("fails always gw") == 1
 
 
 STAGE = """

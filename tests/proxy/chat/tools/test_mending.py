@@ -43,7 +43,7 @@ WAYS: list[Callable[[Any], str]] = [repr, _trailing_commas, _raw_line_feeds, _co
 @given(objects, st.sampled_from(WAYS))
 def test_what_is_mended_is_what_was_meant(value: dict[str, Any], way: Callable[[Any], str]) -> None:
     text = way(value)
-    if (way is repr and ("\\x" in text or "\\U" in text)) or (way is _raw_line_feeds and r"\\" in text):
+    if (way is repr and ("\\x" in text or "\\U" in text)) or (way is _raw_line_feeds and r"\\" in json.dumps(value)):
         return  # escapes that JSON does not know are kept as they stand
 
     assert read_json(text).value == value
