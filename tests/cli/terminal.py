@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -75,6 +76,12 @@ class Terminal:
         self._read_so_far += piece
 
 
+def _take_terminal() -> None:
+    """In the new process: the terminal's Ctrl-C is to reach it, also where the tests run in a shell's background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(
     command: Sequence[str], environment: Mapping[str, str], *, cwd: Path = ROOT, size: tuple[int, int] = (40, 120)
@@ -91,7 +98,7 @@ def terminal(
         stderr=theirs,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  (its Ctrl-C is to reach them)
+        preexec_fn=_take_terminal,  # noqa: PLW1509
     ) as process:
         os.close(theirs)
         try:

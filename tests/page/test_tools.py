@@ -120,7 +120,7 @@ async def test_the_dashboard_tells_how_calls_came_out_by_model(opened: Opened, s
     await page.reload()
 
     row = page.get_by_role("region", name="Tool calls and JSON by model").get_by_role("row").filter(has_text=MODEL)
-    assert await row.get_by_role("cell").all_inner_texts() == ["2", "1 (50 %)", "1 (50 %)", "0 (0 %)", "0 (0 %)"]
+    await expect(row.get_by_role("cell")).to_have_text(["2", "1 (50 %)", "1 (50 %)", "0 (0 %)", "0 (0 %)"])
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)])

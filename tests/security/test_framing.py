@@ -150,7 +150,7 @@ def test_a_reply_is_read_the_same_however_it_is_cut_and_however_many_deltas_come
 ) -> None:
     kept, sent = Kept(), b"".join(stream)
     attempt = Attempt(
-        CLIENT, CREDENTIALS, TURN, reader=ReplyReader(), repair=Repair(verdict), sink=kept, begun=lambda: None
+        CLIENT, CREDENTIALS, TURN, reader=ReplyReader(), double_encodes=verdict, sink=kept, begun=lambda: None
     )
     places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
     for start, end in pairwise(places):

@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from time import monotonic, time
 
+import pytest
+
 from shared.store import open_store
 from tests.figures import figure
 from tests.redis_server import RedisServer
@@ -167,6 +169,7 @@ async def test_a_fresh_store_may_be_opened_by_four_processes_at_once(store_url: 
         assert _is_sound(url)
 
 
+@pytest.mark.alone
 async def test_new_credentials_reach_another_process_within_a_tenth_of_a_second_through_redis(
     redis_server: RedisServer,
 ) -> None:

@@ -124,8 +124,7 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         assert not sink.text_so_far
 
     reader = ReplyReader("OpenAI")
-    repair = Repair()
-    attempt = Attempt(client, GUEST, TURN, reader=reader, repair=repair, sink=sink, begun=begin)
+    attempt = Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=begin)
     refusal = None
     try:
         await attempt.run(60.0, None)
@@ -134,7 +133,7 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         refusal = error.kind
     await client.giving
     assert sink.unasked <= 1  # what the repair held back is given out at the end, whatever the client wants
-    return Read(sink.text_so_far, reader, repair.verdict, refusal, begun)
+    return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
 
 
 def read_slowly(sent: bytes) -> Read:
@@ -239,7 +238,7 @@ def test_who_has_enough_is_given_no_more(
     async def check() -> str:
         client, sink = CutReply(cut(sent, places, turns)), Texts(3, most)
         reader = ReplyReader("OpenAI")
-        attempt = Attempt(client, GUEST, TURN, reader=reader, repair=Repair(), sink=sink, begun=lambda: None)
+        attempt = Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=lambda: None)
         with suppress(Enough):
             await attempt.run(60.0, None)
             assert len(whole) < most
