@@ -63,7 +63,8 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
-        willing += self._fallback(models[0], ask.allowed)
+        if self._fallback_model:
+            willing += self._fallback(models[0], ask.allowed)
         if not willing:
             raise _consent_required(name)
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None

@@ -123,7 +123,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
-        if speaks_anthropic(request.path, request.headers):
+        if "/m" in request.path and speaks_anthropic(request.path, request.headers):  # messages, models
             response.headers["request-id"] = request[REQUEST_ID]  # where its SDKs look for it
     if (caller := request.get(CALLER)) is not None and caller.key is not None:
         limits = request.get(RATE_HEADERS)

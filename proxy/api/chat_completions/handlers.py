@@ -43,17 +43,13 @@ def tools_mode(request: web.Request, name: Any) -> Mode:
     return "emulate"  # its upstream has tools: nothing is emulated
 
 
-async def read_chat(request: web.Request, to_fields: Callable[[bytes], Mapping[str, Any]]) -> ChatRequest:
-    """The request, with the pictures that it names by address. Raises `ServiceError`."""
-    return await read_asked(request, to_fields, parse_chat)
-
-
-async def read_asked(
+async def read_chat(
     request: web.Request,
     to_fields: Callable[[bytes], Mapping[str, Any]],
-    parse: Callable[[Mapping[str, Any], Mode], ChatRequest],
+    parse: Callable[[Mapping[str, Any], Mode], ChatRequest] = parse_chat,
 ) -> ChatRequest:
-    """The same for a body that *parse*, a pure function, reads."""
+    """The request as *parse*, a pure function, reads it, with the pictures that it names by address. Raises
+    `ServiceError`."""
 
     def read(body: bytes) -> ChatRequest:
         fields = to_fields(body)

@@ -82,8 +82,10 @@ class ChatReply:
 
     def opening(self) -> bytes:
         """The first chunk of each answer: its role, once."""
-        role = {"role": "assistant", "content": "", "refusal": None}
-        return b"".join(self._chunk(index, role, None, first=True) for index in range(self._answers))
+        role, begun = {"role": "assistant", "content": "", "refusal": None}, b""
+        for index in range(self._answers):
+            begun += self._chunk(index, role, None, first=True)
+        return begun
 
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """What makes a chunk of a text of that answer."""
@@ -112,7 +114,9 @@ class ChatReply:
 
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The last chunks of whole answers, the usage in one of its own where it was asked for, and the end mark."""
-        last = b"".join(self._finish(index, end) for index, end in enumerate(ends))
+        last = b""
+        for index, end in enumerate(ends):
+            last += self._finish(index, end)
         if self._includes_usage:
             last += event({**self._base, **self._extra, "choices": [], "usage": usage(used)})
         return last + DONE

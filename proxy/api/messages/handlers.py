@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID, SETTINGS
-from proxy.api.chat_completions.handlers import read_asked
+from proxy.api.chat_completions.handlers import read_chat
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
@@ -14,7 +14,7 @@ from proxy.server.bodies import parse_json, read_body
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    asked = await read_asked(request, parse_json, parse_messages)
+    asked = await read_chat(request, parse_json, parse_messages)
     answer = await request.app[CHAT].answer(asked.ask, owner=request[CALLER].owner)
     reply = MessageReply(
         id=answer.message_id,

@@ -54,12 +54,13 @@ class Repair:
     False raises it. How the text is cut never changes what comes out, and without repair it comes out unchanged.
     """
 
-    def __init__(self, site_double_encodes: bool | None = None) -> None:
+    def __init__(self, site_double_encodes: bool | None = None, *, sent: int = 0) -> None:
+        """*sent*: characters of the reply, all of them ASCII, that were given out without it."""
         self._threshold = _THRESHOLDS[site_double_encodes]
         self.verdict: bool | None = None  # None: this reply has not shown it, for all that has been read
         self.is_passing = False  # it is decided that nothing is changed any more
         self._held = ""
-        self._sent = 0  # characters given out before anything was held
+        self._sent = sent  # characters given out before anything was held
         self._weighed = 0  # characters of the held text that are ASCII or whole sequences
         self._points = 0
         self._suspicious = 0  # characters in sequences

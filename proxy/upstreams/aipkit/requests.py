@@ -50,8 +50,7 @@ def guard(text: str, *, images: int = 0) -> str:
     - A JSON object with a key `stream_context` would be routed to another module (PROTOCOL 4): a no-break space
       after it makes it a text like any other.
     """
-    text = as_utf8(text)
-    text = text.replace("\0", "")
+    text = (text if text.isascii() else as_utf8(text)).replace("\0", "")
     stripped = text.strip(PHP_BLANKS)
     if not stripped:
         if not images:

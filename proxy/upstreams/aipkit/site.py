@@ -12,7 +12,6 @@ from proxy.chat.ask import Ask
 from proxy.chat.history import size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import About, AnswerSink, End, Held, Refusal, Tries
-from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.pictures import PictureLimit
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
@@ -94,8 +93,13 @@ class AipkitSite:
                 planned = await self._planned(plan, credentials, sink)
                 turn = planned.turn
                 reader = ReplyReader(turn.provider, needs_id=self._old_bots.needs_id(turn.bot_id))
-                repair = Repair(self._double_encodes)
-                attempt = Attempt(self._client, credentials, turn, reader=reader, repair=repair, sink=sink, begun=begun)
+                attempt = Attempt(
+                    *(self._client, credentials, turn),
+                    reader=reader,
+                    double_encodes=self._double_encodes,
+                    sink=sink,
+                    begun=begun,
+                )
                 patience = TRIAL_SECONDS if passage.is_trial and tries.has_alternative else None
                 try:
                     await attempt.run(self._limits.idle_timeout, patience)
@@ -111,8 +115,8 @@ class AipkitSite:
                     )
                     log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
                 else:
-                    if repair.verdict is not None:
-                        self._double_encodes = repair.verdict
+                    if attempt.verdict is not None:
+                        self._double_encodes = attempt.verdict
                     self._keeper.mark_good(credentials)
                     return _end(reader, planned, credentials)
                 if is_restarting:

@@ -41,10 +41,22 @@ _is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]*+"\}\n\n').fullmatch  #
 class Attempt:
     """Reads one reply into a sink. What is sent and read is plain values; this moves them.
 
-    *begun* is called right before the first text.
+    *begun* is called right before the first text. *double_encodes*: what is known of the site (`Repair.verdict`).
     """
 
-    __slots__ = ("_begun", "_client", "_credentials", "_decoder", "_reader", "_repair", "_sink", "_turn")
+    __slots__ = (
+        "_begun",
+        "_client",
+        "_credentials",
+        "_decoder",
+        "_double_encodes",
+        "_has_text",
+        "_plain_chars",
+        "_reader",
+        "_repair",
+        "_sink",
+        "_turn",
+    )
 
     def __init__(
         self,
@@ -53,7 +65,7 @@ class Attempt:
         turn: SiteTurn,
         *,
         reader: ReplyReader,
-        repair: Repair,
+        double_encodes: bool | None,
         sink: Sink,
         begun: Callable[[], None],
     ) -> None:
@@ -61,9 +73,18 @@ class Attempt:
         self._credentials = credentials
         self._turn = turn
         self._reader = reader
-        self._decoder, self._repair = EventDecoder(), repair
+        self._decoder = EventDecoder()
+        self._double_encodes = double_encodes
+        self._repair: Repair | None = None  # from the first character on that it could be about
+        self._plain_chars = 0  # before that
+        self._has_text = False
         self._sink = sink
         self._begun: Callable[[], None] | None = begun
+
+    @property
+    def verdict(self) -> bool | None:
+        """As `Repair.verdict`."""
+        return self._repair.verdict if self._repair is not None else None
 
     async def run(self, idle_timeout: float, patience: float | None) -> None:
         """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
@@ -96,13 +117,12 @@ class Attempt:
 
     def _take(self, data: bytes) -> bool:
         """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
-        reader = self._reader
         text = None if self._decoder.pending else _plain(data)
         if text is None:
             return self._take_events(data)
-        reader.has_text = reader.has_text or bool(text)
-        clear = self._repair.feed(text)
-        return self._give(clear) if clear else True
+        if not self._has_text:  # the reader is looked up once: there are thousands of replies, each far from the cache
+            self._reader.has_text = self._has_text = self._reader.has_text or bool(text)
+        return self._pass_on(text)
 
     def _take_events(self, data: bytes) -> bool:
         reader = self._reader
@@ -121,8 +141,7 @@ class Attempt:
             if deltas:
                 texts += self._texts_of(deltas)
         finally:  # what came before a failure is given out before it is told
-            clear = self._repair.feed("".join(texts))
-            wants_more = self._give(clear) if clear else True
+            wants_more = self._pass_on("".join(texts))
         return wants_more and not reader.finished
 
     def _texts_of(self, deltas: list[bytes]) -> list[str]:
@@ -136,6 +155,16 @@ class Attempt:
                     return [text]
         return [self._reader.read(event) for block in deltas if (event := read_block(block))]
 
+    def _pass_on(self, text: str) -> bool:
+        """Give *text*, repaired where it has to be. False: the sink wants a pause."""
+        if self._repair is None:
+            if text.isascii():
+                self._plain_chars += len(text)
+                return self._give(text) if text else True
+            self._repair = Repair(self._double_encodes, sent=self._plain_chars)
+        clear = self._repair.feed(text)
+        return self._give(clear) if clear else True
+
     def _give(self, text: str) -> bool:
         if self._begun is not None:
             self._begun()
@@ -143,7 +172,7 @@ class Attempt:
         return self._sink.text(text)
 
     def _flush(self) -> None:
-        if rest := self._repair.end():
+        if self._repair is not None and (rest := self._repair.end()):
             self._give(rest)
 
     async def _store_message(self, patience: float | None) -> str:

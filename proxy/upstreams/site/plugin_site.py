@@ -40,6 +40,7 @@ class PluginSite:
     """
 
     has_tools = False  # visitors of no plugin can give any
+    takes: frozenset[str] = frozenset()  # nor any parameters
 
     def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, clients: Mapping[str, PluginClient]) -> None:
         self.site = site
@@ -54,11 +55,6 @@ class PluginSite:
         """As `Upstream.kind`."""
         state = self._keeper.state(self.name)
         return state.current.plugin if state else None
-
-    @property
-    def takes(self) -> frozenset[str]:
-        """As `Upstream.takes`."""
-        return frozenset()
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
