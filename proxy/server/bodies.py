@@ -50,11 +50,17 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
 
 async def _received(request: web.Request) -> bytes:
     """The body as it came, counted with those of all other requests while it comes."""
-    under_way, limit = request.app[UNDER_WAY], request.client_max_size
+    under_way, limit, content = request.app[UNDER_WAY], request.client_max_size, request.content
+    if content.is_eof():  # it came with the head, as short ones do
+        whole = content.read_nowait()
+        if len(whole) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit)
+        under_way.hold(len(whole))
+        return whole
     body = bytearray()
     try:
-        async with asyncio.timeout(None if request.content.is_eof() else BODY_SECONDS):
-            async for piece in request.content.iter_any():
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in content.iter_any():
                 if len(body) + len(piece) > limit:
                     raise web.HTTPRequestEntityTooLarge(max_size=limit)
                 under_way.hold(len(piece))

@@ -42,6 +42,11 @@ class EventDecoder:
         self._after_cr = False
 
     @property
+    def is_between(self) -> bool:
+        """Whether the stream has begun and the next byte begins a line of a new event: nothing is held of one."""
+        return not (self.pending or self._at_start or self._after_cr)
+
+    @property
     def has_partial(self) -> bool:
         """Whether part of an event (comments are none) is still waiting for its end."""
         return any(line and not line.startswith(b":") for line in self.pending.split(b"\n"))

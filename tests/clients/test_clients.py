@@ -85,6 +85,7 @@ def test_a_refusal_is_the_clients_own_error(client: Client, outcomes: dict[Clien
 
 
 @every_client
+@pytest.mark.usefixtures("as_from_a_terminal")
 def test_a_turn_that_is_left_is_dropped_at_the_site_and_the_next_one_answered(
     client: Client, outcomes: dict[Client, Outcome]
 ) -> None:

@@ -60,5 +60,5 @@ async def read_chat(
     if chat.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)
         ask = replace(ask, messages=messages, images=images)
-    ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
-    return replace(chat, ask=ask)
+    chat.ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
+    return chat

@@ -59,7 +59,7 @@ _ROLES: dict[str, Role] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatRequest:
     """A request, normalised. `pictures` holds the images of all messages, or where to fetch them."""
 

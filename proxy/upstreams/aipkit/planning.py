@@ -7,24 +7,26 @@ transcript.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import Field, ValidationError
+import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from proxy.chat.ask import Ask
 from proxy.upstreams.aipkit.requests import SiteTurn, guard
 from proxy.upstreams.aipkit.transcript import shorten, transcript
 from shared.conversations import Message, Note
-from shared.models import Bot, Credentials, Value
+from shared.models import Bot, Credentials
 
 
-class Copy(Value):
+@dataclass(frozen=True, slots=True)
+class Copy:
     """The site's copy of a conversation; all of these must match to continue it (PROTOCOL 6)."""
 
     site: str
     bot_id: int
-    session_id: str = Field(repr=False)
+    session_id: str = field(repr=False)
     conversation_uuid: str
     response_id: str = ""  # last `openai_response_id`
     interaction_id: str = ""  # last `google_interaction_id`
@@ -40,13 +42,16 @@ class Copy(Value):
 
     def to_note(self) -> Note:
         """What is stored of it."""
-        return Note(name=self.conversation_uuid, value=self.model_dump_json())
+        return Note(name=self.conversation_uuid, value=orjson.dumps(self).decode())
+
+
+_read = TypeAdapter(Copy).validate_json
 
 
 def read_copy(note: Note) -> Copy | None:
     """The copy that *note* tells of; None where it is another upstream's."""
     try:
-        return Copy.model_validate_json(note.value)
+        return _read(note.value)
     except ValidationError:
         return None
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from secrets import token_hex
 from time import time
 
@@ -50,7 +49,8 @@ class Attempt:
         "_credentials",
         "_decoder",
         "_double_encodes",
-        "_has_text",
+        "_give",
+        "_is_flowing",
         "_plain_chars",
         "_reader",
         "_repair",
@@ -77,8 +77,8 @@ class Attempt:
         self._double_encodes = double_encodes
         self._repair: Repair | None = None  # from the first character on that it could be about
         self._plain_chars = 0  # before that
-        self._has_text = False
-        self._sink = sink
+        self._is_flowing = False  # its text has begun, nothing is held of it, and nothing has to be repaired
+        self._sink, self._give = sink, sink.text
         self._begun: Callable[[], None] | None = begun
 
     @property
@@ -117,63 +117,65 @@ class Attempt:
 
     def _take(self, data: bytes) -> bool:
         """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
-        text = None if self._decoder.pending else _plain(data)
-        if text is None:
-            return self._take_events(data)
-        if not self._has_text:  # the reader is looked up once: there are thousands of replies, each far from the cache
-            self._reader.has_text = self._has_text = self._reader.has_text or bool(text)
-        return self._pass_on(text)
-
-    def _take_events(self, data: bytes) -> bool:
-        reader = self._reader
+        if self._is_flowing:  # little is looked at: of thousands of replies, each is far from the processor's cache
+            text = _plain(data)
+            if text is not None and (self._repair is not None or text.isascii()):
+                self._plain_chars += len(text)
+                return self._give(text) if text else True
+        self._is_flowing = False
+        reader, decoder = self._reader, self._decoder
         texts: list[str] = []
-        deltas: list[bytes] = []
         try:
-            for block in self._decoder.blocks(data):
-                if block.startswith(_BEFORE) and block.endswith(b"}") and b"\n" not in block:
-                    deltas.append(block)
-                    continue
-                if deltas:
-                    texts += self._texts_of(deltas)
-                    deltas.clear()
-                if event := read_block(block):
-                    texts.append(reader.read(event))
-            if deltas:
-                texts += self._texts_of(deltas)
+            self._read(data, texts)
         finally:  # what came before a failure is given out before it is told
             wants_more = self._pass_on("".join(texts))
+        self._is_flowing = self._begun is None and self._is_clear and decoder.is_between
         return wants_more and not reader.finished
 
-    def _texts_of(self, deltas: list[bytes]) -> list[str]:
-        """The texts of a run of delta events, read at once."""
-        if len(deltas) > 1:
-            with suppress(orjson.JSONDecodeError, TypeError):
-                texts: list[str] = orjson.loads(b"[" + b",\n".join([block[_START:-1] for block in deltas]) + b"]")
-                text = "".join(texts)
-                if len(texts) == len(deltas):
-                    self._reader.has_text = self._reader.has_text or bool(text)
-                    return [text]
-        return [self._reader.read(event) for block in deltas if (event := read_block(block))]
+    def _read(self, data: bytes, texts: list[str]) -> None:
+        """Add to *texts* what *data* holds: mostly deltas, which are read at once, between events of other kinds."""
+        first = data.find(_BEFORE)
+        end = data.find(b"\n\n", data.rfind(_BEFORE)) + 2
+        text = _plain(data[first:end]) if 0 <= first < end else None
+        if text is not None:
+            self._read_events(data[:first], texts)
+            data = data[first:]
+            if self._decoder.is_between:
+                self._reader.has_text = self._reader.has_text or bool(text)
+                texts.append(text)
+                data = data[end - first :]
+        self._read_events(data, texts)
+
+    def _read_events(self, data: bytes, texts: list[str]) -> None:
+        for block in self._decoder.blocks(data):
+            if event := read_block(block):
+                texts.append(self._reader.read(event))
+
+    @property
+    def _is_clear(self) -> bool:
+        """Whether text is given as it comes: all was ASCII, or it is decided that nothing is repaired."""
+        return self._repair is None or self._repair.is_passing
 
     def _pass_on(self, text: str) -> bool:
         """Give *text*, repaired where it has to be. False: the sink wants a pause."""
         if self._repair is None:
             if text.isascii():
                 self._plain_chars += len(text)
-                return self._give(text) if text else True
-            self._repair = Repair(self._double_encodes, sent=self._plain_chars)
-        clear = self._repair.feed(text)
-        return self._give(clear) if clear else True
+            else:
+                self._repair = Repair(self._double_encodes, sent=self._plain_chars)
+        if self._repair is not None:
+            text = self._repair.feed(text)
+        return self._deliver(text) if text else True
 
-    def _give(self, text: str) -> bool:
+    def _deliver(self, text: str) -> bool:
         if self._begun is not None:
             self._begun()
             self._begun = None
-        return self._sink.text(text)
+        return self._give(text)
 
     def _flush(self) -> None:
         if self._repair is not None and (rest := self._repair.end()):
-            self._give(rest)
+            self._deliver(rest)
 
     async def _store_message(self, patience: float | None) -> str:
         boundary = token_hex(24)
