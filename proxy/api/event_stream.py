@@ -134,6 +134,23 @@ class EventStream:
         self._has_written = True
         return transport.get_write_buffer_size() <= MAX_UNSENT_BYTES
 
+    def writer(self, encode: Callable[[str], bytes]) -> Callable[[str], bool]:
+        """What writes the event that *encode* makes of a text: `write`, or, where the stream is open, the same by fewer
+        steps: it is called for each token."""
+        transport = self._transport
+        if transport is None or not self._is_chunked:
+            return lambda text: self.write(encode(text))
+        send, unsent, lines, most = transport.write, transport.get_write_buffer_size, _SIZE_LINES, len(_SIZE_LINES)
+
+        def write(text: str) -> bool:
+            event = encode(text)
+            size = len(event)
+            send(b"".join((lines[size] if size < most else b"%x\r\n" % size, event, b"\r\n")))
+            self._has_written = True
+            return unsent() <= MAX_UNSENT_BYTES
+
+        return write
+
     async def ready(self) -> None:
         """Open the stream where it is not, else wait until the client has read enough. Raises where it has left."""
         if self._transport is None:

@@ -150,22 +150,23 @@ class _Streamed:
         self._reply, self._number = reply, number
         self._encode = reply.text_of(number)
         self._encode_call: Callable[[Call], bytes] | None = None
-        self._write = events.write
-        self.ready = events.ready
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
-        if not self._events.has_begun:
-            self._events.begin()
-        return self._write(self._encode(text))
+        self._events.begin()
+        return self._events.write(self._encode(text))
 
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
-        if not self._events.has_begun:
-            self._events.begin()
+        self._events.begin()
         if self._encode_call is None:
             self._encode_call = self._reply.call_of(self._number)
-        return self._write(self._encode_call(call))
+        return self._events.write(self._encode_call(call))
+
+    async def ready(self) -> None:
+        """As `Sink.ready`."""
+        await self._events.ready()
+        self.text = self._events.writer(self._encode)  # type: ignore[assignment, method-assign]
 
 
 class _Whole:

@@ -170,6 +170,7 @@ class Answer:
     async def ready(self) -> None:
         """As `Sink.ready`."""
         await self._sink.ready()
+        self._give = self._sink.text  # from then on it may be another, which does the same by fewer steps
 
     def dropped(self, what: Literal["messages", "images"], count: int) -> None:
         """As `Sink.dropped`."""

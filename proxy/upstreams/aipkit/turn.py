@@ -34,7 +34,8 @@ _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
 _BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
 _COMMA = b'",\n"'
 _START, _END = len(_BEFORE), -len(_AFTER)
-_is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]*+"\}\n\n').fullmatch  # a delta of ASCII without escapes
+_AROUND = len(_BEFORE) + len(_AFTER) + 2  # with the quotes
+_is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]++"\}\n\n').fullmatch  # a delta of ASCII without escapes
 
 
 class Attempt:
@@ -118,6 +119,9 @@ class Attempt:
     def _take(self, data: bytes) -> bool:
         """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
         if self._is_flowing:  # little is looked at: of thousands of replies, each is far from the processor's cache
+            if _is_one(data) is not None:
+                self._plain_chars += len(data) - _AROUND
+                return self._give(data[_START + 1 : _END - 1].decode())
             text = _plain(data)
             if text is not None and (self._repair is not None or text.isascii()):
                 self._plain_chars += len(text)
@@ -129,7 +133,8 @@ class Attempt:
             self._read(data, texts)
         finally:  # what came before a failure is given out before it is told
             wants_more = self._pass_on("".join(texts))
-        self._is_flowing = self._begun is None and self._is_clear and decoder.is_between
+        is_clear = self._repair is None or self._repair.is_passing
+        self._is_flowing = self._begun is None and is_clear and decoder.is_between
         return wants_more and not reader.finished
 
     def _read(self, data: bytes, texts: list[str]) -> None:
@@ -150,11 +155,6 @@ class Attempt:
         for block in self._decoder.blocks(data):
             if event := read_block(block):
                 texts.append(self._reader.read(event))
-
-    @property
-    def _is_clear(self) -> bool:
-        """Whether text is given as it comes: all was ASCII, or it is decided that nothing is repaired."""
-        return self._repair is None or self._repair.is_passing
 
     def _pass_on(self, text: str) -> bool:
         """Give *text*, repaired where it has to be. False: the sink wants a pause."""
