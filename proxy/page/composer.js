@@ -19,7 +19,7 @@ export class Composer {
   }
 
   build() {
-    this.field = el("textarea", { rows: 1, label: "chat.message", placeholder: "chat.message", id: "message" });
+    this.field = el("textarea", { rows: 1, dir: "auto", label: "chat.message", placeholder: "chat.message", id: "message" });
     this.field.addEventListener("keydown", (event) => this.typed(event));
     this.field.addEventListener("input", () => this.fit());
     this.file = el("input.unseen", { type: "file", accept: KINDS.join(","), multiple: true, label: "chat.attach", tabindex: "-1" });

@@ -5,7 +5,7 @@ import { t } from "./i18n.js";
 import { drop, keep, recall } from "./storage.js";
 
 const MOST = 200;
-const TITLE_CHARS = 60;
+const TITLE_CHARS = 120;
 
 /** All that are known, the last used first: `{id, title, model, broken: {item id: reason}}`. */
 export function known() {
@@ -34,8 +34,9 @@ export function forgetAll() {
 
 /** A new one, named by its first message. */
 export async function create(text, model) {
-  const line = text.trim().split("\n")[0];
-  const title = line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS)}…` : line || t("chat.picture");
+  const letters = [...text.trim().split("\n")[0]];
+  const line = letters.slice(0, TITLE_CHARS).join("");
+  const title = letters.length > TITLE_CHARS ? `${line}…` : line || t("chat.picture");
   const { id } = await request("POST", "/v1/conversations", {});
   const entry = { id, title, model, broken: {} };
   remember(entry);
@@ -50,12 +51,18 @@ export function listOf(current, onGone) {
 }
 
 function row(entry, isCurrent, onGone) {
-  const link = el("a", { href: `#/chat/${entry.id}`, "aria-current": isCurrent ? "page" : null }, entry.title);
+  const about = { dir: "auto", title: entry.title, "aria-current": isCurrent ? "page" : null };
+  const link = el("a", { href: `#/chat/${entry.id}`, ...about }, entry.title);
   return el("li", {}, link, iconButton("trash", "list.delete", () => remove(entry, onGone), ".small"));
 }
 
+/** *text* as a part of a sentence that may run the other way. */
+function isolated(text) {
+  return `\u2068${text}\u2069`;
+}
+
 async function remove(entry, onGone) {
-  if (!(await confirmed("list.delete", t("list.sure", { title: entry.title }), "list.delete"))) return;
+  if (!(await confirmed("list.delete", t("list.sure", { title: isolated(entry.title) }), "list.delete"))) return;
   try {
     await request("DELETE", `/v1/conversations/${entry.id}`);
   } catch (error) {

@@ -16,7 +16,7 @@ export function question({ text, pictures }) {
     {},
     el("h3.unseen", { t: "chat.you" }),
     shown.length ? el("div.pictures", {}, shown) : null,
-    el("div.text", {}, text),
+    el("div.text", { dir: "auto" }, text),
   );
 }
 

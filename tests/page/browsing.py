@@ -15,7 +15,9 @@ from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
 MASTER = "the-master-key"
-DESKTOP, PHONE = (1280, 800), (360, 740)  # width and height
+DESKTOP, PHONE = (1280, 800), (375, 740)  # width and height
+ZOOMED = (640, 400)  # the desktop at 200 %
+NARROW = (320, 568)  # a small phone, or the desktop at 400 %
 PATIENCE = 10_000.0  # milliseconds for anything to show
 ANSWERS = ".turn.assistant"
 

@@ -1,0 +1,66 @@
+"""The list of conversations: titles of any length and script stay in their column."""
+
+import json
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.browsing import DESKTOP, PHONE, ZOOMED, Opened, Opener
+
+TITLES = {
+    "words": "How do I write a letter to the landlord about the heating that has not worked since last winter?",
+    "unbroken": "x" * 121,
+    "Chinese": "请帮我写一封信给房东，说明暖气从去年冬天开始就一直不工作，并询问什么时候可以修好，谢谢你的帮助",
+    "Arabic": "اكتب رسالة إلى المالك بخصوص التدفئة التي لا تعمل منذ الشتاء الماضي واسأله متى سيتم إصلاحها",
+    "emoji": "👩‍👩‍👧‍👦" * 30,
+    "short": "Hello",
+}
+ROWS = """
+rows => rows.map(row => {
+    const [link, button] = [row.querySelector('a'), row.querySelector('button')];
+    const [list, shown, mark] = [row.closest('.list'), link.getBoundingClientRect(), button.getBoundingClientRect()];
+    return {
+        name: link.textContent, tip: link.title, cut: link.scrollWidth > link.clientWidth,
+        ellipsis: getComputedStyle(link).textOverflow, rtl: getComputedStyle(link).direction === 'rtl',
+        apart: shown.right <= mark.left + 1, inside: mark.right <= list.getBoundingClientRect().right,
+        still: list.scrollWidth === list.clientWidth, line: shown.height < 60,
+    };
+})
+"""
+
+
+async def with_titles(opened: Opened) -> None:
+    """Show conversations of all these titles, as if this browser had them."""
+    entries = [{"id": f"conv_{name}", "title": title, "broken": {}} for name, title in TITLES.items()]
+    script = "entries => localStorage.setItem('freeaichat.conversations', entries)"
+    await opened.page.evaluate(script, json.dumps(entries))
+    await opened.page.reload()
+    await expect(opened.page.locator(".conversations li")).to_have_count(len(TITLES))
+
+
+@pytest.mark.parametrize("size", [DESKTOP, ZOOMED, PHONE], ids=["desktop", "zoomed", "phone"])
+async def test_a_title_ends_before_the_edge_and_is_told_whole(opener: Opener, size: tuple[int, int]) -> None:
+    opened = await opener.open(size=size)
+    await with_titles(opened)
+    drawer = opened.page.locator(".drawer")
+    if await drawer.is_visible():
+        await drawer.click()
+    rows = await opened.page.locator(".conversations li").evaluate_all(ROWS)
+
+    assert [(row["name"], row["tip"]) for row in rows] == [(title, title) for title in TITLES.values()]
+    assert [row["cut"] for row in rows] == [name != "short" for name in TITLES]
+    assert [row["rtl"] for row in rows] == [name == "Arabic" for name in TITLES]
+    for row in rows:
+        assert row["ellipsis"] == "ellipsis"
+        assert all(row[what] for what in ("apart", "inside", "still", "line")), row
+
+
+async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_between_letters(opened: Opened) -> None:
+    link = opened.page.locator(".conversations a").first
+    await opened.send("😀" * 130 + "\nmore")
+    await expect(link).to_have_text("😀" * 120 + "…")
+
+    await opened.page.get_by_role("link", name="New conversation").click()
+    await expect(opened.page.locator(".turn")).to_have_count(0)
+    await opened.send("one line\nanother")
+    await expect(link).to_have_text("one line")
