@@ -1,4 +1,5 @@
 // How everything is, refreshed by itself while it is looked at.
+import { ModelTable } from "./abilities.js";
 import { request } from "./api.js";
 import { el } from "./dom.js";
 import { duration, t } from "./i18n.js";
@@ -15,9 +16,10 @@ export class Dashboard {
     this.tiles = el("div.tiles");
     this.sites = el("div.sites", {}, el("p.empty.loading", { t: "loading" }));
     this.trouble = el("p.note.error", { role: "alert", hidden: true });
+    this.models = new ModelTable();
     this.usage = new Usage();
     const sites = el("section", {}, el("h2", { t: "dash.sites" }), this.sites);
-    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble, this.tiles, sites, this.usage.element);
+    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble, this.tiles, sites, this.models.element, this.usage.element);
     document.addEventListener("language", () => this.draw());
   }
 
@@ -37,7 +39,7 @@ export class Dashboard {
 
   async load() {
     try {
-      this.status = await request("GET", "/admin/status");
+      [this.status] = await Promise.all([request("GET", "/admin/status"), this.models.load()]);
       this.tell(this.status.store.trouble);
       this.draw();
     } catch (error) {

@@ -1,10 +1,12 @@
 // All texts, in the language that was chosen. Elements made with a text's key follow a change of language.
 import en from "./en.js";
+import enAdmin from "./en-admin.js";
 import zh from "./zh.js";
+import zhAdmin from "./zh-admin.js";
 import reasons from "./zh-reasons.js";
 import { keepWord } from "./storage.js";
 
-const TEXTS = { en, "zh-CN": zh };
+const TEXTS = { en: { ...en, ...enAdmin }, "zh-CN": { ...zh, ...zhAdmin } };
 const root = document.documentElement;
 
 /** The language now: `en` or `zh-CN`. */

@@ -1,4 +1,5 @@
 // The list of models, and which one is chosen.
+import { abilities, resting } from "./abilities.js";
 import { request } from "./api.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
@@ -10,9 +11,10 @@ export class ModelChoice {
     this.models = [];
     this.select = el("select", { label: "chat.model" });
     this.element = el("label.model", {}, el("span.unseen", { t: "chat.model" }), this.select);
+    this.about = el("p.abilities");
     this.select.addEventListener("change", () => {
       keep("model", this.select.value);
-      onChange(this.current);
+      this.changed();
     });
     this.onChange = onChange;
   }
@@ -30,16 +32,17 @@ export class ModelChoice {
   /** Ask which there are. Raises `ApiError`. */
   async load() {
     const { data } = await request("GET", "/v1/models");
+    const isNew = JSON.stringify(data) !== JSON.stringify(this.models);
     this.models = data;
     this.isLoaded = true;
-    this.draw();
+    if (isNew) this.draw(); // else whoever is choosing goes on undisturbed
   }
 
   /** Draw the list anew, in the language now. */
   draw() {
     const chosen = this.select.value || recall("model", "");
-    const bots = this.models.filter((model) => !model.alias_of).map((model) => [model.id, model.name ? `${model.name} (${model.id})` : model.id]);
-    const aliases = this.models.filter((model) => model.alias_of).map((model) => [model.id, `${model.id} → ${model.alias_of}`]);
+    const bots = this.models.filter((model) => !model.alias_of).map((model) => option(model, model.name ? `${model.name} (${model.id})` : model.id));
+    const aliases = this.models.filter((model) => model.alias_of).map((model) => option(model, `${model.id} → ${model.alias_of}`));
     this.select.replaceChildren(...[group("chat.bots", bots), group("chat.aliases", aliases)].filter(Boolean));
     this.choose(chosen);
   }
@@ -47,13 +50,25 @@ export class ModelChoice {
   /** Choose the one with this *id*, where it is there. */
   choose(id) {
     if (this.models.some((model) => model.id === id)) this.select.value = id;
-    this.onChange(this.current);
+    this.changed();
   }
+
+  changed() {
+    const { current } = this;
+    const line = current ? abilities(current) : "";
+    this.about.replaceChildren(...[current && resting(current), line].filter(Boolean));
+    this.about.title = line;
+    this.onChange(current);
+  }
+}
+
+function option({ id, state }, text) {
+  return el("option", { value: id }, state === "ready" ? text : `${text} – ${t(`can.state.${state}`)}`);
 }
 
 function group(key, options) {
   if (!options.length) return null;
-  const found = el("optgroup", {}, options.map(([value, text]) => el("option", { value }, text)));
+  const found = el("optgroup", {}, options);
   found.label = t(key);
   return found;
 }

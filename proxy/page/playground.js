@@ -2,11 +2,11 @@
 import { items } from "./api.js";
 import { Composer } from "./composer.js";
 import * as conversations from "./conversations.js";
-import { announce, copy, el, icon, iconButton } from "./dom.js";
+import { announce, el, icon, iconButton } from "./dom.js";
 import { ask, takeBack, turnsOf } from "./exchange.js";
 import { t } from "./i18n.js";
 import { ModelChoice } from "./models.js";
-import { asCurl, asPython } from "./snippets.js";
+import { copyButtons } from "./snippets.js";
 import { Answer, question } from "./turns.js";
 
 const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
@@ -36,9 +36,7 @@ export class Playground {
     this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
     this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
     this.slide(false);
-    const curl = this.copyButton("curl", "copy.curl", asCurl);
-    const python = this.copyButton("Python", "copy.python", asPython);
-    const head = el("div.chat-head", {}, this.drawer, this.choice.element, el("span.grow"), curl, python);
+    const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => this.wish()));
     this.log = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
     this.log.addEventListener("drawn", () => this.sticks && this.toEnd());
     this.log.addEventListener("pointerdown", () => this.slide(false));
@@ -72,6 +70,7 @@ export class Playground {
     this.draw();
     try {
       if (!this.choice.models.length) await this.choice.load();
+      else this.refresh();
       if (this.entry) await this.load(this.entry);
     } catch (error) {
       return this.showTrouble(error);
@@ -101,6 +100,12 @@ export class Playground {
     await this.running;
     this.composer.setBusy(false);
     this.answers().at(-1)?.draw();
+    this.refresh();
+  }
+
+  /** Look which models there are now: how an answer ended may show that one is better left alone. */
+  refresh() {
+    this.choice.load().catch(() => {}); // what was known stays in view
   }
 
   async run(asked, turn) {
@@ -181,16 +186,11 @@ export class Playground {
     this.log.scrollTop = this.log.scrollHeight;
   }
 
-  copyButton(name, key, form) {
-    const button = el("button.small", { type: "button", label: key, onclick: () => this.copyAs(form, button) }, icon("copy"), name);
-    return button;
-  }
-
-  copyAs(form, button) {
+  /** What is written now, else what was asked last, as `snippets.js` takes it. */
+  wish() {
     const last = this.turns.findLast(({ role }) => role === "user");
     const typed = { text: this.composer.text, pictures: this.composer.pictures };
     const { text, pictures } = typed.text || typed.pictures.length ? typed : (last ?? { text: "Hello!", pictures: [] });
-    const chat = { model: this.choice.select.value, text, pictures, search: this.composer.wantsSearch };
-    copy(form(chat, { origin: location.origin, needsKey: this.needsKey() }), button);
+    return { model: this.choice.select.value, text, pictures, search: this.composer.wantsSearch, needsKey: this.needsKey() };
   }
 }

@@ -1,5 +1,8 @@
-// The request that the page would send, as a person would type it.
+// What the page would ask, as a person would type it: of the address that the page was opened at.
+import { copy, el, icon } from "./dom.js";
+
 const PICTURE = "data:image/png;base64,BASE64";
+const { origin } = location;
 
 function body({ model, text, pictures, search }, extra) {
   const parts = [{ type: "text", text }, ...pictures.map(() => ({ type: "image_url", image_url: { url: PICTURE } }))];
@@ -7,27 +10,34 @@ function body({ model, text, pictures, search }, extra) {
   return { model, messages, stream: true, ...(search ? extra : {}) };
 }
 
-/** As a command line. *needsKey*: it takes a key from the environment. */
-export function asCurl(chat, { origin, needsKey }) {
-  const sent = JSON.stringify(body(chat, { web_search: true })).replaceAll("'", `'\\''`);
-  const key = needsKey ? ` \\\n  -H "Authorization: Bearer $FREEAICHAT_API_KEY"` : "";
+/** As a command line. With `needsKey` it takes a key from the environment. */
+export function asCurl(wish) {
+  const sent = JSON.stringify(body(wish, { web_search: true })).replaceAll("'", `'\\''`);
+  const key = wish.needsKey ? ` \\\n  -H "Authorization: Bearer $FREEAICHAT_API_KEY"` : "";
   return `curl -N ${origin}/v1/chat/completions -H 'Content-Type: application/json'${key} \\\n  -d '${sent}'\n`;
 }
 
 /** As a program with the official client. */
-export function asPython(chat, { origin, needsKey }) {
-  const { model, messages } = body(chat, {});
-  const key = needsKey ? 'os.environ["FREEAICHAT_API_KEY"]' : '"unused"';
-  return `${needsKey ? "import os\n\n" : ""}from openai import OpenAI
+export function asPython(wish) {
+  const { model, messages } = body(wish, {});
+  const key = wish.needsKey ? 'os.environ["FREEAICHAT_API_KEY"]' : '"unused"';
+  return `${wish.needsKey ? "import os\n\n" : ""}from openai import OpenAI
 
 client = OpenAI(base_url="${origin}/v1", api_key=${key})
 stream = client.chat.completions.create(
     model=${JSON.stringify(model)},
     messages=${JSON.stringify(messages)},
-    stream=True,${chat.search ? '\n    extra_body={"web_search": True},' : ""}
+    stream=True,${wish.search ? '\n    extra_body={"web_search": True},' : ""}
 )
 for chunk in stream:
     if chunk.choices:
         print(chunk.choices[0].delta.content or "", end="", flush=True)
 `;
+}
+
+/** Buttons that copy either; `wishOf()` tells what is asked. */
+export function copyButtons(wishOf) {
+  const one = (name, key, form) =>
+    el("button.small", { type: "button", label: key, onclick: ({ currentTarget }) => copy(form(wishOf()), currentTarget) }, icon("copy"), name);
+  return [one("curl", "copy.curl", asCurl), one("Python", "copy.python", asPython)];
 }

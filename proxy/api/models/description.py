@@ -4,6 +4,7 @@ from typing import Any
 
 from proxy.api.messages.description_objects import ERROR
 from proxy.api.messages.errors import VERSION_HEADER
+from proxy.api.models.handlers import STATES
 from proxy.api.openapi.parts import (
     BOOLEAN,
     COUNT,
@@ -44,6 +45,12 @@ SCHEMAS: dict[str, Schema] = {
             "images": BOOLEAN,
             "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: not at all."),
             "structured_outputs": told(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
+            "state": told(
+                one_of(*STATES),
+                "Whether a turn would be answered now, as far as this process knows. `cooldown`: a quota or limit was "
+                "reached a short while ago; `resting`: the circuit breaker is open; `unavailable`: there are no "
+                "credentials that the site takes, or the server is away.",
+            ),
             "context_length": told(
                 nullable(COUNT), "Tokens of a history that reach the bot, as an estimate; null: a server's own."
             ),

@@ -1,6 +1,7 @@
 """`/v1/models`: answered from what the store holds, without touching a site. In the shape of Anthropic's API for its
 clients, which say which version of that they speak."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -11,12 +12,16 @@ from proxy.api.messages.models import model_info, model_page
 from proxy.api.rendering import json_response
 from proxy.chat.catalog import Model, may_use, unknown_model
 
+STATES = ("ready", "cooldown", "resting", "unavailable")  # by an upstream's rank
+LAST_RANK = len(STATES) - 1
+
 
 async def list_models(request: web.Request) -> web.Response:
     """Every model that the caller can name now."""
     chats, allowed = request.app[CHAT], request[CALLER].models
     models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
-    data = [_to_wire(request, model) for model in models]
+    best = _best_ranks(models)
+    data = [_to_wire(request, model, best[model.id]) for model in models]
     if VERSION_HEADER in request.headers:
         return json_response(model_page(data, request.query))
     return json_response({"object": "list", "data": data})
@@ -29,11 +34,27 @@ async def retrieve_model(request: web.Request) -> web.Response:
     found = (chats.catalog.find if VERSION_HEADER in request.headers else chats.catalog.named)(name)
     if found is None or not may_use(allowed, found[0]):
         raise unknown_model(name, chats.catalog.near(name, allowed))
-    return json_response({**_to_wire(request, found[1]), "id": found[0]})
+    name, model = found
+    rank = min(_rank(offer) for offer in chats.catalog.offers(name) or (model,))
+    return json_response({**_to_wire(request, model, rank), "id": name})
 
 
-def _to_wire(request: web.Request, model: Model) -> dict[str, Any]:
+def _best_ranks(models: Sequence[Model]) -> Mapping[str, int]:
+    """The rank of each by its id. A bare name goes to the best of all that have it, `name@host` to its site alone."""
+    best: dict[str, int] = {}
+    for model in models:
+        for name in {model.id, model.id.partition("@")[0]}:
+            best[name] = min(best.get(name, LAST_RANK), _rank(model))
+    return best
+
+
+def _rank(model: Model) -> int:
+    return min(model.upstream.rank(model.bot), LAST_RANK)
+
+
+def _to_wire(request: web.Request, model: Model, rank: int) -> dict[str, Any]:
     settings = request.app[SETTINGS]
     if VERSION_HEADER in request.headers:
         return model_info(model, max_transcript=settings.max_transcript)
-    return model.to_wire(max_transcript=settings.max_transcript, emulates=settings.tools == "emulate")
+    wire = model.to_wire(max_transcript=settings.max_transcript, emulates=settings.tools == "emulate")
+    return {**wire, "state": STATES[rank]}

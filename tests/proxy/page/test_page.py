@@ -16,12 +16,18 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 VENDOR = FOLDER / "vendor"
 OWN = sorted(path for path in FOLDER.glob("*") if path.is_file())
 MAX_LINES = 200
+WORDS = {f"{language}{part}.js" for language in ("en", "zh") for part in ("", "-admin", "-reasons")}
 TEXT = re.compile(r'^  "([^"]+)": "(.+)",$', re.MULTILINE)
 
 
 def texts(language: str) -> dict[str, str]:
-    """The dictionary of *language*."""
-    return dict(TEXT.findall((FOLDER / f"{language}.js").read_text("utf-8")))
+    """The dictionary of *language*, of both its files: what all see, and what administrators do."""
+    return dict(TEXT.findall("".join((FOLDER / name).read_text("utf-8") for name in dictionaries(language))))
+
+
+def dictionaries(language: str) -> tuple[str, str]:
+    """The files of the dictionary of *language*."""
+    return f"{language}.js", f"{language}-admin.js"
 
 
 async def test_browsers_get_the_page_and_all_others_what_this_is(proxy: RunningProxy) -> None:
@@ -103,12 +109,12 @@ def test_every_text_is_there_in_both_languages() -> None:
     for name, text in english.items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[name])), name
     for language in ("en", "zh"):
-        lines = (FOLDER / f"{language}.js").read_text("utf-8").splitlines()
-        assert len([line for line in lines if line.startswith("  ")]) == len(english), "a text not seen here"
+        lines = [line for name in dictionaries(language) for line in (FOLDER / name).read_text("utf-8").splitlines()]
+        assert len([line for line in lines if line.startswith("  ")]) == len(english), "a text not seen here, or twice"
 
 
 def test_no_text_is_left_over() -> None:
-    scripts = "".join(path.read_text("utf-8") for path in OWN if path.suffix == ".js" and len(path.stem) > 2)
+    scripts = "".join(path.read_text("utf-8") for path in OWN if path.suffix == ".js" and path.name not in WORDS)
     begun = tuple(re.findall(r"`([a-z.]+\.)\$\{", scripts))  # names put together of a beginning and a value
     built = ("chart.by.", "chart.span.")  # of a choice and its values
 

@@ -1,0 +1,52 @@
+"""What the models can, and which are left alone for now: in the choice of the chat and on the dashboard."""
+
+from playwright.async_api import Locator, expect
+
+from tests.openai_server import OpenAiPeer
+from tests.page.browsing import MASTER, Opener
+from tests.site import SimulatedSite
+
+HELPER, VISION = "gpt-4o-mini-helper", "vision-bot-视觉"
+
+
+async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(opener: Opener, site: SimulatedSite) -> None:
+    opened = await opener.open()
+    page, about = opened.page, opened.page.locator(".abilities")
+    choice = page.locator(".model select")
+    await expect(about).to_have_text(f"Tools · JSON by a schema · AIPKit site {site.origin.removeprefix('http://')}")
+    await choice.select_option(VISION)
+    await expect(about).to_contain_text("Images")
+    await expect(choice.locator("option:checked")).not_to_contain_text("cooling")
+
+    site.behaviour.stream_error = site.behaviour.quota_text
+    await opened.send("hello", state="failed")
+    await expect(about.locator(".badge")).to_have_text("cooling down")
+    await expect(choice.locator("option:checked")).to_contain_text("cooling down")
+    await page.get_by_role("button", name="中文").click()
+    await expect(about).to_contain_text("冷却中")
+    await expect(about).to_contain_text("图片")
+    await expect(choice.locator("option:checked")).to_contain_text("冷却中")
+
+
+async def test_the_dashboard_lists_all_models_with_what_they_can(opener: Opener, site: SimulatedSite) -> None:
+    async with OpenAiPeer("tiny") as server:
+        opened = await opener.open(key=MASTER, servers=f"mine={server.base_url}")
+        await opened.sign_in()
+        site.behaviour.stream_error = site.behaviour.quota_text
+        await opened.page.get_by_label("Model", exact=True).select_option(HELPER)
+        await opened.send("hello", state="failed")
+        await opened.go("Dashboard")
+        table = opened.page.get_by_role("region", name="Models")
+        rows = table.get_by_role("row")
+
+        def row(name: str) -> Locator:
+            return rows.filter(has=opened.page.locator("code", has_text=name))
+
+        host = site.origin.removeprefix("http://")
+        await expect(row(VISION).get_by_role("cell")).to_have_text(
+            ["ready", "emulated", "emulated", "–", "yes", "100,000", f"AIPKit site {host}"]
+        )
+        await expect(row(HELPER).get_by_role("cell").first).to_contain_text("cooling down")
+        await expect(row("mine/tiny").get_by_role("cell")).to_have_text(
+            ["ready", "native", "native", "–", "yes", "–", "OpenAI-compatible server mine"]
+        )
