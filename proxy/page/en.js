@@ -29,6 +29,17 @@ export default {
   "error.retry": "It may work again in {seconds} s.",
   "error.status": "The proxy answered with status {status}.",
 
+  "first.close": "Got it",
+  "first.copy.curl": "Copy the command",
+  "first.copy.environment": "Copy the settings",
+  "first.copy.python": "Copy the program",
+  "first.curl": "In a terminal",
+  "first.environment": "Environment variables of other programs",
+  "first.hello": "Hello!",
+  "first.help": "Whatever speaks OpenAI’s API can use the models here. Copy one of these, or ask below.",
+  "first.python": "In Python, with openai",
+  "first.title": "Use it in your programs",
+
   "signin.failed": "This did not sign you in.",
   "signin.go": "Sign in",
   "signin.help": "The master key opens everything; a key made with it opens the chat. `freeaichat up` shows where the master key is kept.",

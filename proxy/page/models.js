@@ -5,6 +5,8 @@ import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
 
+const WATCH_EVERY = 3_000; // milliseconds
+
 /** A choice among the models there are; calls `onChange(model)`. */
 export class ModelChoice {
   constructor(onChange) {
@@ -32,10 +34,31 @@ export class ModelChoice {
   /** Ask which there are. Raises `ApiError`. */
   async load() {
     const { data } = await request("GET", "/v1/models");
-    const isNew = JSON.stringify(data) !== JSON.stringify(this.models);
+    const isNew = !this.isLoaded || JSON.stringify(data) !== JSON.stringify(this.models);
     this.models = data;
     this.isLoaded = true;
     if (isNew) this.draw(); // else whoever is choosing goes on undisturbed
+  }
+
+  /** Wait until it is known which there are; where it is, look whether that has changed. Raises `ApiError`. */
+  async ready() {
+    if (this.models.length) this.refresh();
+    else await this.load();
+  }
+
+  /** Ask again; what was known stays in view where that fails. */
+  async refresh() {
+    await this.load().catch(() => {});
+  }
+
+  /** Ask again by itself, as long as the one that is chosen would not be answered. */
+  watch() {
+    this.unwatch();
+    this.timer = setInterval(() => document.hidden || this.current?.state === "ready" || this.refresh(), WATCH_EVERY);
+  }
+
+  unwatch() {
+    clearInterval(this.timer);
   }
 
   /** Draw the list anew, in the language now. */

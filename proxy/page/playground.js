@@ -4,6 +4,7 @@ import { Composer } from "./composer.js";
 import * as conversations from "./conversations.js";
 import { announce, el, icon, iconButton } from "./dom.js";
 import { ask, takeBack, turnsOf } from "./exchange.js";
+import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
 import { ModelChoice } from "./models.js";
 import { copyButtons } from "./snippets.js";
@@ -18,13 +19,14 @@ export class Playground {
     this.entry = null;
     this.turns = [];
     this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
-    this.choice = new ModelChoice((model) => this.composer.setModel(model));
+    this.first = new FirstRun(() => this.wish());
+    this.choice = new ModelChoice((model) => this.offer(model));
     this.build();
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !document.querySelector("dialog[open]")) this.stop();
     });
     document.addEventListener("language", () => {
-      this.choice.draw();
+      this.choice.draw(); // and with it the card for newcomers
       this.answers().forEach((answer) => answer.draw());
       this.drawList();
     });
@@ -43,8 +45,7 @@ export class Playground {
     this.log.addEventListener("scroll", () => {
       this.sticks = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
     });
-    const hint = el("p.hint", { t: "chat.hint" });
-    const foot = el("div.foot", {}, this.composer.element, hint);
+    const foot = el("div.foot", {}, this.composer.element, el("p.hint", { t: "chat.hint" }));
     const heading = el("h1.unseen", { t: "nav.chat" });
     this.element = el("div.playground", {}, this.side, el("section.chat", {}, heading, head, this.log, foot));
   }
@@ -58,10 +59,10 @@ export class Playground {
   /** Show the conversation with this *id*: "new" for a new one, none for the one that is open. */
   async open(id) {
     this.slide(false);
+    this.choice.watch();
     if (this.isOpen && (!id || id === this.entry?.id)) {
       if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
-      this.toEnd();
-      return;
+      return this.toEnd();
     }
     this.isOpen = true;
     await this.stop();
@@ -69,14 +70,16 @@ export class Playground {
     this.turns = [];
     this.draw();
     try {
-      if (!this.choice.models.length) await this.choice.load();
-      else this.refresh();
+      await this.choice.ready();
       if (this.entry) await this.load(this.entry);
     } catch (error) {
       return this.showTrouble(error);
     }
-    if (!this.turns.length) this.draw();
     this.composer.field.focus({ preventScroll: true });
+  }
+
+  hide() {
+    this.choice.unwatch();
   }
 
   async load(entry) {
@@ -99,13 +102,16 @@ export class Playground {
     this.running = this.run(asked, turn);
     await this.running;
     this.composer.setBusy(false);
+    if (turn.state === "done") this.first.end();
     this.answers().at(-1)?.draw();
-    this.refresh();
+    this.choice.refresh();
   }
 
-  /** Look which models there are now: how an answer ended may show that one is better left alone. */
-  refresh() {
-    this.choice.load().catch(() => {}); // what was known stays in view
+  /** *model* was chosen, or is known better now; undefined: there is none. */
+  offer(model) {
+    this.composer.setModel(model);
+    this.first.draw();
+    this.log.querySelector(".welcome")?.replaceWith(this.welcome());
   }
 
   async run(asked, turn) {
@@ -114,16 +120,14 @@ export class Playground {
     try {
       this.entry ??= await conversations.create(asked.text, model);
     } catch (error) {
-      Object.assign(turn, { state: "failed", why: error });
-      return;
+      return Object.assign(turn, { state: "failed", why: error });
     }
     const entry = this.entry;
-    Object.assign(entry, { model });
-    conversations.remember(entry);
+    conversations.remember(Object.assign(entry, { model }));
     history.replaceState(null, "", `#/chat/${entry.id}`);
     this.drawList();
-    const onText = () => this.shown.get(turn)?.grow();
-    await ask(entry, asked, turn, { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText });
+    const how = { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText: () => this.shown.get(turn)?.grow() };
+    return ask(entry, asked, turn, how);
   }
 
   /** End the answer that is on its way, if there is one. */
@@ -171,7 +175,7 @@ export class Playground {
 
   welcome() {
     const more = this.choice.isEmpty ? "chat.models.none" : "chat.welcome.more";
-    return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: more }));
+    return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: more }), this.choice.isEmpty ? null : this.first.element);
   }
 
   showTrouble(error) {
@@ -190,7 +194,7 @@ export class Playground {
   wish() {
     const last = this.turns.findLast(({ role }) => role === "user");
     const typed = { text: this.composer.text, pictures: this.composer.pictures };
-    const { text, pictures } = typed.text || typed.pictures.length ? typed : (last ?? { text: "Hello!", pictures: [] });
+    const { text, pictures } = typed.text || typed.pictures.length ? typed : (last ?? { text: t("first.hello"), pictures: [] });
     return { model: this.choice.select.value, text, pictures, search: this.composer.wantsSearch, needsKey: this.needsKey() };
   }
 }

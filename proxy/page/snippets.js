@@ -35,6 +35,11 @@ for chunk in stream:
 `;
 }
 
+/** As what the official clients, and many programs that use them, read from the environment. */
+export function asEnvironment({ needsKey }) {
+  return `export OPENAI_BASE_URL=${origin}/v1\nexport OPENAI_API_KEY=${needsKey ? '"$FREEAICHAT_API_KEY"' : "unused"}\n`;
+}
+
 /** Buttons that copy either; `wishOf()` tells what is asked. */
 export function copyButtons(wishOf) {
   const one = (name, key, form) =>

@@ -29,6 +29,17 @@ export default {
   "error.retry": "{seconds} 秒后可能恢复。",
   "error.status": "代理返回了状态码 {status}。",
 
+  "first.close": "知道了",
+  "first.copy.curl": "复制命令",
+  "first.copy.environment": "复制设置",
+  "first.copy.python": "复制程序",
+  "first.curl": "在终端里",
+  "first.environment": "其他程序的环境变量",
+  "first.hello": "你好！",
+  "first.help": "任何支持 OpenAI 接口的程序都能使用这里的模型。复制其中一段，或者直接在下面提问。",
+  "first.python": "在 Python 里，使用 openai",
+  "first.title": "在你的程序里使用",
+
   "signin.failed": "登录失败。",
   "signin.go": "登录",
   "signin.help": "主密钥可以使用全部功能；用它创建的密钥可以使用对话。`freeaichat up` 会显示主密钥存放在哪里。",

@@ -75,7 +75,7 @@ class Opener:
         self._site = site
         self._directory = directory
         self._stack = AsyncExitStack()
-        self._proxies: dict[tuple[str | None, str], RunningProxy] = {}
+        self._proxies: dict[tuple[str | None, str, bool], RunningProxy] = {}
 
     async def __aenter__(self) -> "Opener":
         return self
@@ -92,9 +92,11 @@ class Opener:
         locale: str = "en-US",
         path: str = "/",
         servers: str = "",
+        captured: bool = True,
     ) -> Opened:
-        """The page in a browser that nobody used before. With *key* the proxy asks for one."""
-        proxy = await self._proxy(key, servers)
+        """The page in a browser that nobody used before. With *key* the proxy asks for one; with *captured*, a visit
+        was there already."""
+        proxy = await self._proxy(key, servers, captured)
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -107,12 +109,13 @@ class Opener:
         await expect(page.locator("main > *").first).to_be_visible()
         return Opened(page, proxy)
 
-    async def _proxy(self, key: str | None, servers: str) -> RunningProxy:
-        if (key, servers) not in self._proxies:
+    async def _proxy(self, key: str | None, servers: str, captured: bool) -> RunningProxy:
+        wanted = (key, servers, captured)
+        if wanted not in self._proxies:
             directory = self._directory / f"proxy{len(self._proxies)}"
-            running = running_proxy(self._site, directory, key=key, servers=servers)
-            self._proxies[key, servers] = await self._stack.enter_async_context(running)
-        return self._proxies[key, servers]
+            running = running_proxy(self._site, directory, key=key, servers=servers, captured=captured)
+            self._proxies[wanted] = await self._stack.enter_async_context(running)
+        return self._proxies[wanted]
 
     async def _watched(self, context: BrowserContext) -> Page:
         page = await context.new_page()

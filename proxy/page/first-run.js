@@ -1,0 +1,42 @@
+// The card for newcomers: what to copy into other programs. Shown until it is put away, or the first answer came.
+import { copy, el, iconButton } from "./dom.js";
+import { t } from "./i18n.js";
+import { asCurl, asEnvironment, asPython } from "./snippets.js";
+import { keep, recall } from "./storage.js";
+
+const DONE = "first-run.done";
+const FORMS = { curl: asCurl, python: asPython, environment: asEnvironment };
+
+/** The card. `wishOf()` tells which model is asked, and whether a key is needed. */
+export class FirstRun {
+  constructor(wishOf) {
+    this.wishOf = wishOf;
+    this.texts = Object.fromEntries(Object.keys(FORMS).map((name) => [name, el("code")]));
+    const close = el("button.small", { type: "button", t: "first.close", onclick: () => this.end() });
+    const head = el("div.row", {}, el("h3", { t: "first.title" }), el("span.grow"), close);
+    const blocks = Object.keys(FORMS).map((name) => this.block(name));
+    this.element = el("section.card.first-run", { label: "first.title" }, head, el("p.hint", { t: "first.help" }), blocks);
+    this.element.hidden = recall(DONE, false);
+  }
+
+  block(name) {
+    const button = iconButton("copy", `first.copy.${name}`, () => copy(this.form(name), button), ".small");
+    const bar = el("div.bar", {}, el("span", { t: `first.${name}` }), button);
+    return el("div.code", {}, bar, el("pre", { tabindex: "0" }, this.texts[name]));
+  }
+
+  form(name) {
+    return FORMS[name]({ ...this.wishOf(), text: t("first.hello"), pictures: [], search: false });
+  }
+
+  /** Draw it anew, for the model and the language now. */
+  draw() {
+    for (const [name, code] of Object.entries(this.texts)) code.textContent = this.form(name).trimEnd();
+  }
+
+  /** Show it never again in this browser. */
+  end() {
+    if (!this.element.hidden) keep(DONE, true);
+    this.element.hidden = true;
+  }
+}
