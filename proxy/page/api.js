@@ -2,16 +2,28 @@
 import { reason, t } from "./i18n.js";
 import { events } from "./events.js";
 
-/** What the proxy, or the way to it, refused. `status` is 0 where nothing answered. */
+/**
+ * What the proxy, or the way to it, refused. `status` is 0 where nothing answered, `said` the proxy's own words, and
+ * `message` what it means, in the language that the page is in now.
+ */
 export class ApiError extends Error {
-  constructor(status, error = {}, retryAfter = null) {
-    const code = error.code || error.type || "";
-    const said = error.message || t("error.status", { status });
-    const meaning = reason(code);
-    super(meaning ? `${meaning}（${said}）` : said);
-    this.status = status;
-    this.code = code;
-    this.retryAfter = retryAfter;
+  constructor(status, { message, code, type, own } = {}, retryAfter = null) {
+    super();
+    Object.assign(this, { status, code: code || type || "", said: message ?? "", own, retryAfter });
+  }
+
+  /** An error as `kept` gave it; before there was that, it was a text. */
+  static again(kept) {
+    return typeof kept === "string" ? new ApiError(0, { message: kept }) : new ApiError(kept.status, kept);
+  }
+
+  get kept() {
+    return { status: this.status, message: this.said, code: this.code, own: this.own };
+  }
+
+  get message() {
+    if (this.own) return t(this.own); // a text of the page itself
+    return reason(this.code) || (this.said ? t("error.other") : t("error.status", { status: this.status }));
   }
 
   /** Status and code, for people who look them up. */
@@ -28,7 +40,7 @@ async function send(method, path, body, signal) {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, { message: t("error.network") });
+    throw new ApiError(0, { own: "error.network" });
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== "/admin/session") document.dispatchEvent(new Event("signedout"));
@@ -57,9 +69,9 @@ export async function streamChat(body, { onText, signal }) {
     }
   } catch (error) {
     if (error instanceof ApiError || error.name === "AbortError") throw error;
-    throw new ApiError(0, { message: t("error.cut") });
+    throw new ApiError(0, { own: "error.cut" });
   }
-  if (!done) throw new ApiError(0, { message: t("error.cut") });
+  if (!done) throw new ApiError(0, { own: "error.cut" });
   return found;
 }
 

@@ -7,7 +7,7 @@ import { drop, keep, recall } from "./storage.js";
 const MOST = 200;
 const TITLE_CHARS = 120;
 
-/** All that are known, the last used first: `{id, title, model, broken: {item id: reason}}`. */
+/** All that are known, the last used first: `{id, title, model, broken: {item id: why}}`. */
 export function known() {
   return recall("conversations", []);
 }

@@ -4,6 +4,7 @@ import { request } from "./api.js";
 import { el } from "./dom.js";
 import { duration, t } from "./i18n.js";
 import { badge, siteCard } from "./sites.js";
+import { Trouble } from "./trouble.js";
 import { Usage } from "./usage.js";
 
 const STATUS_EVERY = 5_000; // milliseconds
@@ -15,11 +16,11 @@ export class Dashboard {
   constructor() {
     this.tiles = el("div.tiles");
     this.sites = el("div.sites", {}, el("p.empty.loading", { t: "loading" }));
-    this.trouble = el("p.note.error", { role: "alert", hidden: true });
+    this.trouble = new Trouble();
     this.models = new ModelTable();
     this.usage = new Usage();
     const sites = el("section", {}, el("h2", { t: "dash.sites" }), this.sites);
-    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble, this.tiles, sites, this.models.element, this.usage.element);
+    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble.element, this.tiles, sites, this.models.element, this.usage.element);
     document.addEventListener("language", () => this.draw());
   }
 
@@ -40,16 +41,13 @@ export class Dashboard {
   async load() {
     try {
       [this.status] = await Promise.all([request("GET", "/admin/status"), this.models.load()]);
-      this.tell(this.status.store.trouble);
+      const { trouble } = this.status.store;
+      if (trouble) this.trouble.show(trouble);
+      else this.trouble.hide();
       this.draw();
     } catch (error) {
-      this.tell(error.message); // what was known stays in view
+      this.trouble.show(error); // what was known stays in view
     }
-  }
-
-  tell(trouble) {
-    this.trouble.textContent = trouble ?? "";
-    this.trouble.hidden = !trouble;
   }
 
   draw() {

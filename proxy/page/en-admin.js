@@ -29,6 +29,8 @@ export default {
   "dash.outcome.timeout": "timed out",
   "dash.queued": "Waiting",
   "dash.ready": "ready",
+  "dash.reason.none": "No credentials were captured yet: a visit brings them.",
+  "dash.reason.open": "It failed again and again, and is left alone for a moment.",
   "dash.screenshot": "Screenshot",
   "dash.screenshot.alt": "What the page showed when the visit failed",
   "dash.screenshot.show": "Show the screenshot",

@@ -26,6 +26,7 @@ export default {
 
   "error.cut": "The connection broke in the middle of the answer.",
   "error.network": "The proxy does not answer. Is it running?",
+  "error.other": "The proxy or the site tells of an error.",
   "error.retry": "It may work again in {seconds} s.",
   "error.status": "The proxy answered with status {status}.",
 

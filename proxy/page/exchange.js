@@ -1,5 +1,5 @@
 // One turn with the proxy, and what becomes of it in the stored conversation.
-import { request, streamChat } from "./api.js";
+import { ApiError, request, streamChat } from "./api.js";
 import { takeCall } from "./calls.js";
 import { remember } from "./conversations.js";
 
@@ -52,7 +52,7 @@ function turnOf({ id, role, content }, entry) {
   const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
   if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
   const why = entry.broken[id];
-  return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : { message: why }) };
+  return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
 }
 
 async function newest(id) {
@@ -69,7 +69,7 @@ async function keepPart(entry, question, answer, last) {
     const items = [message(question), { role: "assistant", content: answer.text }];
     const added = await request("POST", `/v1/conversations/${entry.id}/items`, { items });
     const [, { id }] = added.data;
-    entry.broken = { ...entry.broken, [id]: answer.why === "stopped" ? "stopped" : answer.why.message };
+    entry.broken = { ...entry.broken, [id]: answer.why === "stopped" ? "stopped" : answer.why.kept };
     answer.stored = true;
     remember(entry);
   } catch (error) {

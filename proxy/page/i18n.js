@@ -1,12 +1,14 @@
 // All texts, in the language that was chosen. Elements made with a text's key follow a change of language.
 import en from "./en.js";
 import enAdmin from "./en-admin.js";
+import enReasons from "./en-reasons.js";
 import zh from "./zh.js";
 import zhAdmin from "./zh-admin.js";
-import reasons from "./zh-reasons.js";
+import zhReasons from "./zh-reasons.js";
 import { keepWord } from "./storage.js";
 
 const TEXTS = { en: { ...en, ...enAdmin }, "zh-CN": { ...zh, ...zhAdmin } };
+const REASONS = { en: enReasons, "zh-CN": zhReasons };
 const root = document.documentElement;
 
 /** The language now: `en` or `zh-CN`. */
@@ -21,9 +23,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** What the proxy's error *code* means, where its own words are in another language than the page. */
+/** What the proxy's error *code* means; empty where it is not one of its own. */
 export function reason(code) {
-  return (root.lang === "zh-CN" && reasons[code]) || "";
+  return REASONS[root.lang][code] ?? "";
 }
 
 /** Change to the other language, and tell the screens. */

@@ -3,6 +3,7 @@ import { request } from "./api.js";
 import { confirmed, copy, dialog, el, iconButton } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { badge, terms } from "./sites.js";
+import { Trouble } from "./trouble.js";
 
 /** The screen for administrators. */
 export class Keys {
@@ -10,8 +11,8 @@ export class Keys {
     this.needsKey = needsKey;
     this.first = el("p.note", { t: "keys.first", hidden: true });
     this.list = el("ul.keys", {}, el("li.empty.loading", { t: "loading" }));
-    this.trouble = el("p.note.error", { role: "alert", hidden: true });
-    this.element = el("div.screen", {}, el("h1", { t: "keys.title" }), this.first, this.form(), this.trouble, this.list);
+    this.trouble = new Trouble();
+    this.element = el("div.screen", {}, el("h1", { t: "keys.title" }), this.first, this.form(), this.trouble.element, this.list);
     document.addEventListener("language", () => this.draw());
   }
 
@@ -92,13 +93,12 @@ export class Keys {
   }
 
   async attempt(work) {
-    this.trouble.hidden = true;
+    this.trouble.hide();
     try {
       await work();
     } catch (error) {
-      this.trouble.textContent = error.message;
-      this.trouble.hidden = false;
-      this.trouble.scrollIntoView({ block: "nearest" });
+      this.trouble.show(error);
+      this.trouble.element.scrollIntoView({ block: "nearest" });
     }
   }
 }

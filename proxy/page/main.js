@@ -5,6 +5,7 @@ import { switchLanguage, t } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
 import { keep, keepWord, recall } from "./storage.js";
+import { note } from "./trouble.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
 
@@ -65,7 +66,7 @@ async function enter() {
   try {
     who = await session();
   } catch (error) {
-    main.replaceChildren(el("p.note.error", { role: "alert" }, error.message));
+    main.replaceChildren(note(error));
     return;
   }
   if (isAnother(who.key_name)) {

@@ -8,6 +8,7 @@ import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
 import { ModelChoice } from "./models.js";
 import { copyButtons } from "./snippets.js";
+import { note } from "./trouble.js";
 import { Answer, question } from "./turns.js";
 
 const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
@@ -180,8 +181,7 @@ export class Playground {
 
   showTrouble(error) {
     if (error.status === 404 && this.entry) conversations.forget(this.entry.id);
-    const label = error.label ? el("code", {}, error.label) : null;
-    this.log.replaceChildren(el("div.note.error", { role: "alert" }, el("strong", { t: "chat.failed" }), el("span", {}, error.message), label));
+    this.log.replaceChildren(note(error, "chat.failed"));
     this.drawList();
   }
 

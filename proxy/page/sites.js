@@ -17,8 +17,12 @@ function head(site, ask = null) {
   return el("div.row", {}, el("h3", {}, site.site), badge(site.ready, site.ready ? "dash.ready" : "dash.unready"), el("span.grow"), ask);
 }
 
+/** Why it is not ready: in the page's language where that is known, else in the proxy's words. */
 function reason(site) {
-  return site.reason ? el("p.note.error", {}, site.reason) : null;
+  if (!site.reason) return null;
+  if (site.breaker === "open") return el("p.note.error", { t: "dash.reason.open" });
+  if (site.kind !== "openai_server" && !site.credentials) return el("p.note.error", { t: "dash.reason.none" });
+  return el("p.note.error", {}, site.reason);
 }
 
 /** A word in the colour of what it tells. */

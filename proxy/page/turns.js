@@ -3,6 +3,7 @@ import { callList } from "./calls.js";
 import { copy, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { rendered } from "./markdown.js";
+import { note } from "./trouble.js";
 
 const LEAST_PAUSE = 60; // milliseconds between two looks of a growing answer; more where it takes long to draw
 
@@ -81,11 +82,7 @@ function waiting() {
 
 function ending({ state, why, text }) {
   if (why === "stopped") return el("p.note", { t: text ? "chat.stopped" : "chat.stopped.empty" });
-  const label = why?.label ? el("code", {}, why.label) : null;
-  const lead = el("strong", { t: state === "broken" ? "chat.broken" : "chat.failed" });
-  const said = el("span", {}, why?.message ?? "");
-  const wait = why?.retryAfter ? el("span", {}, t("error.retry", { seconds: why.retryAfter })) : null;
-  return el("div.note.error", { role: "alert" }, lead, said, wait, label);
+  return note(why, state === "broken" ? "chat.broken" : "chat.failed");
 }
 
 function sourceList(sources) {

@@ -4,6 +4,7 @@ import { Charts } from "./charts.js";
 import { el } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
+import { Trouble } from "./trouble.js";
 
 const SPANS = { "1d": { seconds: 86400, unit: "hour" }, "7d": { seconds: 7 * 86400, unit: "hour" }, "30d": { seconds: 30 * 86400, unit: "day" } };
 const GROUPS = ["all", "key", "model", "site"];
@@ -15,10 +16,10 @@ export class Usage {
     this.span = choice("chart.span", Object.keys(SPANS), "usage.span", () => this.load());
     this.by = choice("chart.by", GROUPS, "usage.by", () => this.load());
     this.charts = new Charts();
-    this.trouble = el("p.note.error", { role: "alert", hidden: true });
+    this.trouble = new Trouble();
     const head = el("div.row", {}, el("h2", { t: "dash.usage" }), el("span.grow"), this.span.element, this.by.element);
     this.outcomes = el("div.outcomes");
-    this.element = el("section", {}, head, this.trouble, this.charts.element, this.outcomes);
+    this.element = el("section", {}, head, this.trouble.element, this.charts.element, this.outcomes);
     for (const change of ["theme", "language"]) document.addEventListener(change, () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
@@ -36,11 +37,10 @@ export class Usage {
       if (asked !== this.asked) return;
       this.found = [data, { since, until, unit, by }];
       this.models = models;
-      this.trouble.hidden = true;
+      this.trouble.hide();
       this.draw();
     } catch (error) {
-      this.trouble.textContent = error.message;
-      this.trouble.hidden = false;
+      this.trouble.show(error);
     }
   }
 

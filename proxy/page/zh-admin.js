@@ -29,6 +29,8 @@ export default {
   "dash.outcome.timeout": "超时",
   "dash.queued": "排队",
   "dash.ready": "就绪",
+  "dash.reason.none": "还没有获取凭据：访问站点后会得到。",
+  "dash.reason.open": "它接连失败，暂停请求片刻。",
   "dash.screenshot": "截图",
   "dash.screenshot.alt": "访问失败时页面显示的内容",
   "dash.screenshot.show": "显示截图",

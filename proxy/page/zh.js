@@ -26,6 +26,7 @@ export default {
 
   "error.cut": "回答中途连接断开。",
   "error.network": "代理没有响应，它在运行吗？",
+  "error.other": "代理或站点报告了一个错误。",
   "error.retry": "{seconds} 秒后可能恢复。",
   "error.status": "代理返回了状态码 {status}。",
 

@@ -1,7 +1,5 @@
 """Colours, languages, small screens, and whether everybody can use the page."""
 
-import re
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -38,17 +36,6 @@ const x = '{LONG_WORD}'
 | {LONG_WORD} | b |
 |-|-|
 | 1 | 2 |]]"""
-PROXY = Path(__file__).parents[2] / "proxy"
-NEVER_BY_THE_PAGE = {  # which sends nothing that could be refused so
-    *("decimal_below_min_value", "decimal_above_max_value", "integer_above_max_value", "integer_below_min_value"),
-    *("expectation_failed", "invalid_content_encoding", "invalid_content_type"),
-    *("duplicate_tool_name", "unknown_tool"),  # it offers none
-    *("invalid_image_url", "invalid_tool_call", "invalid_type", "invalid_value", "item_not_found", "malformed_request"),
-    *("method_not_allowed", "missing_required_parameter", "mutually_exclusive_parameters", "response_not_found"),
-    *("unknown_parameter", "unknown_url", "upgrade_not_supported", "string_above_max_length"),
-    *("unsupported_content_encoding", "unsupported_content_part", "unsupported_item"),
-    "unsupported_parameter",
-}
 
 
 async def problems(page: Page) -> list[Any]:
@@ -161,28 +148,6 @@ async def test_the_language_is_the_browsers_until_it_is_chosen(opener: Opener) -
     await page.get_by_role("button", name="中文").click()
     await expect(page.get_by_text("闭合（正常）")).to_be_visible()
     await expect(page.get_by_role("heading", name="仪表盘")).to_be_visible()
-
-
-async def test_what_went_wrong_is_told_in_the_pages_language_and_in_the_proxys_own_words(
-    opener: Opener, site: SimulatedSite
-) -> None:
-    opened = await opener.open(locale="zh-CN")
-    site.behaviour.stream_error = site.behaviour.quota_text
-    await opened.page.locator("#message").fill("hello")
-    await opened.page.keyboard.press("Enter")
-
-    told = opened.page.get_by_role("alert")
-    await expect(told).to_contain_text("配额已用完。（The site's guest quota is used up: ")
-    await expect(told).to_contain_text("429 · insufficient_quota")
-
-
-def test_each_error_that_the_page_may_meet_has_its_meaning_in_chinese() -> None:
-    sources = "".join(path.read_text() for path in PROXY.rglob("*.py") if "openapi" not in path.parts)
-    codes = set(re.findall(r'code="([a-z_]+)"|_Told\(\s*\d+,\s*"[a-z_]+",\s*"([a-z_]+)"', sources))
-    found = {code or told for code, told in codes} - NEVER_BY_THE_PAGE
-    reasons = (PROXY / "page" / "zh-reasons.js").read_text()
-
-    assert set(re.findall(r'^  "([a-z_]+)":', reasons, re.MULTILINE)) == found
 
 
 async def test_all_is_reached_with_the_keyboard_and_one_sees_where_one_is(opened: Opened) -> None:

@@ -9,6 +9,7 @@ from yarl import URL
 
 from proxy.page.handlers import FOLDER, TYPES, files
 from shared import __version__
+from tests.proxy.page.error_codes import error_codes
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -111,6 +112,14 @@ def test_every_text_is_there_in_both_languages() -> None:
     for language in ("en", "zh"):
         lines = [line for name in dictionaries(language) for line in (FOLDER / name).read_text("utf-8").splitlines()]
         assert len([line for line in lines if line.startswith("  ")]) == len(english), "a text not seen here, or twice"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_error_of_the_proxy_has_its_words(language: str) -> None:
+    words = dict(TEXT.findall((FOLDER / f"{language}-reasons.js").read_text("utf-8")))
+
+    assert set(words) == error_codes()
+    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in words.values()) is (language == "zh")
 
 
 def test_no_text_is_left_over() -> None:

@@ -1,0 +1,39 @@
+// Errors as they are shown: what they mean, in the language of the page, then the proxy's own words and its code.
+import { el } from "./dom.js";
+import { t } from "./i18n.js";
+
+/** A note on *error*; *lead* names a text that comes first. */
+export function note(error, lead = null) {
+  return el("div.note.error", { role: "alert" }, told(error, lead));
+}
+
+function told(error, lead) {
+  return [
+    lead ? el("strong", { t: lead }) : null,
+    el("span", {}, error.message),
+    error.retryAfter ? el("span", {}, t("error.retry", { seconds: error.retryAfter })) : null,
+    error.said ? el("span.said", { dir: "auto" }, error.said) : null,
+    error.label ? el("code", {}, error.label) : null,
+  ].filter(Boolean);
+}
+
+/** A place for one, which is hidden as long as there is none. */
+export class Trouble {
+  constructor(lead = null) {
+    this.lead = lead;
+    this.element = el("div.note.error", { role: "alert", hidden: true });
+    document.addEventListener("language", () => this.error && this.show(this.error));
+  }
+
+  /** Show *error*: an `ApiError`, or a text as it is. */
+  show(error) {
+    this.error = error;
+    this.element.replaceChildren(...(typeof error === "string" ? [error] : told(error, this.lead)));
+    this.element.hidden = false;
+  }
+
+  hide() {
+    this.error = null;
+    this.element.hidden = true;
+  }
+}

@@ -1,0 +1,63 @@
+"""Errors in the language of the page, followed by the proxy's own words and its code."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.browsing import MASTER, Opener
+from tests.site import SimulatedSite
+
+MEANINGS = {"en-US": "The quota is used up.", "zh-CN": "配额已用完。"}
+OTHER = {"en-US": "中文", "zh-CN": "English"}
+
+
+@pytest.mark.parametrize("locale", MEANINGS)
+async def test_what_went_wrong_is_told_in_the_pages_language_and_in_the_proxys_own_words(
+    opener: Opener, site: SimulatedSite, locale: str
+) -> None:
+    opened = await opener.open(locale=locale)
+    site.behaviour.stream_error = site.behaviour.quota_text
+    await opened.page.locator("#message").fill("hello")
+    await opened.page.keyboard.press("Enter")
+
+    told = opened.page.get_by_role("alert")
+    await expect(told).to_contain_text(MEANINGS[locale])
+    await expect(told.locator(".said")).to_contain_text("The site's guest quota is used up: ")
+    await expect(told.locator("code")).to_have_text("429 · insufficient_quota")
+    await opened.page.get_by_role("button", name=OTHER[locale]).click()
+    (other,) = set(MEANINGS) - {locale}
+    await expect(told).to_contain_text(MEANINGS[other])
+    await expect(told).not_to_contain_text(MEANINGS[locale])
+
+
+async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_language(opener: Opener) -> None:
+    opened = await opener.open()
+    page = opened.page
+    await opened.send("[[mode:cut]]", state="broken")
+    await page.reload()
+    await expect(opened.answer).to_contain_text("The site failed to answer.")
+    await page.get_by_role("button", name="中文").click()
+
+    await expect(opened.answer).to_contain_text("站点未能回答。")
+    await expect(opened.answer.locator("code")).to_have_text("upstream_error")
+
+
+async def test_a_wrong_key_is_refused_in_either_language(opener: Opener) -> None:
+    opened = await opener.open(key=MASTER, locale="zh-CN")
+    await opened.page.locator("#key").fill("wrong")
+    await opened.page.keyboard.press("Enter")
+    told = opened.page.get_by_role("alert")
+    await expect(told).to_contain_text("登录失败。")
+    await expect(told).to_contain_text("密钥不正确")
+    await opened.page.get_by_role("button", name="English").click()
+
+    await expect(told).to_contain_text("The key is wrong")
+    await expect(told).to_contain_text("Incorrect API key")
+
+
+async def test_why_a_site_is_not_ready_is_told_in_the_pages_language(opener: Opener) -> None:
+    opened = await opener.open(locale="zh-CN", captured=False, path="/#/dashboard")
+    told = opened.page.get_by_role("article").locator(".note.error")
+    await expect(told).to_have_text("还没有获取凭据：访问站点后会得到。")
+    await opened.page.get_by_role("button", name="English").click()
+
+    await expect(told).to_have_text("No credentials were captured yet: a visit brings them.")
