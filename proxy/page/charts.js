@@ -9,11 +9,22 @@ const SECONDS = { hour: 3600, day: 86400 };
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const errors = (row) => sum(Object.values(row.errors));
+const requests = (rows) => sum(rows.map((row) => row.requests));
+const seconds = (milliseconds) => (milliseconds === null ? null : milliseconds / 1000);
+const DASH = [2, 4]; // pixels drawn and left out
+// The lines of each chart, for each group; those of a time have a name, and gaps where nothing was measured.
 const KINDS = {
-  requests: (row) => row.requests,
-  tokens: (row) => row.tokens_in + row.tokens_out,
-  errors: (row) => errors(row) + row.refused,
-  latency: (row) => (row.ms_p50 === null ? null : row.ms_p50 / 1000),
+  requests: [{ value: (row) => row.requests }],
+  tokens: [{ value: (row) => row.tokens_in + row.tokens_out }],
+  latency: [
+    { name: "median", value: (row) => seconds(row.ms_p50) },
+    { name: "p95", value: (row) => seconds(row.ms_p95), dash: DASH },
+  ],
+  first: [
+    { name: "median", value: (row) => seconds(row.ttft_ms_p50) },
+    { name: "p95", value: (row) => seconds(row.ttft_ms_p95), dash: DASH },
+  ],
+  errors: [{ value: (row) => errors(row) + row.refused }],
 };
 
 /** The start of the row's hour or day, in Unix seconds. */
@@ -25,7 +36,7 @@ function startOf(row, unit) {
 function groupsOf(rows, by) {
   if (by === "all") return [["all", rows]];
   const found = Map.groupBy ? Map.groupBy(rows, (row) => row[by]) : grouped(rows, by);
-  return [...found].sort(([, a], [, b]) => sum(b.map(KINDS.requests)) - sum(a.map(KINDS.requests)));
+  return [...found].sort(([, a], [, b]) => requests(b) - requests(a));
 }
 
 function grouped(rows, by) {
@@ -34,7 +45,10 @@ function grouped(rows, by) {
   return found;
 }
 
-/** The charts of *rows*, which cover the time from *since* to *until* (Unix seconds) by *unit* and *by*. */
+/**
+ * The charts of *rows*, which cover the time from *since* to *until* (Unix seconds) by *unit* and *by*. *totals*: the
+ * same by *by* alone, since percentiles cannot be added up.
+ */
 export class Charts {
   constructor() {
     this.element = el("div.charts");
@@ -43,29 +57,33 @@ export class Charts {
     this.watcher.observe(this.element);
   }
 
-  draw(rows, { since, until, unit, by }) {
+  draw(rows, totals, { since, until, unit, by }) {
     this.clear();
     const step = SECONDS[unit];
     const times = [];
     for (let at = Math.floor(since / step) * step; at <= until; at += step) times.push(at);
     const groups = groupsOf(rows, by);
-    const cards = Object.entries(KINDS).map(([kind, value]) => this.card(kind, value, times, groups.slice(0, MOST_GROUPS), unit));
-    this.element.replaceChildren(...cards, totals(groups, by));
+    const cards = Object.entries(KINDS).map(([kind, lines]) => this.card(kind, lines, times, groups.slice(0, MOST_GROUPS), unit));
+    this.element.replaceChildren(...cards, tableOf(totals, by));
     this.fit();
   }
 
-  card(kind, value, times, groups, unit) {
+  card(kind, lines, times, groups, unit) {
     const place = el("div.plot");
     const ink = inks(this.element);
-    const data = groups.map(([, rows]) => {
-      const known = new Map(rows.map((row) => [startOf(row, unit), value(row)]));
-      return times.map((at) => known.get(at) ?? (kind === "latency" ? null : 0));
+    const isTime = Boolean(lines[0].name);
+    const colour = (line, index) => (groups.length > 1 ? index : lines.indexOf(line));
+    const drawn = lines.flatMap((line) => groups.map(([name, rows], index) => ({ line, name, rows, ink: ink.lines[colour(line, index)] })));
+    const data = drawn.map(({ line, rows }) => {
+      const known = new Map(rows.map((row) => [startOf(row, unit), line.value(row)]));
+      return times.map((at) => known.get(at) ?? (isTime ? null : 0));
     });
-    const series = groups.map(([name], index) => ({
-      label: name === "all" ? t(`chart.${kind}`) : name || "–",
-      stroke: ink.lines[index],
+    const series = drawn.map(({ line, name, ink: stroke }) => ({
+      label: labelOf(kind, line, name),
+      stroke,
       width: 2,
-      points: { show: kind === "latency", size: 5 },
+      dash: line.dash,
+      points: { show: isTime, size: 5 },
       value: (_, shown) => (shown === null ? "–" : number(shown)),
     }));
     const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -75,7 +93,7 @@ export class Charts {
       height: HEIGHT,
       padding: [8, 20, 0, 0],
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, kind === "latency" ? 0.1 : 4) * 1.1] } },
+      scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, isTime ? 0.1 : 4) * 1.1] } },
       axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => tick(at, unit)), space: 60 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
       series: [time, ...series],
     };
@@ -120,23 +138,28 @@ function inks(element) {
   return found;
 }
 
-function totals(groups, by) {
-  const head = [by === "all" ? "chart.span" : `chart.by.${by}`, "chart.requests", "chart.tokens", "chart.errors"];
-  const body = groups.map(([name, rows]) =>
-    el("tr", {}, el("th", { scope: "row" }, name === "all" ? t("chart.by.all") : name || "–"), figures(rows)),
+function labelOf(kind, line, name) {
+  const own = name === "all" ? null : name || "–";
+  return [own, line.name ? t(`chart.${line.name}`) : (own ? null : t(`chart.${kind}`))].filter(Boolean).join(", ");
+}
+
+function tableOf(rows, by) {
+  const head = [by === "all" ? "chart.span" : `chart.by.${by}`, "chart.requests", "chart.tokens", "chart.errors", "chart.times"];
+  const sorted = [...rows].sort((a, b) => b.requests - a.requests);
+  const body = sorted.map((row) =>
+    el("tr", {}, el("th", { scope: "row" }, by === "all" ? t("chart.by.all") : row[by] || "–"), figures(row)),
   );
   const table = el("table", {}, el("thead", {}, el("tr", {}, head.map((key) => el("th", { scope: "col", t: key })))), el("tbody", {}, body));
   const caption = el("h3", { t: "chart.table" });
   return el("div.card.wide", {}, caption, el("div.scroller", { tabindex: "0", role: "region", label: "chart.table" }, table), el("p.hint", { t: "chart.estimated" }));
 }
 
-function figures(rows) {
-  const tokens = `${number(sum(rows.map((row) => row.tokens_in)))} / ${number(sum(rows.map((row) => row.tokens_out)))}`;
-  return [number(sum(rows.map(KINDS.requests))), tokens, kinds(rows)].map((text) => el("td", {}, text));
+function figures(row) {
+  const tokens = `${number(row.tokens_in)} / ${number(row.tokens_out)}`;
+  const times = [row.ms_p50, row.ms_p95].map((time) => (time === null ? "–" : `${number(seconds(time))} s`)).join(" / ");
+  return [number(row.requests), tokens, kinds(row.errors), times].map((text) => el("td", {}, text));
 }
 
-function kinds(rows) {
-  const found = {};
-  for (const row of rows) for (const [kind, count] of Object.entries(row.errors)) found[kind] = (found[kind] ?? 0) + count;
+function kinds(found) {
   return Object.entries(found).map(([kind, count]) => `${kind} ${number(count)}`).join(", ") || "0";
 }

@@ -65,13 +65,13 @@ function tiles(status, now) {
   const isAlive = beat !== null && beat < ALIVE_SECONDS;
   const harvester = beat === null ? "dash.harvester.never" : isAlive ? "dash.harvester.there" : "dash.harvester.away";
   return [
-    tile("dash.state", badge(status.ready, status.ready ? "dash.ready" : "dash.unready"), `${status.version}, ${t("dash.up", { time: duration(now - status.started_at) })}`),
-    tile("dash.harvester", badge(isAlive, harvester), beat === null ? "" : t("dash.ago", { time: duration(beat) })),
-    tile("dash.streams", String(status.open_streams), ""),
-    tile("dash.queued", String(status.queued), ""),
+    tile("dash.state", badge(status.ready, status.ready ? "dash.ready" : "dash.unready"), [`${status.version}, ${t("dash.up", { time: duration(now - status.started_at) })}`]),
+    tile("dash.harvester", badge(isAlive, harvester), [beat === null ? null : t("dash.ago", { time: duration(beat) }), isAlive ? null : t("dash.harvester.start")]),
+    tile("dash.streams", String(status.open_streams)),
+    tile("dash.queued", String(status.queued)),
   ];
 }
 
-function tile(key, value, more) {
-  return el("div.card.tile", {}, el("h2", { t: key }), el("div.value", {}, value), el("p.hint", {}, more));
+function tile(key, value, more = []) {
+  return el("div.card.tile", {}, el("h2", { t: key }), el("div.value", {}, value), el("p.hint", {}, more.filter(Boolean).join(" · ")));
 }

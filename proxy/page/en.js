@@ -48,7 +48,7 @@ export default {
   "signin.title": "Sign in",
 
   "list.delete": "Delete",
-  "list.empty": "No conversations yet.",
+  "list.empty": "No conversations yet. Write a message, and it begins one.",
   "list.new": "New conversation",
   "list.sure": "“{title}” will be deleted from the store, for good.",
   "list.title": "Conversations",
@@ -69,7 +69,7 @@ export default {
   "chat.log": "Messages",
   "chat.message": "Write a message",
   "chat.model": "Model",
-  "chat.models.none": "There are no models yet: the first visit of the site has not brought any. The dashboard says more.",
+  "chat.models.none": "There are no models yet: the first visit of the site has not brought any. The dashboard says more; this page looks again by itself.",
   "chat.picture": "Picture",
   "chat.picture.gone": "A picture was sent here; it is not kept.",
   "chat.picture.kind": "{name} is not a PNG, JPEG or WebP picture.",

@@ -33,9 +33,10 @@ export class Usage {
     const asked = (this.asked = Symbol("one of several requests; only the newest counts"));
     const rows = async (...kinds) => (await request("GET", `/admin/usage?since=${since}&by=${kinds.join(",")}`)).data;
     try {
-      const [data, models] = await Promise.all([rows(unit, ...(by === "all" ? [] : [by])), rows("model")]);
+      const groups = by === "all" ? [] : [by];
+      const [data, totals, models] = await Promise.all([rows(unit, ...groups), rows(...groups), rows("model")]);
       if (asked !== this.asked) return;
-      this.found = [data, { since, until, unit, by }];
+      this.found = [data, totals, { since, until, unit, by }];
       this.models = models;
       this.trouble.hide();
       this.draw();

@@ -48,7 +48,7 @@ export default {
   "signin.title": "登录",
 
   "list.delete": "删除",
-  "list.empty": "还没有对话。",
+  "list.empty": "还没有对话。写一条消息就会开始一个。",
   "list.new": "新对话",
   "list.sure": "“{title}”将从存储中永久删除。",
   "list.title": "对话列表",
@@ -69,7 +69,7 @@ export default {
   "chat.log": "消息",
   "chat.message": "输入消息",
   "chat.model": "模型",
-  "chat.models.none": "还没有模型：第一次访问站点尚未带回任何模型。详见仪表盘。",
+  "chat.models.none": "还没有模型：第一次访问站点尚未带回任何模型。详见仪表盘；本页面会自动重新查看。",
   "chat.picture": "图片",
   "chat.picture.gone": "这里发送过一张图片；图片不会保存。",
   "chat.picture.kind": "{name} 不是 PNG、JPEG 或 WebP 图片。",

@@ -15,6 +15,7 @@ from tests.page.test_chat import PNG
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
+CHARTS = 5
 REASON = "The page shows no chat; look whether its address is right."
 
 
@@ -228,7 +229,7 @@ async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) ->
     await opened.usage_of(2)
     await opened.go("Dashboard")
 
-    await expect(page.locator("figure canvas")).to_have_count(4)
+    await expect(page.locator("figure canvas")).to_have_count(CHARTS)
     totals = page.get_by_role("region", name="Totals").get_by_role("row")
     row = totals.filter(has_text="everything")
     await expect(row.get_by_role("cell").first).to_have_text("2")
@@ -237,7 +238,45 @@ async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) ->
     await expect(totals.filter(has_text="gpt-4o-mini-helper").get_by_role("cell").first).to_have_text("2")
     for span in ("7d", "30d"):
         await page.get_by_label("Time", exact=True).select_option(span)
-        await expect(page.locator("figure canvas")).to_have_count(4)
+        await expect(page.locator("figure canvas")).to_have_count(CHARTS)
+
+
+async def test_latencies_are_drawn_as_median_and_95th_percentile(opened: Opened, site: SimulatedSite) -> None:
+    page = opened.page
+    await opened.send("hello")
+    site.behaviour.delta_delay = 0.05
+    await opened.send("[[tokens:10]]")
+    await opened.usage_of(2)
+    await opened.go("Dashboard")
+    charts = page.get_by_role("figure")
+
+    for name in ("Latency (s)", "Until the first text (s)"):
+        lines = charts.filter(has_text=name).locator(".u-legend tr")
+        await expect(lines).to_have_text([re.compile("Time"), re.compile("median"), re.compile("95th percentile")])
+    cell = page.get_by_role("region", name="Totals").get_by_role("cell").last
+    await expect(cell).to_have_text(re.compile(r"^[\d.]+ s / [\d.]+ s$"))
+    median, p95 = (float(text.removesuffix(" s")) for text in (await cell.inner_text()).split(" / "))
+    assert 0 < median < p95
+    assert p95 > 0.3
+    await page.get_by_label("By").select_option("model")
+    await expect(charts.filter(has_text="Latency (s)").locator(".u-legend tr")).to_have_count(3)
+
+
+async def test_what_is_empty_says_what_to_do(opener: Opener) -> None:
+    opened = await opener.open(captured=False)
+    page = opened.page
+    await expect(page.get_by_text("No conversations yet. Write a message")).to_be_visible()
+    await opened.go("Dashboard")
+    for text in (
+        "never seen",
+        "`freeaichat up` starts it",
+        "none yet: they come with a visit",
+        "No visit yet. The harvester visits when it starts; “Visit now” asks for a visit.",
+        "Nothing was used in this time. Ask something in the chat",
+    ):
+        await expect(page.get_by_text(text)).to_be_visible()
+    await opened.go("Keys")
+    await expect(page.get_by_text("No keys yet. Give each person or program one of its own")).to_be_visible()
 
 
 async def test_the_dashboard_shows_servers_beside_sites(opener: Opener) -> None:
