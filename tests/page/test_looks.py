@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.needs import PAGE_DIRECTORY
-from tests.page.browsing import MASTER, PHONE, Opened, Opener
+from tests.page.browsing import MASTER, NARROW, PHONE, ZOOMED, Opened, Opener
 from tests.page.test_admin import failed_visit
 from tests.page.test_chat import MARKDOWN
 from tests.site import SimulatedSite
@@ -18,10 +18,14 @@ async () => (await axe.run()).violations
     .map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)])
 """
 WIDER = """
-() => [...document.querySelectorAll('*')].filter((each) => each.getBoundingClientRect().right > innerWidth + 1
-    && !each.closest('.scroller, pre, .unseen, .uplot')).map((each) => each.outerHTML.slice(0, 120))
+() => [...document.querySelectorAll('*')].filter((each) => {
+    if (each.closest('.scroller, pre, .unseen, .uplot')) return false;
+    const [shown, card] = [each.getBoundingClientRect(), each.closest('.card')?.getBoundingClientRect()];
+    return shown.right > innerWidth + 1 || shown.left < -1 || (card && shown.right > card.right + 1);
+}).map((each) => each.outerHTML.slice(0, 120))
 """
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+SMALL = (PHONE, ZOOMED, NARROW)
 LONG_WORD = "x" * 300
 LONG = f"""[[say:{MARKDOWN}
 
@@ -85,36 +89,64 @@ async def test_everybody_can_use_every_screen(
     assert await problems(page) == []
 
 
+async def too_wide(page: Page) -> list[Any]:
+    """What does not fit on the screen as it is now, on a phone or at some zoom; empty where all does."""
+    found: list[Any] = []
+    for size in SMALL:
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        found += [(size, each) for each in await page.evaluate(WIDER)]
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        found += [(size, width)] if width > size[0] else []
+    return found
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-async def test_on_a_phone_nothing_is_wider_than_the_screen(opener: Opener, site: SimulatedSite, locale: str) -> None:
+async def test_on_phones_and_at_any_zoom_nothing_is_wider_than_the_screen(
+    opener: Opener, site: SimulatedSite, locale: str
+) -> None:
     opened = await opener.open(key=MASTER, size=PHONE, locale=locale)
     page = opened.page
-    widths = [await page.evaluate(WIDER)]
+    wide = {"sign-in": await too_wide(page)}
     await page.locator("#key").fill(MASTER)
     await page.keyboard.press("Enter")
+    await expect(page.locator(".first-run")).to_be_visible()
+    wide["first"] = await too_wide(page)
     for text, state in ((LONG, "done"), ("[[mode:cut]]", "broken")):
         await page.locator("#message").fill(text)
         await page.keyboard.press("Enter")
         await expect(page.locator(f".turn.assistant[data-state={state}]")).to_have_count(1)
-    widths.append(await page.evaluate(WIDER))
+    wide["chat"] = await too_wide(page)
     await page.locator(".drawer").click()
     await expect(page.locator(".side a").first).to_be_visible()
-    widths.append(await page.evaluate(WIDER))
+    wide["list"] = await too_wide(page)
     await failed_visit(opened.proxy, site)
     await opened.usage_of(2)
     await page.evaluate("location.hash = '#/dashboard'")
     await expect(page.locator("figure canvas").first).to_be_visible()
     await expect(page.locator(".visits li")).to_have_count(1)
-    widths.append(await page.evaluate(WIDER))
+    await expect(page.locator(".models tbody tr").first).to_be_visible()
+    wide["dashboard"] = await too_wide(page)
     await page.evaluate("location.hash = '#/keys'")
-    await page.locator("form input").first.fill("Ada")
+    await page.locator("form input").first.fill("Ada " + "x" * 60)
     await page.locator("form button").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    wide["secret"] = await too_wide(page)
     await page.locator("dialog button.primary").click()
     await expect(page.locator(".keys .card")).to_have_count(1)
-    widths.append(await page.evaluate(WIDER))
+    wide["keys"] = await too_wide(page)
 
-    assert widths == [[]] * 5
-    assert await page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    assert {screen: found for screen, found in wide.items() if found} == {}
+
+
+async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: Opener) -> None:
+    opened = await opener.open(size=ZOOMED)
+    await opened.send(LONG)
+    height = await opened.page.locator(".log").evaluate("log => log.clientHeight")
+    field = await opened.page.locator("#message").bounding_box()
+
+    assert height >= ZOOMED[1] / 3
+    assert field is not None
+    assert field["y"] + field["height"] <= ZOOMED[1]
 
 
 async def test_colours_follow_the_system_until_they_are_chosen(opener: Opener) -> None:
