@@ -80,3 +80,37 @@ def test_both_languages_give_the_same_commands_to_type() -> None:
         for text in (README, CHINESE)
     ]
     assert shapes[0] == shapes[1]
+
+
+def folded(text: str) -> dict[str, str]:
+    """The sections that fold, by the names under which links find them."""
+    return dict(re.findall(r'<details id="([a-z]+)"><summary>.+?</summary>\n\n(.+?)\n\n</details>\n', text, re.DOTALL))
+
+
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+def test_the_first_screen_is_promise_command_and_first_answer(text: str) -> None:
+    lines = text.splitlines()
+
+    assert lines.index("<!-- main-command -->") < 8
+    assert next(at for at, line in enumerate(lines) if line.startswith("curl ")) < 16
+
+
+def test_what_newcomers_need_is_read_in_five_minutes_and_all_else_folds() -> None:
+    shown = README
+    for part in folded(README).values():
+        shown = shown.replace(part, "")
+
+    assert len(shown.split()) <= 5 * 200  # words that people read in a minute
+    assert list(folded(README)) == list(folded(CHINESE))
+    assert README.count("<details") == README.count("</details>") == len(folded(README))
+
+
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+def test_every_link_leads_somewhere(text: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    inside = {link.removeprefix("#") for link in links if link.startswith("#")}
+    files = [link for link in links if not link.startswith(("#", "http"))]
+
+    assert inside <= set(folded(text))
+    assert len(files) >= 5
+    assert [link for link in files if not (ROOT / link).is_file()] == []
