@@ -67,6 +67,7 @@ NEEDS = (
     program("nginx", "nginx-light"),
     Need("the Python clients", installed.CLIENTS.is_there, installed.CLIENTS.install),
     Need("the older Python clients", installed.OLDER_CLIENTS.is_there, installed.OLDER_CLIENTS.install),
+    Need("LiteLLM's proxy", installed.LITELLM_PROXY.is_there, installed.LITELLM_PROXY.install),
     node_packages("the Node.js clients", installed.NODE_DIRECTORY),
     node_packages("what looks whether all can use the web page", PAGE_DIRECTORY),
     program("openssl", "openssl"),

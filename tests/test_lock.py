@@ -39,6 +39,7 @@ def test_tests_run_on_the_versions_that_users_get() -> None:
 CLIENTS = [
     ("tests/clients/requirements.in", "tests/clients/requirements.txt"),
     ("tests/clients/older.in", "tests/clients/older.txt"),
+    ("tests/clients/litellm_proxy.in", "tests/clients/litellm_proxy.txt"),
 ]
 LOCKS = ["requirements.txt", "requirements-dev.txt", "tests/audit/requirements.txt", *(lock for _, lock in CLIENTS)]
 

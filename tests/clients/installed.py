@@ -50,6 +50,7 @@ class Environment:
 
 CLIENTS = Environment(ROOT / ".clients", HERE / "requirements.txt")
 OLDER_CLIENTS = Environment(ROOT / ".clients-older", HERE / "older.txt")  # those that do not take openai 3 yet
+LITELLM_PROXY = Environment(ROOT / ".clients-litellm-proxy", HERE / "litellm_proxy.txt")
 
 
 def node_home() -> Path:
