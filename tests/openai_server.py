@@ -11,18 +11,25 @@ from typing import Any, Self
 
 from aiohttp import web
 
-USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+USAGE = {
+    "prompt_tokens": 11,
+    "completion_tokens": 7,
+    "total_tokens": 18,
+    "prompt_tokens_details": {"cached_tokens": 5},
+    "completion_tokens_details": {"reasoning_tokens": 3},
+}
 
 
 @dataclass
 class Said:
-    """One answer. *calls*: name and arguments. *end*: the finish reason; empty: the stream ends without."""
+    """One answer. *calls*: name and arguments. *end*: the finish reason. *thoughts* come in the field *thinks_in*."""
 
     pieces: Sequence[str] = ("served",)
     calls: Sequence[tuple[str, str]] = ()
     end: str = ""
-    usage: Mapping[str, int] | None = field(default_factory=lambda: USAGE)
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: USAGE)
     thoughts: str = ""
+    thinks_in: str = "reasoning_content"
     error: Mapping[str, Any] | None = None  # an event in place of the end
     has_end: bool = True
     holds: bool = False  # before the end, until `OpenAiPeer.go_on` is set
@@ -79,15 +86,19 @@ class OpenAiPeer:
     async def start(self, port: int = 0) -> None:
         """Listen, on a port of its own or the one that is named."""
         app = web.Application(client_max_size=64 * 1024**2)
-        app.router.add_get("/v1/models", self._list)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        app.router.add_post("/v1/embeddings", self._embed)
+        app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         self.port = int(site.port)
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """What it answers."""
+        yield web.get("/v1/models", self._list)
+        yield web.post("/v1/chat/completions", self._complete)
+        yield web.post("/v1/embeddings", self._embed)
 
     async def stop(self) -> None:
         """Listen no more, and end what is under way."""
@@ -96,7 +107,7 @@ class OpenAiPeer:
     def _refuses(self, request: web.Request) -> web.Response | None:
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
             own = request.headers.get("Authorization", "")
-            return _refusal(Refused(401, _error(f"Incorrect API key provided: {own}", "invalid_api_key")))
+            return as_response(Refused(401, _error(f"Incorrect API key provided: {own}", "invalid_api_key")))
         return None
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -104,7 +115,7 @@ class OpenAiPeer:
         if refusal := self._refuses(request):
             return refusal
         if self.listing is not None:
-            return _refusal(self.listing)
+            return as_response(self.listing)
         data = [{"id": name, "object": "model", "created": 1, "owned_by": "Library"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 
@@ -115,7 +126,7 @@ class OpenAiPeer:
         self.asked.append(asked)
         said = self.answers[0]
         if isinstance(said, Refused):
-            return _refusal(said)
+            return as_response(said)
         vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
         usage = {"prompt_tokens": 5, "total_tokens": 5}
         return web.json_response({"object": "list", "data": vectors, "model": asked.body["model"], "usage": usage})
@@ -126,10 +137,10 @@ class OpenAiPeer:
         asked = Asked(await request.json(), request.headers)
         self.asked.append(asked)
         if asked.body["model"] not in self.models:
-            return _refusal(Refused(404, _error("The model does not exist", "model_not_found")))
+            return as_response(Refused(404, _error("The model does not exist", "model_not_found")))
         said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(said, Refused):
-            return _refusal(said)
+            return as_response(said)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:
@@ -151,9 +162,9 @@ def events(said: Said, body: Mapping[str, Any]) -> Iterable[bytes | None]:
     """The events of an answer; None: before the next one it waits."""
     yield _event(_chunk({"role": "assistant", "content": ""}))
     if said.thoughts:
-        yield _event(_chunk({"reasoning_content": said.thoughts}))
+        yield _event(_chunk({said.thinks_in: said.thoughts}))
     for piece in said.pieces:
-        yield _event(_chunk({"content": piece}))
+        yield _event(_chunk({"content": piece}, logprobs=_logprobs(piece, body)))
     for index, (name, arguments) in enumerate(said.calls):
         function = {"name": name, "arguments": ""}
         yield _event(
@@ -175,13 +186,23 @@ def events(said: Said, body: Mapping[str, Any]) -> Iterable[bytes | None]:
     yield b"data: [DONE]\n\n"
 
 
-def _chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+def _logprobs(piece: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not body.get("logprobs"):
+        return None
+    others = [
+        {"token": f"{piece}{number}", "logprob": -2.5, "bytes": None} for number in range(body.get("top_logprobs") or 0)
+    ]
+    token = {"token": piece, "logprob": -0.25, "bytes": list(piece.encode()), "top_logprobs": others}
+    return {"content": [token], "refusal": None}
+
+
+def _chunk(delta: dict[str, Any], reason: str | None = None, *, logprobs: Any = None) -> dict[str, Any]:
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1,
         "model": "whatever",
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
+        "choices": [{"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason}],
     }
 
 
@@ -193,7 +214,8 @@ def _error(message: str, code: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
 
 
-def _refusal(refused: Refused) -> web.Response:
+def as_response(refused: Refused) -> web.Response:
+    """What goes over the wire: an error in OpenAI's shape where *refused* has no body of its own, a page for a text."""
     body = refused.body if refused.body is not None else _error("It failed", "failed")
     if isinstance(body, str):
         return web.Response(status=refused.status, text=body, content_type="text/html", headers=refused.headers)

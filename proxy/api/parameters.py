@@ -18,6 +18,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 WHOLE_RANGES: Mapping[str, tuple[float, float]] = {"top_logprobs": (0, 20), "max_tool_calls": (1, float("inf"))}
 BIAS = (-100, 100)
+ANY = (float("-inf"), float("inf"))
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits of metadata
 MAX_NUMBER = 2**53  # beyond it, as good as without end
 
@@ -126,10 +127,6 @@ def _check_reasoning(value: Any, name: str) -> None:
         check_choice(value["effort"], f"{name}.effort", EFFORTS)
 
 
-def _check_seed(value: Any, name: str) -> None:
-    check_number(value, name, (float("-inf"), float("inf")), whole=True)
-
-
 def _within(limits: tuple[float, float], *, whole: bool) -> Callable[[Any, str], None]:
     return lambda value, name: check_number(value, name, limits, whole=whole)
 
@@ -141,7 +138,10 @@ def _wrong_type(name: str, what: str) -> ServiceError:
 _CHECKS: Mapping[str, Callable[[Any, str], None]] = {
     **{name: _within(limits, whole=False) for name, limits in RANGES.items()},
     **{name: _within(limits, whole=True) for name, limits in WHOLE_RANGES.items()},
-    "seed": _check_seed,
+    "seed": _within(ANY, whole=True),
+    "top_k": _within(ANY, whole=True),
+    "min_p": _within(ANY, whole=False),
+    "repetition_penalty": _within(ANY, whole=False),
     "logit_bias": _check_bias,
     "logprobs": _check_kind(bool, "true or false"),
     "reasoning_effort": lambda value, name: check_choice(value, name, EFFORTS),

@@ -3,6 +3,7 @@ stream or as one object."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer, usage_of
 from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra, Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
@@ -30,6 +32,9 @@ class Reply(Encoder, Protocol):
 
     def call_of(self, answer: int) -> Callable[[Call], bytes]:
         """What makes the events of a call in the answer with that number."""
+
+    def extra_of(self, answer: int) -> Callable[[Extra], bytes]:
+        """What makes an event of a piece of text with what was told beside it."""
 
     def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
         """The last events of whole answers, and the end mark."""
@@ -94,12 +99,14 @@ async def send(
     turn.follow(answers)
     if stream:
         return await _stream(request, answers, reply, has_pings=has_pings)
+    sinks = [_Whole() for _ in answers]
     if len(answers) == 1:
-        await answers[0].run(_Whole())
+        await answers[0].run(sinks[0])
     else:
-        await _run(answers, [_Whole()] * len(answers))
+        await _run(answers, sinks)
     turn.usage = used = usage_of(answers)
-    messages, ends = [answer.message for answer in answers], [answer.end for answer in answers]
+    messages = [answer.message for answer in answers]
+    ends = [sink.all_of(answer.end) for sink, answer in zip(sinks, answers, strict=True)]
     told = {**answers[0].headers, "Cache-Control": "no-store"}
     return json_response(reply.whole(messages, ends, used), headers=told)
 
@@ -168,9 +175,21 @@ class _Streamed:
         await self._events.ready()
         self.text = self._events.writer(self._encode)  # type: ignore[assignment, method-assign]
 
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`."""
+        if not self._events.has_begun:
+            self._events.begin()
+        return self._write(self._reply.extra_of(self._number)(extra))
+
 
 class _Whole:
-    """For answers that are sent whole: they keep their text themselves."""
+    """For answers that are sent whole: they keep their text themselves, but not what was told beside it."""
+
+    _extras: Extras | None = None
+
+    def all_of(self, end: End) -> End:
+        """*end* with what was told beside the text."""
+        return end if self._extras is None else replace(end, extra=self._extras.whole())
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
@@ -178,6 +197,13 @@ class _Whole:
 
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
+        return True
+
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`."""
+        if self._extras is None:
+            self._extras = Extras()
+        self._extras.add(extra)
         return True
 
     async def ready(self) -> None:

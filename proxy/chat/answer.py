@@ -13,6 +13,7 @@ from proxy.chat.catalog import Model
 from proxy.chat.cutting import Cutter
 from proxy.chat.emulation import Emulation, failed
 from proxy.chat.errors import ServiceError, release
+from proxy.chat.extras import Extra
 from proxy.chat.history import size_of
 from proxy.chat.memory import Memory
 from proxy.chat.offload import LARGE_BYTES
@@ -72,10 +73,12 @@ class Answer:
         self._emulation: Emulation | None = None  # reads the text of this try
         self._linger: asyncio.Timeout | None = None  # how long it may go on once its calls are whole
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
+        self._stands_in = False  # a server answers where the client named a site's model
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = self._pieces = 0  # of what all tries gave
         self._is_flowing = False  # this try's text has begun, and nothing of it is read or cut
+        self._has_extras = False  # that the client was shown
         self._was_delivered = False  # some of it may stand in an upstream's history
         self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
@@ -149,6 +152,21 @@ class Answer:
         self.calls.append(call)
         return self._sink.call(call)
 
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`. Text that may be cut comes after what was told beside it."""
+        self._has_extras = True
+        self._length += len(extra.text)
+        self._pieces += 1
+        if self._length > MAX_ANSWER_CHARS or self._pieces > MAX_ANSWER_PIECES:
+            raise _endless()
+        if self._cutter is not None:
+            wants_more = self._sink.beside(replace(extra, text=""))
+            return self._show(extra.text) and wants_more
+        if extra.text:
+            self.first_text_at = self.first_text_at or perf_counter()
+            self._parts.append(extra.text)
+        return self._sink.beside(extra)
+
     def _show(self, text: str) -> bool:
         """Pass *text* on to the client, up to where it is to be cut."""
         cutter = self._cutter
@@ -188,13 +206,16 @@ class Answer:
                 held = await self._memory.find_held(model)
                 self._begin(model)
                 ask = self._memory.asked(self._ask)
+                if self._stands_in and ask.extras:  # they were meant for another
+                    ask = replace(ask, extras={})
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)
             except (Refusal, ServiceError) as failure:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
-                has_begun = bool(self._parts or self.calls) or (self._cutter is not None and self._cutter.has_fed)
+                has_begun = bool(self._parts or self.calls or self._has_extras)
+                has_begun = has_begun or (self._cutter is not None and self._cutter.has_fed)
                 self._was_delivered |= has_begun or (isinstance(failure, Refusal) and failure.delivered)
                 if not self._tries.may_retry:  # the server behind the sites is asked however often they were
                     left = [each for each in left if each.is_server and not model.is_server]
@@ -219,7 +240,8 @@ class Answer:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        if model.is_server and not all(each.is_server for each in self._models):
+        self._stands_in = model.is_server and not all(each.is_server for each in self._models)
+        if self._stands_in:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens
         self._cutter = Cutter(ask.stops, most) if ask.stops or most else None
@@ -273,7 +295,8 @@ def usage_of(answers: Sequence[Answer]) -> Usage:
     if len(answers) == 1:
         return answers[0].usage
     each = [answer.usage for answer in answers]
-    return Usage(each[0].asked, sum(used.answered for used in each))
+    answered, thought = sum(used.answered for used in each), sum(used.thought for used in each)
+    return Usage(each[0].asked, answered, each[0].cached, thought)
 
 
 def _endless() -> ServiceError:

@@ -28,6 +28,8 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
+    extras: Mapping[str, Any] = field(default_factory=dict)  # of chats, that only servers asked by name are told
+    beside: bool = False  # the client is shown what is told beside the text
     ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
     offer: Offer | None = None  # tools, and the form of the answer
     caller: str = ""  # who asks (a key or an address): slots go round among callers

@@ -47,6 +47,8 @@ class Usage(NamedTuple):
 
     asked: int
     answered: int
+    cached: int = 0  # of those asked, that the upstream says it still had
+    thought: int = 0  # of those answered, that it says were thoughts
 
     @property
     def total(self) -> int:

@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, wait_exponential, wait_rando
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from shared.conversations import Call, Message, Note
 from shared.models import Bot, Credentials
@@ -48,6 +49,7 @@ class End:
 
     *refusal* is what the model said instead of an answer. *usage* is None where the upstream tells none. *note* is what
     the upstream needs to go on from here; None where its own copy does not hold exactly what was asked and answered.
+    *extra* is all that was told beside the text, of an answer that is given in one piece.
     """
 
     reason: FinishReason = "stop"
@@ -56,6 +58,7 @@ class End:
     usage: Usage | None = None
     note: Note | None = None
     stop: str | None = None
+    extra: Extra | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,9 @@ class Sink(Protocol):
 
     def call(self, call: Call) -> bool:
         """Take a whole call of a tool, after the text that comes before it. As `text`."""
+
+    def beside(self, extra: Extra) -> bool:
+        """Take a piece of text with what a server told beside it; none comes unless `Ask.beside`. As `text`."""
 
     async def ready(self) -> None:
         """Wait until more can be taken."""

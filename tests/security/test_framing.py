@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proxy.chat.extras import Extra
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
@@ -123,6 +124,10 @@ class Kept:
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
+
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`."""
+        raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:
         """Always."""

@@ -10,7 +10,7 @@ from proxy.api.openapi.parts import (
     BOOLEAN,
     INTEGER,
     NOT_BLANK,
-    NULL,
+    NUMBER,
     SECONDS,
     STRING,
     Paths,
@@ -42,6 +42,7 @@ from proxy.api.openapi.tools import (
     PARALLEL,
 )
 from proxy.api.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
+from proxy.chat.extras import THOUGHTS
 
 MODEL: Schema = {
     "type": "string",
@@ -95,11 +96,14 @@ SHARED: dict[str, Schema] = {
     "metadata": nullable(ref("Metadata")),
     **SAMPLING,
     "seed": ignored(INTEGER),
+    "top_k": ignored(INTEGER),
+    "min_p": ignored(NUMBER),
+    "repetition_penalty": ignored(NUMBER),
     "logit_bias": ignored({"type": "object", "additionalProperties": number(BIAS)}),
     "top_logprobs": TOP_LOGPROBS,
     "reasoning_effort": ignored(EFFORT),
     "verbosity": VERBOSITY,
-    "user": told(ANY, "Accepted and without effect."),
+    "user": told(ANY, "Told to servers, as all that is not named here; without effect on sites."),
 }
 _REQUEST = at_least(
     {"model": MODEL, "messages": MESSAGES},
@@ -119,8 +123,12 @@ _REQUEST = at_least(
     audio=ignored(at_least({})),
     suffix=ignored(STRING),
     logprobs=ignored(BOOLEAN),
-    store=told(ANY, "Accepted and without effect."),
+    store=told(ANY, "As `user`."),
 )
+_LOGPROBS = told(
+    nullable(at_least({})), "Where they were asked for and a server tells them: as it does, by tokens of the text."
+)
+_THOUGHTS = dict.fromkeys(THOUGHTS, told(STRING, "What the model of a server thinks, by the server's name for it."))
 _ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
 _MESSAGE = exactly(
     {
@@ -131,6 +139,7 @@ _MESSAGE = exactly(
     },
     tool_calls=CALLS,
     function_call=told(OLD_CALL, "Where `functions` were offered."),
+    **_THOUGHTS,
 )
 _BASE: dict[str, Schema] = {
     "id": {"type": "string", "pattern": "^chatcmpl-"},
@@ -147,7 +156,12 @@ SCHEMAS: dict[str, Schema] = {
             "object": const("chat.completion"),
             "choices": array(
                 exactly(
-                    {"index": {"type": "integer"}, "message": _MESSAGE, "logprobs": NULL, "finish_reason": _CHAT_FINISH}
+                    {
+                        "index": {"type": "integer"},
+                        "message": _MESSAGE,
+                        "logprobs": _LOGPROBS,
+                        "finish_reason": _CHAT_FINISH,
+                    }
                 ),
                 minItems=1,
                 maxItems=MAX_CHOICES,
@@ -173,8 +187,9 @@ SCHEMAS: dict[str, Schema] = {
                             annotations=_ANNOTATIONS,
                             tool_calls=CALL_PIECES,
                             function_call=OLD_CALL_PIECE,
+                            **_THOUGHTS,
                         ),
-                        "logprobs": NULL,
+                        "logprobs": _LOGPROBS,
                         "finish_reason": nullable(_CHAT_FINISH),
                     }
                 ),

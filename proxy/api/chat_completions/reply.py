@@ -1,12 +1,13 @@
 """OpenAI's shapes for chat answers, whole and in chunks, and the event stream they travel in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import orjson
 
 from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
@@ -25,14 +26,14 @@ def failure(error: ServiceError) -> bytes:
 
 
 def usage(used: Usage) -> dict[str, Any]:
-    """OpenAI's usage object. The numbers are estimates: the site names none."""
+    """OpenAI's usage object. The numbers are estimates where the upstream names none, as sites do not."""
     return {
         "prompt_tokens": used.asked,
         "completion_tokens": used.answered,
         "total_tokens": used.asked + used.answered,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": used.cached, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": used.thought,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -108,6 +109,15 @@ class ChatReply:
 
         return chunks
 
+    def extra_of(self, answer: int) -> Callable[[Extra], bytes]:
+        """What makes a chunk of a text of that answer with what was told beside it."""
+
+        def chunk(extra: Extra) -> bytes:
+            text = {"content": extra.text} if extra.text else {}
+            return self._chunk(answer, {**extra.thoughts, **text}, None, logprobs=extra.logprobs)
+
+        return chunk
+
     def silence(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
         return self._chunk(0, {"content": ""}, None)
@@ -145,8 +155,16 @@ class ChatReply:
             extras["annotations"] = annotations(end.sources)
         return (self._chunk(index, extras, None) if extras else b"") + self._chunk(index, {}, self._reason(end))
 
-    def _chunk(self, index: int, delta: dict[str, Any], finish_reason: str | None, *, first: bool = False) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        finish_reason: str | None,
+        *,
+        first: bool = False,
+        logprobs: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         chunk: dict[str, Any] = {**self._base, "choices": [choice]}
         if self._includes_usage:
             chunk["usage"] = None
@@ -165,7 +183,9 @@ class ChatReply:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
             message["tool_calls"] = [_whole_call(call) for call in answer.calls]
-        return {"index": index, "message": message, "logprobs": None, "finish_reason": self._reason(end)}
+        extra = end.extra or Extra()
+        message |= extra.thoughts
+        return {"index": index, "message": message, "logprobs": extra.logprobs, "finish_reason": self._reason(end)}
 
     def _reason(self, end: End) -> str:
         return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason

@@ -9,6 +9,7 @@ from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metad
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
+from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message, Result, Role
 
 MAX_MESSAGES = 10_000
@@ -24,19 +25,22 @@ _IGNORED = (
     "logit_bias",
     "logprobs",
     "top_logprobs",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
     "reasoning_effort",
     "verbosity",
     "audio",
     "suffix",
 )
-# All that is read besides the model, the messages and `stream`.
-_RARE = frozenset(_IGNORED) | {
+_PLAIN = frozenset({"model", "messages", "stream"})
+# What means the same whoever answers, or is told in other words; all else is passed on to a server.
+_READ = (_PLAIN | frozenset(_IGNORED)) | {
     "conversation_id",
     "function_call",
     "functions",
     "max_completion_tokens",
     "max_tokens",
-    "metadata",
     "modalities",
     "n",
     "parallel_tool_calls",
@@ -46,7 +50,6 @@ _RARE = frozenset(_IGNORED) | {
     "tool_choice",
     "tools",
     "web_search",
-    "web_search_options",
 }
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
 _ROLES: dict[str, Role] = {
@@ -77,9 +80,11 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
     messages, pictures = read_messages(body.get("messages"))
-    if _RARE.isdisjoint(body):  # most requests: a model, messages, and perhaps a stream
+    if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model.strip(), messages), pictures, stream=body.get("stream") is True or read_flag(body, "stream")
+            Ask(model.strip(), messages, beside=True),
+            pictures,
+            stream=body.get("stream") is True or read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
     offer, left_out = read_offer(body, tools)
@@ -93,6 +98,8 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in parameters},
+        extras=_extras(body),
+        beside=True,
         ignored=left_out,
         offer=offer,
     )
@@ -177,6 +184,15 @@ def _includes_usage(body: Mapping[str, Any]) -> bool:
     if options is not None and not isinstance(options, dict):
         raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")
     return bool(options) and read_flag(options or {}, "include_usage")
+
+
+def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What else was sent: a server may know it."""
+    extras = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    for name, value in extras.items():
+        if too_deep(value):
+            raise bad_request(f"'{name:.100}' is nested too deep.", param=name[:100])
+    return extras
 
 
 def _conversation_id(body: Mapping[str, Any]) -> str | None:

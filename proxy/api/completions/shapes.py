@@ -1,11 +1,14 @@
 """The legacy `/v1/completions`: a prompt in, bare text out. Served by the same turns as a chat."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from proxy.api.chat_completions.reply import DONE, event, failure, usage
 from proxy.api.parameters import check_number
+from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Call, Message
@@ -13,6 +16,7 @@ from shared.conversations import Call, Message
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
 _NEVER = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "response_format")  # a chat's
 LOGPROBS = (0, 5)
+_BESIDE = ("logprobs", "top_logprobs")  # what is told beside the text of a chat
 
 
 def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +44,13 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**passed, "messages": [{"role": "user", "content": prompt}]}
 
 
+def bare(ask: Ask) -> Ask:
+    """*ask* without what bare text has no place for."""
+    parameters = {name: value for name, value in ask.parameters.items() if name not in _BESIDE}
+    left_out = tuple(name for name in ask.parameters if name in _BESIDE)
+    return replace(ask, parameters=parameters, ignored=(*left_out, *ask.ignored), extras={}, beside=False)
+
+
 class CompletionReply:
     """Builds one answer's objects in the legacy shape; all chunks share id, time and model."""
 
@@ -58,6 +69,10 @@ class CompletionReply:
     def call_of(self, _: int) -> Callable[[Call], bytes]:
         """Nothing: a prompt offers no tools."""
         return lambda call: b""
+
+    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
+        """Nothing: this API shows text alone."""
+        return lambda extra: b""
 
     def silence(self) -> bytes:
         """A chunk that adds nothing."""

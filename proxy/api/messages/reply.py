@@ -8,6 +8,7 @@ import orjson
 
 from proxy.api.messages.errors import error_body
 from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
@@ -40,6 +41,10 @@ class MessageReply:
     def call_of(self, _: int) -> Callable[[Call], bytes]:
         """What makes the block of a call."""
         return self._call
+
+    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
+        """Nothing: this API shows text alone."""
+        return lambda extra: b""
 
     def silence(self) -> bytes:
         """An event that adds nothing."""

@@ -10,6 +10,7 @@ from proxy.api.chat_completions.reply import annotations
 from proxy.api.conversations.items import call_item, call_items
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
@@ -50,6 +51,10 @@ class ResponseReply:
     def call_of(self, _: int) -> Callable[[Call], bytes]:
         """What makes the events of a call."""
         return self._call
+
+    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
+        """Nothing: this API shows text alone."""
+        return lambda extra: b""
 
     def silence(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
@@ -169,9 +174,9 @@ def _text_part(text: str, sources: Sequence[Source]) -> dict[str, Any]:
 def _usage(used: Usage) -> dict[str, Any]:
     return {
         "input_tokens": used.asked,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
         "output_tokens": used.answered,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": used.thought},
         "total_tokens": used.asked + used.answered,
     }
 

@@ -19,7 +19,8 @@ _REFUSED = {
     "prompt": "No prompt templates are kept here.",
 }
 MAX_ECHO_DEPTH = 16
-_IGNORED = ("temperature", "top_p", "top_logprobs", "reasoning", "max_tool_calls")
+_IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
+_LEFT_OUT = ("top_logprobs",)  # whoever answers: this API shows text alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
         parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body),
-        ignored=asked.left_out,
+        ignored=(*read_ignored(body, _LEFT_OUT), *asked.left_out),
         offer=asked.offer,
     )
 

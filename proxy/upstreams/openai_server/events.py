@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from proxy.chat.extras import Extra, read_extra
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason
@@ -15,6 +16,7 @@ from shared.conversations import Call
 DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
 MAX_ARGUMENTS = 1024 * 1024  # characters of one call
+MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -36,12 +38,22 @@ class _Part:
 class ChunkReader:
     """Takes the chunks of one answer and gives out its text; keeps calls, usage and how it ended.
 
-    An error raises `Refusal`, so that it can never look like an answer. What the model thought is left out.
+    An error raises `Refusal`, so that it can never look like an answer.
     """
 
-    def __init__(self, server: str, offer: Offer | None, new_id: Callable[[], str], *, key: str = "") -> None:
+    def __init__(
+        self,
+        server: str,
+        offer: Offer | None,
+        new_id: Callable[[], str],
+        *,
+        key: str = "",
+        beside: bool = False,
+        logprobs: bool = False,
+    ) -> None:
         """*offer*: whose tools may be called. *new_id*: names a call that the server gave no name. *key*: what no text
-        for others may hold."""
+        for others may hold. *beside*: what the model thinks, and with *logprobs* how likely its words were, is given
+        out too; otherwise it is left out."""
         self._server = server
         self._tools = offer.labels if offer else {}
         self._new_id = new_id
@@ -51,22 +63,33 @@ class ChunkReader:
         self._reason = ""
         self._refusal: list[str] = []
         self._usage: Usage | None = None
+        self._beside, self._logprobs = beside, logprobs
+        self._extras_size = 0
+        self.extra: Extra | None = None  # that the last event told, with its text
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
     def read(self, data: bytes) -> str:
-        """The text that one event adds; empty for all that add none. Raises `Refusal`."""
+        """The text that one event adds; empty for all that add none, and where `extra` holds it. Raises `Refusal`."""
         if data == DONE:
             self.finished = True
+            self.extra = None
             return ""
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
-        return self.take(chunk) if isinstance(chunk, dict) else ""
+        text = self.take(chunk if isinstance(chunk, dict) else {})
+        if self.extra is None:
+            return text
+        self._extras_size += len(data)
+        if self._extras_size > MAX_EXTRAS:
+            raise cut_off(self._server, "it does not end", has_begun=True)
+        return ""
 
     def take(self, chunk: dict[str, Any]) -> str:
-        """As `read`, of a chunk or a whole answer."""
+        """As `read`, of a chunk or a whole answer; the text is returned in any case."""
+        self.extra = None
         if error := chunk.get("error"):
             told = read_body(orjson.dumps(error), self._key)
             raise from_event(self._server, told, _status(error), has_begun=self.has_begun)
@@ -89,7 +112,10 @@ class ChunkReader:
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
         content = delta.get("content")
-        return content if isinstance(content, str) else _text_of(content)
+        text = content if isinstance(content, str) else _text_of(content)
+        if self._beside:
+            self.extra = read_extra(delta, choice.get("logprobs") if self._logprobs else None, text)
+        return text
 
     @property
     def calls(self) -> Sequence[Call]:
@@ -174,8 +200,17 @@ def _usage(told: Any) -> Usage | None:
         (told.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(told, dict) else (0, 0)
     )
     if isinstance(asked, int) and isinstance(answered, int) and asked + answered > 0:
-        return Usage(max(asked, 0), max(answered, 0))
+        cached = _detail(told, "prompt_tokens_details", "cached_tokens")
+        thought = _detail(told, "completion_tokens_details", "reasoning_tokens")
+        return Usage(max(asked, 0), max(answered, 0), cached, thought)
     return None
+
+
+def _detail(usage: dict[str, Any], group: str, name: str) -> int:
+    """A count in a *group* of the usage, which many servers leave out."""
+    details = usage.get(group)
+    count = details.get(name) if isinstance(details, dict) else 0
+    return max(count, 0) if isinstance(count, int) else 0
 
 
 def _status(error: Any) -> int:

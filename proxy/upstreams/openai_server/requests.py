@@ -19,6 +19,11 @@ _SAMPLING = (
     "presence_penalty",
     "frequency_penalty",
     "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
     "reasoning_effort",
     "verbosity",
 )
@@ -44,7 +49,7 @@ class Manner:
 
 def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
     """The whole body. *model*: as the server calls it."""
-    body: dict[str, Any] = {"model": model, "messages": list(_messages(ask)), "stream": True}
+    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask)), "stream": True}
     if manner.usage:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:

@@ -148,7 +148,7 @@ class OpenAiServer:
                 manner = self._manners.get(bot.id, Manner())
                 size = size_of(ask.messages) + sum(len(image.base64) for image in ask.images.values())
                 body = await aside(size, lambda: request_body(ask, bot.name, manner))  # noqa: B023  (awaited here)
-                reader = ChunkReader(self.name, ask.offer, new_call_id, key=self._key)
+                reader = self._reader(ask)
                 attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, passage=passage)
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
@@ -175,6 +175,10 @@ class OpenAiServer:
             return await embed(
                 self._client, self._server, self._key, self._headers(), request, idle_timeout=self._idle_timeout
             )
+
+    def _reader(self, ask: Ask) -> ChunkReader:
+        logprobs = bool(ask.parameters.get("logprobs"))
+        return ChunkReader(self.name, ask.offer, new_call_id, key=self._key, beside=ask.beside, logprobs=logprobs)
 
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from proxy.chat.extras import Extra
 from proxy.chat.upstream import Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
 from proxy.upstreams.gate import Passage
@@ -73,6 +74,7 @@ class Attempt:
         """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
         reader = self._reader
         texts: list[str] = []
+        wants_more = True
         try:
             for block in self._decoder.blocks(data):
                 if block.startswith(_DATA) and b"\n" not in block:
@@ -82,16 +84,21 @@ class Attempt:
                         told = read_body(event.data.encode(), self._key)
                         raise from_event(self._server, told, 0, has_begun=reader.has_begun)
                     texts.append(reader.read(event.data.encode()))
+                if reader.extra is not None:
+                    before = "".join(texts)
+                    texts.clear()
+                    wants_more = self._give(before, reader.extra)
                 if reader.finished:
                     break
         finally:  # what came before a failure is given out before it is told
-            wants_more = self._give("".join(texts))
+            wants_more = self._give("".join(texts)) and wants_more
         return wants_more and not reader.finished
 
-    def _give(self, text: str) -> bool:
+    def _give(self, text: str, extra: Extra | None = None) -> bool:
         if self._passage is not None and self._reader.has_begun:
             self._begin()
-        return self._sink.text(text) if text else True
+        wants_more = self._sink.text(text) if text else True
+        return wants_more if extra is None else self._sink.beside(extra)
 
     def _begin(self) -> None:
         """The answer has begun: the server is well, however this turn ends."""
@@ -114,5 +121,6 @@ class Attempt:
             raise from_status(self._server, 502, {}, read_error(f"{kind} came instead of an event stream"))
         if whole.get("error"):
             raise from_event(self._server, told, 0, has_begun=False)
-        if not self._give(self._reader.take(whole)):
+        text, extra = self._reader.take(whole), self._reader.extra
+        if not self._give("" if extra else text, extra):
             await self._sink.ready()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.chat.extras import Extra
 from proxy.chat.upstream import Enough
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
@@ -96,6 +97,10 @@ class Texts:
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
+
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`."""
+        raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:
         """As `Sink.ready`."""

@@ -153,15 +153,20 @@ async def test_with_a_wrong_key_none_of_its_models_is_there_and_it_is_told_why(
     assert wrong not in str(answer.body) + str(upstream.health())
 
 
-async def test_tools_that_it_relays_pass(front: RunningProxy, peer: OpenAiPeer) -> None:
-    peer.answers = [Said(["seen"], calls=[("look", "{}")])]
-    chunks = await chunks_of(front, f"lite/{RELAYED}", tools=[TOOL], seed=7)
-    whole = await front.chat("hi", model=f"lite/{RELAYED}", tools=[TOOL])
+async def test_all_that_it_relays_passes(front: RunningProxy, peer: OpenAiPeer) -> None:
+    peer.answers = [Said(["seen"], thoughts="hm", calls=[("look", "{}")])]
+    chunks = await chunks_of(
+        front, f"lite/{RELAYED}", tools=[TOOL], seed=7, logprobs=True, top_logprobs=1, extra_body={"top_k": 5}
+    )
+    whole = await front.chat("hi", model=f"lite/{RELAYED}", tools=[TOOL], logprobs=True, top_logprobs=1)
 
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     assert "".join(delta.content or "" for delta in deltas) == whole.text == "seen"
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == "hm"
     (name,) = [call.function.name for delta in deltas for call in delta.tool_calls or () if call.function.name]
-    called = whole.body["choices"][0]["message"]["tool_calls"][0]["function"]
-    assert (name, called) == ("look", {"name": "look", "arguments": "{}"})
-    assert peer.asked[0].body["seed"] == 7
+    message = whole.body["choices"][0]["message"]
+    assert (name, message["tool_calls"][0]["function"]) == ("look", {"name": "look", "arguments": "{}"})
+    assert message["reasoning_content"] == "hm"
+    assert [token["token"] for token in whole.body["choices"][0]["logprobs"]["content"]] == ["seen"]
+    assert (peer.asked[0].body["seed"], peer.asked[0].body["top_k"]) == (7, 5)
     assert peer.asked[0].body["tools"][0]["function"]["name"] == "look"

@@ -208,14 +208,24 @@ def test_thoughts_are_left_out_and_refusals_told() -> None:
 @pytest.mark.parametrize(
     ("usage", "told"),
     [
-        ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4)),
+        ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4, 0, 0)),
+        (
+            {
+                "prompt_tokens": 3,
+                "completion_tokens": 4,
+                "prompt_tokens_details": {"cached_tokens": 2},
+                "completion_tokens_details": {"reasoning_tokens": 1},
+            },
+            (3, 4, 2, 1),
+        ),
+        ({"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": [2]}, (3, 4, 0, 0)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         ({"prompt_tokens": "3", "completion_tokens": 4}, None),
         ([1], None),
         (None, None),
     ],
 )
-def test_usage_is_what_the_server_tells(usage: Any, told: tuple[int, int] | None) -> None:
+def test_usage_is_what_the_server_tells(usage: Any, told: tuple[int, int, int, int] | None) -> None:
     reading = reader()
     fed(reading, {"content": "x"})
     reading.read(json.dumps({"choices": [], "usage": usage}).encode())

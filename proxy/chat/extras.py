@@ -1,0 +1,50 @@
+"""What a server tells beside the text of an answer, in the words of chat completions: thoughts and log probabilities.
+
+Only clients of that API are told of it, and only servers tell any: on the way of a site's text nothing of it lies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What came in one piece: thoughts by their names, and the log probabilities of *text*."""
+
+    text: str = ""
+    thoughts: Mapping[str, str] = field(default_factory=dict)
+    logprobs: Mapping[str, Any] | None = None
+
+
+def read_extra(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extra | None:
+    """What a chunk, or a whole answer, tells beside *text*; None: nothing."""
+    thoughts = {name: value for name in THOUGHTS if isinstance(value := delta.get(name), str) and value}
+    told = logprobs if isinstance(logprobs, dict) and logprobs else None
+    return Extra(text, thoughts, told) if thoughts or told else None
+
+
+class Extras:
+    """All that came beside one answer, put together for an answer that is told in one piece."""
+
+    def __init__(self) -> None:
+        self._thoughts: dict[str, list[str]] = {}
+        self._logprobs: dict[str, list[Any]] = {}
+
+    def add(self, extra: Extra) -> None:
+        """Keep what came next."""
+        for name, text in extra.thoughts.items():
+            self._thoughts.setdefault(name, []).append(text)
+        for name, tokens in (extra.logprobs or {}).items():
+            if isinstance(tokens, list):
+                self._logprobs.setdefault(name, []).extend(tokens)
+
+    def whole(self) -> Extra | None:
+        """All of it; None: there is none."""
+        if not self._thoughts and not self._logprobs:
+            return None
+        thoughts = {name: "".join(texts) for name, texts in self._thoughts.items()}
+        logprobs = {"content": None, "refusal": None, **self._logprobs} if self._logprobs else None
+        return Extra("", thoughts, logprobs)

@@ -1,0 +1,235 @@
+"""What a server takes and tells beyond a chat's text: parameters of its own, thoughts, log probabilities."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server import events
+from proxy.upstreams.openai_server.events import ChunkReader
+from tests.openai_server import OpenAiPeer, Refused, Said
+from tests.proxy.api.test_described_calls import wrong
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.test_failover import MODEL, streamed
+from tests.site import SimulatedSite
+
+OWN: dict[str, Any] = {  # parameters that a chat of OpenAI's has, or servers have
+    "user": "ada",
+    "metadata": {"run": "1"},
+    "service_tier": "flex",
+    "prediction": {"type": "content", "content": "abc"},
+    "top_k": 40,
+    "min_p": 0.05,
+    "repetition_penalty": 1.1,
+    "seed": 7,
+    "presence_penalty": -0.5,
+    "frequency_penalty": 0.5,
+    "logit_bias": {"5": 1},
+    "chat_template_kwargs": {"enable_thinking": False},
+    "guided_regex": "[a-z]+",
+    "keep_alive": "5m",
+}
+
+
+def told(events: list[Any]) -> list[dict[str, Any]]:
+    """The choices of a streamed answer's chunks."""
+    chunks = [event for event in events if event != "data: [DONE]"]
+    assert wrong("ChatCompletionChunk", chunks) == []
+    return [choice for chunk in chunks for choice in chunk["choices"]]
+
+
+async def test_all_parameters_pass_and_none_is_named_as_ignored(served: RunningProxy, server: OpenAiPeer) -> None:
+    answer = await served.chat("hi", model="mine/tiny", **OWN, web_search_options={})
+
+    assert answer.text == "served"
+    assert "x-ignored-params" not in answer.headers
+    body = server.asked[0].body
+    assert {name: body.get(name) for name in OWN} == OWN
+    assert body["web_search_options"] == {}
+    assert set(body) == {*OWN, "web_search_options", "model", "messages", "stream", "stream_options"}
+
+
+async def test_nothing_of_our_own_reaches_the_server_and_nothing_takes_its_place(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    conversation = (await served.openai.conversations.create()).id
+    await served.chat("hi", model="mine/tiny", conversation_id=conversation, web_search=False, n=1, store=None)
+
+    assert set(server.asked[0].body) == {"model", "messages", "stream", "stream_options"}
+
+
+async def test_what_was_meant_for_a_site_is_not_told_to_the_server_that_stands_in(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    site.behaviour.ajax_status = 500
+    answer = await served.chat("hi", model=MODEL, keep_alive="5m", top_k=3)
+
+    assert answer.headers["x-fallback-model"] == "mine/tiny"
+    assert "keep_alive" not in server.asked[0].body
+    assert server.asked[0].body["top_k"] == 3
+
+
+async def test_what_a_site_cannot_take_is_named(served: RunningProxy) -> None:
+    answer = await served.chat("hi", model=MODEL, keep_alive="5m", top_k=3, logprobs=True)
+
+    assert answer.headers["x-ignored-params"] == "logprobs, top_k"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"), [({"top_k": "3"}, "top_k"), ({"min_p": True}, "min_p"), ({"x": "deep"}, "x")]
+)
+async def test_what_makes_no_sense_is_refused(
+    served: RunningProxy, server: OpenAiPeer, fields: dict[str, Any], param: str
+) -> None:
+    deep: Any = None
+    for _ in range(500):
+        deep = [deep]
+    sent = {name: deep if value == "deep" else value for name, value in fields.items()}
+
+    answer = await served.chat("hi", model="mine/tiny", **sent)
+
+    assert (answer.status, answer.body["error"]["param"]) == (400, param)
+    assert not server.asked
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_thoughts_reach_chats_as_they_come(served: RunningProxy, server: OpenAiPeer, field: str) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm, let me see", thinks_in=field)]
+
+    choices = told(await streamed(served, "mine/tiny"))
+    whole = await served.chat("hi", model="mine/tiny")
+
+    deltas = [choice["delta"] for choice in choices]
+    assert deltas[:2] == [{"role": "assistant", "content": "", "refusal": None}, {field: "hm, let me see"}]
+    assert "".join(delta.get("content", "") for delta in deltas) == "one two"
+    assert (whole.text, whole.body["choices"][0]["message"][field]) == ("one two", "hm, let me see")
+    assert wrong("ChatCompletion", [whole.body]) == []
+
+
+async def test_thoughts_of_an_answer_in_one_object_are_told(served: RunningProxy, server: OpenAiPeer) -> None:
+    message = {"role": "assistant", "content": "all", "reasoning": "hm"}
+    server.answers = [Refused(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})]
+
+    choices = told(await streamed(served, "mine/tiny"))
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert choices[1]["delta"] == {"content": "all", "reasoning": "hm"}
+    assert (answer.text, answer.body["choices"][0]["message"]["reasoning"]) == ("all", "hm")
+
+
+async def test_thoughts_belong_to_no_conversation(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one"], thoughts="hm")]
+    conversation = (await served.openai.conversations.create()).id
+    for text in ("hi", "again"):
+        await served.chat(text, model="mine/tiny", conversation_id=conversation)
+
+    assert server.asked[1].texts == ["hi", "one", "again"]
+    assert "hm" not in json.dumps(server.asked[1].body)
+
+
+async def test_log_probabilities_come_with_their_text(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm")]
+    asked: dict[str, Any] = {
+        "model": "mine/tiny",
+        "messages": [{"role": "user", "content": "hi"}],
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+
+    stream = await served.openai.chat.completions.create(**asked, stream=True)
+    choices = [choice async for chunk in stream for choice in chunk.choices]
+    whole = await served.openai.chat.completions.with_raw_response.create(**asked)
+
+    pieces = [choice for choice in choices if choice.delta.content]
+    assert [[token.token for token in piece.logprobs.content] for piece in pieces] == [["one "], ["two"]]
+    assert [piece.delta.content for piece in pieces] == ["one ", "two"]
+    assert "x-ignored-params" not in whole.headers
+    logprobs = whole.parse().choices[0].logprobs
+    assert logprobs is not None
+    assert [(token.token, token.logprob, len(token.top_logprobs)) for token in logprobs.content or []] == [
+        ("one ", -0.25, 2),
+        ("two", -0.25, 2),
+    ]
+    assert whole.parse().choices[0].message.content == "one two"
+
+
+async def test_each_of_several_answers_has_its_own(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one"], thoughts="a"), Said(["two"], thoughts="b")]
+
+    answer = await served.chat("hi", model="mine/tiny", n=2, logprobs=True, top_logprobs=0)
+
+    assert answer.status == 200
+    choices = answer.body["choices"]
+    assert {(each["message"]["content"], each["message"]["reasoning_content"]) for each in choices} == {
+        ("one", "a"),
+        ("two", "b"),
+    }
+    assert all(each["logprobs"]["content"][0]["token"] == each["message"]["content"] for each in choices)
+
+
+async def test_log_probabilities_that_nobody_asked_for_are_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
+    choice = {"index": 0, "delta": {"content": "all"}, "logprobs": {"content": []}, "finish_reason": "stop"}
+    server.answers = [f"data: {json.dumps({'choices': [choice]})}\n\n".encode()]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.text, answer.body["choices"][0]["logprobs"]) == ("all", None)
+
+
+async def test_a_text_that_is_cut_here_has_them_too(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one ", "EN", "D two"])]
+
+    answer = await served.chat("hi", model="mine/tiny", stop=["END"], logprobs=True, top_logprobs=0)
+
+    choice = answer.body["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("one ", "stop")
+    assert [token["token"] for token in choice["logprobs"]["content"]][:1] == ["one "]
+
+
+async def test_an_answer_that_broke_off_after_a_thought_is_an_error(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], thoughts="hm", error={"message": "overloaded"})]
+
+    events = await streamed(served, "mine/tiny")
+    whole = await served.chat("hi", model="mine/tiny")
+
+    assert events[1]["choices"][0]["delta"] == {"reasoning_content": "hm"}
+    assert events[-1]["error"]["code"] == "upstream_error"
+    assert (whole.status, whole.code) == (502, "upstream_error")
+
+
+async def test_other_apis_show_text_alone_and_ask_for_no_more(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one"], thoughts="hm")]
+    sdk = served.openai
+    response = await sdk.responses.with_raw_response.create(model="mine/tiny", input="hi", top_logprobs=2)
+    completion = await sdk.completions.with_raw_response.create(
+        model="mine/tiny", prompt="hi", logprobs=2, extra_body={"keep_alive": "5m"}
+    )
+    stream = await sdk.responses.create(model="mine/tiny", input="hi", stream=True)
+    streamed_events = [event.model_dump_json() async for event in stream]
+    body = {"model": "mine/tiny", "max_tokens": 9, "top_k": 4, "messages": [{"role": "user", "content": "hi"}]}
+    async with served.http.post(f"{served.url}/v1/messages", json=body) as reply:
+        message = await reply.json()
+
+    assert response.parse().output_text == completion.parse().choices[0].text == message["content"][0]["text"] == "one"
+    assert (response.headers["x-ignored-params"], completion.headers["x-ignored-params"]) == (
+        "top_logprobs",
+        "logprobs",
+    )
+    assert '"hm"' not in "".join([response.text, completion.text, json.dumps(message), *streamed_events])
+    assert all("logprobs" not in asked.body and "top_logprobs" not in asked.body for asked in server.asked)
+    assert all("keep_alive" not in asked.body for asked in server.asked)
+    assert server.asked[-1].body["top_k"] == 4
+
+
+def test_thoughts_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_EXTRAS", 10_000)
+    reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
+    chunk = json.dumps({"choices": [{"delta": {"reasoning": "x" * 900}}]}).encode()
+
+    def read_all() -> None:
+        for _ in range(20):
+            reader.read(chunk)
+
+    with pytest.raises(Refusal, match="does not end"):
+        read_all()
