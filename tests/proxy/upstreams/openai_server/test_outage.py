@@ -1,0 +1,106 @@
+"""A site that goes away in the middle of traffic and comes back, with a server behind it."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from proxy.upstreams import breaker
+from tests.openai_server import OpenAiPeer
+from tests.proxy.running import RunningProxy, nothing_under_way
+from tests.proxy.upstreams.openai_server.test_failover import MODEL
+from tests.site import SimulatedSite
+
+CLIENTS = 6  # fewer than there are slots: each of them is at the site
+TURNS = 5  # of each client while the site is away
+SECONDS = 30.0  # for each part of it
+
+
+@dataclass
+class Heard:
+    """One answer: what was to be said, what was, and who said it."""
+
+    wanted: str
+    status: int
+    text: str
+    is_whole: bool
+    by_server: bool
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nobody lost anything."""
+        return self.status == 200 and self.is_whole and self.text == ("served" if self.by_server else self.wanted)
+
+
+@dataclass
+class Traffic:
+    """Clients that ask one thing after the other, streamed and whole in turns."""
+
+    proxy: RunningProxy
+    heard: list[Heard] = field(default_factory=list)
+    may_ask: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: bool = False
+
+    async def run(self) -> None:
+        """Ask until it is over."""
+        self.may_ask.set()
+        async with asyncio.TaskGroup() as group:
+            for number in range(CLIENTS):
+                group.create_task(self._client(number))
+
+    async def until(self, answers: int, *, by_server: bool) -> None:
+        """Wait for so many more answers of the site, or of the server."""
+        before = len(self.heard)
+        async with asyncio.timeout(SECONDS):
+            while sum(heard.by_server == by_server for heard in self.heard[before:]) < answers:
+                await asyncio.sleep(0.005)
+
+    async def _client(self, number: int) -> None:
+        turn = 0
+        while not self.is_over:
+            await self.may_ask.wait()
+            turn += 1
+            self.heard.append(await self._ask(f"turn {turn} of client {number}", stream=bool(turn % 2)))
+
+    async def _ask(self, text: str, *, stream: bool) -> Heard:
+        body = {"model": MODEL, "stream": stream, "messages": [{"role": "user", "content": f"[[say:{text}]]"}]}
+        async with self.proxy.http.post(f"{self.proxy.url}/v1/chat/completions", json=body) as response:
+            raw = await response.text()
+        by_server = response.headers.get("x-fallback-model") == "mine/tiny"
+        if not stream:
+            said = json.loads(raw)["choices"][0]["message"]["content"] if response.status == 200 else raw
+            return Heard(text, response.status, said, is_whole=True, by_server=by_server)
+        events = [line.removeprefix("data: ") for line in raw.split("\n") if line.startswith("data: ")]
+        choices = [choice for event in events if event != "[DONE]" for choice in json.loads(event).get("choices", ())]
+        said = "".join(choice["delta"].get("content") or "" for choice in choices)
+        return Heard(text, response.status, said, is_whole=events[-1:] == ["[DONE]"], by_server=by_server)
+
+
+async def test_an_outage_in_the_middle_of_traffic_costs_no_request(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
+    traffic = Traffic(served)
+    running = asyncio.create_task(traffic.run())
+    try:
+        await traffic.until(3 * CLIENTS, by_server=False)
+        assert not server.asked
+        # Each client waits at the site for its first word when the site goes away: what it heard of it stays honest.
+        traffic.may_ask.clear()
+        await nothing_under_way(served)
+        site.behaviour.first_delta_delay = 60.0
+        traffic.may_ask.set()
+        async with asyncio.timeout(SECONDS):
+            while site.open_streams < CLIENTS:
+                await asyncio.sleep(0.005)
+        await site.close()
+        await traffic.until((1 + TURNS) * CLIENTS, by_server=True)
+        site.behaviour.first_delta_delay = 0.0
+        await site.__aenter__()
+        await traffic.until(3 * CLIENTS, by_server=False)
+    finally:
+        traffic.is_over = True
+        await running
+
+    assert [heard for heard in traffic.heard if not heard.is_right] == []
