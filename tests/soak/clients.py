@@ -9,10 +9,13 @@ from typing import Any
 import aiohttp
 
 from tests.soak.judging import Heard, Tally, hear
+from tests.soak.server import MODEL
 
 AIPKIT_MODELS = ("gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash", "deepseek-bot", "claude-sonnet-b", "old-api-bot")
 AI_ENGINE_MODELS = ("gpt-4o-mini", "llama")
-MODELS = AIPKIT_MODELS + AI_ENGINE_MODELS
+SERVER = "local"
+SERVER_MODELS = (f"{SERVER}/{MODEL}",)
+MODELS = AIPKIT_MODELS + AI_ENGINE_MODELS + SERVER_MODELS
 WORDS = (
     "and",
     "so",
@@ -41,6 +44,7 @@ BAD: tuple[tuple[str, bytes, int], ...] = (
     ("no/such/path", b"{}", 404),
 )
 TURNS = 4
+MOVING = 0.25  # of the turns of a conversation
 TRYING_SECONDS = 30.0  # how long a turn of a conversation is tried again; a fault is over by then
 PAUSE_SECONDS = 0.3
 ANSWER_SECONDS = 60.0
@@ -99,11 +103,16 @@ class Client:
     async def _remembered(
         self, kind: str, build: Callable[[str, list[dict[str, str]]], tuple[list[dict[str, str]], dict[str, Any]]]
     ) -> None:
-        """Some turns, each tried until it is answered; then the model must know each message exactly once."""
+        """Some turns, each tried until it is answered; then the model must know each message exactly once.
+
+        Now and then another model goes on, also one of another kind of upstream.
+        """
         model = self._chance.choice(MODELS)
         marks: list[str] = []
         history: list[dict[str, str]] = []
         for _ in range(TURNS):
+            if self._chance.random() < MOVING:
+                model = self._chance.choice(MODELS)
             marks.append(self._mark())
             said, text = f"{marks[-1]} [[say:so be it]]", "so be it"
             messages, fields = build(said, history)

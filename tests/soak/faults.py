@@ -1,4 +1,4 @@
-"""The faults of the sites, one after the other at each, with calm between them."""
+"""The faults of the sites and the server, one after the other at each, with calm between them."""
 
 import asyncio
 import random
@@ -10,6 +10,7 @@ from typing import Any
 from tests.site import Behaviour
 from tests.site.process import RunningSite
 from tests.site_ai_engine import Behaviour as AiEngineBehaviour
+from tests.soak.server import Switches
 
 STREAM = "aipkit_frontend_chat_stream"
 LONG_SECONDS = 300.0
@@ -17,7 +18,7 @@ MOST_PERIOD = 8.0
 FAULT_SHARE = 0.45  # of the time from one fault to the next; the rest is calm
 
 Faults = dict[str, dict[str, Any]]
-# What each is, as switches and commands of the simulated sites.
+# What each is, as switches and commands of what is simulated.
 FAULTS: Faults = {
     "a rotated nonce": {"rotate_nonce": True},
     "status 500": {"ajax_status": 500},
@@ -56,6 +57,20 @@ AI_ENGINE_FAULTS: Faults = {
     "REST: a page without a chat": {"page": "blank"},
     "REST: a page out of a cache": {"kept_for": "user"},
 }
+SERVER_FAULTS: Faults = {
+    "server: status 500": {"status": 500},
+    "server: status 429": {"status": 429},
+    "server: one failed request": {"status": 503, "status_times": 1},
+    "server: a refused key": {"status": 401},
+    "server: a page in place of answers": {"page": True},
+    "server: a model that is silent": {"first_delta_delay": 60.0},
+    "server: a slow server": {"delay": 0.5},
+    "server: a connection that breaks": {"cut_after": 3},
+    "server: no end": {"drop_end": True},
+    "server: an error in the stream": {"error_event": True},
+    "server: what is no JSON": {"garbage": True},
+    "server: no listing": {"listing_status": 500},
+}
 # Its first pause, and that of the visit which meets it, is a minute: only where there is time for that.
 LONG_FAULTS: Faults = {
     "a check page": {"page": "challenge"},
@@ -68,7 +83,7 @@ AI_ENGINE_LONG_FAULTS: Faults = {"REST: a check page": {"challenge_rest": True}}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of simulated site: its faults, those that take long, and its switches while it is well."""
+    """A kind of simulated upstream: its faults, those that take long, and its switches while it is well."""
 
     faults: Faults
     long_faults: Faults
@@ -77,12 +92,13 @@ class Kind:
 
 AIPKIT = Kind(FAULTS, LONG_FAULTS, asdict(Behaviour()))
 AI_ENGINE = Kind(AI_ENGINE_FAULTS, AI_ENGINE_LONG_FAULTS, asdict(AiEngineBehaviour()))
+OPENAI_SERVER = Kind(SERVER_FAULTS, {}, asdict(Switches()))
 PAGE_SWITCHES = frozenset({"page", "page_status", "stale_page_nonce", "kept_for"})
 COMMANDS = frozenset({"rotate_nonce", "forget_responses"})
 
 
 async def rotate(site: RunningSite, kind: Kind, made: Counter[str], *, seconds: float, chance: random.Random) -> None:
-    """Make faults for about *seconds*, all equally often, and leave the site well. Counts them in *made*."""
+    """Make faults for about *seconds*, all equally often, and leave *site* well. Counts them in *made*."""
     faults = kind.faults if seconds < LONG_SECONDS else kind.faults | kind.long_faults
     period = min(max(seconds / len(faults), 1.0), MOST_PERIOD)
     end = monotonic() + seconds

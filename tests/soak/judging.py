@@ -24,6 +24,7 @@ REFUSALS = {
     "upstream_refused": 400,
     "upstream_timeout": 504,
     "upstream_truncated": 502,
+    "upstream_unavailable": 503,
     "upstream_unreachable": 502,
 }
 MUST_SAY_WHEN = frozenset({"no_credentials", "site_unavailable"})  # refusals of our own that name a time to come back
