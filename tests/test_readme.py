@@ -7,6 +7,7 @@ import click
 import pytest
 
 from shared.cli.app import freeaichat
+from shared.settings import load
 from tests.clients.agents.running import LIBRARIES
 from tests.clients.programs.tasks import PROGRAMS
 from tests.settings_table import LANGUAGES, Language, in_readme, table
@@ -67,6 +68,19 @@ def test_the_agents_in_the_readme_are_those_that_are_run() -> None:
 def test_every_command_is_in_the_readme(text: str) -> None:
     assert {name for name in command_names(freeaichat) if f"`{name}" not in text} == set()
     assert text.count("\n") <= 360
+
+
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+def test_what_adds_sites_and_servers_says_so(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```dotenv\n(.*?)```", text, re.DOTALL)
+    (tmp_path / ".env").write_text(block, "utf-8")
+    monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / ".env"))
+    settings = load()
+
+    assert [site.host for site in settings.sites] == ["chatgptfree.ai", "site.example"]
+    assert [server.name for server in settings.servers] == ["ollama", "big"]
+    assert [settings.key_of(server) for server in settings.servers] == ["", "sk-..."]
+    assert settings.fallback_model == "ollama/llama3.2"
 
 
 def test_both_languages_give_the_same_commands_to_type() -> None:
