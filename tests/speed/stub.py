@@ -1,4 +1,4 @@
-"""The upstream of both: a site with the chat plugin, as far as its two requests go, and OpenAI's route for nginx.
+"""The upstream of all: a site with the chat plugin, as far as its two requests go, and an OpenAI server, for nginx too.
 
 `python -m tests.speed.stub PORT`. Each token is a write of its own, as a site sends them.
 """
@@ -21,6 +21,8 @@ _OPENAI = (
 _SITE = b'data: {"delta":"%b"}\n\n'
 _SITE_END = b'data: {"finished":true}\n\nevent: done\ndata: {"finished":true}\n\n'
 _OPENAI_END = b"data: [DONE]\n\n"
+_JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: %d\r\n\r\n%b"
+_MODELS = b'{"object":"list","data":[{"id":"m","object":"model"}]}'
 
 
 def _chunk(data: bytes) -> bytes:
@@ -50,15 +52,16 @@ class Stub(asyncio.Protocol):
         self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
-        if head.startswith(b"GET "):
+        if head.startswith(b"GET /v1/models"):
+            self._transport.write(_JSON % (len(_MODELS), _MODELS))
+        elif head.startswith(b"GET "):
             self._stream(read_order(head), _SITE, _SITE_END)
         elif b"/chat/completions" in head.partition(b"\r\n")[0]:
             self._stream(read_order(body), _OPENAI, _OPENAI_END)
         else:
             key = read_order(body).message
             content = json.dumps({"success": True, "data": {"cache_key": key}}).encode()
-            kind = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\n"
-            self._transport.write(kind + b"Content-Length: %d\r\n\r\n%b" % (len(content), content))
+            self._transport.write(_JSON % (len(content), content))
 
     def _stream(self, order: Order, shape: bytes, end: bytes) -> None:
         self._transport.write(_STREAM)

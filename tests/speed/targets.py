@@ -97,6 +97,8 @@ async def targets(directory: Path, ports: Sequence[int]) -> AsyncIterator[tuple[
             FREEAICHAT_PORT=str(ours),
             FREEAICHAT_API_KEY="sk-speed",
             FREEAICHAT_MAX_UPSTREAM="4000",
+            FREEAICHAT_SERVERS=f"stub=http://127.0.0.1:{stub}/v1",
+            FREEAICHAT_MAX_SERVER="4000",
             COOKIE="a=b",
             AJAX_NONCE="abc123",
             SESSION_ID="session",

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from proxy.api.app_keys import UPSTREAMS
@@ -165,6 +166,23 @@ async def test_a_key_that_may_not_use_the_fallback_is_not_answered_by_it(
     async with served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers) as answer:
         assert answer.status == 502
     assert not server.asked
+
+
+async def test_a_key_for_one_model_of_a_server_lists_and_uses_that_one_alone(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    async with served.http.post(f"{served.url}/admin/keys", json={"name": "one", "models": ["mine/tiny"]}) as made:
+        client = served.openai.with_options(api_key=(await made.json())["key"])
+    listed = {model.id async for model in client.models.list()}
+    for model in ("mine/llama3.2", MODEL):
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
+    answer = await client.chat.completions.create(model="mine/tiny", messages=[{"role": "user", "content": "hi"}])
+
+    assert "mine/tiny" in listed
+    assert listed <= {"mine/tiny", "tiny"}  # its other name
+    assert answer.choices[0].message.content == "served"
+    assert len(server.asked) == 1
 
 
 async def test_a_server_alone_serves_while_no_site_was_ever_reached(
