@@ -206,8 +206,8 @@ class Answer:
                 held = await self._memory.find_held(model)
                 self._begin(model)
                 ask = self._memory.asked(self._ask)
-                if self._stands_in and ask.extras:  # they were meant for another
-                    ask = replace(ask, extras={})
+                if self._stands_in:  # they were meant for another
+                    ask = replace(ask, extras={}, thoughts={})
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)

@@ -28,7 +28,9 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
-    extras: Mapping[str, Any] = field(default_factory=dict)  # of chats, that only servers asked by name are told
+    # What only servers that are asked by name are told: parameters, and thoughts behind earlier calls, by the first id.
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    thoughts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     beside: bool = False  # the client is shown what is told beside the text
     ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
     offer: Offer | None = None  # tools, and the form of the answer

@@ -19,9 +19,14 @@ class Extra:
     logprobs: Mapping[str, Any] | None = None
 
 
+def read_thoughts(told: Mapping[str, Any]) -> dict[str, str]:
+    """The thoughts in a message, or in a piece of one."""
+    return {name: value for name in THOUGHTS if isinstance(value := told.get(name), str) and value}
+
+
 def read_extra(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extra | None:
     """What a chunk, or a whole answer, tells beside *text*; None: nothing."""
-    thoughts = {name: value for name in THOUGHTS if isinstance(value := delta.get(name), str) and value}
+    thoughts = read_thoughts(delta)
     told = logprobs if isinstance(logprobs, dict) and logprobs else None
     return Extra(text, thoughts, told) if thoughts or told else None
 

@@ -1,6 +1,6 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metad
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
+from proxy.chat.extras import read_thoughts
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message, Result, Role
 
@@ -82,7 +83,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     messages, pictures = read_messages(body.get("messages"))
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model.strip(), messages, beside=True),
+            Ask(model.strip(), messages, thoughts=_thoughts(body, messages), beside=True),
             pictures,
             stream=body.get("stream") is True or read_flag(body, "stream"),
         )
@@ -99,6 +100,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in parameters},
         extras=_extras(body),
+        thoughts=_thoughts(body, messages),
         beside=True,
         ignored=left_out,
         offer=offer,
@@ -193,6 +195,13 @@ def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
         if too_deep(value):
             raise bad_request(f"'{name:.100}' is nested too deep.", param=name[:100])
     return extras
+
+
+def _thoughts(body: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, dict[str, str]]:
+    """What a model thought before its calls, by the first id: some servers want it back with their results."""
+    told = zip(body["messages"], messages, strict=True)
+    found = ((message.calls[0].id, read_thoughts(item)) for item, message in told if message.calls)
+    return {name: thoughts for name, thoughts in found if name and thoughts}
 
 
 def _conversation_id(body: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.extras import Extra, read_extra
+from proxy.chat.extras import THOUGHTS, Extra, read_extra
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason
@@ -17,6 +17,7 @@ DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
 MAX_ARGUMENTS = 1024 * 1024  # characters of one call
 MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
+_THOUGHTS = frozenset(THOUGHTS)
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -63,7 +64,7 @@ class ChunkReader:
         self._reason = ""
         self._refusal: list[str] = []
         self._usage: Usage | None = None
-        self._beside, self._logprobs = beside, logprobs
+        self._beside, self._logprobs = beside, beside and logprobs
         self._extras_size = 0
         self.extra: Extra | None = None  # that the last event told, with its text
         self.finished = False  # the end mark has come
@@ -113,7 +114,7 @@ class ChunkReader:
             self._refusal.append(refusal)
         content = delta.get("content")
         text = content if isinstance(content, str) else _text_of(content)
-        if self._beside:
+        if self._logprobs or (self._beside and not _THOUGHTS.isdisjoint(delta)):
             self.extra = read_extra(delta, choice.get("logprobs") if self._logprobs else None, text)
         return text
 

@@ -88,7 +88,10 @@ def _messages(ask: Ask) -> Iterator[dict[str, Any]]:
                 pictures = []
             if message.role == "assistant":
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
-            yield _message(message, open_calls, ask.images)
+            told = _message(message, open_calls, ask.images)
+            if message.calls and ask.thoughts:
+                told |= ask.thoughts.get(open_calls[0].id, {})
+            yield told
             continue
         call_id = message.result.call_id or _called(message.result.name, open_calls)
         open_calls = [call for call in open_calls if call.id != call_id]

@@ -128,6 +128,27 @@ async def test_thoughts_belong_to_no_conversation(served: RunningProxy, server: 
     assert "hm" not in json.dumps(server.asked[1].body)
 
 
+async def test_thoughts_go_back_with_the_calls_they_led_to(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    history: list[Any] = [
+        "look",
+        {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "seen"},
+        {"role": "assistant", "content": "done", "reasoning_content": "of no use any more"},
+        "again",
+    ]
+    await served.chat(*history, model="mine/tiny")
+    site.behaviour.ajax_status = 500
+    await served.chat(*history, model=MODEL)
+
+    told = server.asked[0].body["messages"]
+    assert told[1] == {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [call]}
+    assert [len(message) for message in told] == [2, 4, 3, 2, 2]
+    assert "hm" not in json.dumps(server.asked[1].body)
+
+
 async def test_log_probabilities_come_with_their_text(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said(["one ", "two"], thoughts="hm")]
     asked: dict[str, Any] = {
