@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 
 @pytest.mark.parametrize("pause", [0, 20_000] if ROUNDS else [0])
 async def test_a_token_of_a_server_costs_about_what_one_of_a_site_does(proxy: Target, pause: int) -> None:
-    work = Work(port=proxy.port, at_once=64, requests=128 if ROUNDS else 64, tokens=300 if ROUNDS else 50, pause=pause)
+    streams = 400 if pause else 64
+    work = Work(port=proxy.port, at_once=streams, requests=streams, tokens=300 if ROUNDS else 50, pause=pause)
     used: dict[str, list[float]] = {work.model: [], SERVERS_MODEL: []}
     for _ in range(max(ROUNDS, 1)):
         for model, found in used.items():

@@ -11,6 +11,7 @@ from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_body
+from proxy.upstreams.openai_server.template import Template
 from shared.conversations import Call
 
 DONE = b"[DONE]"
@@ -66,12 +67,16 @@ class ChunkReader:
         self._usage: Usage | None = None
         self._beside, self._logprobs = beside, beside and logprobs
         self._extras_size = 0
+        self._template = Template()
         self.extra: Extra | None = None  # that the last event told, with its text
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
     def read(self, data: bytes) -> str:
         """The text that one event adds; empty for all that add none, and where `extra` holds it. Raises `Refusal`."""
+        if (plain := self._template.text(data)) is not None:
+            self.extra = None
+            return plain
         if data == DONE:
             self.finished = True
             self.extra = None
@@ -82,6 +87,8 @@ class ChunkReader:
             raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
         text = self.take(chunk if isinstance(chunk, dict) else {})
         if self.extra is None:
+            if text and not self._logprobs:
+                self._template.learn(data, chunk)
             return text
         self._extras_size += len(data)
         if self._extras_size > MAX_EXTRAS:

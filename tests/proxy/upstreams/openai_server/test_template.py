@@ -1,0 +1,105 @@
+"""Chunks that are alike are read without being taken apart, and never otherwise than if they were."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.template import Template
+
+TEXTS = st.text(max_size=8) | st.sampled_from(
+    ['"', '\\"', "\\", '"content":"x"', '"},"finish_reason":"stop', "é😀", ""]
+)
+DELTAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.just("assistant"),
+        "content": TEXTS | st.none(),
+        "refusal": st.none() | TEXTS,
+        "reasoning": st.none() | TEXTS,
+        "tool_calls": st.just([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]),
+        "x": st.just({"content": "not this one"}),
+    },
+)
+CHUNKS = st.fixed_dictionaries(
+    {
+        "choices": st.lists(
+            st.fixed_dictionaries(
+                {"delta": DELTAS},
+                optional={"finish_reason": st.sampled_from([None, "stop", "length"]), "logprobs": st.none()},
+            ),
+            max_size=2,
+        )
+    },
+    optional={
+        "content": TEXTS,
+        "id": st.sampled_from(["a", '"content":']),
+        "usage": st.sampled_from([None, {"prompt_tokens": 1, "completion_tokens": 2}]),
+        "error": st.sampled_from([None, {"message": "it broke"}]),
+    },
+)
+SEPARATORS = st.sampled_from([(",", ":"), (", ", ": ")])
+
+
+def told(reader: ChunkReader, read: Callable[[], str]) -> Any:
+    """What *reader* makes of a chunk."""
+    try:
+        text = read()
+    except Refusal as refusal:
+        return refusal.error.message
+    return (reader.extra or text, reader.calls, reader.is_whole, reader.has_begun)
+
+
+@given(st.lists(CHUNKS, max_size=3), st.lists(st.integers(0, 2), max_size=8), st.lists(TEXTS, min_size=8), SEPARATORS)
+def test_a_chunk_is_read_the_same_whatever_came_before(
+    shapes: Sequence[dict[str, Any]], order: list[int], texts: list[str], separators: tuple[str, str]
+) -> None:
+    quick, slow = (ChunkReader("mine", None, lambda: "id", beside=True) for _ in range(2))
+    for number, text in zip(order, texts, strict=False):
+        if number >= len(shapes):
+            continue
+        chunk = json.loads(json.dumps(shapes[number]))
+        for choice in chunk["choices"]:
+            if choice["delta"].get("content") is not None:
+                choice["delta"]["content"] = text
+        data = json.dumps(chunk, ensure_ascii=number == 0, separators=separators).encode()
+        assert told(quick, partial(quick.read, data)) == told(slow, partial(slow.take, chunk))
+
+
+def chunk(text: str, **more: Any) -> dict[str, Any]:
+    return {"id": "x", **more, "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
+
+
+def test_chunks_that_differ_in_their_text_alone_need_no_closer_look() -> None:
+    template, first = Template(), chunk("one")
+    template.learn(json.dumps(first).encode(), first)
+
+    assert template.text(json.dumps(chunk('t"w\\o 😀')).encode()) == 't"w\\o 😀'
+    assert template.text(json.dumps(chunk("three", created=2)).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"usage": {"prompt_tokens": 1}}, {"content": "before", "choices": [{"delta": {"content": "x"}}]}]
+)
+def test_nothing_is_learned_from_a_chunk_that_tells_more_or_has_its_text_in_a_second_place(more: Any) -> None:
+    template = Template()
+    first = {**more, **chunk("one")}
+    template.learn(json.dumps(first).encode(), first)
+
+    assert template.text(json.dumps(first).encode()) is None
+
+
+def test_where_no_two_are_alike_it_is_given_up() -> None:
+    template = Template()
+    for number in range(20):
+        each = chunk("one", obfuscation="x" * number)
+        template.learn(json.dumps(each).encode(), each)
+    last = json.dumps(chunk("two", obfuscation="x" * 19)).encode()
+
+    assert template.text(last) is None
