@@ -36,6 +36,7 @@ class Result(Value):
     call_id: str = ""
     name: str = ""  # of the tool, where the client told it
     failed: bool = False
+    kind: Literal["function", "custom"] = "function"
 
 
 class Message(Value):

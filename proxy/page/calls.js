@@ -8,7 +8,7 @@ export function callList(calls) {
 
 /** Put the call that *item* tells of, or its result, to the answer that it belongs to, the last of *turns*. */
 export function takeCall(item, turns) {
-  if (item.type === "function_call_output") {
+  if (item.type.endsWith("_call_output")) {
     const asked = turns.flatMap((turn) => turn.calls ?? []).findLast((call) => call.id === item.call_id);
     if (asked && asked.result === null) asked.result = item.output;
     else callsOf(turns).push({ id: null, name: null, isFree: false, given: null, result: item.output });

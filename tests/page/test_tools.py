@@ -95,15 +95,17 @@ async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too
     http, url = opened.proxy.http, opened.proxy.url
     items = [
         {"type": "function_call_output", "call_id": "of another conversation", "output": "left over"},
+        {"type": "custom_tool_call_output", "call_id": "of yet another", "output": "more of it"},
         {"role": "user", "content": "Go."},
         {"type": "function_call", "call_id": "c", "name": "wait", "arguments": "not JSON"},
     ]
     async with http.post(f"{url}/v1/conversations", json={"items": items}) as made:
         name = (await made.json())["id"]
     await opened.page.goto(f"{url}/#/chat/{name}")
-    result, call = (opened.page.locator(".call").nth(number) for number in range(2))
+    result, other, call = (opened.page.locator(".call").nth(number) for number in range(3))
 
     assert await result.locator("pre").all_inner_texts() == ["left over"]
+    assert await other.locator("pre").all_inner_texts() == ["more of it"]
     assert await call.locator("pre").all_inner_texts() == ["not JSON"]
     assert await call.locator("summary code").inner_text() == "wait"
 

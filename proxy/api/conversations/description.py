@@ -1,6 +1,6 @@
 """`/v1/conversations` and their items."""
 
-from proxy.api.conversations.items import DEFAULT_LIMIT, MAX_LIMIT
+from proxy.api.conversations.items import CALL_IDS, DEFAULT_LIMIT, MAX_LIMIT, RESULT_IDS
 from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
     BOOLEAN,
@@ -58,26 +58,28 @@ _MESSAGE = exactly(
         "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
     }
 )
-CALL_ID: Schema = {"type": "string", "pattern": "^fc_"}
+CALL_ID: dict[str, Schema] = {kind: {"type": "string", "pattern": f"^{begins}_"} for kind, begins in CALL_IDS.items()}
 _CALL: dict[str, Schema] = {
-    "id": CALL_ID,
     "call_id": told(STRING, "What the result names."),
     "name": STRING,
     "status": one_of("in_progress", "completed"),
 }
 CALL_ITEMS = [
-    exactly({**_CALL, "type": const(kind), field: STRING}, namespace=STRING)
-    for kind, field in (("function_call", "arguments"), ("custom_tool_call", "input"))
+    exactly({**_CALL, "id": CALL_ID[kind], "type": const(name), field: STRING}, namespace=STRING)
+    for kind, name, field in (("function", "function_call", "arguments"), ("custom", "custom_tool_call", "input"))
 ]
-_RESULT = exactly(
-    {
-        "id": _MESSAGE_ID,
-        "type": const("function_call_output"),
-        "call_id": STRING,
-        "output": STRING,
-        "status": const("completed"),
-    }
-)
+_RESULTS = [
+    exactly(
+        {
+            "id": {"type": "string", "pattern": f"^{RESULT_IDS[kind]}_"},
+            "type": const(name),
+            "call_id": STRING,
+            "output": STRING,
+            "status": const("completed"),
+        }
+    )
+    for kind, name in (("function", "function_call_output"), ("custom", "custom_tool_call_output"))
+]
 _CONVERSATION_ID: Schema = {"type": "string", "pattern": "^conv_"}
 _NAME = path_parameter("id", "The conversation's id.")
 _ITEM = path_parameter("item_id", "The item's id.")
@@ -107,7 +109,7 @@ SCHEMAS: dict[str, Schema] = {
     "DeletedConversation": exactly(
         {"id": _CONVERSATION_ID, "object": const("conversation.deleted"), "deleted": const(True)}
     ),
-    "Item": {"anyOf": [_MESSAGE, *CALL_ITEMS, _RESULT]},
+    "Item": {"anyOf": [_MESSAGE, *CALL_ITEMS, *_RESULTS]},
     "ItemList": exactly(
         {
             "object": const("list"),

@@ -6,9 +6,14 @@ from typing import Any
 
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
-from shared.conversations import Call, Message
+from shared.conversations import Call, Message, Result
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
+
+# How the id of an item begins tells its type, and OpenAI's API refuses histories in which it does not.
+CALL_IDS = {"function": "fc", "custom": "ctc"}
+RESULT_IDS = {"function": "fco", "custom": "ctco"}
+_BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; clients may hold such ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,7 @@ def items_of(message: Message) -> list[dict[str, Any]]:
     """The items that one message is: its calls are items of their own. Pictures are not kept: their place is shown
     without an address."""
     if message.result is not None:
-        return [
-            {
-                "id": message.id,
-                "type": "function_call_output",
-                "call_id": message.result.call_id,
-                "output": message.text,
-                "status": "completed",
-            }
-        ]
+        return [_result_item(message, message.result)]
     content: list[dict[str, Any]] = []
     if message.role == "assistant":
         content.append({"type": "output_text", "text": message.text, "annotations": [], "logprobs": []})
@@ -55,6 +52,16 @@ def items_of(message: Message) -> list[dict[str, Any]]:
     return [*([told] if message.text or not message.calls else []), *call_items(message)]
 
 
+def _result_item(message: Message, result: Result) -> dict[str, Any]:
+    return {
+        "id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}",
+        "type": "custom_tool_call_output" if result.kind == "custom" else "function_call_output",
+        "call_id": result.call_id,
+        "output": message.text,
+        "status": "completed",
+    }
+
+
 def call_items(message: Message) -> list[dict[str, Any]]:
     """The items of its calls."""
     return [call_item(call, message.id, index) for index, call in enumerate(message.calls)]
@@ -63,7 +70,7 @@ def call_items(message: Message) -> list[dict[str, Any]]:
 def call_item(call: Call, message_id: str, index: int) -> dict[str, Any]:
     """One call; its id leads to the message that it is part of (see `message_of`)."""
     named = {"name": call.name, **({"namespace": call.namespace} if call.namespace else {})}
-    told = {"id": f"fc_{message_id[4:]}_{index}", "call_id": call.id, **named, "status": "completed"}
+    told = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, **named, "status": "completed"}
     if call.kind == "custom":
         return {"type": "custom_tool_call", **told, "input": call.arguments}
     return {"type": "function_call", **told, "arguments": call.arguments}
@@ -71,15 +78,23 @@ def call_item(call: Call, message_id: str, index: int) -> dict[str, Any]:
 
 def message_of(item_id: str) -> str:
     """The id of the message that the item is, or is a call of."""
-    return f"msg_{item_id[3:].partition('_')[0]}" if item_id.startswith("fc_") else item_id
+    kind, _, rest = item_id.partition("_")
+    if kind in CALL_IDS.values():
+        return f"msg_{rest.partition('_')[0]}"
+    return f"msg_{rest}" if kind in RESULT_IDS.values() else item_id
 
 
 def find_item(message: Message, item_id: str) -> dict[str, Any]:
     """The item of that name in *message*. Raises `ServiceError` (404)."""
     for item in items_of(message):
-        if item["id"] == item_id:
+        if _is_named(item, item_id):
             return item
     raise unknown_item(item_id)
+
+
+def _is_named(item: Mapping[str, Any], item_id: str) -> bool:
+    kind, _, rest = item["id"].partition("_")
+    return item_id in (item["id"], f"{_BEFORE.get(kind, kind)}_{rest}")
 
 
 def item_list(items: Sequence[Mapping[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
@@ -100,7 +115,7 @@ def page_of(messages: Sequence[Message], page: Page) -> dict[str, Any]:
         items.reverse()
     start = 0
     if page.after is not None:
-        start = next((at for at, item in enumerate(items, 1) if item["id"] == page.after), 0)
+        start = next((at for at, item in enumerate(items, 1) if _is_named(item, page.after)), 0)
         if not start:
             raise unknown_item(page.after)
     end = start + page.limit

@@ -94,7 +94,8 @@ def _event(kind: str, **fields: Schema) -> Schema:
 
 
 _ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": {"anyOf": [_MESSAGE, *CALL_ITEMS]}}
-_CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID}
+_CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
+_CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
 _PLACE: dict[str, Schema] = {"output_index": const(0), "item_id": STRING, "content_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
 EVENTS: dict[str, Schema] = {
@@ -117,9 +118,11 @@ EVENTS: dict[str, Schema] = {
         "response.function_call_arguments.done", **_CALL_PLACE, name=STRING, arguments=STRING
     ),
     "response.custom_tool_call_input.delta": _event(
-        "response.custom_tool_call_input.delta", **_CALL_PLACE, delta=STRING
+        "response.custom_tool_call_input.delta", **_CUSTOM_PLACE, delta=STRING
     ),
-    "response.custom_tool_call_input.done": _event("response.custom_tool_call_input.done", **_CALL_PLACE, input=STRING),
+    "response.custom_tool_call_input.done": _event(
+        "response.custom_tool_call_input.done", **_CUSTOM_PLACE, input=STRING
+    ),
     "error": _event("error", code=STRING, message=STRING, param=nullable(STRING)),
 }
 SCHEMAS: dict[str, Schema] = {

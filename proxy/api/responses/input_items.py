@@ -56,9 +56,11 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
                 gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
-            gathered.result(Result(call_id=name_of_call), item.get("output"))
+            is_custom = kind == "custom_tool_call_output"
+            about = Result(call_id=name_of_call, kind="custom" if is_custom else "function")
+            gathered.result(about, item.get("output"))
         else:
-            raise _unreadable(where)
+            raise _unreadable(where, kind)
     return gathered.messages(name)
 
 
@@ -104,14 +106,7 @@ class _Gathered:
 
 def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
     """The call that *item* is, of this model or of another one; None where it is none."""
-    if kind not in (
-        "function_call",
-        "custom_tool_call",
-        "local_shell_call",
-        "mcp_call",
-        "shell_call",
-        "apply_patch_call",
-    ):
+    if kind not in _CALLS:
         return None
     given = item.get("arguments")
     if kind == "custom_tool_call":
@@ -144,7 +139,9 @@ def _reference(item: Mapping[str, Any], where: str) -> str:
     return name
 
 
-def _unreadable(where: str) -> ServiceError:
+def _unreadable(where: str, kind: str) -> ServiceError:
     return bad_request(
-        f"'{where}' has a type the site cannot take; use messages.", param=where, code="unsupported_item"
+        f"'{where}' has a type the site cannot take ({kind[:40]!r}); use messages.",
+        param=where,
+        code="unsupported_item",
     )

@@ -48,6 +48,47 @@ async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -
     assert page.has_more
 
 
+TOOL_ITEMS: list[Any] = [
+    {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "22 C"},
+    {"type": "custom_tool_call", "call_id": "d", "name": "patch", "input": "+new"},
+    {"type": "custom_tool_call_output", "call_id": "d", "output": "done"},
+]
+
+
+async def test_ids_begin_as_openais_do_by_the_type_of_the_item(proxy: RunningProxy) -> None:
+    """Its API refuses histories in which they begin otherwise, and clients send theirs to it as well."""
+    name = (await proxy.openai.conversations.create(items=TOOL_ITEMS)).id
+    listed = (await proxy.openai.conversations.items.list(name, order="asc")).data
+
+    assert [item.type for item in listed] == [item["type"] for item in TOOL_ITEMS]
+    assert [str(item.id).partition("_")[0] for item in listed] == ["fc", "fco", "ctc", "ctco"]
+    for item in listed:
+        assert await proxy.openai.conversations.items.retrieve(str(item.id), conversation_id=name) == item
+
+
+async def test_ids_as_they_began_once_name_the_same_items(proxy: RunningProxy) -> None:
+    name = (await proxy.openai.conversations.create(items=TOOL_ITEMS)).id
+    items = proxy.openai.conversations.items
+    listed = (await items.list(name, order="asc")).data
+
+    for item, before in zip(listed, ("fc", "msg", "fc", "msg"), strict=True):
+        old = f"{before}_{str(item.id).partition('_')[2]}"
+        assert await items.retrieve(old, conversation_id=name) == item
+        assert (await items.list(name, order="asc", after=old)).data == listed[listed.index(item) + 1 :]
+    await items.delete(f"msg_{str(listed[3].id).partition('_')[2]}", conversation_id=name)
+    await items.delete(str(listed[1].id), conversation_id=name)
+    assert [item.type for item in (await items.list(name)).data] == ["custom_tool_call", "function_call"]
+
+
+@pytest.mark.parametrize("item_id", ["fco_unknown", "ctc_unknown_0", "fc_", "rs_1", "_"])
+async def test_an_id_of_any_kind_may_name_nothing(proxy: RunningProxy, item_id: str) -> None:
+    name = (await proxy.openai.conversations.create(items=TOOL_ITEMS)).id
+
+    with pytest.raises(openai.NotFoundError):
+        await proxy.openai.conversations.items.retrieve(item_id, conversation_id=name)
+
+
 async def test_what_an_agent_did_with_tools_is_kept(proxy: RunningProxy, site: SimulatedSite) -> None:
     items: Any = [
         {"type": "reasoning", "id": "rs_1", "summary": []},
