@@ -34,6 +34,7 @@ _USAGE = told(
             "cache_creation": exactly({"ephemeral_5m_input_tokens": COUNT, "ephemeral_1h_input_tokens": COUNT}),
             "service_tier": const("standard"),
             "inference_geo": NULL,
+            "speed": NULL,
         }
     ),
     "Estimates: the site names no numbers.",
@@ -73,6 +74,7 @@ _MESSAGE = exactly(
         "model": told(STRING, "The name that answered."),
         "content": array({"anyOf": [_TEXT, _TOOL_USE]}),
         **_STOPPED,
+        "diagnostics": NULL,
         "usage": _USAGE,
     }
 )

@@ -15,6 +15,7 @@ from shared.conversations import Call, Message
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_TOLD_AT_FIRST = ("cache_creation", "service_tier", "inference_geo", "speed")  # of the usage, and not at the end
 
 
 class MessageReply:
@@ -59,7 +60,7 @@ class MessageReply:
         if self._is_open:
             last += self._close(end.sources)
         usage = _usage(used, end.sources)
-        told = {name: usage[name] for name in usage if name not in ("cache_creation", "service_tier", "inference_geo")}
+        told = {name: usage[name] for name in usage if name not in _TOLD_AT_FIRST}
         last += _event("message_delta", delta={**_stopped(end), "container": None}, usage=told)
         return last + _event("message_stop")
 
@@ -76,7 +77,8 @@ class MessageReply:
         return self._message(content, end, _usage(used, end.sources))
 
     def _message(self, content: list[dict[str, Any]], end: End | None, usage: dict[str, Any]) -> dict[str, Any]:
-        return {**self._base, "content": content, **_stopped(end), "container": None, "usage": usage}
+        unused = {"container": None, "diagnostics": None}
+        return {**self._base, "content": content, **_stopped(end), **unused, "usage": usage}
 
     def _delta(self, text: str) -> bytes:
         begun = b"" if self._is_open else self._open()
@@ -177,4 +179,5 @@ def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:
         "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0} if sources else None,
         "service_tier": "standard",
         "inference_geo": None,
+        "speed": None,
     }
