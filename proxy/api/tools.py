@@ -110,10 +110,21 @@ def read_choice(value: Any, where: str, *, nested: bool) -> Choice:
         mode = allowed.get("mode", "auto") if isinstance(allowed, dict) else None
         if not isinstance(tools, list) or mode not in ("auto", "required"):
             raise _bad_choice(where)
-        return Choice(mode, tuple(_name_of(tool, where, nested=nested) for tool in tools))
+        names = tuple(_name_of(tool, where, nested=nested) for tool in tools if not _is_hosted(tool))
+        if names or not tools:
+            return Choice(mode, names)
+        if mode == "auto":
+            return Choice("none")  # of what is allowed, nothing is there
+        raise _bad_choice(where)
     if isinstance(value, dict):
         return Choice.of(_name_of(value, where, nested=nested))
     raise _bad_choice(where)
+
+
+def _is_hosted(value: Any) -> bool:
+    """Whether an allowed tool is one that OpenAI's servers bring; no model here has any."""
+    kind = value.get("type", "function") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind not in ("function", "custom")
 
 
 def _name_of(value: Any, where: str, *, nested: bool) -> str:

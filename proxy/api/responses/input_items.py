@@ -24,6 +24,10 @@ _UNREAD = frozenset(
         "mcp_list_tools",
         "mcp_approval_request",
         "mcp_approval_response",
+        "program",
+        "program_output",
+        "tool_search_call",
+        "tool_search_output",
     }
 )
 _CALLS = frozenset(

@@ -25,7 +25,10 @@ _OURS = ("function", "custom", "namespace")
 
 
 def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
-    """What the request offers and wants. Raises `ServiceError` (400)."""
+    """What the request offers and wants. Raises `ServiceError` (400).
+
+    The site's search is switched on where it is asked for without functions, or has to be called.
+    """
     refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
     text = body.get("text")
     wanted = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
@@ -33,22 +36,26 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     kinds = [_kind(item, index) for index, item in enumerate(items)]
     hosted = [kind for kind in kinds if kind not in _OURS and not kind.startswith(_SEARCH)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
-    choice = body.get("tool_choice")
-    if hosted and (not tools or _forces(choice, hosted)):
+    choice, may_search = body.get("tool_choice"), any(kind.startswith(_SEARCH) for kind in kinds)
+    if hosted and (not (tools or may_search) or _forces(choice, hosted)):
         raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
-    may_call = Choice() if _is_search(choice) else read_choice(choice, "tool_choice", nested=False)
+    must_search = may_search and _is_search(choice)
+    if must_search:
+        tools, may_call = (), Choice()
+    else:
+        may_call = read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
-    searches = bool(items) and all(kind.startswith(_SEARCH) for kind in kinds) and choice != "none"
+    searches = may_search and not tools and choice != "none"
     left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted) if TELLABLE.fullmatch(kind))
     if not tools and wanted is None:
-        return Asked(searches=searches)
+        return Asked(searches=searches, left_out=left_out)
     if mode == "refuse" and tools and choice != "none":
         raise unsupported("tools", NO_TOOLS)
     if mode == "refuse" and wanted is not None:
         raise unsupported("text.format", NO_FORMS)
     if mode != "emulate":
         named = ("tools",) * bool(tools) + ("text.format",) * (wanted is not None)
-        return Asked(searches=searches, left_out=named if mode == "ignore" else ())
+        return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
     return Asked(Offer(tools, may_call if tools else Choice(), parallel, wanted, RESPONSES), searches, left_out)
 
 

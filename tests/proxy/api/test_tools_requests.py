@@ -28,6 +28,11 @@ def schema(value: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "it", "schema": value}}
 
 
+def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    """A choice of Responses that allows some tools only."""
+    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
+
+
 CHAT: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": "required"}, "tool_choice"),
     ({"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}, "tool_choice"),
@@ -52,6 +57,9 @@ RESPONSES: list[tuple[dict[str, Any], str]] = [
     ({"text": {"format": {"type": "json_schema", "name": "it", "schema": {"type": "no"}}}}, "text.format.schema"),
     ({"tools": [{"type": "web_search"}], "tool_choice": "sometimes"}, "tool_choice"),
     ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
+    ({"tools": [flat()], "tool_choice": {"type": "web_search"}}, "tool_choice"),
+    ({"tools": [flat()], "tool_choice": allowed("required", {"type": "image_generation"})}, "tool_choice"),
+    ({"tools": [flat()], "tool_choice": allowed("auto", {"type": "function", "name": "other"})}, "tool_choice"),
 ]
 
 
@@ -130,10 +138,29 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
         "status": "completed",
         "action": {"type": "search", "query": "QUERY"},
     }
-    text = await told(proxy, site, thought, search, {"role": "user", "content": "And?"})
+    tools: list[dict[str, Any]] = [
+        {"type": "tool_search_call", "call_id": "t", "execution": "client", "arguments": {"query": "QUERY"}},
+        {"type": "tool_search_output", "call_id": "t", "execution": "client", "tools": [flat("QUERY")]},
+        {"type": "program", "id": "p", "call_id": "p", "code": "SECRET", "fingerprint": "f"},
+        {"type": "program_output", "id": "o", "call_id": "p", "result": "SECRET", "status": "completed"},
+    ]
+    text = await told(proxy, site, thought, search, *tools, {"role": "user", "content": "And?"})
 
     assert "SECRET" not in text
     assert "QUERY" not in text
+
+
+@pytest.mark.parametrize("kind", ["compaction_trigger", "configuration_update", "additional_tools", "of tomorrow"])
+async def test_an_item_that_would_change_what_is_asked_is_refused_by_its_type(
+    kind: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    body = {"model": MODEL, "input": [{"role": "user", "content": "hi"}, {"type": kind}]}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["param"]) == (400, "input.1")
+    assert kind in error["message"]
+    assert site.model_calls == []
 
 
 async def test_a_picture_in_a_result_goes_along_as_one(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -175,6 +202,45 @@ async def test_hosted_tools_are_left_out_beside_others_and_refused_where_forced(
 
     assert "file_search" in ignored
     assert "code_interpreter" in ignored
+
+
+HOSTED = [{"type": "mcp", "server_label": "docs"}, {"type": "image_generation"}]
+ALLOWED: list[tuple[list[dict[str, Any]], str]] = [
+    ([{"type": "function", "name": "get_weather"}, *HOSTED], "Call only: get_weather."),
+    (HOSTED, "tool choice: none"),
+]
+
+
+@pytest.mark.parametrize(("tools", "line"), ALLOWED)
+async def test_hosted_tools_among_the_allowed_ones_are_passed_over(
+    tools: list[dict[str, Any]], line: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    choice = allowed("auto", *tools)
+    text = await told(proxy, site, {"role": "user", "content": "And?"}, tools=[flat(), *HOSTED], tool_choice=choice)
+
+    assert line in text.splitlines()
+
+
+SEARCH = {"type": "web_search"}
+SEARCHING: list[tuple[dict[str, Any], bool, str | None]] = [
+    ({"tools": [SEARCH]}, True, None),
+    ({"tools": [{"type": "web_search_preview"}], "tool_choice": "none"}, False, None),
+    ({"tools": [SEARCH, {"type": "image_generation"}]}, True, "tools.image_generation"),
+    ({"tools": [SEARCH, flat()]}, False, None),
+    ({"tools": [SEARCH, flat()], "tool_choice": SEARCH}, True, None),
+]
+
+
+@pytest.mark.parametrize(("fields", "searches", "ignored"), SEARCHING)
+async def test_the_site_searches_where_nothing_else_may_be_called(
+    fields: dict[str, Any], searches: bool, ignored: str | None, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    body = {"model": "web-search-bot", "input": "hi", **fields}
+    async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
+        assert response.status == 200, await response.text()
+
+    assert site.model_calls[-1].web_search is searches
+    assert response.headers.get("x-ignored-params") == ignored
 
 
 async def test_a_tool_in_a_namespace_is_called_with_it(proxy: RunningProxy, site: SimulatedSite) -> None:
