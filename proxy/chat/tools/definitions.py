@@ -115,7 +115,7 @@ class Offer:
 
     def schema(self, tool: Tool) -> Schema:
         """What the arguments of *tool* are checked against."""
-        return compiled(tool.schema)
+        return compiled(tool.schema, any_pattern=True)
 
     def _check_tool(self, position: int, tool: Tool, names: set[tuple[str, str | None]]) -> None:
         """*names*: those of the tools before it, to which its own is added."""
@@ -133,7 +133,8 @@ class Offer:
             )
         names.add((tool.name, tool.namespace))
         if tool.kind == "function" and tool.parameters is not None:
-            _compiled(tool.parameters, f"{item}.{self.fields.parameters}", "invalid_function_parameters")
+            param = f"{item}.{self.fields.parameters}"
+            _compiled(tool.parameters, param, "invalid_function_parameters", any_pattern=True)
 
     def _check_choice(self) -> None:
         mode, names = self.choice.mode, self.choice.names
@@ -151,9 +152,9 @@ class Offer:
                 )
 
 
-def _compiled(schema: Mapping[str, Any] | bool, param: str, code: str) -> Schema:
+def _compiled(schema: Mapping[str, Any] | bool, param: str, code: str, *, any_pattern: bool = False) -> Schema:
     try:
-        return compiled(schema)
+        return compiled(schema, any_pattern=any_pattern)
     except NotASchema as error:
         raise bad_request(f"This is no JSON schema that can be used: {error}.", param=param, code=code) from None
 

@@ -8,7 +8,8 @@ account of what is wrong grows exponentially where a schema refers to itself in 
 does not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,22 @@ _MAX_WEIGHT = 200_000  # subschemas, those that are referred to counted each tim
 _MAX_EXPLAINED = 1_000  # ways in which a value may be wrong; beyond, only the verdict is told
 _MAX_FAULTS = 3
 _BACKTRACKING = 20_000  # steps of one pattern with look-around
+_MAX_UNREADABLE = 32  # patterns of one schema that may be passed over
+_EARLIER = ("http://json-schema.org/draft-07/schema#", "http://json-schema.org/draft-04/schema#")
 
 
 class NotASchema(ValueError):
     """It is no JSON schema, or none that can be kept to here; the text says why."""
 
 
+class _OtherDialect(NotASchema):
+    """It is none of the dialect that it names, or of today's."""
+
+
 class Schema:
     """One schema, compiled."""
 
-    def __init__(self, definition: Mapping[str, Any] | bool) -> None:
+    def __init__(self, definition: Mapping[str, Any] | bool, *, any_pattern: bool = False) -> None:
         """Raises `NotASchema`."""
         if too_deep(definition):
             raise NotASchema(f"it is nested more than {MAX_DEPTH} levels deep")
@@ -41,7 +48,7 @@ class Schema:
         self._weight, self._references = _Weighing(definition).result()
         if self._weight > _MAX_WEIGHT:
             raise NotASchema("its references unfold to too many subschemas")
-        self._validator = _compile(definition)
+        self._validator = _compile(definition, _MAX_UNREADABLE if any_pattern else 0)
 
     def admits(self, value: Any) -> bool:
         """Whether *value*, made of what JSON can say, fits."""
@@ -74,20 +81,24 @@ class Schema:
         return depth <= MAX_DEPTH
 
 
-def compiled(definition: Mapping[str, Any] | bool) -> Schema:
-    """The schema *definition*, from the cache if it was seen before. Raises `NotASchema`."""
+def compiled(definition: Mapping[str, Any] | bool, *, any_pattern: bool = False) -> Schema:
+    """The schema *definition*, from the cache if it was seen before. Raises `NotASchema`.
+
+    *any_pattern*: patterns that cannot be read here, such as Python's, or those that only old scripts of the web may
+    have, are not checked. Tools of strangers hold such, and one of them is no reason to refuse all the others.
+    """
     try:
         spelled = orjson.dumps(definition)
     except TypeError as error:
         raise NotASchema(f"it cannot be written as JSON: {error}") from None
-    found = _schemas.get(spelled)
+    found = _schemas.get((spelled, any_pattern))
     if found is None:
-        found = Schema(definition)
-        _schemas.put(spelled, found, len(spelled))
+        found = Schema(definition, any_pattern=any_pattern)
+        _schemas.put((spelled, any_pattern), found, len(spelled))
     return found
 
 
-_schemas: Cache[bytes, Schema] = Cache(2_000_000)
+_schemas: Cache[tuple[bytes, bool], Schema] = Cache(2_000_000)
 
 
 def too_deep(value: Any) -> bool:
@@ -112,16 +123,53 @@ def _children(node: Any) -> Iterator[Any]:
     return iter(node) if isinstance(node, list) else iter(())
 
 
-def _compile(definition: Mapping[str, Any] | bool) -> "Validator":
+def _compile(definition: Mapping[str, Any] | bool, passed_over: int) -> "Validator":
+    """*passed_over*: so many patterns may be left unchecked.
+
+    Where the definition names no dialect and is none of today's, it may be one of an earlier.
+    """
+    try:
+        return _compile_as_named(definition, passed_over)
+    except _OtherDialect:
+        if isinstance(definition, Mapping) and "$schema" not in definition:
+            for dialect in _EARLIER:
+                with suppress(NotASchema):
+                    return _compile_as_named({**definition, "$schema": dialect}, passed_over)
+        raise
+
+
+def _compile_as_named(definition: Mapping[str, Any] | bool, passed_over: int) -> "Validator":
     import jsonschema_rs
 
     options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKING, size_limit=1_000_000)
-    definition = _with_known_dialect(dict(definition)) if isinstance(definition, Mapping) else definition
-    try:
-        # `format` is an annotation, as the specification has it.
-        return jsonschema_rs.validator_for(definition, offline=True, validate_formats=False, pattern_options=options)
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise NotASchema(str(getattr(error, "message", error)).partition("\n")[0][:300]) from None
+    known = _with_known_dialect(dict(definition)) if isinstance(definition, Mapping) else definition
+    while True:
+        try:
+            # `format` is an annotation, as the specification has it.
+            return jsonschema_rs.validator_for(known, offline=True, validate_formats=False, pattern_options=options)
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            place = _unreadable_pattern(error) if passed_over and isinstance(known, dict) else None
+            if place is None:
+                fault = getattr(getattr(error, "kind", None), "name", "$ref")
+                raise (NotASchema if fault == "$ref" else _OtherDialect)(
+                    str(getattr(error, "message", error)).partition("\n")[0][:300]
+                ) from None
+        passed_over -= 1
+        known = _without(known, place)
+
+
+def _unreadable_pattern(error: Exception) -> Sequence[str | int] | None:
+    """The place of the pattern that *error* is about, if it is about one."""
+    kind, place = getattr(error, "kind", None), getattr(error, "instance_path", [])
+    return place if kind is not None and kind.name == "format" and place[-1:] == ["pattern"] else None
+
+
+def _without(node: Any, path: Sequence[str | int]) -> Any:
+    """A copy of *node* that lacks what is at *path*."""
+    step, *rest = path
+    if isinstance(node, list):
+        return [_without(child, rest) if at == step else child for at, child in enumerate(node)]
+    return {key: _without(child, rest) if key == step else child for key, child in node.items() if rest or key != step}
 
 
 def _with_known_dialect(definition: dict[str, Any]) -> dict[str, Any]:

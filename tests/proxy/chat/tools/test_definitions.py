@@ -49,6 +49,19 @@ def test_what_is_right_is_taken() -> None:
     Offer(wanted=Wanted())
 
 
+def test_a_pattern_of_another_dialect_is_told_and_not_checked() -> None:
+    """One odd tool of a server of tools must not keep an agent from all the others."""
+    parameters = {"type": "object", "properties": {"city": {"type": "string", "pattern": r"^[\w-.]+$"}}}
+    offer = Offer((Tool("look", parameters=parameters), LIST))
+
+    assert lines_of(instructions(offer), "tools")[0]["parameters"] == parameters
+    assert read(['```tool_calls\n{"name":"look","arguments":{"city":"St. Ives"}}\n```'], offer).calls == [
+        ("look", '{"city":"St. Ives"}')
+    ]
+    with pytest.raises(ServiceError):
+        Offer(wanted=Wanted(parameters))
+
+
 def lines_of(text: str, word: str) -> list[Any]:
     """The lines in the fence opened by *word*."""
     lines = text.splitlines()

@@ -40,6 +40,60 @@ def test_what_is_no_schema_is_refused(definition: Any) -> None:
         compiled(definition)
 
 
+@pytest.mark.parametrize(
+    ("definition", "fits", "wrong"),
+    [
+        ({"type": "array", "items": [{"type": "string"}, {"type": "integer"}]}, ["a", 1], ["a", "b"]),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, 1, 0),
+        ({"definitions": {"A": {"items": [{"const": 1}]}}, "$ref": "#/definitions/A"}, [1], [2]),
+    ],
+    ids=str,
+)
+def test_a_schema_of_an_earlier_draft_need_not_name_it(definition: Any, fits: Any, wrong: Any) -> None:
+    schema = compiled(definition)
+
+    assert schema.admits(fits)
+    assert not schema.admits(wrong)
+
+
+UNREADABLE = [r"[\w-.]+", r"(?P<half>a)-(?P=half)", r"^{[a-z]+}$", r"[^]", "^.{1,100000}$", "("]
+
+
+@pytest.mark.parametrize("pattern", UNREADABLE)
+def test_a_pattern_that_cannot_be_read_is_not_checked_where_that_is_admitted(pattern: str) -> None:
+    """All the rest is, and readable patterns with it."""
+    name = {"type": "string", "pattern": pattern}
+    definition = {
+        "type": "object",
+        "properties": {"name": name, "names": {"anyOf": [{"type": "array", "items": name}, {"const": "all"}]}},
+        "required": ["name"],
+    }
+    schema = compiled(definition, any_pattern=True)
+
+    assert schema.admits({"name": "anything", "names": ["at", "all"]})
+    assert schema.admits({"name": "anything", "names": "all"})
+    for wrong in ({}, {"name": 5}, {"name": "x", "names": [5]}, {"name": "x", "names": "none"}):
+        assert not schema.admits(wrong)
+    assert schema.definition == definition
+    with pytest.raises(NotASchema):
+        compiled(definition)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"pattern": 5},
+        {"patternProperties": {"(": {}}},
+        {"properties": {str(number): {"pattern": "("} for number in range(100)}},
+        {"pattern": "(", "type": "strin"},
+    ],
+    ids=lambda definition: str(definition)[:40],
+)
+def test_what_is_no_schema_is_refused_for_tools_too(definition: Any) -> None:
+    with pytest.raises(NotASchema):
+        compiled(definition, any_pattern=True)
+
+
 def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
