@@ -20,13 +20,17 @@ MAX_MESSAGES = 4096
 MAX_CHARACTERS = 10_000_000
 
 
+# A tool with arguments, one that takes free text, and a client's own search among tools that it keeps to itself.
+ToolKind = Literal["function", "custom", "tool_search"]
+
+
 class Call(Value):
     """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
 
     id: str
     name: str
     arguments: str = Field(repr=False)
-    kind: Literal["function", "custom"] = "function"
+    kind: ToolKind = "function"
     namespace: str | None = None
 
 
@@ -36,7 +40,7 @@ class Result(Value):
     call_id: str = ""
     name: str = ""  # of the tool, where the client told it
     failed: bool = False
-    kind: Literal["function", "custom"] = "function"
+    kind: ToolKind = "function"
 
 
 class Message(Value):

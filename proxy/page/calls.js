@@ -8,13 +8,16 @@ export function callList(calls) {
 
 /** Put the call that *item* tells of, or its result, to the answer that it belongs to, the last of *turns*. */
 export function takeCall(item, turns) {
-  if (item.type.endsWith("_call_output")) {
+  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  if (item.type.endsWith("_output")) {
     const asked = turns.flatMap((turn) => turn.calls ?? []).findLast((call) => call.id === item.call_id);
-    if (asked && asked.result === null) asked.result = item.output;
-    else callsOf(turns).push({ id: null, name: null, isFree: false, given: null, result: item.output });
+    const result = text(item.output ?? item.tools);
+    if (asked && asked.result === null) asked.result = result;
+    else callsOf(turns).push({ id: null, name: null, isFree: false, given: null, result });
   } else {
     const isFree = item.type === "custom_tool_call";
-    callsOf(turns).push({ id: item.call_id, name: item.name, isFree, given: isFree ? item.input : item.arguments, result: null });
+    const name = item.name ?? "tool_search";
+    callsOf(turns).push({ id: item.call_id, name, isFree, given: text(isFree ? item.input : item.arguments), result: null });
   }
 }
 

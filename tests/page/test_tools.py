@@ -98,16 +98,20 @@ async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too
         {"type": "custom_tool_call_output", "call_id": "of yet another", "output": "more of it"},
         {"role": "user", "content": "Go."},
         {"type": "function_call", "call_id": "c", "name": "wait", "arguments": "not JSON"},
+        {"type": "tool_search_call", "call_id": "s", "execution": "client", "arguments": {"query": "mail"}},
+        {"type": "tool_search_output", "call_id": "s", "execution": "client", "tools": []},
     ]
     async with http.post(f"{url}/v1/conversations", json={"items": items}) as made:
         name = (await made.json())["id"]
     await opened.page.goto(f"{url}/#/chat/{name}")
-    result, other, call = (opened.page.locator(".call").nth(number) for number in range(3))
+    result, other, call, search = (opened.page.locator(".call").nth(number) for number in range(4))
 
     assert await result.locator("pre").all_inner_texts() == ["left over"]
     assert await other.locator("pre").all_inner_texts() == ["more of it"]
     assert await call.locator("pre").all_inner_texts() == ["not JSON"]
     assert await call.locator("summary code").inner_text() == "wait"
+    assert await search.locator("summary code").inner_text() == "tool_search"
+    assert await search.locator("pre").all_inner_texts() == ['{\n  "query": "mail"\n}', "[]"]
 
 
 async def test_the_dashboard_tells_how_calls_came_out_by_model(opened: Opened, site: SimulatedSite) -> None:

@@ -1,5 +1,7 @@
 """`/v1/conversations` and their items."""
 
+from collections.abc import Sequence
+
 from proxy.api.conversations.items import CALL_IDS, DEFAULT_LIMIT, MAX_LIMIT, RESULT_IDS
 from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
@@ -27,6 +29,12 @@ from proxy.api.openapi.parts import (
     ref,
     told,
 )
+from shared.conversations import ToolKind
+
+
+def _result_id(kind: ToolKind) -> Schema:
+    return {"type": "string", "pattern": f"^{RESULT_IDS[kind]}_"}
+
 
 PAGE = [
     query_parameter(
@@ -58,27 +66,50 @@ _MESSAGE = exactly(
         "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
     }
 )
-CALL_ID: dict[str, Schema] = {kind: {"type": "string", "pattern": f"^{begins}_"} for kind, begins in CALL_IDS.items()}
+CALL_ID: dict[ToolKind, Schema] = {
+    kind: {"type": "string", "pattern": f"^{begins}_"} for kind, begins in CALL_IDS.items()
+}
 _CALL: dict[str, Schema] = {
     "call_id": told(STRING, "What the result names."),
-    "name": STRING,
     "status": one_of("in_progress", "completed"),
 }
+_KINDS: Sequence[tuple[ToolKind, str, str]] = (
+    ("function", "function_call", "arguments"),
+    ("custom", "custom_tool_call", "input"),
+)
 CALL_ITEMS = [
-    exactly({**_CALL, "id": CALL_ID[kind], "type": const(name), field: STRING}, namespace=STRING)
-    for kind, name, field in (("function", "function_call", "arguments"), ("custom", "custom_tool_call", "input"))
+    *(
+        exactly({**_CALL, "name": STRING, "id": CALL_ID[kind], "type": const(name), field: STRING}, namespace=STRING)
+        for kind, name, field in _KINDS
+    ),
+    told(
+        exactly(
+            {
+                **_CALL,
+                "id": CALL_ID["tool_search"],
+                "type": const("tool_search_call"),
+                "execution": const("client"),
+                "arguments": {"type": "object"},
+            }
+        ),
+        "A search among tools that the client keeps to itself.",
+    ),
 ]
+_RESULT: dict[str, Schema] = {"call_id": STRING, "status": const("completed")}
 _RESULTS = [
+    *(
+        exactly({**_RESULT, "id": _result_id(kind), "type": const(f"{name}_output"), "output": STRING})
+        for kind, name, _ in _KINDS
+    ),
     exactly(
         {
-            "id": {"type": "string", "pattern": f"^{RESULT_IDS[kind]}_"},
-            "type": const(name),
-            "call_id": STRING,
-            "output": STRING,
-            "status": const("completed"),
+            **_RESULT,
+            "id": _result_id("tool_search"),
+            "type": const("tool_search_output"),
+            "execution": const("client"),
+            "tools": told(array(at_least({"type": const("function"), "name": STRING})), "What was found."),
         }
-    )
-    for kind, name in (("function", "function_call_output"), ("custom", "custom_tool_call_output"))
+    ),
 ]
 _CONVERSATION_ID: Schema = {"type": "string", "pattern": "^conv_"}
 _NAME = path_parameter("id", "The conversation's id.")

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
-from shared.conversations import Call, Message, Result
+from shared.conversations import Call, Message, Result, ToolKind
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 
 # How the id of an item begins tells its type, and OpenAI's API refuses histories in which it does not.
-CALL_IDS = {"function": "fc", "custom": "ctc"}
-RESULT_IDS = {"function": "fco", "custom": "ctco"}
+CALL_IDS: Mapping[ToolKind, str] = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
+RESULT_IDS: Mapping[ToolKind, str] = {"function": "fco", "custom": "ctco", "tool_search": "tso"}
 _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; clients may hold such ids
 
 
@@ -53,13 +55,26 @@ def items_of(message: Message) -> list[dict[str, Any]]:
 
 
 def _result_item(message: Message, result: Result) -> dict[str, Any]:
-    return {
-        "id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}",
-        "type": "custom_tool_call_output" if result.kind == "custom" else "function_call_output",
-        "call_id": result.call_id,
-        "output": message.text,
-        "status": "completed",
-    }
+    told = {"id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}", "call_id": result.call_id, "status": "completed"}
+    if result.kind == "tool_search":
+        return {"type": "tool_search_output", **told, "execution": "client", "tools": _found_in(message.text)}
+    kind = "custom_tool_call_output" if result.kind == "custom" else "function_call_output"
+    return {"type": kind, **told, "output": message.text}
+
+
+def _found_in(text: str) -> list[dict[str, Any]]:
+    """The tools that the text of a search's result tells of."""
+    lines = (_object(line) for line in text.splitlines() if line.startswith("{"))
+    return [{"type": "function", **line} for line in lines if line]
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The object that *text* is as JSON, empty where it is none."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def call_items(message: Message) -> list[dict[str, Any]]:
@@ -69,11 +84,13 @@ def call_items(message: Message) -> list[dict[str, Any]]:
 
 def call_item(call: Call, message_id: str, index: int) -> dict[str, Any]:
     """One call; its id leads to the message that it is part of (see `message_of`)."""
+    told = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, "status": "completed"}
+    if call.kind == "tool_search":
+        return {"type": "tool_search_call", **told, "execution": "client", "arguments": _object(call.arguments)}
     named = {"name": call.name, **({"namespace": call.namespace} if call.namespace else {})}
-    told = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, **named, "status": "completed"}
     if call.kind == "custom":
-        return {"type": "custom_tool_call", **told, "input": call.arguments}
-    return {"type": "function_call", **told, "arguments": call.arguments}
+        return {"type": "custom_tool_call", **told, **named, "input": call.arguments}
+    return {"type": "function_call", **told, **named, "arguments": call.arguments}
 
 
 def message_of(item_id: str) -> str:

@@ -25,6 +25,7 @@ from proxy.api.openapi.parts import (
     answer,
     array,
     at_least,
+    const,
     event_stream,
     json_body,
     json_content,
@@ -48,7 +49,11 @@ _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_resp
 _ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
 _SEARCH = told(
     at_least({"type": {"type": "string", "pattern": "^web_search"}}),
-    "Alone, it switches on the site's own search where the bot has one.",
+    "Alone or chosen, it switches on the site's own search where the bot has one.",
+)
+_FINDING = told(
+    at_least({"type": const("tool_search"), "execution": const("client")}, description=ANY, parameters=nullable(ANY)),
+    "The client's own search among tools: what it finds can be called from then on.",
 )
 _HOSTED = told(
     at_least({"type": {"type": "string", "minLength": 1, "not": {"enum": ["function", "custom", "namespace"]}}}),
@@ -83,7 +88,7 @@ SCHEMAS: dict[str, Schema] = {
         metadata=nullable(ref("Metadata")),
         web_search=told(FLAG, "As the tool `web_search`."),
         tools=told(
-            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, _HOSTED]})),
+            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, _FINDING, _HOSTED]})),
             "What the model may call. A bot that has no tools of its own is told of them in words.",
         ),
         tool_choice=FLAT_CHOICE,

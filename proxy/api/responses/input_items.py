@@ -6,9 +6,11 @@ from typing import Any
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture
+from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
-from shared.conversations import Call, Message, Result
+from proxy.chat.tools.rendering import found
+from shared.conversations import Call, Message, Result, ToolKind
 
 # What hosted tools and other models did; it holds nothing that a model could be told in words.
 _UNREAD = frozenset(
@@ -26,13 +28,21 @@ _UNREAD = frozenset(
         "mcp_approval_response",
         "program",
         "program_output",
-        "tool_search_call",
-        "tool_search_output",
     }
 )
 _CALLS = frozenset(
-    {"function_call", "custom_tool_call", "local_shell_call", "mcp_call", "shell_call", "apply_patch_call"}
+    {
+        "function_call",
+        "custom_tool_call",
+        "local_shell_call",
+        "mcp_call",
+        "shell_call",
+        "apply_patch_call",
+        "tool_search_call",
+    }
 )
+_SEARCHES = ("tool_search_call", "tool_search_output")
+_KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
 
 
 def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple[Message, ...], dict[str, Picture]]:
@@ -47,7 +57,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
     for index, item in enumerate(items):
         where = f"{name}.{index}"
         kind = _kind(item)
-        if kind in _UNREAD:
+        if kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item)):
             continue
         if kind == "message":
             gathered.fields.append(item)
@@ -58,6 +68,9 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
             if kind == "mcp_call":
                 told = item.get("error") or item.get("output")
                 gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
+        elif kind == "tool_search_output":
+            about = Result(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
+            gathered.result(about, found(tuple(found_in(item))))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
             is_custom = kind == "custom_tool_call_output"
@@ -115,13 +128,13 @@ def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
     given = item.get("arguments")
     if kind == "custom_tool_call":
         given = item.get("input")
-    elif kind not in ("function_call", "mcp_call"):
+    elif kind not in ("function_call", "mcp_call", "tool_search_call"):
         given = item.get("action") or item.get("operation") or {}
     return Call(
         id=text_or_empty(item.get("call_id") or item.get("id")),
         name=text_or_empty(item.get("name")) or kind.removesuffix("_call"),
         arguments=as_json(given),
-        kind="custom" if kind == "custom_tool_call" else "function",
+        kind=_KINDS.get(kind, "function"),
         namespace=text_or_empty(item.get("namespace")) or None,
     )
 

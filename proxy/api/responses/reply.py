@@ -129,6 +129,10 @@ class ResponseReply:
         index = len(self._done)
         item = call_item(call, self._message_id, sum(each["type"] != "message" for each in self._done))
         self._done.append(item)
+        if call.kind == "tool_search":
+            begun = {**item, "arguments": {}, "status": "in_progress"}
+            events += self._event("response.output_item.added", output_index=index, item=begun)
+            return events + self._event("response.output_item.done", output_index=index, item=item)
         is_custom = call.kind == "custom"
         field, kind = ("input", "custom_tool_call_input") if is_custom else ("arguments", "function_call_arguments")
         place = {"item_id": item["id"], "output_index": index}

@@ -1,6 +1,8 @@
 """The tools and the form of the answer in a request of OpenAI's Responses API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag
@@ -17,8 +19,8 @@ from proxy.api.tools import (
     refuse_lone_choice,
     unsupported,
 )
-from proxy.chat.errors import bad_request
-from proxy.chat.tools.definitions import RESPONSES, Choice, Offer, Tool
+from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tools.definitions import MAX_TOOLS, RESPONSES, Choice, Offer, Tool
 
 _SEARCH = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
 _OURS = ("function", "custom", "namespace")
@@ -34,8 +36,10 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     wanted = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
     items = listed(body, "tools")
     kinds = [_kind(item, index) for index, item in enumerate(items)]
-    hosted = [kind for kind in kinds if kind not in _OURS and not kind.startswith(_SEARCH)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
+    hosted = [kind for kind, item in zip(kinds, items, strict=True) if _is_hosted(kind, item)]
+    if any(tool.kind == "tool_search" for tool in tools):
+        tools += _found(body.get("input"), tools)
     choice, may_search = body.get("tool_choice"), any(kind.startswith(_SEARCH) for kind in kinds)
     if hosted and (not (tools or may_search) or _forces(choice, hosted)):
         raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
@@ -70,6 +74,8 @@ def _kind(item: Any, index: int) -> str:
 def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
     """The tools that *item* defines that a model can be told of; those of a namespace one by one."""
     kind = item["type"]
+    if kind == "tool_search" and is_by_client(item):
+        yield replace(read_tool({**item, "name": kind}, where, "function"), kind=kind)
     if kind in ("function", "custom"):
         yield read_tool(item, where, kind)
     if kind == "namespace":
@@ -80,6 +86,40 @@ def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
                 raise bad_request(f"'{place}' must be a function or a custom tool.", param=place, code="invalid_type")
             namespace = item.get("name")
             yield read_tool(each, place, inner, namespace=namespace if isinstance(namespace, str) else None)
+
+
+def _is_hosted(kind: str, item: Mapping[str, Any]) -> bool:
+    """Whether OpenAI's servers would run it."""
+    return not (kind in _OURS or kind.startswith(_SEARCH) or (kind == "tool_search" and is_by_client(item)))
+
+
+def is_by_client(item: Mapping[str, Any]) -> bool:
+    """Whether a search among tools is the client's own."""
+    return item.get("execution") == "client"
+
+
+def found_in(item: Mapping[str, Any]) -> Iterator[Tool]:
+    """The tools that a search of the client's found, as far as any model can be told of them."""
+    tools = item.get("tools")
+    for each in tools if isinstance(tools, list) else ():
+        if isinstance(each, dict) and each.get("type") in _OURS:
+            with suppress(ServiceError):
+                for tool in _tools(each, "tools"):
+                    Offer((tool,))
+                    yield replace(tool, is_found=True)
+
+
+def _found(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
+    """What searches in a request's *items* found beside what is *offered*; of too many, what was found last."""
+    known = {(tool.namespace, tool.name) for tool in offered}
+    tools = []
+    for item in reversed(items) if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("type") == "tool_search_output" and is_by_client(item):
+            for tool in found_in(item):
+                if (tool.namespace, tool.name) not in known and len(known) < MAX_TOOLS:
+                    known.add((tool.namespace, tool.name))
+                    tools.append(tool)
+    return tuple(tools)
 
 
 def _forces(choice: Any, hosted: list[str]) -> bool:

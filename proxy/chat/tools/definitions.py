@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import NotASchema, Schema, compiled
+from shared.conversations import ToolKind
 
 MAX_TOOLS = 128
 MAX_NAME = 128  # characters
@@ -23,9 +24,10 @@ class Tool:
     name: str
     description: str = ""
     parameters: Mapping[str, Any] | None = None
-    kind: Literal["function", "custom"] = "function"
+    kind: ToolKind = "function"
     strict: bool = False
     namespace: str | None = None
+    is_found: bool = False  # a search among tools brought it, and told what it is
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -132,7 +134,7 @@ class Offer:
                 f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool_name"
             )
         names.add((tool.name, tool.namespace))
-        if tool.kind == "function" and tool.parameters is not None:
+        if tool.kind != "custom" and tool.parameters is not None:
             param = f"{item}.{self.fields.parameters}"
             _compiled(tool.parameters, param, "invalid_function_parameters", any_pattern=True)
 

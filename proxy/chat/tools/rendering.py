@@ -31,6 +31,8 @@ _NAMED = "Your answer must be a call of this tool, without other text."
 _SINGLE = "Write one call at most."
 _SCHEMA = "Answer with JSON alone, in a fence opened by ```json, that fits this schema:"
 _SCHEMA_OR_CALL = "Unless you call a tool, answer with JSON alone, in a fence opened by ```json, that fits this schema:"
+_FOUND = "From now on you can call these tools too:"
+_NOTHING_FOUND = "No such tool was found."
 _OBJECT = "answer format: json_object\nAnswer with a JSON object alone, in a fence opened by ```json."
 
 
@@ -49,7 +51,18 @@ def instructions(offer: Offer) -> str:
 
 def definitions(offer: Offer) -> str:
     """The fence with one line for each tool."""
-    lines = (_line(label, tool) for label, tool in offer.labels.items())
+    return _fence(_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
+
+
+def found(tools: Sequence[Tool]) -> str:
+    """What a search among tools gave. Their definitions stand here alone: what was told before stays the same."""
+    if not tools:
+        return _NOTHING_FOUND
+    lines = (_line(joined(tool.namespace, tool.name) if tool.namespace else tool.name, tool) for tool in tools)
+    return f"{_FOUND}\n{_fence(lines)}"
+
+
+def _fence(lines: Iterable[str]) -> str:
     return "\n".join([TOOLS_FENCE, *lines, FENCE_END])
 
 

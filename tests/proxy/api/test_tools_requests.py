@@ -139,8 +139,8 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
         "action": {"type": "search", "query": "QUERY"},
     }
     tools: list[dict[str, Any]] = [
-        {"type": "tool_search_call", "call_id": "t", "execution": "client", "arguments": {"query": "QUERY"}},
-        {"type": "tool_search_output", "call_id": "t", "execution": "client", "tools": [flat("QUERY")]},
+        {"type": "tool_search_call", "call_id": "t", "execution": "server", "arguments": {"query": "QUERY"}},
+        {"type": "tool_search_output", "call_id": "t", "execution": "server", "tools": [flat("QUERY")]},
         {"type": "program", "id": "p", "call_id": "p", "code": "SECRET", "fingerprint": "f"},
         {"type": "program_output", "id": "o", "call_id": "p", "result": "SECRET", "status": "completed"},
     ]
