@@ -1,5 +1,6 @@
 """Tools and forms of answers in front of an upstream that takes and gives nothing but text: one answer of its, read."""
 
+import re
 from collections.abc import Callable, Collection
 from secrets import choice
 from string import ascii_letters, digits
@@ -14,6 +15,9 @@ from proxy.chat.upstream import Enough
 from shared.conversations import Call
 
 _ID_CHARACTERS = ascii_letters + digits
+# What may stand after calls and closes them: the rest of a fence, tags, and marks of the end.
+_CLOSING = re.compile(r"(?:[\s`}\]]|<[/|｜]{0,2}[\w▁:.|｜-]{0,40}>?)*+")
+_MAX_CLOSING = 200  # characters
 
 
 class Outcome(NamedTuple):
@@ -49,6 +53,7 @@ class Emulation:
         self._holds = bool(offer.wanted or given) or offer.choice.mode == "required"
         self._held: list[str] = []
         self._raw: list[str] = []
+        self._after = ""  # what came after the calls
 
     def hold(self) -> None:
         """Show no text of this answer as it comes."""
@@ -69,10 +74,13 @@ class Emulation:
         if self._limit is not None:
             text = self._limit.feed(text)
         if self.is_over():
-            if text.strip():  # the model makes up what comes after its calls
-                raise Enough("tool_calls")
+            self._after += text
+            if len(self._after) > _MAX_CLOSING or not _CLOSING.fullmatch(self._after):
+                raise Enough("tool_calls")  # the model makes up what comes after its calls
             return True
         wants_more = self._take(self._reader.feed(text))
+        if self.is_over():
+            self._after = text[max(text.rfind("}"), text.rfind("`"), text.rfind(">")) + 1 :]
         if self._limit is not None and self._limit.reason:
             raise Enough("length")
         if self.is_over() and not self._reader.verdict.calls:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import tests.site.model
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
@@ -28,11 +29,13 @@ def sizes(site: SimulatedSite) -> list[int]:
     return [len(seen.fields["message"]) for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
 
 
-async def rounds(proxy: RunningProxy, count: int, *, model: str = STATEFUL, prompt: str = "Count.") -> list[Any]:
+async def rounds(
+    proxy: RunningProxy, count: int, *, model: str = STATEFUL, prompt: str = "Count.", **fields: Any
+) -> list[Any]:
     """The loop of a client that sends everything each time; the whole conversation."""
     messages: list[Any] = [{"role": "system", "content": prompt}, {"role": "user", "content": "[[script:count]] Go."}]
     for _ in range(count):
-        message = (await proxy.chat(*messages, model=model, tools=[COUNT])).body["choices"][0]["message"]
+        message = (await proxy.chat(*messages, model=model, tools=[COUNT], **fields)).body["choices"][0]["message"]
         messages.append(message)
         for call in message.get("tool_calls", ()):
             number = json.loads(call["function"]["arguments"])["number"]
@@ -58,6 +61,21 @@ async def test_calls_in_the_models_own_way_are_continued_too(
     messages = await rounds(proxy, 3)
     assert messages[-1]["content"] == "So: counted 0; counted 1."
     assert [size < 100 for size in sizes(site)] == [False, True, True]
+
+
+@pytest.mark.parametrize("way", [(form, several) for form in ("asked", "tool_call") for several in (True, False)])
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_a_call_is_continued_wherever_its_closing_marks_were_cut(
+    size: int, way: tuple[str, bool], site: SimulatedSite, proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, several = way
+    cut = tests.site.model._cut
+    monkeypatch.setattr(tests.site.model, "_cut", lambda text: cut(text, size))
+    site.behaviour.scripts = {"count": steps([form, form])}
+
+    messages = await rounds(proxy, 3, parallel_tool_calls=several)
+    assert messages[-1]["content"] == "So: counted 0; counted 1."
+    assert [sent < 100 for sent in sizes(site)] == [False, True, True]
 
 
 async def test_a_bot_without_state_is_continued_while_its_copy_is_exact(
