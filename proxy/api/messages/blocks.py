@@ -8,19 +8,26 @@ from proxy.api.chat_completions.request import MAX_MESSAGES
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
 from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tools.definitions import Tool
+from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, Role
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 _THOUGHTS = ("thinking", "redacted_thinking")  # of a model, which no other is told
 
 
-def read_messages(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
-    """The messages of a request, and their pictures by what names them. Raises `ServiceError` (400)."""
+def read_messages(
+    value: Any, deferred: Mapping[str, Tool] | None = None
+) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """The messages of a request, and their pictures by what names them. Raises `ServiceError` (400).
+
+    *deferred*: tools that the model is told of where a search among tools found them.
+    """
     if not isinstance(value, list) or not value:
         raise bad_request("'messages' must be a list of at least one message.", param="messages")
     if len(value) > MAX_MESSAGES:
         raise bad_request(f"'messages' holds more than {MAX_MESSAGES} messages.", param="messages")
-    blocks = _Blocks()
+    blocks = _Blocks(deferred or {})
     for index, item in enumerate(value):
         where = f"messages.{index}"
         role = item.get("role") if isinstance(item, dict) else None
@@ -47,7 +54,9 @@ def read_texts(value: Any, where: str) -> list[str]:
 class _Blocks:
     """Takes messages, a block at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, deferred: Mapping[str, Tool]) -> None:
+        self._deferred = deferred
+        self._found: list[Tool] = []
         self.messages: list[Message] = []
         self.pictures: dict[str, Picture] = {}
         self._texts: list[str] = []  # of the message that is read
@@ -107,8 +116,12 @@ class _Blocks:
         self._texts.append(text_or_empty(block.get("content")))
 
     def reference(self, block: Mapping[str, Any], where: str) -> None:
-        """The name of a tool that a search among tools found."""
-        self._texts.append(_text(block, "tool_name", where))
+        """The name of a tool that a search among tools found; one that was deferred is told whole."""
+        name = _text(block, "tool_name", where)
+        if name in self._deferred:
+            self._found.append(self._deferred[name])
+        else:
+            self._texts.append(name)
 
     def image(self, block: Mapping[str, Any], where: str) -> None:
         """A picture, as base64 or by its address."""
@@ -148,15 +161,17 @@ class _Blocks:
         self._texts += read_texts(block.get("content"), f"{where}.content")
 
     def _has_any(self) -> bool:
-        return bool(self._texts or self._images or self._calls)
+        return bool(self._texts or self._images or self._calls or self._found)
 
     def _close(self, role: Role, where: str, result: Result | None = None) -> None:
         if len(self._images) > MAX_IMAGES:
             raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
         calls = tuple(self._calls) if role == "assistant" else ()
+        if self._found:
+            self._texts.append(found_tools(self._found))
         text, images = "\n".join(self._texts), tuple(self._images)
         self.messages.append(Message(role=role, text=text, images=images, calls=calls, result=result))
-        self._texts, self._images, self._calls = [], [], []
+        self._texts, self._images, self._calls, self._found = [], [], [], []
 
 
 _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {

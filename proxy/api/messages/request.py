@@ -52,8 +52,9 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
     for name, limits in SAMPLING.items():
         if body.get(name) is not None:
             check_number(body[name], name, limits, whole=name == "top_k")
-    messages, pictures = read_messages(body.get("messages"))
     asked = read_offer(body, tools)
+    deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
+    messages, pictures = read_messages(body.get("messages"), deferred)
     ask = Ask(
         model=model.strip(),
         messages=(*_read_system(body.get("system")), *messages),

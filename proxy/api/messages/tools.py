@@ -1,6 +1,7 @@
 """The tools and the form of the answer in a request of Anthropic's Messages API."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag
@@ -9,6 +10,7 @@ from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MESSAGES, Choice, Offer, Tool, Wanted
 
 SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
+_FINDER = "tool_search_tool"  # Anthropic's search among tools; the bot has to be told all of them where it is left out
 _MODES: Mapping[str, Choice] = {"auto": Choice(), "any": Choice("required"), "none": Choice("none")}
 
 
@@ -16,18 +18,21 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     """What the request offers and wants. Raises `ServiceError` (400).
 
     Tools that Anthropic's own servers or models bring are left out; its web search stands for that of the site, which
-    is switched on where it is the only tool, or has to be called.
+    is switched on where it is the only tool, or has to be called. Deferred tools are told where a client's own search
+    has found them.
     """
     items = listed(body, "tools")
     kinds = [_kind(item, f"tools[{index}]") for index, item in enumerate(items)]
+    choice, parallel = _read_choice(body.get("tool_choice"))
     tools = tuple(
-        _tool(item, f"tools[{index}]")
+        _tool(item, f"tools[{index}]", choice.names)
         for index, (item, kind) in enumerate(zip(items, kinds, strict=True))
         if kind == "custom"
     )
     searching = [item for item, kind in zip(items, kinds, strict=True) if kind.startswith(SEARCH)]
     left_out = _named(kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH))
-    choice, parallel = _read_choice(body.get("tool_choice"))
+    if any(kind.startswith(_FINDER) for kind in kinds) or all(tool.is_found for tool in tools):
+        tools = tuple(replace(tool, is_found=False) for tool in tools)  # by nothing that is here
     if choice.mode == "required" and any(item.get("name", SEARCH) in choice.names for item in searching):
         tools, choice, is_forced = (), Choice(), True
     else:
@@ -59,12 +64,13 @@ def _kind(item: Any, where: str) -> str:
     return kind
 
 
-def _tool(item: Mapping[str, Any], where: str) -> Tool:
+def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
     schema = item.get("input_schema")
     if not isinstance(schema, dict):
         param = f"{where}.input_schema"
         raise bad_request(f"'{param}' must be a JSON schema.", param=param, code="invalid_type")
-    return read_tool({**item, "parameters": schema}, where, "function")
+    tool = read_tool({**item, "parameters": schema}, where, "function")
+    return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
 
 
 def _named(kinds: Sequence[str] | Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from proxy.api.images.reading import Picture
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.rendering import found
+from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
 
 # What hosted tools and other models did; it holds nothing that a model could be told in words.
@@ -70,7 +70,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
                 gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
         elif kind == "tool_search_output":
             about = Result(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
-            gathered.result(about, found(tuple(found_in(item))))
+            gathered.result(about, found_tools(tuple(found_in(item))))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
             is_custom = kind == "custom_tool_call_output"

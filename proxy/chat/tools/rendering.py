@@ -54,7 +54,7 @@ def definitions(offer: Offer) -> str:
     return _fence(_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
 
 
-def found(tools: Sequence[Tool]) -> str:
+def found_tools(tools: Sequence[Tool]) -> str:
     """What a search among tools gave. Their definitions stand here alone: what was told before stays the same."""
     if not tools:
         return _NOTHING_FOUND
