@@ -17,6 +17,8 @@ _UNREAD = frozenset(
     {
         "reasoning",
         "compaction",
+        "compaction_summary",
+        "context_compaction",
         "web_search_call",
         "file_search_call",
         "code_interpreter_call",

@@ -45,6 +45,14 @@ def test_any_size_of_pieces_gives_the_same(answer: str) -> None:
         assert read(pieces_of(answer, size)) == whole
 
 
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_every_cut_gives_the_same(answer: str) -> None:
+    whole = read([answer])
+
+    for at in range(1, len(answer)):
+        assert read([answer[:at], answer[at:]]) == whole
+
+
 @given(st.sampled_from(ANSWERS), st.sampled_from(ANSWERS), st.sampled_from(["", "\n", " ", "`"]), st.data())
 @settings(deadline=None)
 def test_any_cut_of_two_answers_in_one_gives_the_same(
