@@ -60,9 +60,10 @@ def _mend(box: list[Any], fault: "ValidationError", schema: Schema) -> bool:
         case "required":
             return _complete(box, path, kind["property"], schema.at(fault.schema_path[:-1]), schema)
         case "enum":
-            return _choose(box, path, kind["options"])
+            return _choose(box, path, kind["options"]) or _leave_out(box, path, schema.at(fault.schema_path[:-3]))
         case "const":
-            return _choose(box, path, [kind["expected_value"]])
+            wanted = [kind["expected_value"]]
+            return _choose(box, path, wanted) or _leave_out(box, path, schema.at(fault.schema_path[:-3]))
         case "anyOf" | "oneOf":
             return _choose_branch(box, fault, kind.get("context") or [], schema)
         case _:
@@ -87,15 +88,24 @@ def _retype(box: list[Any], path: _Path, types: list[str], parent: Any) -> bool:
         except (Broken, ValueError):
             continue
         return True
-    if value is None and isinstance(holder, dict) and isinstance(parent, Mapping):
-        required = parent.get("required")
-        if key not in (required if isinstance(required, list) else ()):
-            del holder[key]
-            return True
+    if _leave_out(box, path, parent):
+        return True
     if isinstance(value, list) and len(value) == 1 and "array" not in types:
         holder[key] = value[0]
         return True
     return False
+
+
+def _leave_out(box: list[Any], path: _Path, parent: Any) -> bool:
+    """Take null out where *parent*, the schema of what holds it, does not ask for it."""
+    holder, key = _holder(box, path)
+    if holder[key] is not None or not isinstance(holder, dict) or not isinstance(parent, Mapping):
+        return False
+    required = parent.get("required")
+    if key in (required if isinstance(required, list) else ()):
+        return False
+    del holder[key]
+    return True
 
 
 def _as_type(value: Any, name: str) -> Any:

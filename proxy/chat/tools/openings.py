@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from proxy.chat.tools.code import code_fence
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.dialects import tagged_calls
 from proxy.chat.tools.fences import bare_json, calls_fence, json_fence
@@ -17,7 +18,8 @@ CANDIDATE = re.compile(r"[`~<\[{]")
 _CALLS = "tool_calls"
 _FENCES: dict[str, Parser] = {
     _CALLS: calls_fence,
-    **dict.fromkeys(("tool_call", "tool", "tool_code", "function_call", "function_calls"), calls_fence),
+    **dict.fromkeys(("tool_call", "tool", "function_call", "function_calls"), calls_fence),
+    "tool_code": code_fence,
     "json": json_fence,
 }
 _MAX_MARKS = 64  # more are no fence
@@ -148,4 +150,4 @@ def is_remnant(held: str) -> bool:
         return len(held) > 3 and _CALLS.startswith(held[3:].strip())
     if held.startswith("["):
         return len(held) > 5
-    return held.startswith(("<|", "<｜")) or (held.startswith("<") and len(held) > 4)
+    return held.startswith("<｜") or (held.startswith("<") and len(held) > 4)

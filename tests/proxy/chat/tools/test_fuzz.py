@@ -21,6 +21,7 @@ FRAGMENTS = [
         "```tool_calls ",
         "```json\n",
         "```python\n",
+        "```tool_code\n",
         "\n```\n",
         "\n",
         " ",
@@ -38,6 +39,8 @@ FRAGMENTS = [
     ),
     *(
         CALL,
+        "print(get_weather(city='Paris'))",
+        "get_weather(",
         CALL[:20],
         CALL[:-1],
         '{"name":"other","arguments":{}}',
@@ -58,6 +61,8 @@ answers = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
 
 @given(st.text(), st.integers(1, 9))
 def test_random_text_passes_byte_for_byte(text: str, size: int) -> None:
+    """Up to its last line: one that ends with the beginning of markup may lose that."""
+    text += "\n."
     outcome = read(pieces_of(text, size))
 
     assert outcome.text == text
@@ -90,7 +95,7 @@ def test_fences_of_any_kind_read_alike_in_any_pieces(text: str, is_cut: bool, da
 
     assert read([text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)], cut=is_cut) == whole
     assert read(pieces_of(text, 1), cut=is_cut) == whole
-    assert all(arguments == '{"city":"Paris"}' for _, arguments in whole.calls if is_cut)
+    assert not is_cut or whole.calls == read([text]).calls[: len(whole.calls)]
 
 
 @given(st.lists(st.sampled_from(["Well.\n", "你好\n\n", "- a\n", "```sh\nls\n```\n"]), max_size=3), st.data())

@@ -1,0 +1,89 @@
+"""Calls as code: `print(default_api.get_weather(city="Paris"))`, as models write them that were trained to run Python.
+
+Nothing is run. Only calls with named arguments that are plain values are read; all else is broken.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.fences import calls_fence
+from proxy.chat.tools.mending import Broken
+from proxy.chat.tools.shapes import Asked
+from proxy.chat.tools.source import BLANKS, Source, Steps
+
+_API = "default_api."  # as the models were taught to write names
+_BEGIN = re.compile(r"(?P<print>print\()?(?:default_api\.)?(?P<name>[\w.:/-]*)(?P<opens>\()?")
+_LONGEST_BEGIN = 200
+_FENCE_END = re.compile(r"\n[ ]{0,3}```")
+_MAX_CODE = 16_000  # characters
+
+
+def code_fence(source: Source, desk: Desk) -> Steps[bool]:
+    """A fence of code, or of JSON: claimed once its first call is one of a declared tool."""
+    head = yield from source.skip(BLANKS)
+    if not head or head in "{[`":
+        return (yield from calls_fence(source, desk))
+    name = yield from _first_name(source, desk)
+    if not name:
+        return False
+    text, is_whole = yield from source.until(_FENCE_END, 8)
+    if not is_whole and source.was_cut:
+        desk.has_half = True
+        return True
+    try:
+        for called, arguments in calls_in_code(text):
+            desk.take(Asked(called, arguments, mended=True))
+    except Broken as broken:
+        desk.take(Asked(name, broken=str(broken)))
+    return True
+
+
+def _first_name(source: Source, desk: Desk) -> Steps[str]:
+    """The declared tool that the code begins with a call of; empty where it begins with anything else."""
+    for count in range(1, _LONGEST_BEGIN):
+        ahead = yield from source.peek(count)
+        match = _BEGIN.match(ahead)
+        if match is None or match.end() < len(ahead) or len(ahead) < count:
+            return ""
+        name = match["name"]
+        if match["opens"] and name != "print":
+            return name if desk.knows(name) else ""
+        if not (desk.may_name(name) or _API.startswith(name) or (not match["print"] and "print".startswith(name))):
+            return ""
+    return ""
+
+
+def calls_in_code(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The names and arguments of the calls that *text* is. Raises `Broken`."""
+    if len(text) > _MAX_CODE:
+        raise Broken("it is too long")
+    try:
+        statements = ast.parse(text.strip()).body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise Broken("it is no code that can be read") from None
+    for statement in statements:
+        value = statement.value if isinstance(statement, ast.Expr) else None
+        if isinstance(value, ast.Call) and _is_print(value):
+            value = value.args[0]
+        if not isinstance(value, ast.Call):
+            raise Broken("it is more than calls")
+        yield ast.unparse(value.func).removeprefix(_API), _arguments(value)
+
+
+def _is_print(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "print" and len(call.args) == 1
+
+
+def _arguments(call: ast.Call) -> dict[str, Any]:
+    if call.args or any(keyword.arg is None for keyword in call.keywords):
+        raise Broken("arguments need names")
+    try:
+        found = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        made: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        raise Broken("an argument is no plain value") from None
+    return made

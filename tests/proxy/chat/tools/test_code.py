@@ -1,0 +1,62 @@
+"""Calls written as code: read where they are plain, asked for again where they are not, and never run."""
+
+import time
+
+import pytest
+
+from proxy.chat.tools.code import calls_in_code
+from proxy.chat.tools.mending import Broken
+from tests.proxy.chat.tools.reading import read
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("f()", [("f", {})]),
+        ("print(f(a=1))", [("f", {"a": 1})]),
+        (
+            "a.b(c='''x\ny''')\n# why\nd(e=[True, {'f': -1.5}])",
+            [("a.b", {"c": "x\ny"}), ("d", {"e": [True, {"f": -1.5}]})],
+        ),
+        ("", []),
+    ],
+)
+def test_plain_calls_are_read(text: str, calls: object) -> None:
+    assert list(calls_in_code(text)) == calls
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("f(1)", "f(**x)", "f(a=b)", "f(a=g())", "x = f()", "f() if True else g()", "for x in y: f()", "f(a={1})"),
+        *("f(a=b'x')", "f(a=1e999)", "f(", "f(a=1j)", "print(f(), g())", "lambda: f()", "f" * 20_000, "\0"),
+        *(
+            "-" * 15_000 + "1",
+            "(" * 5_000,
+            "[" * 5_000,
+            "f(a=" + "-" * 9_000 + "1)",
+            "f(a=" * 3_000,
+            "x." * 7_000 + "f()",
+        ),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_all_else_is_broken_and_soon(text: str) -> None:
+    before = time.process_time()
+
+    with pytest.raises(Broken):
+        list(calls_in_code(text))
+    assert time.process_time() - before < 2
+
+
+def test_broken_code_of_a_declared_tool_is_asked_for_again() -> None:
+    outcome = read(["```tool_code\nget_weather(place_of(me))\n```"])
+
+    assert (outcome.text, outcome.calls) == ("", [])
+    assert outcome.verdict.trouble == "the call of get_weather is no JSON: arguments need names"
+
+
+def test_code_that_breaks_off_is_never_given() -> None:
+    outcome = read(['```tool_code\nget_weather(city="Par'], cut=True)
+
+    assert (outcome.text, outcome.calls, outcome.verdict.has_half) == ("", [], True)
