@@ -6,6 +6,7 @@ Nothing is run. Only calls with named arguments that are plain values are read; 
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,8 @@ def calls_in_code(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if len(text) > _MAX_CODE:
         raise Broken("it is too long")
     try:
-        statements = ast.parse(text.strip()).body
+        with warnings.catch_warnings(action="ignore"):  # they would quote the text
+            statements = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise Broken("it is no code that can be read") from None
     for statement in statements:

@@ -1,6 +1,7 @@
 """Calls written as code: read where they are plain, asked for again where they are not, and never run."""
 
 import time
+import warnings
 
 import pytest
 
@@ -18,11 +19,14 @@ from tests.proxy.chat.tools.reading import read
             "a.b(c='''x\ny''')\n# why\nd(e=[True, {'f': -1.5}])",
             [("a.b", {"c": "x\ny"}), ("d", {"e": [True, {"f": -1.5}]})],
         ),
+        (r"f(a='\d+')", [("f", {"a": r"\d+"})]),
         ("", []),
     ],
 )
 def test_plain_calls_are_read(text: str, calls: object) -> None:
-    assert list(calls_in_code(text)) == calls
+    """And no warning is given, which would quote them."""
+    with warnings.catch_warnings(action="error"):
+        assert list(calls_in_code(text)) == calls
 
 
 @pytest.mark.parametrize(
