@@ -1,6 +1,7 @@
 """Running the proxy: settings, store, listening, and a clean end."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import resource
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 KEEPALIVE_SECONDS = 75.0  # longer than a reverse proxy keeps its side
 SETTLE_SECONDS = 0.2
+M_MMAP_THRESHOLD = -3  # of glibc's <malloc.h>
+LARGE_BLOCK = 1024 * 1024  # bytes
 COLLECT_AFTER = 50_000  # objects made and not freed
 MAX_FILES = 65_536  # sockets among them; more than all limits of ours together
 
@@ -126,6 +129,7 @@ async def _serve(settings: Settings, worker: int) -> int:
         await seed_manual(store, settings, now=time())
         app = await stack.enter_async_context(open_app(settings, store, key=master_key(settings)))
         _spare_the_collector()
+        _map_large_blocks()
         return await _listen(app, settings, signals, worker)
 
 
@@ -134,6 +138,17 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 5, 5)
+
+
+def _map_large_blocks() -> None:
+    """Have the C library map each large block by itself, so that it goes back to the system when it is freed.
+
+    By default glibc takes them from its heaps once one of up to 32 MB was freed, and those rarely shrink. Other C
+    libraries have no such setting.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

@@ -13,10 +13,10 @@ from aiohttp.typedefs import Handler
 from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, SETTINGS, TURN, USAGE
 from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
-from proxy.chat.answer import Answer, usage_of
+from proxy.chat.answer import Answer
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra, Extras
-from proxy.chat.tokens import Usage
+from proxy.chat.tokens import Usage, usage_of
 from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
@@ -177,9 +177,8 @@ class _Streamed:
 
     def beside(self, extra: Extra) -> bool:
         """As `Sink.beside`."""
-        if not self._events.has_begun:
-            self._events.begin()
-        return self._write(self._reply.extra_of(self._number)(extra))
+        self._events.begin()
+        return self._events.write(self._reply.extra_of(self._number)(extra))
 
 
 class _Whole:

@@ -290,15 +290,6 @@ class Answer:
         raise Refusal(failed(offer), About.MESSAGE, delivered=True, has_begun=True)
 
 
-def usage_of(answers: Sequence[Answer]) -> Usage:
-    """What all *answers* used; the question is counted once, as OpenAI does."""
-    if len(answers) == 1:
-        return answers[0].usage
-    each = [answer.usage for answer in answers]
-    answered, thought = sum(used.answered for used in each), sum(used.thought for used in each)
-    return Usage(each[0].asked, answered, each[0].cached, thought)
-
-
 def _endless() -> ServiceError:
     return ServiceError(
         502, "The site failed to answer: its answer does not end.", type="server_error", code="upstream_error"

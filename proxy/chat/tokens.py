@@ -1,7 +1,8 @@
 """An estimate of how many tokens a text is; the site tells nothing about usage in its stream (PROTOCOL 5)."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 # Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
@@ -54,3 +55,20 @@ class Usage(NamedTuple):
     def total(self) -> int:
         """Both together."""
         return self.asked + self.answered
+
+
+class Used(Protocol):
+    """An answer, as far as its usage goes."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it used."""
+
+
+def usage_of(answers: Sequence[Used]) -> Usage:
+    """What all *answers* used; the question is counted once, as OpenAI does."""
+    if len(answers) == 1:
+        return answers[0].usage
+    each = [answer.usage for answer in answers]
+    answered, thought = sum(used.answered for used in each), sum(used.thought for used in each)
+    return Usage(each[0].asked, answered, each[0].cached, thought)

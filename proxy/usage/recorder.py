@@ -13,9 +13,9 @@ from time import monotonic, perf_counter, time
 from typing import Protocol
 
 from proxy.access.rules import Caller
-from proxy.chat.answer import Answer, usage_of
+from proxy.chat.answer import Answer
 from proxy.chat.errors import Refused, ServiceError
-from proxy.chat.tokens import Usage
+from proxy.chat.tokens import Usage, usage_of
 from shared.admin.usage import (
     ERROR,
     FIRST_TEXT,

@@ -41,6 +41,7 @@ class Outcome:
 
     whole: int = 0
     first_text_p50: float = 0.0
+    first_text_p99: float = 0.0
     delay_p50: float = 0.0
     delay_p99: float = 0.0
     gap_p99: float = 0.0
@@ -157,7 +158,7 @@ async def run(work: Work) -> Outcome:
     await asyncio.gather(*(client(number) for number in range(work.at_once)))
     outcome.seconds = (monotonic_ns() - begun) / 1e9
     outcome.first_text_p50, outcome.delay_p50 = _ms(median(first_texts or [0])), _ms(median(delays or [0]))
-    outcome.delay_p99, outcome.gap_p99 = _p99(delays), _p99(gaps)
+    outcome.first_text_p99, outcome.delay_p99, outcome.gap_p99 = _p99(first_texts), _p99(delays), _p99(gaps)
     del outcome.faults[5:]
     return outcome
 
