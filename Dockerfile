@@ -31,7 +31,7 @@ RUN pip/bin/pip --python /opt/freeaichat/bin/python uninstall -y apscheduler gre
 
 # --- what both images have in common ----------------------------------------------------------------
 FROM python AS service
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="freeaichat-2api" \
       org.opencontainers.image.description="OpenAI-compatible APIs for free AI chats on WordPress sites" \
       org.opencontainers.image.licenses="Apache-2.0" \

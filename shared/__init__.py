@@ -4,4 +4,4 @@ Import rule: nothing in here imports `harvester` or `proxy`; those two never imp
 They meet in the store alone, so that each can run, restart and scale apart.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -67,7 +67,7 @@ def test_the_agents_in_the_readme_are_those_that_are_run() -> None:
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
 def test_every_command_is_in_the_readme(text: str) -> None:
     assert {name for name in command_names(freeaichat) if f"`{name}" not in text} == set()
-    assert text.count("\n") <= 360
+    assert text.count("\n") <= 380  # most of them in sections that fold
 
 
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
