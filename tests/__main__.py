@@ -54,8 +54,7 @@ def run_all(options: Sequence[str]) -> int:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
     begun = monotonic()
     beside, counts = run_tests((*options, *BESIDE_OTHERS), environment)
-    faults = counts["failed"] + counts["errors"]
-    if beside == FAILED and faults <= MOST_AGAIN:
+    if may_be_disturbed(beside, faults := counts["failed"] + counts["errors"]):
         print("\nwhat failed beside others runs once more, alone:", flush=True)
         beside, again = run_tests((*options, *AGAIN), environment)
         counts["failed"], counts["errors"] = again["failed"], again["errors"]
@@ -63,6 +62,11 @@ def run_all(options: Sequence[str]) -> int:
     alone, alone_counts = run_tests((*options, *ALONE), environment)
     print(closing_line(counts + alone_counts, monotonic() - begun), flush=True)
     return outcome((beside, alone))
+
+
+def may_be_disturbed(code: int, faults: int) -> bool:
+    """Whether the tests that failed beside others, so many, may have done so because of these."""
+    return code == FAILED and faults <= MOST_AGAIN
 
 
 def run_tests(options: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Counter[str]]:

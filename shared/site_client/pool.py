@@ -27,6 +27,7 @@ class Streams:
         self._connect_timeout = connect_timeout
         self._idle: dict[tuple[str, str, int], list[_Pooled]] = {}
         self._open: set[Connection] = set()
+        self._proxies: dict[tuple[str, str, int], HttpProxy | None] = {}  # the environment stays as it is
 
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str], *, body: bytes | None = None, bounds: Bounds
@@ -80,7 +81,9 @@ class Streams:
     async def _connect(self, key: tuple[str, str, int]) -> "_Pooled":
         scheme, host, port = key
         idle = self._idle.setdefault(key, [])
-        is_tls, proxy = scheme == "https", proxy_for(scheme, host, port)
+        if key not in self._proxies:
+            self._proxies[key] = proxy_for(scheme, host, port)
+        is_tls, proxy = scheme == "https", self._proxies[key]
         async with asyncio.timeout(self._connect_timeout):
             made = await (connect_to_proxy(proxy) if proxy else connect(host, port))
             try:

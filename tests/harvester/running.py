@@ -109,7 +109,7 @@ async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dic
 async def health(place: Place) -> tuple[int, str]:
     """`python -m harvester health`: exit code and its line."""
     code, output, log = await _command(place, "health")
-    assert log == ""
+    assert log == "", log
     return code, output.removesuffix("\n")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -20,17 +21,20 @@ AWHILE = 10.0  # seconds
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 
-PICTURE = "data:image/png;base64,iVBORw0KGgo" + "A" * (SIZE - 35)
-BODIES = {
-    "one picture": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PICTURE}}]}],
-    "one text": [{"role": "user", "content": "x" * SIZE}],
-    "many messages": [{"role": "user", "content": "y" * 1000}] * (SIZE // 1036),
-}
+
+def messages_of(kind: str) -> list[dict[str, Any]]:
+    """So many bytes of messages."""
+    if kind == "one picture":
+        picture = "data:image/png;base64,iVBORw0KGgo" + "A" * (SIZE - 35)
+        return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture}}]}]
+    if kind == "one text":
+        return [{"role": "user", "content": "x" * SIZE}]
+    return [{"role": "user", "content": "y" * 1000}] * (SIZE // 1036)
 
 
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ["one picture", "one text", "many messages"])
 async def test_large_bodies_leave_little_memory_behind(tmp_path: Path, kind: str) -> None:
-    body = json.dumps({"model": "gpt-4o-mini-helper", "messages": BODIES[kind]}).encode()
+    body = json.dumps({"model": "gpt-4o-mini-helper", "messages": messages_of(kind)}).encode()
     port = a_free_port()
     url, headers = f"http://127.0.0.1:{port}/v1/chat/completions", {"Content-Type": "application/json"}
 

@@ -33,6 +33,10 @@ _FUNCTION: dict[str, Schema] = {
     "parameters": told(nullable({"type": "object"}), "A JSON schema of its arguments; without one it takes none."),
     "strict": _STRICT,
 }
+FINDER: Schema = told(
+    at_least({"type": const("tool_search"), "execution": const("client")}, **_FUNCTION),
+    "The client's own search among tools: what it finds can be called from then on.",
+)
 _CUSTOM: dict[str, Schema] = {"description": _DESCRIPTION, "format": told(ANY, "The model is told a grammar in it.")}
 _FREE_TEXT = "A tool that takes free text."
 _SOME_NAME: Schema = {"type": "string", "minLength": 1}

@@ -39,7 +39,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
-from proxy.api.openapi.tools import FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
+from proxy.api.openapi.tools import FINDER, FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
 from proxy.api.parameters import WHOLE_RANGES
 from proxy.api.responses import description_objects as response_objects
 
@@ -51,12 +51,10 @@ _SEARCH = told(
     at_least({"type": {"type": "string", "pattern": "^web_search"}}),
     "Alone or chosen, it switches on the site's own search where the bot has one.",
 )
-_FINDING = told(
-    at_least({"type": const("tool_search"), "execution": const("client")}, description=ANY, parameters=nullable(ANY)),
-    "The client's own search among tools: what it finds can be called from then on.",
-)
+_OWN: Schema = {"enum": ["function", "custom", "namespace"]}
+_BY_CLIENT = at_least({"type": const("tool_search"), "execution": const("client")})
 _HOSTED = told(
-    at_least({"type": {"type": "string", "minLength": 1, "not": {"enum": ["function", "custom", "namespace"]}}}),
+    {**at_least({"type": {"type": "string", "minLength": 1, "not": _OWN}}), "not": _BY_CLIENT},
     "Any other that OpenAI's servers run: left out and named in `x-ignored-params` beside tools that can be called, "
     "400 where there are none or where it is forced.",
 )
@@ -88,7 +86,7 @@ SCHEMAS: dict[str, Schema] = {
         metadata=nullable(ref("Metadata")),
         web_search=told(FLAG, "As the tool `web_search`."),
         tools=told(
-            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, _FINDING, _HOSTED]})),
+            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, FINDER, _HOSTED]})),
             "What the model may call. A bot that has no tools of its own is told of them in words.",
         ),
         tool_choice=FLAT_CHOICE,

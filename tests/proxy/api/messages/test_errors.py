@@ -66,7 +66,10 @@ async def test_without_credentials_it_is_overloaded_for_a_while(
     assert 1 <= int(answer.headers["retry-after"]) <= 120
 
 
-async def test_what_no_other_try_can_mend_is_not_overloaded(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_what_no_other_try_can_mend_is_not_overloaded(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
     site.behaviour.challenge_ajax = True
     async with running_proxy(site, tmp_path) as running:
         answer = await exchange(running.url, "POST", PATH, BODY)
