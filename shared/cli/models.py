@@ -24,12 +24,20 @@ def show_models(gateway: Gateway, *, as_json: bool) -> None:
             str(model.get("name") or ""),
             f"→ {model['alias_of']}" if model.get("alias_of") else "",
             str(model.get("site") or "") if has_several else "",
-            "" if model.get("discovered", True) else click.style("not shown by the page", fg="yellow"),
+            _remarks(model),
         )
         for model in models
     ]
     for line in text.table(rows, indent=""):
         click.echo(line)
+
+
+def _remarks(model: dict[str, Any]) -> str:
+    """What a person should know before they choose *model*."""
+    remarks = [] if model.get("discovered", True) else ["not shown by the page"]
+    if model.get("state", "ready") != "ready":  # as the API's description has it
+        remarks.append(str(model["state"]))
+    return click.style(", ".join(remarks), fg="yellow") if remarks else ""
 
 
 def default_model(gateway: Gateway) -> str:

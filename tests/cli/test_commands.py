@@ -89,6 +89,19 @@ async def test_models_lists_what_the_proxy_offers(beside: CommandLine, proxy: Ru
     assert [model["id"] for model in json.loads(as_json.output)["data"]] == offered
 
 
+async def test_models_tells_which_would_not_be_answered_now(
+    beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.stream_error = site.behaviour.quota_text
+    assert (await proxy.chat("hello")).status == 429
+
+    listed = await beside("models")
+
+    states = {line.split()[0]: line.split()[-1] for line in listed.output.splitlines()}
+    assert states["gpt-4o-mini-helper"] == "cooldown"
+    assert states["vision-bot-视觉"] != "cooldown"
+
+
 async def test_chat_prints_the_streamed_answer(beside: CommandLine) -> None:
     done = await beside("chat", "Hello 世界")
 

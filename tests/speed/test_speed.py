@@ -113,7 +113,7 @@ async def test_a_stream_alone_is_held_up_for_a_moment_only(servers: All) -> None
 
 
 async def test_a_stream_of_the_shape_that_public_comparisons_of_gateways_use(servers: All) -> None:
-    shape = Work(port=0, at_once=1, requests=40, tokens=64, pause=20_000)
+    shape = Work(port=0, at_once=1, requests=25, tokens=64, pause=20_000)
     runs = await rounds(servers, shape, replace(shape, requests=2))
 
     name = "64 deltas 20 ms apart"
