@@ -120,6 +120,5 @@ def configure(service: str, *, level: str, style: Literal["console", "json"], fi
     console = _ConsoleFormatter(service, "%H:%M:%S" if kept is None else "%Y-%m-%d %H:%M:%S")
     handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging._srcfile = None  # as logging's documentation has it: no line tells which line of code wrote it
     for noisy in ("aiohttp.access", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -121,11 +121,13 @@ class EventStream:
             self._waiting += self._encoder.opening()
 
     def write(self, event: bytes) -> bool:
-        """Send *event*, now where the stream is open. False: await `ready` before the next."""
+        """Send *event*, now where the stream is open; an empty one is none. False: await `ready` before the next."""
         transport = self._transport
         if transport is None:
             self._waiting += event
             return False
+        if not event:  # an empty chunk would end the body
+            return True
         if self._is_chunked:
             size = len(event)
             line = _SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size
@@ -133,23 +135,6 @@ class EventStream:
         transport.write(event)
         self._has_written = True
         return transport.get_write_buffer_size() <= MAX_UNSENT_BYTES
-
-    def writer(self, encode: Callable[[str], bytes]) -> Callable[[str], bool]:
-        """What writes the event that *encode* makes of a text: `write`, or, where the stream is open, the same by fewer
-        steps: it is called for each token."""
-        transport = self._transport
-        if transport is None or not self._is_chunked:
-            return lambda text: self.write(encode(text))
-        send, unsent, lines, most = transport.write, transport.get_write_buffer_size, _SIZE_LINES, len(_SIZE_LINES)
-
-        def write(text: str) -> bool:
-            event = encode(text)
-            size = len(event)
-            send(b"".join((lines[size] if size < most else b"%x\r\n" % size, event, b"\r\n")))
-            self._has_written = True
-            return unsent() <= MAX_UNSENT_BYTES
-
-        return write
 
     async def ready(self) -> None:
         """Open the stream where it is not, else wait until the client has read enough. Raises where it has left."""

@@ -157,6 +157,7 @@ class _Streamed:
         self._reply, self._number = reply, number
         self._encode = reply.text_of(number)
         self._encode_call: Callable[[Call], bytes] | None = None
+        self.ready = events.ready
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
@@ -169,11 +170,6 @@ class _Streamed:
         if self._encode_call is None:
             self._encode_call = self._reply.call_of(self._number)
         return self._events.write(self._encode_call(call))
-
-    async def ready(self) -> None:
-        """As `Sink.ready`."""
-        await self._events.ready()
-        self.text = self._events.writer(self._encode)  # type: ignore[assignment, method-assign]
 
     def beside(self, extra: Extra) -> bool:
         """As `Sink.beside`."""

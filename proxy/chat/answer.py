@@ -77,12 +77,10 @@ class Answer:
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = self._pieces = 0  # of what all tries gave
-        self._is_flowing = False  # this try's text has begun, and nothing of it is read or cut
         self._has_extras = False  # that the client was shown
         self._was_delivered = False  # some of it may stand in an upstream's history
         self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
-        self._give: Callable[[str], bool]  # the sink's
 
     @property
     def full_text(self) -> str:
@@ -107,7 +105,7 @@ class Answer:
 
     async def run(self, sink: Sink) -> None:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""
-        self._sink, self._give = sink, sink.text
+        self._sink = sink
         memory = self._memory
         if memory.conversation_id is not None:
             await memory.begin()
@@ -123,7 +121,7 @@ class Answer:
                 self._cutter = None
                 self._show(rest)
         finally:
-            del self._sink, self._give  # which lead back here: garbage that only the collector would find
+            del self._sink  # which leads back here: garbage that only the collector would find
         await memory.commit(self._model, self.end.note, self.message, self._raw)
         if self._afterwards is not None:
             await self._afterwards(self)
@@ -134,9 +132,6 @@ class Answer:
         self._pieces += 1
         if self._length > MAX_ANSWER_CHARS or self._pieces > MAX_ANSWER_PIECES:
             raise _endless()
-        if self._is_flowing:
-            self._parts.append(text)
-            return self._give(text)
         if self._emulation is None:
             return self._show(text)
         wants_more = self._emulation.feed(text)
@@ -179,8 +174,7 @@ class Answer:
             if self.first_text_at is None:
                 self.first_text_at = perf_counter()
             self._parts.append(text)
-            wants_more = self._give(text)
-            self._is_flowing = cutter is None and self._emulation is None
+            wants_more = self._sink.text(text)
         if cutter is not None and cutter.reason:
             raise Enough(cutter.reason, cutter.stop)  # leaving drops the upstream
         return wants_more
@@ -188,7 +182,6 @@ class Answer:
     async def ready(self) -> None:
         """As `Sink.ready`."""
         await self._sink.ready()
-        self._give = self._sink.text  # from then on it may be another, which does the same by fewer steps
 
     def dropped(self, what: Literal["messages", "images"], count: int) -> None:
         """As `Sink.dropped`."""
@@ -235,7 +228,6 @@ class Answer:
         """A try with *model*: what the client is told of it, and what is to be cut here."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
-        self._is_flowing = False
         if ask.parameters or ask.ignored:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:

@@ -6,8 +6,11 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, test_utils, web
 
 import proxy.api.event_stream
+from proxy.api.chat_completions.reply import ChatReply
+from proxy.api.event_stream import EventStream
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -77,6 +80,29 @@ async def test_what_fills_silences_is_a_setting(
     assert "keep-alive" not in raw
     assert raw.count('"content":""') >= (3 if filler else 1)
     assert raw.endswith("data: [DONE]\n\n")
+
+
+async def test_an_empty_event_does_not_end_the_body() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        reply = ChatReply(id="chatcmpl-1", created=1, model="m")
+        events = EventStream(request, reply, "off", ())
+        events.begin()
+        await events.ready()
+        assert events.write(b"")
+        events.write(b"data: more\n\n")
+        await events.close(b"data: [DONE]\n\n")
+        return events.response
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with (
+        test_utils.TestServer(app) as server,
+        ClientSession() as http,
+        http.get(server.make_url("/")) as response,
+    ):
+        body = await response.read()
+
+    assert body.endswith(b"data: more\n\ndata: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("stream", [True, False])
