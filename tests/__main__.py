@@ -50,8 +50,7 @@ def main() -> int:
 
 def run_all(options: Sequence[str]) -> int:
     """Run what is selected in its stages, and close with one line for all of them, as pytest does for each."""
-    # Development mode, but for its slow memory allocator, which finds what only extensions in C can do wrong.
-    environment = {**os.environ, "PYTHONDEVMODE": "1", "PYTHONMALLOC": "pymalloc"}
+    environment = {**os.environ, "PYTHONDEVMODE": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
     begun = monotonic()
     beside, counts = run_tests((*options, *BESIDE_OTHERS), environment)

@@ -52,7 +52,7 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(guard)
 # How long one example takes says how busy the machine is; what must be quick is measured by tests of its own.
-hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 

@@ -67,7 +67,7 @@ def test_the_agents_in_the_readme_are_those_that_are_run() -> None:
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
 def test_every_command_is_in_the_readme(text: str) -> None:
     assert {name for name in command_names(freeaichat) if f"`{name}" not in text} == set()
-    assert text.count("\n") <= 380  # most of them in sections that fold
+    assert text.count("\n") <= 360
 
 
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
@@ -98,7 +98,7 @@ def test_both_languages_give_the_same_commands_to_type() -> None:
 
 def folded(text: str) -> dict[str, str]:
     """The sections that fold, by the names under which links find them."""
-    return dict(re.findall(r'<details id="([a-z]+)"><summary>.+?</summary>\n\n(.+?)\n\n</details>\n', text, re.DOTALL))
+    return dict(re.findall(r'<details id="([a-z]+)"><summary>.+?</summary>\n\n(.+?)\n+</details>\n', text, re.DOTALL))
 
 
 @pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])

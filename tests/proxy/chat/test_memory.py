@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.chat import memory
 from tests.figures import figure
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.proxy.upstreams.aipkit.test_transcript import parse
@@ -87,8 +88,9 @@ async def dialogue(proxy: RunningProxy, site: SimulatedSite, model: str) -> int:
 
 @pytest.mark.parametrize("model", [STATEFUL, STATELESS, "gemini-flash"])
 async def test_the_model_always_knows_exactly_what_the_client_sent(
-    site: SimulatedSite, tmp_path: Path, model: str
+    site: SimulatedSite, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(memory, "LOOK_UP_SECONDS", 10.0)  # a busy machine's store may be slow
     async with running_proxy(site, tmp_path / "auto") as proxy:
         sent = await dialogue(proxy, site, model)
     site.clear_records()
@@ -97,7 +99,7 @@ async def test_the_model_always_knows_exactly_what_the_client_sent(
 
     figure(f"{model}: bytes sent in {TURNS} turns", f"{sent} (replaying: {replayed})")
     if model == STATEFUL:
-        assert sent < replayed / 2  # a busy machine's store may be slow to find a copy once or twice
+        assert sent < replayed / 3
     else:
         assert sent <= replayed
 
