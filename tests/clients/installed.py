@@ -1,5 +1,6 @@
 """The clients' own packages: virtual environments and directories of Node.js packages, as their lock files say."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 NODE_DIRECTORY = HERE / "node"
 NODE_PACKAGES, PACKAGE_LOCK = "node_modules", "package-lock.json"  # in their directory
+UV = Path(sys.executable).with_name("uv")
+QUICKLY = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}  # seconds; where its index is not reached, pip has another
 MARK = "installed-from"  # the hash of the lock file that a finished installation came from
 
 
@@ -31,21 +34,16 @@ class Environment:
         return self.python.exists() and _is_installed(self.directory, self.requirements)
 
     def install(self) -> None:
-        """Make it anew. Complete and hash-locked, it needs no pip of its own and nothing worked out."""
+        """Make it anew. Complete and hash-locked, it needs no pip of its own and nothing worked out.
+
+        By uv, in a fifth of pip's time; by pip where uv does not get the packages: it may be set up for another index.
+        """
         rmtree(self.directory, ignore_errors=True)
         subprocess.run((sys.executable, "-m", "venv", "--without-pip", self.directory), check=False)
-        pip = (
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            self.python,
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        )
-        command = (*pip, "--no-deps", "--no-compile", "--requirement", self.requirements)
-        _install(command, self.directory, self.requirements)
+        options = ("--quiet", "--no-deps", "--requirement", self.requirements)
+        by_uv = (UV, "pip", "install", "--python", self.python, *options)
+        by_pip = (sys.executable, "-m", "pip", "--python", self.python, "install", "--no-compile", *options)
+        _install(by_uv, self.directory, self.requirements) or _install(by_pip, self.directory, self.requirements)
 
 
 CLIENTS = Environment(ROOT / ".clients", HERE / "requirements.txt")
@@ -70,9 +68,12 @@ def install_node_packages(directory: Path) -> None:
     _install(command, directory / NODE_PACKAGES, directory / PACKAGE_LOCK)
 
 
-def _install(command: tuple[str | Path, ...], place: Path, lock: Path) -> None:
-    if subprocess.run(command, check=False).returncode == 0:
+def _install(command: tuple[str | Path, ...], place: Path, lock: Path) -> bool:
+    """Run *command*; whether it could."""
+    is_done = subprocess.run(command, env=os.environ | QUICKLY, check=False).returncode == 0
+    if is_done:
         (place / MARK).write_text(_digest(lock))
+    return is_done
 
 
 def _is_installed(place: Path, lock: Path) -> bool:
