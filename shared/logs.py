@@ -82,9 +82,16 @@ def _redact_all(name: str, value: object) -> object:
 class _ConsoleFormatter(logging.Formatter):
     def __init__(self, service: str, time_format: str) -> None:
         super().__init__(f"%(asctime)s %(levelname)-7s {service:<9} %(message)s", time_format)
+        self._second, self._time = -1, ""  # the latest second, and how it is written
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, super().formatTime(record, datefmt)
+        return self._time
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own name)
         return _escaped(super().formatMessage(record))
@@ -120,5 +127,8 @@ def configure(service: str, *, level: str, style: Literal["console", "json"], fi
     console = _ConsoleFormatter(service, "%H:%M:%S" if kept is None else "%Y-%m-%d %H:%M:%S")
     handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What no line tells is not looked up for it: half of what one costs ("Optimization" in Python's logging HOWTO).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     for noisy in ("aiohttp.access", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

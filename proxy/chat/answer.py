@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from secrets import token_hex
+from random import getrandbits
 from time import monotonic, perf_counter, time
 from typing import Literal
 
@@ -53,18 +53,18 @@ class Answer:
         *afterwards* is awaited once the answer is whole, before its end is told. *retries*: how often a model is asked
         once more for a call or JSON that came out wrong.
         """
-        self.id = f"chatcmpl-{token_hex(16)}"
+        name_of_it = f"{getrandbits(192):048x}"  # no secret, so that the system is not asked for each
+        self.id = f"chatcmpl-{name_of_it[:32]}"
         self.created = int(time())
         self.model = name
-        self.message_id = f"msg_{token_hex(24)}"
+        self.message_id = f"msg_{name_of_it}"
         self.conversation_id = memory.conversation_id  # the stored conversation that the answer belongs to
-        self.upstream = models[0].upstream.name  # that answers, or was tried last
         self.end = End()
         self.first_text_at: float | None = None  # by `perf_counter`
         self.headers: dict[str, str] = {}  # of the response: what the client should know of how it was got
         self._ask = ask
         self._memory = memory
-        self._models = models
+        self._models, self._model = models, models[0]  # that answers, or was tried last
         self._afterwards = afterwards
         self.calls: list[Call] = []
         self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
@@ -73,7 +73,6 @@ class Answer:
         self._emulation: Emulation | None = None  # reads the text of this try
         self._linger: asyncio.Timeout | None = None  # how long it may go on once its calls are whole
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
-        self._stands_in = False  # a server answers where the client named a site's model
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = self._pieces = 0  # of what all tries gave
@@ -81,6 +80,11 @@ class Answer:
         self._was_delivered = False  # some of it may stand in an upstream's history
         self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
+
+    @property
+    def upstream(self) -> str:
+        """Name of the one that answers, or was tried last."""
+        return self._model.upstream.name
 
     @property
     def full_text(self) -> str:
@@ -193,13 +197,13 @@ class Answer:
         left = list(self._models)
         while left:
             model = left.pop(0)
-            self._model, self.upstream = model, model.upstream.name
+            self._model = model
             self._tries.has_alternative = bool(left)
             try:
                 held = await self._memory.find_held(model)
-                self._begin(model)
+                stands_in = self._begin(model)
                 ask = self._memory.asked(self._ask)
-                if self._stands_in:  # they were meant for another
+                if stands_in:  # they were meant for another
                     ask = replace(ask, extras={}, thoughts={})
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
@@ -224,19 +228,21 @@ class Answer:
                 self._memory.put_back()
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
-    def _begin(self, model: Model) -> None:
-        """A try with *model*: what the client is told of it, and what is to be cut here."""
+    def _begin(self, model: Model) -> bool:
+        """A try with *model*: what the client is told of it, and what is to be cut here. True: it is a server's, where
+        the client named a site's."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
         if ask.parameters or ask.ignored:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        self._stands_in = model.is_server and not all(each.is_server for each in self._models)
-        if self._stands_in:
+        stands_in = model.is_server and not all(each.is_server for each in self._models)
+        if stands_in:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens
         self._cutter = Cutter(ask.stops, most) if ask.stops or most else None
+        return stands_in
 
     async def _emulated(self, ask: Ask, model: Model, held: Held | None) -> End:
         """The answer of an upstream that takes nothing but text, asked again where a call or JSON came out wrong."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from secrets import token_hex
+from random import getrandbits
 from time import perf_counter, time
 
 from aiohttp import web
@@ -40,7 +40,7 @@ lines = logging.getLogger("proxy.server.request_log")  # by this name they are k
 async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (the client's own where it is a plain one), and log one line for it."""
     sent = request.headers.get("x-request-id")
-    request[REQUEST_ID] = sent if sent and _REQUEST_ID.fullmatch(sent) else f"req_{token_hex(16)}"
+    request[REQUEST_ID] = sent if sent and _REQUEST_ID.fullmatch(sent) else f"req_{getrandbits(128):032x}"
     begun = perf_counter()
     is_open = request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIX)
     status = None  # the client left

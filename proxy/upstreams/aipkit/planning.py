@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
 
 from proxy.chat.ask import Ask
 from proxy.upstreams.aipkit.requests import SiteTurn, guard
@@ -45,14 +44,11 @@ class Copy:
         return Note(name=self.conversation_uuid, value=orjson.dumps(self).decode())
 
 
-_read = TypeAdapter(Copy).validate_json
-
-
 def read_copy(note: Note) -> Copy | None:
     """The copy that *note* tells of; None where it is another upstream's."""
     try:
-        return _read(note.value)
-    except ValidationError:
+        return Copy(**orjson.loads(note.value))
+    except (orjson.JSONDecodeError, TypeError):
         return None
 
 

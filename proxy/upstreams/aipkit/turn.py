@@ -186,9 +186,9 @@ class Attempt:
             body = await asyncio.to_thread(lambda: multipart(message_fields(turn, nonce), boundary))
         else:
             body = multipart(message_fields(turn, nonce), boundary)
+        posting = self._client.post(self._credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
         try:
-            async with asyncio.timeout(patience):
-                reply = await self._client.post(self._credentials.ajax_url, body, headers, timeout=STEP_1_SECONDS)
+            reply = await (posting if patience is None else asyncio.wait_for(posting, patience))
         except (SiteTimeout, TimeoutError) as error:
             raise SiteRefusal(Kind.TIMEOUT, str(error) or "nothing came for too long", logged=False) from error
         except SiteUnreachable as error:
