@@ -12,7 +12,7 @@ from tests.site.bots import SiteBot
 
 _RECORDED = Path(__file__).with_name("data_config.json")
 _UPLOADS = {"OpenAI": "openai", "Google": "google", "Claude": "claude_files"}
-_HEX_ESCAPES = str.maketrans({"<": "\\u003C", ">": "\\u003E", "'": "\\u0027", "&": "\\u0026", "/": "\\/"})
+_ESCAPES = {"<": "\\u003C", ">": "\\u003E", "'": "\\u0027", "&": "\\u0026", "/": "\\/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,9 @@ def attribute(value: Any) -> str:
     r"""JSON for a single-quoted attribute: `<>'&"` inside strings as \u00XX, slashes escaped, then HTML-escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = re.sub(r"\\.", lambda escape: "\\u0022" if escape[0] == '\\"' else escape[0], text)
-    return html.escape(text.translate(_HEX_ESCAPES), quote=True)
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return html.escape(text, quote=True)
 
 
 def _inside(bot: SiteBot) -> str:
