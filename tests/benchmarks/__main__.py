@@ -71,7 +71,7 @@ def main(names: list[str]) -> int:
             "faulthandler_timeout=1860",
             *benchmark.select,
         )
-        environment = {**os.environ, **benchmark.environment}
+        environment = {**benchmark.environment, **os.environ}  # a person may want them longer
         run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
         print(run.stdout if run.returncode else f"{name}: passed", flush=True)
         failed += run.returncode != 0
