@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import aiohappyeyeballs
 
@@ -11,19 +13,53 @@ from shared.site_client.proxies import HttpProxy
 
 NEXT_ADDRESS_SECONDS = 0.25  # an address that has not answered by then gets company
 
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+async def open_connection(make: Callable[[], P], host: str, port: int, **tls: Any) -> P:
+    """The protocol that *make* makes, connected to the first address of *host* that answers. Raises OSError.
+
+    *tls*: `ssl` and `server_hostname` of `create_connection`.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if len(found) == 1:  # there is nothing to race: the event loop connects by itself, in a quarter of the time
+        try:
+            return (await loop.create_connection(make, *found[0][4][:2], **tls))[1]
+        except RuntimeError as error:
+            raise _uncommon(error) from error
+    made = await _first(found)
+    try:
+        return await take_over(made, make, **tls)
+    except BaseException:
+        made.close()
+        raise
+
+
+async def take_over(made: socket.socket, make: Callable[[], P], **tls: Any) -> P:
+    """The protocol that *make* makes, on a socket that is connected. Raises OSError; then it is for the caller to
+    close."""
+    return (await asyncio.get_running_loop().create_connection(make, sock=made, **tls))[1]
+
 
 async def connect(host: str, port: int) -> socket.socket:
     """Connected to the first address of *host* that answers. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await _first(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+async def _first(found: list[Any]) -> socket.socket:
+    """Connected to the first that answers of the addresses *found*, in the form of `getaddrinfo`. Raises OSError."""
     try:
-        made = await aiohappyeyeballs.start_connection(
-            found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1, loop=loop
-        )
-    except RuntimeError as error:  # uvloop's word for a connect that failed in an uncommon way
-        raise OSError(str(error)) from error
+        made = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+    except RuntimeError as error:
+        raise _uncommon(error) from error
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
+
+
+def _uncommon(error: RuntimeError) -> OSError:
+    """uvloop's word for a connect that failed in an uncommon way, as what it is."""
+    return OSError(str(error))
 
 
 async def connect_to_proxy(proxy: HttpProxy) -> socket.socket:

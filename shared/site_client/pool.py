@@ -9,7 +9,7 @@ from yarl import URL
 
 from shared.site_client import tls
 from shared.site_client.bodies import Body
-from shared.site_client.connecting import connect, connect_to_proxy, open_tunnel, refused
+from shared.site_client.connecting import connect_to_proxy, open_connection, open_tunnel, refused, take_over
 from shared.site_client.connection import Bounds, Connection
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import Head, request_bytes
@@ -83,22 +83,23 @@ class Streams:
         idle = self._idle.setdefault(key, [])
         if key not in self._proxies:
             self._proxies[key] = proxy_for(scheme, host, port)
-        is_tls, proxy = scheme == "https", self._proxies[key]
+        proxy = self._proxies[key]
+        options = {"ssl": tls.context(), "server_hostname": host} if scheme == "https" else {}
+
+        def make() -> _Pooled:
+            return _Pooled(self._open, idle, None if options else proxy)
+
         async with asyncio.timeout(self._connect_timeout):
-            made = await (connect_to_proxy(proxy) if proxy else connect(host, port))
+            if proxy is None:
+                return await open_connection(make, host, port, **options)
+            through = await connect_to_proxy(proxy)
             try:
-                if proxy and is_tls:
-                    await open_tunnel(made, proxy, host, port)
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Pooled(self._open, idle, None if is_tls else proxy),
-                    sock=made,
-                    ssl=tls.context() if is_tls else None,
-                    server_hostname=host if is_tls else None,
-                )
+                if options:
+                    await open_tunnel(through, proxy, host, port)
+                return await take_over(through, make, **options)
             except BaseException:
-                made.close()
+                through.close()
                 raise
-        return connection
 
 
 class _Pooled(Connection):
