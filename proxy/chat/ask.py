@@ -28,7 +28,8 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
-    # What only servers that are asked by name are told: parameters, and thoughts behind earlier calls, by the first id.
+    # What only servers that are asked by name are told: parameters, and thoughts behind earlier calls, by the first
+    # id and then by the names that servers have for them.
     extras: Mapping[str, Any] = field(default_factory=dict)
     thoughts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     beside: bool = False  # the client is shown what is told beside the text

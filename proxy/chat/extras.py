@@ -1,6 +1,6 @@
 """What a server tells beside the text of an answer, in the words of chat completions: thoughts and log probabilities.
 
-Only clients of that API are told of it, and only servers tell any: on the way of a site's text nothing of it lies.
+Only servers tell any: on the way of a site's text nothing of it lies.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
+NAMELESS = ""  # stands for the one that a server has, where a client sends thoughts back that have no such name
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class Extra:
     text: str = ""
     thoughts: Mapping[str, str] = field(default_factory=dict)
     logprobs: Mapping[str, Any] | None = None
+
+    @property
+    def thought(self) -> str:
+        """The thoughts; servers that tell them by both names tell the same twice."""
+        return next(iter(self.thoughts.values()), "")
 
 
 def read_thoughts(told: Mapping[str, Any]) -> dict[str, str]:

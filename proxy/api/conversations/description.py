@@ -6,8 +6,10 @@ from proxy.api.conversations.items import CALL_IDS, DEFAULT_LIMIT, MAX_LIMIT, RE
 from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
     BOOLEAN,
+    COUNT,
     FINDS,
     NULL,
+    NUMBER,
     SECONDS,
     STRING,
     WRITES,
@@ -44,12 +46,17 @@ PAGE = [
     query_parameter("after", STRING, "The id of the item before the first one wanted, such as a page's `last_id`."),
 ]
 ITEM_LIST = json_content(ref("ItemList"))
+_TOKEN: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(COUNT)}
+LOGPROBS = told(
+    array(exactly({**_TOKEN, "top_logprobs": array(exactly(_TOKEN))})),
+    "Only where a server tells any and they were asked for. None are stored.",
+)
 OUTPUT_TEXT = exactly(
     {
         "type": const("output_text"),
         "text": STRING,
         "annotations": array(ref("FlatUrlCitation")),
-        "logprobs": array({}, maxItems=0),
+        "logprobs": LOGPROBS,
     }
 )
 _INPUT_TEXT = exactly({"type": const("input_text"), "text": STRING})

@@ -15,6 +15,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 # How the id of an item begins tells its type, and OpenAI's API refuses histories in which it does not.
 CALL_IDS: Mapping[ToolKind, str] = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
 RESULT_IDS: Mapping[ToolKind, str] = {"function": "fco", "custom": "ctco", "tool_search": "tso"}
+REASONING_ID = "rs"  # of what a model thought before the message of the same name; no conversation holds it
 _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; clients may hold such ids
 
 
@@ -94,9 +95,9 @@ def call_item(call: Call, message_id: str, index: int) -> dict[str, Any]:
 
 
 def message_of(item_id: str) -> str:
-    """The id of the message that the item is, or is a call of."""
+    """The id of the message that the item is, or is a call or a thought of."""
     kind, _, rest = item_id.partition("_")
-    if kind in CALL_IDS.values():
+    if kind in CALL_IDS.values() or kind == REASONING_ID:
         return f"msg_{rest.partition('_')[0]}"
     return f"msg_{rest}" if kind in RESULT_IDS.values() else item_id
 

@@ -8,18 +8,19 @@ from proxy.api.chat_completions.request import MAX_MESSAGES
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
 from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.definitions import Tool
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, Role
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
-_THOUGHTS = ("thinking", "redacted_thinking")  # of a model, which no other is told
 
 
 def read_messages(
     value: Any, deferred: Mapping[str, Tool] | None = None
-) -> tuple[tuple[Message, ...], dict[str, Picture]]:
-    """The messages of a request, and their pictures by what names them. Raises `ServiceError` (400).
+) -> tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, str]]]:
+    """The messages of a request, their pictures by what names them, and what a model thought before its calls, by the
+    first id. Raises `ServiceError` (400).
 
     *deferred*: tools that the model is told of where a search among tools found them.
     """
@@ -34,7 +35,7 @@ def read_messages(
         if not isinstance(role, str) or role not in _ROLES:
             raise bad_request(f"'{where}.role' must be user or assistant.", param=f"{where}.role", code="invalid_value")
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
-    return tuple(blocks.messages), blocks.pictures
+    return tuple(blocks.messages), blocks.pictures, blocks.thoughts
 
 
 def read_texts(value: Any, where: str) -> list[str]:
@@ -59,9 +60,11 @@ class _Blocks:
         self._found: list[Tool] = []
         self.messages: list[Message] = []
         self.pictures: dict[str, Picture] = {}
+        self.thoughts: dict[str, dict[str, str]] = {}
         self._texts: list[str] = []  # of the message that is read
         self._images: list[str] = []
         self._calls: list[Call] = []
+        self._thoughts: list[str] = []
 
     def message(self, role: Role, content: Any, where: str) -> None:
         """One message of the request, which may be several of ours."""
@@ -86,7 +89,9 @@ class _Blocks:
             self._calls.append(_call(block, where))
         elif read := _READERS.get(kind):
             read(self, block, where)
-        elif role != "assistant" and kind not in _THOUGHTS:  # what other models did beside their answers is left out
+        elif kind == "thinking":
+            self._thoughts.append(text_or_empty(block.get("thinking")))
+        elif role != "assistant" and kind != "redacted_thinking":  # what others did beside their answers is left out
             raise _unsupported(where, kind)
 
     def _result(self, block: Mapping[str, Any], where: str) -> None:
@@ -171,7 +176,9 @@ class _Blocks:
             self._texts.append(found_tools(self._found))
         text, images = "\n".join(self._texts), tuple(self._images)
         self.messages.append(Message(role=role, text=text, images=images, calls=calls, result=result))
-        self._texts, self._images, self._calls, self._found = [], [], [], []
+        if calls and (thought := "".join(self._thoughts)):
+            self.thoughts[calls[0].id] = {NAMELESS: thought}
+        self._texts, self._images, self._calls, self._found, self._thoughts = [], [], [], [], []
 
 
 _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {

@@ -87,7 +87,10 @@ _SHARED: dict[str, Schema] = {
         told(at_least({}, format=_FORM), "`format`: the answer is JSON that fits the schema. The rest has no effect.")
     ),
     "output_format": told(_FORM, "As `output_config.format`, by its older name."),
-    "thinking": ignored(at_least({})),
+    "thinking": told(
+        ignored(at_least({})),
+        "`enabled` or `adaptive`: what a server's model thinks is shown, unless `display` is `omitted`.",
+    ),
 }
 _MESSAGES: Schema = shown(
     array(ref("MessageParam"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
@@ -134,7 +137,10 @@ SCHEMAS: dict[str, Schema] = {
                 content={"anyOf": [STRING, array({"anyOf": list(map(ref, _SAYS))})]},
                 is_error=nullable(BOOLEAN),
             ),
-            told(at_least({"type": one_of("thinking", "redacted_thinking")}), "It is left out."),
+            told(
+                at_least({"type": one_of("thinking", "redacted_thinking")}),
+                "Servers get thoughts back with the calls they led to; otherwise they are left out.",
+            ),
         ]
     },
     "TextBlock": at_least({"type": const("text"), "text": STRING}),

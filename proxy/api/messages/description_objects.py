@@ -58,6 +58,10 @@ _TOOL_USE = exactly(
         "caller": exactly({"type": const("direct")}),
     }
 )
+_THINKING = told(
+    exactly({"type": const("thinking"), "thinking": STRING, "signature": STRING}),
+    "What the model of a server thinks, where `thinking` asks for it. Nobody checks the signature.",
+)
 _STOPPED: dict[str, Schema] = {
     "stop_reason": nullable(one_of(*REASONS.values(), "stop_sequence")),
     "stop_sequence": nullable(STRING),
@@ -66,13 +70,14 @@ _STOPPED: dict[str, Schema] = {
     ),
     "container": NULL,
 }
+_BLOCK: Schema = {"anyOf": [_TEXT, _THINKING, _TOOL_USE]}
 _MESSAGE = exactly(
     {
         "id": {"type": "string", "pattern": "^msg_"},
         "type": const("message"),
         "role": const("assistant"),
         "model": told(STRING, "The name that answered."),
-        "content": array({"anyOf": [_TEXT, _TOOL_USE]}),
+        "content": array(_BLOCK),
         **_STOPPED,
         "diagnostics": NULL,
         "usage": _USAGE,
@@ -88,10 +93,12 @@ _DELTAS: list[Schema] = [
     _event("text_delta", text=STRING),
     _event("input_json_delta", partial_json=STRING),
     _event("citations_delta", citation=_CITATION),
+    _event("thinking_delta", thinking=STRING),
+    _event("signature_delta", signature=STRING),
 ]
 EVENTS: dict[str, Schema] = {
     "message_start": _event("message_start", message=ref("AnthropicMessage")),
-    "content_block_start": _event("content_block_start", index=COUNT, content_block={"anyOf": [_TEXT, _TOOL_USE]}),
+    "content_block_start": _event("content_block_start", index=COUNT, content_block=_BLOCK),
     "content_block_delta": _event("content_block_delta", index=COUNT, delta={"anyOf": _DELTAS}),
     "content_block_stop": _event("content_block_stop", index=COUNT),
     "message_delta": _event("message_delta", delta=exactly(_STOPPED), usage=exactly(_COUNTS)),

@@ -1,5 +1,6 @@
 """The message objects of Anthropic's API, and the events that they are streamed as."""
 
+import base64
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
 
+# Clients want one that is not empty, and send it back with the thoughts; nobody checks this one.
+SIGNATURE = base64.b64encode(b"told by a server, signed by nobody").decode()
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _TOLD_AT_FIRST = ("cache_creation", "service_tier", "inference_geo", "speed")  # of the usage, and not at the end
@@ -28,6 +31,7 @@ class MessageReply:
         self._request_id = request_id
         self._number = 0  # of the block that is open or comes next
         self._is_open = False  # a text block is
+        self._is_thinking = False  # a block of thoughts is open
         self._before = b""  # a text of it
 
     def opening(self) -> bytes:
@@ -44,8 +48,8 @@ class MessageReply:
         return self._call
 
     def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """Nothing: this API shows text alone."""
-        return lambda extra: b""
+        """What makes the deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
+        return self._beside
 
     def silence(self) -> bytes:
         """An event that adds nothing."""
@@ -57,8 +61,7 @@ class MessageReply:
         last = b""
         if end.refusal is not None:
             last += self._delta(end.refusal)
-        if self._is_open:
-            last += self._close(end.sources)
+        last += self._close(end.sources)
         usage = _usage(used, end.sources)
         told = {name: usage[name] for name in usage if name not in _TOLD_AT_FIRST}
         last += _event("message_delta", delta={**_stopped(end), "container": None}, usage=told)
@@ -72,7 +75,9 @@ class MessageReply:
         """The message in one piece."""
         answer, end = answers[0], ends[0]
         text = answer.text + (end.refusal or "")
-        content = [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
+        thought = end.extra.thought if end.extra else ""
+        content = [_thinking_block(thought, SIGNATURE)] if thought else []
+        content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
         content += [_tool_block(call, _given(call)) for call in answer.calls]
         return self._message(content, end, _usage(used, end.sources))
 
@@ -84,14 +89,33 @@ class MessageReply:
         begun = b"" if self._is_open else self._open()
         return b"".join((begun, self._before, orjson.dumps(text), b"}}\n\n"))
 
+    def _beside(self, extra: Extra) -> bytes:
+        events = b""
+        if extra.thought:
+            if not self._is_thinking:
+                events = self._close()
+                self._is_thinking = True
+                events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
+            delta = {"type": "thinking_delta", "thinking": extra.thought}
+            events += _event("content_block_delta", index=self._number, delta=delta)
+        return events + self._delta(extra.text) if extra.text else events
+
     def _open(self) -> bytes:
+        ended = self._close()
         self._is_open = True
         # All of a text event but its text is the same each time.
         event = _event("content_block_delta", index=self._number, delta={"type": "text_delta", "text": ""})
         self._before = event.rpartition(b'""')[0]
-        return _event("content_block_start", index=self._number, content_block=_text_block(""))
+        return ended + _event("content_block_start", index=self._number, content_block=_text_block(""))
 
     def _close(self, sources: Sequence[Source] = ()) -> bytes:
+        """The events that end the block that is open, if one is."""
+        if self._is_thinking:
+            self._is_thinking = False
+            signed = {"type": "signature_delta", "signature": SIGNATURE}
+            return _event("content_block_delta", index=self._number, delta=signed) + self._stop()
+        if not self._is_open:
+            return b""
         events = [
             _event("content_block_delta", index=self._number, delta={"type": "citations_delta", "citation": citation})
             for citation in _citations(sources)
@@ -101,8 +125,8 @@ class MessageReply:
         return b"".join(events)
 
     def _call(self, call: Call) -> bytes:
-        """A text is whole before a call begins."""
-        events = [self._close()] if self._is_open else []
+        """What comes before a call is whole before that begins."""
+        events = [self._close()]
         events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
         for piece in ("", call.arguments or "{}"):
             delta = {"type": "input_json_delta", "partial_json": piece}
@@ -130,6 +154,10 @@ def _given(call: Call) -> Any:
 
 def _text_block(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text, "citations": []}
+
+
+def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": thought, "signature": signature}
 
 
 def _tool_block(call: Call, given: Any) -> dict[str, Any]:
@@ -175,7 +203,7 @@ def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": used.answered,
-        "output_tokens_details": {"thinking_tokens": 0},
+        "output_tokens_details": {"thinking_tokens": used.thought},
         "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0} if sources else None,
         "service_tier": "standard",
         "inference_geo": None,

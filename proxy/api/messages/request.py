@@ -31,6 +31,7 @@ _READ = frozenset(
         "stop_sequences",
         "stream",
         "system",
+        "thinking",
         "tool_choice",
         "tools",
     }
@@ -54,18 +55,27 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
             check_number(body[name], name, limits, whole=name == "top_k")
     asked = read_offer(body, tools)
     deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
-    messages, pictures = read_messages(body.get("messages"), deferred)
+    messages, pictures, thoughts = read_messages(body.get("messages"), deferred)
     ask = Ask(
         model=model.strip(),
         messages=(*_read_system(body.get("system")), *messages),
         web_search=asked.searches,
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
-        parameters={name: body[name] for name in SAMPLING if body.get(name) is not None},
+        parameters={name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None},
+        thoughts=thoughts,
+        beside=_shows_thoughts(body.get("thinking")),
         ignored=(*_ignored(body), *asked.left_out),
         offer=asked.offer,
     )
     return ChatRequest(ask, pictures, stream=read_flag(body, "stream"))
+
+
+def _shows_thoughts(value: Any) -> bool:
+    """Whether the client wants to see what the model thinks."""
+    return (
+        isinstance(value, dict) and value.get("type") in ("enabled", "adaptive") and value.get("display") != "omitted"
+    )
 
 
 def _read_limit(body: Mapping[str, Any]) -> int:

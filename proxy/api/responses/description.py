@@ -102,6 +102,7 @@ SCHEMAS: dict[str, Schema] = {
         reasoning=ignored(at_least({}, effort=nullable(EFFORT))),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
+        include=told(ANY, "A server's log probabilities, where it holds `message.output_text.logprobs`."),
         temperature=SAMPLING["temperature"],
         top_p=SAMPLING["top_p"],
         **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),

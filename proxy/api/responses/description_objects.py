@@ -1,6 +1,8 @@
 """What `/v1/responses` answers with: the response object, and the events it is streamed as."""
 
-from proxy.api.conversations.description import CALL_ID, CALL_ITEMS, OUTPUT_TEXT
+from proxy.api.chat_completions.description import number
+from proxy.api.conversations.description import CALL_ID, CALL_ITEMS, LOGPROBS, OUTPUT_TEXT
+from proxy.api.conversations.items import REASONING_ID
 from proxy.api.openapi.parts import (
     ANY,
     BOOLEAN,
@@ -19,12 +21,12 @@ from proxy.api.openapi.parts import (
     ref,
     told,
 )
-from proxy.api.parameters import VERBOSITIES
+from proxy.api.parameters import VERBOSITIES, WHOLE_RANGES
 
 RESPONSE_ID: Schema = {"type": "string", "pattern": "^resp_"}
 _REFUSAL = exactly({"type": const("refusal"), "refusal": STRING})
-_PART: Schema = {"anyOf": [OUTPUT_TEXT, _REFUSAL]}
-_NO_LOGPROBS = array({}, maxItems=0)
+_THOUGHT = exactly({"type": const("reasoning_text"), "text": STRING})
+_PART: Schema = {"anyOf": [OUTPUT_TEXT, _REFUSAL, _THOUGHT]}
 _MESSAGE = exactly(
     {
         "id": {"type": "string", "pattern": "^msg_"},
@@ -33,6 +35,19 @@ _MESSAGE = exactly(
         "role": const("assistant"),
         "content": array(_PART),
     }
+)
+_REASONING = told(
+    exactly(
+        {
+            "id": {"type": "string", "pattern": f"^{REASONING_ID}_"},
+            "type": const("reasoning"),
+            "summary": array({}, maxItems=0),
+            "content": array(_THOUGHT, maxItems=1),
+            "encrypted_content": NULL,
+            "status": one_of("in_progress", "completed"),
+        }
+    ),
+    "What the model of a server thought, where the server tells it. It is not stored.",
 )
 _USAGE = exactly(
     {
@@ -60,7 +75,9 @@ _RESPONSE = exactly(
         "max_tool_calls": NULL,
         "metadata": ref("Metadata"),
         "model": STRING,
-        "output": told(array({"anyOf": [_MESSAGE, *CALL_ITEMS]}), "A message, calls, or a message and calls."),
+        "output": told(
+            array({"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS]}), "A message, calls, or a message and calls."
+        ),
         "parallel_tool_calls": BOOLEAN,
         "presence_penalty": NUMBER,
         "previous_response_id": nullable(STRING),
@@ -80,7 +97,7 @@ _RESPONSE = exactly(
         ),
         "tool_choice": told({"type": ["string", "object"]}, "As it was asked for."),
         "tools": told(array(ANY), "As they were given."),
-        "top_logprobs": const(0),
+        "top_logprobs": number(WHOLE_RANGES["top_logprobs"], "integer"),
         "top_p": NUMBER,
         "truncation": STRING,
         "usage": nullable(told(_USAGE, "Estimates; null until the answer is whole.")),
@@ -93,10 +110,10 @@ def _event(kind: str, **fields: Schema) -> Schema:
     return exactly({"type": const(kind), "sequence_number": COUNT, **fields})
 
 
-_ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": {"anyOf": [_MESSAGE, *CALL_ITEMS]}}
+_ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": {"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS]}}
 _CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
 _CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
-_PLACE: dict[str, Schema] = {"output_index": const(0), "item_id": STRING, "content_index": COUNT}
+_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "content_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
 EVENTS: dict[str, Schema] = {
     **{f"response.{state}": _event(f"response.{state}", response=ref("Response")) for state in _STATES},
@@ -104,11 +121,13 @@ EVENTS: dict[str, Schema] = {
     "response.output_item.done": _event("response.output_item.done", **_ITEM_PLACE),
     "response.content_part.added": _event("response.content_part.added", **_PLACE, part=_PART),
     "response.content_part.done": _event("response.content_part.done", **_PLACE, part=_PART),
-    "response.output_text.delta": _event("response.output_text.delta", **_PLACE, delta=STRING, logprobs=_NO_LOGPROBS),
-    "response.output_text.done": _event("response.output_text.done", **_PLACE, text=STRING, logprobs=_NO_LOGPROBS),
+    "response.output_text.delta": _event("response.output_text.delta", **_PLACE, delta=STRING, logprobs=LOGPROBS),
+    "response.output_text.done": _event("response.output_text.done", **_PLACE, text=STRING, logprobs=LOGPROBS),
     "response.output_text.annotation.added": _event(
         "response.output_text.annotation.added", **_PLACE, annotation_index=COUNT, annotation=ref("FlatUrlCitation")
     ),
+    "response.reasoning_text.delta": _event("response.reasoning_text.delta", **_PLACE, delta=STRING),
+    "response.reasoning_text.done": _event("response.reasoning_text.done", **_PLACE, text=STRING),
     "response.refusal.delta": _event("response.refusal.delta", **_PLACE, delta=STRING),
     "response.refusal.done": _event("response.refusal.done", **_PLACE, refusal=STRING),
     "response.function_call_arguments.delta": _event(

@@ -9,6 +9,7 @@ from proxy.api.images.reading import Picture
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
 
@@ -81,6 +82,31 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
         else:
             raise _unreadable(where, kind)
     return gathered.messages(name)
+
+
+def thoughts_of(items: Any) -> dict[str, dict[str, str]]:
+    """What a model thought before its calls, by the first id: some servers want it back with their results."""
+    found: dict[str, dict[str, str]] = {}
+    thought = ""
+    for item in items if isinstance(items, list) else ():
+        kind = _kind(item)
+        if kind == "reasoning":
+            thought = _thought(item)
+        elif not thought:
+            continue
+        elif call := read_call(kind, item):
+            found.setdefault(call.id, {NAMELESS: thought})
+            thought = ""
+        elif kind != "message" or not isinstance(item, dict) or item.get("role") != "assistant":
+            thought = ""
+    return found
+
+
+def _thought(item: Mapping[str, Any]) -> str:
+    """The text of a reasoning item; summaries of others are no thoughts."""
+    parts = item.get("content")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _Gathered:

@@ -6,16 +6,17 @@ from typing import Any
 
 import orjson
 
-from proxy.api.chat_completions.reply import annotations
 from proxy.api.conversations.items import call_item, call_items
+from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_item, reasoning_part, text_part, usage
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import End, Source
+from proxy.chat.upstream import End
 from shared.conversations import Call, Message
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}  # by finish_reason
+_NO_CALLS = ("message", "reasoning")
 
 
 class ResponseReply:
@@ -28,21 +29,21 @@ class ResponseReply:
         self.completed_at: int | None = None
         self.is_stored = request.store
         self._message_id = message_id
-        self._base = _blank(request, id=id, created=created, model=model)
-        self._may_call = request.offer is not None
+        self._base = blank(request, id=id, created=created, model=model)
         self._texts: list[str] = []
+        self._logprobs: list[Mapping[str, Any]] = []
         self._is_open = False  # the message item is
+        self._thoughts: list[str] = []  # of the reasoning item that is open; empty: none is
+        self._late: list[str] = []  # thoughts amid the message, which are told after it: one item at a time is open
         self._done: list[dict[str, Any]] = []  # items
         self._numbers = count()
-        self._place = {"item_id": message_id, "output_index": 0, "content_index": 0}
-        start = orjson.dumps({"type": "response.output_text.delta", **self._place, "logprobs": []})
-        self._before = b"event: response.output_text.delta\n" + b"data: " + start[:-1] + b',"sequence_number":'
+        self._place: dict[str, Any] = {}  # of the text, or of the thoughts, of the item that is open
+        self._before = b""  # a text of the message
 
     def opening(self) -> bytes:
-        """The events up to the first text; of an answer that may be calls alone, up to whatever comes first."""
+        """The events before the first item."""
         begun = self._event("response.created", response=self._base)
-        begun += self._event("response.in_progress", response=self._base)
-        return begun if self._may_call else begun + self._open()
+        return begun + self._event("response.in_progress", response=self._base)
 
     def text_of(self, _: int) -> Callable[[str], bytes]:
         """What makes a delta of a text."""
@@ -53,8 +54,8 @@ class ResponseReply:
         return self._call
 
     def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """Nothing: this API shows text alone."""
-        return lambda extra: b""
+        """What makes the events of thoughts, and of a text with its log probabilities."""
+        return self._beside
 
     def silence(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
@@ -62,12 +63,15 @@ class ResponseReply:
 
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole answer."""
-        end, text = ends[0], "".join(self._texts)
-        last = b"" if self._is_open or self._done else self._open()
-        if self._is_open or last:
+        end = ends[0]
+        last = self._stop_thinking()
+        if not self._is_open and all(item["type"] == "reasoning" for item in self._done):
+            last += self._open()
+        if self._is_open:
             last += self._close(end)
-        calls = [item for item in self._done if item["type"] != "message"]
-        done = self._whole(text, calls, end, used)
+        message = self._message(_status(end), content("".join(self._texts), end, self._logprobs))
+        output = [message if item["type"] == "message" else item for item in self._done]
+        done = self._whole(output, end, used)
         return last + self._event(f"response.{done['status']}", response=done)
 
     def failure(self, error: ServiceError) -> bytes:
@@ -78,43 +82,56 @@ class ResponseReply:
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The finished response object."""
-        return self._whole(answers[0].text, call_items(answers[0]), ends[0], used)
+        answer, end = answers[0], ends[0]
+        extra = end.extra or Extra()
+        output = [reasoning_item(self._message_id, 0, extra.thought)] if extra.thought else []
+        if answer.text or not answer.calls:
+            output.append(self._message(_status(end), content(answer.text, end, logprobs_of(extra))))
+        return self._whole([*output, *call_items(answer)], end, used)
 
-    def _whole(self, text: str, calls: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:
-        reason = _INCOMPLETE.get(end.reason)
-        status = "incomplete" if reason else "completed"
-        message = [self._message(status, _content(text, end))] if text or not calls else []
+    def _whole(self, output: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:
+        reason, status = _INCOMPLETE.get(end.reason), _status(end)
         return {
             **self._base,
             "status": status,
             "completed_at": self.completed_at if status == "completed" else None,
             "incomplete_details": {"reason": reason} if reason else None,
-            "output": [*message, *calls],
+            "output": output,
             "store": self.is_stored,
-            "usage": _usage(used),
+            "usage": usage(used),
         }
 
     def _open(self) -> bytes:
+        ended = self._stop_thinking()
         self._is_open = True
-        added = self._event("response.output_item.added", output_index=0, item=self._message("in_progress", []))
-        return added + self._event("response.content_part.added", **self._place, part=_text_part("", []))
+        self._place = {"item_id": self._message_id, "output_index": len(self._done), "content_index": 0}
+        # All of a text event but its text and its number is the same each time.
+        start = orjson.dumps({"type": "response.output_text.delta", **self._place, "logprobs": []})
+        self._before = b"event: response.output_text.delta\n" + b"data: " + start[:-1] + b',"sequence_number":'
+        item = self._message("in_progress", [])
+        added = self._event("response.output_item.added", output_index=len(self._done), item=item)
+        return ended + added + self._event("response.content_part.added", **self._place, part=text_part("", [], []))
 
     def _close(self, end: End) -> bytes:
         """The events that end the message."""
         self._is_open = False
         text, place = "".join(self._texts), self._place
-        part = _text_part(text, end.sources)
+        part = text_part(text, end.sources, self._logprobs)
         events = [
             self._event("response.output_text.annotation.added", **place, annotation_index=index, annotation=annotation)
             for index, annotation in enumerate(part["annotations"])
         ]
-        events.append(self._event("response.output_text.done", **place, text=text, logprobs=[]))
+        events.append(self._event("response.output_text.done", **place, text=text, logprobs=self._logprobs))
         events.append(self._event("response.content_part.done", **place, part=part))
         if end.refusal is not None:
             events.append(self._refusal_events({**place, "content_index": 1}, end.refusal))
-        item = self._message("incomplete" if end.reason in _INCOMPLETE else "completed", _content(text, end))
+        item = self._message(_status(end), content(text, end, self._logprobs))
+        events.append(self._event("response.output_item.done", output_index=len(self._done), item=item))
         self._done.append(item)
-        events.append(self._event("response.output_item.done", output_index=0, item=item))
+        late, self._late = "".join(self._late), []
+        if late:
+            events.append(self._think(late))
+            events.append(self._stop_thinking())
         return b"".join(events)
 
     def _delta(self, text: str) -> bytes:
@@ -123,11 +140,50 @@ class ResponseReply:
         number = str(next(self._numbers)).encode()
         return b"".join((begun, self._before, number, b',"delta":', orjson.dumps(text), b"}\n\n"))
 
+    def _beside(self, extra: Extra) -> bytes:
+        events = self._think(extra.thought) if extra.thought else b""
+        if not (told := logprobs_of(extra)):
+            return events + self._delta(extra.text) if extra.text else events
+        begun = events if self._is_open else events + self._open()
+        self._texts.append(extra.text)
+        self._logprobs += told
+        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=told)
+
+    def _think(self, thought: str) -> bytes:
+        if self._is_open:
+            self._late.append(thought)
+            return b""
+        begun = b""
+        if not self._thoughts:
+            item = self._reasoning("")
+            self._place = {"item_id": item["id"], "output_index": len(self._done), "content_index": 0}
+            begun = self._event("response.output_item.added", output_index=len(self._done), item=item)
+            begun += self._event("response.content_part.added", **self._place, part=reasoning_part(""))
+        self._thoughts.append(thought)
+        return begun + self._event("response.reasoning_text.delta", **self._place, delta=thought)
+
+    def _stop_thinking(self) -> bytes:
+        """The events that end the reasoning item, if one is open."""
+        if not self._thoughts:
+            return b""
+        text, place = "".join(self._thoughts), self._place
+        self._thoughts = []
+        item = self._reasoning(text)
+        events = self._event("response.reasoning_text.done", **place, text=text)
+        events += self._event("response.content_part.done", **place, part=reasoning_part(text))
+        events += self._event("response.output_item.done", output_index=len(self._done), item=item)
+        self._done.append(item)
+        return events
+
+    def _reasoning(self, text: str) -> dict[str, Any]:
+        number = sum(item["type"] == "reasoning" for item in self._done)
+        return reasoning_item(self._message_id, number, text)
+
     def _call(self, call: Call) -> bytes:
         """The message is whole before a call begins."""
-        events = self._close(End()) if self._is_open else b""
+        events = self._close(End()) if self._is_open else self._stop_thinking()
         index = len(self._done)
-        item = call_item(call, self._message_id, sum(each["type"] != "message" for each in self._done))
+        item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
         self._done.append(item)
         if call.kind == "tool_search":
             begun = {**item, "arguments": {}, "status": "in_progress"}
@@ -162,64 +218,5 @@ class ResponseReply:
         return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
-def _content(text: str, end: End) -> list[dict[str, Any]]:
-    content = [_text_part(text, end.sources)]
-    if end.refusal is not None:
-        content.append({"type": "refusal", "refusal": end.refusal})
-    return content
-
-
-def _text_part(text: str, sources: Sequence[Source]) -> dict[str, Any]:
-    """The text of a message; chat's annotations are nested one level deeper than these."""
-    flat = [{"type": each["type"], **each[each["type"]]} for each in annotations(sources)]
-    return {"type": "output_text", "text": text, "annotations": flat, "logprobs": []}
-
-
-def _usage(used: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": used.asked,
-        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
-        "output_tokens": used.answered,
-        "output_tokens_details": {"reasoning_tokens": used.thought},
-        "total_tokens": used.asked + used.answered,
-    }
-
-
-def _blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dict[str, Any]:
-    """The object before there is an answer. Clients need every key, most of them with a value."""
-    return {
-        "id": id,
-        "object": "response",
-        "created_at": created,
-        "status": "in_progress",
-        "completed_at": None,
-        "background": False,
-        "conversation": {"id": request.conversation_id} if request.conversation_id else None,
-        "error": None,
-        "frequency_penalty": 0.0,
-        "incomplete_details": None,
-        "instructions": request.instructions,
-        "max_output_tokens": request.max_tokens,
-        "max_tool_calls": None,
-        "metadata": request.metadata,
-        "model": model,
-        "output": [],
-        "parallel_tool_calls": True,
-        "presence_penalty": 0.0,
-        "previous_response_id": request.previous_response_id,
-        "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": None},
-        "safety_identifier": None,
-        "service_tier": "default",
-        "store": request.store,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}, "verbosity": "medium"},
-        "tool_choice": "auto",
-        "tools": [],
-        "top_logprobs": 0,
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "usage": None,
-        "user": None,
-        **request.echoed,
-    }
+def _status(end: End) -> str:
+    return "incomplete" if end.reason in _INCOMPLETE else "completed"

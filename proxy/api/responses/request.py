@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.api.images.reading import Picture
 from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit, read_metadata
-from proxy.api.responses.input_items import read_items
+from proxy.api.responses.input_items import read_items, thoughts_of
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
 from proxy.chat.ask import Ask, Image
@@ -20,7 +20,7 @@ _REFUSED = {
 }
 MAX_ECHO_DEPTH = 16
 _IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
-_LEFT_OUT = ("top_logprobs",)  # whoever answers: this API shows text alone
+_LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class ResponseRequest:
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     parameters: Mapping[str, Any]
     ignored: tuple[str, ...]
+    thoughts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     offer: Offer | None = None
     allowed: frozenset[str] | None = None
 
@@ -59,6 +60,8 @@ class ResponseRequest:
             caller=caller,
             allowed=self.allowed,
             parameters=self.parameters,
+            thoughts=self.thoughts,
+            beside=True,
             ignored=self.ignored,
             offer=self.offer,
         )
@@ -94,8 +97,9 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body),
-        ignored=(*read_ignored(body, _LEFT_OUT), *asked.left_out),
+        parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body) | _logprobs(body),
+        ignored=asked.left_out,
+        thoughts=thoughts_of(body.get("input")),
         offer=asked.offer,
     )
 
@@ -124,11 +128,21 @@ def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"text.verbosity": text["verbosity"]}
 
 
+def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
+    """How likely the words were is told where it is to be included, or with others for them."""
+    others = {name: body[name] for name in read_ignored(body, ("top_logprobs",))}
+    included = body.get("include")
+    if any(others.values()) or (isinstance(included, list) and _LOGPROBS in included):
+        return {"logprobs": True, **others}
+    return {}
+
+
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sent and reads back, where its type is right; the rest is shown as its default."""
     kinds: dict[str, type | tuple[type, ...]] = {
         "temperature": (int, float),
         "top_p": (int, float),
+        "top_logprobs": int,
         "truncation": str,
         "user": str,
         "safety_identifier": str,

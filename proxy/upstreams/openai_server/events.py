@@ -69,6 +69,7 @@ class ChunkReader:
         self._extras_size = 0
         self._template = Template()
         self.extra: Extra | None = None  # that the last event told, with its text
+        self.thinks_in = ""  # the name under which thoughts have come, where they are given out
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
@@ -123,6 +124,8 @@ class ChunkReader:
         text = content if isinstance(content, str) else _text_of(content)
         if self._logprobs or (self._beside and not _THOUGHTS.isdisjoint(delta)):
             self.extra = read_extra(delta, choice.get("logprobs") if self._logprobs else None, text)
+            if self.extra is not None and not self.thinks_in:
+                self.thinks_in = next(iter(self.extra.thoughts), "")
         return text
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.chat.ask import Ask, Image
+from proxy.chat.extras import THOUGHTS
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
 
@@ -28,15 +29,17 @@ _SAMPLING = (
     "verbosity",
 )
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
-TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens"})
+TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one: whether thoughts are shown
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """In which servers differ: what they call the limit of an answer, and whether they may be asked for usage."""
+    """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
+    usage."""
 
     limit: str = "max_tokens"
     usage: bool = True
+    thoughts: str = THOUGHTS[0]
 
     def other_than(self, complaint: str) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
@@ -49,7 +52,7 @@ class Manner:
 
 def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
     """The whole body. *model*: as the server calls it."""
-    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask)), "stream": True}
+    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask, manner)), "stream": True}
     if manner.usage:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
@@ -77,7 +80,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _messages(ask: Ask) -> Iterator[dict[str, Any]]:
+def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
     """Each message as one, and pictures of a tool's result, for which results have no room, in one after it."""
     open_calls: list[Call] = []  # of the last answer, without a result so far
     pictures: list[dict[str, Any]] = []
@@ -90,7 +93,8 @@ def _messages(ask: Ask) -> Iterator[dict[str, Any]]:
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
             told = _message(message, open_calls, ask.images)
             if message.calls and ask.thoughts:
-                told |= ask.thoughts.get(open_calls[0].id, {})
+                thoughts = ask.thoughts.get(open_calls[0].id, {})
+                told |= {name or manner.thoughts: thought for name, thought in thoughts.items()}
             yield told
             continue
         call_id = message.result.call_id or _called(message.result.name, open_calls)

@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -153,6 +154,8 @@ class OpenAiServer:
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
+                    if reader.thinks_in and reader.thinks_in != manner.thoughts:
+                        self._manners[bot.id] = replace(manner, thoughts=reader.thinks_in)
                 except Refusal as refusal:
                     if not tries.may_retry:
                         raise

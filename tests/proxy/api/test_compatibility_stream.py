@@ -151,7 +151,8 @@ async def test_silences_are_filled_as_set_and_every_stream_stays_whole(
 def said_in(event: dict[str, Any]) -> str | None:
     """The text that an event of any of the APIs adds; None for one that tells something else."""
     if "type" in event:
-        return event["delta"] if event["type"] == "response.output_text.delta" else None
+        nothing = "" if event["type"] == "response.in_progress" else None
+        return event["delta"] if event["type"] == "response.output_text.delta" else nothing
     choice = event["choices"][0]
     if choice["finish_reason"] is not None:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from openai import APIStatusError
@@ -12,7 +12,9 @@ from proxy.api.app_keys import UPSTREAMS
 from tests.clients.litellm_server import ANSWER, GONE, KEY, MOCKED, RELAYED, running_litellm
 from tests.openai_server import OpenAiPeer, Said
 from tests.ports import a_free_port
+from tests.proxy.api.messages.asking import message
 from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.upstreams.openai_server.thoughts import THINKING, messaged
 from tests.site import SimulatedSite
 
 # The first test waits for LiteLLM's start, which keeps a core busy.
@@ -170,3 +172,16 @@ async def test_all_that_it_relays_passes(front: RunningProxy, peer: OpenAiPeer) 
     assert [token["token"] for token in whole.body["choices"][0]["logprobs"]["content"]] == ["seen"]
     assert (peer.asked[0].body["seed"], peer.asked[0].body["top_k"]) == (7, 5)
     assert peer.asked[0].body["tools"][0]["function"]["name"] == "look"
+
+
+async def test_thoughts_and_log_probabilities_that_it_relays_reach_the_other_apis(
+    front: RunningProxy, peer: OpenAiPeer
+) -> None:
+    peer.answers = [Said(["seen"], thoughts="hm")]
+    response = await front.openai.responses.create(model=f"lite/{RELAYED}", input="hi", top_logprobs=1)
+    told = message(await messaged(front, model=f"lite/{RELAYED}", **THINKING, stream=False))
+
+    thought, said = cast("list[Any]", response.output)
+    assert (thought.content[0].text, said.content[0].text) == ("hm", "seen")
+    assert [token.token for token in said.content[0].logprobs] == ["seen"]
+    assert [block.get("thinking", block.get("text")) for block in told["content"]] == ["hm", "seen"]

@@ -1,12 +1,15 @@
 """Our own proxy as the server behind another one: a real server, with everything on the wire."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from openai.types.chat import ChatCompletionMessageFunctionToolCall
 
 from proxy.api.app_keys import UPSTREAMS
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.api.messages.asking import message
 from tests.proxy.running import running_proxy
+from tests.proxy.upstreams.openai_server.thoughts import THINKING, messaged
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -47,3 +50,21 @@ async def test_a_chat_with_history_and_tools_passes_two_proxies(site: SimulatedS
     assert isinstance(asked, ChatCompletionMessageFunctionToolCall)
     assert asked.function.name == "look"
     assert not away.model_calls
+
+
+async def test_thoughts_and_log_probabilities_pass_two_proxies_in_each_api(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        OpenAiPeer("tiny") as peer,
+        running_proxy(site, tmp_path / "back", servers=f"mine={peer.base_url}") as back,
+        running_proxy(site, tmp_path / "front", captured=False, servers=f"back={back.url}") as front,
+    ):
+        peer.answers = [Said(["one ", "two"], thoughts="hm", thinks_in="reasoning")]
+        await back.app[UPSTREAMS][1].discover()
+        await front.app[UPSTREAMS][1].discover()
+        response = await front.openai.responses.create(model="back/mine/tiny", input="hi", top_logprobs=1)
+        told = message(await messaged(front, model="back/mine/tiny", **THINKING, stream=False))
+
+    thought, said = cast("list[Any]", response.output)
+    assert (thought.content[0].text, said.content[0].text) == ("hm", "one two")
+    assert [token.token for token in said.content[0].logprobs] == ["one ", "two"]
+    assert [block.get("thinking", block.get("text")) for block in told["content"]] == ["hm", "one two"]

@@ -1,0 +1,115 @@
+"""The objects that OpenAI's responses are made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from proxy.api.chat_completions.reply import annotations
+from proxy.api.conversations.items import REASONING_ID
+from proxy.api.responses.request import ResponseRequest
+from proxy.chat.extras import Extra
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End, Source
+
+
+def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a message holds."""
+    parts = [text_part(text, end.sources, logprobs)]
+    if end.refusal is not None:
+        parts.append({"type": "refusal", "refusal": end.refusal})
+    return parts
+
+
+def text_part(text: str, sources: Sequence[Source], logprobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The text of a message; chat's annotations are nested one level deeper than these."""
+    flat = [{"type": each["type"], **each[each["type"]]} for each in annotations(sources)]
+    return {"type": "output_text", "text": text, "annotations": flat, "logprobs": logprobs}
+
+
+def reasoning_item(message_id: str, number: int, text: str) -> dict[str, Any]:
+    """What a model thought, as open models tell it: as it is, and not summed up. Empty: the item has only begun."""
+    return {
+        "id": f"{REASONING_ID}_{message_id[4:]}_{number}",
+        "type": "reasoning",
+        "summary": [],
+        "content": [reasoning_part(text)] if text else [],
+        "encrypted_content": None,
+        "status": "completed" if text else "in_progress",
+    }
+
+
+def reasoning_part(text: str) -> dict[str, Any]:
+    """The text of a reasoning item."""
+    return {"type": "reasoning_text", "text": text}
+
+
+def logprobs_of(extra: Extra) -> list[dict[str, Any]]:
+    """Log probabilities as this API tells them; tokens that a server told otherwise are left out."""
+    tokens = (extra.logprobs or {}).get("content")
+    told = []
+    for token in tokens if isinstance(tokens, list) else ():
+        if (one := _logprob(token)) is not None:
+            others = token.get("top_logprobs")
+            found = [_logprob(other) for other in others] if isinstance(others, list) else []
+            told.append({**one, "top_logprobs": [other for other in found if other is not None]})
+    return told
+
+
+def _logprob(token: Any) -> dict[str, Any] | None:
+    if not isinstance(token, dict):
+        return None
+    text, value, known = token.get("token"), token.get("logprob"), token.get("bytes")
+    if not isinstance(text, str) or not isinstance(value, int | float):
+        return None
+    given = known if isinstance(known, list) else list(text.encode("utf-8", "replace"))
+    return {"token": text, "logprob": value, "bytes": given}
+
+
+def usage(used: Usage) -> dict[str, Any]:
+    """The usage object."""
+    return {
+        "input_tokens": used.asked,
+        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
+        "output_tokens": used.answered,
+        "output_tokens_details": {"reasoning_tokens": used.thought},
+        "total_tokens": used.asked + used.answered,
+    }
+
+
+def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dict[str, Any]:
+    """The object before there is an answer. Clients need every key, most of them with a value."""
+    return {
+        "id": id,
+        "object": "response",
+        "created_at": created,
+        "status": "in_progress",
+        "completed_at": None,
+        "background": False,
+        "conversation": {"id": request.conversation_id} if request.conversation_id else None,
+        "error": None,
+        "frequency_penalty": 0.0,
+        "incomplete_details": None,
+        "instructions": request.instructions,
+        "max_output_tokens": request.max_tokens,
+        "max_tool_calls": None,
+        "metadata": request.metadata,
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
+        "previous_response_id": request.previous_response_id,
+        "prompt_cache_key": None,
+        "reasoning": {"effort": None, "summary": None},
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": request.store,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}, "verbosity": "medium"},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": None,
+        "user": None,
+        **request.echoed,
+    }

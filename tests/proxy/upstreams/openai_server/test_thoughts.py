@@ -1,0 +1,223 @@
+"""A server's thoughts and log probabilities over the Responses API, streamed and whole."""
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.api.messages.asking import kinds, message, text_of
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, THINKING, TOOL, messaged, responded, sdk
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_responses_tell_them_in_an_item_before_the_message(
+    served: RunningProxy, server: OpenAiPeer, field: str
+) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm, let me see", thinks_in=field)]
+
+    stream = await served.openai.responses.create(model=MODEL, input="hi", stream=True)
+    events: list[Any] = [event async for event in stream]
+    whole = await served.openai.responses.create(model=MODEL, input="hi")
+
+    assert [kind.removeprefix("response.") for kind, _ in groupby(event.type for event in events)] == [
+        *("created", "in_progress"),
+        *("output_item.added", "content_part.added", "reasoning_text.delta"),
+        *("reasoning_text.done", "content_part.done", "output_item.done"),
+        *("output_item.added", "content_part.added", "output_text.delta"),
+        *("output_text.done", "content_part.done", "output_item.done", "completed"),
+    ]
+    for response in (events[-1].response, whole):
+        thought, said = cast("list[Any]", response.output)
+        assert (thought.type, thought.content[0].text, thought.summary) == ("reasoning", "hm, let me see", [])
+        assert (said.type, response.output_text) == ("message", "one two")
+
+
+async def test_the_sdks_own_stream_puts_them_together(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm", calls=[("look", "{}")])]
+
+    async with served.openai.responses.stream(model=MODEL, input="hi", tools=[TOOL], top_logprobs=1) as stream:
+        final = await stream.get_final_response()
+
+    assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
+    assert (final.output_text, final.usage and final.usage.output_tokens_details.reasoning_tokens) == ("one two", 3)
+
+
+async def test_thoughts_alone_and_thoughts_before_a_call(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], thoughts="hm"), Said([], thoughts="hm", calls=[("look", "{}")])]
+
+    empty = await responded(served)
+    called = await responded(served, tools=[TOOL])
+
+    assert [item["type"] for item in empty["output"]] == ["reasoning", "message"]
+    assert [item["type"] for item in called["output"]] == ["reasoning", "function_call"]
+
+
+async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messages(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    deltas = [{"reasoning": "a"}, {"content": "one "}, {"reasoning": "b"}, {"content": "two"}]
+    chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    server.answers = ["".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()]
+
+    response = await responded(served)
+    answer = await messaged(served, **THINKING)
+    whole = message(await messaged(served, **THINKING, stream=False))
+
+    told = [(item["type"], item["content"][0]["text"]) for item in response["output"]]
+    assert told == [("reasoning", "a"), ("message", "one two"), ("reasoning", "b")]
+    blocks = [event["content_block"]["type"] for event in answer.data if event["type"] == "content_block_start"]
+    assert blocks == ["thinking", "text", "thinking", "text"]
+    assert text_of(answer) == "one two"
+    assert [block.get("thinking", block.get("text")) for block in whole["content"]] == ["ab", "one two"]
+
+
+async def test_responses_are_stored_without_them_and_go_on(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one"], thoughts="hm")]
+    sdk = served.openai
+    first = await sdk.responses.create(model=MODEL, input="hi")
+    stored = await sdk.responses.retrieve(first.id)
+    await sdk.responses.create(model=MODEL, input="again", previous_response_id=first.id)
+    named: Any = [{"type": "item_reference", "id": item.id} for item in first.output]
+    await sdk.responses.create(model=MODEL, input=[*named, {"role": "user", "content": "and again"}])
+
+    assert [item.type for item in stored.output] == ["message"]
+    assert server.asked[1].texts == ["hi", "one", "again"]
+    assert server.asked[2].texts == ["one", "and again"]
+    assert "hm" not in json.dumps([asked.body for asked in server.asked])
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_responses_send_them_back_with_the_calls_they_led_to(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer, field: str
+) -> None:
+    server.answers = [Said([], thoughts="hm", thinks_in=field, calls=[("look", "{}")]), Said(["done"])]
+    asked: dict[str, Any] = {"model": MODEL, "tools": [TOOL], "store": False}
+    first = await served.openai.responses.create(**asked, input="look")
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}
+    history: list[Any] = [{"role": "user", "content": "look"}, *first.output, result]
+    second = await served.openai.responses.create(**asked, input=history)
+    site.behaviour.ajax_status = 500
+    await served.openai.responses.create(**{**asked, "model": SITES}, input=history)
+
+    assert second.output_text == "done"
+    assert [message.get(field) for message in server.asked[1].body["messages"]] == [None, "hm", None]
+    assert "hm" not in json.dumps(server.asked[2].body)
+
+
+async def test_thoughts_that_are_not_those_of_a_call_are_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
+    def thought(text: str) -> dict[str, Any]:
+        return {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
+
+    call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
+    said = [{"role": kind, "content": "x"} for kind in ("assistant", "user", "assistant")]
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
+    summed = {**thought(""), "content": None, "summary": [{"type": "summary_text", "text": "sum"}]}
+    items = [thought("gone"), *said[:2], summed, thought("kept"), said[2], call, result]
+
+    await responded(served, input=items, tools=[TOOL])
+
+    told = [message.get("reasoning_content") for message in server.asked[0].body["messages"]]
+    assert told == [None, None, "kept", None]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}],
+    ids=["top_logprobs", "include"],
+)
+async def test_log_probabilities_come_with_a_responses_text(
+    served: RunningProxy, server: OpenAiPeer, asked: dict[str, Any]
+) -> None:
+    server.answers = [Said(["one ", "two"], thoughts="hm")]
+
+    stream = await served.openai.responses.create(model=MODEL, input="hi", stream=True, **asked)
+    deltas: list[Any] = [event async for event in stream if event.type == "response.output_text.delta"]
+    raw = await served.openai.responses.with_raw_response.create(model=MODEL, input="hi", **asked)
+    streamed = await responded(served, **asked)
+
+    assert [[token.token for token in delta.logprobs] for delta in deltas] == [["one "], ["two"]]
+    whole: Any = raw.parse()
+    (part,) = whole.output[-1].content
+    assert [(token.token, token.logprob, bytes(token.bytes)) for token in part.logprobs] == [
+        ("one ", -0.25, b"one "),
+        ("two", -0.25, b"two"),
+    ]
+    assert [len(token.top_logprobs) for token in part.logprobs] == [2, 2]
+    assert (
+        streamed["output"][-1]["content"][0]["logprobs"] == json.loads(raw.text)["output"][-1]["content"][0]["logprobs"]
+    )
+    assert (whole.output_text, whole.top_logprobs) == ("one two", 2)
+    assert "x-ignored-params" not in raw.headers
+
+
+async def test_log_probabilities_that_nobody_asked_for_are_not_asked_of_the_server(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    raw = await served.openai.responses.with_raw_response.create(
+        model=MODEL, input="hi", include=["reasoning.encrypted_content"], top_logprobs=0
+    )
+
+    assert not {"logprobs", "top_logprobs"} & set(server.asked[0].body)
+    assert "x-ignored-params" not in raw.headers
+
+
+async def test_log_probabilities_in_no_shape_at_all_break_nothing(served: RunningProxy, server: OpenAiPeer) -> None:
+    tokens: list[Any] = ["x", {"token": 1}, {"token": "o", "logprob": None}, {"token": "n", "logprob": -1, "bytes": 3}]
+    tokens[-1]["top_logprobs"] = [None, {"token": "é", "logprob": -2}]
+    choice = {"index": 0, "delta": {"content": "on"}, "logprobs": {"content": tokens}, "finish_reason": "stop"}
+    server.answers = [f"data: {json.dumps({'choices': [choice]})}\n\n".encode()]
+
+    response = await responded(served, top_logprobs=1)
+
+    (token,) = response["output"][0]["content"][0]["logprobs"]
+    assert (token["token"], token["bytes"], token["top_logprobs"][0]["bytes"]) == ("n", [110], [0xC3, 0xA9])
+
+
+async def test_a_site_names_what_it_cannot_tell(served: RunningProxy) -> None:
+    included = await served.openai.responses.with_raw_response.create(
+        model=SITES, input="hi", include=["message.output_text.logprobs"]
+    )
+    several = await served.openai.responses.with_raw_response.create(model=SITES, input="hi", top_logprobs=3)
+    thinking = await messaged(served, model=SITES, **THINKING)
+
+    assert included.headers["x-ignored-params"] == "logprobs"
+    assert several.headers["x-ignored-params"] == "logprobs, top_logprobs"
+    assert thinking.headers["x-ignored-params"] == "thinking"
+    assert [item.type for item in included.parse().output] == ["message"]
+
+
+async def test_an_answer_that_broke_off_after_a_thought_is_an_error_in_each_api(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said([], thoughts="hm", error={"message": "overloaded"})]
+
+    body = {"model": MODEL, "input": "hi", "stream": True}
+    response = (await exchange(served.url, "POST", "/v1/responses", body)).data
+    answer = await messaged(served, **THINKING)
+
+    assert [event["type"] for event in response[-2:]] == ["error", "response.failed"]
+    assert answer.data[-1]["type"] == "error"
+    assert "message_stop" not in kinds(answer)
+
+
+async def test_an_agent_of_openais_sdk_thinks_and_calls(
+    served: RunningProxy, server: OpenAiPeer, tmp_path: Path
+) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
+
+    told = await sdk(served, "agents_thoughts.py", tmp_path)
+
+    assert (told["thoughts"], told["last"]) == (["hm", "ah"], "done")
+    assert told["kinds"] == [
+        *("reasoning_item", "tool_call_item", "tool_call_output_item"),
+        *("reasoning_item", "message_output_item"),
+    ]
+    assert [message.get("reasoning_content") for message in server.asked[1].body["messages"]] == [None, "hm", None]

@@ -1,0 +1,78 @@
+"""A server's thoughts over the Messages API, streamed and whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.api.messages.asking import message
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.thoughts import OURS, SITES, THINKING, messaged, sdk
+from tests.site import SimulatedSite
+
+
+@pytest.mark.parametrize("thinking", [{"type": "disabled"}, {"type": "adaptive", "display": "omitted"}, "no"])
+async def test_messages_show_none_where_they_are_not_wanted(
+    served: RunningProxy, server: OpenAiPeer, thinking: Any
+) -> None:
+    server.answers = [Said(["one"], thoughts="hm")]
+
+    whole = message(await messaged(served, thinking=thinking, stream=False))
+
+    assert [block["type"] for block in whole["content"]] == ["text"]
+
+
+async def test_thoughts_alone_are_a_message(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], thoughts="hm")]
+
+    answer = await messaged(served, thinking={"type": "adaptive"})
+
+    assert [event["type"] for event in answer.data if "index" in event] == [
+        "content_block_start",
+        "content_block_delta",
+        "content_block_delta",
+        "content_block_stop",
+    ]
+    assert answer.data[-1]["type"] == "message_stop"
+
+
+async def test_messages_send_them_back_with_the_calls_they_led_to(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
+    first = message(await messaged(served, **THINKING, tools=[OURS], stream=False))
+    call = first["content"][-1]
+    history: list[Any] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}, *first["content"]]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call["id"], "content": "seen"}]},
+    ]
+    second = message(await messaged(served, *history, **THINKING, tools=[OURS], stream=False))
+    answered = {"role": "assistant", "content": second["content"]}
+    await messaged(served, *history, answered, {"role": "user", "content": "again"}, tools=[OURS])
+    site.behaviour.ajax_status = 500
+    await messaged(served, *history, model=SITES, tools=[OURS])
+
+    told = [[message.get("reasoning_content") for message in asked.body["messages"]] for asked in server.asked]
+    assert told[1] == [None, "hm", None]
+    assert told[2] == [None, "hm", None, None, None]
+    assert server.asked[2].texts == ["hi", None, "seen", "done", "again"]
+    assert "hm" not in json.dumps(server.asked[3].body)
+
+
+async def test_anthropics_sdk_shows_them_and_sends_them_back(
+    served: RunningProxy, server: OpenAiPeer, tmp_path: Path
+) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
+
+    told = await sdk(served, "anthropic_thoughts.py", tmp_path)
+
+    assert told == {
+        "thoughts": "hm",
+        "first": ["thinking", "tool_use"],
+        "signed": True,
+        "second": [["thinking", "ah"], ["text", "done"]],
+    }
+    assert [message.get("reasoning_content") for message in server.asked[1].body["messages"]] == [None, "hm", None]
