@@ -17,31 +17,49 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What only servers can take of a message, sound or a file, as chat completions tell it; *where* it was sent."""
+
+    told: Mapping[str, Any] = field(repr=False)
+    where: str
+    size: int  # about as many characters
+
+
+Media = Image | Part
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for one answer. `images` holds the pictures of all messages by what names them there."""
+    """One request for one answer. `images` holds the pictures of all messages by what names them there, and parts that
+    only servers can take by the same kind of names."""
 
     model: str
     messages: tuple[Message, ...]
-    images: Mapping[str, Image] = field(default_factory=dict, repr=False)
+    images: Mapping[str, Media] = field(default_factory=dict, repr=False)
     conversation_id: str | None = None
     web_search: bool = False
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
-    # What only servers that are asked by name are told: parameters, and thoughts behind earlier calls, by the first
-    # id and then by the names that servers have for them.
+    # What only servers that are asked by name are told: parameters, and what goes with a message, by that one's id:
+    # thoughts by the names that servers have for them, and who speaks.
     extras: Mapping[str, Any] = field(default_factory=dict)
-    thoughts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    thoughts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: bool = False  # the client is shown what is told beside the text
     ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
     offer: Offer | None = None  # tools, and the form of the answer
     caller: str = ""  # who asks (a key or an address): slots go round among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
 
+    @property
+    def parts(self) -> Sequence[Part]:
+        """What only servers can take."""
+        return [each for each in self.images.values() if isinstance(each, Part)] if self.images else ()
+
     def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
         """The newest that came with *messages*, oldest first, *most* of them; and how many are left out."""
         if not self.images:
             return (), 0
         newest = (name for message in reversed(messages) for name in reversed(message.images))
-        found = [image for name in newest if (image := self.images.get(name))]
+        found = [image for name in newest if isinstance(image := self.images.get(name), Image)]
         return tuple(reversed(found[:most])), len(found[most:])

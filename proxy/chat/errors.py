@@ -75,3 +75,9 @@ def release(error: BaseException) -> None:
         one.__cause__ = one.__context__ = None  # a refusal holds the error that it causes
         if isinstance(one, BaseExceptionGroup):
             chain += one.exceptions
+
+
+def unfit_part(where: str) -> ServiceError:
+    """The error for a part of a message that nobody here can take; *where* it is in the request."""
+    message = f"'{where}' has a type the site cannot take; use text or image_url."
+    return bad_request(message, param=where, code="unsupported_content_part")

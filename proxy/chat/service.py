@@ -8,7 +8,7 @@ from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
-from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.errors import ServiceError, bad_request, unfit_part
 from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of
 from proxy.chat.memory import Branches, Memory
 from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
@@ -63,7 +63,11 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
-        if self._fallback_model:
+        if parts := ask.parts:
+            willing = [model for model in willing if model.is_server]
+            if not willing:
+                raise unfit_part(parts[0].where)
+        elif self._fallback_model:
             willing += self._fallback(models[0], ask.allowed)
         if not willing:
             raise _consent_required(name)

@@ -1,14 +1,16 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
+from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import Ask
-from proxy.chat.errors import bad_request
+from proxy.chat.conversations import new_item_id
+from proxy.chat.errors import bad_request, unfit_part
+from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 from proxy.chat.extras import read_thoughts
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message, Result, Role
@@ -53,6 +55,9 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "web_search",
 }
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
+DETAILS = "reasoning_details"
+_SAID = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
+FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -81,9 +86,10 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
     messages, pictures = read_messages(body.get("messages"))
+    messages, fields = _with_fields(body["messages"], messages)
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model.strip(), messages, thoughts=_thoughts(body, messages), beside=True),
+            Ask(model.strip(), messages, thoughts=fields, beside=True),
             pictures,
             stream=body.get("stream") is True or read_flag(body, "stream"),
         )
@@ -100,7 +106,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in parameters},
         extras=_extras(body),
-        thoughts=_thoughts(body, messages),
+        thoughts=fields,
         beside=True,
         ignored=left_out,
         offer=offer,
@@ -156,6 +162,7 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
         raise bad_request(f"'{where}' must be a string or a list of content parts.", param=where)
     texts: list[str] = []
     digests: list[str] = []
+    others: list[str] = []
     for index, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         place = f"{where}.{index}"
@@ -170,15 +177,21 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             digests.append(digest)
         elif isinstance(part, str):
             texts.append(part)
+        elif (told := _for_servers(kind, part)) is not None:
+            digest, pictures[digest] = read_part(told, place)
+            others.append(digest)
         elif kind not in THOUGHTS:
-            raise bad_request(
-                f"'{place}' has a type the site cannot take; use text or image_url.",
-                param=place,
-                code="unsupported_content_part",
-            )
+            raise unfit_part(place)
     if len(digests) > MAX_IMAGES:
         raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
-    return "\n".join(texts), tuple(digests)
+    return "\n".join(texts), (*digests, *others)
+
+
+def _for_servers(kind: Any, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """*part* as a server is told it, where it is one that no site can take; None: it is another one, or holds none."""
+    if kind == "input_file":  # as the Responses API has it
+        return {"type": "file", "file": {name: value for name, value in part.items() if name != "type"}}
+    return part if kind in FOR_SERVERS and isinstance(part.get(kind), dict) else None
 
 
 def _includes_usage(body: Mapping[str, Any]) -> bool:
@@ -197,11 +210,27 @@ def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
     return extras
 
 
-def _thoughts(body: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, dict[str, str]]:
-    """What a model thought before its calls, by the first id: some servers want it back with their results."""
-    told = zip(body["messages"], messages, strict=True)
-    found = ((message.calls[0].id, read_thoughts(item)) for item, message in told if message.calls)
-    return {name: thoughts for name, thoughts in found if name and thoughts}
+def _with_fields(items: Any, messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], dict[str, dict[str, Any]]]:
+    """The same messages, and by their ids what else was said with them, which only servers are told."""
+    fields: dict[str, dict[str, Any]] = {}
+    found = list(messages)
+    for at, item in enumerate(items):
+        if not _SAID.isdisjoint(item) and found[at].result is None and (said := _said(item, f"messages.{at}")):
+            found[at] = found[at].model_copy(update={"id": new_item_id()})
+            fields[found[at].id] = said
+    return (tuple(found), fields) if fields else (messages, fields)
+
+
+def _said(item: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Who speaks, and what a model thought before it spoke."""
+    said: dict[str, Any] = {"name": item["name"]} if isinstance(item.get("name"), str) and item["name"] else {}
+    if item["role"] == "assistant":
+        said |= read_thoughts(item)
+        if isinstance(details := item.get(DETAILS), list) and details:
+            if too_deep(details):
+                raise bad_request(f"'{where}.{DETAILS}' is nested too deep.", param=f"{where}.{DETAILS}")
+            said[DETAILS] = details
+    return said
 
 
 def _conversation_id(body: Mapping[str, Any]) -> str | None:

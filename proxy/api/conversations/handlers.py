@@ -10,6 +10,8 @@ from proxy.api.images.reading import Picture
 from proxy.api.parameters import read_metadata, read_new_metadata
 from proxy.api.rendering import json_response
 from proxy.api.responses.input_items import read_items
+from proxy.chat.ask import Part
+from proxy.chat.errors import unfit_part
 from proxy.server.bodies import parse_json, read_body
 from shared.conversations import Conversation, Message
 
@@ -52,7 +54,7 @@ async def list_items(request: web.Request) -> web.Response:
 
 async def create_items(request: web.Request) -> web.Response:
     """Append items to the conversation; the next turn knows them."""
-    new = await read_body(request, lambda body: read_items(parse_json(body).get("items"), name="items"))
+    new = await read_body(request, lambda body: _read_items(parse_json(body).get("items")))
     messages, _ = await request.app[PICTURES].fetch(*new)
     added = await request.app[CONVERSATIONS].add(request.match_info["id"], messages, owner=_owner(request))
     return json_response(item_list([item for message in added for item in items_of(message)]))
@@ -83,8 +85,17 @@ def _parse(body: bytes) -> tuple[dict[str, str], tuple[Message, ...], dict[str, 
     """Metadata, items and the pictures in them; the body may be empty."""
     fields = parse_json(body) if body.strip() else {}
     items = fields.get("items")
-    messages, pictures = ((), {}) if items is None or items == [] else read_items(items, name="items")
+    messages, pictures = ((), {}) if items is None or items == [] else _read_items(items)
     return read_metadata(fields.get("metadata")), messages, pictures
+
+
+def _read_items(items: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """The messages of *items*, and their pictures; what only servers could take is not kept."""
+    messages, pictures, _ = read_items(items, name="items")
+    for part in pictures.values():
+        if isinstance(part, Part):
+            raise unfit_part(part.where)
+    return messages, pictures
 
 
 def to_wire(conversation: Conversation) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from proxy.api.images.reading import (
     sendable,
     too_large,
 )
-from proxy.chat.ask import Image
+from proxy.chat.ask import Media
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.offload import aside
 from shared.conversations import Message
@@ -52,12 +52,12 @@ class PictureFetcher:
 
     async def fetch(
         self, messages: Sequence[Message], pictures: Mapping[str, Picture]
-    ) -> tuple[tuple[Message, ...], dict[str, Image]]:
+    ) -> tuple[tuple[Message, ...], dict[str, Media]]:
         """The same messages and pictures, with what was fetched in place of its address."""
         if not pictures:
             return tuple(messages), {}
         wanted, new = addresses(messages, pictures)
-        kept = sendable(messages)
+        kept = sendable(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
         for address in wanted:

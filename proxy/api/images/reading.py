@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.api.images.addresses import web_url
-from proxy.chat.ask import Image
+from proxy.chat.ask import Image, Media, Part
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -37,7 +39,7 @@ class Fetched:
     image: Image | None = field(repr=False)
 
 
-Picture = Image | ImageAddress
+Picture = Media | ImageAddress
 
 
 def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
@@ -56,6 +58,14 @@ def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
         raise _bad_url(where, f"holds an image address that cannot be fetched: {error}.") from error
     address = ImageAddress(url, where)
     return address.name, address
+
+
+def read_part(told: Mapping[str, Any], where: str) -> tuple[str, Part]:
+    """What only servers can take, and its name. Raises `ServiceError` (400) for what is nested too deep."""
+    if too_deep(told):
+        raise bad_request(f"'{where}' is nested too deep.", param=where)
+    spelled = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha256(spelled).hexdigest(), Part(told, where, len(spelled))
 
 
 def read_content(content: bytes, where: str) -> tuple[str, Image]:
@@ -92,16 +102,17 @@ def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> t
     return list(wanted.values()), {name for message in messages[start:] for name in message.images if name in wanted}
 
 
-def sendable(messages: Sequence[Message]) -> set[str]:
+def sendable(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> set[str]:
     """The names of the pictures that may be sent to the site: the newest, as many as it takes."""
-    return set(_newest_first(messages)[:MAX_IMAGES])
+    names = [name for name in _newest_first(messages) if not isinstance(pictures.get(name), Part)]
+    return set(names[:MAX_IMAGES])
 
 
 def put_in(
     messages: Sequence[Message], pictures: Mapping[str, Picture], fetched: Mapping[str, Fetched]
-) -> tuple[tuple[Message, ...], dict[str, Image]]:
+) -> tuple[tuple[Message, ...], dict[str, Media]]:
     """The same request with what was *fetched*, by the names of the addresses, and with no address left."""
-    held = {name: picture for name, picture in pictures.items() if isinstance(picture, Image)}
+    held = {name: picture for name, picture in pictures.items() if not isinstance(picture, ImageAddress)}
     held.update({found.digest: found.image for found in fetched.values() if found.image is not None})
     digests = {name: found.digest for name, found in fetched.items()}
     return tuple(_renamed(message, digests) for message in messages), held

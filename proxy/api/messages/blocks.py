@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxy.api.chat_completions.request import MAX_MESSAGES
-from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url
+from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
 from proxy.api.tools import as_json, text_or_empty
+from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.definitions import Tool
@@ -19,8 +20,8 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "
 def read_messages(
     value: Any, deferred: Mapping[str, Tool] | None = None
 ) -> tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, str]]]:
-    """The messages of a request, their pictures by what names them, and what a model thought before its calls, by the
-    first id. Raises `ServiceError` (400).
+    """The messages of a request, their pictures by what names them, and what a model thought before its calls, by
+    the message's id. Raises `ServiceError` (400).
 
     *deferred*: tools that the model is told of where a search among tools found them.
     """
@@ -63,6 +64,7 @@ class _Blocks:
         self.thoughts: dict[str, dict[str, str]] = {}
         self._texts: list[str] = []  # of the message that is read
         self._images: list[str] = []
+        self._files: list[str] = []
         self._calls: list[Call] = []
         self._thoughts: list[str] = []
 
@@ -142,10 +144,11 @@ class _Blocks:
         self._images.append(digest)
 
     def document(self, block: Mapping[str, Any], where: str) -> None:
-        """A document, as far as it is text."""
+        """A document: as a text where it is one; others only servers can take."""
         place, source = f"{where}.source", block.get("source")
         kind = source.get("type") if isinstance(source, dict) else None
-        self._texts += [text for name in ("title", "context") if (text := text_or_empty(block.get(name)))]
+        names = ("title", "context") if kind != "base64" else ("context",)  # its title is the file's name
+        self._texts += [text for name in names if (text := text_or_empty(block.get(name)))]
         if isinstance(source, dict) and kind == "text":
             self._texts.append(_text(source, "data", place))
         elif isinstance(source, dict) and kind == "content" and isinstance(content := source.get("content"), str):
@@ -153,9 +156,15 @@ class _Blocks:
         elif isinstance(source, dict) and kind == "content":
             for index, inner in enumerate(_listed(source.get("content"), f"{place}.content")):
                 self._said(inner, f"{place}.content.{index}")
+        elif isinstance(source, dict) and kind == "base64":
+            data = f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', place)}"
+            file = {"filename": text_or_empty(block.get("title")) or "document", "file_data": data}
+            digest, part = read_part({"type": "file", "file": file}, place)
+            self.pictures[digest] = part
+            self._files.append(digest)
         else:
             raise bad_request(
-                f"'{place}' must be plain text: the site's bots read no files.",
+                f"'{place}' must be text or base64: no files are kept here, and none are fetched.",
                 param=place,
                 code="unsupported_content_part",
             )
@@ -166,7 +175,7 @@ class _Blocks:
         self._texts += read_texts(block.get("content"), f"{where}.content")
 
     def _has_any(self) -> bool:
-        return bool(self._texts or self._images or self._calls or self._found)
+        return bool(self._texts or self._images or self._files or self._calls or self._found)
 
     def _close(self, role: Role, where: str, result: Result | None = None) -> None:
         if len(self._images) > MAX_IMAGES:
@@ -174,11 +183,12 @@ class _Blocks:
         calls = tuple(self._calls) if role == "assistant" else ()
         if self._found:
             self._texts.append(found_tools(self._found))
-        text, images = "\n".join(self._texts), tuple(self._images)
-        self.messages.append(Message(role=role, text=text, images=images, calls=calls, result=result))
-        if calls and (thought := "".join(self._thoughts)):
-            self.thoughts[calls[0].id] = {NAMELESS: thought}
-        self._texts, self._images, self._calls, self._found, self._thoughts = [], [], [], [], []
+        text, images = "\n".join(self._texts), (*self._images, *self._files)
+        name = new_item_id() if calls and any(self._thoughts) else ""
+        self.messages.append(Message(role=role, text=text, images=images, id=name, calls=calls, result=result))
+        if name:
+            self.thoughts[name] = {NAMELESS: "".join(self._thoughts)}
+        self._texts, self._images, self._files, self._calls, self._found, self._thoughts = [], [], [], [], [], []
 
 
 _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {

@@ -50,6 +50,7 @@ _DOCUMENT: Schema = {
     "anyOf": [
         at_least({"type": const("text"), "data": STRING}),
         at_least({"type": const("content"), "content": {"anyOf": [STRING, array(ref("TextBlock"))]}}),
+        told(at_least({"type": const("base64"), "data": STRING}, media_type=STRING), "400 where only sites answer."),
     ]
 }
 _SAYS = ("TextBlock", "ImageBlock", "DocumentBlock", "SearchResultBlock")
@@ -145,7 +146,9 @@ SCHEMAS: dict[str, Schema] = {
     },
     "TextBlock": at_least({"type": const("text"), "text": STRING}),
     "ImageBlock": at_least({"type": const("image"), "source": _SOURCE}),
-    "DocumentBlock": told(at_least({"type": const("document"), "source": _DOCUMENT}), "A document that is text."),
+    "DocumentBlock": told(
+        at_least({"type": const("document"), "source": _DOCUMENT}), "A document that is text, or a file for a server."
+    ),
     "SearchResultBlock": at_least(
         {"type": const("search_result"), "title": STRING, "source": STRING, "content": array(ref("TextBlock"))}
     ),

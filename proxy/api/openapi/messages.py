@@ -1,6 +1,6 @@
 """What all kinds of requests share: messages and their parts, metadata, token counts."""
 
-from proxy.api.chat_completions.request import MAX_MESSAGES, THOUGHTS
+from proxy.api.chat_completions.request import DETAILS, FOR_SERVERS, MAX_MESSAGES, THOUGHTS
 from proxy.api.images.reading import MAX_IMAGES
 from proxy.api.openapi.parts import (
     ANY,
@@ -20,6 +20,7 @@ from proxy.api.openapi.parts import (
     told,
 )
 from proxy.api.parameters import MAX_KEY, MAX_PAIRS, MAX_VALUE
+from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 
 IMAGE_URL: Schema = {
     "type": "string",
@@ -37,8 +38,8 @@ _SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("mes
 ITEMS = told(
     {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
     "A call belongs to the assistant's message before it, if there is one. Shell, patch and MCP calls and their "
-    "results are read alike; what has no meaning in words (`reasoning`, `compaction`, `web_search_call` …) is passed "
-    "over.",
+    "results are read alike; what has no meaning in words (`compaction`, `web_search_call` …) is passed over. Servers "
+    "are told the text of `reasoning` with the calls that follow it.",
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -50,10 +51,12 @@ SCHEMAS: dict[str, Schema] = {
             tool_calls=told(ANY, "The calls of an assistant's message, of this or any other model, as `ToolCall`."),
             function_call=told(ANY, "The same in the older form, one with `name` and `arguments`."),
             tool_call_id=told(ANY, "With the role `tool`: the call that this is the result of."),
-            name=told(ANY, "With the role `function`, or `tool`: the name of what was called."),
+            name=told(ANY, "Who speaks. With the role `function`, or `tool`: the name of what was called."),
+            **dict.fromkeys((*THOUGHT_NAMES, DETAILS), told(ANY, "What an assistant thought before it spoke.")),
         ),
-        "`developer` is a system message. A bot that has no tools of its own is told calls and results in words. Other "
-        "fields of a message are ignored. The last turn must hold some text or an image.",
+        "`developer` is a system message. A bot that has no tools of its own is told calls and results in words. Only "
+        "servers are told names and thoughts. Other fields of a message are ignored. The last turn must hold some text "
+        "or an image.",
     ),
     "Content": {
         "anyOf": [
@@ -68,6 +71,14 @@ SCHEMAS: dict[str, Schema] = {
             at_least({"type": one_of("text", "input_text", "output_text"), "text": STRING}),
             at_least({"type": const("refusal"), "refusal": STRING}),
             told(at_least({"type": one_of(*THOUGHTS)}), "What an earlier model thought; it is left out."),
+            *(
+                told(
+                    at_least({"type": const(kind), kind: {"type": "object"}}),
+                    "400 where only sites answer.",
+                )
+                for kind in FOR_SERVERS
+            ),
+            told(at_least({"type": const("input_file")}), "As `file`, in the shape of the Responses API."),
             at_least(
                 {
                     "type": one_of("image_url", "input_image"),

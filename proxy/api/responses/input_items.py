@@ -8,6 +8,7 @@ from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty
+from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.rendering import found_tools
@@ -16,7 +17,6 @@ from shared.conversations import Call, Message, Result, ToolKind
 # What hosted tools and other models did; it holds nothing that a model could be told in words.
 _UNREAD = frozenset(
     {
-        "reasoning",
         "compaction",
         "compaction_summary",
         "context_compaction",
@@ -44,12 +44,14 @@ _CALLS = frozenset(
         "tool_search_call",
     }
 )
+Read = tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, str]]]
 _SEARCHES = ("tool_search_call", "tool_search_output")
 _KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
 
 
-def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple[Message, ...], dict[str, Picture]]:
-    """The messages of a field *name* that holds *items*, and their pictures by what names them.
+def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
+    """The messages of a field *name* that holds *items*, their pictures by what names them, and what a model thought
+    before calls, by the messages' ids: some servers want it back with their results.
 
     An answer and its calls, which are items of their own, are one message. With *may_refer* an item may only name an
     earlier answer: its message has that id, and no text. Raises `ServiceError` (400).
@@ -60,10 +62,12 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
     for index, item in enumerate(items):
         where = f"{name}.{index}"
         kind = _kind(item)
-        if kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item)):
+        if kind == "reasoning":
+            gathered.think(_thought(item))
+        elif kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item)):
             continue
-        if kind == "message":
-            gathered.fields.append(item)
+        elif kind == "message":
+            gathered.say(item)
         elif kind == "item_reference" and may_refer:
             gathered.refer(message_of(_reference(item, f"{where}.id")))
         elif call := read_call(kind, item):
@@ -84,24 +88,6 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> tuple[tuple
     return gathered.messages(name)
 
 
-def thoughts_of(items: Any) -> dict[str, dict[str, str]]:
-    """What a model thought before its calls, by the first id: some servers want it back with their results."""
-    found: dict[str, dict[str, str]] = {}
-    thought = ""
-    for item in items if isinstance(items, list) else ():
-        kind = _kind(item)
-        if kind == "reasoning":
-            thought = _thought(item)
-        elif not thought:
-            continue
-        elif call := read_call(kind, item):
-            found.setdefault(call.id, {NAMELESS: thought})
-            thought = ""
-        elif kind != "message" or not isinstance(item, dict) or item.get("role") != "assistant":
-            thought = ""
-    return found
-
-
 def _thought(item: Mapping[str, Any]) -> str:
     """The text of a reasoning item; summaries of others are no thoughts."""
     parts = item.get("content")
@@ -115,34 +101,58 @@ class _Gathered:
     def __init__(self) -> None:
         self.fields: list[Any] = []
         self._more: dict[int, dict[str, Any]] = {}  # of the message at that place
+        self._named: set[int] = set()  # places of answers that are only named
+        self._thought = ""  # before the call that comes next
+        self._thoughts: dict[str, dict[str, str]] = {}
+
+    def say(self, item: Any) -> None:
+        """A message."""
+        if not isinstance(item, dict) or item.get("role") != "assistant":
+            self._thought = ""
+        self.fields.append(item)
+
+    def think(self, text: str) -> None:
+        """What a model thought. It belongs to the calls of the answer that follows, if there are any."""
+        self._thought = text
 
     def refer(self, message_id: str) -> None:
         """An earlier answer by its name, or another part of the one that was named last."""
         if self._more.get(len(self.fields) - 1, {}).get("id") != message_id:
+            self._named.add(len(self.fields))
             self._add("assistant", "", id=message_id)
 
     def call(self, call: Call) -> None:
         """A call: of the answer before it, if one is."""
         last = len(self.fields) - 1
         before = self.fields[last] if last >= 0 else None
-        if not isinstance(before, dict) or before.get("role") != "assistant" or "id" in self._more.get(last, {}):
-            self._add("assistant", "", calls=(call,))
-            return
+        if not isinstance(before, dict) or before.get("role") != "assistant" or last in self._named:
+            last += 1
+            self._add("assistant", "")
         more = self._more.setdefault(last, {})
         more["calls"] = (*more.get("calls", ()), call)
+        if self._thought:
+            name = more.setdefault("id", new_item_id())
+            earlier = self._thoughts.get(name, {}).get(NAMELESS, "")
+            self._thoughts[name] = {NAMELESS: earlier + self._thought}
+            self._thought = ""
 
     def result(self, result: Result, content: Any) -> None:
         """What a call gave."""
+        self._thought = ""
         self._add("user", content, result=result)
 
-    def messages(self, name: str) -> tuple[tuple[Message, ...], dict[str, Picture]]:
-        """All of them, and their pictures. Raises `ServiceError` (400)."""
+    def messages(self, name: str) -> Read:
+        """All of them, with what belongs to them. Raises `ServiceError` (400)."""
         read, pictures = read_messages(self.fields, name=name)
         more = self._more
-        return tuple(
-            message.model_copy(update=more[position]) if position in more else message
-            for position, message in enumerate(read)
-        ), pictures
+        return (
+            tuple(
+                message.model_copy(update=more[position]) if position in more else message
+                for position, message in enumerate(read)
+            ),
+            pictures,
+            self._thoughts,
+        )
 
     def _add(self, role: str, content: Any, **more: Any) -> None:
         self._more[len(self.fields)] = more

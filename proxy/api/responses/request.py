@@ -6,10 +6,10 @@ from typing import Any
 
 from proxy.api.images.reading import Picture
 from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit, read_metadata
-from proxy.api.responses.input_items import read_items, thoughts_of
+from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
-from proxy.chat.ask import Ask, Image
+from proxy.chat.ask import Ask, Media
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.definitions import Offer
 from shared.conversations import Message
@@ -27,7 +27,8 @@ _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 class ResponseRequest:
     """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
 
-    A message of `input` with an id stands for an earlier answer that the client only names; its text is not here.
+    A message of `input` with an id and no calls stands for an earlier answer that the client only names; its text is
+    not here.
     """
 
     model: str
@@ -48,7 +49,7 @@ class ResponseRequest:
     offer: Offer | None = None
     allowed: frozenset[str] | None = None
 
-    def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Image], caller: str) -> Ask:
+    def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Media], caller: str) -> Ask:
         """What is asked, with what was said before."""
         instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
         return Ask(
@@ -82,7 +83,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
+    messages, pictures, thoughts = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     asked = read_offer(body, tools)
     return ResponseRequest(
         model=model.strip(),
@@ -99,14 +100,14 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         echoed=_echoed(body),
         parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body) | _logprobs(body),
         ignored=asked.left_out,
-        thoughts=thoughts_of(body.get("input")),
+        thoughts=thoughts,
         offer=asked.offer,
     )
 
 
-def _read_input(value: Any, *, may_be_empty: bool) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+def _read_input(value: Any, *, may_be_empty: bool) -> Read:
     if not value and may_be_empty and (value is None or isinstance(value, list)):
-        return (), {}
+        return (), {}, {}
     if value is None:
         raise bad_request("One of 'input', 'previous_response_id' or 'conversation' must be provided.", param="input")
     if isinstance(value, str):

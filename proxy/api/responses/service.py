@@ -15,7 +15,7 @@ import orjson
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
-from proxy.chat.ask import Image
+from proxy.chat.ask import Media
 from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
 from proxy.chat.errors import ServiceError
 from proxy.chat.service import ChatService
@@ -37,7 +37,7 @@ class Responses:
         self._conversations = conversations
 
     async def create(
-        self, request: ResponseRequest, images: Mapping[str, Image], caller: str, *, owner: str
+        self, request: ResponseRequest, images: Mapping[str, Media], caller: str, *, owner: str
     ) -> tuple[Answer, ResponseReply]:
         """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
         history = await self._history(request, owner)
@@ -90,14 +90,15 @@ class Responses:
         The newest is looked up first: what its response continued holds the others, as a rule.
         """
         known: dict[str, Message] = {}
-        for item_id in (message.id for message in reversed(messages) if message.id):
+        wanted = {message.id for message in messages if message.id and not message.calls}
+        for item_id in (message.id for message in reversed(messages) if message.id in wanted):
             if item_id in known:
                 continue
             stored = await self._kept(_response_of(item_id), owner)
             known |= {message.id: message for message in stored.messages} if stored else {}
             if item_id not in known:
                 raise unknown_item(item_id, param="input")
-        return tuple(known[message.id] if message.id else message for message in messages)
+        return tuple(known[message.id] if message.id in wanted else message for message in messages)
 
     async def _stored(self, response_id: str, owner: str) -> Conversation:
         stored = await self._kept(response_id, owner)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import Ask, Image
+from proxy.chat.ask import Ask, Media, Part
 from proxy.chat.extras import THOUGHTS
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
@@ -83,7 +83,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
     """Each message as one, and pictures of a tool's result, for which results have no room, in one after it."""
     open_calls: list[Call] = []  # of the last answer, without a result so far
-    pictures: list[dict[str, Any]] = []
+    pictures: list[Mapping[str, Any]] = []
     for number, message in enumerate(ask.messages):
         if message.result is None:
             if pictures:
@@ -92,9 +92,9 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
             if message.role == "assistant":
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
             told = _message(message, open_calls, ask.images)
-            if message.calls and ask.thoughts:
-                thoughts = ask.thoughts.get(open_calls[0].id, {})
-                told |= {name or manner.thoughts: thought for name, thought in thoughts.items()}
+            if message.id and ask.thoughts:
+                said = ask.thoughts.get(message.id, {})
+                told |= {name or manner.thoughts: value for name, value in said.items()}
             yield told
             continue
         call_id = message.result.call_id or _called(message.result.name, open_calls)
@@ -118,7 +118,7 @@ def _called(name: str, calls: Sequence[Call]) -> str:
     return next((call.id for call in calls if not name or call.name == name), "")
 
 
-def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Image]) -> dict[str, Any]:
+def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media]) -> dict[str, Any]:
     if message.role == "assistant" and calls:
         told = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
@@ -132,13 +132,15 @@ def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Image
     return {"role": message.role, "content": [*text, *pictures]}
 
 
-def _pictures(message: Message, images: Mapping[str, Image]) -> list[dict[str, Any]]:
-    found = (images.get(name) for name in message.images)
-    return [
-        {"type": "image_url", "image_url": {"url": f"data:{image.mime_type};base64,{image.base64}"}}
-        for image in found
-        if image is not None
-    ]
+def _pictures(message: Message, images: Mapping[str, Media]) -> list[Mapping[str, Any]]:
+    """Its pictures, and its other parts as they are."""
+    return [_shown(found) for name in message.images if (found := images.get(name)) is not None]
+
+
+def _shown(media: Media) -> Mapping[str, Any]:
+    if isinstance(media, Part):
+        return media.told
+    return {"type": "image_url", "image_url": {"url": f"data:{media.mime_type};base64,{media.base64}"}}
 
 
 def _offered(offer: Offer) -> dict[str, Any]:

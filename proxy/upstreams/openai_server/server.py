@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
-from proxy.chat.ask import Ask
+from proxy.chat.ask import Ask, Media, Part
 from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
 from proxy.chat.offload import aside
@@ -147,7 +147,7 @@ class OpenAiServer:
             while True:
                 tries.left -= 1
                 manner = self._manners.get(bot.id, Manner())
-                size = size_of(ask.messages) + sum(len(image.base64) for image in ask.images.values())
+                size = size_of(ask.messages) + sum(map(_size, ask.images.values()))
                 body = await aside(size, lambda: request_body(ask, bot.name, manner))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
                 attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, passage=passage)
@@ -186,3 +186,7 @@ class OpenAiServer:
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         return {"User-Agent": OWN_USER_AGENT, "Content-Type": "application/json", **key}
+
+
+def _size(media: Media) -> int:
+    return media.size if isinstance(media, Part) else len(media.base64)

@@ -150,4 +150,4 @@ def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> 
 
     assert sent == [name for images in names for name in images][-4:]
     assert left_out == sum(map(len, names)) - len(sent)
-    assert set(sent) == sendable(history)
+    assert set(sent) == sendable(history, pictures)

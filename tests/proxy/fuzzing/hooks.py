@@ -15,6 +15,7 @@ BEYOND_A_SCHEMA = {
     "empty_message",
     "conversation_full",
     "too_many_images",
+    "unsupported_content_part",  # sound or a file, where only sites answer
     "unsupported_parameter",  # tools, or several choices in one conversation
     "mutually_exclusive_parameters",
     "missing_required_parameter",  # tools, for a choice among them

@@ -112,6 +112,21 @@ async def test_responses_send_them_back_with_the_calls_they_led_to(
     assert "hm" not in json.dumps(server.asked[2].body)
 
 
+async def test_each_call_keeps_its_own_where_a_server_names_all_calls_alike(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    history: list[Any] = [{"role": "user", "content": "look twice"}]
+    for thought in ("first", "second"):
+        server.answers = [Said([], thoughts=thought, calls=[("look", "{}")])]
+        response = await served.openai.responses.create(model=MODEL, input=history, tools=[TOOL])
+        (call,) = [item for item in response.output if item.type == "function_call"]
+        history += [*response.output, {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}]
+    await responded(served, input=[item if isinstance(item, dict) else item.to_dict() for item in history])
+
+    told = [message.get("reasoning_content") for message in server.asked[2].body["messages"]]
+    assert told == [None, "first", None, "second", None]
+
+
 async def test_thoughts_that_are_not_those_of_a_call_are_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
     def thought(text: str) -> dict[str, Any]:
         return {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": text}]}

@@ -32,11 +32,14 @@ async def responded(proxy: RunningProxy, **fields: Any) -> Any:
     return events[-1]["response"]
 
 
-async def messaged(proxy: RunningProxy, *messages: Any, stream: bool = True, **fields: Any) -> Wired:
+async def messaged(proxy: RunningProxy, *messages: Any, stream: bool = True, status: int = 200, **fields: Any) -> Wired:
     """An answer of the Messages API, whose events are as described."""
     sent = messages or ({"role": "user", "content": "hi"},)
     body = {"model": MODEL, "max_tokens": 100, "messages": list(sent), "stream": stream, **fields}
     answer = await exchange(proxy.url, "POST", "/v1/messages", body)
+    assert answer.status == status, answer.body
+    if status != 200:
+        return answer
     if stream:
         assert wrong("MessageEvent", answer.data) == []
     else:

@@ -1,0 +1,190 @@
+"""What clients say of their messages, and put into them, that a server can use and a site cannot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from proxy.api.app_keys import UPSTREAMS
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.api.test_described_calls import wrong
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, messaged
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+SOUND: Any = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+FILE: Any = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}
+VIDEO: Any = {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}}
+FLAT: Any = {"type": "input_file", **FILE["file"]}
+PDF: Any = {
+    "type": "document",
+    "title": "a.pdf",
+    "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+}
+DOT = "data:image/png;base64,iVBORw0KGgo="
+PICTURE: Any = {"type": "image_url", "image_url": {"url": DOT}}
+DETAILS = [{"type": "reasoning.encrypted", "data": "abc", "format": "x", "index": 0}]
+
+
+def text(words: str) -> Any:
+    """A part that is text."""
+    return {"type": "text", "text": words}
+
+
+def user(*parts: Any) -> Any:
+    """A message made of parts."""
+    return {"role": "user", "content": list(parts)}
+
+
+async def test_names_and_thoughts_of_a_history_are_told_as_they_were_said(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    history: list[Any] = [
+        {"role": "system", "content": "be brief", "name": "rules"},
+        {"role": "user", "content": "hi", "name": "Ada"},
+        {"role": "assistant", "content": "hello", "name": "Bob", "reasoning": "hm", "reasoning_details": DETAILS},
+        {"role": "user", "content": "again"},
+    ]
+
+    await served.openai.chat.completions.create(model=MODEL, messages=history)
+
+    assert server.asked[0].body["messages"] == history
+    assert wrong("ChatCompletionRequest", [{"model": MODEL, "messages": history}]) == []
+
+
+async def test_what_is_no_name_and_no_thought_is_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
+    said = {"name": 7, "reasoning_content": ["x"], "reasoning_details": "abc"}
+    empty = {"name": "", "reasoning_content": "", "reasoning_details": []}
+    history: list[Any] = [
+        {"role": "user", "content": "hi", **empty, "reasoning": "not the user's"},
+        {"role": "assistant", "content": "hello", **said},
+        {"role": "tool", "tool_call_id": "call_1", "name": "look", "content": "seen"},
+        {"role": "user", "content": "again"},
+    ]
+
+    await served.chat(*history, model=MODEL)
+
+    told = server.asked[0].body["messages"]
+    assert told[0] == {"role": "user", "content": "hi"}
+    assert told[1] == {"role": "assistant", "content": "hello"}
+    assert "name" not in told[2]
+
+
+async def test_details_that_are_nested_too_deep_are_refused(served: RunningProxy, server: OpenAiPeer) -> None:
+    deep: Any = []
+    for _ in range(500):
+        deep = [deep]
+
+    answer = await served.chat("hi", {"role": "assistant", "reasoning_details": deep}, "again", model=MODEL)
+
+    assert (answer.status, answer.body["error"]["param"]) == (400, "messages.1.reasoning_details")
+    assert not server.asked
+
+
+async def test_a_site_is_told_no_names_and_neither_is_a_server_that_stands_in(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    said = {"role": "user", "content": "hi", "name": "Adalbert"}
+    answer = await served.chat(said, model=SITES)
+    site.behaviour.ajax_status = 500
+    fallback = await served.chat(said, model=SITES)
+
+    assert (answer.status, fallback.headers["x-fallback-model"]) == (200, MODEL)
+    assert "Adalbert" not in json.dumps([call.messages for call in site.model_calls])
+    assert "Adalbert" not in json.dumps(server.asked[0].body)
+
+
+async def test_sound_and_files_reach_a_server_as_they_are(served: RunningProxy, server: OpenAiPeer) -> None:
+    parts = [text("listen"), SOUND, FILE, VIDEO, PICTURE]
+
+    await served.openai.chat.completions.create(model=MODEL, messages=[user(*parts)])
+    await served.chat(user(SOUND), model=MODEL)
+
+    assert server.asked[0].body["messages"] == [user(text("listen"), PICTURE, SOUND, FILE, VIDEO)]
+    assert server.asked[1].body["messages"] == [user(SOUND)]
+    assert wrong("ChatCompletionRequest", [{"model": MODEL, "messages": [user(*parts, FLAT)]}]) == []
+
+
+async def test_a_conversation_goes_on_after_a_sound_that_is_told_again_or_not(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said(["heard"])]
+    conversation = (await served.openai.conversations.create()).id
+    heard: Any = {"role": "assistant", "content": "heard"}
+    first, again, more = user(text("listen"), SOUND), user(text("again")), user(text("more"))
+    for messages in ([first], [first, heard, again], [more]):
+        assert (await served.chat(*messages, model=MODEL, conversation_id=conversation)).status == 200
+
+    assert server.asked[1].texts == [[text("listen"), SOUND], "heard", "again"]
+    assert server.asked[2].texts == ["listen", "heard", "again", "heard", "more"]
+
+
+async def test_where_only_sites_answer_they_are_refused_by_name(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path) as proxy:
+        for part in (SOUND, FILE, VIDEO):
+            with pytest.raises(openai.BadRequestError) as refused:
+                await proxy.openai.chat.completions.create(model=SITES, messages=[user(text("a"), part)])
+            assert (refused.value.param, refused.value.code) == ("messages.0.content.1", "unsupported_content_part")
+        response = await exchange(proxy.url, "POST", "/v1/responses", {"model": SITES, "input": [user(FLAT)]})
+        answer = await messaged(proxy, user(text("a"), PDF), stream=False, model=SITES, status=400)
+
+    assert response.status == 400
+    assert json.loads(response.body)["error"]["param"] == "input.0.content.0"
+    assert "messages.0.content.1.source" in json.loads(answer.body)["error"]["message"]
+    assert not site.model_calls
+
+
+async def test_a_server_that_stands_behind_a_sites_model_is_not_meant(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    answer = await served.chat(user(text("listen"), SOUND), model=SITES)
+
+    assert (answer.status, answer.body["error"]["param"]) == (400, "messages.0.content.1")
+    assert not site.model_calls
+    assert not server.asked
+
+
+async def test_a_part_that_holds_nothing_and_one_that_nobody_knows_are_refused(served: RunningProxy) -> None:
+    for part in ({"type": "input_audio"}, {"type": "file", "file": "a"}, {"type": "hologram", "hologram": {}}):
+        answer = await served.chat(user(part), model=MODEL)
+        assert (answer.status, answer.code) == (400, "unsupported_content_part")
+
+
+async def test_files_of_the_other_apis_reach_a_server_too(served: RunningProxy, server: OpenAiPeer) -> None:
+    asked: Any = [{"role": "user", "content": [{"type": "input_text", "text": "read"}, FLAT]}]
+    await served.openai.responses.create(model=MODEL, input=asked)
+    await messaged(served, user(text("read"), PDF), stream=False)
+
+    assert server.asked[0].texts == server.asked[1].texts == [[text("read"), FILE]]
+
+
+async def test_a_conversation_takes_no_items_that_hold_files(served: RunningProxy) -> None:
+    items: Any = [{"role": "user", "content": [FLAT]}]
+    with pytest.raises(openai.BadRequestError) as refused:
+        await served.openai.conversations.create(items=items)
+    conversation = (await served.openai.conversations.create()).id
+    with pytest.raises(openai.BadRequestError) as added:
+        await served.openai.conversations.items.create(conversation, items=items)
+
+    assert refused.value.param == added.value.param == "items.0.content.0"
+
+
+async def test_names_thoughts_and_sounds_pass_two_proxies(site: SimulatedSite, tmp_path: Path) -> None:
+    history: list[Any] = [
+        {"role": "user", "content": [text("listen"), SOUND], "name": "Ada"},
+        {"role": "assistant", "content": "heard", "reasoning_content": "hm"},
+        {"role": "user", "content": "again"},
+    ]
+    async with (
+        OpenAiPeer("tiny") as peer,
+        running_proxy(site, tmp_path / "back", servers=f"mine={peer.base_url}") as back,
+        running_proxy(site, tmp_path / "front", captured=False, servers=f"back={back.url}") as front,
+    ):
+        await back.app[UPSTREAMS][1].discover()
+        await front.app[UPSTREAMS][1].discover()
+        await front.openai.chat.completions.create(model="back/mine/tiny", messages=history)
+
+    assert peer.asked[0].body["messages"] == history
