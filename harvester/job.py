@@ -42,6 +42,7 @@ class Report(Value):
     """How it went. With outcome `captured` there is a capture, else there may be a screenshot (PNG in base64)."""
 
     outcome: Outcome
+    cause: str = ""  # a `shared.models.Cause`; "": none
     reason: str = ""
     retry_after: float = 0.0  # seconds that the site asks to be left alone
     is_passing: bool = False  # the browser was ended from outside, or crashed: trying again at once may help

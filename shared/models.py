@@ -107,6 +107,37 @@ class Step(StrEnum):
     CONFIRM = "confirm"  # the site confirms the nonce
 
 
+class Cause(StrEnum):
+    """Why a visit failed, or what is odd about what it brought, as a code: the page has words for each of them."""
+
+    CHECK = "check"  # a bot check
+    LOGIN = "login"
+    AGE = "age"
+    CLICK = "click"  # the chat may come after one
+    NO_CHAT = "no_chat"
+    UNREADABLE_CHAT = "unreadable_chat"  # there is one, but not how to use it
+    UNREACHABLE = "unreachable"
+    CERTIFICATE = "certificate"
+    SITE_DOWN = "site_down"  # HTTP 500 and above
+    REFUSED = "refused"  # HTTP 401, 403, 451
+    TOO_MANY = "too_many"  # HTTP 429
+    PAGE = "page"  # its address gives no page that can be used
+    OLD_NONCE = "old_nonce"
+    NO_SESSION = "no_session"
+    MEMORY = "memory"
+    SILENT = "silent"  # the site did not begin to answer
+    RESTLESS = "restless"
+    SLOW = "slow"  # a step that was not over in time
+    NO_BROWSER = "no_browser"
+    NO_DISPLAY = "no_display"
+    NOT_STARTED = "not_started"
+    BROWSER_ENDED = "browser_ended"
+    NO_PLACE = "no_place"  # for the browser's files
+    STOPPED = "stopped"  # the harvester was
+    STORE = "store"
+    OTHER_PAGE = "other_page"  # captured, but not on the page of the settings
+
+
 UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began, as JSON; empty after its end
 
 
@@ -118,6 +149,7 @@ class Visit(Value):
     started_at: float
     seconds: float
     outcome: Outcome
+    cause: str = ""  # a `Cause`, or that of another version; "": none
     reason: str = ""  # what went wrong or is odd, and what to do, for the operator; never a secret
     trigger: str = ""  # "schedule", "start", "asked" or "command"
     steps: dict[str, float] = Field(default_factory=dict)  # seconds for each `Step`

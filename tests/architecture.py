@@ -32,7 +32,7 @@ HOMES = {  # the only places that may import or use these names
     "shared.plugins.ai_engine": ("harvester/visit/plugins/ai_engine.py", "proxy/", "shared/"),
     "playwright": (
         *("harvester/visit/browser.py", "harvester/visit/chromium.py", "harvester/visit/documents.py"),
-        "harvester/visit/playwright_calls.py",
+        *("harvester/visit/playwright_calls.py", "harvester/visit/process.py", "harvester/visit/__main__.py"),
     ),
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),

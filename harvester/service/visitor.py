@@ -17,7 +17,7 @@ from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
-from shared.models import AIPKIT, UNDER_WAY, Credentials, Outcome, Visit
+from shared.models import AIPKIT, UNDER_WAY, Cause, Credentials, Outcome, Visit
 from shared.parsing import Site, is_same_site
 from shared.store import Store, StoreError
 
@@ -38,6 +38,10 @@ class _Record:
     holder: str
     note: str  # that it was under way
     screenshot: bytes | None
+
+
+class NoDisplay(NoBrowser):
+    """A window cannot be opened here."""
 
 
 class Visitor:
@@ -71,7 +75,7 @@ class Visitor:
                     return None
                 return await self._visit(site, claim, visit, is_page_given=is_page_given)
         except WorkspaceError as error:
-            report = Report(outcome=Outcome.BROWSER_ERROR, reason=f"there is no place for the browser's files: {error}")
+            report = _failure(Cause.NO_PLACE, f"there is no place for the browser's files: {error}")
             return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
 
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
@@ -80,11 +84,11 @@ class Visitor:
         note = visit.model_dump_json()
         await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
         begun = time.monotonic()
-        reports = [Report(outcome=Outcome.BROWSER_ERROR, reason="the harvester was stopped during this visit")]
+        reports = [_failure(Cause.STOPPED, "the harvester was stopped during this visit")]
         try:
             await self._make(site, claim, reports, is_page_given=is_page_given)
         except StoreError as error:
-            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=f"the visit cannot be prepared: {error}"))
+            reports.append(_failure(Cause.STORE, f"the visit cannot be prepared: {error}"))
         finally:
             visit = _finished(visit, reports[-1], time.monotonic() - begun)
             screenshot = base64.b64decode(reports[-1].screenshot) or None
@@ -123,7 +127,8 @@ class Visitor:
         try:
             browser = self._find_browser()
         except NoBrowser as error:
-            reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=str(error)))
+            cause = Cause.NO_DISPLAY if isinstance(error, NoDisplay) else Cause.NO_BROWSER
+            reports.append(_failure(cause, str(error)))
             return
         state = await self._store.site_state(site.origin)
         current = state.current if state else None
@@ -155,13 +160,13 @@ class Visitor:
                 log.error("what a visit left was not all tidied up; the next one does that: %s", error)
             else:
                 reason = f"the visit's process cannot be started: {error}"
-                reports.append(Report(outcome=Outcome.BROWSER_ERROR, reason=reason))
+                reports.append(_failure(Cause.NOT_STARTED, reason))
         return reports[-1]
 
     def _find_browser(self) -> Browser:
         browser = find_browser(self._browser, full_only=self._is_headed)
         if self._is_headed and not has_display():
-            raise NoBrowser("no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)")
+            raise NoDisplay("no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)")
         return browser
 
     async def _stored(self, report: Report, base: Credentials | None) -> Report:
@@ -172,7 +177,7 @@ class Visitor:
             await save_capture(self._store, report.capture, base=base)
         except StoreError as error:
             reason = f"what was captured could not be stored: {error}"
-            return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "reason": reason})
+            return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "cause": Cause.STORE, "reason": reason})
         return report
 
     async def _record(self, record: _Record) -> Visit:
@@ -202,6 +207,11 @@ class Visitor:
             await self._store.set_note(name, "")
 
 
+def _failure(cause: Cause, reason: str) -> Report:
+    """A visit that came to no page."""
+    return Report(outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason)
+
+
 def _new_visit(site: str, trigger: str) -> Visit:
     """A visit that begins now; as it stands it is the record of one that was killed."""
     return Visit(
@@ -210,6 +220,7 @@ def _new_visit(site: str, trigger: str) -> Visit:
         started_at=time.time(),
         seconds=0.0,
         outcome=Outcome.BROWSER_ERROR,
+        cause=Cause.STOPPED,
         reason="the harvester was killed during this visit",
         trigger=trigger,
     )
@@ -220,6 +231,7 @@ def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
         update={
             "seconds": round(seconds, 3),
             "outcome": report.outcome,
+            "cause": report.cause,
             "reason": report.reason[:MAX_REASON],
             "retry_after": report.retry_after,
             "steps": report.steps,

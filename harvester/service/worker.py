@@ -22,7 +22,7 @@ from harvester.processes import end_family, reap_orphans
 from harvester.service.memory import MOST_BYTES, outgrown
 from harvester.service.tasks import to_the_end
 from harvester.service.workspace import Claim
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 from shared.processes.lifeline import make_lifeline
 
 MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
@@ -141,8 +141,9 @@ async def _hear(child: _Child, job: Job, claim: Claim, listening: asyncio.Task[N
             return await _understood(reading.result(), child, listening)
         if watching.done():
             await asyncio.to_thread(end_family, claim.directory, root=child.system)  # at once: it goes on growing
-            return Report(outcome=Outcome.SITE_ERROR, reason=_too_much(watching.result()))
-        return Report(outcome=Outcome.TIMEOUT, reason=f"the visit hung, and was ended after {deadline:.0f} s")
+            return Report(outcome=Outcome.SITE_ERROR, cause=Cause.MEMORY, reason=_too_much(watching.result()))
+        reason = f"the visit hung, and was ended after {deadline:.0f} s"
+        return Report(outcome=Outcome.TIMEOUT, cause=Cause.SLOW, reason=reason)
     finally:
         reading.cancel()
         watching.cancel()
@@ -167,7 +168,7 @@ async def _understood(line: bytes, child: _Child, listening: asyncio.Task[None])
         last = f": {child.said[-1]}" if child.said else ""
         how = _how(child.process.returncode)
         reason = f"the visit's process ended without a report ({how}){last}"
-        return Report(outcome=Outcome.BROWSER_ERROR, reason=reason, is_passing=True)
+        return Report(outcome=Outcome.BROWSER_ERROR, cause=Cause.BROWSER_ENDED, reason=reason, is_passing=True)
 
 
 def _too_much(used: int) -> str:
@@ -183,7 +184,7 @@ def _explained(report: Report, said: Iterable[str]) -> Report:
     if report.outcome is not Outcome.BROWSER_ERROR or not lacking:
         return report
     reason = f"Playwright's driver did not start: {lacking} (`freeaichat doctor` says how to get it)"
-    return report.model_copy(update={"reason": reason, "is_passing": False})
+    return report.model_copy(update={"cause": Cause.NOT_STARTED, "reason": reason, "is_passing": False})
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""One browser with one tab, for the length of one visit. Playwright is used here and in `chromium.py` alone.
+"""One browser with one tab, for the length of one visit. It is Playwright's, as in `chromium.py`.
 
 It moves a browser and decides nothing. It hides nothing either: no made-up User-Agent, nothing that would make an
 automated browser look like another.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, BrowserType, Error, async_playwright
+from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Playwright
 
 from harvester.visit import page_script
 from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
@@ -23,6 +23,7 @@ from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
 from harvester.visit.launching import launch_options
 from harvester.visit.playwright_calls import call, first_line
 from harvester.visit.plugins import PLUGINS
+from shared.models import Cause
 
 CLOSE_SECONDS = 1.0
 
@@ -31,16 +32,24 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_tab(
-    program: Path, *, url: str, identity: str | None, session_id: str, is_headed: bool, timeout: float
+    driver: Awaitable[Playwright],
+    program: Path,
+    *,
+    url: str,
+    identity: str | None,
+    session_id: str,
+    is_headed: bool,
+    timeout: float,
 ) -> AsyncIterator[ChromiumTab]:
     """A browser for a visit of *url*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
 
-    *timeout* bounds the start, in seconds. Raises `BrowserFailed` and TimeoutError.
+    *driver*: Playwright, which may still be starting; it is stopped at the end. *timeout* bounds the start, in seconds.
+    Raises `BrowserFailed` and TimeoutError.
     """
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(timeout):
-                playwright = await call(async_playwright().start())
+                playwright = await call(driver)
                 stack.push_async_callback(_close, playwright.stop)
                 browser = await _launch(playwright.chromium, program, url, is_headed=is_headed, timeout=timeout)
                 stack.push_async_callback(_close, browser.close)
@@ -50,7 +59,8 @@ async def open_tab(
                 if not is_headed:
                     await tab.keep_small()
         except (PageFailed, NotNow) as error:
-            raise BrowserFailed(f"the browser cannot be used: {error}", is_passing=False) from error
+            reason = f"the browser cannot be used: {error}"
+            raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=False) from error
         yield tab
 
 
@@ -78,7 +88,8 @@ async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: 
             return await launch(with_sandbox=False)
     except Error as error:
         reason, is_passing = launch_failure(error.message)
-        raise BrowserFailed(f"{program} did not start: {reason}", is_passing=is_passing) from error
+        reason = f"{program} did not start: {reason}"
+        raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=is_passing) from error
 
 
 async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:

@@ -2,6 +2,8 @@
 
 import re
 
+from shared.models import Cause
+
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
     "NAME_NOT_RESOLVED": "the site's name cannot be resolved; check the address and this machine's network",
     "INTERNET_DISCONNECTED": "this machine has no network",
@@ -18,6 +20,7 @@ _PASSING = frozenset(
         "ABORTED",  # also what a page that crashes while it loads looks like; the next try tells
     }
 )
+_NO_PAGE = frozenset({"TOO_MANY_REDIRECTS", "ABORTED", "UNSAFE_PORT"})  # the site may well be reached
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
 _SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
 _KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
@@ -35,13 +38,13 @@ _UNUSABLE = (
 _MAX_SAID = 300
 
 
-def net_error(code: str) -> tuple[str, bool]:
+def net_error(code: str) -> tuple[Cause, str, bool]:
     """What one of Chromium's network errors (without `net::ERR_`) means, and whether trying again at once may help."""
     if code in _NET_ERRORS:
-        return _NET_ERRORS[code], code in _PASSING
+        return Cause.PAGE if code in _NO_PAGE else Cause.UNREACHABLE, _NET_ERRORS[code], code in _PASSING
     if code.startswith("CERT_"):
-        return f"the site's certificate is not accepted ({code})", False
-    return f"the connection to the site failed ({code})", code in _PASSING
+        return Cause.CERTIFICATE, f"the site's certificate is not accepted ({code})", False
+    return Cause.UNREACHABLE, f"the connection to the site failed ({code})", code in _PASSING
 
 
 def in_the_way(message: str) -> str:

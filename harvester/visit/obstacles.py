@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from harvester.visit.addresses import is_chatty
 from harvester.visit.tab import Signs, Snapshot
+from shared.models import Cause
 from shared.plugins import bot_checks
 
 BY_HAND = "which only a person may do: `freeaichat harvest --headed` opens a window for it, and the answer is kept"
@@ -48,27 +49,28 @@ def widget(page: Snapshot) -> str | None:
     return bot_checks.by_widgets(page.resources) if len(page.links) <= _FEW_LINKS else None
 
 
-def refusal(status: int) -> str | None:
+def refusal(status: int) -> tuple[Cause, str] | None:
     """Why a page with this HTTP status is the site's own failure; None: the status says nothing against it."""
     if status >= 500:
-        return f"the site answered with HTTP {status}; it may recover by itself"
-    return _REFUSALS.get(status)
+        return Cause.SITE_DOWN, f"the site answered with HTTP {status}; it may recover by itself"
+    cause = Cause.TOO_MANY if status == 429 else Cause.REFUSED
+    return (cause, _REFUSALS[status]) if status in _REFUSALS else None
 
 
-def wall(page: Snapshot, signs: Signs) -> str | None:
+def wall(page: Snapshot, signs: Signs) -> tuple[Cause, str] | None:
     """Why the page lets guests see nothing of the site; None: nothing seems to stand before it."""
     if signs.asks_password:
         place = unquote(urlsplit(page.url).path)
         if _LOGIN.search(f"{place} {page.title}") or (len(page.links) <= _FEW_LINKS and _LOGIN.search(signs.text)):
-            return f"{page.url} asks visitors to log in, and a guest cannot"
+            return Cause.LOGIN, f"{page.url} asks visitors to log in, and a guest cannot"
         if len(page.links) <= _FEW_LINKS or len(signs.text) < _MAX_AGE_TEXT:
-            return f"{page.url} asks for a password, which a guest does not have"
+            return Cause.LOGIN, f"{page.url} asks for a password, which a guest does not have"
     if (
         (signs.buttons or len(page.links) <= _FEW_LINKS)
         and len(signs.text) < _MAX_AGE_TEXT
         and _AGE.search(f"{page.title} {signs.text}")
     ):
-        return f"{page.url} asks visitors to confirm their age, {BY_HAND}"
+        return Cause.AGE, f"{page.url} asks visitors to confirm their age, {BY_HAND}"
     return None
 
 

@@ -45,8 +45,8 @@ def _translated(error: Error) -> Exception:
     if error.name == "TimeoutError":
         return TimeoutError(text)
     if "net::ERR_" in text:
-        reason, is_passing = net_error(text.partition("net::ERR_")[2].partition(" ")[0])
-        return PageFailed(reason, is_passing=is_passing)
+        cause, reason, is_passing = net_error(text.partition("net::ERR_")[2].partition(" ")[0])
+        return PageFailed(reason, cause=cause, is_passing=is_passing)
     if "Download is starting" in text:
         return PageFailed("the address gives a file to download, not a page")
     if any(part in text for part in ("context was destroyed", "interrupted by another navigation", "was detached")):

@@ -11,7 +11,7 @@ from harvester.visit.plugins import plugin_of
 from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import Signs, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 from shared.parsing import is_other_page
 
 RESTLESS_LOADS = 3  # a page may lead on to another one by script, once; with more it is not at rest
@@ -100,14 +100,20 @@ def _check(page: Snapshot) -> VisitFailed | None:
 
 def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> VisitFailed:
     if not page.ready:
-        return VisitFailed(Outcome.TIMEOUT, "the page never finished loading, and no chat appeared on it")
+        return VisitFailed(
+            Outcome.TIMEOUT, Cause.RESTLESS, "the page never finished loading, and no chat appeared on it"
+        )
     if page.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
-        return VisitFailed(Outcome.TIMEOUT, f"the page loaded itself {page.loads} times, and no chat appeared on it")
+        reason = f"the page loaded itself {page.loads} times, and no chat appeared on it"
+        return VisitFailed(Outcome.TIMEOUT, Cause.RESTLESS, reason)
     if (stands := wall(page, signs)) is not None:
-        return VisitFailed(Outcome.NO_CHAT, stands)
+        return VisitFailed(Outcome.NO_CHAT, *stands)
     if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
-    hint = click_hint(signs) or "if the site moved it, name its page in FREEAICHAT_SITES"
+    click = click_hint(signs)
+    hint = click or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
-        Outcome.NO_CHAT, f"no chat on {page.url} (HTTP {page.status}) nor on the likeliest pages it links to; {hint}"
+        Outcome.NO_CHAT,
+        Cause.CLICK if click else Cause.NO_CHAT,
+        f"no chat on {page.url} (HTTP {page.status}) nor on the likeliest pages it links to; {hint}",
     )

@@ -13,7 +13,7 @@ from harvester.visit.headers import retry_after
 from harvester.visit.obstacles import bot_check, refusal, widget
 from harvester.visit.plugins import plugin_of, readable_in
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 
 BUSY_SECONDS = 2.0  # more for a page to answer at all
 MAX_MOVES = 2  # to other pages that a page may lead on to, each with time of its own
@@ -70,7 +70,9 @@ async def _watch(tab: Tab, job: Job, patience: _Patience) -> Snapshot:
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise VisitFailed(
-            Outcome.TIMEOUT, "the page does not come to rest: its scripts keep the browser busy, or reload it"
+            Outcome.TIMEOUT,
+            Cause.RESTLESS,
+            "the page does not come to rest: its scripts keep the browser busy, or reload it",
         ) from None
 
 
@@ -91,21 +93,24 @@ def _refuse(page: Snapshot) -> None:
     """Raise `VisitFailed` if a bot check or an error stands in place of the page, which had its time."""
     if plugin_of(page):
         return
-    reason = refusal(page.status)
-    if check := bot_check(page) or (widget(page) if reason else None):
+    refused = refusal(page.status)
+    if check := bot_check(page) or (widget(page) if refused else None):
         raise challenge(check, page)
-    if reason is None:
+    if refused is None:
         return
+    cause, reason = refused
     pause = _asked_pause(page)
     if pause:
         reason = f"{reason}; it asks to be left alone for {pause:.0f} s, and is"
-    raise VisitFailed(Outcome.SITE_ERROR, reason, retry_after=pause, is_final=pause > 0 or page.status == 429)
+    is_final = pause > 0 or page.status == 429
+    raise VisitFailed(Outcome.SITE_ERROR, cause, reason, retry_after=pause, is_final=is_final)
 
 
 def challenge(check: str, page: Snapshot) -> VisitFailed:
     """That the bot check of this name stands before the page."""
     return VisitFailed(
         Outcome.CHALLENGE,
+        Cause.CHECK,
         f"a bot check ({check}) stands before the page; a person may pass it with `freeaichat harvest --headed`",
         retry_after=_asked_pause(page),
         is_final=True,
@@ -145,6 +150,7 @@ async def _go(tab: Tab, job: Job, url: str) -> None:
     except NotNow:
         return  # the page itself led on to another one, which is looked at instead
     except TimeoutError:
-        raise VisitFailed(Outcome.TIMEOUT, f"the site did not begin to answer within {job.limits.load:.0f} s") from None
+        reason = f"the site did not begin to answer within {job.limits.load:.0f} s"
+        raise VisitFailed(Outcome.TIMEOUT, Cause.SILENT, reason) from None
     except PageFailed as error:
-        raise VisitFailed(Outcome.SITE_ERROR, str(error)) from error
+        raise VisitFailed(Outcome.SITE_ERROR, error.cause, str(error)) from error

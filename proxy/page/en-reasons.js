@@ -1,4 +1,5 @@
-// What the proxy's error codes mean, and the types of errors that have none. Its own words follow.
+// What the proxy's error codes mean, the types of errors that have none, and why visits failed (`visit.`). Its own words
+// follow.
 export default {
   "address_blocked": "The site blocks the address of this machine.",
   "admin_required": "This takes the master key, not one made with it.",
@@ -86,4 +87,30 @@ export default {
   "upstream_truncated": "The site's answer broke off.",
   "upstream_unavailable": "The site could not work just now. Try again in a moment.",
   "upstream_unreachable": "The site cannot be reached.",
+  "visit.age": "The page asks visitors to confirm their age. Run `freeaichat harvest --headed` and answer by hand; the answer is kept.",
+  "visit.browser_ended": "The browser ended during the visit, or its window was closed.",
+  "visit.certificate": "The site's certificate is not accepted.",
+  "visit.check": "A bot check stands before the page. Run `freeaichat harvest --headed` and pass it by hand in the window.",
+  "visit.click": "The chat may come only after a click. Name a page that shows it at once, or run `freeaichat harvest --headed` and click.",
+  "visit.login": "The page asks for a login or a password, which a guest does not have. Name another page or site in FREEAICHAT_SITES.",
+  "visit.memory": "The page made the browser use too much memory, and was left.",
+  "visit.no_browser": "There is no browser that can be used. Run `freeaichat browser install`.",
+  "visit.no_chat": "No chat was found on the page nor on those it links to. If the site moved it, name its page in FREEAICHAT_SITES.",
+  "visit.no_display": "There is no display here for a window.",
+  "visit.no_place": "There is no place for the browser's files.",
+  "visit.no_session": "The site starts no session for guests.",
+  "visit.not_started": "The browser did not start. `freeaichat doctor` looks closer.",
+  "visit.old_nonce": "The site refuses the nonce in its own page, and has no fresh one. Only its operator can mend that.",
+  "visit.other_page": "The chat is that of another page of the site, not of the one in the settings.",
+  "visit.page": "The address gives no page that can be used.",
+  "visit.refused": "The site refused the page to this visitor.",
+  "visit.restless": "The page did not come to rest: it never finished loading, or kept reloading.",
+  "visit.silent": "The site did not begin to answer in time.",
+  "visit.site_down": "The site failed, and may recover by itself.",
+  "visit.slow": "A step of the visit took too long.",
+  "visit.stopped": "The harvester was stopped during the visit.",
+  "visit.store": "What the visit needs or brought could not be read or stored.",
+  "visit.too_many": "Too many requests came from this address; the site is left alone for a while.",
+  "visit.unreachable": "The site cannot be reached. `freeaichat doctor` tells whether this machine, the network or the site is at fault.",
+  "visit.unreadable_chat": "There is a chat, but neither the page nor its requests say how to use it.",
 };

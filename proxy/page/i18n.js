@@ -23,7 +23,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** What the proxy's error *code* means; empty where it is not one of its own. */
+/** What the proxy's error *code* means, or `visit.CAUSE`; empty where it is not one of its own. */
 export function reason(code) {
   return REASONS[root.lang][code] ?? "";
 }

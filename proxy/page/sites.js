@@ -1,7 +1,7 @@
 // A site or server as the dashboard shows it: whether it works, and of a site its credentials and its last visits.
 import { request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
-import { duration, moment, t } from "./i18n.js";
+import { duration, moment, reason as meaning, t } from "./i18n.js";
 
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
@@ -78,15 +78,22 @@ function visitRow(visit, now) {
     badge(good, `dash.outcome.${visit.outcome}`),
     el("time", { title: moment(visit.started_at) }, ago),
     el("span.hint", {}, [trigger, took].filter(Boolean).join(" · ")),
-    visit.reason ? el("span.reason", {}, visit.reason) : null,
+    why(visit, "span.reason"),
     shot,
   );
+}
+
+/** Why a visit failed, or what is odd about it: what that means, then the harvester's own words. */
+function why(visit, kind) {
+  const means = meaning(`visit.${visit.cause}`);
+  if (!means) return visit.reason ? el(kind, { dir: "auto" }, visit.reason) : null;
+  return el(kind, {}, means, el("span.said", { dir: "auto" }, visit.reason));
 }
 
 function show(visit) {
   const picture = el("img", { src: `/admin/visits/${encodeURIComponent(visit.id)}/screenshot` });
   picture.alt = t("dash.screenshot.alt");
-  dialog("dash.screenshot", el("div.shot", {}, visit.reason ? el("p", {}, visit.reason) : null, picture), el("button", { type: "button", t: "close", value: "close" }));
+  dialog("dash.screenshot", el("div.shot", {}, why(visit, "p"), picture), el("button", { type: "button", t: "close", value: "close" }));
 }
 
 async function askForVisit(site, button) {

@@ -1,4 +1,5 @@
-// What the proxy's error codes mean, and the types of errors that have none, in Chinese. Its own words follow.
+// What the proxy's error codes mean, the types of errors that have none, and why visits failed (`visit.`), in Chinese.
+// Its own words follow.
 export default {
   "address_blocked": "站点屏蔽了本机的地址。",
   "admin_required": "这需要主密钥，而不是用它创建的密钥。",
@@ -86,4 +87,30 @@ export default {
   "upstream_truncated": "站点的回答中途断开了。",
   "upstream_unavailable": "站点暂时无法工作，请稍后再试。",
   "upstream_unreachable": "无法连接到站点。",
+  "visit.age": "页面要求访客确认年龄。请运行 freeaichat harvest --headed 亲自回答，回答会被保留。",
+  "visit.browser_ended": "浏览器在访问过程中结束了，或者窗口被关闭。",
+  "visit.certificate": "站点的证书不被接受。",
+  "visit.check": "人机验证挡在页面前面。请运行 freeaichat harvest --headed，在窗口中亲自完成。",
+  "visit.click": "对话框可能要点击后才出现。请改用直接显示它的页面，或运行 freeaichat harvest --headed 亲自点击。",
+  "visit.login": "页面要求登录或输入密码，而访客没有。请在 FREEAICHAT_SITES 中改用别的页面或站点。",
+  "visit.memory": "页面让浏览器占用了太多内存，访问已中止。",
+  "visit.no_browser": "没有可用的浏览器。请运行 freeaichat browser install。",
+  "visit.no_chat": "在页面及其链接的页面上都没有找到对话框。如果站点移动了它，请在 FREEAICHAT_SITES 中写明它的页面。",
+  "visit.no_display": "这里没有可以打开窗口的显示器。",
+  "visit.no_place": "没有地方存放浏览器的文件。",
+  "visit.no_session": "站点不为访客建立会话。",
+  "visit.not_started": "浏览器没有启动。freeaichat doctor 会进一步检查。",
+  "visit.old_nonce": "站点拒绝它自己页面里的 nonce，也没有新的。只有站点的运营者能解决。",
+  "visit.other_page": "对话框来自站点的另一个页面，而不是设置中的那个。",
+  "visit.page": "这个地址没有给出可用的页面。",
+  "visit.refused": "站点拒绝向这个访客显示页面。",
+  "visit.restless": "页面没有稳定下来：一直没有加载完，或者不断重新加载。",
+  "visit.silent": "站点没有及时开始响应。",
+  "visit.site_down": "站点出错，可能会自行恢复。",
+  "visit.slow": "访问中的某一步花了太长时间。",
+  "visit.stopped": "采集器在访问过程中被停止。",
+  "visit.store": "访问所需或带回的内容无法读取或保存。",
+  "visit.too_many": "来自这个地址的请求太多，暂时不再访问站点。",
+  "visit.unreachable": "无法连接到站点。freeaichat doctor 会查明问题在本机、网络还是站点。",
+  "visit.unreadable_chat": "页面上有对话框，但页面和它的请求都没有说明如何使用。",
 };

@@ -12,7 +12,6 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import click
-import psutil
 
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 
@@ -151,6 +150,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill what still runs of *process* and its children (the driver starts a downloader of its own)."""
     if process.poll() is not None:
         return
+    import psutil  # here, since what starts the services waits for this module, and hardly ever needs that
+
     family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
     for child in family:
         try:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from shared.store import StoreError, StoreUnavailable
 
 Version = tuple[int, ...] | None
+EAGER_SECONDS, EAGER_PAUSE = 15.0, 0.05  # somebody may wait for what has just been started
 LEAST_PAUSE, MOST_PAUSE = 0.2, 30.0  # after a failure that nobody knows
 
 log = logging.getLogger(__name__)
@@ -81,10 +83,14 @@ class PolledChanges(Changes):
     """For a store that has to be asked whether it changed."""
 
     def __init__(self, version: Callable[[], Awaitable[Version]], *, seconds: float) -> None:
-        """*version* gives a value that differs after a change by another process; it is asked every *seconds*."""
+        """*version* gives a value that differs after a change by another process.
+
+        It is asked every *seconds*, at first more often.
+        """
         super().__init__()
         self._version = version
         self._seconds = seconds
+        self._eager_until = time.monotonic() + EAGER_SECONDS
         self._seen: Version = None
 
     def start_from(self, version: Version) -> None:
@@ -101,4 +107,5 @@ class PolledChanges(Changes):
             if version != self._seen:
                 self._seen = version
                 self.notify()
-            await asyncio.sleep(self._seconds)
+            is_eager = time.monotonic() < self._eager_until
+            await asyncio.sleep(min(self._seconds, EAGER_PAUSE) if is_eager else self._seconds)

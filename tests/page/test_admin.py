@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from shared.admin import key_desk
 from shared.admin.keys import wish
-from shared.models import Outcome, Visit
+from shared.models import Cause, Outcome, Visit
 from tests.openai_server import OpenAiPeer
 from tests.page.browsing import MASTER, Opened, Opener
 from tests.page.test_chat import PNG
@@ -28,6 +28,7 @@ async def failed_visit(proxy: RunningProxy, site: SimulatedSite) -> None:
         started_at=now - 60,
         seconds=2.5,
         outcome=Outcome.NO_CHAT,
+        cause=Cause.NO_CHAT,
         reason=REASON,
         trigger="schedule",
         screenshot=True,

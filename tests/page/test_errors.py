@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.page.browsing import MASTER, Opener
+from tests.page.test_admin import REASON, failed_visit
 from tests.site import SimulatedSite
 
 MEANINGS = {"en-US": "The quota is used up.", "zh-CN": "配额已用完。"}
@@ -61,3 +62,18 @@ async def test_why_a_site_is_not_ready_is_told_in_the_pages_language(opener: Ope
     await opened.page.get_by_role("button", name="English").click()
 
     await expect(told).to_have_text("No credentials were captured yet: a visit brings them.")
+
+
+async def test_why_a_visit_failed_is_told_in_the_pages_language_and_in_the_harvesters_own_words(
+    opener: Opener, site: SimulatedSite
+) -> None:
+    opened = await opener.open(locale="zh-CN")
+    await failed_visit(opened.proxy, site)
+    await opened.page.goto(f"{opened.proxy.url}/#/dashboard")
+    told = opened.page.get_by_role("article").locator(".reason")
+    await expect(told).to_contain_text("没有找到对话框")
+    await expect(told.locator(".said")).to_have_text(REASON)
+    await opened.page.get_by_role("button", name="English").click()
+
+    await expect(told).to_contain_text("No chat was found on the page")
+    await expect(told.locator(".said")).to_have_text(REASON)

@@ -12,7 +12,7 @@ from harvester.visit.addresses import own_address
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.plugins import interface
 from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
-from shared.models import AI_ENGINE, Outcome
+from shared.models import AI_ENGINE, Cause, Outcome
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, nonce_in, read_chats
 from shared.plugins.ai_engine.routes import START_SESSION, SUBMIT, error_code, lacks_route
@@ -63,7 +63,7 @@ class _Chat:
         self._rest_url = own_address(self._page.url, chats.rest_url) if chats else ""
         if chats is None or not chats.bots or not self._rest_url:
             reason = f"{self._page.url} has a chat field, but the page does not say how to use it"
-            raise VisitFailed(Outcome.NO_CHAT, reason)
+            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         self._chats = chats
 
     async def confirm(self) -> interface.Reading:
@@ -99,7 +99,7 @@ class _Chat:
             if fresh and await self._is_taken(fresh):
                 log.info("the page's nonce came out of a cache; a fresh one was found past it")
                 return fresh
-        raise VisitFailed(Outcome.SITE_ERROR, _STALE)
+        raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, _STALE)
 
     async def _is_taken(self, nonce: str) -> bool | None:
         """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
@@ -135,8 +135,9 @@ def _refused(status: int, body: bytes) -> VisitFailed:
         reason = (
             "a bot check stands before the site's REST API; a person may pass it with `freeaichat harvest --headed`"
         )
-        return VisitFailed(Outcome.CHALLENGE, reason, is_final=True)
+        return VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
     code = error_code(body)
     said = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
     why = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""
-    return VisitFailed(Outcome.SITE_ERROR, f"the site starts no session for a guest: {said}{why}")
+    reason = f"the site starts no session for a guest: {said}{why}"
+    return VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, reason)

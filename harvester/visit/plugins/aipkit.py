@@ -17,7 +17,7 @@ from harvester.visit.headers import is_from_cache
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
-from shared.models import AIPKIT, Bot, Outcome
+from shared.models import AIPKIT, Bot, Cause, Outcome
 from shared.plugins.aipkit.nonce import nonce_form, read_nonce
 from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
 from shared.plugins.aipkit.page import CONFIG_ATTRIBUTE, GUEST_ID_KEY, guest_id_in, nonce_in, read_configs
@@ -134,7 +134,7 @@ class _Chat:
             await self._read_by_typing(page)
         if not self._reading.is_complete:
             reason = f"{page.url} has a chat field, but neither the page nor its requests say how to use it"
-            raise VisitFailed(Outcome.NO_CHAT, reason)
+            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
 
     async def confirm(self) -> Reading:
         """What the site hands out now is the surest nonce.
@@ -175,7 +175,8 @@ class _Chat:
             return written
         await self._read_by_typing(self._page)
         if not self._is_proven():
-            raise VisitFailed(Outcome.SITE_ERROR, _STALE if taken is False else _MAY_BE_STALE)
+            reason = _STALE if taken is False else _MAY_BE_STALE
+            raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, reason)
         return self._reading.nonce
 
     async def _is_taken(self, nonce: str) -> bool | None:

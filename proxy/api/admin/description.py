@@ -55,7 +55,8 @@ _VISIT = exactly(
         "started_at": NUMBER,
         "seconds": NUMBER,
         "outcome": STRING,
-        "reason": STRING,
+        "cause": told(STRING, "A code of why it failed, or what is odd about it; empty: none."),
+        "reason": told(STRING, "The same in words."),
         "trigger": STRING,
         "screenshot": told(BOOLEAN, "Whether `/admin/visits/{id}/screenshot` has a picture of it."),
     }

@@ -21,7 +21,7 @@ from shared.models import Credentials, Visit
 from shared.store import address
 
 MAX_BODY = 32 * 1024  # bytes, to sign in; whoever sends them is a stranger
-_SHOWN = {"id", "started_at", "seconds", "outcome", "reason", "trigger", "screenshot"}
+_SHOWN = {"id", "started_at", "seconds", "outcome", "cause", "reason", "trigger", "screenshot"}
 _PICTURE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
 

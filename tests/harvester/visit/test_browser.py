@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from playwright.async_api import async_playwright
 
 from harvester.visit.browser import open_tab
 from harvester.visit.chromium import ChromiumTab
@@ -68,6 +69,7 @@ async def pages() -> AsyncIterator[Pages]:
 
 def tab(identity: dict[str, Any] | None = None, session_id: str = "") -> AbstractAsyncContextManager[ChromiumTab]:
     return open_tab(
+        async_playwright().start(),
         find_browser("").path,
         url="http://127.0.0.1/",
         identity=json.dumps(identity) if identity else None,

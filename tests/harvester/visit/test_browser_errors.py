@@ -3,6 +3,7 @@
 import pytest
 
 from harvester.visit.browser_errors import in_the_way, is_sandbox_failure, launch_failure, net_error
+from shared.models import Cause
 
 LAUNCH = """BrowserType.launch: Target page, context or browser has been closed
 Browser logs:
@@ -29,12 +30,15 @@ def test_what_keeps_a_click_from_its_place_is_told(said: str, reason: str) -> No
 
 def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
     assert net_error("NAME_NOT_RESOLVED") == (
+        Cause.UNREACHABLE,
         "the site's name cannot be resolved; check the address and this machine's network",
         False,
     )
-    assert net_error("CONNECTION_RESET")[1] is True
-    assert "CERT_DATE_INVALID" in net_error("CERT_DATE_INVALID")[0]
-    assert "SOMETHING_NEW" in net_error("SOMETHING_NEW")[0]
+    assert net_error("CONNECTION_RESET")[2] is True
+    assert net_error("ABORTED")[0] is Cause.PAGE
+    cause, reason, _ = net_error("CERT_DATE_INVALID")
+    assert (cause, "CERT_DATE_INVALID" in reason) == (Cause.CERTIFICATE, True)
+    assert "SOMETHING_NEW" in net_error("SOMETHING_NEW")[1]
 
 
 def launch(line: str = "", ended: str = "exitCode=1, signal=null") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harvester.service.workspace import Workspace
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 from shared.parsing import Site
 from shared.store import Store
 from tests.harvester.visiting import QUICK, Visits
@@ -91,31 +91,33 @@ async def test_another_page_stays_told_also_when_the_next_visit_goes_there_at_on
         "it was taken since that one showed none"
     )
     assert "where the last visit found it" in second.reason
+    assert first.cause == second.cause == Cause.OTHER_PAGE
 
 
 @pytest.mark.parametrize(
-    ("switches", "outcome", "reason"),
+    ("switches", "end", "reason"),
     [
-        ({"page": "aws_waf"}, Outcome.CHALLENGE, "AWS WAF"),
-        ({"page": "anubis"}, Outcome.CHALLENGE, "Anubis"),
-        ({"page": "vercel"}, Outcome.CHALLENGE, "Vercel"),
-        ({"page": "clicked"}, Outcome.NO_CHAT, '"Ask our AI" may open one'),
-        ({"page": "age_gate"}, Outcome.NO_CHAT, "confirm their age"),
-        ({"page": "login"}, Outcome.NO_CHAT, "/members/login/ asks visitors to log in"),
-        ({"page_status": 451}, Outcome.SITE_ERROR, "legal reasons"),
-        ({"page_status": 401}, Outcome.SITE_ERROR, "name and password"),
-        ({"page": "covered"}, Outcome.SITE_ERROR, '<div class="cookie-layer"> lies over it'),
+        ({"page": "aws_waf"}, (Outcome.CHALLENGE, Cause.CHECK), "AWS WAF"),
+        ({"page": "anubis"}, (Outcome.CHALLENGE, Cause.CHECK), "Anubis"),
+        ({"page": "vercel"}, (Outcome.CHALLENGE, Cause.CHECK), "Vercel"),
+        ({"page": "clicked"}, (Outcome.NO_CHAT, Cause.CLICK), '"Ask our AI" may open one'),
+        ({"page": "age_gate"}, (Outcome.NO_CHAT, Cause.AGE), "confirm their age"),
+        ({"page": "login"}, (Outcome.NO_CHAT, Cause.LOGIN), "/members/login/ asks visitors to log in"),
+        ({"page_status": 451}, (Outcome.SITE_ERROR, Cause.REFUSED), "legal reasons"),
+        ({"page_status": 401}, (Outcome.SITE_ERROR, Cause.REFUSED), "name and password"),
+        ({"page": "covered"}, (Outcome.SITE_ERROR, Cause.PAGE), '<div class="cookie-layer"> lies over it'),
     ],
     ids=str,
 )
 async def test_what_stands_in_place_of_a_chat_is_told(
-    visits: Visits, site: SimulatedSite, switches: dict[str, Any], outcome: Outcome, reason: str
+    visits: Visits, site: SimulatedSite, switches: dict[str, Any], end: tuple[Outcome, Cause], reason: str
 ) -> None:
     site.behaviour.update(switches)
 
     visit = await visits.make()
 
-    assert (visit.outcome, reason in visit.reason) == (outcome, True), visit
+    assert (visit.outcome, visit.cause) == end, visit
+    assert reason in visit.reason
     assert visit.screenshot is True
     assert visits.requests("aipkit_cache_sse_message") == []
 

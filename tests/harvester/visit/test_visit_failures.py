@@ -15,7 +15,7 @@ import pytest
 from harvester.job import Limits
 from harvester.processes import end_family
 from harvester.service.workspace import Workspace
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 from shared.processes.lifeline import make_lifeline
 from shared.processes.services import EXIT_ORPHANED
 from shared.store import Store
@@ -48,6 +48,7 @@ async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
 
     assert visit.outcome is outcome, visit
     assert reason in visit.reason
+    assert visit.cause in set(Cause)
     assert await visits.store.visits() == [visit]
     assert await visits.store.site_state(site.origin) is None
     picture = await visits.store.screenshot(visit.id)
@@ -91,6 +92,7 @@ async def test_a_site_that_refuses_connections_is_a_site_error(store: Store, wor
 
     assert visit.outcome is Outcome.SITE_ERROR
     assert "refuses connections" in visit.reason
+    assert visit.cause == Cause.UNREACHABLE
 
 
 async def test_a_site_that_does_not_answer_is_a_timeout(
@@ -102,6 +104,7 @@ async def test_a_site_that_does_not_answer_is_a_timeout(
 
     assert visit.outcome is Outcome.TIMEOUT
     assert "did not begin to answer" in visit.reason
+    assert visit.cause == Cause.SILENT
 
 
 async def test_a_failure_leaves_credentials_and_identity_as_they_were(visits: Visits, site: SimulatedSite) -> None:
@@ -122,6 +125,7 @@ async def test_a_browser_that_is_not_there_is_named_with_what_to_do(
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "FREEAICHAT_BROWSER" in visit.reason
+    assert visit.cause == Cause.NO_BROWSER
     assert "freeaichat browser install" in visit.reason
 
 
@@ -146,6 +150,7 @@ async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "libnss3.so" in visit.reason
+    assert visit.cause == Cause.NOT_STARTED
     assert site.requests == []
 
 
@@ -159,6 +164,7 @@ async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "libatomic.so.1" in visit.reason
+    assert visit.cause == Cause.NOT_STARTED
 
 
 @pytest.mark.parametrize("victim", [worker, driver, browser, renderer])
@@ -193,6 +199,7 @@ async def test_a_visit_that_hangs_is_ended_from_outside(
 
     assert visit.outcome is Outcome.TIMEOUT
     assert "hung" in visit.reason
+    assert visit.cause == Cause.SLOW
     assert visit.seconds < 6
 
 
@@ -237,6 +244,7 @@ async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visit
     assert used is not None, visit
     assert 1.5 <= float(used[1]) < 3.0
     assert "browser of your own" in visit.reason
+    assert visit.cause == Cause.MEMORY
     assert visit.seconds < 15
 
 

@@ -9,6 +9,7 @@ from yarl import URL
 
 from proxy.page.handlers import FOLDER, TYPES, files
 from shared import __version__
+from shared.models import Cause
 from tests.proxy.page.error_codes import error_codes
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -115,10 +116,10 @@ def test_every_text_is_there_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_error_of_the_proxy_has_its_words(language: str) -> None:
+def test_every_error_of_the_proxy_and_every_cause_of_a_visits_failure_has_its_words(language: str) -> None:
     words = dict(TEXT.findall((FOLDER / f"{language}-reasons.js").read_text("utf-8")))
 
-    assert set(words) == error_codes()
+    assert set(words) == error_codes() | {f"visit.{cause}" for cause in Cause}
     assert all(re.search(r"[\u4e00-\u9fff]", text) for text in words.values()) is (language == "zh")
 
 

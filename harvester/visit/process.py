@@ -1,0 +1,104 @@
+"""What the process of one visit does: reads a `Job` from standard input, writes a `Report` to standard output."""
+
+import asyncio
+import base64
+import os
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psutil
+from playwright.async_api import Playwright
+
+from harvester.job import Job, Report
+from harvester.processes import end_family
+from harvester.visit.browser import open_tab
+from harvester.visit.errors import BrowserFailed, NotNow, PageFailed, VisitFailed
+from harvester.visit.run import Steps, visit
+from harvester.visit.tab import Tab
+from shared.models import Cause, Outcome, Step
+from shared.processes.services import EXIT_ORPHANED
+
+
+async def run(driver: Awaitable[Playwright]) -> None:
+    """Make the visit that standard input asks for, with *driver*, which is about to start."""
+    line = await asyncio.to_thread(sys.stdin.readline)
+
+    def tell(report: Report) -> None:
+        sys.stdout.write(report.model_dump_json() + "\n")
+        sys.stdout.flush()
+
+    await _make_visit(Job.model_validate_json(line), driver, tell)
+
+
+def end_alone(directory: Path) -> None:
+    """The service is gone: end the browser, remove the directory, and go too."""
+    end_family(directory, root=psutil.Process(), spare={os.getpid()})
+    shutil.rmtree(directory, ignore_errors=True)
+    os._exit(EXIT_ORPHANED)
+
+
+async def _make_visit(job: Job, driver: Awaitable[Playwright], tell: Callable[[Report], None]) -> None:
+    """Make the visit and *tell* how it went, before the browser is closed."""
+    steps = Steps()
+    async with AsyncExitStack() as stack:
+        deadline = asyncio.get_running_loop().time() + job.limits.visit
+        try:
+            with steps.step(Step.BROWSER):
+                tab = await stack.enter_async_context(
+                    open_tab(
+                        driver,
+                        Path(job.browser),
+                        url=job.page_url,
+                        identity=job.identity,
+                        session_id=job.session_id,
+                        is_headed=job.is_headed,
+                        timeout=job.limits.browser,
+                    )
+                )
+        except BrowserFailed as error:
+            tell(_browser_error(steps, error.cause, str(error), is_passing=error.is_passing))
+        except TimeoutError:
+            reason = f"the browser did not start within {job.limits.browser:.0f} s"
+            tell(_browser_error(steps, Cause.NOT_STARTED, reason))
+        else:
+            tell(await _visit_in(tab, job, steps, deadline))
+
+
+async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report:
+    try:
+        async with asyncio.timeout_at(deadline):
+            capture, note = await visit(job, tab, steps)
+    except VisitFailed as failure:
+        report = await _failed(tab, steps, failure.outcome, failure.cause, failure.reason)
+        return report.model_copy(update={"retry_after": failure.retry_after})
+    except (PageFailed, NotNow) as error:
+        cause = error.cause if isinstance(error, PageFailed) else Cause.RESTLESS
+        return await _failed(tab, steps, Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}")
+    except TimeoutError:
+        took = steps.seconds.get(steps.current, 0.0)
+        reason = f"the step '{steps.current}' was not over after {took:.0f} s"
+        return await _failed(tab, steps, Outcome.TIMEOUT, Cause.SLOW, reason)
+    except BrowserFailed as error:
+        reason = f"the window was closed, or {error}" if job.is_headed else str(error)
+        return _browser_error(steps, error.cause, reason, is_passing=not job.is_headed)
+    odd = Cause.OTHER_PAGE if note else ""
+    return Report(outcome=Outcome.CAPTURED, cause=odd, reason=note, steps=steps.seconds, capture=capture)
+
+
+def _browser_error(steps: Steps, cause: Cause, reason: str, *, is_passing: bool = False) -> Report:
+    told = {"cause": cause, "reason": reason, "steps": steps.seconds}
+    return Report(outcome=Outcome.BROWSER_ERROR, is_passing=is_passing, **told)
+
+
+async def _failed(tab: Tab, steps: Steps, outcome: Outcome, cause: Cause, reason: str) -> Report:
+    picture = await tab.screenshot()
+    return Report(
+        outcome=outcome,
+        cause=cause,
+        reason=reason,
+        steps=steps.seconds,
+        screenshot=base64.b64encode(picture).decode() if picture else "",
+    )
