@@ -4,6 +4,7 @@
 """
 
 import argparse
+import gc
 import sys
 
 from pydantic import ValidationError
@@ -27,8 +28,10 @@ def main(arguments: list[str]) -> int:
         from proxy.server.workers import become_supervisor
 
         become_supervisor(settings)
+    gc.disable()  # hardly anything that is loaded is garbage, and looking for some takes a seventh of the time
     from proxy.service import run  # what only serving needs is not loaded by a process that becomes another
 
+    gc.enable()
     return run(settings, worker=options.worker)
 
 

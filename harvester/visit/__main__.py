@@ -4,6 +4,7 @@ It ends by itself, with the browser, when the service that started it is gone.
 """
 
 import asyncio
+import gc
 import os
 import sys
 from functools import partial
@@ -21,7 +22,9 @@ async def _main(directory: Path) -> None:
     os.chdir(directory)
     # The driver takes as long to start as the rest takes to be imported: both at once, since somebody may wait.
     driver = asyncio.create_task(async_playwright().start())
+    gc.disable()  # hardly anything that is loaded is garbage
     process = await asyncio.to_thread(import_module, "harvester.visit.process")
+    gc.enable()
     await process.run(driver)
 
 

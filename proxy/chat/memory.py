@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
 from hashlib import sha256
 from secrets import token_hex
 from time import time
@@ -17,6 +16,7 @@ from proxy.chat.conversations import named, needed, unknown_conversation
 from proxy.chat.history import history_digest, plan_turn, size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import estimate_tokens
+from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.rendering import as_text, instructions
 from proxy.chat.upstream import Held
@@ -27,6 +27,10 @@ FLUSH_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
 MAX_PENDING = 10_000  # above it, while the store is away, the oldest are forgotten
 RETRY_SECONDS = 1.0
+WORTH_KEEPING = 100  # characters of a text whose tokens were counted
+COUNT_BYTES = 250  # that one count takes
+
+_COUNTS: Cache[tuple[int, int], int] = Cache(2 * 1024 * 1024)
 
 log = logging.getLogger(__name__)
 
@@ -241,16 +245,22 @@ async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
 def _tokens_told(messages: Sequence[Message], told: str) -> int:
     count = _tokens_of(told) if told else 0
     for message in messages:
-        count += estimate_tokens(message.text)
+        count += _tokens_of(message.text)
         for call in message.calls:
-            count += estimate_tokens(call.name) + estimate_tokens(call.arguments)
+            count += estimate_tokens(call.name) + _tokens_of(call.arguments)
     return count
 
 
-@lru_cache(maxsize=64)
-def _tokens_of(told: str) -> int:
-    """Of what stays the same from turn to turn."""
-    return estimate_tokens(told)
+def _tokens_of(text: str) -> int:
+    """As `estimate_tokens`. Clients send again what was said, which is counted once."""
+    if len(text) < WORTH_KEEPING:
+        return estimate_tokens(text)
+    name = hash(text), len(text)  # and no text is kept for it
+    count = _COUNTS.get(name)
+    if count is None:
+        count = estimate_tokens(text)
+        _COUNTS.put(name, count, COUNT_BYTES)
+    return count
 
 
 def _has_calls(messages: Sequence[Message]) -> bool:

@@ -62,7 +62,7 @@ class _Client(asyncio.Protocol):
                 "model": work.model,
                 "stream": work.stream,
                 "messages": [{"role": "user", "content": Order(work.tokens, work.pause).message}],
-                **({"tools": [_tool(number) for number in range(work.tools)]} if work.tools else {}),
+                **({"tools": [tool(number) for number in range(work.tools)]} if work.tools else {}),
             }
         ).encode()
         head = (
@@ -121,7 +121,7 @@ class _Client(asyncio.Protocol):
             self._done.set_exception(ValueError(why))
 
 
-def _tool(number: int) -> dict[str, Any]:
+def tool(number: int) -> dict[str, Any]:
     """A definition of 2 kB, with a parameter for each 100 bytes."""
     properties = {
         f"parameter_{place}": {"type": "string", "description": "What it is for. " * 3} for place in range(18)

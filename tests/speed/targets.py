@@ -73,7 +73,7 @@ async def measure(target: Target, work: Work) -> Run:
     before, most = target.cpu, target.memory
     command = (sys.executable, "-m", "tests.speed.load", json.dumps(asdict(work)))
     load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    _pin(load.pid, HARNESS_CORE)
+    pin(load.pid, HARNESS_CORE)
     reading = asyncio.create_task(load.communicate())
     while not reading.done():
         most = max(most, target.memory)
@@ -83,8 +83,10 @@ async def measure(target: Target, work: Work) -> Run:
 
 
 @asynccontextmanager
-async def targets(directory: Path, ports: Sequence[int]) -> AsyncIterator[tuple[Target, Target, Target]]:
-    """The proxy, nginx before the same stub, and the stub itself. *ports*: three that are free."""
+async def targets(
+    directory: Path, ports: Sequence[int], **settings: str
+) -> AsyncIterator[tuple[Target, Target, Target]]:
+    """The proxy with *settings*, nginx before the same stub, and the stub itself. *ports*: three that are free."""
     ours, nginx, stub = ports
     async with AsyncExitStack() as stack:
         command = (sys.executable, "-m", "tests.speed.stub", str(stub))
@@ -103,6 +105,7 @@ async def targets(directory: Path, ports: Sequence[int]) -> AsyncIterator[tuple[
             AJAX_NONCE="abc123",
             SESSION_ID="session",
             POST_ID="7",
+            **settings,
         )
         log = log_of(directory)
         proxy = await stack.enter_async_context(
@@ -130,7 +133,7 @@ async def _process(
                 await asyncio.sleep(0.05)
         running = psutil.Process(process.pid)
         for each in (running, *running.children(recursive=True)):
-            _pin(each.pid, core)
+            pin(each.pid, core)
         yield running
     finally:
         if process.returncode is None:
@@ -151,7 +154,7 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def _pin(pid: int, core: int) -> None:
+def pin(pid: int, core: int) -> None:
     if core in os.sched_getaffinity(0):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setaffinity(int(thread.name), {core})

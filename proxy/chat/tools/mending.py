@@ -38,6 +38,15 @@ _SPECIAL = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|\\(.)|(")|([\x00-\x1f]
 _NO_LETTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\W", re.DOTALL)
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+# Made once: the functions of `json` make one for each call.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 class Broken(ValueError):
     """This cannot be read as JSON; the text says why, in a few words."""
 
@@ -56,7 +65,7 @@ def read_json(text: str, *, close: bool = False) -> Read:
     lacks more than brackets, and is never made whole.
     """
     try:
-        value, mended = json.loads(text, parse_constant=_no_constant), False
+        value, mended = _DECODER.decode(text), False
     except RecursionError:
         raise Broken("it is nested too deeply") from None
     except ValueError as error:
@@ -64,26 +73,22 @@ def read_json(text: str, *, close: bool = False) -> Read:
     if too_deep(value):
         raise Broken("it is nested too deeply")
     if "\\u" in text:
-        value = json.loads(dump_json(value))  # half a pair of surrogates is no text
+        value = _DECODER.decode(dump_json(value))  # half a pair of surrogates is no text
     return Read(value, mended)
 
 
 def dump_json(value: Any) -> str:
     """*value* as compact JSON. Raises `Broken` for numbers that JSON cannot say."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(value)
     except (ValueError, RecursionError) as error:
         raise Broken(str(error)) from None
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _mended(text: str, close: bool, error: ValueError) -> Any:
     try:
-        return json.loads(_Loose(text).strict(close), parse_constant=_no_constant)
+        return _DECODER.decode(_Loose(text).strict(close))
     except (ValueError, RecursionError):
         pass
     if len(text) <= _REPAIR_CHARS and sum(map(text.count, "[{")) <= _REPAIR_BRACKETS and _is_whole(text):

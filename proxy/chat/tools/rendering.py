@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted, cut_description, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
 from shared.conversations import Call, Message
@@ -123,14 +124,23 @@ def with_calls(text: str, calls: Sequence[Call], offer: Offer | None = None) -> 
 
 
 def _call(call: Call, offer: Offer | None) -> str:
-    if call.kind == "custom":
-        arguments = dump_json({"input": call.arguments})
-    else:
-        try:
-            arguments = dump_json(read_json(call.arguments or "{}").value)
-        except Broken:
-            arguments = dump_json(call.arguments)  # of another model: told as it is
+    arguments = dump_json({"input": call.arguments}) if call.kind == "custom" else _arguments(call.arguments or "{}")
     return f'{{"name":{dump_json(label_of(call.name, call.namespace, offer))},"arguments":{arguments}}}'
+
+
+def _arguments(text: str) -> str:
+    """The arguments of a call as they are told; clients send them again with every turn."""
+    told = _told.get(text)
+    if told is None:
+        try:
+            told = dump_json(read_json(text).value)
+        except Broken:
+            told = dump_json(text)  # of another model: told as it is
+        _told.put(text, told, 2 * len(text) + 200)
+    return told
+
+
+_told: Cache[str, str] = Cache(1_000_000)
 
 
 def result(name: str, text: str, *, error: bool = False) -> str:

@@ -9,10 +9,12 @@ import pytest
 import tests.site.model
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
+from tests.speed.load import tool
 
 STATEFUL = "gpt-5-nano"  # its provider keeps the conversation
 STATELESS = "gpt-4o-mini-helper"
 ROUNDS = 20
+TOOLS = 30  # of 2 kB
 PROMPT_CHARS = 40_000
 PARAMETERS = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
 COUNT = {"type": "function", "function": {"name": "count", "description": "Count.", "parameters": PARAMETERS}}
@@ -30,12 +32,18 @@ def sizes(site: SimulatedSite) -> list[int]:
 
 
 async def rounds(
-    proxy: RunningProxy, count: int, *, model: str = STATEFUL, prompt: str = "Count.", **fields: Any
+    proxy: RunningProxy,
+    count: int,
+    *,
+    model: str = STATEFUL,
+    prompt: str = "Count.",
+    tools: Sequence[Any] = (COUNT,),
+    **fields: Any,
 ) -> list[Any]:
     """The loop of a client that sends everything each time; the whole conversation."""
     messages: list[Any] = [{"role": "system", "content": prompt}, {"role": "user", "content": "[[script:count]] Go."}]
     for _ in range(count):
-        message = (await proxy.chat(*messages, model=model, tools=[COUNT], **fields)).body["choices"][0]["message"]
+        message = (await proxy.chat(*messages, model=model, tools=[*tools], **fields)).body["choices"][0]["message"]
         messages.append(message)
         for call in message.get("tool_calls", ()):
             number = json.loads(call["function"]["arguments"])["number"]
@@ -43,13 +51,16 @@ async def rounds(
     return messages
 
 
-async def test_twenty_rounds_of_a_long_prompt_send_it_once(site: SimulatedSite, proxy: RunningProxy) -> None:
+async def test_twenty_rounds_of_a_long_prompt_and_many_tools_send_them_once(
+    site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    tools = [COUNT, *map(tool, range(TOOLS))]
     site.behaviour.scripts = {"count": steps(["asked"] * ROUNDS)}
 
-    messages = await rounds(proxy, ROUNDS + 1, prompt="x" * PROMPT_CHARS)
+    messages = await rounds(proxy, ROUNDS + 1, prompt="x" * PROMPT_CHARS, tools=tools)
     assert messages[-1]["content"] == f"So: {'; '.join(f'counted {number}' for number in range(ROUNDS))}."
     assert len(sizes(site)) == ROUNDS + 1
-    assert sum(sizes(site)) < 1.2 * PROMPT_CHARS
+    assert sum(sizes(site)) < 1.2 * (PROMPT_CHARS + len(json.dumps(tools)))
 
 
 @pytest.mark.parametrize("form", ["tool_call", "invoke", "bare", "trailing_comma", "text_arguments", "spaced"])

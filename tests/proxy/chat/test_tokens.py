@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chat.tokens import estimate_tokens
+from proxy.chat.tokens import _PIECE, estimate_tokens
 
 SAMPLES = json.loads((Path(__file__).parents[2] / "samples" / "tokens.json").read_text(encoding="utf-8"))["samples"]
 
@@ -51,6 +51,13 @@ def test_a_long_text_is_counted_in_linear_time(text: str) -> None:
     estimate_tokens(long_text)
 
     assert time.perf_counter() - started < 2
+
+
+@given(st.lists(st.text("ab1 \n\t\r'-_.é字ß", max_size=12), max_size=12))
+def test_lines_count_the_same_each_alone(lines: list[str]) -> None:
+    whole = "\n".join(lines)
+
+    assert estimate_tokens(whole) == len(_PIECE.findall(whole))
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
