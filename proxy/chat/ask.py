@@ -54,7 +54,7 @@ class Ask:
     @property
     def parts(self) -> Sequence[Part]:
         """What only servers can take."""
-        return [each for each in self.images.values() if isinstance(each, Part)] if self.images else ()
+        return [each for each in self.images.values() if isinstance(each, Part)]
 
     def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
         """The newest that came with *messages*, oldest first, *most* of them; and how many are left out."""

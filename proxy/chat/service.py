@@ -63,7 +63,7 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
-        if parts := ask.parts:
+        if ask.images and (parts := ask.parts):
             willing = [model for model in willing if model.is_server]
             if not willing:
                 raise unfit_part(parts[0].where)
