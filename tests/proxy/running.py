@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 import openai
 import pytest
-from aiohttp import web
+from aiohttp import web, web_app
 
 import proxy.chat.conversations
 from proxy.api.app_keys import CHAT, CONVERSATIONS, RESPONSES, UPSTREAMS, USAGE
@@ -225,3 +225,4 @@ async def running_proxy(
                     yield RunningProxy(url, store, loaded, http, client, app)
             finally:
                 await runner.cleanup()
+                web_app._cached_build_middleware.cache_clear()  # it would keep hundreds of apps, with all they hold
