@@ -1,7 +1,6 @@
 """What a server's stream costs, beside a site's."""
 
 from dataclasses import replace
-from statistics import median
 
 import pytest
 
@@ -13,15 +12,16 @@ from tests.speed.test_tools import NOISE, proxy
 
 __all__ = ["proxy"]  # a fixture
 SERVERS_MODEL = "stub/m"
-LIMIT = 1.5
+LIMIT = 1.1  # none, but for what differs from run to run
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 
 
 @pytest.mark.parametrize("pause", [0, 20_000] if ROUNDS else [0])
-async def test_a_token_of_a_server_costs_about_what_one_of_a_site_does(proxy: Target, pause: int) -> None:
+async def test_a_token_of_a_server_costs_no_more_than_one_of_a_site(proxy: Target, pause: int) -> None:
     streams = 400 if pause else 64
-    work = Work(port=proxy.port, at_once=streams, requests=streams, tokens=300 if ROUNDS else 50, pause=pause)
+    requests = streams if pause or not ROUNDS else 8 * streams
+    work = Work(port=proxy.port, at_once=streams, requests=requests, tokens=300 if ROUNDS else 50, pause=pause)
     used: dict[str, list[float]] = {work.model: [], SERVERS_MODEL: []}
     for _ in range(max(ROUNDS, 1)):
         for model, found in used.items():
@@ -29,7 +29,7 @@ async def test_a_token_of_a_server_costs_about_what_one_of_a_site_does(proxy: Ta
             assert run.outcome.faults == []
             assert run.outcome.whole == work.requests
             found.append(run.cpu * MILLION / (work.requests * work.tokens))
-    site, server = (median(found) for found in used.values())
+    site, server = (min(found) for found in used.values())  # what else the machine does only adds to it
 
     name = f"a token of a server's stream{f', {pause // 1000} ms apart' if pause else ''}"
     figure(name, f"{server:.1f} µs CPU, of a site's {site:.1f}, {server / site:.2f} x")

@@ -68,6 +68,7 @@ class ChunkReader:
         self._beside, self._logprobs = beside, beside and logprobs
         self._extras_size = 0
         self._template = Template()
+        self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
         self.extra: Extra | None = None  # that the last event told, with its text
         self.thinks_in = ""  # the name under which thoughts have come, where they are given out
         self.finished = False  # the end mark has come

@@ -28,7 +28,18 @@ _DATA = b"data: "
 class Attempt:
     """Reads one answer into a sink."""
 
-    __slots__ = ("_client", "_decoder", "_key", "_passage", "_reader", "_server", "_sink", "_url")
+    __slots__ = (
+        "_client",
+        "_decoder",
+        "_is_flowing",
+        "_key",
+        "_passage",
+        "_plain",
+        "_reader",
+        "_server",
+        "_sink",
+        "_url",
+    )
 
     def __init__(
         self, client: SiteClient, server: Server, key: str, *, reader: ChunkReader, sink: Sink, passage: Passage
@@ -38,8 +49,9 @@ class Attempt:
         self._server = server.name
         self._url = f"{server.base_url}/chat/completions"
         self._key = key
-        self._reader = reader
+        self._reader, self._plain = reader, reader.plain
         self._sink = sink
+        self._is_flowing = False  # its text has begun, and nothing is held of it
         self._passage: Passage | None = passage  # until the answer has begun
         self._decoder = EventDecoder()
 
@@ -72,6 +84,9 @@ class Attempt:
 
     def _take(self, data: bytes) -> bool:
         """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
+        if self._is_flowing and (text := self._plain(data)) is not None:
+            return self._sink.text(text)
+        self._is_flowing = False
         reader = self._reader
         texts: list[str] = []
         wants_more = True
@@ -92,6 +107,7 @@ class Attempt:
                     break
         finally:  # what came before a failure is given out before it is told
             wants_more = self._give("".join(texts)) and wants_more
+        self._is_flowing = self._passage is None and self._decoder.is_between
         return wants_more and not reader.finished
 
     def _give(self, text: str, extra: Extra | None = None) -> bool:

@@ -84,6 +84,33 @@ def test_chunks_that_differ_in_their_text_alone_need_no_closer_look() -> None:
     assert template.text(json.dumps(chunk("three", created=2)).encode()) is None
 
 
+@given(st.lists(TEXTS | st.text("ab \x7f'/", max_size=5), max_size=3), st.sampled_from(["", "\n", ": x\n\n", "x"]))
+def test_plain_events_on_the_wire_are_read_at_once_and_nothing_else(texts: list[str], after: str) -> None:
+    template, first = Template(), chunk("one")
+    template.learn(json.dumps(first).encode(), first)
+    events = [f"data: {json.dumps(chunk(text))}\n\n" for text in texts]
+    is_plain = any(texts) and not after and all(json.dumps(text) == f'"{text}"' for text in texts)
+
+    assert template.plain(("".join(events) + after).encode()) == ("".join(texts) if is_plain else None)
+
+
+def test_a_shape_that_changes_now_and_then_is_learned_each_time() -> None:
+    template = Template()
+    for second in range(20):
+        first = chunk("one", created=second)
+        template.learn(json.dumps(first).encode(), first)
+        assert template.plain(f"data: {json.dumps(chunk('two', created=second))}\n\n".encode()) == "two"
+
+
+def test_an_event_of_several_lines_is_never_read_at_once() -> None:
+    template, first = Template(), chunk("one")
+    data = json.dumps(first, indent=1).encode()
+    template.learn(data, first)
+
+    assert template.text(data) == "one"
+    assert template.plain(b"data: " + data + b"\n\n") is None
+
+
 @pytest.mark.parametrize(
     "more", [{"usage": {"prompt_tokens": 1}}, {"content": "before", "choices": [{"delta": {"content": "x"}}]}]
 )
