@@ -3,13 +3,15 @@
 import asyncio
 import json
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.pictures import PNG
-from tests.proxy.running import RunningProxy
+from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
 from tests.site import SimulatedSite
 
@@ -204,3 +206,34 @@ async def test_a_client_that_leaves_ends_the_answer(served: RunningProxy, server
 
 def _image() -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(PNG).decode()}"}}
+
+
+async def test_a_server_has_a_limit_of_its_own_and_its_usage_is_told_by_its_name(
+    site: SimulatedSite, server: OpenAiPeer, tmp_path: Path
+) -> None:
+    server.answers = [Said(["first"], holds=True), Said(["second"])]
+    settings: dict[str, Any] = {"servers": f"mine={server.base_url}", "server_keys": f"mine={KEY}", "max_server": 1}
+    async with running_proxy(site, tmp_path, **settings) as proxy:
+        upstream = proxy.app[UPSTREAMS][1]
+        await upstream.discover()
+        first = asyncio.create_task(proxy.chat("hi", model="mine/tiny"))
+        async with asyncio.timeout(5):
+            while not server.asked:
+                await asyncio.sleep(0.005)
+        second = asyncio.create_task(proxy.chat("hi", model="mine/tiny"))
+        async with asyncio.timeout(5):
+            while not upstream.health().queued:
+                await asyncio.sleep(0.005)
+        of_the_site = await proxy.chat("hi")
+        health = upstream.health()
+        server.go_on.set()
+        texts = [(await first).text, (await second).text]
+        await proxy.write_usage()
+        async with proxy.http.get(f"{proxy.url}/admin/usage?by=site") as response:
+            used = {row["site"]: row for row in (await response.json())["data"]}
+
+    assert of_the_site.status == 200
+    assert (health.open_streams, health.queued) == (1, 1)
+    assert texts == ["first", "second"]
+    assert (used["mine"]["requests"], used["mine"]["tokens_in"]) == (2, 2 * 11)
+    assert used[site.origin]["requests"] == 1
