@@ -5,7 +5,7 @@ itself. A stored response is a copy of the text up to its answer, so whatever go
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import time
 from typing import Any
@@ -98,7 +98,7 @@ class Responses:
             known |= {message.id: message for message in stored.messages} if stored else {}
             if item_id not in known:
                 raise unknown_item(item_id, param="input")
-        return tuple(known[message.id] if message.id in wanted else message for message in messages)
+        return tuple(_told_once(messages, {name: known[name] for name in wanted}))
 
     async def _stored(self, response_id: str, owner: str) -> Conversation:
         stored = await self._kept(response_id, owner)
@@ -145,6 +145,23 @@ class Responses:
         except StoreError as error:
             log.warning("response %s not stored: %s", stored.id, error)
             reply.is_stored = False
+
+
+def _told_once(messages: Sequence[Message], known: Mapping[str, Message]) -> Iterator[Message]:
+    """*messages* with those that are only named as they are *known*. Some clients name an answer, or what was thought
+    before it, and send its calls again: these are part of it already."""
+    held: set[str] = set()  # calls of the answer that was named last which may come again
+    for message in messages:
+        if message.id in known and not message.calls:
+            held = {call.id for call in known[message.id].calls}
+            yield known[message.id]
+        elif message.calls and held:
+            rest = tuple(call for call in message.calls if call.id not in held)
+            held -= {call.id for call in message.calls}
+            if rest or message.text:
+                yield message.model_copy(update={"calls": rest})
+        else:
+            yield message
 
 
 def _response_of(item_id: str) -> str:

@@ -6,6 +6,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
+from tests.proxy.api.test_tools_stream import BEIJING, FLAT, PARIS
 from tests.proxy.chat.test_memory import known
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
@@ -49,6 +50,27 @@ async def test_only_the_new_message_is_sent_to_a_site_that_holds_the_named_ones(
 
     assert len({call.conversation_uuid for call in site.model_calls}) == 1
     assert site.requests[-2].fields["message"] == "three"
+
+
+async def test_calls_that_are_sent_again_behind_the_name_of_their_answer_are_told_once(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.scripts = {"it": [{"text": "I look.", "calls": [PARIS, BEIJING]}]}
+    question = user("[[script:it]]")
+    asked: dict[str, Any] = {"model": MODEL, "tools": FLAT}
+    first = await proxy.openai.responses.create(**asked, input=[question])
+    said, *calls = first.output
+    results: list[Any] = [
+        {"type": "function_call_output", "call_id": call.call_id, "output": f"sunny {number}"}
+        for number, call in enumerate(calls)
+        if call.type == "function_call"
+    ]
+    named: Any = {"type": "item_reference", "id": said.id}
+    second = await proxy.openai.responses.create(**asked, input=[question, named, *calls, *results])
+    items = [item async for item in proxy.openai.responses.input_items.list(second.id, order="asc")]
+
+    kinds = ["message", "message", *["function_call"] * 2, *["function_call_output"] * 2]
+    assert [item.type for item in items] == kinds
 
 
 async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy) -> None:

@@ -93,6 +93,21 @@ async def test_responses_are_stored_without_them_and_go_on(served: RunningProxy,
     assert "hm" not in json.dumps([asked.body for asked in server.asked])
 
 
+async def test_a_call_behind_the_name_of_its_thought_is_told_once(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"])]
+    asked: dict[str, Any] = {"model": MODEL, "tools": [TOOL]}
+    first = await served.openai.responses.create(**asked, input="look")
+    thought, call = cast("list[Any]", first.output)
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}
+    named = {"type": "item_reference", "id": thought.id}
+    question = {"role": "user", "content": "look"}
+    await served.openai.responses.create(**asked, input=cast("Any", [question, named, call, result]))
+
+    told = server.asked[1].body["messages"]
+    assert [message["role"] for message in told] == ["user", "assistant", "tool"]
+    assert len(told[1]["tool_calls"]) == 1
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 async def test_responses_send_them_back_with_the_calls_they_led_to(
     served: RunningProxy, site: SimulatedSite, server: OpenAiPeer, field: str
