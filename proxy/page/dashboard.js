@@ -2,7 +2,7 @@
 import { ModelTable } from "./abilities.js";
 import { request } from "./api.js";
 import { el } from "./dom.js";
-import { duration, t } from "./i18n.js";
+import { coded, duration, t } from "./i18n.js";
 import { badge, siteCard } from "./sites.js";
 import { Trouble } from "./trouble.js";
 import { Usage } from "./usage.js";
@@ -73,5 +73,5 @@ function tiles(status, now) {
 }
 
 function tile(key, value, more = []) {
-  return el("div.card.tile", {}, el("h2", { t: key }), el("div.value", {}, value), el("p.hint", {}, more.filter(Boolean).join(" · ")));
+  return el("div.card.tile", {}, el("h2", { t: key }), el("div.value", {}, value), el("p.hint", {}, coded(more.filter(Boolean).join(" · "))));
 }

@@ -28,6 +28,11 @@ export function reason(code) {
   return REASONS[root.lang][code] ?? "";
 }
 
+/** *text* of ours as nodes: what stands between backticks is code. */
+export function coded(text) {
+  return text.split("`").map((part, place) => (place % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+}
+
 /** Change to the other language, and tell the screens. */
 export function switchLanguage() {
   root.lang = root.lang === "en" ? "zh-CN" : "en";
@@ -40,7 +45,7 @@ export function switchLanguage() {
 export function translate(element) {
   for (const each of [element, ...element.querySelectorAll("[data-t], [data-t-label], [data-t-placeholder]")]) {
     const { t: text, tLabel: label, tPlaceholder: placeholder } = each.dataset;
-    if (text) each.textContent = t(text);
+    if (text) each.replaceChildren(...coded(t(text)));
     if (label) each.setAttribute("aria-label", t(label));
     if (label && each.matches("button")) each.title = t(label);
     if (placeholder) each.placeholder = t(placeholder);

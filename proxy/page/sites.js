@@ -1,7 +1,7 @@
 // A site or server as the dashboard shows it: whether it works, and of a site its credentials and its last visits.
 import { request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
-import { duration, moment, reason as meaning, t } from "./i18n.js";
+import { coded, duration, moment, reason as meaning, t } from "./i18n.js";
 
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
@@ -87,7 +87,7 @@ function visitRow(visit, now) {
 function why(visit, kind) {
   const means = meaning(`visit.${visit.cause}`);
   if (!means) return visit.reason ? el(kind, { dir: "auto" }, visit.reason) : null;
-  return el(kind, {}, means, el("span.said", { dir: "auto" }, visit.reason));
+  return el(kind, {}, coded(means), el("span.said", { dir: "auto" }, visit.reason));
 }
 
 function show(visit) {

@@ -270,7 +270,7 @@ async def test_what_is_empty_says_what_to_do(opener: Opener) -> None:
     await opened.go("Dashboard")
     for text in (
         "never seen",
-        "`freeaichat up` starts it",
+        "freeaichat up starts it",
         "none yet: they come with a visit",
         "No visit yet. The harvester visits when it starts; “Visit now” asks for a visit.",
         "Nothing was used in this time. Ask something in the chat",
