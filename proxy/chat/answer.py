@@ -45,10 +45,12 @@ class Answer:
         models: Sequence[Model],
         *,
         name: str,
+        stand_in: Model | None = None,
         afterwards: Afterwards | None = None,
         retries: int = 0,
     ) -> None:
-        """*models*: the same one on the upstreams that offer it, in the order in which they are tried.
+        """*models*: the same one on the upstreams that offer it, in the order in which they are tried; *stand_in* is
+        the server's among them that the client did not name.
 
         *afterwards* is awaited once the answer is whole, before its end is told. *retries*: how often a model is asked
         once more for a call or JSON that came out wrong.
@@ -65,6 +67,7 @@ class Answer:
         self._ask = ask
         self._memory = memory
         self._models, self._model = models, models[0]  # that answers, or was tried last
+        self._stand_in = stand_in
         self._afterwards = afterwards
         self.calls: list[Call] = []
         self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
@@ -237,7 +240,7 @@ class Answer:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        stands_in = model.is_server and not all(each.is_server for each in self._models)
+        stands_in = model is self._stand_in
         if stands_in:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens

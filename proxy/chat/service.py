@@ -63,12 +63,13 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
+        stand_in = self._fallback(models[0], ask.allowed)
+        if stand_in is not None:
+            willing.append(stand_in)
         if ask.images and (parts := ask.parts):
             willing = [model for model in willing if model.is_server]
             if not willing:
                 raise unfit_part(parts[0].where)
-        elif self._fallback_model:
-            willing += self._fallback(models[0], ask.allowed)
         if not willing:
             raise _consent_required(name)
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
@@ -78,7 +79,13 @@ class ChatService:
         _refuse_unfit(memory.plan)
         if len(willing) > 1:
             willing.sort(key=lambda model: model.upstream.rank(model.bot))  # equals keep the order of preference
-        return Answer(ask, memory, willing, name=name, afterwards=afterwards, retries=self._tool_retries)
+        return Answer(
+            *(ask, memory, willing),
+            name=name,
+            stand_in=stand_in,
+            afterwards=afterwards,
+            retries=self._tool_retries,
+        )
 
     async def embed(self, request: Mapping[str, Any], *, caller: str, allowed: frozenset[str] | None) -> Embedded:
         """Embeddings by the upstream that has the model. Raises `ServiceError`; 404 where none makes any."""
@@ -97,12 +104,12 @@ class ChatService:
                 return replace(made, model=name, upstream=model.upstream.name)
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
-    def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Sequence[Model]:
+    def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Model | None:
         """The server's model that stands behind the sites' *model*, where there is one that may be used."""
         if not self._fallback_model or model.is_server:
-            return ()
+            return None
         found = self.catalog.named(self._fallback_model)
-        return [found[1]] if found and found[1].is_server and may_use(allowed, found[0]) else ()
+        return found[1] if found and found[1].is_server and may_use(allowed, found[0]) else None
 
     def has_tools(self, name: str) -> bool:
         """Whether the upstream that is asked first for *name* takes tools itself."""

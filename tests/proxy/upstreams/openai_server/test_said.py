@@ -137,14 +137,14 @@ async def test_where_only_sites_answer_they_are_refused_by_name(site: SimulatedS
     assert not site.model_calls
 
 
-async def test_a_server_that_stands_behind_a_sites_model_is_not_meant(
+async def test_the_server_that_stands_behind_a_sites_model_answers_what_the_site_cannot_take(
     served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
 ) -> None:
     answer = await served.chat(user(text("listen"), SOUND), model=SITES)
 
-    assert (answer.status, answer.body["error"]["param"]) == (400, "messages.0.content.1")
+    assert (answer.status, answer.headers["x-fallback-model"]) == (200, MODEL)
+    assert server.asked[0].body["messages"] == [user(text("listen"), SOUND)]
     assert not site.model_calls
-    assert not server.asked
 
 
 async def test_a_part_that_holds_nothing_and_one_that_nobody_knows_are_refused(served: RunningProxy) -> None:
