@@ -59,12 +59,6 @@ def form_body(fields: Mapping[str, str]) -> tuple[str, bytes]:
     return "application/x-www-form-urlencoded", urlencode(fields).encode()
 
 
-def form_post(credentials: Credentials, fields: Mapping[str, str]) -> tuple[str, bytes, dict[str, str]]:
-    """Address, body and headers of a form that the captured visit posts: what `SiteClient.post` takes."""
-    content_type, body = form_body(fields)
-    return credentials.ajax_url, body, {**visitor_headers(credentials), "Content-Type": content_type}
-
-
 class SiteClient:
     """A pool of kept-alive connections. Use as an async context manager."""
 
