@@ -79,7 +79,9 @@ class Visitor:
             return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
 
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
-        # The claim is ours, so whatever visit began before is over, wherever that was.
+        # The claim is ours, so whatever visit began before is over, wherever that was. This one begins now, however
+        # long the store took to say so.
+        visit = visit.model_copy(update={"started_at": time.time()})
         await self._record_killed(site.origin, holder="")
         note = visit.model_dump_json()
         await self._store.set_note(UNDER_WAY.format(site=site.origin), note)

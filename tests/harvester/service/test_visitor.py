@@ -44,6 +44,22 @@ class FullStore:
         return getattr(self._store, name)
 
 
+class TellingStore:
+    """A store that notes when it let a visit begin."""
+
+    def __init__(self, store: Store) -> None:
+        self.told_at = 0.0
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def begin_visit(self, *arguments: Any, **more: Any) -> bool:
+        is_ours = await self._store.begin_visit(*arguments, **more)
+        self.told_at = time.time()
+        return is_ours
+
+
 def killed(site: str) -> Visit:
     """The note of a visit whose harvester was killed a minute ago."""
     return Visit(
@@ -198,3 +214,14 @@ async def test_asks_made_before_the_visit_are_answered_by_it(visits: Visits, sit
     await visits.capture()
 
     assert await visits.store.pending_ask(site.origin) is None
+
+
+async def test_a_visit_begins_when_the_store_has_let_it(
+    store: Store, workspace: Workspace, site: SimulatedSite
+) -> None:
+    telling: Any = TellingStore(store)
+
+    visit = await Visits(telling, workspace, site).make()
+
+    assert visit.outcome is Outcome.CAPTURED
+    assert visit.started_at >= telling.told_at > 0
