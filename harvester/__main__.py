@@ -4,29 +4,74 @@
 """
 
 import argparse
+import asyncio
 import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from harvester.service.child import Child, start_child
+from harvester.service.tasks import until_stopped
+from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS
 
-from harvester.service.health import run_health
-from harvester.service.run import run, run_once
-from shared.processes.services import EXIT_SETTINGS
-from shared.settings import explain, load
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+CLOSE_SECONDS = 1.0
 
 
 def main() -> int:
     """Read arguments and settings and run; returns the exit code."""
     arguments = _arguments()
+    if arguments.command == "health":
+        from harvester.service.health import run_health
+
+        settings = _settings()
+        return EXIT_SETTINGS if settings is None else run_health(settings)
+    when_stopped = EXIT_FAILED if arguments.command == "once" else 0
+    return asyncio.run(until_stopped(_start(arguments), when_stopped))
+
+
+async def _start(arguments: argparse.Namespace) -> int:
+    """Run with the process of a first visit, which takes as long to start as the rest takes to be imported.
+
+    Mostly a visit is due, and somebody waits for it. Where none is, the process ends by itself.
+    """
+    spare = None
+    with suppress(OSError):  # a visit that cannot start one either is recorded with the reason
+        spare = await start_child()
     try:
-        settings = load()
-    except ValidationError as error:
-        print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
+        await asyncio.to_thread(import_module, "harvester.service.run")
+        return await _run(arguments, spare)
+    finally:
+        if spare is not None:
+            spare.cut()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(spare.process.wait(), CLOSE_SECONDS)
+
+
+async def _run(arguments: argparse.Namespace, spare: Child | None) -> int:
+    from harvester.service.run import run, run_once
+
+    settings = _settings()
+    if settings is None:
         return EXIT_SETTINGS
     if arguments.command == "once":
-        return run_once(settings, arguments.site, is_headed=arguments.headed)
-    if arguments.command == "health":
-        return run_health(settings)
-    return run(settings)
+        return await run_once(settings, spare, arguments.site, is_headed=arguments.headed)
+    return await run(settings, spare)
+
+
+def _settings() -> "Settings | None":
+    """None: they cannot be used, and it was said why."""
+    from pydantic import ValidationError
+
+    from shared.settings import explain, load
+
+    try:
+        return load()
+    except ValidationError as error:
+        print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
+        return None
 
 
 def _arguments() -> argparse.Namespace:

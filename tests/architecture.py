@@ -44,7 +44,7 @@ HOMES = {  # the only places that may import or use these names
     "os.environ": (
         *("shared/settings.py", "shared/processes/lifeline.py", "shared/browsers.py"),
         *("shared/processes/supervise.py", "shared/cli/"),
-        "harvester/service/worker.py",
+        *("harvester/service/child.py", "harvester/visit/__main__.py"),
     ),
     "os.getenv": (),
 }

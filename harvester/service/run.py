@@ -3,14 +3,14 @@
 import asyncio
 import json
 import logging
-import signal
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from harvester.processes import become_subreaper
+from harvester.service.child import Child
 from harvester.service.saving import patiently
 from harvester.service.schedule import HOLD_SECONDS, Schedule
 from harvester.service.visitor import Visitor
@@ -20,42 +20,42 @@ from shared.logs import configure
 from shared.manual import seed_manual
 from shared.models import Outcome, SiteState, Visit
 from shared.parsing import Site, site
-from shared.processes.lifeline import on_parent_gone
 from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNDER_WAY
 from shared.secrets import mask
 from shared.settings import Settings
 from shared.store import Store, StoreError, StoreUnavailable, open_store
 
-STOP_SECONDS = 8.0  # for a visit under way to be ended and recorded
-
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> int:
-    """Visit on the schedule until told to stop; returns the exit code."""
-    return _run(settings, _serve(settings), when_stopped=0)
+async def run(settings: Settings, spare: Child | None) -> int:
+    """Visit on the schedule until cancelled; returns the exit code. *spare*: as for `Workers`."""
+    _configure_logs(settings)
+    try:
+        return await _serve(settings, spare)
+    except StoreError as error:
+        return _refuse(error)
 
 
-def run_once(settings: Settings, site_url: str, *, is_headed: bool) -> int:
+async def run_once(settings: Settings, spare: Child | None, site_url: str, *, is_headed: bool) -> int:
     """Visit one site now and print what came of it as one line of JSON; returns the exit code.
 
-    *site_url*: which page, "": the first site of the settings. 0: captured; 1: another outcome; 2: settings or store
-    cannot be used; 3: another visit of the site is under way.
+    *spare*: as for `Workers`. *site_url*: which page, "": the first site of the settings. 0: captured; 1: another
+    outcome; 2: settings or store cannot be used; 3: another visit of the site is under way.
     """
     try:
         chosen = site(site_url) if site_url else settings.sites[0]
     except ValueError as error:
         return _refuse(error)
-    work = _visit_once(settings, chosen, is_page_given=bool(site_url), is_headed=is_headed)
-    return _run(settings, work, when_stopped=EXIT_FAILED)
-
-
-def _run(settings: Settings, work: Coroutine[Any, Any, int], *, when_stopped: int) -> int:
-    configure("harvester", level=settings.log_level, style=settings.log_format, file=path_in(settings.data_dir))
+    _configure_logs(settings)
     try:
-        return asyncio.run(_until_stopped(work, when_stopped))
+        return await _visit_once(settings, spare, chosen, is_page_given=bool(site_url), is_headed=is_headed)
     except StoreError as error:
         return _refuse(error)
+
+
+def _configure_logs(settings: Settings) -> None:
+    configure("harvester", level=settings.log_level, style=settings.log_format, file=path_in(settings.data_dir))
 
 
 def _refuse(error: Exception) -> int:
@@ -63,44 +63,29 @@ def _refuse(error: Exception) -> int:
     return EXIT_SETTINGS
 
 
-async def _until_stopped(work: Coroutine[Any, Any, int], when_stopped: int) -> int:
-    """What *work* returns; *when_stopped* if a signal, or the end of our parent, ended it early."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    on_parent_gone(stop.set)
-    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stopping.done() and not working.done():
-        log.info("stopping")
-        working.cancel()
-        await asyncio.wait({working}, timeout=STOP_SECONDS)
-    stopping.cancel()
-    return when_stopped if not working.done() or working.cancelled() else working.result()
-
-
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, spare: Child | None) -> int:
     """As the store may be away while the service runs, so it may be at the start."""
     while True:
         try:
             async with open_store(settings.store_url) as store:
-                await _visit_for_ever(settings, store)
+                await _visit_for_ever(settings, store, spare)
         except StoreUnavailable as error:
             log.error("%s; trying again in %.0f s", error, HOLD_SECONDS)
         await asyncio.sleep(HOLD_SECONDS)
 
 
-async def _visit_for_ever(settings: Settings, store: Store) -> None:
-    visitor = await _visitor(settings, store, is_headed=False)
+async def _visit_for_ever(settings: Settings, store: Store, spare: Child | None) -> None:
+    visitor = await _visitor(settings, store, spare, is_headed=False)
     await _recover(visitor, settings.sites)
     log.info("visiting %s", ", ".join(one.url for one in settings.sites))
     await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
 
 
-async def _visit_once(settings: Settings, chosen: Site, *, is_page_given: bool, is_headed: bool) -> int:
+async def _visit_once(
+    settings: Settings, spare: Child | None, chosen: Site, *, is_page_given: bool, is_headed: bool
+) -> int:
     async with open_store(settings.store_url) as store:
-        visitor = await _visitor(settings, store, is_headed=is_headed)
+        visitor = await _visitor(settings, store, spare, is_headed=is_headed)
         await _recover(visitor, [chosen])
         visit = await visitor.visit(chosen, "command", is_page_given=is_page_given)
         if visit is None:
@@ -112,7 +97,7 @@ async def _visit_once(settings: Settings, chosen: Site, *, is_page_given: bool, 
         return 0 if is_captured else EXIT_FAILED
 
 
-async def _visitor(settings: Settings, store: Store, *, is_headed: bool) -> Visitor:
+async def _visitor(settings: Settings, store: Store, spare: Child | None, *, is_headed: bool) -> Visitor:
     """A visitor that starts from a clean machine."""
     become_subreaper()
     workspace = Workspace(settings.store_url)
@@ -121,7 +106,7 @@ async def _visitor(settings: Settings, store: Store, *, is_headed: bool) -> Visi
     except WorkspaceError as error:  # the next visit is recorded with it
         log.error("what killed visits left was not looked for: %s", error)
     await patiently(lambda: seed_manual(store, settings, now=time.time()))
-    return Visitor(store, workspace, browser=settings.browser, is_headed=is_headed)
+    return Visitor(store, workspace, browser=settings.browser, is_headed=is_headed, spare=spare)
 
 
 async def _recover(visitor: Visitor, sites: Sequence[Site]) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
 
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
+from harvester.service.child import Child
 from harvester.service.saving import patiently, save_capture
 from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
@@ -48,12 +49,22 @@ class Visitor:
     """Visits sites for one store. One instance serves one process."""
 
     def __init__(
-        self, store: Store, workspace: Workspace, *, browser: str, limits: Limits = BY_ITSELF, is_headed: bool = False
+        self,
+        store: Store,
+        workspace: Workspace,
+        *,
+        browser: str,
+        limits: Limits = BY_ITSELF,
+        is_headed: bool = False,
+        spare: Child | None = None,
     ) -> None:
-        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
+        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person.
+
+        *spare*: as for `Workers`.
+        """
         self._store = store
         self._workspace = workspace
-        self._workers = Workers()
+        self._workers = Workers(spare)
         self._browser = browser
         self._limits = BY_HAND if is_headed else limits
         self._is_headed = is_headed

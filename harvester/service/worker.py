@@ -6,64 +6,34 @@ Playwright, its driver and the browser live and die there, so that the service s
 import asyncio
 import logging
 import os
-import re
 import signal
-import sys
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-import psutil
 from pydantic import ValidationError
 
 from harvester.job import Job, Report
 from harvester.processes import end_family, reap_orphans
+from harvester.service.child import Child, start_child
 from harvester.service.memory import MOST_BYTES, outgrown
 from harvester.service.tasks import to_the_end
 from harvester.service.workspace import Claim
 from shared.models import Cause, Outcome
-from shared.processes.lifeline import make_lifeline
 
 MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
 CLOSE_SECONDS = 1.5  # for the browser to close in good order after the report
 LAST_WORDS_SECONDS = 0.5
-MAX_REPORT_BYTES = 32 * 1024 * 1024
-KEPT_LINES = 20  # of the error output
-LONGEST_LINE = 300
-
-_MAY_BE_SECRET = re.compile(r"cookie|nonce|session|authorization", re.IGNORECASE)  # as in Playwright's own call logs
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Child:
-    """A running process; *said* are the last lines of its error output.
-
-    *system*: the process itself as the system knows it. Once it has ended, its id may be another one's.
-    """
-
-    process: asyncio.subprocess.Process
-    system: psutil.Process | None  # None: it had ended before anybody could look
-    stdin: asyncio.StreamWriter
-    stdout: asyncio.StreamReader
-    stderr: asyncio.StreamReader
-    said: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-
-    async def listen(self) -> None:
-        while line := await self.stderr.readline():
-            text = line.decode("utf-8", "replace").rstrip()[:LONGEST_LINE]
-            if text and not _MAY_BE_SECRET.search(text):
-                self.said.append(text)
-                log.debug("visit: %s", text)
 
 
 class Workers:
     """Makes visits in processes of their own. One instance serves one process of ours."""
 
-    def __init__(self) -> None:
-        self._running: set[int] = set()
+    def __init__(self, spare: Child | None = None) -> None:
+        """*spare*: a process for the first visit, started before it was known whether one is due."""
+        self._spare = spare
+        self._running = {spare.process.pid} if spare is not None else set()
 
     @asynccontextmanager
     async def run(self, job: Job, claim: Claim) -> AsyncIterator[Report]:
@@ -74,15 +44,11 @@ class Workers:
         """
         await asyncio.to_thread(claim.sweep)
         claim.prepare()
-        lifeline = make_lifeline()
         try:
-            child = await _start(claim, lifeline.environment, lifeline.pass_fds)
+            child = await self._child()
         except BaseException:
-            lifeline.cut()
             claim.clear()
             raise
-        finally:
-            lifeline.hand_over()
         self._running.add(child.process.pid)
         listening = asyncio.create_task(child.listen())
         try:
@@ -90,12 +56,16 @@ class Workers:
             yield report
             await _wait(child.process, CLOSE_SECONDS)
         finally:
-            lifeline.cut()
+            child.cut()
             await to_the_end(self._end(child, claim))
             await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
             listening.cancel()
 
-    async def _end(self, child: _Child, claim: Claim) -> None:
+    async def _child(self) -> Child:
+        spare, self._spare = self._spare, None
+        return spare if spare is not None and spare.runs else await start_child()
+
+    async def _end(self, child: Child, claim: Claim) -> None:
         await asyncio.to_thread(end_family, claim.directory, root=child.system)
         await child.process.wait()
         self._running.discard(child.process.pid)
@@ -103,37 +73,10 @@ class Workers:
         await asyncio.to_thread(claim.clear)
 
 
-async def _start(claim: Claim, environment: dict[str, str], descriptors: tuple[int, ...]) -> _Child:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *(["-P"] if sys.flags.safe_path else []),
-        "-m",
-        "harvester.visit",
-        str(claim.directory),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=MAX_REPORT_BYTES,
-        # Playwright's driver, which asks for the nonce, trusts whom this system trusts, as every other request does.
-        env={"NODE_USE_SYSTEM_CA": "1"} | os.environ | environment | {"TMPDIR": str(claim.directory)},
-        pass_fds=descriptors,
-        start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
-    )
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  (all three were asked for)
-    return _Child(process, _known(process.pid), process.stdin, process.stdout, process.stderr)
-
-
-def _known(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
-
-
-async def _hear(child: _Child, job: Job, claim: Claim, listening: asyncio.Task[None]) -> Report:
+async def _hear(child: Child, job: Job, claim: Claim, listening: asyncio.Task[None]) -> Report:
     """The report, or one in its place where none comes."""
     deadline = job.limits.visit + MARGIN_SECONDS
-    reading = asyncio.create_task(_exchange(child, job))
+    reading = asyncio.create_task(_exchange(child, job, claim))
     watching = asyncio.create_task(outgrown(child.system))
     try:
         await asyncio.wait({reading, watching}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
@@ -149,17 +92,17 @@ async def _hear(child: _Child, job: Job, claim: Claim, listening: asyncio.Task[N
         watching.cancel()
 
 
-async def _exchange(child: _Child, job: Job) -> bytes:
-    """Hand over *job*; the line that comes back, empty if there is none."""
+async def _exchange(child: Child, job: Job, claim: Claim) -> bytes:
+    """Hand over the directory of *claim*, and *job*; the line that comes back, empty if there is none."""
     try:
-        child.stdin.write(job.model_dump_json().encode() + b"\n")
+        child.stdin.write(b"%s\n%s\n" % (os.fsencode(claim.directory), job.model_dump_json().encode()))
         await child.stdin.drain()
         return await child.stdout.readline()
     except (ConnectionError, ValueError):  # it died before it read the job, or a report without an end
         return b""
 
 
-async def _understood(line: bytes, child: _Child, listening: asyncio.Task[None]) -> Report:
+async def _understood(line: bytes, child: Child, listening: asyncio.Task[None]) -> Report:
     try:
         return _explained(Report.model_validate_json(line), child.said)
     except ValidationError:

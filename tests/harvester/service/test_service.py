@@ -214,7 +214,7 @@ async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
         found = await captured(store, site)
 
         assert (found.source, found.session_id) == ("manual", "typed-session")
-        assert running.family() == []
+        await wait_for(lambda: running.family() == [], "what was started in case of a visit has ended")
 
         await store.ask_visit(site.origin, "refused", at=time.time())
         visited = await captured(store, site, after=found.generation)

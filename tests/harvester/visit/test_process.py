@@ -1,14 +1,23 @@
 """The process of one visit, as the service starts it."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from harvester.processes import end_family
+from harvester.service.child import start_child
+from harvester.service.visitor import Visitor
+from shared.models import Outcome
+from shared.parsing import Site
+from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.services import EXIT_ORPHANED
+from tests.cli.processes import ROOT
 from tests.end_to_end.running_up import still_running
-from tests.harvester.visiting import wait_for
+from tests.harvester.visiting import Visits, wait_for
 
 SECONDS = 40.0  # on a machine that is busy with other tests
 
@@ -18,19 +27,77 @@ def drivers(process: psutil.Process) -> list[psutil.Process]:
     return [child for child in process.children() if "run-driver" in child.cmdline()]
 
 
-async def test_the_driver_starts_before_it_is_known_what_to_visit_and_ends_with_the_process(tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "harvester.visit", str(tmp_path))
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+async def start(*words: str, lifeline: Lifeline | None = None) -> asyncio.subprocess.Process:
+    """The process of a visit, or what *words* make of it, which has been told nothing yet."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, *(words or ("-m", "harvester.visit"))),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | (lifeline.environment if lifeline is not None else {}),
+        pass_fds=lifeline.pass_fds if lifeline is not None else (),
     )
+
+
+async def test_the_driver_starts_before_it_is_known_what_to_visit_and_ends_with_the_process(tmp_path: Path) -> None:
+    process = await start()
     system = psutil.Process(process.pid)
     try:
+        assert process.stdin is not None
+        process.stdin.write(b"%s\n" % os.fsencode(tmp_path))
         await wait_for(lambda: drivers(system), "the driver runs", seconds=SECONDS)
         (driver,) = drivers(system)
         assert driver.cwd() == str(tmp_path)
-        assert process.stdin is not None
         process.stdin.close()  # no job will come
         await asyncio.wait_for(process.wait(), SECONDS)
         assert await still_running([driver], seconds=SECONDS) == []
     finally:
         end_family(tmp_path, root=system)
+
+
+async def test_without_a_word_it_ends_by_itself() -> None:
+    script = "from harvester.visit import __main__ as m; m.IDLE_SECONDS = 0.1; m.asyncio.run(m._main())"
+    process = await start("-c", script)
+
+    assert await asyncio.wait_for(process.wait(), SECONDS) == 0
+
+
+async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    lifeline = make_lifeline()
+    process = await start(lifeline=lifeline)
+    lifeline.hand_over()
+    lifeline.cut()
+
+    assert await asyncio.wait_for(process.wait(), SECONDS) == EXIT_ORPHANED
+    assert (tmp_path / "file").exists()
+
+
+async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(visits: Visits) -> None:
+    waiting = await start_child()
+    visitor = Visitor(visits.store, visits.workspace, browser="", spare=waiting)
+
+    for _ in range(2):  # the second by a process of its own
+        visit = await visitor.visit(Site(visits.site.origin, visits.site.url), "command")
+
+        assert visit is not None
+        assert visit.outcome is Outcome.CAPTURED
+        assert waiting.process.returncode is not None
+
+
+@pytest.mark.parametrize("how", ["killed", "cut"])
+async def test_where_that_process_is_to_end_another_one_makes_the_visit(visits: Visits, how: str) -> None:
+    waiting = await start_child()
+    if how == "killed":
+        waiting.process.kill()
+        await waiting.process.wait()
+    waiting.cut()
+    visitor = Visitor(visits.store, visits.workspace, browser="", spare=waiting)
+
+    visit = await visitor.visit(Site(visits.site.origin, visits.site.url), "command")
+
+    assert visit is not None
+    assert (visit.outcome, visit.reason) == (Outcome.CAPTURED, "")
+    await asyncio.wait_for(waiting.process.wait(), SECONDS)

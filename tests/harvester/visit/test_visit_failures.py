@@ -21,7 +21,7 @@ from shared.processes.services import EXIT_ORPHANED
 from shared.store import Store
 from tests.cli.processes import program
 from tests.harvester.faults import browser, driver, renderer, signal_one, worker
-from tests.harvester.visiting import Visits
+from tests.harvester.visiting import Visits, wait_for
 from tests.site import SimulatedSite
 
 PNG = b"\x89PNG\r\n"
@@ -255,13 +255,16 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
         (directory / "file").touch()
     lifeline = make_lifeline()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "harvester.visit", str(own)),
+        *(sys.executable, "-m", "harvester.visit"),
         # A full or missing temporary directory makes Python fall back to another one, which belongs to everybody.
         env=os.environ | lifeline.environment | {"TMPDIR": str(tmp_path / "missing"), "TEMP": str(other)},
         stdin=asyncio.subprocess.PIPE,
         pass_fds=lifeline.pass_fds,
     )
     lifeline.hand_over()
+    assert process.stdin is not None
+    process.stdin.write(b"%s\n" % os.fsencode(own))
+    await wait_for(lambda: psutil.Process(process.pid).cwd() == str(own), "it is where it was told to be")
     lifeline.cut()
 
     assert await asyncio.wait_for(process.wait(), 10) == EXIT_ORPHANED
