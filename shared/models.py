@@ -30,6 +30,7 @@ class Bot(Value):
     web_search: bool = False  # the site offers a search toggle, of whichever kind its provider has
     images: bool = False
     max_images: int = 0  # in one message, where the page says it
+    context_length: int = 0  # tokens, where a server says it
     consent_required: bool = False  # the page asks for a consent that this guest has not given
     # Of a plugin that has names for its bots, from which `id` is made:
     key: str = ""

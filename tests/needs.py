@@ -11,7 +11,7 @@ from time import monotonic
 
 from shared.browsers import NoBrowser, find_browser
 from shared.cli.install import driver_starts, find_manager, install_packages, packages_command
-from tests.clients import installed
+from tests.clients import installed, llama_server
 
 PAGE_DIRECTORY = Path(__file__).parent / "page" / "node"
 FREEAICHAT = str(Path(sys.executable).with_name("freeaichat"))
@@ -68,6 +68,7 @@ NEEDS = (
     Need("the Python clients", installed.CLIENTS.is_there, installed.CLIENTS.install),
     Need("the older Python clients", installed.OLDER_CLIENTS.is_there, installed.OLDER_CLIENTS.install),
     Need("LiteLLM's proxy", installed.LITELLM_PROXY.is_there, installed.LITELLM_PROXY.install),
+    Need("llama.cpp's server", llama_server.is_there, installed.LLAMA_CPP.install),
     node_packages("the Node.js clients", installed.NODE_DIRECTORY),
     node_packages("what looks whether all can use the web page", PAGE_DIRECTORY),
     program("openssl", "openssl"),

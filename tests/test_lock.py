@@ -40,6 +40,7 @@ CLIENTS = [
     ("tests/clients/requirements.in", "tests/clients/requirements.txt"),
     ("tests/clients/older.in", "tests/clients/older.txt"),
     ("tests/clients/litellm_proxy.in", "tests/clients/litellm_proxy.txt"),
+    ("tests/clients/llama_cpp.in", "tests/clients/llama_cpp.txt"),
 ]
 LOCKS = ["requirements.txt", "requirements-dev.txt", "tests/audit/requirements.txt", *(lock for _, lock in CLIENTS)]
 

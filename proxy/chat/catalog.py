@@ -83,7 +83,7 @@ class Model:
             "images": self.bot.images,
             "tools": tools,
             "structured_outputs": tools,
-            "context_length": None if self.is_server else length // CHARS_PER_TOKEN,
+            "context_length": (self.bot.context_length or None) if self.is_server else length // CHARS_PER_TOKEN,
             "architecture": {
                 "input_modalities": ["text", "image"] if self.bot.images else ["text"],
                 "output_modalities": ["text"],

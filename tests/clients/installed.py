@@ -49,6 +49,7 @@ class Environment:
 CLIENTS = Environment(ROOT / ".clients", HERE / "requirements.txt")
 OLDER_CLIENTS = Environment(ROOT / ".clients-older", HERE / "older.txt")  # those that do not take openai 3 yet
 LITELLM_PROXY = Environment(ROOT / ".clients-litellm-proxy", HERE / "litellm_proxy.txt")
+LLAMA_CPP = Environment(ROOT / ".clients-llama-cpp", HERE / "llama_cpp.txt")
 
 
 def node_home() -> Path:

@@ -52,7 +52,8 @@ SCHEMAS: dict[str, Schema] = {
                 "credentials that the site takes, or the server is away.",
             ),
             "context_length": told(
-                nullable(COUNT), "Tokens of a history that reach the bot, as an estimate; null: a server's own."
+                nullable(COUNT),
+                "Tokens of a history that reach the bot, as an estimate; of a server's as it tells, or null.",
             ),
             "architecture": exactly(
                 {"input_modalities": array(one_of("text", "image")), "output_modalities": array(const("text"))}

@@ -66,6 +66,7 @@ class ChunkReader:
         self._refusal: list[str] = []
         self._usage: Usage | None = None
         self._beside, self._logprobs = beside, beside and logprobs
+        self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
         self._extras_size = 0
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
@@ -124,7 +125,9 @@ class ChunkReader:
         content = delta.get("content")
         text = content if isinstance(content, str) else _text_of(content)
         if self._logprobs or (self._beside and not _THOUGHTS.isdisjoint(delta)):
-            self.extra = read_extra(delta, choice.get("logprobs") if self._logprobs else None, text)
+            self._has_text = self._has_text or bool(text)
+            logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
+            self.extra = read_extra(delta, logprobs, text)
             if self.extra is not None and not self.thinks_in:
                 self.thinks_in = next(iter(self.extra.thoughts), "")
         return text

@@ -8,6 +8,7 @@ from shared.models import Bot
 
 MAX_MODELS = 1000
 MAX_NAME = 200  # characters
+_LENGTHS = ("context_length", "max_model_len")  # names under which it is told how many tokens a model is given
 
 
 class NoListing(ValueError):
@@ -44,4 +45,11 @@ def _bot(number: int, name: str, item: dict[str, Any]) -> Bot:
         name=name,
         provider=owner if isinstance(owner, str) and len(owner) <= MAX_NAME else "",
         images="image" in takes if isinstance(takes, list) else True,  # few tell it; the others refuse what they cannot
+        context_length=_context_length(item),
     )
+
+
+def _context_length(item: dict[str, Any]) -> int:
+    meta = item.get("meta")  # llama.cpp's
+    told = [item.get(name) for name in _LENGTHS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
+    return next((length for length in told if isinstance(length, int) and 0 < length < 2**53), 0)

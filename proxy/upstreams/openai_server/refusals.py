@@ -10,6 +10,7 @@ from proxy.chat.upstream import About, Refusal
 
 MAX_TEXT = 500  # characters of what a server says
 _QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+_CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 _CUT = "The answer of the server '{}' broke off: {}"
 
 
@@ -47,6 +48,9 @@ _KEY = _Meaning(
     "credentials_refused",
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
+_UNABLE = _Meaning(
+    About.MODEL, 400, "invalid_request_error", "not_supported", "The server '{server}' cannot do this: {text}", False
+)
 _LATE = _Meaning(
     About.UPSTREAM, 504, "server_error", "upstream_timeout", "The server '{server}' did not answer in time: {text}"
 )
@@ -82,6 +86,7 @@ _BY_STATUS = {
         None,
         5.0,
     ),
+    501: _UNABLE,
     503: _FAILED._replace(status=503, code="upstream_unavailable"),
     504: _LATE,
     524: _LATE,
@@ -93,8 +98,9 @@ def read_error(value: Any) -> Told:
     error = value.get("error", value) if isinstance(value, dict) else value
     if isinstance(error, dict):
         text = next((error[name] for name in ("message", "detail", "error", "title") if error.get(name)), "")
-        code = error.get("code") or error.get("type") or ""
-        return Told(_brief(text), _brief(code), _brief(error.get("param") or ""))
+        kind = error.get("type") or ""
+        code = _CODES.get(kind) if isinstance(kind, str) else None
+        return Told(_brief(text), _brief(code or error.get("code") or kind), _brief(error.get("param") or ""))
     return Told(_brief(error or ""))
 
 
@@ -130,6 +136,8 @@ def from_status(server: str, status: int, headers: Mapping[str, str], told: Told
 def _meaning(status: int, told: Told) -> _Meaning:
     if told.code in _QUOTA_CODES:
         return _BY_STATUS[402]
+    if status == 500 and "input is not supported" in told.text:  # of a picture or sound, as llama.cpp says it
+        return _UNABLE
     if found := _BY_STATUS.get(status):
         return found
     if 300 <= status < 400:

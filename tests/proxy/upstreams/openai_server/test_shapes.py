@@ -12,7 +12,6 @@ from proxy.chat.ask import Ask, Image
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.events import ChunkReader
-from proxy.upstreams.openai_server.listing import NoListing, read_models
 from proxy.upstreams.openai_server.requests import Manner, request_body
 from shared.conversations import Call, Message, Result
 
@@ -269,31 +268,3 @@ def test_whatever_comes_is_read_or_refused(chunks: list[Any]) -> None:
             assert isinstance(reading.read(json.dumps(chunk).encode()), str)
         assert all(call.name for call in reading.calls)
         reading.end()
-
-
-@pytest.mark.parametrize(
-    ("body", "names"),
-    [
-        ({"data": [{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": ""}, {"id": 5}, {}, "c"]}, ["a", "b"]),
-        ([{"id": "a"}], ["a"]),
-        ({"data": []}, []),
-        ({"data": [{"id": "with\nbreak"}, {"id": "x" * 201}, {"id": " blank"}]}, []),
-    ],
-)
-def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
-    assert [bot.name for bot in read_models(json.dumps(body).encode(), {})] == names
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}'])
-def test_what_lists_no_models_is_refused(body: bytes) -> None:
-    with pytest.raises(NoListing):
-        read_models(body, {})
-
-
-def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
-    known: dict[str, int] = {}
-    first = read_models(b'{"data": [{"id": "a"}, {"id": "b", "architecture": {"input_modalities": ["text"]}}]}', known)
-    second = read_models(b'{"data": [{"id": "c"}, {"id": "b"}]}', known)
-
-    assert {bot.name: bot.id for bot in (*first, *second)} == {"a": 1, "b": 2, "c": 3}
-    assert [bot.images for bot in first] == [True, False]

@@ -1,0 +1,53 @@
+"""What models a server lists, and what it tells of them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.upstreams.openai_server.listing import NoListing, read_models
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"data": [{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": ""}, {"id": 5}, {}, "c"]}, ["a", "b"]),
+        ([{"id": "a"}], ["a"]),
+        ({"data": []}, []),
+        ({"data": [{"id": "with\nbreak"}, {"id": "x" * 201}, {"id": " blank"}]}, []),
+    ],
+)
+def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
+    assert [bot.name for bot in read_models(json.dumps(body).encode(), {})] == names
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}'])
+def test_what_lists_no_models_is_refused(body: bytes) -> None:
+    with pytest.raises(NoListing):
+        read_models(body, {})
+
+
+def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
+    known: dict[str, int] = {}
+    first = read_models(b'{"data": [{"id": "a"}, {"id": "b", "architecture": {"input_modalities": ["text"]}}]}', known)
+    second = read_models(b'{"data": [{"id": "c"}, {"id": "b"}]}', known)
+
+    assert {bot.name: bot.id for bot in (*first, *second)} == {"a": 1, "b": 2, "c": 3}
+    assert [bot.images for bot in first] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"),
+    [
+        ({"context_length": 131_072}, 131_072),  # OpenRouter, and this proxy
+        ({"max_model_len": 32_768}, 32_768),  # vLLM
+        ({"meta": {"n_ctx": 4096, "n_ctx_train": 131_072}}, 4096),  # llama.cpp
+        ({"meta": None}, 0),  # llama.cpp, before it has loaded its model
+        ({"context_length": None}, 0),
+        ({"context_length": "128k", "max_model_len": -1, "meta": {"n_ctx": 1e300}}, 0),
+    ],
+)
+def test_a_models_context_is_known_where_it_is_told(fields: dict[str, Any], length: int) -> None:
+    (bot,) = read_models(json.dumps({"data": [{"id": "a", **fields}]}).encode(), {})
+
+    assert bot.context_length == length
