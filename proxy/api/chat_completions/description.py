@@ -42,7 +42,7 @@ from proxy.api.openapi.tools import (
     PARALLEL,
 )
 from proxy.api.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
-from proxy.chat.extras import THOUGHTS
+from proxy.chat.extras import DETAILS, THOUGHTS
 
 MODEL: Schema = {
     "type": "string",
@@ -129,6 +129,7 @@ _LOGPROBS = told(
     nullable(at_least({})), "Where they were asked for and a server tells them: as it does, by tokens of the text."
 )
 _THOUGHTS = dict.fromkeys(THOUGHTS, told(STRING, "What the model of a server thinks, by the server's name for it."))
+_THOUGHTS[DETAILS] = told(array(at_least({})), "The same in parts, as some servers tell it, to be sent back as it is.")
 _ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
 _MESSAGE = exactly(
     {

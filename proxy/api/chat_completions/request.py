@@ -10,8 +10,8 @@ from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsuppo
 from proxy.chat.ask import Ask
 from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unfit_part
+from proxy.chat.extras import DETAILS, read_thoughts
 from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
-from proxy.chat.extras import read_thoughts
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message, Result, Role
 
@@ -55,7 +55,6 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "web_search",
 }
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
-DETAILS = "reasoning_details"
 _SAID = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
 FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
 _ROLES: dict[str, Role] = {
@@ -226,10 +225,8 @@ def _said(item: Mapping[str, Any], where: str) -> dict[str, Any]:
     said: dict[str, Any] = {"name": item["name"]} if isinstance(item.get("name"), str) and item["name"] else {}
     if item["role"] == "assistant":
         said |= read_thoughts(item)
-        if isinstance(details := item.get(DETAILS), list) and details:
-            if too_deep(details):
-                raise bad_request(f"'{where}.{DETAILS}' is nested too deep.", param=f"{where}.{DETAILS}")
-            said[DETAILS] = details
+        if too_deep(said.get(DETAILS)):
+            raise bad_request(f"'{where}.{DETAILS}' is nested too deep.", param=f"{where}.{DETAILS}")
     return said
 
 

@@ -1,6 +1,6 @@
 """What all kinds of requests share: messages and their parts, metadata, token counts."""
 
-from proxy.api.chat_completions.request import DETAILS, FOR_SERVERS, MAX_MESSAGES, THOUGHTS
+from proxy.api.chat_completions.request import FOR_SERVERS, MAX_MESSAGES, THOUGHTS
 from proxy.api.images.reading import MAX_IMAGES
 from proxy.api.openapi.parts import (
     ANY,
@@ -20,6 +20,7 @@ from proxy.api.openapi.parts import (
     told,
 )
 from proxy.api.parameters import MAX_KEY, MAX_PAIRS, MAX_VALUE
+from proxy.chat.extras import DETAILS
 from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 
 IMAGE_URL: Schema = {

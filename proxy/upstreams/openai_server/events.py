@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.extras import THOUGHTS, Extra, read_extra
+from proxy.chat.extras import DETAILS, THOUGHTS, Extra, read_extra
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason
@@ -18,7 +18,7 @@ DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
 MAX_ARGUMENTS = 1024 * 1024  # characters of one call
 MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
-_THOUGHTS = frozenset(THOUGHTS)
+_THOUGHTS = frozenset({*THOUGHTS, DETAILS})
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -129,7 +129,7 @@ class ChunkReader:
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
             self.extra = read_extra(delta, logprobs, text)
             if self.extra is not None and not self.thinks_in:
-                self.thinks_in = next(iter(self.extra.thoughts), "")
+                self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
         return text
 
     @property
