@@ -6,7 +6,8 @@ from proxy.api.openapi.parts import (
     ANY,
     ASKS_THE_SITE,
     BOOLEAN,
-    NULL,
+    COUNT,
+    NUMBER,
     SECONDS,
     STRING,
     Paths,
@@ -35,8 +36,23 @@ _BASE: dict[str, Schema] = {
 }
 
 
+_LOGPROBS = told(
+    nullable(
+        exactly(
+            {
+                "tokens": array(STRING),
+                "token_logprobs": array(NUMBER),
+                "top_logprobs": array({"type": "object", "additionalProperties": NUMBER}),
+                "text_offset": array(COUNT),
+            }
+        )
+    ),
+    "Where they were asked for and a server tells them.",
+)
+
+
 def _choices(finish: Schema, **limits: int) -> Schema:
-    choice = exactly({"index": const(0), "text": STRING, "logprobs": NULL, "finish_reason": finish})
+    choice = exactly({"index": const(0), "text": STRING, "logprobs": _LOGPROBS, "finish_reason": finish})
     return array(choice, maxItems=1, **limits)
 
 

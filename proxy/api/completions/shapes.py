@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from proxy.api.chat_completions.reply import DONE, event, failure, usage
 from proxy.api.parameters import check_number
+from proxy.api.responses.objects import logprobs_of
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import Extra
@@ -16,7 +18,7 @@ from shared.conversations import Call, Message
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
 _NEVER = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "response_format")  # a chat's
 LOGPROBS = (0, 5)
-_BESIDE = ("logprobs", "top_logprobs")  # what is told beside the text of a chat
+_TOP = "top_logprobs"  # of a chat: here `logprobs` is their number, there a yes or no
 
 
 def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,17 +40,17 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
     left_out = {"prompt", *_NEVER}
     passed = {name: value for name, value in body.items() if name not in left_out and (name, value) != ("suffix", "")}
     logprobs = body.get("logprobs")
-    if logprobs is not None and not isinstance(logprobs, bool):  # here it is a number, in a chat a yes or no
+    if logprobs is not None and not isinstance(logprobs, bool):
         check_number(logprobs, "logprobs", LOGPROBS, whole=True)
-        passed["logprobs"] = True
+        passed |= {"logprobs": True, _TOP: int(logprobs)}
     return {**passed, "messages": [{"role": "user", "content": prompt}]}
 
 
 def bare(ask: Ask) -> Ask:
-    """*ask* without what bare text has no place for."""
-    parameters = {name: value for name, value in ask.parameters.items() if name not in _BESIDE}
-    left_out = tuple(name for name in ask.parameters if name in _BESIDE)
-    return replace(ask, parameters=parameters, ignored=(*left_out, *ask.ignored), extras={}, beside=False)
+    """*ask* without what bare text has no place for. What the client does not call so is not named to it as ignored."""
+    parameters = {name: value for name, value in ask.parameters.items() if name != _TOP}
+    most, is_told = ask.parameters.get(_TOP), bool(parameters.get("logprobs"))
+    return replace(ask, parameters=parameters, extras={_TOP: most} if most and is_told else {}, beside=is_told)
 
 
 class CompletionReply:
@@ -57,6 +59,7 @@ class CompletionReply:
     def __init__(self, *, id: str, created: int, model: str, include_usage: bool = False) -> None:
         self._base = {"id": id, "object": "text_completion", "created": created, "model": model}
         self._includes_usage = include_usage
+        self._offset = 0  # in the text, of the next token whose probability is told
 
     def opening(self) -> bytes:
         """Nothing: there is no role."""
@@ -71,8 +74,8 @@ class CompletionReply:
         return lambda call: b""
 
     def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """Nothing: this API shows text alone."""
-        return lambda extra: b""
+        """What makes a chunk of a text with its log probabilities; of thoughts this API knows nothing."""
+        return self._beside
 
     def silence(self) -> bytes:
         """A chunk that adds nothing."""
@@ -91,14 +94,37 @@ class CompletionReply:
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason)], "usage": usage(used)}
+        told = _logprobs(ends[0].extra or Extra(), 0)
+        return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason, told)], "usage": usage(used)}
 
-    def _chunk(self, text: str, finish_reason: str | None) -> bytes:
-        chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason)]}
+    def _beside(self, extra: Extra) -> bytes:
+        told = _logprobs(extra, self._offset)
+        self._offset += sum(map(len, told["tokens"])) if told else 0
+        return self._chunk(extra.text, None, told) if extra.text or told else b""
+
+    def _chunk(self, text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | None = None) -> bytes:
+        chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason, logprobs)]}
         if self._includes_usage:
             chunk["usage"] = None
         return event(chunk)
 
 
-def _choice(text: str, finish_reason: str | None) -> dict[str, Any]:
-    return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+def _choice(text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
+
+
+def _logprobs(extra: Extra, offset: int) -> dict[str, Any] | None:
+    """A chat's log probabilities in the legacy shape; the first token is at *offset* in the text. None: none are told.
+
+    Among the likeliest of a place there is always the one that was taken.
+    """
+    told = logprobs_of(extra)
+    if not told:
+        return None
+    tokens = [each["token"] for each in told]
+    return {
+        "tokens": tokens,
+        "token_logprobs": [each["logprob"] for each in told],
+        "top_logprobs": [{one["token"]: one["logprob"] for one in (*each[_TOP], each)} for each in told],
+        "text_offset": list(accumulate(map(len, tokens[:-1]), initial=offset)),
+    }

@@ -54,7 +54,7 @@ async def test_what_the_site_cannot_take_is_named(proxy: RunningProxy) -> None:
         model=MODEL, prompt="hi", suffix="def next():", logprobs=5
     )
 
-    assert answer.headers["x-ignored-params"] == "suffix, logprobs"
+    assert answer.headers["x-ignored-params"] == "logprobs, suffix"
     assert (
         "x-ignored-params"
         not in (await proxy.openai.completions.with_raw_response.create(model=MODEL, prompt="hi", suffix="")).headers

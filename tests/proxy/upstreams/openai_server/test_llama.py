@@ -109,11 +109,10 @@ async def test_log_probabilities_are_those_of_the_text(front: RunningProxy) -> N
     told = whole.choices[0].logprobs
     assert told is not None
     tokens = told.content or []
-    said = [token.token for token in tokens if token.token and not token.token.startswith("</")]
-    assert said == list(WORDS)
+    assert [token.token for token in tokens] == list(WORDS)
     assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in tokens)
     streamed = [token.token for chunk in chunks for choice in chunk.choices for token in _told(choice)]
-    assert [token for token in streamed if token and not token.startswith("</")] == list(WORDS)
+    assert streamed == list(WORDS)
 
 
 def _told(choice: Any) -> list[Any]:
@@ -213,10 +212,14 @@ async def test_it_answers_where_the_site_does_not(front: RunningProxy, site: Sim
 
 
 async def test_it_answers_in_the_other_apis(front: RunningProxy) -> None:
-    bare = await front.openai.completions.create(model=NAME, prompt="hi")
+    bare = await front.openai.completions.create(model=NAME, prompt="hi", logprobs=2)
     told = message(await messaged(front, model=NAME, **THINKING, stream=False))
 
-    assert bare.choices[0].text == TEXT
+    told_of = bare.choices[0].logprobs
+    assert (bare.choices[0].text, told_of and told_of.tokens) == (TEXT, list(WORDS))
+    assert told_of is not None
+    assert told_of.text_offset == [TEXT.index(word) for word in WORDS]
+    assert all(len(likeliest) == 2 for likeliest in told_of.top_logprobs or ())
     assert [block.get("thinking", block.get("text")) for block in told["content"]] == [THOUGHT, TEXT]
 
 
@@ -232,4 +235,4 @@ async def test_its_thoughts_come_before_its_text_in_responses_with_log_probabili
     thought, said = cast("list[Any]", response.output)
     assert (thought.content[0].text, said.content[0].text) == (THOUGHT, TEXT)
     tokens = [token.token for token in said.content[0].logprobs]
-    assert [token for token in tokens if token and not token.startswith("</")] == list(WORDS)
+    assert tokens == list(WORDS)
