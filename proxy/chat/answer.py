@@ -207,7 +207,7 @@ class Answer:
                 stands_in = self._begin(model)
                 ask = self._memory.asked(self._ask)
                 if stands_in:  # they were meant for another
-                    ask = replace(ask, extras={}, thoughts={})
+                    ask = replace(ask, extras={}, message_fields={})
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)

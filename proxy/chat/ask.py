@@ -41,10 +41,10 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
-    # What only servers that are asked by name are told: parameters, and what goes with a message, by that one's id:
-    # thoughts by the names that servers have for them, and who speaks.
+    # What only servers that are asked by name are told: parameters, and fields of messages, by the messages' ids: who
+    # speaks, and thoughts by the names that servers have for them.
     extras: Mapping[str, Any] = field(default_factory=dict)
-    thoughts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    message_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: bool = False  # the client is shown what is told beside the text
     ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
     offer: Offer | None = None  # tools, and the form of the answer

@@ -88,7 +88,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     messages, fields = _with_fields(body["messages"], messages)
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model.strip(), messages, thoughts=fields, beside=True),
+            Ask(model.strip(), messages, message_fields=fields, beside=True),
             pictures,
             stream=body.get("stream") is True or read_flag(body, "stream"),
         )
@@ -105,7 +105,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters={name: body[name] for name in parameters},
         extras=_extras(body),
-        thoughts=fields,
+        message_fields=fields,
         beside=True,
         ignored=left_out,
         offer=offer,

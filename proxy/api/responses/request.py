@@ -61,7 +61,7 @@ class ResponseRequest:
             caller=caller,
             allowed=self.allowed,
             parameters=self.parameters,
-            thoughts=self.thoughts,
+            message_fields=self.thoughts,
             beside=True,
             ignored=self.ignored,
             offer=self.offer,

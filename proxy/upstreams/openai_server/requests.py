@@ -92,8 +92,8 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
             if message.role == "assistant":
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
             told = _message(message, open_calls, ask.images)
-            if message.id and ask.thoughts:
-                said = ask.thoughts.get(message.id, {})
+            if message.id and ask.message_fields:
+                said = ask.message_fields.get(message.id, {})
                 told |= {name or manner.thoughts: value for name, value in said.items()}
             yield told
             continue
