@@ -52,6 +52,7 @@ class Message(Value):
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
     calls: tuple[Call, ...] = ()  # of an assistant
+    thoughts: str = Field(default="", repr=False)  # before its calls: some servers want them back with the results
     result: Result | None = None  # of a user
 
 
@@ -107,7 +108,8 @@ def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
     """Whether one conversation may hold *messages* and so many answers that are still to come."""
     if len(messages) + answers > MAX_MESSAGES:
         return False
-    return sum(len(message.text) + sum(map(call_size, message.calls)) for message in messages) <= MAX_CHARACTERS
+    sizes = (len(message.text) + len(message.thoughts) + sum(map(call_size, message.calls)) for message in messages)
+    return sum(sizes) <= MAX_CHARACTERS
 
 
 def stored_bytes(messages: Iterable[Message]) -> int:
@@ -116,6 +118,7 @@ def stored_bytes(messages: Iterable[Message]) -> int:
         MESSAGE_BYTES
         + IMAGE_BYTES * len(message.images)
         + len(message.text.encode("utf-8", "surrogatepass"))
+        + len(message.thoughts.encode("utf-8", "surrogatepass"))
         + sum(map(call_size, message.calls))
         for message in messages
     )

@@ -79,7 +79,7 @@ class Answer:
         self._tries = Tries(monotonic() + RETRY_SECONDS)
         self._parts: list[str] = []
         self._length = self._pieces = 0  # of what all tries gave
-        self._has_extras = False  # that the client was shown
+        self._thoughts: list[str] = []  # of each piece that the client was shown with what was told beside it
         self._was_delivered = False  # some of it may stand in an upstream's history
         self._asked = 0  # tokens; 0: not counted yet
         self._sink: Sink
@@ -97,7 +97,8 @@ class Answer:
     @property
     def message(self) -> Message:
         """The whole answer."""
-        return Message(role="assistant", text=self.full_text, id=self.message_id, calls=tuple(self.calls))
+        calls, thoughts = tuple(self.calls), "".join(self._thoughts) if self.calls else ""
+        return Message(role="assistant", text=self.full_text, id=self.message_id, calls=calls, thoughts=thoughts)
 
     @property
     def usage(self) -> Usage:
@@ -156,8 +157,8 @@ class Answer:
 
     def beside(self, extra: Extra) -> bool:
         """As `Sink.beside`. Text that may be cut comes after what was told beside it."""
-        self._has_extras = True
-        self._length += len(extra.text)
+        self._thoughts.append(extra.thought)
+        self._length += len(extra.text) + len(self._thoughts[-1])
         self._pieces += 1
         if self._length > MAX_ANSWER_CHARS or self._pieces > MAX_ANSWER_PIECES:
             raise _endless()
@@ -206,15 +207,15 @@ class Answer:
                 held = await self._memory.find_held(model)
                 stands_in = self._begin(model)
                 ask = self._memory.asked(self._ask)
-                if stands_in:  # they were meant for another
-                    ask = replace(ask, extras={}, message_fields={})
+                if stands_in:
+                    ask = ask.for_stand_in()
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)
             except (Refusal, ServiceError) as failure:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
-                has_begun = bool(self._parts or self.calls or self._has_extras)
+                has_begun = bool(self._parts or self.calls or self._thoughts)
                 has_begun = has_begun or (self._cutter is not None and self._cutter.has_fed)
                 self._was_delivered |= has_begun or (isinstance(failure, Refusal) and failure.delivered)
                 if not self._tries.may_retry:  # the server behind the sites is asked however often they were

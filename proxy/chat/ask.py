@@ -1,7 +1,7 @@
 """What a client asks, as every upstream is told it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.chat.tools.definitions import Offer
@@ -50,6 +50,11 @@ class Ask:
     offer: Offer | None = None  # tools, and the form of the answer
     caller: str = ""  # who asks (a key or an address): slots go round among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
+
+    def for_stand_in(self) -> "Ask":
+        """The same for a server that the client did not name: without what was meant for another one."""
+        messages = (each.model_copy(update={"thoughts": ""}) if each.thoughts else each for each in self.messages)
+        return replace(self, extras={}, message_fields={}, messages=tuple(messages))
 
     @property
     def parts(self) -> Sequence[Part]:

@@ -12,7 +12,6 @@ from proxy.chat.tools.schema import too_deep
 THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
 DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter tells them
 _IN_PIECES = ("text", "summary")  # fields of such a part
-NAMELESS = ""  # stands for the one that a server has, where a client sends thoughts back that have no such name
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _parse(body: bytes) -> tuple[dict[str, str], tuple[Message, ...], dict[str, 
 
 def _read_items(items: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
     """The messages of *items*, and their pictures; what only servers could take is not kept."""
-    messages, pictures, _ = read_items(items, name="items")
+    messages, pictures = read_items(items, name="items")
     for part in pictures.values():
         if isinstance(part, Part):
             raise unfit_part(part.where)

@@ -15,7 +15,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 # How the id of an item begins tells its type, and OpenAI's API refuses histories in which it does not.
 CALL_IDS: Mapping[ToolKind, str] = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
 RESULT_IDS: Mapping[ToolKind, str] = {"function": "fco", "custom": "ctco", "tool_search": "tso"}
-REASONING_ID = "rs"  # of what a model thought before the message of the same name; no conversation holds it
+REASONING_ID = "rs"  # of what a model thought before the message of the same name; no list shows it
 _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; clients may hold such ids
 
 

@@ -7,9 +7,7 @@ from typing import Any
 from proxy.api.chat_completions.request import MAX_MESSAGES
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
 from proxy.api.tools import as_json, text_or_empty
-from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.definitions import Tool
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, Role
@@ -19,9 +17,8 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "
 
 def read_messages(
     value: Any, deferred: Mapping[str, Tool] | None = None
-) -> tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, str]]]:
-    """The messages of a request, their pictures by what names them, and what a model thought before its calls, by
-    the message's id. Raises `ServiceError` (400).
+) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """The messages of a request, and their pictures by what names them. Raises `ServiceError` (400).
 
     *deferred*: tools that the model is told of where a search among tools found them.
     """
@@ -36,7 +33,7 @@ def read_messages(
         if not isinstance(role, str) or role not in _ROLES:
             raise bad_request(f"'{where}.role' must be user or assistant.", param=f"{where}.role", code="invalid_value")
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
-    return tuple(blocks.messages), blocks.pictures, blocks.thoughts
+    return tuple(blocks.messages), blocks.pictures
 
 
 def read_texts(value: Any, where: str) -> list[str]:
@@ -61,7 +58,6 @@ class _Blocks:
         self._found: list[Tool] = []
         self.messages: list[Message] = []
         self.pictures: dict[str, Picture] = {}
-        self.thoughts: dict[str, dict[str, str]] = {}
         self._texts: list[str] = []  # of the message that is read
         self._images: list[str] = []
         self._files: list[str] = []
@@ -184,10 +180,10 @@ class _Blocks:
         if self._found:
             self._texts.append(found_tools(self._found))
         text, images = "\n".join(self._texts), (*self._images, *self._files)
-        name = new_item_id() if calls and any(self._thoughts) else ""
-        self.messages.append(Message(role=role, text=text, images=images, id=name, calls=calls, result=result))
-        if name:
-            self.thoughts[name] = {NAMELESS: "".join(self._thoughts)}
+        thoughts = "".join(self._thoughts) if calls else ""
+        self.messages.append(
+            Message(role=role, text=text, images=images, calls=calls, thoughts=thoughts, result=result)
+        )
         self._texts, self._images, self._files, self._calls, self._found, self._thoughts = [], [], [], [], [], []
 
 

@@ -55,7 +55,7 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
             check_number(body[name], name, limits, whole=name == "top_k")
     asked = read_offer(body, tools)
     deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
-    messages, pictures, thoughts = read_messages(body.get("messages"), deferred)
+    messages, pictures = read_messages(body.get("messages"), deferred)
     ask = Ask(
         model=model.strip(),
         messages=(*_read_system(body.get("system")), *messages),
@@ -63,7 +63,6 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
         parameters={name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None},
-        message_fields=thoughts,
         beside=_shows_thoughts(body.get("thinking")),
         ignored=(*_ignored(body), *asked.left_out),
         offer=asked.offer,

@@ -47,7 +47,7 @@ _REASONING = told(
             "status": one_of("in_progress", "completed"),
         }
     ),
-    "What the model of a server thought, where the server tells it. It is not stored.",
+    "What the model of a server thought, where the server tells it. A stored response does not show it.",
 )
 _USAGE = exactly(
     {

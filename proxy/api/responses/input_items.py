@@ -8,9 +8,7 @@ from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty
-from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.extras import NAMELESS
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
 
@@ -44,17 +42,17 @@ _CALLS = frozenset(
         "tool_search_call",
     }
 )
-Read = tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, str]]]
+Read = tuple[tuple[Message, ...], dict[str, Picture]]
 _SEARCHES = ("tool_search_call", "tool_search_output")
 _KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
 
 
 def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
-    """The messages of a field *name* that holds *items*, their pictures by what names them, and what a model thought
-    before calls, by the messages' ids: some servers want it back with their results.
+    """The messages of a field *name* that holds *items*, and their pictures by what names them.
 
-    An answer and its calls, which are items of their own, are one message. With *may_refer* an item may only name an
-    earlier answer: its message has that id, and no text. Raises `ServiceError` (400).
+    An answer, its calls and what was thought before them, which are items of their own, are one message. With
+    *may_refer* an item may only name an earlier answer: its message has that id, and no text. Raises `ServiceError`
+    (400).
     """
     if not isinstance(items, list):
         raise bad_request(f"'{name}' must be a list of items.", param=name)
@@ -103,7 +101,6 @@ class _Gathered:
         self._more: dict[int, dict[str, Any]] = {}  # of the message at that place
         self._named: set[int] = set()  # places of answers that are only named
         self._thought = ""  # before the call that comes next
-        self._thoughts: dict[str, dict[str, str]] = {}
 
     def say(self, item: Any) -> None:
         """A message."""
@@ -131,9 +128,7 @@ class _Gathered:
         more = self._more.setdefault(last, {})
         more["calls"] = (*more.get("calls", ()), call)
         if self._thought:
-            name = more.setdefault("id", new_item_id())
-            earlier = self._thoughts.get(name, {}).get(NAMELESS, "")
-            self._thoughts[name] = {NAMELESS: earlier + self._thought}
+            more["thoughts"] = more.get("thoughts", "") + self._thought
             self._thought = ""
 
     def result(self, result: Result, content: Any) -> None:
@@ -151,7 +146,6 @@ class _Gathered:
                 for position, message in enumerate(read)
             ),
             pictures,
-            self._thoughts,
         )
 
     def _add(self, role: str, content: Any, **more: Any) -> None:

@@ -45,7 +45,6 @@ class ResponseRequest:
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     parameters: Mapping[str, Any]
     ignored: tuple[str, ...]
-    thoughts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     offer: Offer | None = None
     allowed: frozenset[str] | None = None
 
@@ -61,7 +60,6 @@ class ResponseRequest:
             caller=caller,
             allowed=self.allowed,
             parameters=self.parameters,
-            message_fields=self.thoughts,
             beside=True,
             ignored=self.ignored,
             offer=self.offer,
@@ -83,7 +81,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    messages, pictures, thoughts = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
+    messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     asked = read_offer(body, tools)
     return ResponseRequest(
         model=model.strip(),
@@ -100,14 +98,13 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         echoed=_echoed(body),
         parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body) | _logprobs(body),
         ignored=asked.left_out,
-        thoughts=thoughts,
         offer=asked.offer,
     )
 
 
 def _read_input(value: Any, *, may_be_empty: bool) -> Read:
     if not value and may_be_empty and (value is None or isinstance(value, list)):
-        return (), {}, {}
+        return (), {}
     if value is None:
         raise bad_request("One of 'input', 'previous_response_id' or 'conversation' must be provided.", param="input")
     if isinstance(value, str):

@@ -92,9 +92,10 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
             if message.role == "assistant":
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
             told = _message(message, open_calls, ask.images)
+            if message.thoughts:
+                told[manner.thoughts] = message.thoughts
             if message.id and ask.message_fields:
-                said = ask.message_fields.get(message.id, {})
-                told |= {name or manner.thoughts: value for name, value in said.items()}
+                told |= ask.message_fields.get(message.id, {})
             yield told
             continue
         call_id = message.result.call_id or _called(message.result.name, open_calls)

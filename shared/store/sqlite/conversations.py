@@ -162,7 +162,9 @@ def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
             message.text.encode("utf-8", "surrogatepass"),
             json.dumps(message.images),
             message.id,
-            json.dumps(message.model_dump(include={"calls", "result"})) if message.calls or message.result else "",
+            json.dumps(message.model_dump(include={"calls", "result", "thoughts"}))
+            if message.calls or message.result
+            else "",
         )
         for message in messages
     ]

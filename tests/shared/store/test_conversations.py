@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from shared.conversations import CONVERSATION_BYTES, IMAGE_BYTES, MESSAGE_BYTES, Conversation, Message
+from shared.conversations import (
+    CONVERSATION_BYTES,
+    IMAGE_BYTES,
+    MESSAGE_BYTES,
+    Call,
+    Conversation,
+    Message,
+    Result,
+)
 from shared.store import Store, StoreError, open_store
 from tests.shared.samples import conversation, note, said, texts_of, turn
 
@@ -22,6 +30,8 @@ async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
             Message(role="system", text="be brief\0\r\n"),
             Message(role="user", text="一 lone \udc00 surrogate 😀", images=("ab" * 32, "cd" * 32)),
             Message(role="assistant", text=""),
+            Message(role="assistant", text="", calls=(Call(id="c1", name="look", arguments="{}"),), thoughts="hm 😀"),
+            Message(role="user", text="seen", result=Result(call_id="c1", failed=True)),
         ),
         note=note(response_id="resp_1"),
         pending_turn="turn-9",

@@ -1,0 +1,95 @@
+"""Thoughts before calls are kept with the answer, and go back to the server where a client only names it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, TOOL
+from tests.site import SimulatedSite
+
+USER: Any = {"role": "user", "content": "look"}
+CHAT_TOOL: Any = {"type": "function", "function": {"name": "look"}}
+
+
+def called() -> list[Any]:
+    """A call after thoughts, and the answer to its result."""
+    return [
+        Said([], thoughts="hm", thinks_in="reasoning", calls=[("look", "{}")]),
+        Said(["done"], thoughts="so", thinks_in="reasoning"),
+    ]
+
+
+async def first_of(served: RunningProxy, **fields: Any) -> tuple[Any, list[Any]]:
+    """A stored response with a call, and what a client says next."""
+    stream = await served.openai.responses.create(model=MODEL, input="look", tools=[TOOL], stream=True, **fields)
+    response: Any = [event async for event in stream][-1].response
+    (call,) = [item for item in response.output if item.type == "function_call"]
+    return response, [{"type": "function_call_output", "call_id": call.call_id, "output": "seen"}]
+
+
+def thoughts_told(server: OpenAiPeer, request: int = -1) -> list[Any]:
+    return [message.get("reasoning") for message in server.asked[request].body["messages"]]
+
+
+async def test_they_go_back_where_the_response_before_is_named(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = called()
+    first, result = await first_of(served)
+    second = await served.openai.responses.create(model=MODEL, input=result, previous_response_id=first.id)
+    await served.openai.responses.create(model=MODEL, input="and now", previous_response_id=second.id)
+
+    assert thoughts_told(server, 1) == [None, "hm", None]
+    assert thoughts_told(server, 2) == [None, "hm", None, None, None]  # the second had no calls
+
+
+@pytest.mark.parametrize(
+    "named", [lambda output: [output[-1]], lambda output: output], ids=["by its call", "by all its items"]
+)
+async def test_they_go_back_where_items_are_named(
+    served: RunningProxy, server: OpenAiPeer, named: Callable[[list[Any]], list[Any]]
+) -> None:
+    server.answers = called()
+    first, result = await first_of(served)
+    items: list[Any] = [{"type": "item_reference", "id": item.id} for item in named(first.output)]
+    await served.openai.responses.create(model=MODEL, input=[USER, *items, *result])
+
+    assert thoughts_told(server) == [None, "hm", None]
+
+
+async def test_they_go_back_in_a_conversation(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = called()
+    conversation = (await served.openai.conversations.create()).id
+    _, result = await first_of(served, conversation=conversation)
+    await served.openai.responses.create(model=MODEL, input=result, conversation=conversation)
+    items = [item async for item in served.openai.conversations.items.list(conversation)]
+
+    assert thoughts_told(server) == [None, "hm", None]
+    assert "reasoning" not in {item.type for item in items}
+
+
+async def test_they_go_back_in_a_chat_that_goes_on_by_its_name(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = called()
+    conversation = (await served.openai.conversations.create()).id
+    fields: Any = {"tools": [CHAT_TOOL], "conversation_id": conversation, "model": MODEL}
+    first = await served.chat("look", **fields)
+    (call,) = first.body["choices"][0]["message"]["tool_calls"]
+    await served.chat({"role": "tool", "tool_call_id": call["id"], "content": "seen"}, **fields)
+
+    assert thoughts_told(server) == [None, "hm", None]
+
+
+async def test_nobody_else_is_told_them(served: RunningProxy, server: OpenAiPeer, site: SimulatedSite) -> None:
+    server.answers = called()
+    first, result = await first_of(served)
+    asked: Any = {"model": SITES, "input": result, "previous_response_id": first.id}
+    await served.openai.responses.create(**asked)
+    told_site = str([call.messages for call in site.model_calls])
+    site.behaviour.ajax_status = 500
+    await served.openai.responses.create(**asked)
+
+    assert "look" in told_site
+    assert "hm" not in told_site
+    assert len(server.asked) == 2
+    assert thoughts_told(server) == [None, None, None]
