@@ -90,7 +90,8 @@ _SHARED: dict[str, Schema] = {
     "output_format": told(_FORM, "As `output_config.format`, by its older name."),
     "thinking": told(
         ignored(at_least({})),
-        "`enabled` or `adaptive`: what a server's model thinks is shown, unless `display` is `omitted`.",
+        "`enabled` or `adaptive`: what a server's model thinks is shown, unless `display` is `omitted`. A budget "
+        "reaches servers as `reasoning_effort`.",
     ),
 }
 _MESSAGES: Schema = shown(

@@ -29,16 +29,18 @@ _SAMPLING = (
     "verbosity",
 )
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
-TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one: whether thoughts are shown
+TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
+_EFFORTS = ((4096, "high"), (2048, "medium"))  # what the budgets of tokens that it tells mean, as LiteLLM has it
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
-    usage."""
+    usage, and told how hard to think where the client told it otherwise."""
 
     limit: str = "max_tokens"
     usage: bool = True
+    effort: bool = True
     thoughts: str = THOUGHTS[0]
 
     def other_than(self, complaint: str) -> "Manner | None":
@@ -47,6 +49,8 @@ class Manner:
             return replace(self, usage=False)
         if "max_completion_tokens" in complaint and self.limit == "max_tokens":
             return replace(self, limit="max_completion_tokens")
+        if self.effort and ("reasoning_effort" in complaint or "think" in complaint):
+            return replace(self, effort=False)
         return None
 
 
@@ -66,6 +70,8 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
             told = value.get("effort") if isinstance(value, dict) else value
             if told is not None:
                 body[_SPELLED[name]] = told
+    if manner.effort and (effort := _effort(ask.parameters.get("thinking"))):
+        body.setdefault("reasoning_effort", effort)
     if ask.offer is not None:
         body |= _offered(ask.offer)
     return encoded(body)
@@ -78,6 +84,14 @@ def encoded(body: Mapping[str, Any]) -> bytes:
     except orjson.JSONEncodeError:  # half a surrogate pair, which is no UTF-8
         text = json.dumps(body, ensure_ascii=False)
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _effort(thinking: Any) -> str | None:
+    """How hard to think, of *thinking* as Anthropic's API has it; None: the model's own way."""
+    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
+        return None
+    budget = thinking.get("budget_tokens")
+    return next((name for least, name in _EFFORTS if budget >= least), "low") if isinstance(budget, int) else None
 
 
 def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:

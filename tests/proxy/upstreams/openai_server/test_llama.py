@@ -160,14 +160,15 @@ async def test_a_tool_is_called_and_its_result_is_told(front: RunningProxy) -> N
     assert asked[0] > asked[1] > whole.usage.prompt_tokens  # its thoughts went back with the call
 
 
-async def test_calls_that_the_limit_cuts_are_those_that_were_whole(front: RunningProxy) -> None:
-    fields = {**CALLED, "parallel_tool_calls": True, "temperature": 0, "max_tokens": 100}
-    answer = await front.openai.chat.completions.create(model=NAME, messages=HI, **fields)
+@pytest.mark.parametrize("more", [1, 5, 15, 25])
+async def test_a_call_that_the_limit_cuts_is_none(front: RunningProxy, more: int) -> None:
+    limit = len(THOUGHTS) + 2 + len(WORDS) + 1 + more  # with the mark before the call
+    answer = await front.openai.chat.completions.create(
+        model=NAME, messages=HI, temperature=0, max_tokens=limit, **CALLED
+    )
 
     (choice,) = answer.choices
-    calls: Any = choice.message.tool_calls
-    assert choice.finish_reason == "length"
-    assert all(json.loads(call.function.arguments)["at"] in ("sky", "sea") for call in calls)
+    assert (choice.message.content, choice.message.tool_calls, choice.finish_reason) == (TEXT, None, "length")
 
 
 @pytest.mark.parametrize("stream", [False, True])

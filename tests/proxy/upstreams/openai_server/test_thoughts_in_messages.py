@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.openai_server import OpenAiPeer, Said
+from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.api.messages.asking import message
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.thoughts import OURS, SITES, THINKING, messaged, sdk
@@ -22,6 +22,46 @@ async def test_messages_show_none_where_they_are_not_wanted(
     whole = message(await messaged(served, thinking=thinking, stream=False))
 
     assert [block["type"] for block in whole["content"]] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("thinking", "effort"),
+    [
+        ({"type": "enabled", "budget_tokens": 31_999}, "high"),
+        ({"type": "enabled", "budget_tokens": 4095}, "medium"),
+        ({"type": "enabled", "budget_tokens": 1024}, "low"),
+        ({"type": "enabled", "budget_tokens": "many"}, None),
+        ({"type": "disabled", "budget_tokens": 4096}, None),
+        ({"type": "adaptive"}, None),
+        ("no", None),
+    ],
+)
+async def test_a_budget_is_told_to_a_server_in_its_own_words(
+    served: RunningProxy, server: OpenAiPeer, thinking: Any, effort: str | None
+) -> None:
+    await messaged(served, thinking=thinking)
+
+    assert server.asked[0].body.get("reasoning_effort") == effort
+    assert "thinking" not in server.asked[0].body
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        '"tiny" does not support thinking',  # Ollama
+        'think value "low" is not supported for this model',  # the same
+        "Unsupported parameter: 'reasoning_effort' is not supported with this model.",  # OpenAI
+    ],
+)
+async def test_a_model_that_does_not_think_answers_without(
+    served: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [Refused(400, {"error": {"message": complaint}}), Said(["one"])]
+
+    answers = [message(await messaged(served, **THINKING, stream=False)) for _ in range(2)]
+
+    assert [answer["content"][0]["text"] for answer in answers] == ["one", "one"]
+    assert [asked.body.get("reasoning_effort") for asked in server.asked] == ["low", None, None]
 
 
 async def test_thoughts_alone_are_a_message(served: RunningProxy, server: OpenAiPeer) -> None:
