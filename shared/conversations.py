@@ -117,11 +117,15 @@ def stored_bytes(messages: Iterable[Message]) -> int:
     return sum(
         MESSAGE_BYTES
         + IMAGE_BYTES * len(message.images)
-        + len(message.text.encode("utf-8", "surrogatepass"))
-        + len(message.thoughts.encode("utf-8", "surrogatepass"))
-        + sum(map(call_size, message.calls))
+        + _bytes(message.text)
+        + _bytes(message.thoughts)
+        + sum(MESSAGE_BYTES + _bytes(call.name) + _bytes(call.arguments) for call in message.calls)
         for message in messages
     )
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def call_size(call: Call) -> int:

@@ -119,7 +119,11 @@ _DELETE = Script(
         local is_read, found = pcall(cjson.decode, document)
         if is_read and found.id == message_id then
             redis.call('LREM', messages, 1, document)
-            grow(-({MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text))
+            local size = {MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text + #(found.thoughts or '')
+            for _, call in ipairs(found.calls or {{}}) do
+                size = size + {MESSAGE_BYTES} + #call.name + #call.arguments
+            end
+            grow(-size)
             edited()
             return 1
         end

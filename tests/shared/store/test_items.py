@@ -1,6 +1,6 @@
 """What every store promises about single messages of a conversation, and about stored responses."""
 
-from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message
+from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Call, Conversation, Message, stored_bytes
 from shared.store import Store
 from tests.shared.samples import conversation, note, said, texts_of, turn
 
@@ -76,6 +76,20 @@ async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> N
     assert await store.prune(before=0.0, max_bytes=left) == 0
     assert await store.prune(before=0.0, max_bytes=left - 1) == 1
     assert await store.conversation("conv-1") is None
+
+
+async def test_calls_and_thoughts_that_are_taken_out_count_no_more(store: Store) -> None:
+    calls = (Call(id="c1", name="look", arguments='{"at": "東京"}'), Call(id="c2", name="look", arguments="{}"))
+    called = Message(role="assistant", text="é", id="msg_a", calls=calls, thoughts="hm 😀")
+    await store.create_conversation(conversation("conv-1", at=1.0))
+    await store.add_messages("conv-1", (called, message("msg_b", "z")), at=1.5)
+
+    left = CONVERSATION_BYTES + len("{}") + MESSAGE_BYTES + 1
+    counted = left + stored_bytes([called])
+    assert await store.prune(before=0.0, max_bytes=counted) == 0
+    await store.delete_message("conv-1", "msg_a", at=1.6)
+    assert await store.prune(before=0.0, max_bytes=left) == 0
+    assert await store.prune(before=0.0, max_bytes=left - 1) == 1
 
 
 async def test_a_stored_response_is_read_back_and_its_size_counts(store: Store) -> None:
