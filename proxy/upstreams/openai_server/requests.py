@@ -30,7 +30,7 @@ _SAMPLING = (
 )
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
 TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
-_EFFORTS = ((4096, "high"), (2048, "medium"))  # what the budgets of tokens that it tells mean, as LiteLLM has it
+_EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
 
 
 @dataclass(frozen=True, slots=True)
