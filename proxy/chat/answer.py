@@ -45,12 +45,12 @@ class Answer:
         models: Sequence[Model],
         *,
         name: str,
-        stand_in: Model | None = None,
+        fallback: Model | None = None,
         afterwards: Afterwards | None = None,
         retries: int = 0,
     ) -> None:
-        """*models*: the same one on the upstreams that offer it, in the order in which they are tried; *stand_in* is
-        the server's among them that the client did not name.
+        """*models*: the same one on the upstreams that offer it, in the order in which they are tried; *fallback* is
+        the server's among them (`FREEAICHAT_FALLBACK_MODEL`), which the client did not name.
 
         *afterwards* is awaited once the answer is whole, before its end is told. *retries*: how often a model is asked
         once more for a call or JSON that came out wrong.
@@ -67,7 +67,7 @@ class Answer:
         self._ask = ask
         self._memory = memory
         self._models, self._model = models, models[0]  # that answers, or was tried last
-        self._stand_in = stand_in
+        self._fallback = fallback
         self._afterwards = afterwards
         self.calls: list[Call] = []
         self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
@@ -205,10 +205,10 @@ class Answer:
             self._tries.has_alternative = bool(left)
             try:
                 held = await self._memory.find_held(model)
-                stands_in = self._begin(model)
+                is_fallback = self._begin(model)
                 ask = self._memory.asked(self._ask)
-                if stands_in:
-                    ask = ask.for_stand_in()
+                if is_fallback:
+                    ask = ask.for_fallback()
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)
@@ -233,20 +233,19 @@ class Answer:
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
     def _begin(self, model: Model) -> bool:
-        """A try with *model*: what the client is told of it, and what is to be cut here. True: it is a server's, where
-        the client named a site's."""
+        """Begin a try with *model*: what the client is told, and what is to be cut here. True: it is the fallback."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
         if ask.parameters or ask.ignored:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        stands_in = model is self._stand_in
-        if stands_in:
+        is_fallback = model is self._fallback
+        if is_fallback:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens
         self._cutter = Cutter(ask.stops, most) if ask.stops or most else None
-        return stands_in
+        return is_fallback
 
     async def _emulated(self, ask: Ask, model: Model, held: Held | None) -> End:
         """The answer of an upstream that takes nothing but text, asked again where a call or JSON came out wrong."""

@@ -51,7 +51,7 @@ class Ask:
     caller: str = ""  # who asks (a key or an address): slots go round among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
 
-    def for_stand_in(self) -> "Ask":
+    def for_fallback(self) -> "Ask":
         """The same for a server that the client did not name: without what was meant for another one."""
         messages = (each.model_copy(update={"thoughts": ""}) if each.thoughts else each for each in self.messages)
         return replace(self, extras={}, message_fields={}, messages=tuple(messages))

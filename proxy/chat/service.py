@@ -63,9 +63,9 @@ class ChatService:
         if ask.allowed is not None and not may_use(ask.allowed, name):
             raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
-        stand_in = self._fallback(models[0], ask.allowed)
-        if stand_in is not None:
-            willing.append(stand_in)
+        fallback = self._fallback(models[0], ask.allowed)
+        if fallback is not None:
+            willing.append(fallback)
         if ask.images and (parts := ask.parts):
             willing = [model for model in willing if model.is_server]
             if not willing:
@@ -82,7 +82,7 @@ class ChatService:
         return Answer(
             *(ask, memory, willing),
             name=name,
-            stand_in=stand_in,
+            fallback=fallback,
             afterwards=afterwards,
             retries=self._tool_retries,
         )
