@@ -16,13 +16,16 @@ class Limits(Value):
     glance: float = 3.0  # instead of `chat`, on a page that only may have it, or where more is likely to be in vain
     guest_id: float = 2.0  # for the page's script to make the guest id
     typed: float = 5.0  # for the requests that a typed message causes
+    consent: float = 0.0  # for a person to agree to what the chat asks its visitors to
     read: float = 15.0
     confirm: float = 25.0
     visit: float = 60.0  # all together
 
 
 BY_ITSELF = Limits()
-BY_HAND = Limits(load=60.0, chat=540.0, visit=600.0)  # a person passes what only a person may pass
+BY_HAND = Limits(
+    load=60.0, chat=540.0, consent=180.0, read=195.0, visit=600.0
+)  # a person passes what only a person may pass
 
 
 class Job(Value):

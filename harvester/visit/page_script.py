@@ -45,7 +45,8 @@ SNAPSHOT = f"""
   const source = (element) => sources.map((name) => attribute(element, name))
     .find((address) => address && !address.startsWith("about:") && !address.startsWith("data:")) || "";
   const configs = some(attributes.map((name) => `[${{name}}]`).join(", "), 200).map((element) =>
-    attributes.map((name) => [name, attribute(element, name).slice(0, 300000)]).filter(([, value]) => value));
+    [...attributes, "class"].map((name) => [name, attribute(element, name).slice(0, 300000)])
+      .filter(([, value]) => value));
   const hasField = some(fields, 1).length > 0;
   return {{
     ready: value(Document, "readyState", document) !== "loading",

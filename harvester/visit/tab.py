@@ -21,8 +21,8 @@ class Snapshot:
     loads: int  # documents that came since the address was opened, redirects aside
     ready: bool  # the whole document has come
     title: str
-    configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these, in the page's order;
-    # what a script took away is here as the document had it, after what is still there
+    configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these and its class, in the
+    # page's order; what a script took away is here as the document had it, after what is still there
     links: list[Link]
     resources: list[str]  # addresses of scripts and frames
     frames: list[str]  # addresses of the page's frames, also of those that are still to be loaded

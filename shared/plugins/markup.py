@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 
 def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
-    """For each element with some of these attributes: those, HTML-unescaped, in the page's order."""
+    """For each element with some of these attributes: those and its `class`, HTML-unescaped, in the page's order."""
     if not any(name in html for name in attributes):
         return []
     found = _Elements(attributes)
@@ -22,4 +22,4 @@ class _Elements(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value for name, value in attrs if name in self._attributes and value}
         if found:
-            self.elements.append(found)
+            self.elements.append({**found, **{name: value for name, value in attrs if name == "class" and value}})

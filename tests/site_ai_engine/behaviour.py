@@ -24,6 +24,7 @@ class Behaviour:
     page_status: int = 200  # anything else: an error page with this status
     late_ms: int = 300
     consent: bool = False  # the option "GDPR consent": a box that locks the page's own input
+    discussions: bool = False  # a list of earlier conversations stands above the chats
     streams: bool = True  # the option "stream"
     kept_for: Literal["", "user", "guest"] = ""  # from a page cache, long ago: as a user who was logged in, or a guest
     kept_address: bool = True  # the cache goes by the whole address: one with another query goes past it

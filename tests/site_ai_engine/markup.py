@@ -32,15 +32,23 @@ class Rendering:
 
 def container(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -> str:
     """One chat, byte for byte as the plugin writes it."""
-    if bot.custom_id:
+    if bot.custom_id and not rendering.kept_for:
         site.render(bot.custom_id)
-    attributes = {
-        "data-params": params_of(bot),
-        "data-system": system_of(site, bot, rendering),
-        "data-theme": _theme(site),
-    }
-    written = " ".join(f"{name}='{_escaped(value)}'" for name, value in attributes.items())
-    return f"<div class='mwai-chatbot-container' {written}></div>"
+    return _element("mwai-chatbot-container", params_of(bot), system_of(site, bot, rendering), _theme(site))
+
+
+def discussions(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -> str:
+    """The list of a bot's earlier conversations, which says of its bot all but what makes it a chat."""
+    told = ("actions", "blocks", "shortcuts")
+    system = {key: value for key, value in system_of(site, bot, rendering).items() if key not in told}
+    more = {"refreshInterval": 5000, "paging": 10, "metadata": {"enabled": False}}
+    return _element("mwai-discussions-container", {"themeId": "chatgpt"}, system | more, _theme(site))
+
+
+def _element(name: str, params: dict[str, Any], system: dict[str, Any], theme: dict[str, Any]) -> str:
+    attributes = {"data-params": params, "data-system": system, "data-theme": theme}
+    written = " ".join(f"{key}='{_escaped(value)}'" for key, value in attributes.items())
+    return f"<div class='{name}' {written}></div>"
 
 
 def params_of(bot: EngineBot) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.site.wire import html, php_json
 from tests.site_ai_engine.bots import EngineBot
-from tests.site_ai_engine.markup import CONSENT_COOKIE, Rendering, container
+from tests.site_ai_engine.markup import CONSENT_COOKIE, Rendering, container, discussions
 
 if TYPE_CHECKING:
     from tests.site_ai_engine.server import SimulatedAiEngine
@@ -39,7 +39,10 @@ async def page(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -
     text = document(body + site.more_markup, script=script)
     if path == "/" and site.behaviour.page == "endless":
         return await _endless(site, request, text)
-    return html(request, text)
+    response = html(request, text)
+    if _kept(site, request):
+        response.headers["X-Cache"] = "HIT"
+    return response
 
 
 def _body(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -> str:
@@ -62,9 +65,14 @@ def chats(site: "SimulatedAiEngine", request: web.BaseRequest, path: str, bots: 
     """The containers of *bots*, and what stands around them."""
     behaviour, context_id = site.behaviour, _CONTEXTS.get(path)
     asks = behaviour.consent and f"{CONSENT_COOKIE}=1" not in request.headers.get("Cookie", "")
-    is_past_cache = behaviour.kept_address and "nocache" in request.query
-    rendering = Rendering(context_id, asks, "" if is_past_cache else behaviour.kept_for)
-    return "\n".join(container(site, bot, rendering) for bot in bots)
+    rendering = Rendering(context_id, asks, _kept(site, request))
+    lists = [discussions(site, next(iter(bots)), rendering)] if behaviour.discussions else []
+    return "\n".join([*lists, *(container(site, bot, rendering) for bot in bots)])
+
+
+def _kept(site: "SimulatedAiEngine", request: web.BaseRequest) -> str:
+    """As whom the page cache got the page that it has; "": the site makes it now."""
+    return "" if site.behaviour.kept_address and "nocache" in request.query else site.behaviour.kept_for
 
 
 def document(body: str, *, script: str) -> str:

@@ -1,7 +1,10 @@
 """AI Engine: its chats in a page, and the session that the site starts for a guest."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -10,11 +13,12 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from harvester.job import Job
 from harvester.visit.addresses import own_address
 from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.headers import is_from_cache
 from harvester.visit.plugins import interface
-from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
+from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import AI_ENGINE, Cause, Outcome
 from shared.plugins import bot_checks
-from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, nonce_in, read_chats
+from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, has_agreed, nonce_in, read_chats
 from shared.plugins.ai_engine.routes import START_SESSION, SUBMIT, error_code, lacks_route
 from shared.plugins.ai_engine.session import probe_body, read_session, takes_nonce
 
@@ -45,15 +49,16 @@ class AIEngine(interface.Plugin):
         return {}  # the guest is known by a cookie
 
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> interface.Chat:
-        return _Chat(tab, page)
+        return _Chat(tab, page, job)
 
 
 class _Chat:
     """As `interface.Chat`."""
 
-    def __init__(self, tab: Tab, page: Snapshot) -> None:
+    def __init__(self, tab: Tab, page: Snapshot, job: Job) -> None:
         self._tab = tab
         self._page = page
+        self._job = job
         self._chats: PageChats  # set by `read`
         self._rest_url = ""
 
@@ -65,6 +70,11 @@ class _Chat:
             reason = f"{self._page.url} has a chat field, but the page does not say how to use it"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         self._chats = chats
+        if any(bot.custom_key for bot in chats.bots) and is_from_cache(self._page.headers):
+            await self._show_anew()
+        if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
+            bots = (bot.model_copy(update={"consent_required": False}) for bot in self._chats.bots)
+            self._chats = replace(self._chats, bots=tuple(bots))
 
     async def confirm(self) -> interface.Reading:
         """What the site hands out now, whatever the page says: that may be kept since somebody else looked at it."""
@@ -75,6 +85,28 @@ class _Chat:
         if lacks_route(status, body):
             return self._reading(await self._written_nonce(), "")
         raise _refused(status, body)
+
+    async def _has_agreed(self) -> bool:
+        """Whether the guest has a cookie of his consent, which is never given here: a page may go on asking him."""
+        deadline = time.monotonic() + self._job.limits.consent
+        agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
+        while not agreed and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
+        return agreed
+
+    async def _show_anew(self) -> None:
+        """Have the site make the page, so that it knows its chats' own settings: a day later it forgets them, while a
+        cache goes on showing their names."""
+        try:
+            status, body = await self._tab.get(next(self._past_cache()), timeout=ANSWER_SECONDS)
+        except (PageFailed, TimeoutError):
+            return
+        shown = chats_in(body) if status == 200 else None
+        if shown is not None and shown.bots:
+            others = (bot for bot in self._chats.bots if not bot.custom_key)
+            bots = {bot.id: bot for bot in (*others, *shown.bots)}
+            self._chats = replace(self._chats, bots=tuple(bots.values()))
 
     def _reading(self, nonce: str, session_id: str) -> interface.Reading:
         return interface.Reading(

@@ -19,7 +19,9 @@ PARAMS, SYSTEM = "data-params", "data-system"
 MAX_LENGTH = 512  # characters of a message, where the page does not say
 _UNNAMED = frozenset({"", "AI"})  # the plugin's own name for a chat that its owner gave none
 _SPEECHLESS = frozenset({"images", "realtime"})  # modes in which no text is asked or answered
-_CONSENT = "mwai_gdpr_"
+_CONTAINER = "mwai-chatbot-container"  # the class of a chat; a list of earlier conversations has the same attributes
+_CONSENT = ("mwai_gdpr", "mwai-gdpr")  # what the box that asks for consent is known by, in any version
+_CONSENT_COOKIE = "mwai_gdpr_accepted=1"
 _MOST = 2**53 - 1
 
 
@@ -57,27 +59,39 @@ def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
 
 def nonce_in(body: bytes) -> str:
     """The chats' nonce in a page, or in what core REST tells of one; "" where there is none."""
-    told = read_json(body)
-    content = told.get("content") if isinstance(told, dict) else None
-    text = text_at(content, "rendered") if isinstance(content, dict) else ""
-    chats = read_chats(elements_in(text or body.decode("utf-8", "replace"), (PARAMS, SYSTEM)))
+    chats = chats_in(body)
     return chats.nonce if chats else ""
 
 
+def chats_in(body: bytes) -> PageChats | None:
+    """The chats in a page, or in what core REST tells of one."""
+    told = read_json(body)
+    content = told.get("content") if isinstance(told, dict) else None
+    text = text_at(content, "rendered") if isinstance(content, dict) else ""
+    return read_chats(elements_in(text or body.decode("utf-8", "replace"), (PARAMS, SYSTEM)))
+
+
+def has_agreed(cookie: str) -> bool:
+    """Whether the guest with this Cookie header has given the consent that the plugin's box asks for."""
+    return any(pair.strip() == _CONSENT_COOKIE for pair in cookie.split(";"))
+
+
 def _parse(element: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    if _CONTAINER not in element.get("class", _CONTAINER).split():
+        return None
     system = read_json(element.get(SYSTEM, ""))
     params = read_json(element.get(PARAMS, ""))
     if not isinstance(system, dict) or not text_at(system, "restUrl"):
         return None
-    if not text_at(system, "botId") and not text_at(system, "customId"):
+    if not _name(system, "botId") and not _name(system, "customId"):
         return None
     return system, params if isinstance(params, dict) else {}
 
 
 def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
-    key, custom_key = text_at(system, "botId"), text_at(system, "customId")
-    name = text_at(params, "aiName").strip().removesuffix(":").strip()
-    takes_images = _is_on(params, "fileUpload")
+    key, custom_key = _name(system, "botId"), _name(system, "customId")
+    name = _name(params, "aiName").strip().removesuffix(":").strip()
+    takes_images = _is_on(params, "fileUpload" if "fileUpload" in params else "imageUpload")  # as old versions say it
     return Bot(
         id=_id(key, custom_key),
         name=(key or custom_key) if name in _UNNAMED else name,
@@ -99,8 +113,16 @@ def _id(key: str, custom_key: str) -> int:
 
 def _asks_consent(system: Mapping[str, Any]) -> bool:
     blocks = system.get("blocks")
-    names = [text_at(block, "id") for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
-    return any(name.startswith(_CONSENT) for name in names)
+    told = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    told += [block["data"] for block in told if isinstance(block.get("data"), dict)]
+    texts = [text_at(each, name) for each in told for name in ("id", "html", "script")]
+    return any(mark in text for text in texts for mark in _CONSENT)
+
+
+def _name(fields: Mapping[str, Any], key: str) -> str:
+    """A name; the plugin writes one of digits alone as a number."""
+    value = fields.get(key)
+    return str(value) if type(value) is int else text_at(fields, key)
 
 
 def _number(fields: Mapping[str, Any], key: str) -> int:

@@ -11,10 +11,10 @@ from shared.models import AI_ENGINE, AIPKIT
 from shared.plugins.ai_engine.page import read_chats
 from shared.plugins.markup import elements_in
 from shared.store import Store
-from tests.harvester.visiting import Visits
+from tests.harvester.visiting import QUICK, Visits
 from tests.site import SimulatedSite
 from tests.site.markup import PageFacts, inline_chat
-from tests.site_ai_engine import SimulatedAiEngine
+from tests.site_ai_engine import EngineBot, SimulatedAiEngine
 from tests.site_checks.raw import get
 
 START, SUBMIT = "start_session", "chats/submit"
@@ -64,6 +64,56 @@ async def test_it_reads_what_the_script_took_away_as_the_document_had_it(
     assert written is not None
     assert (await visits.state()).bots == written.bots
     assert len(written.bots) == 7
+
+
+@pytest.mark.parametrize("page", ["inline", "endless"])  # taken from the document, and from the page itself
+async def test_a_list_of_earlier_conversations_is_taken_for_no_chat(
+    visits: Visits, engine: SimulatedAiEngine, page: str
+) -> None:
+    engine.behaviour.discussions, engine.behaviour.page = True, page  # type: ignore[assignment]
+    engine.shown = [engine.bots["chatbot-vision"]]
+
+    await visits.capture()
+
+    (bot,) = (await visits.state()).bots
+    assert (bot.name, bot.images, bot.max_message) == ("Vision 视觉", True, 100_000)
+
+
+async def test_a_chats_own_settings_are_shown_anew_where_a_cache_has_kept_its_page(
+    store: Store, workspace: Workspace
+) -> None:
+    bots = [EngineBot("default"), EngineBot("default", "Over:", custom_id="my-bot", instructions="CUSTOM")]
+    async with SimulatedAiEngine(bots) as engine:
+        engine.shown, engine.behaviour.kept_for = bots, "guest"
+        visits = visits_of(store, workspace, engine)
+        await visits.capture()
+
+        assert [bot.custom_key for bot in (await visits.state()).bots] == ["", "my-bot"]
+        assert "my-bot" in engine.rendered
+        assert len(engine.pages) - len([seen for seen in engine.pages if "nocache" not in seen.path]) == 1
+
+
+async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(
+    store: Store, workspace: Workspace, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.consent = True
+    visits = visits_of(store, workspace, engine)
+    await visits.capture()
+    assert all(bot.consent_required for bot in (await visits.state()).bots)
+
+    # A person clicks in the window, for which a visit in one waits.
+    engine.more_markup = (
+        "<script>setTimeout(() => document.querySelector('.mwai-gdpr-buttons button').click(), 500)</script>"
+    )
+    by_hand = Visits(store, workspace, visits.site, limits=QUICK.model_copy(update={"consent": 10.0}))
+    found = await by_hand.capture()
+    engine.more_markup = ""
+    engine.behaviour.kept_for = "guest"  # the cache's page has the box, whoever asks
+    again = await visits.capture()
+
+    assert "mwai_gdpr_accepted=1" in found.cookie
+    assert again.cookie == found.cookie
+    assert not any(bot.consent_required for bot in (await visits.state()).bots)
 
 
 @pytest.mark.parametrize("page", ["late", "frame", "endless", "links"])

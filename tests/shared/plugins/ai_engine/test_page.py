@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.plugins.ai_engine.page import PARAMS, SYSTEM, nonce_in, read_chats
+from shared.plugins.ai_engine.page import PARAMS, SYSTEM, has_agreed, nonce_in, read_chats
 from shared.plugins.markup import elements_in
 from tests.recorded import SAMPLES
 
@@ -63,6 +63,8 @@ def test_a_page_that_does_not_say_takes_512_characters() -> None:
         ({"fileUpload": True, "multiUpload": True, "maxUploads": 3}, True, 3),
         ({"fileUpload": True, "multiUpload": True, "maxUploads": "x"}, True, 1),
         ({"fileUpload": False, "multiUpload": True, "maxUploads": 3}, False, 1),
+        ({"fileUpload": False, "imageUpload": True}, False, 1),
+        ({"imageUpload": True}, True, 1),  # before there were other files than pictures
     ],
 )
 def test_pictures_are_taken_where_the_page_offers_it(params: dict[str, Any], images: bool, most: int) -> None:
@@ -122,3 +124,74 @@ def test_half_a_surrogate_pair_in_a_name_does_no_harm() -> None:
 
     assert chats is not None
     chats.bots[0].name.encode()
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_list_of_earlier_conversations_is_no_chat_though_it_stands_first(quote: str) -> None:
+    listed = HTML.replace("mwai-chatbot-container", "mwai-discussions-container").replace("GPT-4o mini", "List")
+    chats = read_chats(elements_in((listed + HTML).replace("'", quote), (PARAMS, SYSTEM)))
+
+    assert read_chats(elements_in(listed, (PARAMS, SYSTEM))) is None
+    assert chats is not None
+    assert [(bot.name, bot.max_message) for bot in chats.bots] == [("GPT-4o mini", 100_000)]
+
+
+def test_attributes_may_stand_in_any_order_and_with_other_classes() -> None:
+    params, system = (HTML.partition(f"{name}='")[2].partition("'")[0] for name in (PARAMS, SYSTEM))
+    text = f'<section data-x=1 {SYSTEM}="{system}" class="lazy  mwai-chatbot-container" {PARAMS}="{params}"/>'
+
+    assert read_chats(elements_in(text, (PARAMS, SYSTEM))) == read_chats(elements_in(HTML, (PARAMS, SYSTEM)))
+
+
+@pytest.mark.parametrize(
+    ("block", "asks"),
+    [
+        ({"id": "mwai_gdpr_6b0a3dc64f57e", "type": "content", "data": {}}, True),
+        ({"type": "content", "data": {"html": "<form id='mwai-gdpr-form-default'>", "script": ""}}, True),
+        ({"type": "content", "data": {"html": "<p>", "script": "document.cookie = 'mwai_gdpr_accepted=1'"}}, True),
+        ({"type": "content", "data": {"html": "<p>Welcome.</p>"}}, False),
+        ({"type": "content", "data": ["mwai_gdpr"]}, False),
+        ("mwai_gdpr", False),
+    ],
+)
+def test_the_box_that_asks_for_consent_is_known_in_any_version(block: Any, asks: bool) -> None:
+    chats = read_chats([element(blocks=[block])])
+
+    assert chats is not None
+    assert chats.bots[0].consent_required is asks
+
+
+@pytest.mark.parametrize(
+    ("cookie", "agreed"),
+    [
+        ("", False),
+        ("PHPSESSID=x; mwai_gdpr_accepted=1", True),
+        ("mwai_gdpr_accepted=0", False),
+        ("x_mwai_gdpr_accepted=1", False),
+    ],
+)
+def test_a_cookie_tells_who_has_agreed(cookie: str, agreed: bool) -> None:
+    assert has_agreed(cookie) is agreed
+
+
+def test_names_of_digits_alone_which_the_plugin_writes_as_numbers_are_names() -> None:
+    chats = read_chats([element({"aiName": 42}, botId=None, customId=2024)])
+
+    assert chats is not None
+    assert [(bot.name, bot.key, bot.custom_key) for bot in chats.bots] == [("42", "", "2024")]
+
+
+@pytest.mark.parametrize("limit", [0, "", None, "x", -1, 1.5])
+def test_a_limit_that_is_none_counts_as_the_plugins_own(limit: object) -> None:
+    chats = read_chats([element({"textInputMaxLength": limit}), element({"textInputMaxLength": "900"}, botId="b")])
+
+    assert chats is not None
+    assert [bot.max_message for bot in chats.bots] == [512, 900]
+
+
+@pytest.mark.parametrize(("context", "number"), [(None, 0), (False, 0), ("104", 104), (104, 104)])
+def test_a_page_that_is_no_single_post_has_no_number(context: object, number: int) -> None:
+    chats = read_chats([element(contextId=context)])
+
+    assert chats is not None
+    assert chats.context_id == number
