@@ -51,6 +51,7 @@ class Behaviour:
     upstream_timeout: float = 300.0  # of the whole call to the model
     gateway_status: int = 0  # a server in front gives up with this status, before the first byte
     dies_after: int = -1  # PHP ends after so many events; -1: never
+    after_end: str = ""  # what something else on the site writes behind an answer, in the same piece
     splits_lines: bool = True  # a line's end comes in a chunk of its own
 
     def is_since(self, version: str) -> bool:

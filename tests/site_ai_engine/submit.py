@@ -53,7 +53,8 @@ class _Turn:
 
     async def answer(self) -> web.StreamResponse:
         bot, is_custom = self._bot()
-        if bot is None or (len(self._text) > bot.max_length and not is_custom):
+        length = len(self._text if self._behaviour.is_since("2.4.9") else self._text.encode())
+        if bot is None or (length > bot.max_length and not is_custom):
             return self._refused_early()
         if self._behaviour.gateway_status:
             return wire.server_page(self._call.request, self._behaviour.gateway_status)
@@ -128,7 +129,8 @@ class _Turn:
             await self._send(wire.event("error", f"{self._engine(bot)}: {outcome.error}"))
         else:
             reply = self._reply(bot, made, "".join(sent), outcome, name)
-            await self._send(wire.event("end", wire.json_body(reply).decode()))
+            rest = f"\n\n{self._behaviour.after_end}" if self._behaviour.after_end else ""
+            await self._send(wire.event("end", wire.json_body(reply).decode()) + rest.encode())
 
     async def _plain(self, bot: EngineBot, made: ModelCall, outcome: Outcome) -> web.StreamResponse:
         await asyncio.sleep(self._behaviour.first_delta_delay)

@@ -94,6 +94,8 @@ class Attempt:
         try:
             for event in self._decoder.feed(data):
                 texts.append(self.reader.read(event))
+                if self.reader.finished:  # nothing belongs to the answer after its end
+                    break
         finally:  # what came before a failure is given out before it is told
             wants_more = self._give("".join(texts))
         return wants_more and not self.reader.finished

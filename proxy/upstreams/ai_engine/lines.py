@@ -11,6 +11,10 @@ from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
 from shared.plugins.answers import read_json
 
 _DATA = b"data:"
+_BEGINNINGS = (
+    _DATA,
+    b"\xef\xbb\xbf" + _DATA,
+)  # a file of the site may begin with a byte order mark, and so its answers
 _SHORT = 64 * 1024  # bytes; a longer event, which may come in very many pieces, is read once its line has ended
 
 
@@ -41,15 +45,15 @@ class LineDecoder:
 
     def end(self) -> None:
         """There is no more."""
-        if not self._is_given and not self._pending.startswith(_DATA):
+        if not self._is_given and not self._pending.startswith(_BEGINNINGS):
             self.plain += self._pending
         self._pending.clear()
 
     def _of(self, line: bytes) -> list[dict[str, Any]]:
         if self._is_given:
             self._is_given = False
-        elif line.startswith(_DATA):
-            event = read_json(line[len(_DATA) :])
+        elif line.startswith(_BEGINNINGS):
+            event = read_json(line[line.index(_DATA) + len(_DATA) :])
             return [event] if isinstance(event, dict) else []
         elif line.strip():
             self.plain += line

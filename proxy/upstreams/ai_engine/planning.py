@@ -30,13 +30,15 @@ class Planned:
     dropped_images: int
 
 
-def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int) -> Planned:
-    """The turn that *ask* makes. *max_transcript*: characters, all messages together.
+def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = False) -> Planned:
+    """The turn that *ask* makes. *max_transcript*: characters, all messages together. *counts_bytes*: so the site
+    counts what its visitor types, as old versions do.
 
     Raises `Refusal` where the page would not take what its visitor would have to type.
     """
-    earlier = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
+    earlier: Sequence[Message] = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
     newest = ask.messages[len(earlier) :]
+    earlier = _with_one_system(earlier, bot)
     kept = _within(earlier, max_transcript - sum(len(message.text) for message in newest))
     images, dropped_images = ask.pictures([*kept, *newest], most=bot.max_images if bot.images else 0)
     if newest and newest[-1].images and not images:
@@ -48,13 +50,27 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int) -> Planned:
             raise _unfit("The message is empty.", "empty_message")
         text = look_at(len(images))
     for typed in (*(said for role, said in history if role == "user"), text):
-        _check_length(typed, bot)
+        _check_length(typed, bot, counts_bytes=counts_bytes)
     return Planned(history, text, images, len(earlier) - len(kept), dropped_images)
+
+
+def _with_one_system(earlier: Sequence[Message], bot: Bot) -> Sequence[Message]:
+    """The system's texts at the beginning as one, where the window would leave some out or leave no room for turns."""
+    start = _begin_of_turns(earlier)
+    text = "\n\n".join(message.text for message in earlier[:start])
+    fits = not bot.max_message or len(_SYSTEM) + len(text) <= bot.max_message
+    if start < 2 or len(earlier) <= MAX_HISTORY or not fits:
+        return earlier
+    return (Message(role="system", text=text), *earlier[start:])
+
+
+def _begin_of_turns(messages: Sequence[Message]) -> int:
+    return next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
 
 
 def _within(earlier: Sequence[Message], most: int) -> Sequence[Message]:
     """The system's texts at the beginning, and as many of the newest whole turns as there is room for."""
-    start = next((index for index, message in enumerate(earlier) if message.role != "system"), len(earlier))
+    start = _begin_of_turns(earlier)
     first, size = start, sum(len(message.text) for message in earlier)
     while first < len(earlier) and (size > most or start + len(earlier) - first > MAX_HISTORY):
         size -= len(earlier[first].text)
@@ -75,11 +91,13 @@ def _typed(message: Message) -> str:
     return f"{_SYSTEM}{text}" if message.role == "system" else text
 
 
-def _check_length(text: str, bot: Bot) -> None:
-    length = len(text.strip(PHP_BLANKS))
+def _check_length(text: str, bot: Bot, *, counts_bytes: bool) -> None:
+    typed = text.strip(PHP_BLANKS)
+    length = len(typed.encode() if counts_bytes else typed)
     if bot.max_message and length > bot.max_message:
+        unit = "bytes" if counts_bytes else "characters"
         raise _unfit(
-            f"A message has {length} characters, and the page of this chat takes {bot.max_message} in one.",
+            f"A message has {length} {unit}, and the page of this chat takes {bot.max_message} in one.",
             "message_too_long",
         )
 

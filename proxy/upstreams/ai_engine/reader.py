@@ -13,7 +13,7 @@ from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.plugins.ai_engine.routes import is_nonce
 from shared.plugins.answers import read_object, text_at
 
-_GUESSED = frozenset({"estimated", "none", ""})  # the plugin's own figures, or none
+_GUESSED = frozenset({"estimated", "none"})  # the plugin's own figures, or none; before 2.8.8 it does not say
 MAX_BLANKS = 64 * 1024  # characters before the first text
 _LINE_FEED = "  \n"  # what it makes of a line feed that came alone
 _RESPONSES = "resp_"  # answers of an API that counts every whole one
@@ -87,20 +87,24 @@ class ReplyReader:
             self.usage = _usage(usage)
         token = text_at(answer, "new_token")
         self.new_nonce = token if is_nonce(token) else ""
+        said = text_at(answer, "reply").strip()
+        pictures = _pictures(answer, said)
         if self.has_text:
-            return ""
+            self._is_cut = self._is_cut or not (said or pictures or answer.get("actions"))
+            return f"\n\n{pictures}" if pictures else ""
         self._blanks = ""
-        return self._given(text_at(answer, "reply").strip() or _pictures(answer))
+        return self._given("\n\n".join(filter(None, (said, pictures))))
 
 
 def _usage(told: Mapping[str, Any]) -> Usage | None:
     counts = [told.get(name) for name in ("prompt_tokens", "completion_tokens")]
     asked, answered = (count if type(count) is int and count >= 0 else None for count in counts)
-    return None if asked is None or answered is None else Usage(asked, answered)
+    return Usage(asked, answered) if asked is not None and answered else None  # a text of no tokens is not counted
 
 
-def _pictures(answer: Mapping[str, Any]) -> str:
-    """The pictures of an answer that has no text, in Markdown."""
+def _pictures(answer: Mapping[str, Any], said: str) -> str:
+    """The pictures of an answer that its text does not show, in Markdown."""
     images = answer.get("images")
-    addresses = [each for each in images if isinstance(each, str)] if isinstance(images, list) else []
+    told = images if isinstance(images, list) else []
+    addresses = [each for each in told if isinstance(each, str) and each and each not in said]
     return "\n\n".join(f"![]({address})" for address in addresses)

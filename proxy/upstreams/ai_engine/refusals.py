@@ -12,7 +12,10 @@ _BANNED = "your query has been rejected"
 _STARTS = (  # of the plugin's own texts, in lower case
     (_BANNED, Kind.UNRECOGNISED),
     ("sorry, your query has been rejected", Kind.UNRECOGNISED),
+    ("sorry, your message has been rejected", Kind.FILTERED),  # by moderation
     ("invalid file type", Kind.IMAGE),
+    ("file type is not allowed", Kind.IMAGE),
+    ("no file provided", Kind.TOO_LARGE),  # PHP drops what is larger than it takes
     ("ai engine: no environment found", Kind.BOT_BROKEN),
     ("you have reached the limit", Kind.QUOTA),
 )
@@ -23,21 +26,31 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("context_length_exceeded", Kind.CONTEXT_LENGTH),
     ("maximum context length", Kind.CONTEXT_LENGTH),
     ("prompt is too long", Kind.CONTEXT_LENGTH),
+    ("maximum prompt length", Kind.CONTEXT_LENGTH),
     ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
+    ("string_above_max_length", Kind.CONTEXT_LENGTH),
     ("content_policy_violation", Kind.FILTERED),
     ("content_filter", Kind.FILTERED),
+    ("content management policy", Kind.FILTERED),
+    ("our safety system", Kind.FILTERED),
     ("insufficient_quota", Kind.BOT_BROKEN),  # the operator's own account
     ("exceeded your current quota", Kind.BOT_BROKEN),
+    ("credit balance is too low", Kind.BOT_BROKEN),
+    ("insufficient credits", Kind.BOT_BROKEN),
     ("rate_limit", Kind.RATE_LIMIT),
-    ("rate limit reached", Kind.RATE_LIMIT),
+    ("rate limit", Kind.RATE_LIMIT),
     ("resource has been exhausted", Kind.RATE_LIMIT),
     ("too many requests", Kind.RATE_LIMIT),
     ("incorrect api key", Kind.BOT_BROKEN),
     ("invalid_api_key", Kind.BOT_BROKEN),
+    ("api key not valid", Kind.BOT_BROKEN),
+    ("authentication_error", Kind.BOT_BROKEN),
+    ("invalid x-api-key", Kind.BOT_BROKEN),
+    ("territory not supported", Kind.BOT_BROKEN),  # where the site's server stands
     ("model_not_found", Kind.BOT_BROKEN),
+    ("` does not exist", Kind.BOT_BROKEN),  # the model
     ("' is not available", Kind.BOT_BROKEN),
 )
-_FROM_PROVIDER = (": ", "error")
 _LOOKED_AT = 4096
 
 
@@ -47,11 +60,16 @@ def from_text(text: str) -> SiteRefusal:
     kind = next((kind for start, kind in _STARTS if lowered.startswith(start)), None)
     kind = kind or next((kind for part, kind in _PARTS if part in lowered), None)
     if kind is None:
-        by_provider = any(mark in lowered for mark in _FROM_PROVIDER)
-        kind = Kind.UPSTREAM if by_provider or not is_quota(text) else Kind.QUOTA
+        kind = Kind.QUOTA if is_quota(text) and not _is_by_provider(text) else Kind.UPSTREAM
     if lowered.startswith(_BANNED):  # the plugin says the same to both
         text = f"{text} (for a word that its operator does not allow, or for this address)"
     return SiteRefusal(kind, text, logged=False)
+
+
+def _is_by_provider(text: str) -> bool:
+    """Whether the text is of the model's provider, which is named before it, and not of the site's operator."""
+    whose, colon, _ = text[:_LOOKED_AT].partition(": ")
+    return "error" in text[:_LOOKED_AT].lower() or (bool(colon) and not is_quota(whose))
 
 
 def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRefusal:
@@ -74,8 +92,8 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
         return Kind.CHALLENGE
     if refuses_nonce(body) or lacks_route(status, body):  # without the plugin, a visit tells what there is now
         return Kind.NONCE
-    if error_code(body):
-        return Kind.GUESTS if status in {401, 403} else Kind.UNRECOGNISED if status == 400 else Kind.UPSTREAM
+    if error_code(body) and status in {400, 401, 403}:
+        return Kind.UNRECOGNISED if status == 400 else Kind.GUESTS
     if bot_checks.by_refusal(status, body[:_LOOKED_AT].decode("utf-8", "replace").lower()):
         return Kind.CHALLENGE
     by_status = {403: Kind.FIREWALL, 406: Kind.FIREWALL, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT}

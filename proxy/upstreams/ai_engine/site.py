@@ -49,10 +49,14 @@ class AiEngineSite:
     async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
         """As `Upstream.answer`."""
         shown = await self._shown(bot)
-        most = self._limits.max_transcript
-        planned = await aside(size_of(ask.messages), lambda: plan_turn(ask, shown, max_transcript=most))
+        planned = await aside(size_of(ask.messages), lambda: self._plan(ask, shown))
         async with self._gate.enter(shown.id, ask.caller) as passage:
             return await self._answer(planned, shown, passage, sink, tries)
+
+    def _plan(self, ask: Ask, bot: Bot) -> Planned:
+        state = self._keeper.state(self.name)
+        is_old = state is not None and not state.current.session_id  # it starts no sessions: before 2.4.4
+        return plan_turn(ask, bot, max_transcript=self._limits.max_transcript, counts_bytes=is_old)
 
     async def _answer(self, planned: Planned, bot: Bot, passage: Passage, sink: AnswerSink, tries: Tries) -> End:
         """Run the turn, tried again where that may help."""

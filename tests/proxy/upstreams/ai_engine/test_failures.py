@@ -34,6 +34,16 @@ async def test_a_stream_that_just_ends_is_cut(fronted: RunningProxy, engine: Sim
     assert (await streamed(fronted, "hi"))[-1]["error"]["code"] == "upstream_truncated"
 
 
+@pytest.mark.parametrize("kind", ["live", "error", "end"])
+async def test_nothing_behind_an_answers_end_is_of_it(
+    fronted: RunningProxy, engine: SimulatedAiEngine, kind: str
+) -> None:
+    engine.behaviour.after_end = f'data: {{"type":"{kind}","data":"more"}}\n\n<b>Notice</b>'
+    events = await streamed(fronted, "[[say:all]]")
+
+    assert (text_of(events), events[-1]) == ("all", "data: [DONE]")
+
+
 async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) -> None:
     answer = await chat(fronted, "[[say:  ]]")
 
@@ -129,6 +139,16 @@ async def test_a_text_that_the_page_would_not_take_is_refused_before_anything_is
     assert "takes 20 in one" in answer.body["error"]["message"]
     assert len(engine.requests) == 1  # the visit's
     assert (await chat(fronted, "x" * 20, model=SHORT)).status == 200
+
+
+async def test_a_text_that_is_longer_in_bytes_is_refused_where_an_old_plugin_counts_those(
+    engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    engine.behaviour.version = "2.4.1"
+    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+        refused, answer = await chat(proxy, "界" * 7, model=SHORT), await chat(proxy, "界" * 6, model=SHORT)
+
+    assert (refused.status, refused.code, answer.status) == (400, "message_too_long", 200)
 
 
 async def test_an_error_event_under_json_is_read(engine: SimulatedAiEngine, tmp_path: Path) -> None:

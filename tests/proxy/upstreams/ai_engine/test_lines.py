@@ -47,6 +47,13 @@ def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
     assert decoder.plain == b'{"success":true,"reply":"data: x"}'
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_line_ends_of_other_systems_and_a_byte_order_mark_are_passed_over(size: int) -> None:
+    odd = b"\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
+
+    assert events(*(odd[start : start + size] for start in range(0, len(odd), size))) == events(STREAM)
+
+
 def test_half_a_surrogate_pair_costs_a_character_and_no_event() -> None:
     assert events(b'data: {"type":"live","data":"a\\ud800b"}', b"\n\n") == [{"type": "live", "data": "a\ufffdb"}]
 

@@ -10,6 +10,7 @@ from shared.models import Bot
 
 BOT = Bot(id=1, name="B", key="b", max_message=100_000, max_images=1)
 MARK = "----- system -----\n"
+SYSTEM = "Follow the system text.\n\n----- system -----"
 
 
 def said(role: Role, text: str, *images: str) -> Message:
@@ -60,6 +61,16 @@ def test_the_system_text_stays_whatever_is_left_out() -> None:
     assert (len(found.history), found.dropped_messages) == (15, 16)
 
 
+def test_many_system_texts_are_told_as_one_where_the_window_would_leave_some_out_unseen() -> None:
+    rules = [said("system", f"rule {number}") for number in range(20)]
+    found = planned(*rules, *turns(5))
+
+    assert found.history[0] == ("user", f"{SYSTEM}{chr(10)}" + "\n\n".join(rule.text for rule in rules))
+    assert [text for _, text in found.history[1:]] == ["m0", "m1", "m2", "m3"]
+    assert found.dropped_messages == 0
+    assert len(planned(*rules[:3], *turns(5)).history) == 7  # there is room for each
+
+
 def test_a_transcript_that_is_too_long_loses_its_oldest_turns() -> None:
     found = planned(said("user", "x" * 50), said("assistant", "y"), said("user", "z"), most=40)
 
@@ -99,6 +110,15 @@ def test_length_is_counted_in_characters_without_the_blanks_around_and_not_of_an
 
     assert len(found.history) == 2
     assert planned(said("user", "x" * 9999), bot=BOT.model_copy(update={"max_message": 0})).text
+
+
+def test_before_characters_were_counted_bytes_were() -> None:
+    short = BOT.model_copy(update={"max_message": 20})
+    ask = Ask("m", (said("user", "界" * 7),))
+
+    assert plan_turn(ask, short, max_transcript=100).text
+    with pytest.raises(Refusal, match="21 bytes"):
+        plan_turn(ask, short, max_transcript=100, counts_bytes=True)
 
 
 def test_half_a_surrogate_pair_would_lose_the_whole_turn_and_is_replaced() -> None:

@@ -59,7 +59,26 @@ def test_a_bare_line_feed_is_one_again_and_others_stay() -> None:
 def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
     assert read(recording("02-submit-stream.http").body)[1].usage == Usage(14, 26)
     assert read(recording("03-submit-stream-chatcompletions.http").body)[1].usage is None
-    assert read(recording("90-2.4.1-stream.http").body)[1].usage is None
+    assert read(recording("90-2.4.1-stream.http").body)[1].usage == Usage(12, 22)  # of a version that does not say
+
+
+@pytest.mark.parametrize(
+    ("told", "usage"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "price"}, Usage(3, 4)),
+        ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "full"}, Usage(3, 4)),
+        ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "none"}, None),
+        ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "estimated"}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "accuracy": "tokens"}, None),
+        ({"prompt_tokens": "3", "completion_tokens": 4}, None),
+        ({"total_tokens": 7, "accuracy": "tokens"}, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_figures_are_taken_where_they_can_be_some(told: object, usage: Usage | None) -> None:
+    assert read(stream("x", usage=told))[1].usage == usage
+    assert read(json.dumps({"success": True, "reply": "x", "usage": told}).encode())[1].usage == usage
 
 
 @pytest.mark.parametrize(
@@ -114,6 +133,44 @@ def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
 
 def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
     assert read(stream(reply="all at once"))[0] == "all at once"
+
+
+@pytest.mark.parametrize("end", [{"reply": ""}, {"reply": " \n"}, {"reply": None}, {"reply": ["x"], "images": []}])
+def test_an_end_that_brings_no_reply_ends_no_text(end: dict[str, Any]) -> None:
+    assert refused(stream("some", "text", **end)) is Kind.TRUNCATED
+    assert read(stream("some", "text", **end, actions=[{"type": "function"}]))[0] == "sometext"
+
+
+@pytest.mark.parametrize("data", ["x", "", "{", None, 7, '{"success":true}'])
+def test_an_end_that_cannot_be_read_ends_no_text(data: object) -> None:
+    live = b'data: {"type":"live","data":"some text"}\n\n'
+
+    assert refused(live + b"data: " + json.dumps({"type": "end", "data": data}).encode() + b"\n\n") is Kind.TRUNCATED
+
+
+def test_an_end_needs_no_more_than_its_reply() -> None:
+    text, reader = read(b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}')
+
+    assert (text, reader.usage, reader.new_nonce) == ("all", None, "")
+
+
+def test_pictures_beside_a_text_follow_it_unless_it_shows_them() -> None:
+    images = ["https://h/a.png", "https://h/b.png", 5, ""]
+    shown = "See ![it](https://h/a.png)."
+
+    assert read(stream(shown, images=images))[0] == f"{shown}\n\n![](https://h/b.png)"
+    plain = {"success": True, "reply": shown, "images": images}
+    assert read(json.dumps(plain).encode())[0] == f"{shown}\n\n![](https://h/b.png)"
+
+
+@pytest.mark.parametrize("subtype", ["status", "thinking", "tool_call", "embeddings", "debug", "error"])
+def test_only_content_among_what_has_a_subtype_is_text(subtype: str) -> None:
+    reader = ReplyReader()
+    more = {"timestamp": 1.5, "visibility": "collapsed", "metadata": {"model": "m"}}
+
+    assert reader.read({"type": "live", "data": "x", "subtype": subtype, **more}) == ""
+    assert reader.read({"type": "live", "data": "y", "subtype": "content", **more}) == "y"
+    assert reader.read({"type": "live", "data": "z", "subtype": None}) == "z"
 
 
 def test_pictures_are_an_answer_and_actions_of_the_page_are_not() -> None:
