@@ -1,5 +1,6 @@
 """What the plugin sends to a bot's model, and what comes of it: pieces of text, and how the answer ends."""
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ _BROKEN = {  # how the call itself failed, as cURL tells it
     "reset": "cURL error 56: Recv failure: Connection reset by peer",
     "failed": "Stub response failed",
 }
+_RAW = frozenset({"err400", "err500"})  # of these a plain answer has the provider's JSON
 _POLITE = frozenset({"cut_clean", "late_error", "incomplete"})  # these look whole, with the text so far
 _NOTHING = frozenset({"errhtml", "empty", "error_event"})  # these look whole, without any
 
@@ -161,7 +163,12 @@ def _ended(script: Script) -> Outcome:
 def _refused(mode: str, bad_id: str) -> Outcome:
     message, code, kind = _MESSAGES[mode]
     message = message.replace("{id}", bad_id)
-    return Outcome((), error=f"Error: {message} ({code}) ({kind})", plain_error=message)
+    plain = message
+    if mode in _RAW:
+        plain = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    elif mode == "err404":
+        plain = f"{message} (https://api.example/v1/responses)"
+    return Outcome((), error=f"Error: {message} ({code}) ({kind})", plain_error=plain)
 
 
 def usage_of(bot: EngineBot, call: ModelCall, text: str, *, is_whole: bool, is_refused: bool = False) -> dict[str, Any]:

@@ -78,9 +78,15 @@ async def test_every_refusal_of_the_site_has_a_status_and_a_code(
     [
         ("err400", (400, "context_length_exceeded")),
         ("err401", (502, "upstream_error")),
+        ("err403", (502, "upstream_error")),
+        ("err404", (502, "upstream_error")),
         ("err429", (429, "rate_limit_exceeded")),
+        ("err429quota", (502, "upstream_error")),
         ("err500", (502, "upstream_error")),
+        ("err503", (502, "upstream_error")),
         ("refused", (502, "upstream_error")),
+        ("reset", (502, "upstream_error")),
+        ("failed", (502, "upstream_error")),
     ],
 )
 @pytest.mark.parametrize("streams", [True, False])
