@@ -90,6 +90,8 @@ class _Chat:
         """Whether the guest has a cookie of his consent, which is never given here: a page may go on asking him."""
         deadline = time.monotonic() + self._job.limits.consent
         agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
+        if not agreed and self._job.limits.consent:
+            log.info("the chat asks its visitors to agree; %g s for a person to do so", self._job.limits.consent)
         while not agreed and time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
             agreed = has_agreed(await self._tab.cookie_header(self._rest_url))

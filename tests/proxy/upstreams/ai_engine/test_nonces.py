@@ -72,6 +72,21 @@ async def test_the_token_of_an_answer_is_used_from_the_next_turn_on(
     assert len(engine.asked(START)) == 1
 
 
+@pytest.mark.parametrize("streams", [True, False])
+async def test_the_nonce_of_now_comes_with_a_refusal_as_well(
+    engine: SimulatedAiEngine, tmp_path: Path, streams: bool
+) -> None:
+    engine.behaviour.streams = streams
+    async with engine_proxy(engine, data_dir=tmp_path) as fronted:
+        engine.rotate_nonce(keep_previous=True)
+        engine.behaviour.limit_text = "You have reached the limit."
+        async with asyncio.timeout(10):
+            while await nonce_of(fronted, engine) != engine.nonce:
+                assert (await fronted.chat("hi", model=MODEL)).status == 429
+
+    assert len(engine.asked(START)) == 1
+
+
 async def test_an_old_plugin_hands_out_no_nonce_and_a_visit_is_asked_for(
     engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,10 @@ from tests.proxy.upstreams.list_upstream import answered
 from tests.site_ai_engine import EngineBot, SimulatedAiEngine
 
 START, SUBMIT, UPLOAD = "start_session", "chats/submit", "files/upload"
+LOOK = [
+    {"type": "text", "text": "look"},
+    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}},
+]
 OWN_KEYS = {
     "botId",
     "customId",
@@ -123,10 +127,8 @@ async def test_usage_is_the_providers_where_it_is_known(fronted: RunningProxy) -
 
 
 async def test_a_picture_goes_with_its_turn(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
-    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    content = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
-    answer = await chat(fronted, {"role": "user", "content": content}, model=VISION)
-    refused = await chat(fronted, {"role": "user", "content": content})
+    answer = await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)
+    refused = await chat(fronted, {"role": "user", "content": LOOK})
 
     assert "images=1" in answer.text
     assert list(engine.files.values()) == [PNG]
@@ -141,11 +143,14 @@ async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path
         engine_proxy(engine, data_dir=tmp_path) as proxy,
     ):
         engine.rotate_nonce()
-        assert (await chat(proxy, "hi")).status == 200
+        answer = await chat(proxy, {"role": "user", "content": LOOK}, model=VISION)
 
+    assert "images=1" in answer.text
+    assert len(engine.files) == 1  # of two tries, the first with a dead nonce
     paths = {seen.path for seen in engine.requests}
     assert paths == {
-        f"/blog/index.php?rest_route={route}" for route in ("/mwai/v1/start_session", "/mwai-ui/v1/chats/submit")
+        f"/blog/index.php?rest_route={route}"
+        for route in ("/mwai/v1/start_session", "/mwai-ui/v1/files/upload", "/mwai-ui/v1/chats/submit")
     }
 
 

@@ -136,6 +136,12 @@ def test_a_list_of_earlier_conversations_is_no_chat_though_it_stands_first(quote
     assert [(bot.name, bot.max_message) for bot in chats.bots] == [("GPT-4o mini", 100_000)]
 
 
+def test_what_the_page_says_of_a_chat_that_is_not_there_is_none() -> None:
+    said = "<p>AI Engine: Chatbot 'gone' not found. If you meant to set an ID, use 'custom_id' (data-system).</p>"
+
+    assert read_chats(elements_in(said, (PARAMS, SYSTEM))) is None
+
+
 def test_attributes_may_stand_in_any_order_and_with_other_classes() -> None:
     params, system = (HTML.partition(f"{name}='")[2].partition("'")[0] for name in (PARAMS, SYSTEM))
     text = f'<section data-x=1 {SYSTEM}="{system}" class="lazy  mwai-chatbot-container" {PARAMS}="{params}"/>'
