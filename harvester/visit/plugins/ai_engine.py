@@ -28,6 +28,10 @@ _STALE = (
     "2.4.4) hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's "
     "operator can mend that: by an update of the plugin, or by leaving the page out of the cache"
 )
+_NO_ROUTE = (
+    "the site has no route that starts a session for a guest, and its page holds no nonce: its plugin is off, or "
+    "something closes WordPress' REST API to guests, whom the chat needs it for"
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,8 @@ class _Chat:
         chats = read_chats(self._page.configs)
         self._rest_url = own_address(self._page.url, chats.rest_url) if chats else ""
         if chats is None or not chats.bots or not self._rest_url:
-            reason = f"{self._page.url} has a chat field, but the page does not say how to use it"
+            what = "the page does not say how to use it" if chats is None or chats.bots else "it is for no text"
+            reason = f"{self._page.url} has a chat field, but {what}"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         self._chats = chats
         if any(bot.custom_key for bot in chats.bots) and is_from_cache(self._page.headers):
@@ -122,7 +127,9 @@ class _Chat:
     async def _written_nonce(self) -> str:
         """The nonce that older plugins write into the page, or that of the page as it is now."""
         nonce = self._chats.nonce
-        if nonce and await self._is_taken(nonce) is not False:
+        if not nonce:
+            raise VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, _NO_ROUTE)
+        if await self._is_taken(nonce) is not False:
             return nonce
         for url in self._past_cache():
             try:

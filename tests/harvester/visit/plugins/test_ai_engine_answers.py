@@ -9,7 +9,7 @@ from harvester.job import Job, Limits
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.run import Steps, visit
 from harvester.visit.tab import Snapshot
-from shared.models import AI_ENGINE, Capture, Outcome
+from shared.models import AI_ENGINE, Capture, Cause, Outcome
 from tests.harvester.fake_tab import SITE, FakeTab, page
 
 FRONT = f"{SITE}/"
@@ -71,6 +71,16 @@ async def test_what_brings_no_session_is_told(answers: list[tuple[int, bytes]], 
     assert told in caught.value.reason
 
 
+async def test_without_a_route_and_a_nonce_nothing_more_is_asked() -> None:
+    tab = FakeTab({FRONT: chat_page()}, nonce_answers=[NO_ROUTE, STARTED])
+
+    with pytest.raises(VisitFailed, match="no route") as caught:
+        await visit(Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1)), tab, Steps())
+
+    assert (caught.value.outcome, caught.value.cause) == (Outcome.SITE_ERROR, Cause.NO_SESSION)
+    assert tab.nonce_answers == [STARTED]
+
+
 @pytest.mark.parametrize("url", ["https://evil.example/wp-json", "ftp://chat.example/wp-json", "http://[x"])
 async def test_requests_go_to_no_other_site(url: str) -> None:
     with pytest.raises(VisitFailed) as caught:
@@ -82,7 +92,7 @@ async def test_requests_go_to_no_other_site(url: str) -> None:
 async def test_a_page_with_only_a_chat_for_speech_has_none() -> None:
     seen = replace(chat_page(), configs=[{**chat_page().configs[0], "data-params": '{"mode":"realtime"}'}])
 
-    with pytest.raises(VisitFailed) as caught:
+    with pytest.raises(VisitFailed, match="for no text") as caught:
         await visited(seen, STARTED)
 
     assert caught.value.outcome is Outcome.NO_CHAT

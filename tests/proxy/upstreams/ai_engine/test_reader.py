@@ -56,6 +56,10 @@ def test_a_bare_line_feed_is_one_again_and_others_stay() -> None:
     assert text == "  lead\n\na\n\nb \nc\n"
 
 
+def test_a_line_feed_with_blanks_before_it_stays_in_an_answer_that_is_no_stream() -> None:
+    assert read(json.dumps({"success": True, "reply": "a  \nb  \n\nc"}).encode())[0] == "a  \nb  \n\nc"
+
+
 def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
     assert read(recording("02-submit-stream.http").body)[1].usage == Usage(14, 26)
     assert read(recording("03-submit-stream-chatcompletions.http").body)[1].usage is None

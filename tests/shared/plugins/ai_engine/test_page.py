@@ -86,6 +86,14 @@ def test_a_bot_that_stands_twice_counts_once_and_chats_for_speech_or_pictures_no
     assert [(bot.key, bot.streams) for bot in chats.bots] == [("default", True), ("c", False)]
 
 
+@pytest.mark.parametrize("mode", ["chat", "assistant", "prompt", "", None])
+def test_chats_in_which_text_is_asked_and_answered_are_bots(mode: str | None) -> None:
+    chats = read_chats([element({"mode": mode, "window": True})])
+
+    assert chats is not None
+    assert len(chats.bots) == 1
+
+
 def test_what_is_no_chat_is_passed_over() -> None:
     broken = {SYSTEM: "{", PARAMS: "{}"}
     foreign = [{SYSTEM: "[]"}, {SYSTEM: '{"botId":"x"}'}, {SYSTEM: '{"restUrl":"x"}'}, {PARAMS: "{}"}]
