@@ -13,6 +13,7 @@ _STARTS = (  # of the plugin's own texts, in lower case
     (_BANNED, Kind.UNRECOGNISED),
     ("sorry, your query has been rejected", Kind.UNRECOGNISED),
     ("sorry, your message has been rejected", Kind.FILTERED),  # by moderation
+    ("unauthorized query", Kind.UNRECOGNISED),
     ("invalid file type", Kind.IMAGE),
     ("file type is not allowed", Kind.IMAGE),
     ("no file provided", Kind.TOO_LARGE),  # PHP drops what is larger than it takes
@@ -37,8 +38,10 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("exceeded your current quota", Kind.BOT_BROKEN),
     ("credit balance is too low", Kind.BOT_BROKEN),
     ("insufficient credits", Kind.BOT_BROKEN),
+    ("billing details", Kind.BOT_BROKEN),
     ("rate_limit", Kind.RATE_LIMIT),
     ("rate limit", Kind.RATE_LIMIT),
+    ("tokens per min", Kind.RATE_LIMIT),
     ("resource has been exhausted", Kind.RATE_LIMIT),
     ("too many requests", Kind.RATE_LIMIT),
     ("incorrect api key", Kind.BOT_BROKEN),
@@ -48,6 +51,7 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("invalid x-api-key", Kind.BOT_BROKEN),
     ("territory not supported", Kind.BOT_BROKEN),  # where the site's server stands
     ("model_not_found", Kind.BOT_BROKEN),
+    ("not have access to model", Kind.BOT_BROKEN),
     ("` does not exist", Kind.BOT_BROKEN),  # the model
     ("' is not available", Kind.BOT_BROKEN),
 )

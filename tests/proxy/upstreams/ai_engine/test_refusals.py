@@ -80,6 +80,13 @@ def test_what_comes_in_place_of_an_answer_is_understood(
         ("Custom: cURL error 28: Operation timed out after 300000 milliseconds", Kind.TIMEOUT),
         ("Something else", Kind.UPSTREAM),
         ("Sorry, your message has been rejected by moderation.", Kind.FILTERED),
+        ("Unauthorized query.", Kind.UNRECOGNISED),
+        # Of some providers the plugin tells the bare words.
+        ("Rate limit reached for gpt-4o on requests per min. Limit: 3", Kind.RATE_LIMIT),
+        ("Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000.", Kind.RATE_LIMIT),
+        ("Your account is not active, please check your billing details on our website.", Kind.BOT_BROKEN),
+        ("Project `p` does not have access to model `gpt-5`", Kind.BOT_BROKEN),
+        ("The server had an error while processing your request.", Kind.UPSTREAM),
         ("No file provided.", Kind.TOO_LARGE),
         ("File type is not allowed.", Kind.IMAGE),
         ("Daily limit reached: please register.", Kind.QUOTA),
