@@ -89,8 +89,6 @@ class Emulation:
 
     def end(self, *, cut: bool) -> Outcome:
         """Give what is left once the answer has ended; *cut*: before the model was done."""
-        if self._limit is not None and (rest := self._limit.end()):
-            self._take(self._reader.feed(rest))
         self._take(self._reader.end(cut=cut))
         verdict = self._reader.verdict
         if verdict.trouble or verdict.calls or verdict.has_half:

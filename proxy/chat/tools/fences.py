@@ -93,7 +93,5 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
 
 def _fence_line(source: Source) -> Steps[bool]:
     """Take a line that closes a fence of JSON, or opens another one."""
-    if not (yield from source.begins(FENCE)):
-        return (yield from source.ends_within(FENCE))
     line, is_whole = yield from source.until(_LINE_END, 1)
     return line.strip() in (FENCE, _JSON) or (not is_whole and _JSON.startswith(line))

@@ -64,6 +64,14 @@ def test_nothing_is_held_back_that_cannot_begin_a_stop_sequence() -> None:
     assert cutter.end() == ""
 
 
+def test_nothing_passes_after_the_end() -> None:
+    cutter = Cutter(["END"])
+
+    assert cutter.feed("so be it END and") == "so be it "
+    assert cutter.feed(" more") == ""
+    assert cutter.end() == ""
+
+
 def test_without_anything_to_cut_all_passes_at_once() -> None:
     cutter = Cutter()
 

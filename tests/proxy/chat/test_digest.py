@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.history import history_digest
-from shared.conversations import Message
+from shared.conversations import Call, Message
 
 messages = st.lists(
     st.builds(
@@ -38,3 +38,13 @@ def test_site_bot_and_guest_are_part_of_a_history() -> None:
     }
 
     assert len(digests) == 4
+
+
+def test_calls_are_part_of_a_history_but_not_how_their_json_is_spelled() -> None:
+    def called(arguments: str) -> str:
+        call = Call(id="call_1", name="find", arguments=arguments)
+        return history_digest(("s", "5", "g"), [Message(role="assistant", text="", calls=(call,))])
+
+    assert called('{"a":1,"b":2}') == called('{ "b": 2, "a": 1 }')
+    assert called("") == called("{}")
+    assert len({called(arguments) for arguments in ("{}", '{"a":1}', '{"a":2}', '{"a":1', '{"a":2')}) == 5

@@ -126,6 +126,8 @@ DIALECTS = [
     Sample("invoke, with code", '<function_calls><invoke name="write_file"><parameter name="path">a.html</parameter>'
            '<parameter name="content"><b>"x" & {y}</b>\n```\n</parameter></invoke></function_calls>', "",
            _calls(("write_file", {"path": "a.html", "content": '<b>"x" & {y}</b>\n```'}))),
+    Sample("invoke, then prose", '<invoke name="get_weather"><parameter name="city">Paris</parameter>\nIt is sunny.',
+           "", PARIS),
     Sample("tool_name", '<tool_name>get_weather</tool_name>\n<parameters>{"city":"Paris"}</parameters>', "", PARIS),
     Sample("tool_name, in tags", "<tool_name>get_weather</tool_name><parameters><city>北京</city></parameters>", "",
            BEIJING),
@@ -135,6 +137,9 @@ DIALECTS = [
            "<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>", "",
            _calls(("get_weather", {"city": "北京", "days": 2}))),
     Sample("function=, parameter not closed", "<function=get_weather><parameter=city>Paris", "", PARIS),
+    Sample("function=, twice, the first not closed", "<function=get_weather><parameter=city>Paris</parameter>"
+           "<function=get_weather><parameter=city>北京</parameter></function>", "", BOTH),
+    Sample("tool_call, then a made-up result", f"<tool_call>{_PARIS}\n[result of get_weather]\nsunny", "", PARIS),
     Sample("TOOL_CALLS", f"[TOOL_CALLS][{_PARIS}, {_BEIJING}]", "", BOTH),
     Sample("TOOL_CALLS with ARGS", '[TOOL_CALLS]get_weather[ARGS]{"city":"Paris"}', "", PARIS),
     Sample("python_tag", '<|python_tag|>{"name": "get_weather", "parameters": {"city": "Paris"}}<|eom_id|>', "", PARIS),
@@ -213,6 +218,9 @@ TEXTS = [
     "<tool_call> is a tag, <b>bold</b> another; <function=other>x</function>",
     "use the function get_weather(city) with {city}",
     "```tool_calls\nnot JSON\n```",
+    "```tool_calls\nThis is how one writes it:\n" + _PARIS + "\n```",
+    '{"args": {"city": "Paris"}, "name": "other_tool", "note": "cut off',
+    '```tool_calls\n{"args": {"city": "Paris"}, "name": "other_tool", "note": "cut off',
     "```tool\nlist_files\n```",
     "```tool_code\nlist_files\n```",
     "```tool_code\nprint('list_files()')\n```",

@@ -32,6 +32,21 @@ def test_what_is_text_stays_text(text: str) -> None:
     assert outcome.text == text
     assert outcome.calls == []
     assert not outcome.verdict.has_half
+    assert not outcome.verdict.trouble
+
+
+def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
+    outcome = read(['```tool_calls\n{"name":"list_files"}\n{"path":"a"}\n```'])
+
+    assert (outcome.text, outcome.calls) == ("", [("list_files", "{}")])
+    assert '{"path":"a"}' in outcome.verdict.trouble
+
+
+def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
+    outcome = read(['<function=get_weather>{"city": "Paris" "Rome"}</function>'])
+
+    assert (outcome.text, outcome.calls) == ("", [])
+    assert outcome.verdict.trouble.startswith("the call of get_weather is no JSON")
 
 
 ANSWERS = [sample.answer for sample in CALLS] + TEXTS

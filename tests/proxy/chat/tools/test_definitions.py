@@ -188,6 +188,37 @@ def test_what_is_chosen_holds(offer: Offer, calls: list[str], trouble: str) -> N
     assert ([name for name, _ in outcome.calls], outcome.verdict.trouble) == (calls, trouble)
 
 
+def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() -> None:
+    calls = '```tool_calls\n[{"name":"list_files"},{"name":"list_files"}]\n```'
+
+    assert len(read([calls], Offer((LIST,))).calls) == 2
+    assert len(read([calls], Offer((LIST,), parallel=False)).calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ('[{"name":"list_files"},{"name":"nothing"}]', "there is no tool 'nothing'"),
+        ('{"name":"list_files","arguments":[1]}', "the arguments of list_files: an object is wanted"),
+        ('{"name":"list_files","arguments":{"a":1e999}}', "the arguments of list_files: "),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_told(call: str, told: str) -> None:
+    outcome = read([f"```tool_calls\n{call}\n```"], Offer((LIST,)))
+
+    assert outcome.verdict.trouble.startswith(told)
+    assert outcome.text == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"), [("null", ""), ('{"a":1,"b":"x"}', '{"a":1,"b":"x"}'), ('["a"]', '["a"]'), ("7", "7")]
+)
+def test_a_custom_tool_gets_what_is_no_text_as_json(given: str, wanted: str) -> None:
+    outcome = read([f'```tool_calls\n{{"name":"apply_patch","arguments":{given}}}\n```'], Offer((PATCH,)))
+
+    assert outcome.calls == [("apply_patch", wanted)]
+
+
 def test_a_call_that_has_to_be_there_and_is_not_is_trouble() -> None:
     assert read(["No."], Offer((LIST,), Choice("required"))).verdict.trouble == "a call of a tool is required"
     assert read(["No."], Offer((LIST,), Choice.of("list_files"))).verdict.trouble == "a call of list_files is required"

@@ -111,6 +111,11 @@ def test_mending_takes_no_long_time(text: str) -> None:
     assert time.process_time() - before < 2
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity"])
+def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
+    assert read_json(f'{{"a": {word}}}') == ({"a": word}, True)
+
+
 def test_half_a_pair_of_surrogates_is_no_text() -> None:
     assert read_json('{"a": "\\ud83d"}').value == {"a": "?"}
     assert dump_json("\ud83d") == '"?"'

@@ -200,6 +200,7 @@ WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
     [
         ({}, {}),
         ({"days": "3"}, {"days": 3}),
+        ({"days": "3.0"}, {"days": 3}),
         ({"share": "0.5"}, {"share": 0.5}),
         ({"city": 75001}, {"city": "75001"}),
         ({"now": "True"}, {"now": True}),
@@ -237,6 +238,9 @@ def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
         ({"unit": "kelvin"}, 'unit: "kelvin" is not one of "celsius" or "fahrenheit"'),
         ({"where": {}}, 'where: "x" is a required property'),
         ({"city": ["Paris", "Rome"]}, 'city: ["Paris","Rome"] is not of type "string"'),
+        ({"city": None}, 'city: null is not of type "string"'),
+        ({"unit": ["celsius"]}, 'unit: ["celsius"] is not one of "celsius" or "fahrenheit"'),
+        ({"limit": "many"}, "limit: \"many\" is not valid under any of the schemas listed in the 'anyOf' keyword"),
     ],
     ids=str,
 )
@@ -244,6 +248,11 @@ def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: s
     with pytest.raises(Unfit) as raised:
         fit(WHOLE | given, compiled(CITY))
     assert str(raised.value) == told
+
+
+def test_what_is_missing_and_not_described_stays_missing() -> None:
+    with pytest.raises(Unfit, match='"x" is a required property'):
+        fit({}, compiled({"required": ["x"]}))
 
 
 def test_what_is_told_of_a_long_value_is_short() -> None:
