@@ -115,8 +115,7 @@ class Answer:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""
         self._sink = sink
         memory = self._memory
-        if memory.conversation_id is not None:
-            await memory.begin()
+        await memory.begin()
         if size_of(memory.plan.messages) > LARGE_BYTES:
             self._asked = await asyncio.to_thread(memory.count_tokens)
         try:

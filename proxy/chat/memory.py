@@ -128,7 +128,8 @@ class Memory:
         self._taken: tuple[str, Note] | None = None  # a branch and its note, which no other turn can continue now
 
     async def begin(self) -> None:
-        """Mark the stored conversation, so that whatever happens to this process, a copy is not trusted blindly."""
+        """Mark the stored conversation, where there is one, so that whatever happens to this process, a copy is not
+        trusted blindly."""
         name = self.conversation_id
         if name is None:
             return

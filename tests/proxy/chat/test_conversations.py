@@ -7,7 +7,11 @@ from typing import Any
 import openai
 import pytest
 
-from tests.proxy.running import RunningProxy, capture, running_proxy
+from proxy.chat.conversations import Conversations
+from proxy.chat.errors import ServiceError
+from proxy.chat.memory import Branches, Memory
+from shared.conversations import Conversation, Message
+from tests.proxy.running import NOW, RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 
@@ -248,3 +252,16 @@ async def test_another_system_text_takes_nothing_from_a_conversation(proxy: Runn
         "[[say:Ada]] Who am I at noon?",
         "[[say:Ada]] Who am I at one?",
     ]
+
+
+async def test_a_conversation_that_is_deleted_just_before_a_turn_or_an_append_is_404(proxy: RunningProxy) -> None:
+    gone = Conversation(id="conv_gone", created_at=NOW, updated_at=NOW)
+    question = Message(role="user", text="hi")
+
+    for refused in (
+        Memory(proxy.store, Branches(proxy.store), [question], gone).begin(),
+        Conversations(proxy.store).append(gone.id, [question]),
+    ):
+        with pytest.raises(ServiceError) as raised:
+            await refused
+        assert (raised.value.status, raised.value.code) == (404, "conversation_not_found")

@@ -1,11 +1,13 @@
 """A history too long to be replayed: the oldest turns go, and the client is told."""
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from tests.proxy.running import running_proxy
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.upstreams.list_upstream import answered
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -62,3 +64,23 @@ async def test_a_copy_that_lacks_the_oldest_turns_is_not_continued(site: Simulat
 
     one, two = site.model_calls
     assert two.conversation_uuid != one.conversation_uuid
+
+
+async def test_a_last_turn_that_is_too_long_is_refused_and_a_long_history_is_not(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.chat.service.MAX_TURN_CHARS", 2000)
+    function = {"name": "look", "arguments": json.dumps({"for": "x" * 1500})}
+    called = {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "y" * 600}
+
+    too_long = [
+        await proxy.chat("hi", answered("hello"), "x" * 2001),
+        await proxy.chat({"role": "system", "content": "x" * 2001}, "hi"),
+        await proxy.chat("hi", called, result),  # results are nothing without their calls
+    ]
+
+    assert (await proxy.chat(*history(20), "[[say:ok]]")).text == "ok"
+    assert (await proxy.chat("hi", called, {**result, "content": "found"}, "and?")).status == 200
+    assert [(answer.status, answer.code) for answer in too_long] == [(400, "context_length_exceeded")] * 3
+    assert len(site.model_calls) == 2

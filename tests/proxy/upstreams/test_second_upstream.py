@@ -106,6 +106,19 @@ async def test_text_that_a_stop_sequence_holds_back_counts_as_begun(
     assert not site.model_calls
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_text_that_a_stop_sequence_held_back_is_given_where_none_came(
+    before: RunningProxy, other: ListUpstream, stream: bool
+) -> None:
+    other.answers = [Told(["this is the E", "N"])]
+
+    if stream:
+        events = await streamed(before, "hi", stop="END")
+        assert "".join(event["choices"][0]["delta"].get("content", "") for event in events[:-1]) == "this is the EN"
+    else:
+        assert (await before.chat("hi", stop="END")).text == "this is the EN"
+
+
 async def test_one_that_is_not_well_is_asked_last(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:

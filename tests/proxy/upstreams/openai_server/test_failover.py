@@ -50,6 +50,16 @@ async def test_what_the_site_cannot_answer_the_server_does_with_the_whole_histor
     assert "x-ignored-params" not in answer.headers
 
 
+async def test_what_was_meant_for_another_is_not_told_to_the_server_that_stands_in(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    site.behaviour.ajax_status = 500
+
+    assert (await served.chat("hi", guided_choice=["yes", "no"])).text == "served"
+    assert (await served.chat("hi", model="mine/tiny", guided_choice=["yes", "no"])).text == "served"
+    assert ["guided_choice" in asked.body for asked in server.asked] == [False, True]
+
+
 async def test_an_outage_of_the_site_costs_no_request(
     served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
 ) -> None:

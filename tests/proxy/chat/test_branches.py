@@ -1,0 +1,68 @@
+"""Upstreams' copies that a history may be gone on from: each is taken once, none is lost while the store is away, and
+no more are kept than may be."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.chat import memory
+from proxy.chat.memory import Branches
+from shared.conversations import Note
+from shared.store import StoreUnavailable, open_store
+from tests.proxy.chat.test_store_away import locked
+from tests.proxy.running import impatient
+
+
+def copy(name: str) -> Note:
+    return Note(name=name, value=name)
+
+
+async def taken(branches: Branches, *histories: str) -> list[str | None]:
+    """The names of the copies that are taken one after the other."""
+    found = [await branches.take(history) for history in histories]
+    return [note.name if note else None for note in found]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_each_copy_is_taken_once_the_newest_first(tmp_path: Path, stored: bool) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        branches = Branches(store)
+        for name in ("one", "two"):
+            branches.keep("same", copy(name))
+            if stored:
+                await branches.flush()
+        branches.keep("other", copy("three"))
+
+        assert await taken(branches, "same", "same", "same") == ["two", "one", None]
+        await branches.flush()
+        assert await taken(branches, "same", "other", "other") == [None, "three", None]
+
+
+async def test_above_a_limit_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_PENDING", 3)
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        branches = Branches(store)
+        for number in range(5):
+            branches.keep(str(number), copy(str(number)))
+
+        assert await taken(branches, *"01234") == [None, None, "2", "3", "4"]
+        for number in range(3):  # what was taken counts no more
+            branches.keep(str(number), copy(str(number)))
+        assert await taken(branches, *"012") == ["0", "1", "2"]
+
+
+async def test_what_cannot_be_stored_is_kept_and_stored_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        branches = Branches(store)
+        branches.keep("same", copy("one"))
+        with locked(tmp_path / "store.db"):
+            with pytest.raises(StoreUnavailable):
+                await branches.flush()
+            branches.keep("same", copy("two"))
+            assert await taken(branches, "unknown") == [None]
+            assert await taken(branches, "same") == ["two"]
+            branches.keep("other", copy("three"))
+        await branches.flush()
+
+        assert await taken(Branches(store), "same", "other", "same") == ["one", "three", None]

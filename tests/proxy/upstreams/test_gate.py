@@ -1,0 +1,137 @@
+"""The gate of a site: what it learns from how turns end, and that no turn keeps it shut."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+
+import pytest
+
+from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import About, Refusal
+from proxy.upstreams import breaker
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
+from proxy.upstreams.gate import Gate
+from tests.proxy.upstreams.list_upstream import refusal
+
+BOT = 7
+
+
+async def turn(gate: Gate, ends: BaseException | None = None, *, caller: str = "one") -> None:
+    """One turn, whose place is held until it *ends*."""
+    async with gate.enter(BOT, caller):
+        if ends is not None:
+            raise ends
+
+
+async def error_of(work: Awaitable[None]) -> ServiceError:
+    with pytest.raises(ServiceError) as raised:
+        await work
+    return raised.value
+
+
+async def fails(gate: Gate, times: int) -> None:
+    for _ in range(times):
+        with suppress(Refusal):
+            await turn(gate, refusal(About.UPSTREAM))
+
+
+@pytest.mark.parametrize("about", [About.UPSTREAM, About.CREDENTIALS])
+async def test_a_site_that_fails_is_left_alone(about: About) -> None:
+    gate = Gate("site", 2)
+    for _ in range(FAILURES_TO_OPEN):
+        with suppress(Refusal):
+            await turn(gate, refusal(about))
+
+    error = await error_of(turn(gate))
+
+    assert (error.status, error.code) == (503, "site_unavailable")
+    assert error.retry_after is not None
+    assert error.retry_after >= 1
+    assert gate.trouble() is not None
+    assert gate.rank(BOT) == 2
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [None, refusal(About.UPSTREAM, delivered=True, has_begun=True), refusal(About.ANSWER, has_begun=True)],
+    ids=["whole, without text", "broken off", "broken off by the model"],
+)
+async def test_a_site_that_answers_at_all_is_well_again(ends: Refusal | None) -> None:
+    gate = Gate("site", 2)
+    await fails(gate, FAILURES_TO_OPEN - 1)
+    with suppress(Refusal):
+        await turn(gate, ends)
+    await fails(gate, FAILURES_TO_OPEN - 1)
+
+    await turn(gate)
+
+
+@pytest.mark.parametrize(
+    "ends", [asyncio.CancelledError(), RuntimeError(), refusal(About.MESSAGE)], ids=["left", "a fault", "refused"]
+)
+async def test_a_trial_that_shows_nothing_is_followed_by_another(
+    ends: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
+    gate = Gate("site", 2)
+    await fails(gate, FAILURES_TO_OPEN)
+    with suppress(asyncio.CancelledError, RuntimeError, Refusal):
+        await turn(gate, ends)
+
+    await turn(gate)
+    assert gate.trouble() is None
+
+
+async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_place() -> None:
+    gate = Gate("site", 1)
+    await fails(gate, FAILURES_TO_OPEN - 1)
+    with suppress(Refusal):
+        async with gate.enter(BOT, "one"):
+            waiting = asyncio.create_task(error_of(turn(gate, caller="two")))
+            while not gate.limit.queued:
+                await asyncio.sleep(0)
+            raise refusal(About.UPSTREAM)
+
+    assert (await waiting).code == "site_unavailable"
+    assert (gate.limit.taken, gate.limit.open) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("about", "seconds"), [(About.QUOTA, None), (About.RATE, None), (About.QUOTA, 5.0), (About.RATE, 90.0)]
+)
+async def test_a_limit_is_that_of_the_bot_alone(about: About, seconds: float | None) -> None:
+    gate = Gate("site", 1)
+    reached = refusal(about)
+    reached.retry_after = seconds
+    with suppress(Refusal):
+        await turn(gate, reached)
+
+    assert (gate.rank(BOT), gate.rank(BOT + 1)) == (1, 0)
+    assert gate.cooldown_until is not None
+    await turn(gate)  # it is asked all the same where nobody else is
+
+
+async def test_a_minute_that_is_full_is_full_for_all_bots() -> None:
+    gate = Gate("site", 1)
+    full = refusal(About.PACE)
+    full.retry_after = 12.0
+    with suppress(Refusal):
+        await turn(gate, full)
+
+    error = await error_of(turn(gate))
+
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 12)
+    assert (gate.rank(BOT), gate.rank(BOT + 1)) == (1, 1)
+
+
+async def test_a_place_is_left_to_others_while_a_turn_waits_for_something_else() -> None:
+    gate = Gate("site", 1)
+    async with gate.enter(BOT, "one") as passage:
+        async with passage.outside():
+            await turn(gate, caller="two")
+        assert gate.limit.taken == 1
+        with pytest.raises(LookupError):
+            async with passage.outside():
+                raise LookupError
+
+    assert gate.limit.taken == 0
