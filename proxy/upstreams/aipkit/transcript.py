@@ -46,10 +46,9 @@ def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message
     turns = list(accumulate(message.role == "user" for message in messages))
     first = 0  # the oldest turn that stays
     for message, turn in zip(messages, turns, strict=True):
-        if turn >= first:
-            if excess <= 0 or turn == turns[-1]:
-                break
-            first = turn + 1
+        if excess <= 0 or turn == turns[-1]:
+            break
+        first = turn + 1
         if message.role != "system":
             excess -= len(_SEPARATOR) + len(_entry(message, number))
     kept = [message for message, turn in zip(messages, turns, strict=True) if message.role == "system" or turn >= first]

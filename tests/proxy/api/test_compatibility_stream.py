@@ -1,5 +1,7 @@
 """What clients read out of a chat's event stream, byte by byte."""
 
+import asyncio
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -211,3 +213,23 @@ async def test_each_text_leaves_as_it_comes(proxy: RunningProxy, site: Simulated
 
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert len([gap for gap in gaps if gap > 0.05]) >= 5, gaps
+
+
+@pytest.mark.parametrize("api", STREAMS)
+async def test_a_client_of_http_1_0_gets_the_events_alone_up_to_the_end_of_the_connection(
+    proxy: RunningProxy, api: str
+) -> None:
+    """It knows no chunks: their sizes would stand among the events."""
+    path, fields = STREAMS[api]
+    body = json.dumps({"model": MODEL, "stream": True, **fields}).encode()
+    reader, writer = await asyncio.open_connection(*proxy.url.removeprefix("http://").split(":"))
+    head = f"POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    told, _, events = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+
+    assert told.split()[1] == b"200"
+    assert b"transfer-encoding" not in told.lower()
+    lines = {line.partition(b":")[0] for line in events.split(b"\n") if line}
+    assert lines <= {b"data", b"event"}
+    assert len(events.split(b"\n\n")) > 3

@@ -1,12 +1,14 @@
 """What a request to /v1/responses may leave out, name in other shapes, or ask too much of."""
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from proxy.api.responses.reply import ResponseReply
-from tests.proxy.running import RunningProxy
+from tests.proxy.chat.test_store_away import locked
+from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -80,3 +82,34 @@ async def test_an_answer_that_cannot_even_fail_ends_its_connection(
             await answer.read()
 
     assert (await proxy.chat("hi")).status == 200
+
+
+async def test_the_form_of_the_text_is_told_back(proxy: RunningProxy) -> None:
+    form: Any = {"format": {"type": "text"}, "verbosity": "low"}
+    told = await proxy.openai.responses.create(model=MODEL, input="hi", text=form)
+    plain = await proxy.openai.responses.create(model=MODEL, input="hi", text={"format": {"type": "text"}})
+
+    assert told.text is not None
+    assert told.text.to_dict() == form
+    assert plain.text is not None
+    assert plain.text.verbosity == "medium"
+
+
+async def test_a_stored_response_is_not_streamed(proxy: RunningProxy) -> None:
+    made = await proxy.openai.responses.create(model=MODEL, input="hi")
+    async with proxy.http.get(f"{proxy.url}/v1/responses/{made.id}?stream=true") as answer:
+        error = (await answer.json())["error"]
+
+    assert (answer.status, error["param"]) == (400, "stream")
+
+
+async def test_a_response_that_cannot_be_stored_is_given_and_says_so(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    async with running_proxy(site, tmp_path) as running:
+        with locked(tmp_path / "freeaichat.db"):
+            made = await running.openai.responses.create(model=MODEL, input="hi")
+
+    assert made.output_text
+    assert made.to_dict()["store"] is False

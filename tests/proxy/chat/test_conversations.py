@@ -265,3 +265,27 @@ async def test_a_conversation_that_is_deleted_just_before_a_turn_or_an_append_is
         with pytest.raises(ServiceError) as raised:
             await refused
         assert (raised.value.status, raised.value.code) == (404, "conversation_not_found")
+
+
+async def test_a_system_text_holds_for_what_follows_without_being_sent_again(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    conversation = await new_conversation(proxy)
+    await proxy.chat({"role": "system", "content": "be kind"}, "my name is Ada", conversation_id=conversation)
+
+    answer = await proxy.chat("[[recall]]", conversation_id=conversation)
+
+    assert "my name is Ada" in answer.text
+    assert "be kind" in str(site.model_calls[-1].messages)
+
+
+async def test_a_history_that_is_sent_again_as_it_stands_is_answered(proxy: RunningProxy, site: SimulatedSite) -> None:
+    conversation = await new_conversation(proxy)
+    first = await proxy.chat("my name is Ada", conversation_id=conversation)
+
+    again = await proxy.chat(
+        "my name is Ada", {"role": "assistant", "content": first.text}, conversation_id=conversation
+    )
+
+    assert again.status == 200
+    assert spoken(site.model_calls[-1])[0].endswith(first.text)

@@ -48,6 +48,7 @@ def test_after_the_pause_one_trial_passes_and_its_success_closes_it() -> None:
     assert breaker.admits(FIRST_PAUSE)
     assert breaker.passed(FIRST_PAUSE), "this one is the trial"
     assert not breaker.admits(FIRST_PAUSE)
+    assert breaker.wait(FIRST_PAUSE) > 0, "until it is known what became of the trial"
     breaker.succeeded()
     assert breaker.admits(FIRST_PAUSE)
     assert not breaker.passed(FIRST_PAUSE)

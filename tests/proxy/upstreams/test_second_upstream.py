@@ -203,6 +203,21 @@ async def test_responses_tell_it_too(before: RunningProxy, other: ListUpstream) 
     assert "I cannot" in response.model_dump_json()
 
 
+async def test_a_refusal_is_told_while_a_response_streams_as_in_the_whole(
+    before: RunningProxy, other: ListUpstream
+) -> None:
+    other.answers = [Told(["No."], End("content_filter", "I cannot"))]
+
+    stream = await before.openai.responses.create(model=MODEL, input="hi", stream=True)
+    events = [event async for event in stream]
+
+    told = [event.delta for event in events if event.type == "response.refusal.delta"]
+    last = events[-1]
+    assert told == ["I cannot"]
+    assert last.type == "response.incomplete"
+    assert last.response.output[0].to_dict()["content"][-1] == {"type": "refusal", "refusal": "I cannot"}  # type: ignore[index]
+
+
 async def test_where_it_tells_no_usage_it_is_estimated(before: RunningProxy) -> None:
     usage = (await before.chat("hello there")).body["usage"]
 

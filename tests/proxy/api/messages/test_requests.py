@@ -66,6 +66,7 @@ async def test_the_system_text_comes_as_text_or_blocks(
         ([block("document", title="T", source={"type": "content", "content": [text("a"), text("b")]})], "T\na\nb"),
         ([block("document", source={"type": "content", "content": "a page"})], "a page"),
         ([block("search_result", title="T", source="S", content=[text("found")])], "T\nS\nfound"),
+        ([block("compaction", content="what was said"), text("and?")], "what was said\nand?"),
     ],
 )
 async def test_blocks_of_the_user_are_told_as_text(
@@ -199,6 +200,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [BASH], "tool_choice": {"type": "tool", "name": "bash"}}, "tool_choice"),
     ({"output_config": {"format": {"type": "yaml"}}}, "output_config.format"),
     ({"output_config": 5}, "output_config"),
+    ({"messages": [user("hi"), assistant(block("tool_use", id="toolu_1", name=""))]}, "messages.1.content.0.name"),
 ]
 
 
@@ -211,6 +213,13 @@ async def test_what_makes_no_sense_is_refused_by_its_name(
     assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
     assert named in error(answer)["message"]
     assert site.model_calls == []
+
+
+async def test_there_is_a_limit_of_messages(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.api.messages.blocks.MAX_MESSAGES", 2)
+
+    assert (await asked(proxy, "one", "two")).status == 200
+    assert "'messages'" in error(await asked(proxy, "one", "two", "three"))["message"]
 
 
 SEARCHING: list[tuple[dict[str, Any], bool]] = [
@@ -259,6 +268,27 @@ async def test_tools_may_be_switched_off(mode: str, site: SimulatedSite, tmp_pat
     else:
         assert message(answer)["content"][0]["text"] == "No call."
         assert answer.headers["x-ignored-params"] == "tools"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, "output_config.format"),
+        ({"tools": [TOOL], "output_config": {"format": {"type": "json_schema", "schema": {}}}}, "tools"),
+        ({"tools": [TOOL], "tool_choice": {"type": "none"}}, None),
+    ],
+)
+async def test_what_is_switched_off_is_refused_by_its_name_where_it_is_wanted(
+    fields: dict[str, Any], named: str | None, site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with running_proxy(site, tmp_path, tools="refuse") as running:
+        answer = await asked(running, "hi", **fields)
+
+    if named is None:
+        assert message(answer)["stop_reason"] == "end_turn"
+    else:
+        assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
+        assert f"'{named}'" in error(answer)["message"]
 
 
 async def test_a_forced_call_that_never_comes_is_an_error(proxy: RunningProxy, site: SimulatedSite) -> None:
