@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from proxy.access import keyring as proxy_keyring
-from proxy.access.rules import Access
-from proxy.chat.errors import ServiceError
 from shared.admin import key_desk
 from shared.admin.keys import wish
 from shared.secrets import ensure_master_key
@@ -278,17 +276,6 @@ async def test_a_locked_store_does_not_hold_up_those_with_limits(proxy: RunningP
         assert monotonic() - begun < 3
         connection.execute("ROLLBACK")
     connection.close()
-
-
-async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the_master_key(tmp_path: Path) -> None:
-    async with open_store(f"sqlite:///{tmp_path}/s.db") as store:
-        access = Access(key=None, keyring=proxy_keyring.Keyring(store))
-
-        assert access.needs_key
-        for headers in ({}, {"x-api-key": "any"}):
-            with pytest.raises(ServiceError) as refused:
-                access.identify(headers, now=0.0)
-            assert (refused.value.status, refused.value.code) == (503, "store_unavailable")
 
 
 async def test_the_secret_of_a_key_is_nowhere_on_disk(proxy: RunningProxy, tmp_path: Path) -> None:

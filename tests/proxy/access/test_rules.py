@@ -1,9 +1,13 @@
 """Who may use the proxy."""
 
+from pathlib import Path
+
 import pytest
 
+from proxy.access.keyring import Keyring
 from proxy.access.rules import FORWARDED, MASTER, OPEN, Access, check_admin, is_loopback_name, sent_keys
 from proxy.chat.errors import ServiceError
+from shared.store import open_store
 
 
 @pytest.mark.parametrize(
@@ -145,3 +149,14 @@ def test_names_of_this_machine() -> None:
 
 def test_all_sent_keys_are_listed_once_each() -> None:
     assert sent_keys({"Authorization": "Bearer a", "x-api-key": "b"}) == ["a", "b"]
+
+
+async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the_master_key(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/s.db") as store:
+        access = Access(key=None, keyring=Keyring(store))
+
+        assert access.needs_key
+        for headers in ({}, {"x-api-key": "any"}):
+            with pytest.raises(ServiceError) as refused:
+                access.identify(headers, now=0.0)
+            assert (refused.value.status, refused.value.code) == (503, "store_unavailable")
