@@ -46,7 +46,7 @@ from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.server import OpenAiServer
-from proxy.upstreams.shared_slots import SharedPlaces
+from proxy.upstreams.shared_slots import SharedSlots
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginSite
 from proxy.usage.numbers import take_numbers
@@ -101,8 +101,8 @@ async def open_app(
         ]
         upstreams: list[Upstream] = [*sites, *servers]
         limited = [*gates.values(), *(server.gate for server in servers)]
-        places = [SharedPlaces(store, gate.site, gate.limit) for gate in limited]
-        await asyncio.gather(*(each.claim() for each in places))
+        shared_slots = [SharedSlots(store, gate.site, gate.slots) for gate in limited]
+        await asyncio.gather(*(each.claim() for each in shared_slots))
         chats = ChatService(
             store,
             upstreams,
@@ -119,8 +119,8 @@ async def open_app(
         background.start("keeping usage", usage.keep_flushing)
         for server in servers:
             background.start("listing the models of a server", server.keep_listing)
-        for each in places:
-            background.start("sharing the places of a site", each.keep)
+        for each in shared_slots:
+            background.start("sharing the slots of a site", each.keep)
         try:
             rules = Access(key=key, cors_origins=settings.cors_origins, keyring=keyring)
             app = web.Application(middlewares=[serve], client_max_size=settings.max_body)
@@ -141,7 +141,7 @@ async def open_app(
         finally:
             await background.stop()
             await keeper.settle()
-            await asyncio.gather(*(each.leave() for each in places))
+            await asyncio.gather(*(each.leave() for each in shared_slots))
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well
                 await chats.branches.flush()

@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 
 class Gate:
-    """One site: its places, its circuit breaker, and which of its bots are better left alone for a while."""
+    """One upstream: its slots, its circuit breaker, and which of its bots are better left alone for a while."""
 
-    def __init__(self, site: str, places: int) -> None:
+    def __init__(self, site: str, slots: int) -> None:
         self.site = site
-        self.limit = SiteLimit(places)
+        self.slots = Slots(slots)
         self.breaker = Breaker()
         self._paced_until = 0.0  # the site's plugin counts the turns of all its visitors from one address
         self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
 
     def enter(self, bot_id: int, caller: str) -> "Passage":
-        """Hold a place for one turn, in an `async with`, and learn from how it ends."""
+        """Hold a slot for one turn, in an `async with`, and learn from how it ends."""
         return Passage(self, bot_id, caller)
 
     def check(self) -> None:
@@ -133,7 +133,7 @@ class Passage:
     async def __aenter__(self) -> "Passage":
         gate = self._gate
         gate.check()
-        await gate.limit.take(self._caller)
+        await gate.slots.take(self._caller)
         self._has_slot = True
         try:
             gate.check()  # the site may have failed or refused others while this one queued
@@ -158,25 +158,25 @@ class Passage:
         """Leave the slot to others while the turn waits for something else; it queues again for what comes after."""
         self._leave_slot()
         yield
-        await self._gate.limit.take(self._caller)
+        await self._gate.slots.take(self._caller)
         self._has_slot = True
 
     def _leave_slot(self) -> None:
         if self._has_slot:
             self._has_slot = False
-            self._gate.limit.leave()
+            self._gate.slots.leave()
 
 
-class SiteLimit:
-    """A bounded number of places, and a bounded queue for them.
+class Slots:
+    """A bounded number of slots, and a bounded queue for them.
 
-    Callers take turns: whoever waits with many requests gets no more places than one that waits with few. `short` is
-    set when there are fewer places than might be and none of them is free.
+    Callers take turns: whoever waits with many requests gets no more slots than one that waits with few. `short` is
+    set when there are fewer slots than might be and none of them is free.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.places = most  # those that may be taken now; `allow` sets them
+        self.allowed = most  # those that may be taken now; `allow` sets them
         self.taken = 0
         self.short = asyncio.Event()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller comes first
@@ -185,19 +185,19 @@ class SiteLimit:
 
     @property
     def demand(self) -> int:
-        """Places that are taken or waited for."""
+        """Slots that are taken or waited for."""
         return self.taken + sum(map(len, self._waiting.values()))
 
-    def allow(self, places: int) -> None:
-        """Let so many places be taken from now on; those that are taken already stay so."""
-        self.places = places
+    def allow(self, slots: int) -> None:
+        """Let so many slots be taken from now on; those that are taken already stay so."""
+        self.allowed = slots
         self._hand_on()
 
     async def take(self, caller: str) -> None:
-        """Take one place. Raises `Refused` (429) when the queue is full or moves too slowly."""
-        if self.taken < self.places:
+        """Take one slot. Raises `Refused` (429) when the queue is full or moves too slowly."""
+        if self.taken < self.allowed:
             self.taken += 1
-            if self.taken == self.places:
+            if self.taken == self.allowed:
                 self._tell()
         else:
             self._tell()
@@ -207,7 +207,7 @@ class SiteLimit:
     def leave(self) -> None:
         """Give back what `take` took."""
         self.open -= 1
-        if self._waiting or self.taken > self.places:
+        if self._waiting or self.taken > self.allowed:
             self._give_back()
         else:
             self.taken -= 1
@@ -238,8 +238,8 @@ class SiteLimit:
         self._tell()
 
     def _hand_on(self) -> None:
-        """Give free places to the next callers in turn."""
-        while self._waiting and self.taken < self.places:
+        """Give free slots to the next callers in turn."""
+        while self._waiting and self.taken < self.allowed:
             caller, waiting = self._waiting.popitem(last=False)
             turn = waiting.popleft()
             if waiting:
@@ -249,7 +249,7 @@ class SiteLimit:
                 turn.set_result(None)
 
     def _tell(self) -> None:
-        if self.taken >= self.places and self.places < self.most:
+        if self.taken >= self.allowed and self.allowed < self.most:
             self.short.set()
 
     def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
@@ -261,12 +261,12 @@ class SiteLimit:
 
 
 def _has_come(turn: asyncio.Future[None]) -> bool:
-    """Whether the place was given, be it in the very moment in which its caller left or would wait no longer."""
+    """Whether the slot was given, be it in the very moment in which its caller left or would wait no longer."""
     return turn.done() and not turn.cancelled()
 
 
 def busy() -> Refused:
-    """The error for a request that found no place in time."""
+    """The error for a request that found no slot in time."""
     return Refused(
         429,
         "Too many requests wait already; FREEAICHAT_MAX_UPSTREAM sets how many a site answers at once, "

@@ -1,9 +1,9 @@
-"""The places on one site that this proxy holds of those that all proxies of a store share.
+"""The slots on one site that this proxy holds of those that all proxies of a store share.
 
 As long as it is alone it holds them all, and no request ever waits for the store. Beside others it holds a few more
 than it has streams, asks for further ones when the last is taken, and hands back what it does not need. While the
 store is away it goes on with those that it held last. So no more streams are open than may be, but while a proxy is
-cut off: `LEASE_SECONDS` later the others take its places, and it has no way to know.
+cut off: `LEASE_SECONDS` later the others take its slots, and it has no way to know.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from time import time
 
-from proxy.upstreams.gate import SiteLimit
+from proxy.upstreams.gate import Slots
 from shared.store import Store, StoreError
 from shared.store.slots import Claim, Share
 
@@ -21,45 +21,45 @@ ALONE_PAUSE = 1.0  # between two looks at who else is there
 SHARED_PAUSE = 0.2
 SHORT_PAUSE = 0.1  # where somebody waits
 GAP_SECONDS = 0.005  # between two claims, however many requests come and go
-BLOCKS = 8  # a proxy holds one of so many parts of all places in advance
+BLOCKS = 8  # a proxy holds one of so many parts of all slots in advance
 
 log = logging.getLogger(__name__)
 
 
-class SharedPlaces:
-    """Sets how many places a `SiteLimit` allows."""
+class SharedSlots:
+    """Sets how many of its `Slots` may be taken."""
 
-    def __init__(self, store: Store, site: str, limit: SiteLimit) -> None:
+    def __init__(self, store: Store, site: str, slots: Slots) -> None:
         self._store = store
         self._site = site
-        self._limit = limit
+        self._slots = slots
         self._holder = secrets.token_hex(8)
-        self._spare = max(limit.most // BLOCKS, 1)
+        self._spare = max(slots.most // BLOCKS, 1)
         self._share: Share | None = None  # None: the store is away, or was not asked yet
         self._was_given = False
-        limit.allow(0)
+        slots.allow(0)
 
     async def claim(self) -> None:
         """Renew what is held, and ask for more or hand back as there is need."""
         kept = self._kept()
-        claim = Claim(self._holder, kept, min(self._limit.demand, self._limit.most), self._spare)
-        self._limit.allow(min(self._limit.places, kept))  # what may go back now is not taken meanwhile
+        claim = Claim(self._holder, kept, min(self._slots.demand, self._slots.most), self._spare)
+        self._slots.allow(min(self._slots.allowed, kept))  # what may go back now is not taken meanwhile
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                share = await self._store.take_slots(self._site, claim, most=self._limit.most, at=time())
+                share = await self._store.take_slots(self._site, claim, most=self._slots.most, at=time())
         except (TimeoutError, StoreError) as error:
             self._lost(kept, error)
             return
         self._share, self._was_given = share, True
-        self._limit.allow(min(share.slots, share.entitled))
+        self._slots.allow(min(share.slots, share.entitled))
 
     async def keep(self) -> None:
         """Go on claiming; never ends by itself."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
-                    await self._limit.short.wait()
-            self._limit.short.clear()
+                    await self._slots.short.wait()
+            self._slots.short.clear()
             await self.claim()
             await asyncio.sleep(GAP_SECONDS)
 
@@ -70,24 +70,24 @@ class SharedPlaces:
                 await self._store.leave_slots(self._site, self._holder)
 
     def _kept(self) -> int:
-        """How many places to hold whatever the store says."""
-        limit, share = self._limit, self._share
+        """How many slots to hold whatever the store says."""
+        slots, share = self._slots, self._share
         if share is None:
-            return limit.places
+            return slots.allowed
         held = min(share.slots, share.entitled)
-        if share.wanted or (share.others and held > limit.demand + 2 * self._spare):
-            held = min(held, limit.demand + (0 if share.wanted else self._spare))
-        return max(held, limit.taken)
+        if share.wanted or (share.others and held > slots.demand + 2 * self._spare):
+            held = min(held, slots.demand + (0 if share.wanted else self._spare))
+        return max(held, slots.taken)
 
     def _lost(self, kept: int, error: Exception) -> None:
-        """Go on with what is certainly held: one place at least, and all where the store never said anything."""
+        """Go on with what is certainly held: one slot at least, and all where the store never said anything."""
         if self._share is not None:
-            log.warning("places on %s are not shared out just now: %s", self._site, str(error) or "the store is busy")
+            log.warning("slots on %s are not shared out just now: %s", self._site, str(error) or "the store is busy")
         self._share = None
-        self._limit.allow(kept or (1 if self._was_given else self._limit.most))
+        self._slots.allow(kept or (1 if self._was_given else self._slots.most))
 
     def _pause(self) -> float:
         share = self._share
         if share is None or not share.others:
             return ALONE_PAUSE
-        return SHORT_PAUSE if share.wanted or self._limit.demand > self._limit.places else SHARED_PAUSE
+        return SHORT_PAUSE if share.wanted or self._slots.demand > self._slots.allowed else SHARED_PAUSE

@@ -123,7 +123,7 @@ def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Map
 def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
     own = ("site", "worker")
     streams = GaugeMetricFamily("freeaichat_open_streams", "Streams open to the site", labels=own)
-    queued = GaugeMetricFamily("freeaichat_queued_requests", "Requests that wait for a place", labels=own)
+    queued = GaugeMetricFamily("freeaichat_queued_requests", "Requests that wait for a slot", labels=own)
     breaker = GaugeMetricFamily("freeaichat_breaker_state", "1 for the breaker's state", labels=[*own, "state"])
     cooldown = GaugeMetricFamily("freeaichat_cooldown_seconds", "Until no bot's quota rests any more", labels=own)
     for worker in workers:

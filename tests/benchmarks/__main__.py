@@ -34,7 +34,7 @@ BENCHMARKS = {
     "workers": Benchmark(
         ("tests/proxy/server/test_workers.py", "tests/proxy/server/test_workers_cost.py"), {"TEST_STREAMS": "100"}
     ),
-    "places": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
+    "slots": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
     "programs": Benchmark(("tests/clients/programs/check_programs.py",), {}, only_by_name=True),

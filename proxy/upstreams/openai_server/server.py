@@ -76,8 +76,8 @@ class OpenAiServer:
             trouble=self._trouble or self.gate.trouble(),
             breaker=self.gate.breaker.state(monotonic()),
             cooldown_until=self.gate.cooldown_until,
-            open_streams=self.gate.limit.open,
-            queued=self.gate.limit.queued,
+            open_streams=self.gate.slots.open,
+            queued=self.gate.slots.queued,
             bots=len(self._bots.bots),
             kind=self.kind,
         )

@@ -69,8 +69,8 @@ class PluginSite:
             trouble=self._keeper.trouble(self.name) or gate.trouble(),
             breaker=gate.breaker.state(monotonic()),
             cooldown_until=gate.cooldown_until,
-            open_streams=gate.limit.open,
-            queued=gate.limit.queued,
+            open_streams=gate.slots.open,
+            queued=gate.slots.queued,
             credentials=state.current if state else None,
             bots=len(state.bots) if state else 0,
         )

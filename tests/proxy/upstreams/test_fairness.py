@@ -12,7 +12,7 @@ from tests.site import SimulatedSite
 BODY = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": "[[tokens:5]] [[delay:0.05]]"}]}
 
 
-async def test_places_go_round_among_the_addresses_that_ask(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_slots_go_round_among_the_addresses_that_ask(site: SimulatedSite, tmp_path: Path) -> None:
     order: list[str] = []
     async with running_proxy(site, tmp_path, max_upstream=1) as proxy:
 

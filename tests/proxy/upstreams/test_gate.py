@@ -88,12 +88,12 @@ async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_
     with suppress(Refusal):
         async with gate.enter(BOT, "one"):
             waiting = asyncio.create_task(error_of(turn(gate, caller="two")))
-            while not gate.limit.queued:
+            while not gate.slots.queued:
                 await asyncio.sleep(0)
             raise refusal(About.UPSTREAM)
 
     assert (await waiting).code == "site_unavailable"
-    assert (gate.limit.taken, gate.limit.open) == (0, 0)
+    assert (gate.slots.taken, gate.slots.open) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ async def test_a_place_is_left_to_others_while_a_turn_waits_for_something_else()
     async with gate.enter(BOT, "one") as passage:
         async with passage.outside():
             await turn(gate, caller="two")
-        assert gate.limit.taken == 1
+        assert gate.slots.taken == 1
         with pytest.raises(LookupError):
             async with passage.outside():
                 raise LookupError
 
-    assert gate.limit.taken == 0
+    assert gate.slots.taken == 0

@@ -1,4 +1,4 @@
-"""Places on a site that several proxies share: never too many at once, all served, and what a store's absence does."""
+"""Slots on a site that several proxies share: never too many at once, all served, and what a store's absence does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,8 +9,8 @@ from time import monotonic, time
 import aiohttp
 import pytest
 
-from proxy.upstreams.gate import SiteLimit
-from proxy.upstreams.shared_slots import SharedPlaces
+from proxy.upstreams.gate import Slots
+from proxy.upstreams.shared_slots import SharedSlots
 from shared.store import Store, StoreUnavailable, open_store
 from shared.store.slots import LEASE_SECONDS, Claim, Share
 from tests.figures import figure
@@ -65,7 +65,7 @@ async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_
         seconds = monotonic() - begun
         watching.cancel()
 
-    figure(f"{2 * CLIENTS} turns of two proxies over {MOST} places, {backend}", f"{seconds:.1f} s, {seen[0]} open")
+    figure(f"{2 * CLIENTS} turns of two proxies over {MOST} slots, {backend}", f"{seconds:.1f} s, {seen[0]} open")
     assert seen[0] == MOST
 
 
@@ -77,7 +77,7 @@ async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: 
     ):
         many = [asyncio.create_task(busy.chat("[[tokens:20]] [[delay:0.02]]")) for _ in range(40)]
         async with asyncio.timeout(10):
-            while site.open_streams < MOST:  # one has all the places
+            while site.open_streams < MOST:  # one has all the slots
                 await asyncio.sleep(0.01)
         begun = monotonic()
         assert (await other.chat("hi")).status == 200
@@ -90,7 +90,7 @@ async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: 
 
 
 class AwayStore:
-    """The store's places, which may be away."""
+    """The store's slots, which may be away."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -110,68 +110,68 @@ async def away(tmp_path: Path) -> AsyncIterator[AwayStore]:
         yield AwayStore(store)
 
 
-def places(store: AwayStore) -> tuple[SiteLimit, SharedPlaces]:
-    limit = SiteLimit(MOST)
-    return limit, SharedPlaces(store, SITE, limit)  # type: ignore[arg-type]  # only its places are used
+def shared(store: AwayStore) -> tuple[Slots, SharedSlots]:
+    slots = Slots(MOST)
+    return slots, SharedSlots(store, SITE, slots)  # type: ignore[arg-type]  # only its slots are used
 
 
 async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> None:
-    (limit, one), (other_limit, other) = places(away), places(away)
+    (slots, one), (other_slots, other) = shared(away), shared(away)
     for _ in range(3):
         await one.claim()
         await other.claim()
-    before = limit.places, other_limit.places
+    before = slots.allowed, other_slots.allowed
     away.is_away = True
     for _ in range(3):
         await one.claim()
         await other.claim()
 
-    assert (limit.places, other_limit.places) == before
+    assert (slots.allowed, other_slots.allowed) == before
     assert sum(before) <= MOST
     assert min(before) >= 1
     away.is_away = False
     for _ in range(3):
         await one.claim()
         await other.claim()
-    assert 2 <= limit.places + other_limit.places <= MOST
+    assert 2 <= slots.allowed + other_slots.allowed <= MOST
 
 
 async def test_a_proxy_that_never_reached_the_store_serves_as_if_it_were_alone(away: AwayStore) -> None:
     away.is_away = True
-    limit, one = places(away)
+    slots, one = shared(away)
     await one.claim()
     await one.claim()
 
-    assert limit.places == MOST
+    assert slots.allowed == MOST
 
 
 async def test_who_comes_back_after_its_lease_opens_nothing_that_others_hold_now(
     away: AwayStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit, one = places(away)
+    slots, one = shared(away)
     await one.claim()
     monkeypatch.setattr("proxy.upstreams.shared_slots.time", lambda: time() + LEASE_SECONDS + 1)
-    other_limit, other = places(away)
+    other_slots, other = shared(away)
     await other.claim()
-    assert (limit.places, other_limit.places) == (MOST, MOST)
+    assert (slots.allowed, other_slots.allowed) == (MOST, MOST)
 
     for _ in range(3):
         await one.claim()
         await other.claim()
-    assert limit.places + other_limit.places <= MOST
+    assert slots.allowed + other_slots.allowed <= MOST
 
 
-async def test_alone_no_turn_asks_the_store_for_a_place(away: AwayStore) -> None:
-    limit, one = places(away)
+async def test_alone_no_turn_asks_the_store_for_a_slot(away: AwayStore) -> None:
+    slots, one = shared(away)
     await one.claim()
     keeping = asyncio.create_task(one.keep())
     before = away.claims
     for _ in range(100):
         for caller in "abab":
-            await limit.take(caller)
+            await slots.take(caller)
         await asyncio.sleep(0)
         for _ in range(4):
-            limit.leave()
+            slots.leave()
     keeping.cancel()
 
     assert away.claims == before

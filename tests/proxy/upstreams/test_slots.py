@@ -1,4 +1,4 @@
-"""Places on a site: bounded, fair, never lost or doubled; and the bound on all requests."""
+"""Slots on a site: bounded, fair, never lost or doubled; and the bound on all requests."""
 
 import asyncio
 import random
@@ -11,39 +11,39 @@ import pytest
 
 import proxy.upstreams.gate
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.gate import SiteLimit
+from proxy.upstreams.gate import Slots
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
-PLACES = 4
+SLOTS = 4
 HELD = "[[delay:0.08]] [[tokens:20]]"  # more than a second
 WORDS = "".join(f"word{number} " for number in range(1, 21))
 
 
 @asynccontextmanager
-async def place(limit: SiteLimit, caller: str) -> AsyncIterator[None]:
-    """Hold a place."""
-    await limit.take(caller)
+async def slot(slots: Slots, caller: str) -> AsyncIterator[None]:
+    """Hold a slot."""
+    await slots.take(caller)
     try:
         yield
     finally:
-        limit.leave()
+        slots.leave()
 
 
-async def use(limit: SiteLimit, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
-    """Hold a place for some turns of the loop; note in *order* who got it."""
-    async with place(limit, caller):
+async def use(slots: Slots, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
+    """Hold a slot for some turns of the loop; note in *order* who got it."""
+    async with slot(slots, caller):
         if order is not None:
             order.append(caller)
         for _ in range(ticks):
             await asyncio.sleep(0)
 
 
-async def free_places(limit: SiteLimit) -> int:
+async def free_slots(slots: Slots) -> int:
     """How many can be held at once without waiting."""
-    held = [asyncio.create_task(use(limit, "anyone", ticks=10)) for _ in range(PLACES * 3)]
+    held = [asyncio.create_task(use(slots, "anyone", ticks=10)) for _ in range(SLOTS * 3)]
     await asyncio.sleep(0)
-    found = limit.open
+    found = slots.open
     await asyncio.gather(*held)
     return found
 
@@ -55,28 +55,28 @@ async def refusal(work: Awaitable[None]) -> ServiceError:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_no_place_is_lost_or_doubled_whatever_comes_and_goes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_slot_is_lost_or_doubled_whatever_comes_and_goes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 0.004)
     monkeypatch.setattr(proxy.upstreams.gate, "MAX_WAITING", 20)
     chance = random.Random(seed)
-    limit = SiteLimit(PLACES)
+    slots = Slots(SLOTS)
     most = Most()
     tasks = []
     for _ in range(300):
-        tasks.append(asyncio.create_task(visit(limit, chance, most)))
+        tasks.append(asyncio.create_task(visit(slots, chance, most)))
         if chance.random() < 0.3:
             chance.choice(tasks).cancel()
         if chance.random() < 0.1:
             keep_busy(chance.uniform(0, 0.006))  # deadlines pass meanwhile
         for _ in range(chance.randrange(3)):
             await asyncio.sleep(0)
-        assert limit.queued <= 20
+        assert slots.queued <= 20
     await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert most.seen == PLACES
-    assert (limit.open, limit.queued, most.now) == (0, 0, 0)
+    assert most.seen == SLOTS
+    assert (slots.open, slots.queued, most.now) == (0, 0, 0)
     monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 20.0)
-    assert await free_places(limit) == PLACES
+    assert await free_slots(slots) == SLOTS
 
 
 def keep_busy(seconds: float) -> None:
@@ -85,15 +85,15 @@ def keep_busy(seconds: float) -> None:
 
 
 class Most:
-    """How many hold a place now, and the most that ever did."""
+    """How many hold a slot now, and the most that ever did."""
 
     def __init__(self) -> None:
         self.now = self.seen = 0
 
 
-async def visit(limit: SiteLimit, chance: random.Random, most: Most) -> None:
+async def visit(slots: Slots, chance: random.Random, most: Most) -> None:
     with suppress(ServiceError):
-        async with place(limit, f"caller {chance.randrange(5)}"):
+        async with slot(slots, f"caller {chance.randrange(5)}"):
             most.now += 1
             most.seen = max(most.seen, most.now)
             try:
@@ -105,28 +105,28 @@ async def visit(limit: SiteLimit, chance: random.Random, most: Most) -> None:
                 most.now -= 1
 
 
-async def test_a_place_that_comes_in_the_moment_of_the_deadline_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slot_that_comes_in_the_moment_of_the_deadline_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 0.05)
-    limit = SiteLimit(1)
-    async with place(limit, "first"):
-        waiting = asyncio.create_task(use(limit, "second"))
-        # The loop is busy when the place is given back, and goes on when the deadline has passed too.
+    slots = Slots(1)
+    async with slot(slots, "first"):
+        waiting = asyncio.create_task(use(slots, "second"))
+        # The loop is busy when the slot is given back, and goes on when the deadline has passed too.
         asyncio.get_running_loop().call_later(0.03, keep_busy, 0.04)
         await asyncio.sleep(0.03)
     with suppress(ServiceError):
         await waiting
 
-    await use(limit, "third")
-    assert (limit.open, limit.queued) == (0, 0)
+    await use(slots, "third")
+    assert (slots.open, slots.queued) == (0, 0)
 
 
 async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> None:
-    limit = SiteLimit(1)
+    slots = Slots(1)
     order: list[str] = []
-    async with place(limit, "many"):
-        tasks = [asyncio.create_task(use(limit, "many", order)) for _ in range(100)]
+    async with slot(slots, "many"):
+        tasks = [asyncio.create_task(use(slots, "many", order)) for _ in range(100)]
         await asyncio.sleep(0)
-        tasks.append(asyncio.create_task(use(limit, "one", order)))
+        tasks.append(asyncio.create_task(use(slots, "one", order)))
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
 
@@ -135,10 +135,10 @@ async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> 
 
 
 async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
-    limit = SiteLimit(1)
+    slots = Slots(1)
     order: list[str] = []
-    async with place(limit, "x"):
-        tasks = [asyncio.create_task(use(limit, caller, order)) for caller in "aaabbc"]
+    async with slot(slots, "x"):
+        tasks = [asyncio.create_task(use(slots, caller, order)) for caller in "aaabbc"]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
 
@@ -147,12 +147,12 @@ async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
 
 async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.gate, "MAX_WAITING", 3)
-    limit = SiteLimit(1)
-    async with place(limit, "x"):
-        tasks = [asyncio.create_task(use(limit, "x")) for _ in range(3)]
+    slots = Slots(1)
+    async with slot(slots, "x"):
+        tasks = [asyncio.create_task(use(slots, "x")) for _ in range(3)]
         await asyncio.sleep(0)
-        error = await refusal(use(limit, "y"))
-        assert limit.queued == 3
+        error = await refusal(use(slots, "y"))
+        assert slots.queued == 3
     await asyncio.gather(*tasks)
 
     assert (error.status, error.code) == (429, "rate_limit_exceeded")
