@@ -92,6 +92,9 @@
     });
   };
 
-  document.addEventListener("DOMContentLoaded", () =>
-    document.querySelectorAll(".mwai-chatbot-container").forEach(build));
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(".mwai-chatbot-container").forEach(build);
+    document.querySelectorAll(".mwai-discussions-container").forEach((list) =>
+      NAMES.forEach((name) => list.removeAttribute(name)));
+  });
 })();
