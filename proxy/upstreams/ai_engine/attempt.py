@@ -26,7 +26,8 @@ _ANSWERS = frozenset({"text/event-stream", JSON})  # an error before the stream 
 class Attempt:
     """Reads one answer into a sink. What is sent and read is plain values; this moves them.
 
-    *begun* is called right before the first text.
+    *begun* is called right before the first text. *files*: names of those pictures of the turn that the site has
+    already, to which this adds the others.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Attempt:
         planned: Planned,
         bot: Bot,
         *,
+        files: list[str],
         sink: Sink,
         begun: Callable[[], None],
     ) -> None:
@@ -43,6 +45,7 @@ class Attempt:
         self._credentials = credentials
         self._planned = planned
         self._bot = bot
+        self._files = files
         self._sink = sink
         self._begun: Callable[[], None] | None = begun
         self._decoder = LineDecoder()
@@ -61,8 +64,9 @@ class Attempt:
         """
         silent = f"no sign of it for {idle_timeout:g} s"
         try:
-            files = [await self._upload(image) for image in self._planned.images]
-            await self._submit(files, idle_timeout)
+            for image in self._planned.images[len(self._files) :]:
+                self._files.append(await self._upload(image))
+            await self._submit(idle_timeout)
         except SiteTimeout as error:
             raise SiteRefusal(Kind.TIMEOUT, silent, logged=False, by_plugin=False) from error
         except SiteUnreachable as error:
@@ -72,10 +76,10 @@ class Attempt:
             raise SiteRefusal(Kind.UPSTREAM, str(error), logged=False, by_plugin=False) from error
         self.reader.end()
 
-    async def _submit(self, files: list[str], idle_timeout: float) -> None:
+    async def _submit(self, idle_timeout: float) -> None:
         credentials, bot = self._credentials, self._bot
         url = f"{credentials.ajax_url}{SUBMIT}"
-        body = submit_body(self._planned, bot, credentials, chat_id=token_hex(5), files=files)
+        body = submit_body(self._planned, bot, credentials, chat_id=token_hex(5), files=self._files)
         headers = {**visitor_headers(credentials), **submit_headers(credentials.nonce, streams=bot.streams)}
         async with self._client.post_stream(url, body, headers, idle_timeout=idle_timeout) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")

@@ -65,10 +65,11 @@ class AiEngineSite:
             sink.dropped("messages", planned.dropped_messages)
         if planned.dropped_images:
             sink.dropped("images", planned.dropped_images)
+        files: list[str] = []  # pictures that a try before has brought to the site
         while True:
             tries.left -= 1
             used = credentials
-            attempt = self._attempt(planned, bot, used, passage, sink)
+            attempt = self._attempt(planned, bot, used, passage, sink, files=files)
             try:
                 await attempt.run(self._limits.idle_timeout)
             except SiteRefusal as refusal:
@@ -91,14 +92,21 @@ class AiEngineSite:
                     await asyncio.sleep(tries.pause)
 
     def _attempt(
-        self, planned: Planned, bot: Bot, credentials: Credentials, passage: Passage, sink: AnswerSink
+        self,
+        planned: Planned,
+        bot: Bot,
+        credentials: Credentials,
+        passage: Passage,
+        sink: AnswerSink,
+        *,
+        files: list[str],
     ) -> Attempt:
         def begun() -> None:
             # Known now, since the answer may be left at any time: cut, or without its client.
             passage.answered()
             self._keeper.mark_good(credentials)
 
-        return Attempt(self._client, credentials, planned, bot, sink=sink, begun=begun)
+        return Attempt(self._client, credentials, planned, bot, files=files, sink=sink, begun=begun)
 
     async def _shown(self, bot: Bot) -> Bot:
         """The bot as the page showed it last. For one that it shows no more the site's default one would answer."""

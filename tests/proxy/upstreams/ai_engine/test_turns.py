@@ -12,6 +12,7 @@ from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import CC, RESP, VISION, captured, chat, engine_proxy, streamed, text_of
 from tests.proxy.upstreams.list_upstream import answered
 from tests.site_ai_engine import EngineBot, SimulatedAiEngine
+from tests.site_ai_engine.rest import RestCall
 
 START, SUBMIT, UPLOAD = "start_session", "chats/submit", "files/upload"
 LOOK = [
@@ -135,6 +136,24 @@ async def test_a_picture_goes_with_its_turn(fronted: RunningProxy, engine: Simul
     (name,) = engine.files
     assert engine.asked(SUBMIT)[0].body["newFileId"] == name
     assert (refused.status, refused.code) == (400, "images_not_supported")
+
+
+async def test_a_picture_is_brought_once_however_often_its_turn_is_tried(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    answers = engine.routes[f"/mwai-ui/v1/{SUBMIT}"]
+
+    async def breaks_off(call: RestCall) -> Any:
+        engine.routes[call.route] = answers
+        assert call.request.transport is not None
+        call.request.transport.abort()
+        return call.json({})
+
+    engine.routes[f"/mwai-ui/v1/{SUBMIT}"] = breaks_off
+    answer = await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)
+
+    assert "images=1" in answer.text
+    assert [len(engine.asked(route)) for route in (UPLOAD, SUBMIT)] == [1, 2]
 
 
 async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path) -> None:
