@@ -25,6 +25,7 @@ _LOGIN = re.compile(
 _MAX_AGE_TEXT = 1500  # characters; an age gate says little else
 _FEW_LINKS = 5  # a page with more is a page of the site, be it one with a protected form
 _MAX_SHOWN = 60
+_MISSING = "AI Engine: Chatbot '"
 _REFUSALS = {
     401: "the site asks for a user's name and password before the page (HTTP 401), which guests do not have",
     403: "the site refused the page with HTTP 403",
@@ -72,6 +73,14 @@ def wall(page: Snapshot, signs: Signs) -> tuple[Cause, str] | None:
     ):
         return Cause.AGE, f"{page.url} asks visitors to confirm their age, {BY_HAND}"
     return None
+
+
+def missing_chat(signs: Signs) -> str | None:
+    """That the page names a chat which its site does not have, as AI Engine writes in a chat's place."""
+    if _MISSING not in signs.text:
+        return None
+    said = " ".join(signs.text[signs.text.index(_MISSING) :].split())[:_MAX_SHOWN]
+    return f"in a chat's place the page says \"{said}\": its site's operator can mend that, or name another page"
 
 
 def click_hint(signs: Signs) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from harvester.visit.addresses import Link
-from harvester.visit.obstacles import bot_check, click_hint, refusal, wall, widget
+from harvester.visit.obstacles import bot_check, click_hint, missing_chat, refusal, wall, widget
 from harvester.visit.tab import Signs
 from tests.harvester.fake_tab import SITE, page
 
@@ -53,6 +53,13 @@ def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> No
 def test_a_button_that_speaks_of_a_chat_is_named() -> None:
     assert '"Chat with us"' in str(click_hint(signs("", "Menu", " Chat\n with us ")))
     assert click_hint(signs("", "Menu", "OK")) is None
+
+
+def test_a_chat_that_the_page_says_is_not_there_is_told() -> None:
+    told = missing_chat(signs("Welcome.\nAI Engine: Chatbot 'gone'\nnot found. If you meant", ""))
+
+    assert "\"AI Engine: Chatbot 'gone' not found." in str(told)
+    assert missing_chat(signs("AI Engine: a chatbot", "")) is None
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from harvester.job import Job, Limits
 from harvester.visit.addresses import Link
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.search import find_chat
+from harvester.visit.tab import Signs
 from shared.models import Outcome
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
@@ -244,6 +245,16 @@ async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
     found, _ = await asyncio.gather(find_chat(tab, job(is_headed=True)), pass_the_check())
 
     assert found.page.url == CHAT
+
+
+async def test_a_page_whose_chat_is_not_there_says_so_itself() -> None:
+    tab = FakeTab({FRONT: page(FRONT)})
+    tab.shown = Signs(text="AI Engine: Chatbot 'gone' not found.", buttons=[], asks_password=False)
+
+    found = await failure(tab, job())
+
+    assert found.outcome is Outcome.NO_CHAT
+    assert "Chatbot 'gone' not found" in found.reason
 
 
 async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance() -> None:
