@@ -196,3 +196,8 @@ def test_visits_that_are_asked_for_in_vain_are_counted_after_the_clock_was_set_b
 
     brought = in_vain[1].model_copy(update={"started_at": NOW + 24 * HOUR - 1})
     assert due(good, [in_vain[0], brought, in_vain[2]], ASK) == Due(NOW + ASKED_PAUSES[0], "asked")
+
+
+def test_a_failure_in_the_future_puts_no_renewal_off() -> None:
+    """The clock was set back since."""
+    assert renewal(credentials(at=NOW - 24 * HOUR), failed_at=NOW + HOUR) == NOW

@@ -1,10 +1,12 @@
 """Items of conversations with the official client: create, list page by page, retrieve, delete."""
 
+import base64
 from typing import Any
 
 import openai
 import pytest
 
+from tests.pictures import PNG
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
@@ -191,3 +193,18 @@ async def test_a_page_that_makes_no_sense_is_refused(proxy: RunningProxy, query:
 async def test_an_empty_conversation_lists_nothing(proxy: RunningProxy) -> None:
     async with proxy.http.get(f"{proxy.url}/v1/conversations/{await filled(proxy, 0)}/items") as answer:
         assert await answer.json() == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
+
+
+async def test_a_picture_is_not_kept_but_its_place_is(proxy: RunningProxy) -> None:
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}
+    items: Any = [
+        {"role": "user", "content": [{"type": "input_text", "text": "Look."}, picture]},
+        {"role": "user", "content": [picture]},
+    ]
+    made = await proxy.openai.conversations.create(items=items)
+    listed = (await proxy.openai.conversations.items.list(made.id, order="asc")).data
+
+    contents: Any = [item.to_dict()["content"] for item in listed]
+    kinds = [[part["type"] for part in content] for content in contents]
+    assert kinds == [["input_text", "input_image"], ["input_image"]]
+    assert "base64" not in str(contents)

@@ -28,19 +28,20 @@ async def test_a_copy_is_not_gone_on_from_once_a_wrong_answer_stands_in_it(
     assert [asked.copied is None for asked in other.asked] == [True, False, False, True]
 
 
+@pytest.mark.parametrize("limit", [{"MAX_ANSWER_CHARS": 1000}, {"MAX_ANSWER_PIECES": 10}])
 @pytest.mark.parametrize("fields", [{}, {"response_format": JSON}])
 async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
     before: RunningProxy,
-    site: SimulatedSite,
     other: ListUpstream,
     monkeypatch: pytest.MonkeyPatch,
     fields: dict[str, Any],
+    limit: dict[str, int],
 ) -> None:
-    monkeypatch.setattr(proxy.chat.answer, "MAX_ANSWER_CHARS", 1000)
+    for name, most in limit.items():
+        monkeypatch.setattr(proxy.chat.answer, name, most)
     other.answers = [Told(["x" * 100] * 50)]
-    site.behaviour.ajax_status = 500
 
-    assert (await before.chat("one", **fields)).status == 502
+    assert (await before.chat("one", model="listed", **fields)).status == 502
     assert other.given < 50
 
 
