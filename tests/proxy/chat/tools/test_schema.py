@@ -250,9 +250,30 @@ def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: s
     assert str(raised.value) == told
 
 
-def test_what_is_missing_and_not_described_stays_missing() -> None:
+@pytest.mark.parametrize("told", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
+def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(told: dict[str, Any]) -> None:
     with pytest.raises(Unfit, match='"x" is a required property'):
-        fit({}, compiled({"required": ["x"]}))
+        fit({}, compiled({"properties": told, "required": ["x"]}))
+
+
+def test_null_is_left_out_where_nothing_is_required() -> None:
+    assert fit({"x": None}, compiled({"properties": {"x": {"type": "integer"}}})) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "fitting"),
+    [
+        ({"enum": ["a", "b"]}, "A", "a"),
+        ({"type": "integer"}, "7", 7),
+        ({"type": "integer"}, [7], 7),
+        ({"const": 1}, "1", 1),
+    ],
+)
+def test_any_number_of_faults_is_mended(wanted: dict[str, Any], given: Any, fitting: Any) -> None:
+    names = [f"p{number}" for number in range(20)]
+    schema = compiled({"properties": dict.fromkeys(names, wanted)})
+
+    assert fit(dict.fromkeys(names, given), schema) == (dict.fromkeys(names, fitting), True)
 
 
 def test_what_is_told_of_a_long_value_is_short() -> None:

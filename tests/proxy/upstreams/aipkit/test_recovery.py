@@ -240,3 +240,16 @@ async def test_a_bot_that_is_not_set_up_speaks_for_itself_alone(proxy: RunningPr
         assert broken.headers["x-should-retry"] == "false"
 
     assert (await proxy.chat("hi")).status == 200
+
+
+async def test_a_refusal_that_nobody_knows_is_told_where_no_nonce_is_to_be_had(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.nonce_action = False
+    site.behaviour.stream_error = "This is refused in words nobody knows."
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (400, "upstream_refused")
+    assert "words nobody knows" in answer.body["error"]["message"]
+    assert await proxy.store.pending_ask(site.origin) is None
