@@ -138,3 +138,22 @@ async def test_a_history_with_calls_of_another_model_is_told_in_the_same_format(
     told = site.model_calls[0].context[-1]["content"]
     assert '```tool_calls\n{"name":"count","arguments":{"number":0}}\n```' in told
     assert "\n[result of count]\ncounted 0" in told
+
+
+@pytest.mark.parametrize("tools", [[COUNT], [COUNT, OTHER]], ids=["the same", "others"])
+async def test_a_stored_conversation_is_gone_on_from_with_the_same_tools_alone(
+    tools: list[Any], site: SimulatedSite, proxy: RunningProxy
+) -> None:
+    site.behaviour.scripts = {"count": steps(["asked"])}
+    asked: dict[str, Any] = {
+        "model": STATEFUL,
+        "conversation_id": (await proxy.openai.conversations.create()).id,
+    }
+    called = (await proxy.chat("[[script:count]] Go.", tools=[COUNT], **asked)).body["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": called["tool_calls"][0]["id"], "content": "counted 0"}
+
+    answer = await proxy.chat(result, tools=tools, **asked)
+
+    assert answer.text == "So: counted 0."
+    assert (sizes(site)[1] < 100) is (tools == [COUNT])
+    assert ('"name":"other"' in str(site.model_calls[-1].context)) is (OTHER in tools)

@@ -9,7 +9,8 @@ import pytest
 
 import proxy.upstreams.site.credentials
 from shared.models import Credentials
-from tests.proxy.running import RunningProxy, capture, running_proxy
+from shared.store import open_store
+from tests.proxy.running import NOW, RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 NONCE = "aipkit_get_frontend_chat_nonce"
@@ -253,3 +254,14 @@ async def test_a_refusal_that_nobody_knows_is_told_where_no_nonce_is_to_be_had(
     assert (answer.status, answer.code) == (400, "upstream_refused")
     assert "words nobody knows" in answer.body["error"]["message"]
     assert await proxy.store.pending_ask(site.origin) is None
+
+
+async def test_a_nonce_that_another_proxy_renewed_is_used_without_asking_for_one_more(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.rotate_nonce()
+    async with open_store(proxy.settings.store_url) as other:
+        await other.save_nonce(site.origin, site.nonce, checked_at=NOW, base=1)
+
+    assert (await proxy.chat("hi")).status == 200
+    assert count(site, NONCE) == 0
