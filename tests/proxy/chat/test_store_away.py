@@ -53,6 +53,17 @@ async def test_turns_that_name_no_conversation_go_on_at_once(
     assert seconds < 2
 
 
+async def test_a_nonce_is_renewed_all_the_same(site: SimulatedSite, tmp_path: Path, impatient: None) -> None:
+    async with running_proxy(site, tmp_path) as running:
+        await running.chat("hi")
+        with locked(tmp_path / "freeaichat.db"):
+            site.rotate_nonce()
+            assert (await running.chat("and?")).status == 200
+            assert (await running.chat("and now?")).status == 200
+
+    assert [request.action for request in site.requests].count("aipkit_get_frontend_chat_nonce") == 1
+
+
 async def test_turns_that_need_stored_state_are_told_to_come_back(
     site: SimulatedSite, tmp_path: Path, impatient: None
 ) -> None:
