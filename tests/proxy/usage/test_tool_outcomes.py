@@ -45,6 +45,7 @@ async def test_outcomes_are_told_to_prometheus_by_model_and_never_by_name(
     found = {each: value(text, "freeaichat_tool_answers_total", model=MODEL, outcome=each) for each in OUTCOMES}
     assert found == {"valid": 2, "mended": 1, "retried": 1, "failed": 1}
     assert value(text, "freeaichat_errors_total", kind="invalid_tool_call") == 1
+    assert value(text, "gen_ai_server_time_to_first_token_seconds_count", model=MODEL) == 5  # a call is the first too
     assert not re.search("secret_tool|place_asked|Atlantis", text)
 
 
