@@ -52,6 +52,7 @@ export default {
   "model_not_found": "There is no such model, or its site no longer offers it.",
   "mutually_exclusive_parameters": "Two things were given of which only one may be.",
   "no_credentials": "There are no credentials yet: no visit of the site has succeeded. The dashboard says more.",
+  "not_supported": "The server cannot do what the request asks for.",
   "origin_not_allowed": "Pages from there are not served.",
   "overloaded": "Too many requests are under way. Try again in a moment.",
   "permission_error": "This is not allowed.",

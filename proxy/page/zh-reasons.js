@@ -52,6 +52,7 @@ export default {
   "model_not_found": "没有这个模型，或者站点不再提供它。",
   "mutually_exclusive_parameters": "给出了不能同时使用的参数。",
   "no_credentials": "还没有可用的凭据：对站点的访问尚未成功。详见仪表盘。",
+  "not_supported": "服务器做不到该请求所要求的事。",
   "origin_not_allowed": "不允许来自这个来源的页面。",
   "overloaded": "同时进行的请求太多，请稍后再试。",
   "permission_error": "没有权限。",
