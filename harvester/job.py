@@ -23,9 +23,8 @@ class Limits(Value):
 
 
 BY_ITSELF = Limits()
-BY_HAND = Limits(
-    load=60.0, chat=540.0, consent=180.0, read=195.0, visit=600.0
-)  # a person passes what only a person may pass
+# A person passes what only a person may pass.
+BY_HAND = Limits(load=60.0, chat=540.0, consent=180.0, read=195.0, visit=600.0)
 
 
 class Job(Value):

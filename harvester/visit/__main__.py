@@ -45,9 +45,9 @@ async def _main() -> None:
 
 
 def _end_alone(told: Sequence[Path]) -> None:
-    from harvester.visit.process import end_alone
-
     if told:
+        from harvester.visit.process import end_alone
+
         end_alone(told[0])
     os._exit(EXIT_ORPHANED)
 

@@ -1,6 +1,7 @@
 """What stands between a guest and the chat: bot checks, HTTP errors, login walls, age gates, a click. Pure."""
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from harvester.visit.addresses import is_chatty
@@ -25,7 +26,6 @@ _LOGIN = re.compile(
 _MAX_AGE_TEXT = 1500  # characters; an age gate says little else
 _FEW_LINKS = 5  # a page with more is a page of the site, be it one with a protected form
 _MAX_SHOWN = 60
-_MISSING = "AI Engine: Chatbot '"
 _REFUSALS = {
     401: "the site asks for a user's name and password before the page (HTTP 401), which guests do not have",
     403: "the site refused the page with HTTP 403",
@@ -75,11 +75,12 @@ def wall(page: Snapshot, signs: Signs) -> tuple[Cause, str] | None:
     return None
 
 
-def missing_chat(signs: Signs) -> str | None:
-    """That the page names a chat which its site does not have, as AI Engine writes in a chat's place."""
-    if _MISSING not in signs.text:
+def missing_chat(signs: Signs, marks: Iterable[str]) -> str | None:
+    """That the page names a chat which its site does not have: one of the *marks* stands in its place."""
+    at = next((begin for mark in marks if mark and (begin := signs.text.find(mark)) >= 0), None)
+    if at is None:
         return None
-    said = " ".join(signs.text[signs.text.index(_MISSING) :].split())[:_MAX_SHOWN]
+    said = " ".join(signs.text[at:].split())[:_MAX_SHOWN]
     return f"in a chat's place the page says \"{said}\": its site's operator can mend that, or name another page"
 
 

@@ -7,7 +7,7 @@ from harvester.job import Job
 from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, own_pages, refresh_of
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
 from harvester.visit.obstacles import click_hint, missing_chat, wall, widget
-from harvester.visit.plugins import plugin_of
+from harvester.visit.plugins import PLUGINS, plugin_of
 from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import Signs, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
@@ -111,7 +111,8 @@ def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> V
     if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
     click = click_hint(signs)
-    hint = missing_chat(signs) or click or "if the site moved it, name its page in FREEAICHAT_SITES"
+    missing = missing_chat(signs, (plugin.absence for plugin in PLUGINS))
+    hint = missing or click or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
         Outcome.NO_CHAT,
         Cause.CLICK if click else Cause.NO_CHAT,

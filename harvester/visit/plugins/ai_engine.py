@@ -45,6 +45,7 @@ class AIEngine(interface.Plugin):
     fleeting = attributes
     storage_prefix = "mwai-"
     request_mark = "/mwai"
+    absence = "AI Engine: Chatbot '"
 
     def is_readable(self, page: Snapshot) -> bool:
         return read_chats(page.configs) is not None
@@ -107,7 +108,8 @@ class _Chat:
         cache goes on showing their names."""
         try:
             status, body = await self._tab.get(next(self._past_cache()), timeout=ANSWER_SECONDS)
-        except (PageFailed, TimeoutError):
+        except (PageFailed, TimeoutError) as error:
+            log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
         shown = chats_in(body) if status == 200 else None
         if shown is not None and shown.bots:

@@ -40,6 +40,7 @@ class Plugin(ABC):
     fleeting: tuple[str, ...] = ()  # of these: what its script takes away, so that only the document's own HTML has it
     storage_prefix: str  # of its keys in the local storage
     request_mark: str  # what the addresses of its requests hold
+    absence: str = ""  # how the text begins that it shows in place of a chat which its site does not have
 
     @abstractmethod
     def is_readable(self, page: Snapshot) -> bool:

@@ -57,9 +57,10 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
 def _with_one_system(earlier: Sequence[Message], bot: Bot) -> Sequence[Message]:
     """The system's texts at the beginning as one, where the window would leave some out or leave no room for turns."""
     start = _begin_of_turns(earlier)
+    if start < 2 or len(earlier) <= MAX_HISTORY:
+        return earlier
     text = "\n\n".join(message.text for message in earlier[:start])
-    fits = not bot.max_message or len(_SYSTEM) + len(text) <= bot.max_message
-    if start < 2 or len(earlier) <= MAX_HISTORY or not fits:
+    if bot.max_message and len(_SYSTEM) + len(text) > bot.max_message:
         return earlier
     return (Message(role="system", text=text), *earlier[start:])
 

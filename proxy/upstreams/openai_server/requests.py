@@ -43,13 +43,14 @@ class Manner:
     effort: bool = True
     thoughts: str = THOUGHTS[0]
 
-    def other_than(self, complaint: str) -> "Manner | None":
+    def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
         if "stream_options" in complaint and self.usage:
             return replace(self, usage=False)
         if "max_completion_tokens" in complaint and self.limit == "max_tokens":
             return replace(self, limit="max_completion_tokens")
-        if self.effort and ("reasoning_effort" in complaint or "think" in complaint):
+        is_told = self.effort and _effort(ask.parameters.get("thinking")) is not None
+        if is_told and ("reasoning_effort" in complaint or "think" in complaint):
             return replace(self, effort=False)
         return None
 

@@ -159,7 +159,7 @@ class OpenAiServer:
                 except Refusal as refusal:
                     if not tries.may_retry:
                         raise
-                    other = manner.other_than(refusal.error.message) if refusal.about is About.MESSAGE else None
+                    other = manner.other_than(refusal.error.message, ask) if refusal.about is About.MESSAGE else None
                     if other is not None:
                         self._manners[bot.id] = other
                         continue

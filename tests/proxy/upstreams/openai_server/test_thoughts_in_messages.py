@@ -64,6 +64,14 @@ async def test_a_model_that_does_not_think_answers_without(
     assert [asked.body.get("reasoning_effort") for asked in server.asked] == ["low", None, None]
 
 
+async def test_a_complaint_about_something_else_is_told_at_once(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Refused(400, {"error": {"message": "we think that this is too much"}}), Said(["one"])]
+
+    answer = await served.chat("hi", model="tiny")
+
+    assert (answer.status, len(server.asked)) == (400, 1)
+
+
 async def test_thoughts_alone_are_a_message(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said([], thoughts="hm")]
 
