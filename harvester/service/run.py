@@ -14,6 +14,7 @@ from harvester.service.child import Child
 from harvester.service.saving import patiently
 from harvester.service.schedule import HOLD_SECONDS, Schedule
 from harvester.service.visitor import Visitor
+from harvester.service.worker import Workers
 from harvester.service.workspace import Workspace, WorkspaceError
 from shared.log_file import path_in
 from shared.logs import configure
@@ -106,7 +107,7 @@ async def _visitor(settings: Settings, store: Store, spare: Child | None, *, is_
     except WorkspaceError as error:  # the next visit is recorded with it
         log.error("what killed visits left was not looked for: %s", error)
     await patiently(lambda: seed_manual(store, settings, now=time.time()))
-    return Visitor(store, workspace, browser=settings.browser, is_headed=is_headed, spare=spare)
+    return Visitor(store, workspace, Workers(spare), browser=settings.browser, is_headed=is_headed)
 
 
 async def _recover(visitor: Visitor, sites: Sequence[Site]) -> None:

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
 
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
-from harvester.service.child import Child
 from harvester.service.saving import patiently, save_capture
 from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
@@ -52,19 +51,16 @@ class Visitor:
         self,
         store: Store,
         workspace: Workspace,
+        workers: Workers,
         *,
         browser: str,
         limits: Limits = BY_ITSELF,
         is_headed: bool = False,
-        spare: Child | None = None,
     ) -> None:
-        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person.
-
-        *spare*: as for `Workers`.
-        """
+        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
         self._store = store
         self._workspace = workspace
-        self._workers = Workers(spare)
+        self._workers = workers
         self._browser = browser
         self._limits = BY_HAND if is_headed else limits
         self._is_headed = is_headed

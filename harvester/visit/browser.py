@@ -49,18 +49,43 @@ async def open_tab(
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(timeout):
-                playwright = await call(driver)
-                stack.push_async_callback(_close, playwright.stop)
-                browser = await _launch(playwright.chromium, program, url, is_headed=is_headed, timeout=timeout)
-                stack.push_async_callback(_close, browser.close)
-                context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
-                page = await call(context.new_page())
-                tab = ChromiumTab(context, page, urlsplit(url).hostname or "")
-                if not is_headed:
-                    await tab.keep_small()
+                opening = open_browser(driver, program, url=url, is_headed=is_headed, timeout=timeout)
+                browser = await stack.enter_async_context(opening)
+                guest = guest_tab(browser, url, identity, session_id, is_headed=is_headed)
+                tab = await stack.enter_async_context(guest)
         except (PageFailed, NotNow) as error:
             reason = f"the browser cannot be used: {error}"
             raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=False) from error
+        yield tab
+
+
+@asynccontextmanager
+async def open_browser(
+    driver: Awaitable[Playwright], program: Path, *, url: str, is_headed: bool, timeout: float
+) -> AsyncIterator[Browser]:
+    """A browser without a tab; arguments as for `open_tab`. Raises `BrowserFailed`."""
+    async with AsyncExitStack() as stack:
+        playwright = await call(driver)
+        stack.push_async_callback(_close, playwright.stop)
+        browser = await _launch(playwright.chromium, program, url, is_headed=is_headed, timeout=timeout)
+        stack.push_async_callback(_close, browser.close)
+        yield browser
+
+
+@asynccontextmanager
+async def guest_tab(
+    browser: Browser, url: str, identity: str | None, session_id: str, *, is_headed: bool
+) -> AsyncIterator[ChromiumTab]:
+    """The tab of one guest, who shares nothing with others in *browser*; arguments as for `open_tab`.
+
+    Raises what `Tab` raises.
+    """
+    async with AsyncExitStack() as stack:
+        context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
+        stack.push_async_callback(_close, context.close)
+        tab = ChromiumTab(context, await call(context.new_page()), urlsplit(url).hostname or "")
+        if not is_headed:
+            await tab.keep_small()
         yield tab
 
 

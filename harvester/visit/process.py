@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import psutil
@@ -30,7 +30,17 @@ async def run(driver: Awaitable[Playwright]) -> None:
         sys.stdout.write(report.model_dump_json() + "\n")
         sys.stdout.flush()
 
-    await _make_visit(Job.model_validate_json(line), driver, tell)
+    job = Job.model_validate_json(line)
+    opening = open_tab(
+        driver,
+        Path(job.browser),
+        url=job.page_url,
+        identity=job.identity,
+        session_id=job.session_id,
+        is_headed=job.is_headed,
+        timeout=job.limits.browser,
+    )
+    await make_visit(job, opening, tell)
 
 
 def end_alone(directory: Path) -> None:
@@ -40,24 +50,14 @@ def end_alone(directory: Path) -> None:
     os._exit(EXIT_ORPHANED)
 
 
-async def _make_visit(job: Job, driver: Awaitable[Playwright], tell: Callable[[Report], None]) -> None:
-    """Make the visit and *tell* how it went, before the browser is closed."""
+async def make_visit(job: Job, opening: AbstractAsyncContextManager[Tab], tell: Callable[[Report], None]) -> None:
+    """Make the visit in the tab of *opening*, and *tell* how it went before that is closed."""
     steps = Steps()
     async with AsyncExitStack() as stack:
         deadline = asyncio.get_running_loop().time() + job.limits.visit
         try:
             with steps.step(Step.BROWSER):
-                tab = await stack.enter_async_context(
-                    open_tab(
-                        driver,
-                        Path(job.browser),
-                        url=job.page_url,
-                        identity=job.identity,
-                        session_id=job.session_id,
-                        is_headed=job.is_headed,
-                        timeout=job.limits.browser,
-                    )
-                )
+                tab = await stack.enter_async_context(opening)
         except BrowserFailed as error:
             tell(_browser_error(steps, error.cause, str(error), is_passing=error.is_passing))
         except TimeoutError:

@@ -7,6 +7,7 @@ import pytest
 
 from harvester.service.workspace import Workspace
 from shared.store import Store, open_store
+from tests.harvester.one_browser import OneBrowser, one_browser
 from tests.harvester.visiting import Visits, processes_of
 from tests.site import SimulatedSite
 
@@ -34,7 +35,20 @@ async def site() -> AsyncIterator[SimulatedSite]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[OneBrowser]:
+    """A browser that makes the visits of many tests."""
+    with one_browser() as running:
+        yield running
+
+
 @pytest.fixture
-def visits(store: Store, workspace: Workspace, site: SimulatedSite) -> Visits:
-    """Visits of the site."""
+def visits(store: Store, workspace: Workspace, site: SimulatedSite, browser: OneBrowser) -> Visits:
+    """Visits of the site, in a browser that other tests visit with too."""
+    return Visits(store, workspace, site, browser)
+
+
+@pytest.fixture
+def own_visits(store: Store, workspace: Workspace, site: SimulatedSite) -> Visits:
+    """Visits of the site as the service makes them: each in a process and a browser of its own."""
     return Visits(store, workspace, site)

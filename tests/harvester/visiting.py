@@ -11,6 +11,7 @@ import psutil
 
 from harvester.job import Limits
 from harvester.service.visitor import Visitor
+from harvester.service.worker import Workers
 from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome, SiteState, Visit
 from shared.parsing import Site
@@ -26,16 +27,29 @@ class Visits:
     """Visits of one simulated site, as one harvester makes them."""
 
     def __init__(
-        self, store: Store, workspace: Workspace, site: SimulatedSite, *, browser: str = "", limits: Limits = QUICK
+        self,
+        store: Store,
+        workspace: Workspace,
+        site: SimulatedSite,
+        workers: Workers | None = None,
+        *,
+        browser: str = "",
+        limits: Limits = QUICK,
     ) -> None:
+        """*workers*: what makes the visits; processes of their own where nothing else is given."""
         self.store = store
         self.workspace = workspace
         self.site = site
-        self.visitor = Visitor(store, workspace, browser=browser, limits=limits)
+        self.workers = workers or Workers()
+        self.visitor = Visitor(store, workspace, self.workers, browser=browser, limits=limits)
 
     def restarted(self) -> "Visits":
         """The same as a new process would make them."""
-        return Visits(self.store, Workspace(f"other {self.workspace.path}"), self.site)
+        return Visits(self.store, Workspace(f"other {self.workspace.path}"), self.site, self.workers)
+
+    def changed(self, *, site: SimulatedSite | None = None, limits: Limits = QUICK) -> "Visits":
+        """The same for another site, or with other limits."""
+        return Visits(self.store, self.workspace, site or self.site, self.workers, limits=limits)
 
     async def make(self, *, path: str = "", is_page_given: bool = False) -> Visit:
         """Visit the site's front page, or the one at *path* below it."""

@@ -12,6 +12,7 @@ from harvester.service.workspace import Workspace
 from shared.models import Outcome, Visit
 from shared.parsing import Site
 from shared.store import Store, StoreError, StoreUnavailable
+from tests.harvester.one_browser import OneBrowser
 from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 
@@ -82,9 +83,9 @@ async def test_a_site_that_another_machine_visits_is_left_alone(visits: Visits, 
 
 
 async def test_a_capture_that_cannot_be_stored_does_not_count(
-    store: Store, workspace: Workspace, site: SimulatedSite
+    store: Store, workspace: Workspace, site: SimulatedSite, browser: OneBrowser
 ) -> None:
-    visit = await Visits(ForgetfulStore(store), workspace, site).make()  # type: ignore[arg-type]
+    visit = await Visits(ForgetfulStore(store), workspace, site, browser).make()  # type: ignore[arg-type]
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "the disk is full" in visit.reason
@@ -93,11 +94,15 @@ async def test_a_capture_that_cannot_be_stored_does_not_count(
 
 
 async def test_a_visit_that_the_store_cannot_take_is_recorded_by_the_next_call(
-    store: Store, workspace: Workspace, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    workspace: Workspace,
+    site: SimulatedSite,
+    browser: OneBrowser,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("harvester.service.saving.STORE_SECONDS", 0.1)
     full = FullStore(store)
-    visits = Visits(full, workspace, site)
+    visits = Visits(full, workspace, site, browser)
     with pytest.raises(StoreUnavailable):
         await visits.make()
     with pytest.raises(StoreUnavailable):
@@ -128,28 +133,28 @@ async def test_without_a_place_for_the_browsers_files_the_visit_is_recorded_with
 
 
 async def test_a_process_that_cannot_be_started_is_recorded(
-    visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
-    visit = await visits.make()
+    visit = await own_visits.make()
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "cannot be started" in visit.reason
 
 
 async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_the_capture_counts(
-    visits: Visits, monkeypatch: pytest.MonkeyPatch
+    own_visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patched:
         patched.setattr("harvester.service.worker.end_family", fail)
-        await visits.capture()
-    assert len(list(visits.workspace.path.glob("visit-*"))) == 1
+        await own_visits.capture()
+    assert len(list(own_visits.workspace.path.glob("visit-*"))) == 1
 
-    await visits.capture()
+    await own_visits.capture()
 
 
 async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visits, site: SimulatedSite) -> None:
@@ -217,11 +222,11 @@ async def test_asks_made_before_the_visit_are_answered_by_it(visits: Visits, sit
 
 
 async def test_a_visit_begins_when_the_store_has_let_it(
-    store: Store, workspace: Workspace, site: SimulatedSite
+    store: Store, workspace: Workspace, site: SimulatedSite, browser: OneBrowser
 ) -> None:
     telling: Any = TellingStore(store)
 
-    visit = await Visits(telling, workspace, site).make()
+    visit = await Visits(telling, workspace, site, browser).make()
 
     assert visit.outcome is Outcome.CAPTURED
     assert visit.started_at >= telling.told_at > 0

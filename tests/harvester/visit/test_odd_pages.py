@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from harvester.service.workspace import Workspace
 from shared.models import Cause, Outcome
 from shared.parsing import Site
-from shared.store import Store
-from tests.harvester.visiting import QUICK, Visits
+from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 
 IN_PLACE = [
@@ -159,9 +157,8 @@ async def test_the_guest_id_is_found_among_thousands_of_other_values(visits: Vis
 
 
 async def test_a_page_that_is_slow_has_its_time_also_where_another_one_was_taken_before(
-    store: Store, workspace: Workspace, site: SimulatedSite
+    visits: Visits, site: SimulatedSite
 ) -> None:
-    visits = Visits(store, workspace, site, limits=QUICK)
     site.behaviour.page = "links"
     await visits.capture()
     site.behaviour.update({"page": "late_link", "late_ms": 1500})

@@ -11,6 +11,7 @@ import pytest
 from harvester.processes import end_family
 from harvester.service.child import start_child
 from harvester.service.visitor import Visitor
+from harvester.service.worker import Workers
 from shared.models import Outcome
 from shared.parsing import Site
 from shared.processes.lifeline import Lifeline, make_lifeline
@@ -75,12 +76,12 @@ async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
     assert (tmp_path / "file").exists()
 
 
-async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(visits: Visits) -> None:
+async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits: Visits) -> None:
     waiting = await start_child()
-    visitor = Visitor(visits.store, visits.workspace, browser="", spare=waiting)
+    visitor = Visitor(own_visits.store, own_visits.workspace, Workers(waiting), browser="")
 
     for _ in range(2):  # the second by a process of its own
-        visit = await visitor.visit(Site(visits.site.origin, visits.site.url), "command")
+        visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
 
         assert visit is not None
         assert visit.outcome is Outcome.CAPTURED
@@ -88,15 +89,15 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(visits: Vi
 
 
 @pytest.mark.parametrize("how", ["killed", "cut"])
-async def test_where_that_process_is_to_end_another_one_makes_the_visit(visits: Visits, how: str) -> None:
+async def test_where_that_process_is_to_end_another_one_makes_the_visit(own_visits: Visits, how: str) -> None:
     waiting = await start_child()
     if how == "killed":
         waiting.process.kill()
         await waiting.process.wait()
     waiting.cut()
-    visitor = Visitor(visits.store, visits.workspace, browser="", spare=waiting)
+    visitor = Visitor(own_visits.store, own_visits.workspace, Workers(waiting), browser="")
 
-    visit = await visitor.visit(Site(visits.site.origin, visits.site.url), "command")
+    visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
 
     assert visit is not None
     assert (visit.outcome, visit.reason) == (Outcome.CAPTURED, "")

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome
 from shared.site_client.client import SiteClient, form_body, visitor_headers
 from shared.store import Store
@@ -92,9 +91,9 @@ async def test_a_bot_shown_twice_is_one_bot_and_names_come_as_they_are(visits: V
     assert {"Vision Bot 视觉", 'Claude "Sonnet" <b>'} <= {bot.name for bot in bots}
 
 
-async def test_a_site_in_a_sub_folder_is_used_where_it_is(store: Store, workspace: Workspace) -> None:
+async def test_a_site_in_a_sub_folder_is_used_where_it_is(visits: Visits) -> None:
     async with SimulatedSite(base_path="/blog") as site:
-        found = await Visits(store, workspace, site).capture()
+        found = await visits.changed(site=site).capture()
 
         assert found.ajax_url == f"{site.origin}/blog/wp-admin/admin-ajax.php"
         assert await is_taken(found)
@@ -209,13 +208,13 @@ async def test_where_the_page_says_nothing_one_short_message_is_typed_and_its_re
     assert await is_taken(found)
 
 
-async def test_consent_is_never_given_but_noted(store: Store, workspace: Workspace) -> None:
+async def test_consent_is_never_given_but_noted(visits: Visits, store: Store) -> None:
     bots = [SiteBot(5, "Asks first", consent=True), SiteBot(6, "Asks nothing")]
     async with SimulatedSite(bots) as site:
-        visits = Visits(store, workspace, site)
-        await visits.capture()
+        asked = visits.changed(site=site)
+        await asked.capture()
 
-        assert [bot.consent_required for bot in (await visits.state()).bots] == [True, False]
+        assert [bot.consent_required for bot in (await asked.state()).bots] == [True, False]
         assert "consent" not in str(await store.identity(site.origin))
 
 

@@ -59,11 +59,11 @@ async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
 
 @pytest.mark.parametrize("page", ["busy", "dialog_loop", "reloads"])
 async def test_a_page_that_never_comes_to_rest_is_given_up(
-    store: Store, workspace: Workspace, site: SimulatedSite, page: str
+    visits: Visits, store: Store, site: SimulatedSite, page: str
 ) -> None:
     site.behaviour.page = page
 
-    visit = await Visits(store, workspace, site, limits=Limits(chat=1.5, settle=0.5)).make()
+    visit = await visits.changed(limits=Limits(chat=1.5, settle=0.5)).make()
 
     assert visit.outcome is Outcome.TIMEOUT, visit
     reason = "never finished|loaded itself" if page == "reloads" else "busy, or reload it"
@@ -84,23 +84,21 @@ async def test_an_error_of_the_site_is_reported_with_its_status(
     assert reason in visit.reason
 
 
-async def test_a_site_that_refuses_connections_is_a_site_error(store: Store, workspace: Workspace) -> None:
-    async with SimulatedSite() as site:
-        visits = Visits(store, workspace, site)
+async def test_a_site_that_refuses_connections_is_a_site_error(visits: Visits) -> None:
+    async with SimulatedSite() as gone:
+        pass
 
-    visit = await visits.make()
+    visit = await visits.changed(site=gone).make()
 
     assert visit.outcome is Outcome.SITE_ERROR
     assert "refuses connections" in visit.reason
     assert visit.cause == Cause.UNREACHABLE
 
 
-async def test_a_site_that_does_not_answer_is_a_timeout(
-    store: Store, workspace: Workspace, site: SimulatedSite
-) -> None:
+async def test_a_site_that_does_not_answer_is_a_timeout(visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 60
 
-    visit = await Visits(store, workspace, site, limits=Limits(load=1.0)).make()
+    visit = await visits.changed(limits=Limits(load=1.0)).make()
 
     assert visit.outcome is Outcome.TIMEOUT
     assert "did not begin to answer" in visit.reason
@@ -155,12 +153,12 @@ async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
 
 
 async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
-    visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = program(tmp_path / "node", f"echo '{LACKING.format('libatomic.so.1')}' >&2; exit 127")
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(broken))
 
-    visit = await visits.make()
+    visit = await own_visits.make()
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert "libatomic.so.1" in visit.reason
@@ -169,7 +167,7 @@ async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
 
 @pytest.mark.parametrize("victim", [worker, driver, browser, renderer])
 async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succeeds(
-    visits: Visits, site: SimulatedSite, victim: Callable[[psutil.Process], bool]
+    own_visits: Visits, site: SimulatedSite, victim: Callable[[psutil.Process], bool]
 ) -> None:
     site.behaviour.page_delay = 1.0  # the kill comes in the middle
 
@@ -177,14 +175,14 @@ async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succ
         async with asyncio.timeout(20):
             while not site.requests:
                 await asyncio.sleep(0.01)
-        await signal_one(visits.workspace.path, victim)
+        await signal_one(own_visits.workspace.path, victim)
 
     killing = asyncio.create_task(kill_one())
-    visit = await visits.make()
+    visit = await own_visits.make()
     await killing
 
     assert visit.outcome is Outcome.CAPTURED, visit
-    assert len(await visits.store.visits()) == 1
+    assert len(await own_visits.store.visits()) == 1
 
 
 async def test_a_visit_that_hangs_is_ended_from_outside(
@@ -203,24 +201,26 @@ async def test_a_visit_that_hangs_is_ended_from_outside(
     assert visit.seconds < 6
 
 
-async def test_a_browser_that_is_killed_again_and_again_is_given_up(visits: Visits, site: SimulatedSite) -> None:
+async def test_a_browser_that_is_killed_again_and_again_is_given_up(own_visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 30.0
 
     async def kill_all() -> None:
         while True:
-            await signal_one(visits.workspace.path, browser)
+            await signal_one(own_visits.workspace.path, browser)
 
     killing = asyncio.create_task(kill_all())
-    visit = await visits.make()
+    visit = await own_visits.make()
     killing.cancel()
 
     assert visit.outcome is Outcome.BROWSER_ERROR
     assert visit.seconds < 25
 
 
-async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits: Visits, site: SimulatedSite) -> None:
+async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(
+    own_visits: Visits, site: SimulatedSite
+) -> None:
     site.behaviour.page_delay = 30.0
-    making = asyncio.create_task(visits.make())
+    making = asyncio.create_task(own_visits.make())
     while not site.requests:
         await asyncio.sleep(0.02)
 
@@ -228,16 +228,16 @@ async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(visits:
     await asyncio.wait({making})
 
     assert making.cancelled()
-    assert [(visit.outcome, visit.reason) for visit in await visits.store.visits()] == [
+    assert [(visit.outcome, visit.reason) for visit in await own_visits.store.visits()] == [
         (Outcome.BROWSER_ERROR, "the harvester was stopped during this visit")
     ]
 
 
 @pytest.mark.alone
-async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(visits: Visits, site: SimulatedSite) -> None:
+async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(own_visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page = "memory"
 
-    visit = await visits.make()
+    visit = await own_visits.make()
 
     assert visit.outcome is Outcome.SITE_ERROR
     used = re.search(r"use (\d+\.\d) GB of memory", visit.reason)
@@ -273,7 +273,7 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
 
 
 async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end(
-    visits: Visits, monkeypatch: pytest.MonkeyPatch
+    own_visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -283,7 +283,7 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
         end_family(directory, root=root)
 
     monkeypatch.setattr("harvester.service.worker.end_family", slowly)
-    making = asyncio.create_task(visits.make())
+    making = asyncio.create_task(own_visits.make())
     assert await asyncio.to_thread(begun.wait, 10)
 
     making.cancel()
@@ -293,5 +293,5 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
     await asyncio.wait({making})
 
     assert making.cancelled()
-    assert [visit.outcome for visit in await visits.store.visits()] == [Outcome.CAPTURED]
-    assert not visits.workspace.path.exists()
+    assert [visit.outcome for visit in await own_visits.store.visits()] == [Outcome.CAPTURED]
+    assert not own_visits.workspace.path.exists()

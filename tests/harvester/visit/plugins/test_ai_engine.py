@@ -6,7 +6,6 @@ from typing import cast
 import pytest
 
 from harvester.service.renewal import renew_nonce
-from harvester.service.workspace import Workspace
 from shared.models import AI_ENGINE, AIPKIT
 from shared.plugins.ai_engine.page import read_chats
 from shared.plugins.markup import elements_in
@@ -27,12 +26,12 @@ async def engine() -> AsyncIterator[SimulatedAiEngine]:
 
 
 @pytest.fixture
-def visits(store: Store, workspace: Workspace, engine: SimulatedAiEngine) -> Visits:
-    return visits_of(store, workspace, engine)
+def visits(visits: Visits, engine: SimulatedAiEngine) -> Visits:
+    return visits_of(visits, engine)
 
 
-def visits_of(store: Store, workspace: Workspace, engine: SimulatedAiEngine) -> Visits:
-    return Visits(store, workspace, cast(SimulatedSite, engine))
+def visits_of(visits: Visits, engine: SimulatedAiEngine) -> Visits:
+    return visits.changed(site=cast(SimulatedSite, engine))
 
 
 async def test_a_visit_brings_home_what_the_page_and_its_session_tell(
@@ -80,12 +79,12 @@ async def test_a_list_of_earlier_conversations_is_taken_for_no_chat(
 
 
 async def test_a_chats_own_settings_are_shown_anew_where_a_cache_has_kept_its_page(
-    store: Store, workspace: Workspace
+    visits: Visits,
 ) -> None:
     bots = [EngineBot("default"), EngineBot("default", "Over:", custom_id="my-bot", instructions="CUSTOM")]
     async with SimulatedAiEngine(bots) as engine:
         engine.shown, engine.behaviour.kept_for = bots, "guest"
-        visits = visits_of(store, workspace, engine)
+        visits = visits_of(visits, engine)
         await visits.capture()
 
         assert [bot.custom_key for bot in (await visits.state()).bots] == ["", "my-bot"]
@@ -93,11 +92,8 @@ async def test_a_chats_own_settings_are_shown_anew_where_a_cache_has_kept_its_pa
         assert len(engine.pages) - len([seen for seen in engine.pages if "nocache" not in seen.path]) == 1
 
 
-async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(
-    store: Store, workspace: Workspace, engine: SimulatedAiEngine
-) -> None:
+async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(visits: Visits, engine: SimulatedAiEngine) -> None:
     engine.behaviour.consent = True
-    visits = visits_of(store, workspace, engine)
     await visits.capture()
     assert all(bot.consent_required for bot in (await visits.state()).bots)
 
@@ -105,7 +101,7 @@ async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(
     engine.more_markup = (
         "<script>setTimeout(() => document.querySelector('.mwai-gdpr-buttons button').click(), 500)</script>"
     )
-    by_hand = Visits(store, workspace, visits.site, limits=QUICK.model_copy(update={"consent": 10.0}))
+    by_hand = visits.changed(limits=QUICK.model_copy(update={"consent": 10.0}))
     found = await by_hand.capture()
     engine.more_markup = ""
     engine.behaviour.kept_for = "guest"  # the cache's page has the box, whoever asks
@@ -155,9 +151,9 @@ async def test_of_a_page_kept_since_somebody_was_logged_in_nothing_of_him_is_tak
     assert "admin" not in found.model_dump_json()
 
 
-async def test_plain_permalinks_are_kept_as_the_page_writes_them(store: Store, workspace: Workspace) -> None:
+async def test_plain_permalinks_are_kept_as_the_page_writes_them(visits: Visits) -> None:
     async with SimulatedAiEngine(base_path="/blog", plain_permalinks=True) as engine:
-        found = await visits_of(store, workspace, engine).capture()
+        found = await visits_of(visits, engine).capture()
 
     assert found.ajax_url == f"{engine.url}index.php?rest_route="
     assert found.nonce == engine.nonce
@@ -184,12 +180,12 @@ async def test_an_old_plugins_page_out_of_a_cache_is_read_anew_past_it(
 
 
 async def test_of_a_page_with_both_plugins_the_first_is_taken_and_the_other_left_alone(
-    store: Store, workspace: Workspace
+    visits: Visits,
 ) -> None:
     async with SimulatedSite() as site, SimulatedAiEngine(also=site) as engine:
         facts = PageFacts(f"{engine.url}wp-admin/admin-ajax.php", site.nonce, 7)
         engine.more_markup = inline_chat(site.bots[5], facts)
-        visits = visits_of(store, workspace, engine)
+        visits = visits_of(visits, engine)
         found = await visits.capture()
         engine.more_markup = ""
         moved = await visits.capture()
