@@ -1,8 +1,10 @@
 """`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
 
-Files of tests run side by side, one in each of a few processes; what is marked `alone`, because it measures time or
-memory or keeps the whole machine busy, runs after them in one process. A few that failed beside others run once more
-alone, so that a busy machine's delay is told from a fault; those that pass only then are counted apart.
+Files of tests run side by side, one in each of a few processes, and what they cover is measured. Then come those that
+are marked `busy`, two files at a time: whole programs of others that use the product, which keep the machine busy
+themselves. Last, in one process, comes what is marked `alone`, because it measures time or memory. A few that failed
+beside others run once more alone, so that a busy machine's delay is told from a fault; those that pass only then are
+counted apart.
 """
 
 import os
@@ -25,9 +27,12 @@ from tests.needs import provide
 LEAST_COVERAGE = 85  # percent, branches counted
 COVERAGE = (sys.executable, "-m", "coverage")
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
+PYTEST = (sys.executable, "-m", "pytest")
+MEASURED = (*COVERAGE, "run", "-m", "pytest")
 PROCESSES = ("--dist", "loadfile", "--max-worker-restart", "1")
-BESIDE_OTHERS = ("-m", "not alone", "-n", str(SIDE_BY_SIDE), *PROCESSES)
-AGAIN = ("-m", "not alone", "--last-failed", "-n", "1", *PROCESSES)
+BESIDE_OTHERS = ("-m", "not alone and not busy", "-n", str(SIDE_BY_SIDE), *PROCESSES)
+AGAIN = ("-m", "not alone and not busy", "--last-failed", "-n", "1", *PROCESSES)
+BUSY = ("-m", "busy", "-n", "2", *PROCESSES)
 ALONE = ("-m", "alone", "-n", "1", *PROCESSES)
 MOST_AGAIN = 8  # where more fail, it is not the machine
 STAGE_SECONDS = 1800  # twice what one takes; what has not ended by then hangs
@@ -50,18 +55,20 @@ def main() -> int:
 
 def run_all(options: Sequence[str]) -> int:
     """Run what is selected in its stages, and close with one line for all of them, as pytest does for each."""
-    environment = {**os.environ, "PYTHONDEVMODE": "1"}
+    # Development mode without its allocator, which looks for faults in C and takes a twentieth of the time.
+    environment = {**os.environ, "PYTHONDEVMODE": "1", "PYTHONMALLOC": "pymalloc"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
     begun = monotonic()
-    beside, counts = run_tests((*options, *BESIDE_OTHERS), environment)
+    beside, counts = run_tests((*MEASURED, *options, *BESIDE_OTHERS), environment)
     if may_be_disturbed(beside, faults := counts["failed"] + counts["errors"]):
         print("\nwhat failed beside others runs once more, alone:", flush=True)
-        beside, again = run_tests((*options, *AGAIN), environment)
+        beside, again = run_tests((*MEASURED, *options, *AGAIN), environment)
         counts["failed"], counts["errors"] = again["failed"], again["errors"]
         counts["passed only alone"] = faults - again["failed"] - again["errors"]
-    alone, alone_counts = run_tests((*options, *ALONE), environment)
-    print(closing_line(counts + alone_counts, monotonic() - begun), flush=True)
-    return outcome((beside, alone))
+    busy, busy_counts = run_tests((*PYTEST, *options, *BUSY), environment)
+    alone, alone_counts = run_tests((*PYTEST, *options, *ALONE), environment)
+    print(closing_line(counts + busy_counts + alone_counts, monotonic() - begun), flush=True)
+    return outcome((beside, busy, alone))
 
 
 def may_be_disturbed(code: int, faults: int) -> bool:
@@ -69,12 +76,11 @@ def may_be_disturbed(code: int, faults: int) -> bool:
     return code == FAILED and faults <= MOST_AGAIN
 
 
-def run_tests(options: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Counter[str]]:
-    """Run pytest with *options*, coverage measured: its exit code, and how many tests passed, failed and so on."""
+def run_tests(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Counter[str]]:
+    """Run pytest by *command*: its exit code, and how many tests passed, failed and so on."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
-        command = (*COVERAGE, "run", "-m", "pytest", *options, f"--junitxml={report}")
-        return run_stage(command, environment), counted(report)
+        return run_stage((*command, f"--junitxml={report}"), environment), counted(report)
 
 
 def run_stage(command: Sequence[str], environment: Mapping[str, str], seconds: float = STAGE_SECONDS) -> int:

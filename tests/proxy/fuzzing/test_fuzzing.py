@@ -46,7 +46,7 @@ async def fuzzed(url: str, report: Path) -> tuple[int, str]:
     return process.returncode or 0, printed.decode()
 
 
-@pytest.mark.alone
+@pytest.mark.busy
 @pytest.mark.timeout(1800)
 async def test_every_answer_is_of_a_declared_status_type_and_shape(
     site: SimulatedSite, tmp_path: Path, as_users_run_it: None, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ from tests.proxy.upstreams.openai_server.thoughts import THINKING, messaged
 from tests.site import SimulatedSite
 
 # The first test waits for LiteLLM's start, which keeps a core busy.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(240)]
 TOOL: Any = {
     "type": "function",
     "function": {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}},
