@@ -29,7 +29,8 @@ COVERAGE = (sys.executable, "-m", "coverage")
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
 PYTEST = (sys.executable, "-m", "pytest")
 MEASURED = (*COVERAGE, "run", "-m", "pytest")
-PROCESSES = ("--dist", "loadfile", "--max-worker-restart", "1")
+# In the order of their folders: long files with few tests would come last otherwise, and keep one process busy alone.
+PROCESSES = ("--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "1")
 BESIDE_OTHERS = ("-m", "not alone and not busy", "-n", str(SIDE_BY_SIDE), *PROCESSES)
 AGAIN = ("-m", "not alone and not busy", "--last-failed", "-n", "1", *PROCESSES)
 BUSY = ("-m", "busy", "-n", "2", *PROCESSES)
