@@ -110,6 +110,7 @@ class Behaviour:
     upstream_timeout: float = 120.0  # of the whole call to the model
     gateway_status: int = 0  # a server in front gives up with this status, after the plugin has logged the message
     stray_delta: str = ""  # text that comes before everything else, as nothing in the plugin sends it
+    whole_at_end: bool = False  # the host has no PHP cURL: all of an answer in one read (since 2.4.97)
     drop_done: bool = False  # the stream ends without `done`
     cut_connection_after: int = -1  # break the TCP connection after so many deltas; -1: never
 

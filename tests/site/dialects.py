@@ -42,6 +42,11 @@ class Dialect:
         if self.web_search:
             yield self._citations(text)
 
+    def at_once(self, text: str) -> bytes:
+        """All that comes before `done` where one read brought the whole answer: one event of each kind, text last."""
+        found = b"".join(self.final_id()) + (self._citations(text) if self.web_search else b"")
+        return found + self._last_status() + delta(text)
+
     def final_id(self) -> Iterator[bytes]:
         """The id a client may send back."""
         yield from ()
@@ -58,6 +63,9 @@ class Dialect:
 
     def _status(self, kind: str, **more: Any) -> bytes:
         return event("status", {"type": kind, **more}) if self.plugin.is_since("2.3.69") else b""
+
+    def _last_status(self) -> bytes:
+        return b""
 
     def _citations(self, text: str) -> bytes:
         return event("citations", citations(text)) if self.plugin.is_since("2.3.93") else b""
@@ -90,6 +98,9 @@ class OpenAIResponses(Dialect):
     def final_id(self) -> Iterator[bytes]:
         yield event("openai_response_id", {"id": self.response_id})
 
+    def _last_status(self) -> bytes:
+        return self._response_status("in_progress")
+
     @property
     def details(self) -> dict[str, Any]:
         return {"openai_response_id": self.response_id}
@@ -112,7 +123,10 @@ class OpenRouter(Dialect):
             yield self._status(kind, item_id=self.item_id, output_index=0)
         item = {"output_index": 0, "item_id": self.item_id, "item_type": "message", "item_status": "completed"}
         yield self._status("response.output_item.done", **item)
-        yield self._response_status("completed")
+        yield self._last_status()
+
+    def _last_status(self) -> bytes:
+        return self._response_status("completed")
 
 
 class Google(Dialect):
@@ -148,7 +162,10 @@ class Claude(Dialect):
     def closing(self, text: str) -> Iterator[bytes]:
         yield from super().closing(text)
         yield self._status("message_delta", stop_reason="end_turn")
-        yield self._status("message_stop")
+        yield self._last_status()
+
+    def _last_status(self) -> bytes:
+        return self._status("message_stop")
 
 
 def dialect_of(bot: SiteBot, *, web_search: bool, plugin: Behaviour) -> Dialect:

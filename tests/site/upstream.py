@@ -57,6 +57,9 @@ def relay(script: Script, dialect: Dialect, behaviour: Behaviour, *, bad_id: str
     if script.ending in _EARLY:
         yield Step(_error(_EARLY[script.ending].replace("{id}", bad_id), behaviour))
         return
+    if behaviour.whole_at_end:
+        yield from _at_once(script, dialect, behaviour)
+        return
     yield from map(Step, dialect.opening())
     pause = behaviour.delta_delay if script.delay is None else script.delay
     wait = behaviour.first_delta_delay
@@ -64,6 +67,18 @@ def relay(script: Script, dialect: Dialect, behaviour: Behaviour, *, bad_id: str
         yield Step(delta(piece), wait, piece)
         wait = pause
     yield from _ending(script, dialect, behaviour, wait)
+
+
+def _at_once(script: Script, dialect: Dialect, behaviour: Behaviour) -> Iterator[Step]:
+    """A turn of a host without streams: nothing until its end, then all of it; of one that broke off, nothing else."""
+    text = "".join(script.pieces)
+    wait = behaviour.first_delta_delay + (behaviour.delta_delay if script.delay is None else script.delay)
+    if script.ending in _LATE:
+        yield Step(_error(_LATE[script.ending], behaviour), wait)
+        yield Step(dialect.done(""))
+        return
+    yield Step(dialect.at_once(text), wait, text)
+    yield Step(dialect.done(text), is_done=True)
 
 
 def within_time(steps: Iterator[Step], behaviour: Behaviour) -> Iterator[Step]:

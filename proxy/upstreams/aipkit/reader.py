@@ -18,6 +18,7 @@ _REASON = (
 )
 _REASONS = re.compile(rf"({_REASON}+)\s*\Z", re.DOTALL)
 _REFUSED = re.compile(rf" ?\(Refusal: ((?:(?!{_LABEL}).)*)\)", re.DOTALL)
+_COMPLETED = frozenset({"response.completed", "response.done"})  # OpenRouter has both names
 _LIMITS = ("max_output_tokens", "max_tokens", "maximum output token")
 
 
@@ -32,7 +33,7 @@ class ReplyReader:
         self._provider = provider
         self._needs_id = needs_id
         self.last_status = ""  # how the model's part went, as plugins since 2.3.69 tell
-        self._ids_seen = 0
+        self.pieces = 0  # of text, since the last `google_interaction_id`; from the second on they need not be counted
         self.started = False  # the site has logged the user's message and calls the model
         self.finished = False
         self.has_text = False
@@ -46,7 +47,9 @@ class ReplyReader:
         """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
         if event.name == "message":
             text = text_at(read_object(event.data), "delta")
-            self.has_text = self.has_text or bool(text)
+            if text:
+                self.has_text = True
+                self.pieces += 1
             return text
         if event.name == "status":
             status = read_object(event.data)
@@ -65,7 +68,7 @@ class ReplyReader:
             self.response_id = text_at(read_object(event.data), "id")
         elif event.name == "google_interaction_id":
             self.interaction_id = text_at(read_object(event.data), "id")
-            self._ids_seen += 1
+            self.pieces = 0
         elif event.name == "citations":
             self._read_citations(read_json(event.data))
         return ""
@@ -98,17 +101,21 @@ class ReplyReader:
 
     @property
     def _is_cut_short(self) -> bool:
-        """Some providers always close with a mark of their own; its absence shows a reply that was cut politely."""
+        """Some providers always close with a mark of their own; its absence shows a reply that was cut politely.
+
+        The plugin makes one event of each kind of all that one read of the model's answer brings, the text last: of a
+        short answer, or where the host knows no streams (PROTOCOL 13), the mark may stand before all the text.
+        """
         if self._provider == "OpenAI":
             return self.last_status.startswith("response.") and not self.response_id
         if self._provider == "Google":
-            return self._ids_seen == 1
+            return bool(self.interaction_id) and self.pieces > 1
         if self._provider == "OpenRouter":
-            return self.last_status.startswith("response.") and self.last_status != "response.completed"
+            return self.last_status.startswith("response.") and self.last_status not in _COMPLETED
         if self._provider == "Claude":
             return self.last_status not in {"", "message_stop"}
         if self._provider == "":  # not known; the status tells whose it is
-            begun = self.last_status.startswith("response.") and self.last_status != "response.completed"
+            begun = self.last_status.startswith("response.") and self.last_status not in _COMPLETED
             return (begun and not self.response_id) or self.last_status in {"message_start", "message_delta"}
         return False
 

@@ -31,6 +31,7 @@ STEP_1_SECONDS = 60.0
 # Between a reply's beginning and its end nearly all events are deltas: their JSON strings are read as one list. The
 # line break in it keeps each in its own event: no JSON string can reach across one.
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
+_EMPTY = _BEFORE + b'""'
 _BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
 _COMMA = b'",\n"'
 _START, _END = len(_BEFORE), -len(_AFTER)
@@ -134,7 +135,8 @@ class Attempt:
         finally:  # what came before a failure is given out before it is told
             wants_more = self._pass_on("".join(texts))
         is_clear = self._repair is None or self._repair.is_passing
-        self._is_flowing = self._begun is None and is_clear and decoder.is_between
+        is_counted = reader.pieces > 1 or not reader.interaction_id
+        self._is_flowing = self._begun is None and is_clear and decoder.is_between and is_counted
         return wants_more and not reader.finished
 
     def _read(self, data: bytes, texts: list[str]) -> None:
@@ -147,6 +149,7 @@ class Attempt:
             data = data[first:]
             if self._decoder.is_between:
                 self._reader.has_text = self._reader.has_text or bool(text)
+                self._reader.pieces += data.count(_BEFORE + b'"', 0, end - first) - data.count(_EMPTY, 0, end - first)
                 texts.append(text)
                 data = data[end - first :]
         self._read_events(data, texts)

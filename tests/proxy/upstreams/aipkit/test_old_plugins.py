@@ -40,6 +40,20 @@ async def test_every_version_is_understood(proxy: RunningProxy, site: SimulatedS
         assert (await proxy.chat("hi", model=model)).text.endswith("END")
 
 
+@pytest.mark.parametrize(
+    "model", ["gpt-4o-mini-helper", "gemini-flash", "deepseek-bot", "llama-via-openrouter", "claude-sonnet-b"]
+)
+async def test_an_answer_that_comes_whole_at_its_end_is_one(
+    proxy: RunningProxy, site: SimulatedSite, model: str
+) -> None:
+    site.behaviour.update({"version": "2.4.97", "whole_at_end": True})
+
+    answer = await proxy.chat("hi", model=model)
+
+    assert (answer.status, answer.text[-3:]) == (200, "END")
+    assert (await proxy.chat("[[mode:late_error]] hi", model=model)).code == "upstream_error"
+
+
 async def test_a_polite_cut_of_an_old_bot_is_seen_once_its_id_was(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.version = OLDEST
 

@@ -166,6 +166,45 @@ def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> N
     assert caught.value.kind is Kind.TRUNCATED
 
 
+def told(provider: str, *events: tuple[str, str]) -> Kind | None:
+    """What a reply of these events and its end mark failed with, if it did."""
+    reader = ReplyReader(provider)
+    for name, data in (*events, ("done", '{"finished":true}')):
+        reader.read(ServerEvent(name, data))
+    try:
+        reader.end()
+    except SiteRefusal as refusal:
+        return refusal.kind
+    return None
+
+
+ID = ("google_interaction_id", '{"id":"v1_1"}')
+TEXT = ("message", '{"delta":"Hello"}')
+
+
+@pytest.mark.parametrize(
+    ("provider", "events"),
+    [
+        ("Google", [ID, TEXT]),  # all of it in one read of the model's answer: one event of each kind
+        ("Google", [ID, ID, TEXT, TEXT, ID, TEXT]),  # its end came with the last of the text
+        ("Google", [ID, ("message", '{"delta":""}'), TEXT]),
+        ("OpenRouter", [("status", '{"type":"response.completed"}'), TEXT]),
+        ("OpenRouter", [("status", '{"type":"response.created"}'), TEXT, ("status", '{"type":"response.done"}')]),
+        ("", [("status", '{"type":"response.created"}'), TEXT, ("status", '{"type":"response.done"}')]),
+        ("Claude", [("status", '{"type":"message_stop"}'), TEXT]),
+        ("OpenAI", [("openai_response_id", '{"id":"r"}'), ("status", '{"type":"response.in_progress"}'), TEXT]),
+    ],
+)
+def test_what_came_in_one_read_is_whole_though_its_end_stands_before_the_text(
+    provider: str, events: list[tuple[str, str]]
+) -> None:
+    assert told(provider, *events) is None
+
+
+def test_an_id_that_is_told_twice_before_the_text_is_no_end() -> None:
+    assert told("Google", ID, ID, TEXT, TEXT) is Kind.TRUNCATED
+
+
 def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
     """A reply that was read to its end mark."""
     reader = ReplyReader("OpenAI", needs_id=needs_id)

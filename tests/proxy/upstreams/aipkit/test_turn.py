@@ -119,7 +119,7 @@ class Read:
     begun: int = 0
 
 
-async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9) -> Read:
+async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9, provider: str = "OpenAI") -> Read:
     """The reply as an attempt reads it."""
     client, sink, begun = CutReply(pieces), Texts(pause, most), 0
 
@@ -128,7 +128,7 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         begun += 1
         assert not sink.text_so_far
 
-    reader = ReplyReader("OpenAI")
+    reader = ReplyReader(provider)
     attempt = Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=begin)
     refusal = None
     try:
@@ -141,9 +141,9 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
     return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
 
 
-def read_slowly(sent: bytes) -> Read:
+def read_slowly(sent: bytes, provider: str = "OpenAI") -> Read:
     """The reply event by event."""
-    reader, repair, text, refusal = ReplyReader("OpenAI"), Repair(), "", None
+    reader, repair, text, refusal = ReplyReader(provider), Repair(), "", None
     try:
         for event in EventDecoder().feed(sent):
             text += repair.feed(reader.read(event))
@@ -175,6 +175,7 @@ EVENTS = DELTAS | st.sampled_from(
         *(b'data: {"delta":""}\n\n', b'data:{"delta":"a"}\n\n', b'data: {"delta": "a"}\r\n\r\n', OPENING),
         *(b'data: {"other":"a"}\n\n', b'data: ["a"]\n\n', b'event: status\ndata: {"type":"response.created"}\n\n'),
         b'event: openai_response_id\ndata: {"id":"resp_1"}\n\n',
+        b'event: google_interaction_id\ndata: {"id":"v1_1"}\n\n',
     ]
 )
 ENDS = st.sampled_from(
@@ -184,14 +185,16 @@ CUTS = st.lists(st.integers(0, 400), max_size=8)
 TURNS = st.frozensets(st.integers(0, 9))
 
 
-@given(st.lists(EVENTS, max_size=10), ENDS, CUTS, TURNS, st.integers(1, 4))
-def test_a_reply_is_the_same_however_it_is_cut(
-    events: list[bytes], end: bytes, places: list[int], turns: frozenset[int], pause: int
-) -> None:
+@pytest.mark.parametrize("provider", ["OpenAI", "Google"])
+@given(data=st.data())
+def test_a_reply_is_the_same_however_it_is_cut(provider: str, data: st.DataObject) -> None:
+    events, end = data.draw(st.lists(EVENTS, max_size=10)), data.draw(ENDS)
+    places, turns, pause = data.draw(CUTS), data.draw(TURNS), data.draw(st.integers(1, 4))
     sent = b"".join(events) + end
     borders = [len(b"".join(events[:number])) for number in range(len(events))] if 0 in turns else []
 
-    fast, slow = asyncio.run(read(cut(sent, [*places, *borders], turns), pause)), read_slowly(sent)
+    fast = asyncio.run(read(cut(sent, [*places, *borders], turns), pause, provider=provider))
+    slow = read_slowly(sent, provider)
 
     assert (fast.text, fast.refusal, fast.verdict) == (slow.text, slow.refusal, slow.verdict)
     for name in ("has_text", "started", "finished", "response_id", "last_status", "finish_reason"):
