@@ -27,7 +27,7 @@ _EARLY = {
     "reset": "Connection Error: Recv failure: Connection reset by peer",
     "empty": NO_DATA,
     "unknown_previous_id": "API Error: Previous response with id '{id}' not found. (Code: previous_response_not_found)",
-    "unknown_interaction_id": "API Error: Interaction '{id}' not found. (Code: not_found)",
+    "unknown_interaction_id": "API Error: Interaction {id} not found.",
     "unknown_mode": "API Error: The stub model knows no such mode. (Code: unknown_mode)",
 }
 # Endings that come after the pieces.

@@ -5,6 +5,8 @@ The plugin's texts are translated on sites in other languages, so structure deci
 that tell a quota and a rate limit in other languages.
 """
 
+import re
+
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
 
@@ -39,15 +41,21 @@ _LOGGED = ("api key missing for", "the ai request could not be completed", "ai p
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
     ("(code: previous_response_not_found)", Kind.PREVIOUS),
+    ("(code: invalid_api_key)", Kind.BOT_BROKEN),
+    ("(code: insufficient_quota)", Kind.BOT_BROKEN),
+    ("(code: model_not_found)", Kind.BOT_BROKEN),
     ("(code: rate_limit", Kind.RATE_LIMIT),
     ("(code: 429", Kind.RATE_LIMIT),
     ("type: rate_limit", Kind.RATE_LIMIT),
     ("rate limit reached", Kind.RATE_LIMIT),
     ("resource has been exhausted", Kind.RATE_LIMIT),
+    ("you exceeded your current quota", Kind.RATE_LIMIT),  # Google's, by the minute or the day; it comes without code
     ("too many requests", Kind.RATE_LIMIT),
     ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
     ("maximum context length", Kind.CONTEXT_LENGTH),
+    ("maximum prompt length", Kind.CONTEXT_LENGTH),
     ("prompt is too long", Kind.CONTEXT_LENGTH),
+    ("too long for the selected cloud model", Kind.CONTEXT_LENGTH),
     ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", Kind.FILTERED),
     ("(code: content_filter)", Kind.FILTERED),
@@ -55,6 +63,9 @@ _AFTER_START = (
     ("operation timed out after", Kind.SITE_LIMIT),
     ("connection timed out after", Kind.TIMEOUT),
 )
+# What Google says of an interaction that it does not keep (any more) has no code, and the plugin passes on the words
+# alone; it swallows what Google says in the stream itself (PROTOCOL 7).
+_LOST = re.compile(r"interaction|not[ _]found|expired|invalid argument|no data received", re.IGNORECASE)
 _STEP_1_CODES = {
     "empty_data_to_cache": Kind.UNRECOGNISED,
     "invalid_image_payload": Kind.IMAGE,
@@ -77,6 +88,12 @@ def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
         kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
         return SiteRefusal(kind, text, logged=True)
     return _before_start(text)
+
+
+def may_mean_lost(refusal: SiteRefusal) -> bool:
+    """Whether *refusal*, before any text of an answer that was to continue an interaction, may mean that Google no
+    longer has that one."""
+    return refusal.kind is Kind.UPSTREAM and _LOST.search(refusal.brief) is not None
 
 
 def _before_start(text: str) -> SiteRefusal:

@@ -11,6 +11,7 @@ import orjson
 from proxy.chat.upstream import Sink
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
+from proxy.upstreams.aipkit.refusals import may_mean_lost
 from proxy.upstreams.aipkit.requests import (
     SiteTurn,
     message_fields,
@@ -114,6 +115,8 @@ class Attempt:
         except SiteRefusal as refusal:
             self._flush()
             _complete(refusal, date, is_repeat=is_repeat)
+            if self._turn.interaction_id and self._reader.started and not self._reader.has_text:
+                refusal.kind = Kind.PREVIOUS if may_mean_lost(refusal) else refusal.kind
             raise
         self._flush()
 

@@ -173,14 +173,15 @@ async def test_two_turns_at_once_on_one_id_are_both_remembered(proxy: RunningPro
     assert sorted(texts) == ["[[delay:0.05]] left", "[[delay:0.05]] right", "first"]
 
 
+@pytest.mark.parametrize("model", ["gpt-5-nano", "gemini-flash"])
 async def test_a_provider_that_forgot_the_conversation_is_told_the_whole_text(
-    proxy: RunningProxy, site: SimulatedSite
+    proxy: RunningProxy, site: SimulatedSite, model: str
 ) -> None:
     conversation = await new_conversation(proxy)
-    await proxy.chat("my name is Ada", model="gpt-5-nano", conversation_id=conversation)
+    await proxy.chat("my name is Ada", model=model, conversation_id=conversation)
     site.forget_responses()
 
-    answer = await proxy.chat("[[recall]]", model="gpt-5-nano", conversation_id=conversation)
+    answer = await proxy.chat("[[recall]]", model=model, conversation_id=conversation)
 
     assert "my name is Ada" in answer.text
 

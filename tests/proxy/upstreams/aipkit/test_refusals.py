@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.upstreams.aipkit.refusals import from_stream_error
+from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
 from proxy.upstreams.aipkit.requests import read_cache_key, read_stream_head
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_error
@@ -77,6 +77,14 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
         ("API Error: Slow down. Type: rate_limit_error", (429, "rate_limit_exceeded")),
         ("API Error: Provider returned error (Code: 429)", (429, "rate_limit_exceeded")),
         ("API Error: Resource has been exhausted (e.g. check quota).", (429, "rate_limit_exceeded")),
+        (
+            "API Error: You exceeded your current quota, please check your plan and billing details. For more …",
+            (429, "rate_limit_exceeded"),
+        ),
+        (
+            "API Error: This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+            (400, "context_length_exceeded"),
+        ),
         ("Message not found in cache.", (502, "upstream_error")),
     ],
 )
@@ -85,6 +93,36 @@ def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
 
     assert told(refusal) == expected
     assert refusal.logged
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API Error: Incorrect API key provided: sk-dummy. (Code: invalid_api_key)",
+        "API Error: The model `stub-model` does not exist. (Code: model_not_found)",
+        "API Error: You exceeded your current quota, please check your plan … (Code: insufficient_quota)",
+    ],
+)
+def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> None:
+    error = to_error(from_stream_error(text, quota=False, started=True))
+
+    assert (error.status, error.headers["x-should-retry"]) == (502, "false")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_lost"),
+    [
+        ("API Error: Interaction v1_x not found.", True),
+        ("API Error: Requested entity was not found.", True),
+        ("API Error: Request contains an invalid argument.", True),
+        ("Connection error: no data received from AI.", True),
+        ("API Error: The service is currently unavailable.", False),
+        ("API Error: Resource has been exhausted (e.g. check quota).", False),
+        ("Connection Error: Recv failure: Connection reset by peer", False),
+    ],
+)
+def test_an_interaction_that_google_no_longer_has_is_known_by_its_words(text: str, is_lost: bool) -> None:
+    assert may_mean_lost(from_stream_error(text, quota=False, started=True)) is is_lost
 
 
 QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
