@@ -100,6 +100,10 @@ class Behaviour:
     language: str = "en"  # "de", "zh": the site's error texts are German or Chinese
     quota_text: str = "You have reached your quota for this period."
 
+    # What an operator's triggers do (PROTOCOL 5)
+    trigger_reply: str = ""  # this is said before the model answers
+    trigger_form: bool = False  # a form is shown in place of an answer
+
     # The model
     scripts: dict[str, list[Any]] = field(default_factory=dict)  # what it does as an agent (`agent/playing.py`)
     willing: bool = False  # without a script, it calls a tool wherever it may (`agent/willing.py`)

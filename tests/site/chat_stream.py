@@ -19,6 +19,8 @@ from tests.site.wire import PADDING, delta, event, nginx_error, stream_response
 if TYPE_CHECKING:
     from tests.site.server import SimulatedSite
 
+DONE = event("done", {"finished": True})
+
 
 async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: Mapping[str, str]) -> web.StreamResponse:
     """Answer `aipkit_frontend_chat_stream`. A client that goes away ends the turn at once."""
@@ -61,6 +63,11 @@ async def _answer(
     if not turn.bot.has_key:
         await response.write(_refusal(site, RefusedStream(f"API key missing for {turn.bot.provider}.")))
         return
+    if site.behaviour.trigger_form:
+        await response.write(event("display_form_event", {"form_definition": {"title": "Who are you?"}}) + DONE)
+        return
+    if said := site.behaviour.trigger_reply:
+        await response.write(event("message_start", {"message_id": new_message_id()}) + delta(said))
     message_id = new_message_id()
     await response.write(event("message_start", {"message_id": message_id}))
     dialect = dialect_of(turn.bot, web_search=turn.web_search, plugin=site.behaviour)
@@ -122,4 +129,4 @@ def _refusal(site: "SimulatedSite", refusal: RefusedStream) -> bytes:
     if refusal.is_quota:
         action = {"label": "Upgrade", "url": f"{site.origin}/upgrade", "variant": "primary"}
         data["quota_notice"] = {"type": "quota_notice", "message": text, "actions": [action]}
-    return event("error", data, event_id=error_id()) + event("done", {"finished": True})
+    return event("error", data, event_id=error_id()) + DONE

@@ -42,6 +42,7 @@ class ReplyReader:
         self.citations: list[dict[str, Any]] = []
         self.warning = ""  # the reasons of all warnings
         self._is_limited = False
+        self._asks_form = False  # of the visitor, in place of an answer
 
     def read(self, event: ServerEvent) -> str:
         """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
@@ -56,7 +57,8 @@ class ReplyReader:
             self.last_status = text_at(status, "type")
             self._is_limited = self._is_limited or status.get("stop_reason") == "max_tokens"
         elif event.name == "message_start":
-            self.started = True
+            is_second, self.started = self.started and self.has_text, True
+            return "\n\n" if is_second else ""  # what an operator's trigger said comes before the model's answer
         elif event.name == "done":
             self.finished = True
             self._read_citations(read_object(event.data).get("citations"))
@@ -71,12 +73,16 @@ class ReplyReader:
             self.pieces = 0
         elif event.name == "citations":
             self._read_citations(read_json(event.data))
+        elif event.name == "display_form_event":
+            self._asks_form = True
         return ""
 
     def end(self) -> None:
         """The body has ended. Raises `SiteRefusal` unless a whole reply was read."""
         if not self.finished:
             raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=True)
+        if not self.has_text and not self.warning and self._asks_form:
+            raise SiteRefusal(Kind.BOT_BROKEN, "it wants its visitors to fill in a form first", logged=True)
         if not self.has_text and not self.warning:
             raise SiteRefusal(Kind.EMPTY, "", logged=True)
         if not self.warning and (self._is_cut_short or (self._needs_id and not self.response_id)):
