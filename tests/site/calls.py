@@ -71,7 +71,7 @@ def keep_answer(
         spoken = [message for message in call.context if message["role"] != "system"]
         site.responses[dialect.response_id] = [*spoken, {"role": "assistant", "content": answer}]
         forget_oldest(site.responses)
-    if answer:
+    if answer not in {"", "0"}:  # PHP takes both for empty
         details = _details(call, tokens, has_state=turn.bot.conversation_state) | ids
         site.history.add(turn.row, message_id=message_id.replace(".", ""), role="bot", text=answer, details=details)
 

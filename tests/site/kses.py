@@ -10,12 +10,13 @@ _ALLOWED = (
 _PIECE = re.compile(r"<!--.*?(?:-->|$)|<[^>]*(?:>|$)|>", re.DOTALL)
 _TAG = re.compile(r"<\s*(/?)\s*([a-zA-Z0-9-]+)([^>]*)>?$", re.DOTALL)
 _ATTRIBUTE = re.compile(r"""\b(href|title|class|id|alt|src|width|height)\s*=\s*("[^"]*"|'[^']*')""")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 
 
 def filtered(text: str) -> str:
-    """The text as the site's history keeps it: unknown tags are gone, their contents stay."""
-    return _PIECE.sub(_piece, _BARE_AMPERSAND.sub("&amp;", text))
+    """The text as the site's history keeps it: unknown tags are gone, their contents stay; controls are gone."""
+    return _PIECE.sub(_piece, _BARE_AMPERSAND.sub("&amp;", _CONTROL.sub("", text)))
 
 
 def _piece(match: re.Match[str]) -> str:

@@ -103,6 +103,7 @@ async def test_google_without_its_id_gets_the_stored_history() -> None:
         ("<b class='x' onclick='y'>bold</b><br>", "<b class='x'>bold</b><br>"),
         ("plain 世界 \"q\" 'a'", "plain 世界 \"q\" 'a'"),
         ("<!-- gone -->stays", "stays"),
+        ("\x1b[31mred\x1b[0m\tone\r\ntwo\f", "[31mred[0m\tone\r\ntwo"),
     ],
 )
 def test_stored_texts_are_filtered_as_html(typed: str, stored: str) -> None:

@@ -18,6 +18,8 @@ from proxy.upstreams.aipkit.transcript import shorten, transcript
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
 
+_CONTROLS = tuple(map(chr, (*range(9), 0x0B, 0x0C, *range(0x0E, 0x20))))  # what WordPress' HTML filter takes away
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -77,9 +79,9 @@ class MemoryPolicy:
 
 
 def _is_filtered(text: str) -> bool:
-    """Whether the site's HTML filter acts on *text*. Three searches for a character take a hundredth of a pattern's
-    time, which for a long text is felt."""
-    return "<" in text or ">" in text or "&" in text
+    """Whether the site's HTML filter acts on *text*: on markup, and on control characters, as in what a terminal
+    printed. Searches for one character take a fraction of a pattern's time, which for a long text is felt."""
+    return "<" in text or ">" in text or "&" in text or any(character in text for character in _CONTROLS)
 
 
 @dataclass(frozen=True, slots=True)

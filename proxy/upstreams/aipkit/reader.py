@@ -89,6 +89,11 @@ class ReplyReader:
             raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=True)
 
     @property
+    def has_state(self) -> bool:
+        """Whether the model's provider keeps the conversation."""
+        return bool(self.response_id or self.interaction_id)
+
+    @property
     def has_begun(self) -> bool:
         """Whether the site has logged the message, or sent any of its answer."""
         return self.started or self.has_text

@@ -118,7 +118,8 @@ class AipkitSite:
                     if attempt.verdict is not None:
                         self._double_encodes = attempt.verdict
                     self._keeper.mark_good(credentials)
-                    return _end(reader, planned, credentials)
+                    is_held = attempt.is_logged or (plan.bot.keeps_state and reader.has_state)
+                    return _end(reader, planned, credentials, is_held=is_held)
                 if is_restarting:
                     async with passage.outside():
                         await asyncio.sleep(tries.pause)
@@ -141,9 +142,10 @@ class AipkitSite:
         return planned
 
 
-def _end(reader: ReplyReader, planned: Planned, credentials: Credentials) -> End:
+def _end(reader: ReplyReader, planned: Planned, credentials: Credentials, *, is_held: bool) -> End:
+    """*is_held*: the site, or the model's provider, has the answer."""
     note, turn = None, planned.turn
-    if not planned.dropped_messages and not reader.warning:  # with a warning in it, it stands there with other words
+    if is_held and not planned.dropped_messages and not reader.warning:  # with one, it stands there in other words
         note = Copy(
             site=credentials.site,
             bot_id=turn.bot_id,

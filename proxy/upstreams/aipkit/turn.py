@@ -54,6 +54,7 @@ class Attempt:
         "_double_encodes",
         "_give",
         "_is_flowing",
+        "_opening",
         "_plain_chars",
         "_reader",
         "_repair",
@@ -80,6 +81,7 @@ class Attempt:
         self._double_encodes = double_encodes
         self._repair: Repair | None = None  # from the first character on that it could be about
         self._plain_chars = 0  # before that
+        self._opening = ""  # the first text
         self._is_flowing = False  # its text has begun, nothing is held of it, and nothing has to be repaired
         self._sink, self._give = sink, sink.text
         self._begun: Callable[[], None] | None = begun
@@ -88,6 +90,11 @@ class Attempt:
     def verdict(self) -> bool | None:
         """As `Repair.verdict`."""
         return self._repair.verdict if self._repair is not None else None
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether the site has an answer that was read whole in its log: a "0" is none to the plugin."""
+        return self._opening != "0" or self._plain_chars > 1 or self._repair is not None
 
     async def run(self, idle_timeout: float, patience: float | None) -> None:
         """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
@@ -176,7 +183,7 @@ class Attempt:
     def _deliver(self, text: str) -> bool:
         if self._begun is not None:
             self._begun()
-            self._begun = None
+            self._begun, self._opening = None, text
         return self._give(text)
 
     def _flush(self) -> None:

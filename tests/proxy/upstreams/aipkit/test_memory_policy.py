@@ -5,6 +5,8 @@ import pytest
 from proxy.upstreams.aipkit.planning import MemoryPolicy
 from shared.conversations import Message
 from shared.models import Bot
+from tests.proxy.running import RunningProxy
+from tests.site import SimulatedSite
 
 PLAIN, STATEFUL = Bot(id=5, name="a"), Bot(id=6, name="b", keeps_state=True)
 
@@ -21,6 +23,9 @@ def said(*texts: str) -> list[Message]:
         (PLAIN, said("a < b"), False),
         (PLAIN, said("a > b"), False),
         (PLAIN, said("a & b"), False),
+        (PLAIN, said("\x1b[31mred\x1b[0m"), False),
+        (PLAIN, said("a\fb"), False),
+        (PLAIN, said("a\tb\r\nc\x7f\x80"), True),
         (PLAIN, [Message(role="user", text="a", images=("x",))], False),
         (STATEFUL, [Message(role="user", text="a", images=("x",))], True),
         (STATEFUL, said("a < b & c", "b", "c", "d", "e", "f"), True),
@@ -40,3 +45,18 @@ def test_a_copy_without_the_providers_state_is_one_like_any_other() -> None:
 
     assert not policy.trusts(STATEFUL, said("a < b"), has_state=False)
     assert policy.trusts(STATEFUL, said("a"), has_state=False)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash"])
+@pytest.mark.parametrize("said", ["0", "00", "0 ", "1", "0é"])
+async def test_an_answer_that_the_plugin_takes_for_none_is_not_forgotten(
+    proxy: RunningProxy, site: SimulatedSite, model: str, said: str
+) -> None:
+    first = await proxy.chat(f"[[say:{said}]]", model=model)
+    asked = {"role": "assistant", "content": first.text}
+
+    await proxy.chat(f"[[say:{said}]]", asked, "and one more", model=model)
+
+    known = "\n".join(message["content"] for message in site.model_calls[-1].context)
+    assert first.text == said
+    assert f"----- assistant -----\n{said}" in known or f"[[say:{said}]]\n{said}\n" in known
