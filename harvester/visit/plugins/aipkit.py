@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -20,7 +21,14 @@ from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import AIPKIT, Bot, Cause, Outcome
 from shared.plugins.aipkit.nonce import nonce_form, read_nonce
 from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
-from shared.plugins.aipkit.page import CONFIG_ATTRIBUTE, GUEST_ID_KEY, guest_id_in, nonce_in, read_configs
+from shared.plugins.aipkit.page import (
+    CONFIG_ATTRIBUTE,
+    GUEST_ID_KEY,
+    PageConfig,
+    guest_id_in,
+    nonce_in,
+    read_configs,
+)
 from shared.plugins.aipkit.probe import probe_form, takes_nonce
 
 ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
@@ -47,7 +55,7 @@ class AIPKit(interface.Plugin):
     request_mark = AJAX_FILE
 
     def is_readable(self, page: Snapshot) -> bool:
-        return read_configs(_configs(page), {}) is not None
+        return _config(page) is not None
 
     def guest_storage(self, session_id: str) -> Mapping[str, str]:
         return {GUEST_ID_KEY: session_id}
@@ -78,12 +86,12 @@ def read_page(page: Snapshot, observed: Sequence[Observed]) -> Reading:
 
     The page wins, except for the nonce: one that the site was seen to take is better than one that is only written.
     """
-    config = read_configs(_configs(page), page.stored)
+    config = _config(page)
     proven = [one for one in observed if one.proves_nonce]
-    ajax_url = config.ajax_url if config else next((one.ajax_url for one in observed), "")
+    asked = next((one.ajax_url for one in observed), "")
     bot_ids = dict.fromkeys(one.bot_id for one in observed if one.bot_id)
     return Reading(
-        ajax_url=own_address(page.url, ajax_url),
+        ajax_url=config.ajax_url if config else own_address(page.url, asked),
         nonce=(
             next((one.nonce for one in reversed(proven)), "")
             or (config.nonce if config else "")
@@ -108,7 +116,18 @@ def observed_in(requests: Iterable[Request]) -> list[Observed]:
     return found
 
 
-def _configs(page: Snapshot) -> list[str]:
+def _config(page: Snapshot) -> PageConfig | None:
+    """What the chats of the page's own site say."""
+    return read_configs(_written(page), page.stored, partial(own_address, page.url))
+
+
+def _foreign(page: Snapshot) -> str:
+    """The address of the chat that the page shows, where it has only one of another site; else ""."""
+    shown = read_configs(_written(page), {})
+    return shown.ajax_url if shown is not None and _config(page) is None else ""
+
+
+def _written(page: Snapshot) -> list[str]:
     return [config[CONFIG_ATTRIBUTE] for config in page.configs if CONFIG_ATTRIBUTE in config]
 
 
@@ -130,6 +149,9 @@ class _Chat:
         """All that the page and its requests tell; a message is typed only where that is not enough."""
         page = await self._with_guest_id()
         self._reading = read_page(page, self._observed())
+        if foreign := _foreign(page):
+            reason = f"the chat on {page.url} is another site's: {foreign} answers it; name a page of that site"
+            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         if not self._reading.is_complete:
             await self._read_by_typing(page)
         if not self._reading.is_complete:
@@ -194,7 +216,7 @@ class _Chat:
                 status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
             except (PageFailed, TimeoutError):
                 continue
-            nonce = nonce_in(body) if status == 200 else ""
+            nonce = nonce_in(body, partial(own_address, self._page.url)) if status == 200 else ""
             if nonce and await self._is_taken(nonce):
                 log.info("the page's nonce came out of a cache; a fresh one was found past it")
                 return nonce

@@ -1,7 +1,7 @@
 """Reading the plugin's page: every `data-config` attribute that belongs to a chat (PROTOCOL 2)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -26,12 +26,18 @@ class PageConfig:
     image_triggers: tuple[str, ...]  # beginnings, in lower case, that make a message ask for a picture (PROTOCOL 2)
 
 
-def read_configs(attributes: Iterable[str], local_storage: Mapping[str, str]) -> PageConfig | None:
+def read_configs(
+    attributes: Iterable[str], local_storage: Mapping[str, str], own: Callable[[str], str] = str
+) -> PageConfig | None:
     """Read the (HTML-unescaped) `data-config` attributes of a page; None if none belongs to a chat.
 
-    Attributes of other plugins, broken JSON and a bot's second appearance are passed over.
+    Attributes of other plugins, broken JSON and a bot's second appearance are passed over, and so are the chats of
+    other sites that a page may show beside its own: they know neither its bots nor its nonce. *own*: what an `ajaxUrl`
+    means, "" where it is another site's.
     """
     chats = [chat for chat in map(_parse, attributes) if chat is not None]
+    ajax_url = next((url for chat in chats if (url := own(_text(chat, "ajaxUrl")))), "")
+    chats = [chat for chat in chats if ajax_url and own(_text(chat, "ajaxUrl")) == ajax_url]
     if not chats:
         return None
     bots: dict[int, Bot] = {}
@@ -40,7 +46,7 @@ def read_configs(attributes: Iterable[str], local_storage: Mapping[str, str]) ->
         bots.setdefault(bot.id, bot)
     triggers = (word.strip().lower() for chat in chats for word in _text(chat, "imageTriggers").split(","))
     return PageConfig(
-        ajax_url=_text(chats[0], "ajaxUrl"),
+        ajax_url=ajax_url,
         nonce=next((nonce for chat in chats if (nonce := _text(chat, "nonce"))), ""),
         post_id=next((number for chat in chats if (number := _number(chat.get("postId")))), 0),
         bots=tuple(bots.values()),
@@ -61,12 +67,13 @@ def guest_id_in(local_storage: Mapping[str, str]) -> str:
     return guest_id if len(guest_id) <= MAX_GUEST_ID else ""
 
 
-def nonce_in(body: bytes) -> str:
-    """The chat's nonce in a page, or in what core REST tells of pages (PROTOCOL 14); "" where there is none."""
+def nonce_in(body: bytes, own: Callable[[str], str] = str) -> str:
+    """The chat's nonce in a page, or in what core REST tells of pages (PROTOCOL 14); "" where there is none. *own*: as
+    in `read_configs`."""
     told = read_json(body)
     pages = told if isinstance(told, list) else [told]
     texts = [text for page in pages if (text := _rendered(page))] or [body.decode("utf-8", "replace")]
-    found = (config for text in texts if (config := read_configs(configs_in(text), {})))
+    found = (config for text in texts if (config := read_configs(configs_in(text), {}, own)))
     return next((config.nonce for config in found if config.nonce), "")
 
 

@@ -88,6 +88,16 @@ async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
     assert empty.typed == ["Hi"]
 
 
+async def test_a_page_with_another_sites_chat_alone_is_told_and_nothing_is_typed_there() -> None:
+    foreign = json.dumps(json.loads(CONFIG) | {"ajaxUrl": "https://shop.example/wp-admin/admin-ajax.php"})
+    tab_ = tab(foreign, fields=["aipkit"])
+
+    with pytest.raises(VisitFailed, match=r"shop\.example") as caught:
+        await make(tab_)
+    assert caught.value.outcome is Outcome.NO_CHAT
+    assert tab_.typed == []
+
+
 async def test_the_guest_id_of_the_page_is_kept() -> None:
     assert (await make(tab())).credentials.session_id == GUEST
 

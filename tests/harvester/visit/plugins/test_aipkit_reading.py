@@ -41,6 +41,22 @@ def test_the_page_alone_is_enough_when_it_says_all() -> None:
     assert found.is_complete
 
 
+def test_of_a_page_with_chats_of_several_sites_only_those_of_its_own_are_read() -> None:
+    elsewhere = config(botId=7, ajaxUrl="https://shop.example/wp-admin/admin-ajax.php", nonce="other", postId=99)
+    other_blog = config(botId=8, ajaxUrl="https://example.org/blog/wp-admin/admin-ajax.php", nonce="blog")
+
+    found = read(elsewhere, config(), other_blog, config(botId=6))
+
+    assert (found.ajax_url, found.nonce, found.post_id) == (AJAX, "written", 18)
+    assert [bot.id for bot in found.bots] == [5, 6]
+
+
+def test_chats_whose_addresses_mean_the_same_belong_together() -> None:
+    found = read(config(ajaxUrl="http://example.org/wp-admin/admin-ajax.php"), config(botId=6))
+
+    assert (found.ajax_url, [bot.id for bot in found.bots]) == (AJAX, [5, 6])
+
+
 def test_requests_fill_in_what_a_page_without_markup_does_not_say() -> None:
     found = read(stored={}, observed=(POSTED, STREAMED))
 
