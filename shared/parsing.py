@@ -1,8 +1,11 @@
 """Reading the small notations that settings use: durations, lists, pairs, site URLs."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from yarl import URL
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.IGNORECASE)
@@ -101,13 +104,22 @@ def is_same_site(host: str, other: str) -> bool:
     return host == other or other.endswith(f".{host}") or ("." in other and host.endswith(f".{other}"))
 
 
+def as_ascii(url: str) -> str:
+    """*url* as browsers send it: a name of other letters in punycode, other characters percent-encoded. Raises
+    ValueError. What is ASCII stays as it is."""
+    return url if url.isascii() else str(URL(url))
+
+
 def _bare(host: str) -> str:
+    if not host.isascii():
+        with suppress(ValueError):
+            host = URL.build(scheme="http", host=host).raw_host or host
     return host.lower().removeprefix("www.")
 
 
-def _page(url: str) -> tuple[str, str, str]:
+def _page(url: str) -> tuple[str, int | None, str, str]:
     parts = urlsplit(url)
-    return _bare(parts.netloc), parts.path.rstrip("/"), parts.query
+    return _bare(parts.hostname or ""), parts.port, unquote(parts.path).rstrip("/"), unquote(parts.query)
 
 
 def servers(text: str) -> tuple[Server, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
-from shared.parsing import is_same_host, is_same_site
+from shared.parsing import as_ascii, is_same_host, is_same_site
 
 MAX_CANDIDATES = 3
 _SKIPPED_KINDS = frozenset({"image", "media", "font"})
@@ -87,7 +87,7 @@ def own_address(page_url: str, written: str) -> str:
     The visit's cookie and every message go there, so a page cannot name any other place.
     """
     try:
-        url = _as_secure(page_url, urljoin(page_url, written))
+        url = _as_secure(page_url, as_ascii(urljoin(page_url, written)))
         parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
         is_own = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
     except ValueError:

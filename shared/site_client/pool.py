@@ -7,6 +7,7 @@ from typing import cast
 
 from yarl import URL
 
+from shared.parsing import as_ascii
 from shared.site_client import tls
 from shared.site_client.bodies import Body
 from shared.site_client.connecting import connect_to_proxy, open_connection, open_tunnel, refused, take_over
@@ -36,7 +37,7 @@ class Streams:
 
         A kept connection that the other side closed at the same moment is tried again on a fresh one.
         """
-        address, mark, query = url.partition("?")
+        address, mark, query = as_ascii(url).partition("?")
         parts = URL(address, encoded=True)  # of which yarl remembers the latest
         host = parts.host_port_subcomponent or ""
         is_repeat = False

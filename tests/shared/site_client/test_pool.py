@@ -76,6 +76,29 @@ def test_an_address_that_cannot_be_one_is_unreachable(url: str, loop_factory: Lo
     run(fail(url, "cannot"), loop_factory)
 
 
+async def test_an_address_of_other_letters_is_asked_for_as_browsers_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = asyncio.Queue[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with answering(answer) as port:
+        loop, named = asyncio.get_running_loop(), []
+
+        async def here(host: str, *_: object, **__: object) -> list[Any]:
+            named.append(host)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(loop, "getaddrinfo", here, raising=False)
+        async with SiteClient() as client:
+            await client.get(f"http://müller.example:{port}/чат?a=1&b=ü", {}, timeout=5.0)
+
+    lines = (await heard.get()).split(b"\r\n")
+    assert lines[:2] == [b"GET /%D1%87%D0%B0%D1%82?a=1&b=%C3%BC HTTP/1.1", b"Host: xn--mller-kva.example:%d" % port]
+    assert named == ["xn--mller-kva.example"]
+
+
 @LOOPS
 def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory: LoopFactory) -> None:
     async def lose() -> None:

@@ -127,6 +127,11 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
         ("https://example.org/", "http://example.org:8080/a", "http://example.org:8080/a"),
         ("https://example.org/", "http://api.example.org/a", "http://api.example.org/a"),
         ("http://example.org/", "http://example.org/a", "http://example.org/a"),
+        (
+            "https://xn--mller-kva.example/",
+            "http://müller.example/блог/ajax.php?lang=de",
+            "https://xn--mller-kva.example/%D0%B1%D0%BB%D0%BE%D0%B3/ajax.php?lang=de",
+        ),
     ],
 )
 def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, meant: str) -> None:
