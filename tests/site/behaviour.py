@@ -37,7 +37,9 @@ PAGES = (
     "wheeled",  # ... once the wheel is turned; the page is too short to scroll
     "shadow",  # ... in an open shadow root
     "clicked",  # ... after a click
-    "elsewhere_script",  # ... and comes from another host
+    "detached",  # the chats are in a page builder's popup, whose script takes them away until a click
+    "template",  # ... in a template that a click copies
+    "elsewhere_script",  # a script from another host adds the chats
     "elsewhere_assets",  # ... with the path of the site's own assets
     "moved",  # the site is on another host now; a script adds the chats there
     "refresh",  # a meta tag leads to /chat/ after a second

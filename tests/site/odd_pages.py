@@ -30,6 +30,10 @@ _COVERED = """<div class="aipkit_popup_wrapper"><button type="button" class="aip
 <div class="aipkit_chat_container" hidden><form><textarea></textarea></form></div></div>
 <div class="cookie-layer" style="position: fixed; inset: 0; background: #fffc">We use cookies <button>OK</button></div>
 """
+_OPENER = '<button id="open">Ask our AI</button>'
+_DETACHED = """const pop = document.getElementById("pop");
+document.getElementById("open").addEventListener("click", () => document.body.append(pop));
+pop.remove();"""
 _LAZY = """const frame = document.querySelector("iframe");
 new IntersectionObserver((seen) => {
   if (seen.some((one) => one.isIntersecting)) frame.src = frame.dataset.src;
@@ -53,6 +57,8 @@ def odd_body(kind: str, base: str, chats: str, other_host: str) -> str | None:
         "wheeled": f"{_PLACE}{_script(_once('window', 'wheel', insert))}",
         "shadow": f'<div id="host"></div>{_script(in_shadow)}',
         "clicked": f'{_PLACE}<button id="open">Ask our AI</button>{_script(_once("open", "click", insert))}',
+        "detached": f'<div id="pop">{chats}</div>{_OPENER}{_script(_DETACHED)}',
+        "template": f'<template id="pop">{chats}</template>{_OPENER}',
         "elsewhere_script": f'{_PLACE}<script defer src="{other_host}{INSERTING_SCRIPT}"></script>',
         "elsewhere_assets": f'{_PLACE}<script defer src="{other_host}{INSERTING_ASSET}"></script>',
         "refresh_far": f"<meta http-equiv='refresh' content='3600;URL=\"{framed}\"'>",

@@ -50,7 +50,7 @@ class AIPKit(interface.Plugin):
 
     kind = AIPKIT
     mark = "aipkit"
-    attributes = (CONFIG_ATTRIBUTE,)
+    attributes = fleeting = (CONFIG_ATTRIBUTE,)  # page builders take a popup's chat away until a click brings it back
     storage_prefix = "aipkit_"
     request_mark = AJAX_FILE
 

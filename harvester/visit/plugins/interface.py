@@ -37,7 +37,7 @@ class Plugin(ABC):
     kind: str  # its name in `Credentials.plugin`
     mark: str  # what the HTML around its chat holds; tells it from other plugins
     attributes: tuple[str, ...]  # of elements: where it writes its configuration
-    fleeting: tuple[str, ...] = ()  # of these: what its script takes away, so that only the document's own HTML has it
+    fleeting: tuple[str, ...] = ()  # of these: what a script may take away, so that only the document's own HTML has it
     storage_prefix: str  # of its keys in the local storage
     request_mark: str  # what the addresses of its requests hold
     absence: str = ""  # how the text begins that it shows in place of a chat which its site does not have

@@ -18,6 +18,8 @@ IN_PLACE = [
     {"page": "scrolled"},
     {"page": "wheeled"},
     {"page": "shadow"},
+    {"page": "detached"},
+    {"page": "template"},
     {"page": "elsewhere_script"},
     {"page": "elsewhere_assets"},
     {"page": "popups"},
