@@ -74,7 +74,7 @@ PURE_IMPORTS = (
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
-    *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html.parser"),
+    *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.

@@ -1,6 +1,8 @@
 """The marks of bot checks that stand before a site. A check is only recognised, never solved or dodged."""
 
+import re
 from collections.abc import Iterable, Mapping
+from html import unescape
 
 _HEADERS = {  # lower-case name: the values that mean a check, and whose it is
     "cf-mitigated": ({"challenge"}, "Cloudflare"),
@@ -37,6 +39,7 @@ _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site ha
 )
 _REFUSED_MARKUP = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
 _REFUSED_STATUSES = frozenset({403, 429, 503})
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
 
 
 def by_headers(headers: Mapping[str, str]) -> str | None:
@@ -45,6 +48,12 @@ def by_headers(headers: Mapping[str, str]) -> str | None:
         if headers.get(name, "").strip().lower() in values:
             return whose
     return None
+
+
+def by_page(status: int, html: str) -> bool:
+    """Whether a page of this HTTP *status* that came without a browser is a check."""
+    title, lowered = _TITLE.search(html), html.lower()
+    return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or by_refusal(status, lowered))
 
 
 def by_title(title: str) -> str | None:

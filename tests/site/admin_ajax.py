@@ -41,7 +41,7 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
     site.record(request, action, fields)
     await asyncio.sleep(site.behaviour.ajax_delay)
     if site.behaviour.challenge_ajax:
-        return challenge(request)
+        return challenge(request, site.behaviour.challenge_kind)
     if any(word in form.get("message", "") for word in site.behaviour.firewall_words):
         return nginx_error(request, site.behaviour.firewall_status, _REASONS[site.behaviour.firewall_status])
     if status := _outage(site, action):

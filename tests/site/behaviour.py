@@ -29,6 +29,7 @@ PAGES = (
     "aws_waf",  # checks of visitors instead of the page
     "anubis",
     "vercel",
+    "imunify",
     "frame",  # the chats are in a frame of the same site
     "frame_srcdoc",  # ... that the page wrote itself
     "frame_lazy",  # ... that is loaded once the visitor comes near it
@@ -81,7 +82,8 @@ class Behaviour:
     cookie_bound_nonce: bool = False  # the nonce belongs to a cookie that the page sets, and fails without it
 
     # admin-ajax
-    challenge_ajax: bool = False  # the bot check stands before admin-ajax too
+    challenge_ajax: bool = False  # a bot check stands before admin-ajax too
+    challenge_kind: str = "challenge"  # which, by its name in `PAGES`
     ajax_status: int = 0  # 429, 500, 502 ...: admin-ajax answers this instead; 0: it works
     ajax_status_action: str = ""  # ... only for this action
     ajax_status_times: int = -1  # ... only so many times; -1: always

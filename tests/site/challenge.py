@@ -25,10 +25,14 @@ _ANUBIS = """<!doctype html><html lang="de"><head><title>Ich stelle sicher, dass
 _VERCEL = """<!DOCTYPE html><html lang="en"><head><title>Vercel Security Checkpoint</title></head>
 <body><p id="header-text">We're verifying your browser</p><script>window.checking = true;</script></body></html>
 """
+_IMUNIFY = """<!DOCTYPE html><html><head><title>One moment, please...</title></head>
+<body><h1>Please wait while your request is being verified...</h1><script>window.checking = true;</script></body></html>
+"""
 _CHECKS: dict[str, tuple[str, int, dict[str, str]]] = {
     "challenge": (_PAGE, 403, {"cf-mitigated": "challenge"}),
     "aws_waf": (_AWS_WAF, 202, {"x-amzn-waf-action": "challenge"}),
     "anubis": (_ANUBIS, 200, {}),
+    "imunify": (_IMUNIFY, 200, {}),
     "vercel": (_VERCEL, 429, {"x-vercel-mitigated": "challenge", "x-vercel-challenge-token": "2.1.60.x"}),
 }
 CHECKS = frozenset(_CHECKS)

@@ -98,7 +98,7 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
         return Kind.NONCE
     if error_code(body) and status in {400, 401, 403}:
         return Kind.UNRECOGNISED if status == 400 else Kind.GUESTS
-    if bot_checks.by_refusal(status, body[:_LOOKED_AT].decode("utf-8", "replace").lower()):
+    if bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
         return Kind.CHALLENGE
     by_status = {403: Kind.FIREWALL, 406: Kind.FIREWALL, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT}
     return by_status.get(status, Kind.TIMEOUT if status in {408, 504, 524} else Kind.UPSTREAM)

@@ -15,6 +15,9 @@ from shared.plugins import bot_checks
 from shared.plugins.answers import read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
+_LOOKED_AT = 16384  # bytes of a page that came in place of an answer
+# What hides a body; all other words, such as the "none" that keeps servers from compressing, mean nothing to browsers.
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
 _NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
 
@@ -121,6 +124,8 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
     key = text_at(data, "cache_key")
     if status == 200 and key:
         return key
+    if not data and bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
+        raise _challenge()
     code, text = text_at(data, "code"), text_at(data, "message")
     if status == 400 and not data:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
@@ -133,8 +138,8 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
 def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` unless an event stream follows."""
     _refuse_challenge(headers)
-    is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"  # as was asked for
-    if status == 200 and content_type == "text/event-stream" and is_plain:
+    codings = headers.get("Content-Encoding", "").lower().replace(",", " ").split()  # none was asked for
+    if status == 200 and content_type == "text/event-stream" and _CODINGS.isdisjoint(codings):
         return
     text = _described(status, headers, "an event stream")
     raise from_step_2(status, text, retry_after=read_retry_after(headers))
@@ -153,7 +158,11 @@ def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
 def _refuse_challenge(headers: Mapping[str, str]) -> None:
     """Raise `SiteRefusal` where the answer is a check for bots instead of the site's own."""
     if bot_checks.by_headers(headers):
-        raise SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
+        raise _challenge()
+
+
+def _challenge() -> SiteRefusal:
+    return SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
 
 
 def until_next_minute(date: str, now: float) -> float:

@@ -1,7 +1,11 @@
 """Why a site did not answer, whichever plugin it has; what the client is told of it is in `telling.py`."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from enum import Enum
+
+MOST_SECONDS = 86400.0  # that a date asks for
 
 
 class Kind(Enum):
@@ -62,9 +66,14 @@ class SiteRefusal(Exception):
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by a Retry-After header, where it names seconds."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
+    """Seconds named by a Retry-After header; where it names a date, counted from that of the answer."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value) if len(value) < 7 else None
+    with suppress(ValueError, OverflowError, TypeError):  # a TypeError: one of them names no zone
+        seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
+        return min(max(0.0, seconds), MOST_SECONDS)
+    return None
 
 
 def _shortened(text: str, limit: int = 500) -> str:

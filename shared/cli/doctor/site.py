@@ -1,9 +1,7 @@
 """Checks of the site: its page answers, carries the chat, and its clock agrees with ours."""
 
-import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from html import unescape
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
@@ -23,7 +21,6 @@ PAGE_SECONDS = 20.0
 MAX_REDIRECTS = 3
 CLOCK_SECONDS = 300.0  # ages and expiry are counted by our clock alone; TLS fails at about a day
 _REDIRECTS = {301, 302, 303, 307, 308}
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 
 
 async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Reply]:
@@ -80,13 +77,7 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
 
 def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
     """Whether the answer looks like a check of visitors rather than the page."""
-    title, html = _TITLE.search(page), page.lower()
-    return bool(
-        bot_checks.by_headers(headers)
-        or (title and bot_checks.by_title(unescape(title[1])))
-        or bot_checks.by_scripts([html])
-        or bot_checks.by_refusal(status, html)
-    )
+    return bool(bot_checks.by_headers(headers)) or bot_checks.by_page(status, page)
 
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:

@@ -166,14 +166,15 @@ async def test_new_credentials_are_used_within_a_second(proxy: RunningProxy, sit
     assert site.requests[-1].headers["Cookie"] == "visit=2"
 
 
+@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify"])
 async def test_a_challenge_before_admin_ajax_is_named(
-    proxy: RunningProxy, site: SimulatedSite, short_waits: None
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None, kind: str
 ) -> None:
-    site.behaviour.challenge_ajax = True
+    site.behaviour.update({"challenge_ajax": True, "challenge_kind": kind})
 
     answer = await proxy.chat("hi")
 
-    assert answer.status == 503
+    assert (answer.status, answer.code) == (503, "challenge")
     ask = await proxy.store.pending_ask(site.origin)
     assert ask is not None
     assert "check page" in ask.reason

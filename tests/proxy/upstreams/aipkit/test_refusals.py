@@ -253,6 +253,9 @@ def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) ->
 def test_the_sites_own_retry_after_is_passed_on() -> None:
     assert to_error(step_1(429, b"", {"Retry-After": "17"})).headers["retry-after"] == "17"
     assert to_error(step_1(429, b"", {"Retry-After": "Wed, 21 Oct 2026"})).headers["retry-after"] == "20"
+    dates = {"Date": "Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT"}
+    assert to_error(step_1(429, b"", dates)).headers["retry-after"] == "90"
+    assert to_error(step_1(429, b"", dates | {"Date": dates["Retry-After"]})).headers["retry-after"] == "1"
 
 
 def test_a_check_page_is_named_as_such() -> None:
@@ -260,7 +263,8 @@ def test_a_check_page_is_named_as_such() -> None:
 
 
 def test_only_an_event_stream_is_read_as_one() -> None:
-    read_stream_head(200, "text/event-stream", {})
+    for coding in ({}, {"Content-Encoding": "identity"}, {"Content-Encoding": "none"}):
+        read_stream_head(200, "text/event-stream", coding)
     for status, content_type in ((200, "text/html"), (502, "text/event-stream"), (403, "text/html")):
         with pytest.raises(SiteRefusal):
             read_stream_head(status, content_type, {})
