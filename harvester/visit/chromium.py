@@ -88,7 +88,8 @@ class ChromiumTab:
         )
 
     async def signs(self) -> Signs:
-        return Signs(**await call(self._page.evaluate(page_script.SIGNS)))
+        older = [list(plugin.forerunner) for plugin in PLUGINS if all(plugin.forerunner)]
+        return Signs(**await call(self._page.evaluate(page_script.SIGNS, older)))
 
     async def scroll(self) -> bool:
         if self._is_at_end:

@@ -84,6 +84,13 @@ def missing_chat(signs: Signs, marks: Iterable[str]) -> str | None:
     return f"in a chat's place the page says \"{said}\": its site's operator can mend that, or name another page"
 
 
+def older_chat(signs: Signs) -> str | None:
+    """That the page has the chat of an older plugin, which no visit can use."""
+    if not signs.older:
+        return None
+    return f"it has the chat of {signs.older}, which cannot be used; its site's operator can mend that by an update"
+
+
 def click_hint(signs: Signs) -> str | None:
     """That a chat may come after a click; a visit clicks on nothing that it does not know."""
     said = next((" ".join(button.split()) for button in signs.buttons if is_chatty(button)), None)

@@ -63,9 +63,9 @@ SNAPSHOT = f"""
 }}
 """
 
-# Gives what `harvester.visit.tab.Signs` holds.
+# Gives what `harvester.visit.tab.Signs` holds. It is told selectors of older plugins' chats, each with a name.
 SIGNS = f"""
-() => {{
+(older) => {{
   {_OWN}
   const isSeen = (element) => Element.prototype.getClientRects.call(element).length > 0;
   const body = some("body", 1)[0];
@@ -76,6 +76,7 @@ SIGNS = f"""
       .map((element) => text(element) || attribute(element, "aria-label") || attribute(element, "title"))
       .map((said) => said.slice(0, 80)),
     asks_password: some('input[type="password"]', 20).some(isSeen),
+    older: older.filter(([selector]) => some(selector, 1).length).map(([, name]) => name)[0] || "",
   }};
 }}
 """

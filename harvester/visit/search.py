@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harvester.job import Job
 from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, own_pages, refresh_of
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
-from harvester.visit.obstacles import click_hint, missing_chat, wall, widget
+from harvester.visit.obstacles import click_hint, missing_chat, older_chat, wall, widget
 from harvester.visit.plugins import PLUGINS, plugin_of
 from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import Signs, Snapshot, Tab
@@ -110,8 +110,8 @@ def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> V
         return VisitFailed(Outcome.NO_CHAT, *stands)
     if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
-    click = click_hint(signs)
-    missing = missing_chat(signs, (plugin.absence for plugin in PLUGINS))
+    missing = missing_chat(signs, (plugin.absence for plugin in PLUGINS)) or older_chat(signs)
+    click = None if missing else click_hint(signs)
     hint = missing or click or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
         Outcome.NO_CHAT,

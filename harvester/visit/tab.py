@@ -40,6 +40,7 @@ class Signs:
     text: str  # what can be read on it
     buttons: list[str]  # what those that can be clicked say
     asks_password: bool  # there is a field for one, and it can be seen
+    older: str = ""  # the name of an older plugin whose chat it has
 
 
 class Tab(Protocol):

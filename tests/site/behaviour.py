@@ -46,6 +46,7 @@ PAGES = (
     "refresh",  # a meta tag leads to /chat/ after a second
     "refresh_header",  # a header does
     "refresh_far",  # a meta tag leads to /framed/ after an hour
+    "forerunner",  # the chat is of the plugin that was before version 2.3 (PROTOCOL 13)
     "age_gate",  # a question for the visitor's age
     "login",  # leads to a page with a form to log in
     "popups",  # the chats are there, and windows that open for ever

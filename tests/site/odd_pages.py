@@ -20,6 +20,11 @@ _TURNSTILE = """<form><input name="email">
 <div class="cf-turnstile" data-sitekey="1x00000000000000000000AA"></div></form>
 <script src="https://challenges.cloudflare.com/turnstile/v0/api.js" async defer></script>
 """
+_FORERUNNER = """<div class="wpaicg-chat-shortcode" data-user-name="You" data-post-id="20" data-bot-id="0"
+data-nonce="0123456789" data-ai-name="AI" data-type="shortcode"><ul class="wpaicg-chat-shortcode-messages"></ul>
+<div class="wpaicg-chat-shortcode-type"><textarea class="wpaicg-chat-shortcode-typing"></textarea>
+<span class="wpaicg-chat-shortcode-send" role="button">Chat</span></div></div>
+"""
 _AGE_GATE = """<div role="dialog"><h1>Age verification</h1><p>You must be at least 18 years old to enter.</p>
 <button>I am over 18</button><button>Leave</button></div>
 """
@@ -62,6 +67,7 @@ def odd_body(kind: str, base: str, chats: str, other_host: str) -> str | None:
         "elsewhere_script": f'{_PLACE}<script defer src="{other_host}{INSERTING_SCRIPT}"></script>',
         "elsewhere_assets": f'{_PLACE}<script defer src="{other_host}{INSERTING_ASSET}"></script>',
         "refresh_far": f"<meta http-equiv='refresh' content='3600;URL=\"{framed}\"'>",
+        "forerunner": _FORERUNNER,
         "age_gate": _AGE_GATE,
         "covered": _COVERED,
     }

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -15,6 +16,7 @@ from harvester.job import Job
 from harvester.visit.addresses import own_address
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
 from harvester.visit.headers import is_from_cache
+from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
@@ -53,6 +55,7 @@ class AIPKit(interface.Plugin):
     attributes = fleeting = (CONFIG_ATTRIBUTE,)  # page builders take a popup's chat away until a click brings it back
     storage_prefix = "aipkit_"
     request_mark = AJAX_FILE
+    forerunner = (".wpaicg-chat-shortcode, .wpaicg-chatbox", "AI Power, as AIPKit was called before its version 2.3")
 
     def is_readable(self, page: Snapshot) -> bool:
         return _config(page) is not None
@@ -149,14 +152,21 @@ class _Chat:
         """All that the page and its requests tell; a message is typed only where that is not enough."""
         page = await self._with_guest_id()
         self._reading = read_page(page, self._observed())
-        if foreign := _foreign(page):
-            reason = f"the chat on {page.url} is another site's: {foreign} answers it; name a page of that site"
-            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         if not self._reading.is_complete:
+            await self._refuse_unusable(page)
             await self._read_by_typing(page)
         if not self._reading.is_complete:
             reason = f"{page.url} has a chat field, but neither the page nor its requests say how to use it"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
+
+    async def _refuse_unusable(self, page: Snapshot) -> None:
+        """Raise `VisitFailed` for a chat of another site, or of an older plugin: nothing is typed there."""
+        if foreign := _foreign(page):
+            reason = f"the chat on {page.url} is another site's: {foreign} answers it; name a page of that site"
+            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
+        with suppress(NotNow):
+            if older := older_chat(await self._tab.signs()):
+                raise VisitFailed(Outcome.NO_CHAT, Cause.NO_CHAT, f"no chat on {page.url}: {older}")
 
     async def confirm(self) -> Reading:
         """What the site hands out now is the surest nonce.

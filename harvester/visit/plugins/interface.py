@@ -40,6 +40,7 @@ class Plugin(ABC):
     fleeting: tuple[str, ...] = ()  # of these: what a script may take away, so that only the document's own HTML has it
     storage_prefix: str  # of its keys in the local storage
     request_mark: str  # what the addresses of its requests hold
+    forerunner: tuple[str, str] = ("", "")  # what only the chat of an older plugin has (a selector), and its name
     absence: str = ""  # how the text begins that it shows in place of a chat which its site does not have
 
     @abstractmethod

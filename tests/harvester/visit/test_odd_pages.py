@@ -101,6 +101,7 @@ async def test_another_page_stays_told_also_when_the_next_visit_goes_there_at_on
         ({"page": "anubis"}, (Outcome.CHALLENGE, Cause.CHECK), "Anubis"),
         ({"page": "vercel"}, (Outcome.CHALLENGE, Cause.CHECK), "Vercel"),
         ({"page": "clicked"}, (Outcome.NO_CHAT, Cause.CLICK), '"Ask our AI" may open one'),
+        ({"page": "forerunner"}, (Outcome.NO_CHAT, Cause.NO_CHAT), "it has the chat of AI Power"),
         ({"page": "age_gate"}, (Outcome.NO_CHAT, Cause.AGE), "confirm their age"),
         ({"page": "login"}, (Outcome.NO_CHAT, Cause.LOGIN), "/members/login/ asks visitors to log in"),
         ({"page_status": 451}, (Outcome.SITE_ERROR, Cause.REFUSED), "legal reasons"),
