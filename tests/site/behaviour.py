@@ -72,6 +72,8 @@ class Behaviour:
     makes_guest_id: bool = True  # the page's script keeps aipkit_guest_uuid in local storage
     stale_page_nonce: bool = False  # as from a page cache: the nonce in the page is long expired
     cache_minds_queries: bool = False  # ... but not in that of an address with a query, which goes past the cache
+    rest_root: str = "/wp-json/"  # below the site's root; "/index.php?rest_route=/" where links are plain
+    names_rest: bool = True  # its pages say where that is
     rest_pages: bool = False  # core REST gives pages by their id, with a nonce of now
     page_nonce: str | None = None  # instead of the real one
     extra_resources: bool = False  # images, fonts, media, styles, and a script from another port

@@ -39,7 +39,7 @@ ODD_COOKIES = (
     "hidden=$HOME'`; Path=/; Max-Age=86400; HttpOnly",
 )
 LATE_PATH = "/late-chats/"
-REST_PATH = "/wp-json/wp/v2/pages"
+_REST_PAGES = "wp/v2/pages"
 _NEW_TOKEN = web.RequestKey("new_token", str)
 _POST_IDS = {"/chat/": 18, "/all/": 19, "/": 20, "/draft/": 22}
 _PLAIN_PAGES = {"/about/": "About us", "/contact/": "Contact", "/blog/": "Blog"}
@@ -66,8 +66,8 @@ async def page(site: "SimulatedSite", request: web.BaseRequest, path: str) -> we
         return _file()
     if path in _POST_IDS:
         return _finished(site, request, html(request, _document(site, request, _chats(site, request, path))))
-    if path.startswith(REST_PATH):
-        return _rest(site, request, path.removeprefix(REST_PATH).strip("/"))
+    if (route := _rest_route(site, request, path)) is not None:
+        return _rest(site, request, route)
     return _plain(site, request, path)
 
 
@@ -118,12 +118,21 @@ def _target(site: "SimulatedSite", request: web.BaseRequest) -> str | None:
             return None
 
 
-def _rest(site: "SimulatedSite", request: web.BaseRequest, number: str) -> web.Response:
+def _rest_route(site: "SimulatedSite", request: web.BaseRequest, path: str) -> str | None:
+    """What is asked of core REST; None where it is not asked."""
+    root, _, query = site.behaviour.rest_root.partition("?")
+    if query:
+        return request.query.get("rest_route", "").lstrip("/") or None if path == root else None
+    return path.removeprefix(root) if path.startswith(root) else None
+
+
+def _rest(site: "SimulatedSite", request: web.BaseRequest, route: str) -> web.Response:
     """A page as core REST tells it, by its id or its slug: no cache keeps it, and its chats have no `postId`."""
+    number = route.removeprefix(_REST_PAGES).strip("/")
     pages = {str(post_id): path for path, post_id in _POST_IDS.items()}
     slugs = {path.strip("/"): path for path in _POST_IDS if path != "/"}
     path = pages.get(number) if number else slugs.get(request.query.get("slug", ""))
-    if not site.behaviour.rest_pages or path is None:
+    if not site.behaviour.rest_pages or path is None or not route.startswith(_REST_PAGES):
         return ajax_json(request, {"code": "rest_no_route", "data": {"status": 404}}, 404)
     facts = PageFacts(site.ajax_url, site.nonce, 0)
     text = "".join(inline_chat(bot, facts) for bot in _shown(site))
@@ -238,6 +247,9 @@ def _document(site: "SimulatedSite", request: web.BaseRequest, body: str) -> str
         links.insert(2, ("/chat/", "Chat with our AI"))
     nav = "".join(f'<li><a href="{site.base_path}{path}">{text}</a></li>' for path, text in links)
     script = f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
+    if site.behaviour.names_rest:
+        rest = f"{site.url.removesuffix('/')}{site.behaviour.rest_root}"
+        script = f'<link rel="https://api.w.org/" href="{rest}" />{script}'
     return (
         '<!DOCTYPE html>\n<html lang="en-US"><head><meta charset="UTF-8"><title>A site with a chat</title>\n'
         f"<script>window.simulatedSite = {_script_settings(site, request)};</script>\n{script}\n</head>\n"

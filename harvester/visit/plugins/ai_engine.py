@@ -5,13 +5,12 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-from uuid import uuid4
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.job import Job
 from harvester.visit.addresses import own_address
+from harvester.visit.caches import afresh
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.headers import is_from_cache
 from harvester.visit.plugins import interface
@@ -154,10 +153,8 @@ class _Chat:
         return takes_nonce(body)
 
     def _past_cache(self) -> Iterator[str]:
-        """Where the page may be had as it is now. Caches go by the whole address, or leave alone what has a query."""
-        page = urlsplit(self._page.url)
-        query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
-        yield urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
+        """Where the page may be had as it is now."""
+        yield afresh(self._page.url)
         if self._chats.context_id:
             yield from (f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}" for kind in ("pages", "posts"))
 

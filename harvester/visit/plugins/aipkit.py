@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.job import Job
 from harvester.visit.addresses import own_address
+from harvester.visit.caches import afresh, rest_roots, rest_routes
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
 from harvester.visit.headers import is_from_cache
 from harvester.visit.obstacles import older_chat
@@ -30,6 +30,7 @@ from shared.plugins.aipkit.page import (
     guest_id_in,
     nonce_in,
     read_configs,
+    rest_root_in,
 )
 from shared.plugins.aipkit.probe import probe_form, takes_nonce
 
@@ -221,16 +222,36 @@ class _Chat:
 
     async def _nonce_past_cache(self) -> str | None:
         """A nonce that the site takes, from the same page past its cache or from core REST; None where neither has."""
-        for url in _past_cache(self._page.url, self._reading):
-            try:
-                status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
-            except (PageFailed, TimeoutError):
-                continue
-            nonce = nonce_in(body, partial(own_address, self._page.url)) if status == 200 else ""
-            if nonce and await self._is_taken(nonce):
-                log.info("the page's nonce came out of a cache; a fresh one was found past it")
+        now = await self._got(afresh(self._page.url))
+        if nonce := await self._taken_in(now):
+            return nonce
+        for url in self._told_by_rest(rest_root_in(now)):
+            if nonce := await self._taken_in(await self._got(url)):
                 return nonce
         return None
+
+    def _told_by_rest(self, root: str) -> Iterator[str]:
+        """Where core REST tells of the page. *root*: where REST is, if the page says it."""
+        named, ajax_url, post_id = own_address(self._page.url, root), self._reading.ajax_url, self._reading.post_id
+        below, is_own, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
+        for one in [named] if named else rest_roots(below) if is_own else []:
+            yield from rest_routes(one, self._page.url, post_id)
+
+    async def _got(self, url: str) -> bytes:
+        """What is at *url*; nothing where that is no page."""
+        try:
+            status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
+        except (PageFailed, TimeoutError):
+            return b""
+        return body if status == 200 else b""
+
+    async def _taken_in(self, body: bytes) -> str | None:
+        """The chat's nonce in *body*, if the site takes it."""
+        nonce = nonce_in(body, partial(own_address, self._page.url))
+        if not nonce or not await self._is_taken(nonce):
+            return None
+        log.info("the page's nonce came out of a cache; a fresh one was found past it")
+        return nonce
 
     async def _with_guest_id(self) -> Snapshot:
         """The page once its script has made the guest id, or as it is where the script makes none."""
@@ -263,19 +284,3 @@ class _Chat:
 
     def _is_proven(self) -> bool:
         return any(one.proves_nonce for one in self._observed())
-
-
-def _past_cache(page_url: str, reading: Reading) -> Iterator[str]:
-    """Where a page may be had as it is now. Caches go by the whole address, or leave alone what has a query."""
-    page = urlsplit(page_url)
-    query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
-    yield urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
-    if not urlsplit(reading.ajax_url).path.endswith(AJAX_PATH):
-        return
-    root = f"{reading.ajax_url.partition('?')[0].removesuffix(AJAX_PATH)}/wp-json/wp/v2"
-    slug = page.path.rstrip("/").rpartition("/")[2]
-    for kind in ("pages", "posts"):
-        if reading.post_id:
-            yield f"{root}/{kind}/{reading.post_id}"
-        elif slug:
-            yield f"{root}/{kind}?{urlencode({'slug': slug})}"

@@ -1,8 +1,10 @@
 """Reading the plugin's page: every `data-config` attribute that belongs to a chat (PROTOCOL 2)."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 
 from shared.models import Bot
@@ -13,6 +15,9 @@ GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kep
 MAX_GUEST_ID = 64  # characters; the site fails with a longer one (PROTOCOL 5)
 MAX_ID = 2**63 - 1  # what the site's database can hold
 CONSENT_KEY = "aipkit_chatbot_consent_given_{bot_id}"  # local storage: set once the guest agreed
+_REST_ROOT = re.compile(
+    rb"""<link\b(?=[^>]{0,500}\bapi\.w\.org)[^>]{0,500}?\bhref\s*=\s*["']?([^"'\s>]{1,500})""", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,12 @@ def nonce_in(body: bytes, own: Callable[[str], str] = str) -> str:
     texts = [text for page in pages if (text := _rendered(page))] or [body.decode("utf-8", "replace")]
     found = (config for text in texts if (config := read_configs(configs_in(text), {}, own)))
     return next((config.nonce for config in found if config.nonce), "")
+
+
+def rest_root_in(body: bytes) -> str:
+    """Where the site's REST API is, as its pages say; "" where this one does not."""
+    found = _REST_ROOT.search(body)
+    return unescape(found[1].decode("utf-8", "replace")) if found else ""
 
 
 def _rendered(page: object) -> str:

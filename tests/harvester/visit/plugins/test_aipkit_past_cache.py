@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.models import Outcome
-from shared.plugins.aipkit.page import nonce_in
+from shared.plugins.aipkit.page import nonce_in, rest_root_in
 from tests.harvester.visiting import Visits
 from tests.site import SimulatedSite
 from tests.site.bots import DEFAULT_BOTS
@@ -15,7 +15,18 @@ from tests.site.markup import PageFacts, inline_chat
 OLD = {"version": "2.3.40", "stale_page_nonce": True}
 
 
-@pytest.mark.parametrize("way", [{"cache_minds_queries": True}, {"rest_pages": True}])
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"cache_minds_queries": True},
+        {"rest_pages": True},
+        {"rest_pages": True, "names_rest": False},
+        {"rest_pages": True, "rest_root": "/index.php?rest_route=/"},
+        {"rest_pages": True, "rest_root": "/index.php?rest_route=/", "names_rest": False},
+        {"rest_pages": True, "rest_root": "/api/"},
+    ],
+    ids=str,
+)
 async def test_a_fresh_nonce_is_found_past_the_cache(visits: Visits, site: SimulatedSite, way: dict[str, Any]) -> None:
     site.behaviour.update(OLD | way)
 
@@ -62,3 +73,14 @@ def test_a_nonce_is_read_from_pages_and_from_what_core_rest_tells_of_them() -> N
         b"<html><div data-config='{'>",
     ):
         assert nonce_in(nothing) == ""
+
+
+def test_where_rest_is_is_read_however_a_page_writes_it() -> None:
+    for written in (
+        b'<link rel="https://api.w.org/" href="https://example.org/index.php?rest_route=/&#038;x=1" />',
+        b"<LINK href=https://example.org/index.php?rest_route=/&amp;x=1 rel=https://api.w.org/>",
+    ):
+        assert rest_root_in(b'<link rel="alternate" href="/feed/">' + written) == (
+            "https://example.org/index.php?rest_route=/&x=1"
+        )
+    assert rest_root_in(b'<link rel="alternate" href="/feed/"><a href="https://api.w.org/">') == ""

@@ -1,0 +1,27 @@
+"""Where a page may be had as it is now, when the one that was shown came out of a cache."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import uuid4
+
+
+def afresh(page_url: str) -> str:
+    """The page past its cache: caches go by the whole address, or leave alone what has a query."""
+    page = urlsplit(page_url)
+    query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
+    return urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
+
+
+def rest_roots(site_url: str) -> tuple[str, str]:
+    """Where core REST may be of a site whose pages do not say it; the second is that of plain links."""
+    return f"{site_url}/wp-json/", f"{site_url}/index.php?rest_route=/"
+
+
+def rest_routes(root: str, page_url: str, post_id: int) -> Iterator[str]:
+    """Where core REST tells of a page, by its id or, where that is not known (0), by the end of its address."""
+    slug = urlsplit(page_url).path.rstrip("/").rpartition("/")[2]
+    for kind in ("pages", "posts"):
+        if post_id:
+            yield f"{root}wp/v2/{kind}/{post_id}"
+        elif slug:
+            yield f"{root}wp/v2/{kind}{'&' if '?' in root else '?'}{urlencode({'slug': slug})}"
