@@ -48,7 +48,10 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
         return _broken(request, status)
     if request.method == "OPTIONS":
         return web.Response(status=403 if is_foreign(request.headers.get("Origin"), site.origin) else 200)
-    return await _run(site, request, action, form, fields)
+    answer = await _run(site, request, action, form, fields)
+    if isinstance(answer, web.Response) and isinstance(answer.body, bytes) and answer.content_type.endswith("json"):
+        answer.body = site.behaviour.json_prefix.encode() + answer.body
+    return answer
 
 
 async def _run(

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,7 +50,7 @@ def admit(site: "SimulatedSite", fields: Mapping[str, str], *, token: str, origi
     if fields.get("bot_id") and is_foreign(origin, site.origin):
         raise RefusedStream(texts.DOMAIN)
     message = _take_message(site, fields.get("cache_key", ""))
-    _refuse_other_modules(message.text)
+    message = _routed(message)
     bot = site.bots.get(_leading_number(fields.get("bot_id", "")))
     if bot is None or not bot.published:
         raise RefusedStream(texts.BOT)
@@ -60,6 +60,8 @@ def admit(site: "SimulatedSite", fields: Mapping[str, str], *, token: str, origi
     session = fields.get("session_id", "").strip()
     if not session:
         raise RefusedStream(texts.SESSION)
+    if message.text in {"", "0"} and not message.images:
+        raise RefusedStream(texts.NO_CONTENT)
     _check_rate(site, ip)
     _check_quota(site, bot, session)
     _check_contents(site, message.text, ip)
@@ -87,15 +89,18 @@ def _take_message(site: "SimulatedSite", key: str) -> CachedMessage:
     return message
 
 
-def _refuse_other_modules(text: str) -> None:
-    """A JSON object with a string `stream_context` is not for the chat (PROTOCOL 4)."""
+def _routed(message: CachedMessage) -> CachedMessage:
+    """A JSON object with a `stream_context` is what another module stored, or the chat itself (PROTOCOL 4)."""
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(message.text)
     except (ValueError, RecursionError):
-        return
+        return message
     context = parsed.get("stream_context") if isinstance(parsed, dict) else None
-    if isinstance(context, str) and context != "chat":
-        raise RefusedStream(texts.WRITER if context == "content_writer" else texts.CONTEXT)
+    if context is None:
+        return message
+    if context == "chat":
+        return replace(message, text=str(parsed.get("user_message") or ""))
+    raise RefusedStream(texts.WRITER if context == "content_writer" else texts.CONTEXT)
 
 
 def _leading_number(text: str) -> int:

@@ -37,6 +37,7 @@ _LATE = {
     "late_error": "Stub late error event",
     "failed": " (Error: Stub response failed)",
 }
+_IN_STREAM = frozenset({"error_event", "late_error", "failed"})  # the model's provider told it in its stream
 _INCOMPLETE = " (Incomplete: max_output_tokens)"
 _REFUSAL = " (Refusal: I'm sorry, I cannot help with that.)"
 _RECEIVED_BYTES = 1890  # in every recorded timeout
@@ -108,6 +109,8 @@ def _ending(script: Script, dialect: Dialect, behaviour: Behaviour, wait: float)
     # Google's error after some text is swallowed (PROTOCOL 7).
     if ending in _LATE and not (ending == "late_error" and isinstance(dialect, Google)):
         yield Step(_error(_LATE[ending], behaviour), wait)
+        if behaviour.is_since("2.4.97") and ending in _IN_STREAM:
+            yield Step(dialect.done(""))
         return
     if ending == "ok":
         for chunk in dialect.closing(text):
@@ -128,7 +131,8 @@ def error_id() -> str:
 
 
 def _error(text: str, behaviour: Behaviour) -> bytes:
-    return event("error", {"error": translated(text, behaviour.language)}, event_id=error_id())
+    more = {"provider_error_code": "stub"} if behaviour.is_since("2.4.97") else {}
+    return event("error", {"error": translated(text, behaviour.language)} | more, event_id=error_id())
 
 
 def _warning(text: str, behaviour: Behaviour) -> bytes:

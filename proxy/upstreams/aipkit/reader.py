@@ -144,7 +144,8 @@ class ReplyReader:
 
     def _read_error(self, data: str) -> None:
         error = read_object(data)
-        raise from_stream_error(text_at(error, "error") or data, quota="quota_notice" in error, started=self.started)
+        is_quota = bool(error.get("quota_notice"))
+        raise from_stream_error(text_at(error, "error") or data, quota=is_quota, started=self.started)
 
 
 class OldBots:

@@ -54,6 +54,28 @@ async def test_an_answer_that_comes_whole_at_its_end_is_one(
     assert (await proxy.chat("[[mode:late_error]] hi", model=model)).code == "upstream_error"
 
 
+@pytest.mark.parametrize("mode", ["late_error", "failed", "error_event", "cut"])
+async def test_an_error_that_an_end_mark_follows_is_no_answer(
+    proxy: RunningProxy, site: SimulatedSite, mode: str
+) -> None:
+    site.behaviour.version = "2.4.97"
+
+    answer = await proxy.chat(f"[[mode:{mode}]] hi")
+
+    assert (answer.status, answer.code) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize("prefix", ["\ufeff", "\ufeff\r\n\r\n", "\n \n"])
+async def test_what_other_plugins_write_before_the_json_is_passed_over(
+    proxy: RunningProxy, site: SimulatedSite, prefix: str
+) -> None:
+    site.behaviour.json_prefix = prefix
+    site.rotate_nonce()
+
+    assert (await proxy.chat("hi")).text.endswith("END")
+    assert site.request_counts[NONCE] == 1
+
+
 async def test_a_polite_cut_of_an_old_bot_is_seen_once_its_id_was(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.version = OLDEST
 

@@ -153,6 +153,14 @@ def test_an_error_without_json_keeps_its_text() -> None:
         events("event: error\ndata: plain words")
 
 
+@pytest.mark.parametrize(("notice", "kind"), [('{"type":"quota_notice"}', Kind.QUOTA), ("null", Kind.UNRECOGNISED)])
+def test_a_quota_notice_that_says_nothing_is_none(notice: str, kind: Kind) -> None:
+    with pytest.raises(SiteRefusal) as caught:
+        events(f'event: error\ndata: {{"error":"No.","quota_notice":{notice}}}')
+
+    assert caught.value.kind is kind
+
+
 @pytest.mark.parametrize("status", ["response.created", "response.in_progress", "message_start", "message_delta"])
 def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> None:
     reader = ReplyReader()

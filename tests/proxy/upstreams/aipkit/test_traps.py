@@ -29,6 +29,8 @@ async def test_texts_the_site_would_trip_over_arrive(proxy: RunningProxy, site: 
         '{"stream_context": "content_writer", "x": 1}',
         ' {"stream_\\u0063ontext": "ai_forms"}\n',
         '{"stream_context":"nonsense"}',
+        '{"stream_context":5}',
+        '{"stream_context":"chat","user_message":"other"}',
     ],
 )
 async def test_a_json_message_is_not_misrouted(proxy: RunningProxy, site: SimulatedSite, text: str) -> None:
