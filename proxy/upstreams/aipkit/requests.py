@@ -15,6 +15,9 @@ from shared.plugins import bot_checks
 from shared.plugins.answers import read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
+# A body that PHP or the database may have found too large, which they tell no better than by what they then lack: the
+# smallest of their usual limits (PROTOCOL 4).
+LARGE_BYTES = 1 << 20
 _LOOKED_AT = 16384  # bytes of a page that came in place of an answer
 # What hides a body; all other words, such as the "none" that keeps servers from compressing, mean nothing to browsers.
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
@@ -115,8 +118,8 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
     return url[:-1]
 
 
-def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """The one-use key that step 1 hands out. Raises `SiteRefusal`."""
+def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent: int = 0) -> str:
+    """The one-use key that step 1 hands out. Raises `SiteRefusal`. *sent*: bytes of its request's body."""
     _refuse_challenge(headers)
     data = read_object(body).get("data")
     if not isinstance(data, dict):
@@ -132,6 +135,9 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes) -> str:
     elif not text:
         text = _described(status, headers, "the chat plugin's JSON")
     by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
+    is_dropped = status == 400 and body.strip() == b"0"
+    if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
+        raise SiteRefusal(Kind.TOO_LARGE, text, logged=False)
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
 
 

@@ -206,7 +206,7 @@ class Attempt:
             raise SiteRefusal(Kind.TIMEOUT, str(error) or "nothing came for too long", logged=False) from error
         except SiteUnreachable as error:
             raise SiteRefusal(Kind.UNREACHABLE, str(error), logged=False) from error
-        return read_cache_key(reply.status, reply.headers, reply.body)
+        return read_cache_key(reply.status, reply.headers, reply.body, sent=len(body))
 
 
 def _plain(data: bytes) -> str | None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
-from proxy.upstreams.aipkit.requests import read_cache_key, read_stream_head
+from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_error
 
@@ -248,6 +248,14 @@ def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) ->
 
     assert refusal.kind is kind
     assert told(refusal)[0] == expected
+
+
+@pytest.mark.parametrize(("status", "body"), [(400, b"0"), (500, failure("sse_cache_db_insert_failed"))])
+def test_a_large_message_that_php_or_the_database_dropped_is_too_large(status: int, body: bytes) -> None:
+    for sent, expected in ((LARGE_BYTES - 1, Kind.UPSTREAM), (LARGE_BYTES, Kind.TOO_LARGE)):
+        with pytest.raises(SiteRefusal) as caught:
+            read_cache_key(status, {}, body, sent=sent)
+        assert caught.value.kind is expected
 
 
 def test_the_sites_own_retry_after_is_passed_on() -> None:

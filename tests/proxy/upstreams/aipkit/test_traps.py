@@ -109,3 +109,15 @@ async def test_text_that_is_meant_to_look_odd_is_left_alone(proxy: RunningProxy)
     odd = "In Latin-1, 你好 reads ä½\xa0å¥½ and é reads Ã©."
 
     assert odd in (await proxy.chat(f"[[say:{odd}]]")).text
+
+
+@pytest.mark.parametrize("limit", ["post_max_size", "max_allowed_packet", "body_limit"])
+async def test_a_message_that_is_too_large_for_the_site_is_told_so_and_leaves_the_site_well(
+    proxy: RunningProxy, site: SimulatedSite, limit: str
+) -> None:
+    site.behaviour.update({limit: 1 << 20})
+    for _ in range(6):
+        answer = await proxy.chat("word " * 250_000)
+        assert (answer.status, answer.code) == (413, "request_too_large")
+
+    assert (await proxy.chat("hi")).status == 200
