@@ -10,6 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from shared.site_client.bodies import Body, Unread
+from shared.site_client.codings import Coding, decoded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
 
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_bounds",
+        "_coding",
         "_due",
         "_framing",
         "_free",
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = bytearray()
         self._head: asyncio.Future[Head] | None = None
         self._framing: Framing | None = None
+        self._coding: Coding | None = None
         self._body: Body = _NOBODY
         self._heard_at = 0.0
         self._bounds = Bounds(inf, inf)
@@ -161,6 +164,8 @@ class Connection(asyncio.Protocol):
         self._heard_at = self._now()
         try:
             payload = framing.feed(data)
+            if self._coding is not None:
+                payload = self._coding.feed(payload)
         except BadResponse as error:
             self._fail(SiteUnreachable(str(error)))
             return
@@ -207,6 +212,7 @@ class Connection(asyncio.Protocol):
                     self._read_head(rest)
                 return
             self._framing = head.framing()
+            head, self._coding = decoded(head)
         except BadResponse as error:
             self._fail(SiteUnreachable(str(error)))
             return

@@ -28,6 +28,8 @@ async def chat_stream(site: "SimulatedSite", request: web.BaseRequest, fields: M
         _ = prepare(site, _admit(site, request, fields))
         return nginx_error(request, site.behaviour.gateway_status, "Gateway Failure")
     response = stream_response(request)
+    if site.behaviour.compresses:
+        response.enable_compression(web.ContentCoding.gzip)
     # A client that is gone is counted there as an aborted stream.
     with site.streams.counted() as stream, contextlib.suppress(ConnectionResetError):
         await response.prepare(request)

@@ -168,6 +168,12 @@ class SimulatedSite:
         return listener.port
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._found(request)
+        if self.behaviour.compresses and not response.prepared:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async def _found(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path == CONTROL_PATH:
             return await control(self, request)

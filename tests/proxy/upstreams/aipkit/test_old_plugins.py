@@ -76,6 +76,14 @@ async def test_what_other_plugins_write_before_the_json_is_passed_over(
     assert site.request_counts[NONCE] == 1
 
 
+async def test_what_a_server_compresses_unasked_is_read(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.compresses = True
+    site.rotate_nonce()
+
+    assert (await proxy.chat("Hello 世界")).text.startswith("[gpt-4o-mini] You said: Hello 世界")
+    assert site.request_counts[NONCE] == 1
+
+
 async def test_a_polite_cut_of_an_old_bot_is_seen_once_its_id_was(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.version = OLDEST
 

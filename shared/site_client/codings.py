@@ -1,0 +1,76 @@
+"""Bodies that a server compressed although none was asked for, unpacked as they come.
+
+Requests ask for none, since a compressed stream may arrive in lumps; some servers and caches do not mind that.
+"""
+
+import zlib
+from dataclasses import replace
+from typing import Protocol
+
+import brotli
+
+from shared.site_client.http1 import BadResponse, Head
+
+MAX_PIECE_BYTES = 16 * 1024 * 1024  # that one read may unpack to: a few bytes may stand for gigabytes
+
+
+class Coding(Protocol):
+    """The coding of one body."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
+
+
+def decoded(head: Head) -> tuple[Head, Coding | None]:
+    """*head* as its readers need it, and what unpacks its body, if it has to be and can be."""
+    name = head.headers.get("content-encoding", "").strip().lower()
+    if name not in _CODINGS:
+        return head, None
+    headers = {name: value for name, value in head.headers.items() if name != "content-encoding"}
+    return replace(head, headers=headers), _CODINGS[name]()
+
+
+class Gzip:
+    """RFC 1952; what stands behind its end is another such file, or nothing."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def feed(self, data: bytes) -> bytes:
+        """As `Coding.feed`."""
+        unpacked = b""
+        while data:
+            if self._stream.eof:
+                self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            try:
+                unpacked += self._stream.decompress(data, MAX_PIECE_BYTES)
+            except zlib.error as error:
+                raise BadResponse("the body is no valid gzip") from error
+            if self._stream.unconsumed_tail or len(unpacked) > MAX_PIECE_BYTES:
+                raise BadResponse("the body unpacks to too much")
+            data = self._stream.unused_data
+        return unpacked
+
+
+class Brotli:
+    """RFC 7932."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> bytes:
+        """As `Coding.feed`."""
+        try:
+            unpacked: bytes = self._stream.process(data, output_buffer_limit=MAX_PIECE_BYTES)
+        except brotli.error as error:
+            raise BadResponse("the body is no valid brotli") from error
+        if not self._stream.can_accept_more_data():
+            raise BadResponse("the body unpacks to too much")
+        return unpacked
+
+
+_CODINGS: dict[str, type[Gzip | Brotli]] = {"gzip": Gzip, "x-gzip": Gzip, "br": Brotli}
