@@ -40,18 +40,27 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
     action = fields.get("action", "")
     site.record(request, action, fields)
     await asyncio.sleep(site.behaviour.ajax_delay)
-    if site.behaviour.challenge_ajax:
-        return challenge(request, site.behaviour.challenge_kind)
-    if any(word in form.get("message", "") for word in site.behaviour.firewall_words):
-        return nginx_error(request, site.behaviour.firewall_status, _REASONS[site.behaviour.firewall_status])
-    if status := _outage(site, action):
-        return _broken(request, status)
+    if (other := _instead(site, request, action, form)) is not None:
+        return other
     if request.method == "OPTIONS":
         return web.Response(status=403 if is_foreign(request.headers.get("Origin"), site.origin) else 200)
     answer = await _run(site, request, action, form, fields)
     if isinstance(answer, web.Response) and isinstance(answer.body, bytes) and answer.content_type.endswith("json"):
         answer.body = site.behaviour.json_prefix.encode() + answer.body
     return answer
+
+
+def _instead(site: "SimulatedSite", request: web.BaseRequest, action: str, form: Fields) -> web.Response | None:
+    """What a server in front of WordPress answers in its place, if anything."""
+    behaviour = site.behaviour
+    if behaviour.challenge_ajax:
+        return challenge(request, behaviour.challenge_kind)
+    if behaviour.ajax_leads_to:
+        return web.Response(status=301, headers={"Location": behaviour.ajax_leads_to})
+    if any(word in form.get("message", "") for word in behaviour.firewall_words):
+        return nginx_error(request, behaviour.firewall_status, _REASONS[behaviour.firewall_status])
+    status = _outage(site, action)
+    return _broken(request, status) if status else None
 
 
 async def _run(

@@ -90,6 +90,7 @@ class Behaviour:
     ajax_status: int = 0  # 429, 500, 502 ...: admin-ajax answers this instead; 0: it works
     ajax_status_action: str = ""  # ... only for this action
     ajax_status_times: int = -1  # ... only so many times; -1: always
+    ajax_leads_to: str = ""  # admin-ajax leads to this address, as where a site has moved
     ajax_delay: float = 0.0
     compresses: bool = False  # all its answers, whatever was asked for
     json_prefix: str = ""  # what other plugins' files write before its JSON: a byte order mark, blank lines

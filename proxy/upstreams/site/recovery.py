@@ -31,6 +31,8 @@ class Recovery:
             return await self._replaced(
                 refusal, used, "a check page came instead of an answer", passage, has_alternative
             )
+        if refusal.kind is Kind.MOVED:
+            return await self._replaced(refusal, used, "its address leads to another one", passage, has_alternative)
         if refusal.kind is Kind.FIREWALL:
             return await self._past_firewall(refusal, used, passage, has_alternative)
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:

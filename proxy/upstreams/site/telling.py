@@ -28,6 +28,9 @@ _TOLD = {
         "A firewall of the site blocks this message for something in its text (HTML, SQL or the like): {text}",
         False,
     ),
+    Kind.MOVED: _Told(
+        503, "server_error", "upstream_unavailable", "The site is not where the last visit found it: {text}"
+    ),
     Kind.CHALLENGE: _Told(
         503,
         "server_error",
@@ -86,6 +89,7 @@ _TOLD = {
 
 _ABOUT = {  # the others: ANSWER
     Kind.NONCE: About.CREDENTIALS,
+    Kind.MOVED: About.CREDENTIALS,
     Kind.CHALLENGE: About.CREDENTIALS,
     Kind.PREVIOUS: About.COPY,
     Kind.FILTERED: About.MESSAGE,
