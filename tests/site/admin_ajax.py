@@ -59,6 +59,8 @@ def _instead(site: "SimulatedSite", request: web.BaseRequest, action: str, form:
         return web.Response(status=301, headers={"Location": behaviour.ajax_leads_to})
     if any(word in form.get("message", "") for word in behaviour.firewall_words):
         return nginx_error(request, behaviour.firewall_status, _REASONS[behaviour.firewall_status])
+    if not behaviour.has_plugin:
+        return ajax_zero(request, action)
     status = _outage(site, action)
     return _broken(request, status) if status else None
 

@@ -134,12 +134,12 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
     elif not text:
         text = _described(status, headers, "the chat plugin's JSON")
-    if 300 <= status < 400 and headers.get("Location"):
-        raise SiteRefusal(Kind.MOVED, text, logged=False, by_plugin=False)
-    by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
     is_dropped = status == 400 and body.strip() == b"0"
     if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
         raise SiteRefusal(Kind.TOO_LARGE, text, logged=False)
+    if is_dropped or (300 <= status < 400 and headers.get("Location")):
+        raise SiteRefusal(Kind.MOVED, text, logged=False, by_plugin=False)
+    by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
 
 

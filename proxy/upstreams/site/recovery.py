@@ -32,7 +32,7 @@ class Recovery:
                 refusal, used, "a check page came instead of an answer", passage, has_alternative
             )
         if refusal.kind is Kind.MOVED:
-            return await self._replaced(refusal, used, "its address leads to another one", passage, has_alternative)
+            return await self._replaced(refusal, used, f"the chat has moved: {refusal.brief}", passage, has_alternative)
         if refusal.kind is Kind.FIREWALL:
             return await self._past_firewall(refusal, used, passage, has_alternative)
         if refusal.kind not in {Kind.NONCE, Kind.UNRECOGNISED}:
@@ -86,11 +86,14 @@ class Recovery:
             raise to_refusal(refusal)
         try:
             async with passage.outside():
-                return await self._keeper.replaced(used, why)
+                found = await self._keeper.replaced(used, why)
         except NoCredentials as error:
             if refusal.kind is Kind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
             raise not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
+        if found.plugin != used.plugin:  # the next turn is asked of it in its own way
+            raise not_ready("the site has another chat plugin now")
+        return found
 
 
 def _is_newer(renewed: Credentials, used: Credentials) -> bool:

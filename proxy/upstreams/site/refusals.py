@@ -16,7 +16,7 @@ class Kind(Enum):
     PREVIOUS = "previous"  # the provider forgot the response that was to be continued
     UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
     FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
-    MOVED = "moved"  # its address leads to another one: a visit tells where it is now
+    MOVED = "moved"  # its address leads to another one, or has no chat plugin: a visit tells what there is now
     CHALLENGE = "challenge"
     QUOTA = "quota"
     GUESTS = "guests"

@@ -105,29 +105,6 @@ async def test_a_visit_is_asked_for_and_awaited_when_the_nonce_does_not_help(
     assert ask.count == 1
 
 
-async def test_a_site_that_moved_is_visited_and_asked_where_it_is_now(proxy: RunningProxy, site: SimulatedSite) -> None:
-    site.behaviour.ajax_leads_to = "https://new.example/wp-admin/admin-ajax.php"
-    turn = asyncio.create_task(proxy.chat("hi"))
-    while (ask := await proxy.store.pending_ask(site.origin)) is None:
-        await asyncio.sleep(0.02)
-    site.behaviour.ajax_leads_to = ""
-    await proxy.store.save_capture(await capture(site), base=1)
-
-    assert (await turn).status == 200
-    assert (ask.count, ask.reason) == (1, "its address leads to another one")
-
-
-async def test_of_a_site_that_moved_it_is_told_where_it_leads(
-    proxy: RunningProxy, site: SimulatedSite, short_waits: None
-) -> None:
-    site.behaviour.ajax_leads_to = "https://new.example/wp-admin/admin-ajax.php"
-
-    answer = await proxy.chat("hi")
-
-    assert answer.status == 503
-    assert "it leads to https://new.example/wp-admin/admin-ajax.php" in answer.body["error"]["message"]
-
-
 async def test_503_with_retry_after_when_no_visit_helps(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None
 ) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
+from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_error
@@ -93,36 +93,6 @@ def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
 
     assert told(refusal) == expected
     assert refusal.logged
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "API Error: Incorrect API key provided: sk-dummy. (Code: invalid_api_key)",
-        "API Error: The model `stub-model` does not exist. (Code: model_not_found)",
-        "API Error: You exceeded your current quota, please check your plan … (Code: insufficient_quota)",
-    ],
-)
-def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> None:
-    error = to_error(from_stream_error(text, quota=False, started=True))
-
-    assert (error.status, error.headers["x-should-retry"]) == (502, "false")
-
-
-@pytest.mark.parametrize(
-    ("text", "is_lost"),
-    [
-        ("API Error: Interaction v1_x not found.", True),
-        ("API Error: Requested entity was not found.", True),
-        ("API Error: Request contains an invalid argument.", True),
-        ("Connection error: no data received from AI.", True),
-        ("API Error: The service is currently unavailable.", False),
-        ("API Error: Resource has been exhausted (e.g. check quota).", False),
-        ("Connection Error: Recv failure: Connection reset by peer", False),
-    ],
-)
-def test_an_interaction_that_google_no_longer_has_is_known_by_its_words(text: str, is_lost: bool) -> None:
-    assert may_mean_lost(from_stream_error(text, quota=False, started=True)) is is_lost
 
 
 QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
@@ -232,7 +202,7 @@ def failure(code: str) -> bytes:
         (400, failure("too_many_images"), Kind.IMAGE, 400),
         (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
         (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
-        (400, b"0", Kind.UPSTREAM, 502),
+        (400, b"0", Kind.MOVED, 503),
         (413, b"<html>", Kind.TOO_LARGE, 413),
         (429, b"slow down", Kind.RATE_LIMIT, 429),
         (504, b"", Kind.TIMEOUT, 504),
@@ -250,9 +220,12 @@ def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) ->
     assert told(refusal)[0] == expected
 
 
-@pytest.mark.parametrize(("status", "body"), [(400, b"0"), (500, failure("sse_cache_db_insert_failed"))])
-def test_a_large_message_that_php_or_the_database_dropped_is_too_large(status: int, body: bytes) -> None:
-    for sent, expected in ((LARGE_BYTES - 1, Kind.UPSTREAM), (LARGE_BYTES, Kind.TOO_LARGE)):
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(400, b"0", Kind.MOVED), (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM)],
+)
+def test_a_large_message_that_php_or_the_database_dropped_is_too_large(status: int, body: bytes, kind: Kind) -> None:
+    for sent, expected in ((LARGE_BYTES - 1, kind), (LARGE_BYTES, Kind.TOO_LARGE)):
         with pytest.raises(SiteRefusal) as caught:
             read_cache_key(status, {}, body, sent=sent)
         assert caught.value.kind is expected

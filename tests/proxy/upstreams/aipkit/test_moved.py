@@ -1,0 +1,47 @@
+"""A site whose chat is not where the last visit found it: its address leads elsewhere, or has no plugin any more."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.upstreams.site import credentials
+from shared.models import AI_ENGINE, AIPKIT
+from tests.proxy.running import RunningProxy, capture
+from tests.site import SimulatedSite
+
+ELSEWHERE = "https://new.example/wp-admin/admin-ajax.php"
+
+
+@pytest.mark.parametrize(
+    ("switches", "told"),
+    [({"ajax_leads_to": ELSEWHERE}, f"it leads to {ELSEWHERE}"), ({"has_plugin": False}, "meets no chat plugin")],
+)
+@pytest.mark.parametrize("plugin", [AIPKIT, AI_ENGINE])
+async def test_a_site_whose_chat_has_moved_is_visited_and_asked_where_it_is_now(
+    proxy: RunningProxy, site: SimulatedSite, switches: dict[str, Any], told: str, plugin: str
+) -> None:
+    site.behaviour.update(switches)
+    turn = asyncio.create_task(proxy.chat("hi"))
+    while (ask := await proxy.store.pending_ask(site.origin)) is None:
+        await asyncio.sleep(0.02)
+    site.behaviour.update({"ajax_leads_to": "", "has_plugin": True})
+    found = await capture(site)
+    moved = found.credentials.model_copy(update={"plugin": plugin})
+    await proxy.store.save_capture(found.model_copy(update={"credentials": moved}), base=1)
+
+    answer = await turn
+    assert told in ask.reason
+    assert answer.status == 200 if plugin == AIPKIT else "another chat plugin" in answer.body["error"]["message"]
+
+
+async def test_of_a_site_that_moved_it_is_told_where_it_leads(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "RENEWAL_SECONDS", 0.2)
+    site.behaviour.ajax_leads_to = ELSEWHERE
+
+    answer = await proxy.chat("hi")
+
+    assert answer.status == 503
+    assert f"it leads to {ELSEWHERE}" in answer.body["error"]["message"]
