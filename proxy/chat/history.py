@@ -78,6 +78,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     - It repeats all that is stored and adds to it: only the new part is new.
     - It holds only new messages of the user: they are appended, and a system text before them takes the place of the
       stored one.
+    - It holds a system text alone: the rest of what is stored stays, and the text is what is answered.
     - Anything else: the client's messages win.
     """
     sent = tuple(messages)
@@ -88,9 +89,10 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     if new is None:
         new = _only_new(held, sent)
     if new is None and (added := _under_new_system(held, sent)):
-        rest = tuple(message for message in held if message.role != "system")
         system = sent[: len(sent) - len(added)]
-        return Plan(messages=(*system, *rest, *added), new=added, replaces=True, note=None)
+        return Plan(messages=(*system, *_without_system(held), *added), new=added, replaces=True, note=None)
+    if new is None and not _without_system(sent):
+        return Plan(messages=(*_without_system(held), *sent), new=sent, replaces=True, note=None)
     if new is None:
         return Plan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
@@ -107,12 +109,12 @@ def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message
 def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
     held_system = [message for message in held if message.role == "system"]
     sent_system = [message for message in sent if message.role == "system"]
-    rest = [message for message in sent if message.role != "system"]
+    rest = _without_system(sent)
     if any(message.role != "user" for message in rest) or not rest:
         return None
     if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
         return None
-    return tuple(rest) if len(rest) == 1 or not _begins_alike(held, rest) else None
+    return rest if len(rest) == 1 or not _begins_alike(held, rest) else None
 
 
 def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
@@ -122,6 +124,10 @@ def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple
     if not count or any(message.role != "user" for message in rest) or _begins_alike(held, rest):
         return ()
     return rest
+
+
+def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(message for message in messages if message.role != "system")
 
 
 def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:

@@ -64,6 +64,13 @@ def test_a_system_text_that_comes_later_takes_nothing_away() -> None:
     assert (plan.messages, plan.new) == (say("!be brief", "hi", "hello", "more"), say("more"))
 
 
+def test_a_system_text_alone_takes_nothing_from_what_was_said() -> None:
+    for sent in ("!be long", "!be brief"):
+        plan = plan_turn(holding("!be brief", "hi", "hello"), say(sent))
+
+        assert (plan.messages, plan.new, plan.note) == ((*say("hi", "hello"), *say(sent)), say(sent), None)
+
+
 def test_several_new_messages_are_appended() -> None:
     context, question = (Message(role="user", text=text) for text in ("the sky is blue", "what colour is it?"))
 
