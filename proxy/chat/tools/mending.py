@@ -31,11 +31,12 @@ _TOKEN = re.compile(
 _MARKS = {"：": ":", "，": ","}
 _PAIRS = {"{": "}", "[": "]"}
 _WORDS = {"true": "true", "false": "false", "null": "null", "none": "null"}
+_NO_NUMBER = re.compile(r"nan|[+-]?inf(?:inity)?", re.IGNORECASE)  # to JSON; kept as the words that they are
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _KEY = re.compile(r"[^\W\d][\w$-]*")
 _COLON = re.compile(r"\s*[:：]")
 _SPECIAL = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|\\(.)|(")|([\x00-\x1f])', re.DOTALL)
-_NO_LETTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\W", re.DOTALL)
+_NO_LETTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|(?![-!~]\w)\W", re.DOTALL)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -165,6 +166,8 @@ class _Loose:
             return json.dumps(word)
         if not is_key and (known := _WORDS.get(word.lower())):
             return known
+        if not is_key and _NO_NUMBER.fullmatch(word):
+            return json.dumps(word)
         raise ValueError(f"unexpected {word[:20]!r}")
 
 
@@ -199,5 +202,5 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _letters(parts: "Iterator[str] | list[str]") -> str:
-    """Nothing but the letters and digits of *parts*."""
-    return _NO_LETTER.sub("", "".join(parts)).lower().replace("none", "null")
+    """Nothing but the letters and digits of *parts*, and the signs before them."""
+    return _NO_LETTER.sub("", " ".join(parts)).lower().replace("none", "null")

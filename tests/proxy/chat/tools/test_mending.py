@@ -111,9 +111,19 @@ def test_mending_takes_no_long_time(text: str) -> None:
     assert time.process_time() - before < 2
 
 
-@pytest.mark.parametrize("word", ["NaN", "Infinity"])
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "-inf"])
 def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
-    assert read_json(f'{{"a": {word}}}') == ({"a": word}, True)
+    assert read_json(f'{{"a": {word}, "b": [{word}]}}') == ({"a": word, "b": [word]}, True)
+
+
+@pytest.mark.parametrize("written", ["-x", "!true", "~5"])
+def test_a_sign_is_never_left_out(written: str) -> None:
+    with pytest.raises(Broken):
+        read_json(f'{{"a": {written}}}')
+
+
+def test_signs_keep_nothing_from_being_mended() -> None:
+    assert read_json('{"a-": "say "-5" now", "-b": "x"}') == ({"a-": 'say "-5" now', "-b": "x"}, True)
 
 
 def test_half_a_pair_of_surrogates_is_no_text() -> None:
