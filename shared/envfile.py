@@ -1,9 +1,11 @@
-"""Reading `.env` without changing what stands in it.
+"""Reading the environment, and `.env` without interpolating anything: a cookie may hold `$`, `${…}` or `#`.
 
-A cookie may hold `$`, `${…}` or `#`. Common readers interpolate the first two; this one does not.
+Blanks around a value never mean anything, and one of blanks alone is none: files of `docker run --env-file` and of
+systemd are not trimmed, and a key that ends in a blank could not be sent by anyone.
 """
 
 import re
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +15,13 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 _DOLLARS = re.compile(r"\$+")
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """pydantic-settings' environment source without the blanks around values."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return _trimmed(super()._load_env_vars())
 
 
 class EnvFileSource(EnvSettingsSource):
@@ -25,9 +34,9 @@ class EnvFileSource(EnvSettingsSource):
         self._path = path
         super().__init__(settings_cls)
 
-    def _load_env_vars(self) -> dict[str, str | None]:
+    def _load_env_vars(self) -> Mapping[str, str | None]:
         values = dotenv_values(stream=StringIO(self._read()), interpolate=False)
-        return {name.lower(): value for name, value in values.items() if value}
+        return _trimmed({name.lower(): value for name, value in values.items()})
 
     def _read(self) -> str:
         try:
@@ -46,6 +55,10 @@ class EnvFileSource(EnvSettingsSource):
         return ValidationError.from_exception_data(
             "Settings", [{"type": kind, "loc": ("FREEAICHAT_ENV_FILE",), "input": None}]
         )
+
+
+def _trimmed(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {name: text for name, value in values.items() if value and (text := value.strip())}
 
 
 def undouble_dollars(cookie: str) -> str:

@@ -1,16 +1,17 @@
 """Reading the small notations that settings use: durations, lists, pairs, site URLs."""
 
 import re
+import string
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
-
-from yarl import URL
+from ipaddress import ip_address
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.IGNORECASE)
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -64,6 +65,8 @@ def sites(text: str) -> tuple[Site, ...]:
     for word in words(text):
         one = site(word)
         found.setdefault(one.origin, one)
+    if not found:
+        raise ValueError("names no page; write for example https://chatgptfree.ai/")
     return tuple(found.values())
 
 
@@ -73,19 +76,34 @@ def words(text: str) -> list[str]:
 
 
 def site(url: str) -> Site:
-    """The site a page URL belongs to. Raises ValueError unless it is an http(s) URL with a host."""
+    """The site a page URL belongs to, spelled as a browser spells it: in ASCII. Raises ValueError unless it is an
+    http(s) URL with a host."""
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
-        port = parts.port
+        origin = _origin(parts)
+        query = f"?{parts.query}" if parts.query else ""
+        page = quote(f"{parts.path or '/'}{query}", safe=string.punctuation)
     except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(f"{url!r} is not a page address; write for example https://chatgptfree.ai/")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    netloc = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
-    origin = f"{parts.scheme}://{netloc}"
-    query = f"?{parts.query}" if parts.query else ""
-    return Site(origin=origin, url=f"{origin}{parts.path or '/'}{query}")
+        raise ValueError(f"{url!r} is not a page address; write for example https://chatgptfree.ai/") from None
+    return Site(origin=origin, url=f"{origin}{page}")
+
+
+def _origin(parts: SplitResult) -> str:
+    """The origin of a page address. Raises ValueError where it has none."""
+    if parts.scheme not in _DEFAULT_PORTS or parts.port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("no origin")
+    host = _host(parts.hostname or "")
+    return f"{parts.scheme}://{host if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f'{host}:{parts.port}'}"
+
+
+def _host(name: str) -> str:
+    """The host *name* as it stands in a URL. Raises ValueError."""
+    if ":" in name:
+        return f"[{ip_address(name)}]"
+    name = _ascii_name(name)
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{name!r} is no host")
+    return name
 
 
 def is_other_page(named: str, found: str) -> bool:
@@ -107,13 +125,25 @@ def is_same_site(host: str, other: str) -> bool:
 def as_ascii(url: str) -> str:
     """*url* as browsers send it: a name of other letters in punycode, other characters percent-encoded. Raises
     ValueError. What is ASCII stays as it is."""
-    return url if url.isascii() else str(URL(url))
+    if url.isascii():
+        return url
+    from yarl import URL
+
+    return str(URL(url))
+
+
+def _ascii_name(host: str) -> str:
+    """*host* as browsers ask for it, in punycode where it has other letters. Raises ValueError."""
+    if host.isascii():
+        return host
+    from yarl import URL  # it takes long to import, and hardly any name needs it
+
+    return URL.build(scheme="https", host=host).raw_host or ""
 
 
 def _bare(host: str) -> str:
-    if not host.isascii():
-        with suppress(ValueError):
-            host = URL.build(scheme="http", host=host).raw_host or host
+    with suppress(ValueError):
+        host = _ascii_name(host)
     return host.lower().removeprefix("www.")
 
 

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import parsing
-from shared.envfile import EnvFileSource, undouble_dollars
+from shared.envfile import EnvFileSource, EnvironmentSource, undouble_dollars
 
 MAX_SESSION_ID = 64  # PROTOCOL 7
 MAX_WORKERS = 64
@@ -64,6 +64,7 @@ def _store_at_home(url: str) -> str:
 
 _Seconds = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
 Duration = Annotated[_Seconds, AfterValidator(_at_most(LONGEST))]
+Size = Annotated[ByteSize, Field(gt=0)]
 Interval = Annotated[_Seconds, AfterValidator(_at_most(LONGEST_INTERVAL))]
 
 
@@ -72,11 +73,13 @@ def _read(notation: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(lambda value: notation(value) if isinstance(value, str) else value)
 
 
+_LOWER = _read(str.lower)
 Sites = Annotated[tuple[parsing.Site, ...], NoDecode, _read(parsing.sites)]
 Aliases = Annotated[dict[str, int], NoDecode, _read(parsing.pairs)]
 Servers = Annotated[tuple[parsing.Server, ...], NoDecode, _read(parsing.servers)]
 ServerKeys = Annotated[dict[str, SecretStr], NoDecode, _read(parsing.keys)]
 Words = Annotated[tuple[str, ...], NoDecode, _read(parsing.words)]
+Host = Annotated[str, _read(lambda text: text.removeprefix("[").removesuffix("]"))]  # as URLs have IPv6 addresses
 
 
 def _one_line(value: SecretStr) -> SecretStr:
@@ -100,14 +103,14 @@ def _session_id(value: SecretStr) -> SecretStr:
 def _of_server(name: str, info: ValidationInfo) -> str:
     """Raises ValueError unless *name* is `server/model`, of a server that the settings before it name."""
     server, slash, model = name.partition("/")
-    known = [each.name for each in info.data.get("servers", ())]
-    if name and (not slash or not model or server not in known):
+    known = [each.name.lower() for each in info.data.get("servers", ())]
+    if name and (not slash or not model or server.lower() not in known):
         raise ValueError("is no model of a server in FREEAICHAT_SERVERS; write for example ollama/llama3.2")
     return name
 
 
-Captured = Annotated[SecretStr, AfterValidator(_one_line)]
-Cookie = Annotated[Captured, _read(undouble_dollars)]
+Line = Annotated[SecretStr, AfterValidator(_one_line)]
+Cookie = Annotated[Line, _read(undouble_dollars)]
 
 
 class Settings(BaseSettings):
@@ -127,12 +130,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="page URLs that carry the chat, in order of preference; each origin is one site",
     )
-    api_key: SecretStr | None = Field(
+    api_key: Line | None = Field(
         default=None,
         validation_alias=AliasChoices("FREEAICHAT_API_KEY", "API_MASTER_KEY"),
         description="the master key; without one, a loopback bind is open and any other bind makes its own",
     )
-    host: str = Field(
+    host: Host = Field(
         default=LOOPBACKS[0], description="address the proxy listens on; not set, or `localhost`: on ::1 as well"
     )
     port: int = Field(
@@ -174,7 +177,7 @@ class Settings(BaseSettings):
     max_server: int = Field(
         default=32, ge=1, le=MAX_STREAMS, description="as `FREEAICHAT_MAX_UPSTREAM`, of each server"
     )
-    keepalive: Literal["comment", "chunk", "off"] = Field(
+    keepalive: Annotated[Literal["comment", "chunk", "off"], _LOWER] = Field(
         default="comment", description="what fills silences in a stream"
     )
     max_upstream: int = Field(
@@ -188,10 +191,14 @@ class Settings(BaseSettings):
     )
     shutdown_timeout: Duration = Field(default=10.0, description="how long open streams may go on when told to stop")
     idle_timeout: Duration = Field(default=130.0, description="longest silence of a site in the middle of an answer")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
-    log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
-    max_body: ByteSize = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")
-    max_bodies: ByteSize = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _LOWER] = Field(
+        default="info", description="least level logged"
+    )
+    log_format: Annotated[Literal["console", "json"], _LOWER] = Field(
+        default="console", description="how log lines look"
+    )
+    max_body: Size = Field(default=ByteSize(32 * 1024**2), description="larger request bodies get 413")
+    max_bodies: Size = Field(
         default=ByteSize(128 * 1024**2),
         description="what the requests under way in each proxy may hold together; more get 503",
     )
@@ -199,14 +206,14 @@ class Settings(BaseSettings):
         default=(),
         description="further browser origins served without a key; `*` is any part (`chrome-extension://*`), alone all",
     )
-    tools: Literal["emulate", "refuse", "ignore"] = Field(
+    tools: Annotated[Literal["emulate", "refuse", "ignore"], _LOWER] = Field(
         default="emulate",
         description="tools and schemas where a site has none: `emulate`, `refuse` (400), `ignore` (answered in text)",
     )
     tool_retries: int = Field(
         default=1, ge=0, le=3, description="tries more where a call or JSON came out wrong; each is a turn of the quota"
     )
-    history: Literal["auto", "continue", "replay"] = Field(
+    history: Annotated[Literal["auto", "continue", "replay"], _LOWER] = Field(
         default="auto",
         description="`continue` always uses the site's own memory, `replay` never; `auto`: only while it is exact",
     )
@@ -225,18 +232,16 @@ class Settings(BaseSettings):
     cookie: Cookie = Field(
         default=SecretStr(""), validation_alias="COOKIE", description=_BY_HAND.format("Cookie header")
     )
-    ajax_nonce: Captured = Field(
-        default=SecretStr(""), validation_alias="AJAX_NONCE", description=_BY_HAND.format("nonce")
-    )
-    session_id: Annotated[Captured, AfterValidator(_session_id)] = Field(
+    ajax_nonce: Line = Field(default=SecretStr(""), validation_alias="AJAX_NONCE", description=_BY_HAND.format("nonce"))
+    session_id: Annotated[Line, AfterValidator(_session_id)] = Field(
         default=SecretStr(""), validation_alias="SESSION_ID", description=_BY_HAND.format("session id")
     )
     post_id: int = Field(default=0, ge=0, validation_alias="POST_ID", description=_BY_HAND.format("post id"))
 
     def key_of(self, server: parsing.Server) -> str:
         """The API key of *server*; empty: it wants none."""
-        key = self.server_keys.get(server.name)
-        return key.get_secret_value() if key else ""
+        keys = {name.lower(): key.get_secret_value() for name, key in self.server_keys.items()}
+        return keys.get(server.name.lower(), "")
 
     @cached_property
     def store_url(self) -> str:
@@ -268,9 +273,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before `.env`; the file is read by our own source, which interpolates nothing."""
+        """Environment before `.env`, both read by sources of our own."""
         path = Path(os.environ.get("FREEAICHAT_ENV_FILE", ".env"))
-        return init_settings, env_settings, EnvFileSource(settings_cls, path)
+        return init_settings, EnvironmentSource(settings_cls), EnvFileSource(settings_cls, path)
 
 
 def load(**overrides: Any) -> Settings:

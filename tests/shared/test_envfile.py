@@ -1,9 +1,9 @@
-"""What lies where `.env` is looked for: nothing, something else, or a file that cannot be read."""
+"""What lies where `.env` is looked for, and blanks around what stands in it or in the environment."""
 
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from shared.settings import explain, load
 
@@ -17,6 +17,27 @@ def test_where_there_is_no_file_there_are_no_settings(
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / place))
 
     assert load().store == ""
+
+
+BLANK = {
+    "FREEAICHAT_API_KEY": " key one ",
+    "FREEAICHAT_LOG_LEVEL": " INFO\t",
+    "PORT": " 9001 ",
+    "FREEAICHAT_STORE": " ",
+}
+
+
+def test_blanks_around_a_value_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in BLANK.items()))
+    in_file = load()
+    (tmp_path / ".env").unlink()
+    for name, value in BLANK.items():
+        monkeypatch.setenv(name, value)
+
+    for found in (in_file, load()):
+        assert (found.api_key, found.log_level) == (SecretStr("key one"), "info")
+        assert (found.port, found.store) == (9001, "")
 
 
 def test_a_file_that_cannot_be_read_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

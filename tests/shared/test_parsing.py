@@ -63,6 +63,12 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
         ("localhost:8090/x", "https://localhost:8090", "https://localhost:8090/x"),
         ("http://[::1]:8090/", "http://[::1]:8090", "http://[::1]:8090/"),
         ("https://user:hush@host/", "https://host", "https://host/"),
+        (
+            "https://例え.jp/聊天/?问=1",
+            "https://xn--r8jz45g.jp",
+            "https://xn--r8jz45g.jp/%E8%81%8A%E5%A4%A9/?%E9%97%AE=1",
+        ),
+        ("https://host/%e8%81%8a", "https://host", "https://host/%e8%81%8a"),
     ],
 )
 def test_a_page_address_names_its_site(url: str, origin: str, page: str) -> None:
@@ -70,7 +76,12 @@ def test_a_page_address_names_its_site(url: str, origin: str, page: str) -> None
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://host/", "https://", "https:///path", "//host", "http://host:port/", "http://[::1/"]
+    "url",
+    [
+        *("", "ftp://host/", "https://", "https:///path", "//host", "http://host:port/", "http://[::1/"),
+        *("https:/host/", "https://host;/", "https://host:0/", "https://-/", "'https://host/'", "http://[host]/"),
+        "https://host/\ud800",
+    ],
 )
 def test_what_is_no_page_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not a page address"):

@@ -209,12 +209,15 @@ def test_only_the_cookies_dollars_are_ever_doubled() -> None:
         ("FREEAICHAT_HARVEST_INTERVAL", "0", "FREEAICHAT_HARVEST_INTERVAL: Input should be greater than 0"),
         ("FREEAICHAT_RETENTION", f"{'9' * 400}d", "FREEAICHAT_RETENTION: Input should be a finite number"),
         ("FREEAICHAT_SITES", "ftp://x", "FREEAICHAT_SITES: 'ftp://x' is not a page address; write"),
-        ("FREEAICHAT_SITES", " , ", "FREEAICHAT_SITES: Tuple should have at least 1 item"),
+        ("FREEAICHAT_SITES", " , ", "FREEAICHAT_SITES: names no page; write for example https://"),
         ("FREEAICHAT_MODELS", "a=b", "FREEAICHAT_MODELS: 'a=b' is not alias=bot_id; write"),
         ("FREEAICHAT_PORT", "http", "FREEAICHAT_PORT: Input should be a valid integer"),
         ("PORT", "70000", "FREEAICHAT_PORT: Input should be less than or equal to 65535"),
         ("FREEAICHAT_MAX_UPSTREAM", "0", "FREEAICHAT_MAX_UPSTREAM: Input should be greater than or equal to 1"),
         ("FREEAICHAT_MAX_BODY", "tons", "FREEAICHAT_MAX_BODY: could not parse value and unit"),
+        ("FREEAICHAT_MAX_BODY", "0", "FREEAICHAT_MAX_BODY: Input should be greater than 0"),
+        ("FREEAICHAT_MAX_BODIES", "0MiB", "FREEAICHAT_MAX_BODIES: Input should be greater than 0"),
+        ("FREEAICHAT_API_KEY", "a\nb", "FREEAICHAT_API_KEY: holds a line break or another control character"),
         ("FREEAICHAT_KEEPALIVE", "no", "FREEAICHAT_KEEPALIVE: Input should be 'comment', 'chunk' or 'off'"),
         ("FREEAICHAT_LOG_LEVEL", "LOUD", "FREEAICHAT_LOG_LEVEL: Input should be 'debug', 'info',"),
         ("FREEAICHAT_LOG_FORMAT", "xml", "FREEAICHAT_LOG_FORMAT: Input should be 'console' or 'json'"),
@@ -251,7 +254,7 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     assert "hush" not in f"{found!r} {found!s}"
 
     monkeypatch.setenv("SESSION_ID", "hush" * 20)
-    monkeypatch.setenv("COOKIE", "hush\n")
+    monkeypatch.setenv("COOKIE", "hush\nhush")
     monkeypatch.setenv("POST_ID", "hush")
     with pytest.raises(ValidationError) as refused:
         load()

@@ -19,6 +19,13 @@ def test_both_loopbacks_are_listened_on_unless_an_address_is_named(
         assert load().hosts == (address,)
 
 
+@pytest.mark.parametrize(("written", "address"), [("[::1]", "::1"), (" [::] ", "::"), (" 127.0.0.1 ", "127.0.0.1")])
+def test_an_address_may_be_written_as_in_a_url(monkeypatch: pytest.MonkeyPatch, written: str, address: str) -> None:
+    monkeypatch.setenv("FREEAICHAT_HOST", written)
+
+    assert load().hosts == (address,)
+
+
 LOOPBACK_BINDS = {
     **dict.fromkeys(("127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"), True),
     **dict.fromkeys(("0.0.0.0", "::", "", "192.168.1.2", "localhost.example"), False),

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from shared.cli.doctor.server import check_keys
 from shared.parsing import keys, servers
 from shared.settings import explain, load
 
@@ -69,6 +70,16 @@ def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
     assert "sk-b" not in f"{found!r} {found!s}"
+
+
+def test_names_of_servers_are_the_same_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEAICHAT_SERVERS", "Ollama=http://h/v1")
+    monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "ollama=sk-b")
+
+    found = load(fallback_model="OLLAMA/llama3.2")
+
+    assert found.key_of(found.servers[0]) == "sk-b"
+    assert check_keys(found) == []
 
 
 def test_a_mistyped_key_is_not_printed_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,18 +37,20 @@ def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check
         return
     yield ok(NAME, f"{where} answers and lists {len(names)} models")
     owner, _, model = fallback.partition("/")
-    if owner == server.name and model.removesuffix(":latest") not in {name.removesuffix(":latest") for name in names}:
+    if owner.lower() == server.name.lower() and model.removesuffix(":latest") not in {
+        name.removesuffix(":latest") for name in names
+    }:
         yield warn(NAME, f"{server.name} has no model {model!r}, which FREEAICHAT_FALLBACK_MODEL names", "get it there")
 
 
 def check_keys(settings: Settings) -> list[Check]:
     """Keys of servers that are not named; the keys themselves are not shown."""
-    known = {server.name for server in settings.servers}
+    known = {server.name.lower() for server in settings.servers}
     mend = "write the name as FREEAICHAT_SERVERS has it"
     return [
         warn(NAME, f"FREEAICHAT_SERVER_KEYS has a key for {name!r}, which is no server", mend)
         for name in settings.server_keys
-        if name not in known
+        if name.lower() not in known
     ]
 
 
