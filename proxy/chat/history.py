@@ -76,9 +76,10 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """Compare what the client sent with what is stored.
 
     - It repeats all that is stored and adds to it: only the new part is new.
-    - It holds only new messages of the user: they are appended, and a system text before them takes the place of the
-      stored one.
-    - It holds a system text alone: the rest of what is stored stays, and the text is what is answered.
+    - It holds only new messages of the user, or the last answer and what follows it, such as the results of its
+      calls: they are appended, and a system text before them takes the place of the stored one.
+    - It holds nothing of the user's: what is stored stays, apart from a system text that has a new one, and is gone on
+      from with that.
     - Anything else: the client's messages win.
     """
     sent = tuple(messages)
@@ -89,10 +90,10 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     if new is None:
         new = _only_new(held, sent)
     if new is None and (added := _under_new_system(held, sent)):
-        system = sent[: len(sent) - len(added)]
+        system = [message for message in sent if message.role == "system"]
         return Plan(messages=(*system, *_without_system(held), *added), new=added, replaces=True, note=None)
-    if new is None and not _without_system(sent):
-        return Plan(messages=(*_without_system(held), *sent), new=sent, replaces=True, note=None)
+    if new is None and all(message.role != "user" for message in sent):
+        return Plan(messages=(*_before(held, sent), *sent), new=sent, replaces=True, note=None)
     if new is None:
         return Plan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
@@ -110,24 +111,39 @@ def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message
     held_system = [message for message in held if message.role == "system"]
     sent_system = [message for message in sent if message.role == "system"]
     rest = _without_system(sent)
-    if any(message.role != "user" for message in rest) or not rest:
+    new = _after_last(held, rest)
+    if any(message.role != "user" for message in new) or not new:
         return None
     if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
         return None
-    return rest if len(rest) == 1 or not _begins_alike(held, rest) else None
+    return new if len(new) == 1 or not _begins_alike(held, rest) else None
 
 
 def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
     """What is new where the system texts before it are new too; empty where the client means something else."""
     count = next((index for index, message in enumerate(sent) if message.role != "system"), len(sent))
     rest = tuple(sent[count:])
-    if not count or any(message.role != "user" for message in rest) or _begins_alike(held, rest):
+    new = _after_last(held, rest)
+    if not count or any(message.role != "user" for message in new) or _begins_alike(held, rest):
         return ()
-    return rest
+    return new
+
+
+def _after_last(held: Sequence[Message], rest: tuple[Message, ...]) -> tuple[Message, ...]:
+    """*rest* without the answer that it begins with, where that is the last one of *held* and more follows."""
+    is_repeated = len(rest) > 1 and rest[0].role == "assistant" and _same(held[-1], rest[0])
+    return rest[1:] if is_repeated else rest
 
 
 def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(message for message in messages if message.role != "system")
+
+
+def _before(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
+    """What is kept of *held* before *sent*, which is the system's or begins an answer, and may repeat the last one."""
+    kept = _without_system(held) if any(message.role == "system" for message in sent) else tuple(held)
+    begun = _without_system(sent)
+    return kept[:-1] if kept and begun and _same(kept[-1], begun[0]) else kept
 
 
 def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:

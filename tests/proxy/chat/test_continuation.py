@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.history import plan_turn
-from shared.conversations import Conversation, Message, Note
+from shared.conversations import Call, Conversation, Message, Note, Result
 
 COPY = Note(name="u", value="only its upstream reads this")
 
@@ -69,6 +69,33 @@ def test_a_system_text_alone_takes_nothing_from_what_was_said() -> None:
         plan = plan_turn(holding("!be brief", "hi", "hello"), say(sent))
 
         assert (plan.messages, plan.new, plan.note) == ((*say("hi", "hello"), *say(sent)), say(sent), None)
+
+
+def test_the_beginning_of_an_answer_takes_nothing_from_what_was_said() -> None:
+    begun = Message(role="assistant", text="Well")
+    held = say("!be brief", "hi", "hello")
+
+    alone = plan_turn(holding("!be brief", "hi", "hello"), [begun])
+    again = plan_turn(holding("!be brief", "hi", "hello"), [held[-1]])
+    under = plan_turn(holding("!be brief", "hi", "hello"), [*say("!be long"), begun])
+
+    assert (alone.messages, alone.new, alone.note) == ((*held, begun), (begun,), None)
+    assert (again.messages, again.note) == (held, None)
+    assert under.messages == (*held[1:], *say("!be long"), begun)
+
+
+def test_the_last_answer_may_come_again_before_what_follows_it() -> None:
+    call = Message(role="assistant", text="", calls=(Call(id="call_1", name="clock", arguments="{}"),))
+    result = Message(role="user", text="noon", result=Result(call_id="call_1", name="clock"))
+    stored = holding("!be brief", "hi").model_copy(update={"messages": (*say("!be brief", "hi"), call)})
+
+    plan = plan_turn(stored, [call, result])
+    under = plan_turn(stored, [*say("!be long"), call, result])
+    plain = plan_turn(holding("hi", "hello"), [Message(role="assistant", text="hello"), *say("hi")])
+
+    assert (plan.messages, plan.new, plan.note) == ((*stored.messages, result), (result,), COPY)
+    assert (under.messages, under.new) == ((*say("!be long", "hi"), call, result), (result,))
+    assert (plain.messages, plain.new) == (say("hi", "hello", "hi"), say("hi"))
 
 
 def test_several_new_messages_are_appended() -> None:
