@@ -3,7 +3,9 @@
 A client that sends what makes no sense has a fault that should show, whoever answers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isinf
 from typing import Any
 
 from proxy.chat.errors import ServiceError, bad_request
@@ -94,7 +96,18 @@ def check_number(value: Any, name: str, limits: tuple[float, float], *, whole: b
     if not least <= value <= most:
         side = "below_min" if value < least else "above_max"
         kind = "integer" if whole else "decimal"
-        raise bad_request(f"'{name}' must be from {least:g} to {most:g}.", param=name, code=f"{kind}_{side}_value")
+        bounds = f"at least {least:g}" if isinf(most) else f"from {least:g} to {most:g}"
+        raise bad_request(f"'{name}' must be {bounds}.", param=name, code=f"{kind}_{side}_value")
+
+
+@contextmanager
+def named_as(**names: str) -> Iterator[None]:
+    """Errors that are raised within name the client's own field, by that of a chat: `named_as(messages="input")`."""
+    try:
+        yield
+    except ServiceError as error:
+        error.param = names.get(error.param or "", error.param)
+        raise
 
 
 def check_choice(value: Any, name: str, choices: Sequence[str]) -> None:

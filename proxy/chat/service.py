@@ -92,8 +92,10 @@ class ChatService:
         wanted = request["model"].strip()
         name, models = await self._find_models(wanted, allowed)
         able = [(model, upstream) for model in models if isinstance(upstream := model.upstream, Embedder)]
-        if not able or not may_use(allowed, name):
+        if not may_use(allowed, name):
             raise unknown_model(wanted, self.catalog.near(wanted, allowed))
+        if not able:
+            raise _no_embeddings(name)
         for model, upstream in able:
             try:
                 made = await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
@@ -153,6 +155,15 @@ def _consent_required(name: str) -> ServiceError:
         type="permission_error",
         code="consent_required",
         should_retry=False,
+    )
+
+
+def _no_embeddings(name: str) -> ServiceError:
+    return ServiceError(
+        404,
+        f"The model '{name}' makes no embeddings; only those of servers (FREEAICHAT_SERVERS) may.",
+        code="model_not_found",
+        param="model",
     )
 
 

@@ -16,6 +16,7 @@ from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
 from proxy.server.under_way import UNDER_WAY
 
 BODY_SECONDS = 120.0  # for a whole body: the largest one over a line of 2 Mbit/s
+_MOST_DIGITS = 400  # no float has more before the point
 GRADUAL_BYTES = 256 * 1024  # of JSON; more is read in short steps
 
 T = TypeVar("T")
@@ -123,5 +124,7 @@ def _read_float(digits: str) -> float:
 
 def _read_integer(digits: str) -> float:
     """As the fast parser does: what is longer than 64 bits, and could not be written again, is a float."""
+    if len(digits) > _MOST_DIGITS:  # of which Python makes no number
+        return _read_float(digits)
     value = int(digits)
     return value if abs(value) < 2**63 else _read_float(digits)

@@ -32,7 +32,7 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
         )
     for name, harmless in _HARMLESS.items():
         value = body.get(name)
-        if value is not None and (type(value) is not type(harmless) or value != harmless):
+        if value is not None and (isinstance(value, bool) != isinstance(harmless, bool) or value != harmless):
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
     for name in _NEVER:
         if body.get(name):

@@ -7,6 +7,7 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
 from proxy.api.chat_completions.handlers import tools_mode
 from proxy.api.conversations.items import page_of, read_page
+from proxy.api.parameters import named_as
 from proxy.api.rendering import json_response
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
@@ -25,10 +26,11 @@ async def create_response(request: web.Request) -> web.StreamResponse:
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
     wanted = replace(wanted, input=messages, allowed=caller.models)
-    answer, reply = await request.app[RESPONSES].create(
-        wanted, images, caller=caller.place(request.remote), owner=caller.owner
-    )
-    return await send(request, [answer], reply, stream=wanted.stream)
+    with named_as(messages="input", conversation_id="conversation"):
+        answer, reply = await request.app[RESPONSES].create(
+            wanted, images, caller=caller.place(request.remote), owner=caller.owner
+        )
+        return await send(request, [answer], reply, stream=wanted.stream)
 
 
 async def retrieve_response(request: web.Request) -> web.Response:

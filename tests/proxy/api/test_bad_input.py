@@ -141,6 +141,44 @@ async def test_a_legacy_parameter_is_not_mistaken_for_a_harmless_one(
     assert (status, answer["error"]["code"]) == (400, "unsupported_parameter")
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        ("/v1/completions", {"prompt": " "}, "prompt"),
+        ("/v1/completions", {"prompt": "hi", "conversation_id": "gone"}, "conversation_id"),
+        ("/v1/responses", {"input": ""}, "input"),
+        ("/v1/responses", {"input": "hi", "conversation": "gone"}, "conversation"),
+    ],
+)
+async def test_an_error_names_the_field_as_the_client_calls_it(
+    proxy: RunningProxy, path: str, fields: dict[str, Any], param: str
+) -> None:
+    status, answer = await post(proxy, path, json.dumps({"model": "gpt-4o-mini-helper", **fields}).encode())
+
+    assert (status, answer["error"]["param"]) in {(400, param), (404, param)}
+
+
+async def test_a_bound_without_another_is_told_in_words(proxy: RunningProxy) -> None:
+    body = {"model": "gpt-4o-mini-helper", "input": "hi", "max_tool_calls": 0}
+    status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
+
+    assert (status, answer["error"]["message"]) == (400, "'max_tool_calls' must be at least 1.")
+
+
+async def test_a_number_with_more_digits_than_any_is_too_large(proxy: RunningProxy) -> None:
+    body = b'{"model":"gpt-4o-mini-helper","seed":%s,"messages":[{"role":"user","content":"hi"}]}' % (b"9" * 5000)
+    status, answer = await post(proxy, CHAT, body)
+
+    assert status == 400
+    assert answer["error"]["message"].endswith(": a number is too large.")
+
+
+async def test_a_legacy_count_may_be_written_in_any_way(proxy: RunningProxy) -> None:
+    body = b'{"model":"gpt-4o-mini-helper","prompt":"hi","n":1.0,"best_of":1.0}'
+
+    assert (await post(proxy, "/v1/completions", body))[0] == 200
+
+
 @pytest.mark.parametrize(("limit", "reason"), [(b"4.0", "length"), (b"1e30", "stop"), (b"2" * 30, "stop")])
 async def test_a_whole_number_may_be_written_in_any_way(proxy: RunningProxy, limit: bytes, reason: str) -> None:
     body = b'{"model":"gpt-4o-mini-helper","n":1.0,"messages":[{"role":"user","content":"hi"}],"max_tokens":%s}' % limit

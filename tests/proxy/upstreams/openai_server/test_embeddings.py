@@ -28,12 +28,15 @@ async def test_half_a_surrogate_pair_costs_a_character(served: RunningProxy, ser
     assert server.asked[0].body["input"] == "a\ufffd"
 
 
-@pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "unheard-of"])
-async def test_a_model_of_no_server_makes_none(served: RunningProxy, server: OpenAiPeer, model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "why"), [("gpt-4o-mini-helper", "makes no embeddings"), ("unheard-of", "does not exist here")]
+)
+async def test_a_model_of_no_server_makes_none(served: RunningProxy, server: OpenAiPeer, model: str, why: str) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
         await served.openai.embeddings.create(model=model, input="a text")
 
     assert refused.value.code == "model_not_found"
+    assert why in refused.value.message
     assert not server.asked
 
 
