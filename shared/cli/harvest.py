@@ -38,7 +38,7 @@ def harvest(*, headed: bool, as_json: bool) -> int:
 
 
 def _run(command: list[str]) -> tuple[str, int]:
-    """Output and exit code of *command*, which ends when we do. A Ctrl-C is left to it: it tidies up and ends."""
+    """Output and exit code of *command*, which ends when we do. At a Ctrl-C it tidies up, and we wait for that."""
     lifeline = make_lifeline()
     with subprocess.Popen(
         command,
@@ -49,7 +49,7 @@ def _run(command: list[str]) -> tuple[str, int]:
         env=os.environ | lifeline.environment,
     ) as visit:
         lifeline.hand_over()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, lambda *_: visit.terminate())  # a terminal tells both of us, `kill` only one
         output = visit.communicate()[0]
     lifeline.cut()
     return output, visit.returncode

@@ -1,5 +1,6 @@
 """`freeaichat harvest` and `freeaichat harvester`: real visits of the simulated site."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -53,6 +54,19 @@ async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
 
     assert done.returncode == 1
     assert "no_chat" in done.stdout
+
+
+async def test_an_interrupt_ends_the_visit(environment: dict[str, str], site: RunningSite) -> None:
+    await site.control(page_delay=30.0)
+    with running([FREEAICHAT, "harvest"], environment) as command:
+        async with asyncio.timeout(30):
+            while not (await site.state())["requests"].get("/"):
+                await asyncio.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        _, log = command.communicate(timeout=30)
+
+    assert command.returncode == 1
+    assert "stopping" in log
 
 
 def test_settings_that_make_no_sense_exit_2(environment: dict[str, str]) -> None:
