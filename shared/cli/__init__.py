@@ -6,6 +6,14 @@ Nothing is imported here: the supervisor lives in this package too, and has to s
 
 def main() -> None:
     """Run `freeaichat` with the arguments of this process, and exit."""
+    import errno
+    import sys
+
     from shared.cli.app import freeaichat
 
-    freeaichat()
+    try:
+        freeaichat()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"freeaichat: this cannot be written: {error.strerror}")

@@ -62,7 +62,8 @@ def proxy() -> None:
 
     Where others can reach it and no key is set, one is made at the first start and shown this once.
 
-    Exit codes: 0 ended by a signal, 2 settings or store cannot be used, 4 the port is taken.
+    Exit codes: 0 ended by a signal, 1 the store is away or has no room just now, 2 settings or store cannot be used,
+    4 the port is taken.
     """
     from shared.cli.proxy import run
 

@@ -22,11 +22,12 @@ class NoGateway(Exception):
 
 
 class GatewayError(Exception):
-    """The proxy answered with an error. `status` is 0 where it came in the middle of an answer."""
+    """The proxy answered with an error of this `code`. `status` is 0 where it came in the middle of an answer."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def refusal(status: int, body: dict[str, Any]) -> GatewayError:
     """The error that an answer with *status* and *body* is."""
     message = _message(body)
     told = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
-    return GatewayError(told, status)
+    error = body.get("error")
+    return GatewayError(told, status, str(error.get("code") or "") if isinstance(error, dict) else "")
 
 
 def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:

@@ -108,11 +108,12 @@ def failure_of(error: NoGateway | GatewayError) -> Failure:
 def _told(error: NoGateway | GatewayError) -> str:
     if isinstance(error, NoGateway):
         return not_running(error)
-    mends = {
+    mends: dict[str | int, str] = {
         401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
-        404: "`freeaichat models` lists the models; without --continue a new conversation begins",
+        "model_not_found": "`freeaichat models` lists the models",
+        "conversation_not_found": "without --continue and --conversation a new one begins",
         429: "try again later",
         503: "`freeaichat status` says why",
     }
-    mend = mends.get(error.status)
+    mend = mends.get(error.code) or mends.get(error.status)
     return f"{error}; {mend}" if mend else str(error)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,30 @@ async def test_chat_with_an_unknown_model_says_so_and_exits_1(beside: CommandLin
 
     assert done.code == 1
     assert "no-such-model" in done.errors
-    assert "404" in done.errors
+    assert done.errors.rstrip().endswith("(HTTP 404); `freeaichat models` lists the models")
+
+
+async def test_chat_with_an_unknown_conversation_says_so_and_exits_1(beside: CommandLine) -> None:
+    done = await beside("chat", "hi", "--conversation", "none")
+
+    assert done.code == 1
+    assert done.errors.rstrip().endswith("(HTTP 404); without --continue and --conversation a new one begins")
+
+
+def test_output_that_a_full_disk_does_not_take_is_told_in_a_line(tmp_path: Path, free_port: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [FREEAICHAT, "status"],
+            env=clean_environment(tmp_path, "http://127.0.0.1:1/", free_port),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == "freeaichat: this cannot be written: No space left on device\n"
 
 
 async def test_chat_uses_the_key_of_the_settings(site: SimulatedSite, tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_pat
     assert check_key(Settings(data_dir=tmp_path, host="0.0.0.0")).level is Level.WARN
 
 
+def test_a_key_that_was_kept_for_others_is_told_where_none_would_be_needed(tmp_path: Path) -> None:
+    ensure_master_key(tmp_path)
+
+    found = check_key(Settings(data_dir=tmp_path))
+
+    assert found.level is Level.OK
+    assert found.what == f"kept in {tmp_path / 'master.key'}, mode 0600; asked for once others have keys"
+
+
 def test_a_kept_key_must_be_private(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, host="0.0.0.0")
     key, _ = ensure_master_key(tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
-from shared.cli.keys import find_key
+from shared.cli.keys import administrators_key
 from shared.secrets import KEY_FILE
 from shared.settings import Settings
 
@@ -65,7 +65,7 @@ def _check_missing(name: str, directory: Path) -> Check:
 def check_key(settings: Settings) -> Check:
     """Whether a key protects what others can reach, and is itself protected."""
     try:
-        key = find_key(settings)
+        key = administrators_key(settings)
     except OSError as error:
         return fail("key", f"the key file cannot be read ({error.strerror})", f"chown {os.geteuid()} it, or delete it")
     if key is None and settings.is_loopback_bind:
@@ -73,14 +73,15 @@ def check_key(settings: Settings) -> Check:
     if key is None:
         file = settings.data_dir / KEY_FILE
         return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
-    return _mistake(key.value) or (_check_kept(key.file) if key.file else ok("key", key.place))
+    when = "; asked for once others have keys" if settings.is_loopback_bind else ""
+    return _mistake(key.value) or (_check_kept(key.file, when) if key.file else ok("key", key.place))
 
 
-def _check_kept(file: Path) -> Check:
+def _check_kept(file: Path, when: str) -> Check:
     mode = file.stat().st_mode & 0o777
     if mode & 0o077:
         return fail("key", f"{file} can be read by others (mode {mode:04o})", f"chmod 600 {file}")
-    return ok("key", f"kept in {file}, mode {mode:04o}")
+    return ok("key", f"kept in {file}, mode {mode:04o}{when}")
 
 
 def _mistake(key: str) -> Check | None:
