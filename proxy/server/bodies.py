@@ -52,6 +52,8 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
 async def _received(request: web.Request) -> bytes:
     """The body as it came, counted with those of all other requests while it comes."""
     under_way, limit, content = request.app[UNDER_WAY], request.client_max_size, request.content
+    if (request.content_length or 0) > limit:  # which nobody has to send
+        raise web.HTTPRequestEntityTooLarge(max_size=limit)
     if content.is_eof():  # it came with the head, as short ones do
         whole = content.read_nowait()
         if len(whole) > limit:

@@ -65,6 +65,8 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     if request.version < HttpVersion11:  # such clients know no expectations
         return None
     if request.headers["Expect"].lower() == "100-continue":
+        if (request.content_length or 0) > request.client_max_size:
+            return None  # it is refused as it is
         await request.writer.write(CONTINUE)
         request.writer.output_size = 0  # nothing of the response itself was sent
         return None

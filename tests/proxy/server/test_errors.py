@@ -5,6 +5,9 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
+from proxy.api.app_keys import SETTINGS
 from tests.proxy.running import RunningProxy
 from tests.proxy.serving import log_of, serving
 from tests.security.raw import request, send
@@ -64,6 +67,19 @@ async def test_a_client_that_asks_whether_to_go_on_is_told_to(proxy: RunningProx
     assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"role":"assistant"' in answer
+
+
+@pytest.mark.parametrize("asks", [(b"Expect: 100-continue",), ()])
+async def test_a_body_that_is_announced_as_too_large_is_refused_before_it_comes(
+    proxy: RunningProxy, asks: tuple[bytes, ...]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(proxy))
+    announced = b"Content-Length: %d" % (proxy.app[SETTINGS].max_body + 1)
+    writer.write(request("POST", PATH, JSON, announced, *asks))
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    writer.close()
+
+    assert head.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_other_expectations_are_417_in_the_usual_shape(proxy: RunningProxy) -> None:
