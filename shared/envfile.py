@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
-from dotenv import dotenv_values
-from pydantic import ValidationError
+from dotenv.parser import parse_stream
+from pydantic import AliasChoices, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 _DOLLARS = re.compile(r"\$+")
+_NAME = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)\s*[=:]")
 
 
 class EnvironmentSource(EnvSettingsSource):
@@ -27,7 +28,8 @@ class EnvironmentSource(EnvSettingsSource):
 class EnvFileSource(EnvSettingsSource):
     """pydantic-settings' environment source, fed from a file instead of the environment.
 
-    Raises pydantic's ValidationError for a file that cannot be read.
+    Raises pydantic's ValidationError for a file that cannot be read, and for a line that is meant to set something of
+    ours and cannot: a key with a quote too few must not leave everything open. Other lines are others' concern.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:
@@ -35,8 +37,24 @@ class EnvFileSource(EnvSettingsSource):
         super().__init__(settings_cls)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        values = dotenv_values(stream=StringIO(self._read()), interpolate=False)
-        return _trimmed({name.lower(): value for name, value in values.items()})
+        values: dict[str, str | None] = {}
+        for binding in parse_stream(StringIO(self._read())):
+            if binding.error:
+                self._refuse_ours(binding.original.string, binding.original.line)
+            elif binding.key is not None:
+                values[binding.key.lower()] = binding.value
+        return _trimmed(values)
+
+    def _refuse_ours(self, broken: str, first: int) -> None:
+        """Raise ValidationError where a line of the *broken* text, which begins in line *first*, sets one of ours."""
+        names = known_names(self.settings_cls)
+        for number, line in enumerate(broken.splitlines(), first):
+            name = match[1].upper() if (match := _NAME.match(line)) else ""
+            if name in names:
+                problem = (
+                    f"cannot be read in line {number} ({name}): write NAME=value, where a quote that opens also closes"
+                )
+                raise self._refusal(problem)
 
     def _read(self) -> str:
         try:
@@ -55,6 +73,18 @@ class EnvFileSource(EnvSettingsSource):
         return ValidationError.from_exception_data(
             "Settings", [{"type": kind, "loc": ("FREEAICHAT_ENV_FILE",), "input": None}]
         )
+
+
+def known_names(settings_cls: type[BaseSettings]) -> set[str]:
+    """Every name that can be set."""
+    names = set()
+    for name, field in settings_cls.model_fields.items():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices):
+            names |= {str(choice) for choice in alias.choices}
+        else:
+            names.add(str(alias) if alias else f"{settings_cls.model_config.get('env_prefix', '')}{name.upper()}")
+    return names
 
 
 def _trimmed(values: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -40,6 +40,40 @@ def test_blanks_around_a_value_mean_nothing(tmp_path: Path, monkeypatch: pytest.
         assert (found.port, found.store) == (9001, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('FREEAICHAT_API_KEY="hush', "FREEAICHAT_API_KEY"),
+        ("export api_master_key='hush", "API_MASTER_KEY"),
+        ("FREEAICHAT_API_KEY: hush", "FREEAICHAT_API_KEY"),
+        ('COOKIE="a="hush"; c=d"', "COOKIE"),
+        ("PORT='\nFREEAICHAT_API_KEY='hush'", "PORT"),
+    ],
+)
+def test_a_line_of_ours_that_cannot_be_read_is_never_passed_over(
+    line: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"OTHER=x\n\nNGINX_PORT=9001\n{line}\n")
+
+    with pytest.raises(ValidationError) as refused:
+        load()
+    assert explain(refused.value) == (
+        f"FREEAICHAT_ENV_FILE: .env cannot be read in line 4 ({name}): write NAME=value, where a quote that opens also "
+        "closes"
+    )
+    assert "hush" not in f"{refused.value!s} {refused.value!r}"
+
+
+def test_what_others_keep_in_the_file_may_be_written_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("OTHER='x\n[section]\nkey: value\nPORT=9001\n")
+
+    assert load().port == 9001
+
+
 def test_a_file_that_cannot_be_read_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / ".env")
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / ".env"))

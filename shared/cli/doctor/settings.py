@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import AliasChoices
-
+from shared import envfile
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.envfile import EnvFileSource
 from shared.settings import Settings
 
 PREFIX = "FREEAICHAT_"
@@ -19,7 +17,7 @@ _OTHERS = ("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_PROXIES"
 def check_settings(settings: Settings) -> list[Check]:
     """The names in the environment and in `.env`, and the values captured by hand."""
     file = Path(os.environ.get("FREEAICHAT_ENV_FILE", ".env"))
-    in_file = (name.upper() for name in EnvFileSource(Settings, file).env_vars)
+    in_file = (name.upper() for name in envfile.EnvFileSource(Settings, file).env_vars)
     return [*check_names("the environment", os.environ), *check_names(str(file), in_file), check_by_hand(settings)]
 
 
@@ -34,14 +32,7 @@ def check_names(place: str, names: Iterable[str]) -> list[Check]:
 
 def known_names() -> set[str]:
     """Every name that can be set."""
-    names = set(_OTHERS)
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        if isinstance(alias, AliasChoices):
-            names |= {str(choice) for choice in alias.choices}
-        else:
-            names.add(str(alias) if alias else f"{PREFIX}{name.upper()}")
-    return names
+    return envfile.known_names(Settings).union(_OTHERS)
 
 
 def _mend(name: str, known: set[str]) -> str:
