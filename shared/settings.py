@@ -57,9 +57,13 @@ def _at_home(path: Path) -> Path:
         raise ValueError(f"nobody knows where {path.parts[0]} is; write the whole path") from None
 
 
+def _file_at_home(path: str) -> str:
+    return str(_at_home(Path(path))) if path.startswith("~") else path
+
+
 def _store_at_home(url: str) -> str:
     path = url.removeprefix(_SQLITE)
-    return f"{_SQLITE}{_at_home(Path(path))}" if path != url and path.startswith("~") else url
+    return f"{_SQLITE}{_file_at_home(path)}" if path != url else url
 
 
 _Seconds = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
@@ -159,7 +163,9 @@ class Settings(BaseSettings):
         default="", repr=False, description="store URL: `sqlite:///PATH`, or `redis://HOST:PORT/0` for several machines"
     )
     harvest_interval: Interval = Field(default=6 * 3600.0, description="time between scheduled visits (jittered)")
-    browser: str = Field(default="", description="path of a Chromium-family browser")
+    browser: Annotated[str, AfterValidator(_file_at_home)] = Field(
+        default="", description="path of a Chromium-family browser"
+    )
     models: Aliases = Field(default={}, description="`alias=bot_id` pairs added to what is discovered")
     default_model: str = Field(default="", description="model that answers for unknown names; none: 404")
     servers: Servers = Field(

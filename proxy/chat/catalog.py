@@ -248,11 +248,14 @@ def _slug(bot: Bot) -> str:
     return slug(bot.name) or f"bot-{bot.id}"
 
 
-def unknown_model(name: str, near: Sequence[str] = ()) -> ServiceError:
-    """The error for a name that nobody offers; *near*: names like it."""
+def unknown_model(name: str, near: Sequence[str] = (), *, default: str = "") -> ServiceError:
+    """The error for a name that nobody offers; *near*: names like it; *default*: what was to answer for it, and is
+    unknown too."""
     shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    if is_claude(name):
+    if default:
+        hint += f"FREEAICHAT_DEFAULT_MODEL names '{default}', which does not exist either. "
+    elif is_claude(name):
         hint += (
             "No bot here is told to be Claude; FREEAICHAT_MODELS or FREEAICHAT_DEFAULT_MODEL lead such names to one. "
         )

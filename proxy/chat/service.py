@@ -132,7 +132,7 @@ class ChatService:
         catalog = self.catalog
         found = catalog.find(name)
         if found is None:
-            raise unknown_model(name, catalog.near(name, allowed))
+            raise unknown_model(name, catalog.near(name, allowed), default=self._default_model)
         models = catalog.offers(found[0])
         if len(self._found) < MAX_FOUND and all(upstream.is_known for upstream in self._upstreams):
             self._found[name] = found[0], models

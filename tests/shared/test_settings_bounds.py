@@ -40,7 +40,7 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path / "house"))
     (tmp_path / "house").mkdir()
     (tmp_path / "house" / "our.env").write_text(
-        "FREEAICHAT_STORE=sqlite:///~/chat/store.db\nFREEAICHAT_DATA_DIR=~/data\n"
+        "FREEAICHAT_STORE=sqlite:///~/chat/store.db\nFREEAICHAT_DATA_DIR=~/data\nFREEAICHAT_BROWSER=~/chrome\n"
     )
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", "~/our.env")
 
@@ -48,6 +48,7 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     assert found.store_url == f"sqlite:///{tmp_path}/house/chat/store.db"
     assert found.data_dir == tmp_path / "house" / "data"
+    assert found.browser == str(tmp_path / "house" / "chrome")
     assert load(store="sqlite:///a~b.db").store_url == "sqlite:///a~b.db"
 
 

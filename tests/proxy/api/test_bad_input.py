@@ -205,6 +205,14 @@ async def test_a_missing_model_is_400_even_where_a_default_is_set(
     assert (status, answer["error"]["param"]) == (400, "model")
 
 
+async def test_a_default_model_that_does_not_exist_is_told(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, default_model="mistyped") as proxy:
+        status, answer = await post(proxy, CHAT, json.dumps({"model": "unheard-of", "messages": HI}).encode())
+
+    assert status == 404
+    assert "FREEAICHAT_DEFAULT_MODEL names 'mistyped', which does not exist either." in answer["error"]["message"]
+
+
 async def test_a_response_repeats_only_parameters_of_the_right_type(proxy: RunningProxy) -> None:
     body = {"model": "gpt-4o-mini-helper", "input": "hi", "truncation": 1, "top_p": 0.5, "user": 1}
     status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
