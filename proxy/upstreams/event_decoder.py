@@ -32,7 +32,7 @@ class ServerEvent(NamedTuple):
 class EventDecoder:
     """Collects the bytes of one stream and gives out each event once its blank line has come.
 
-    An event that the stream's end leaves unfinished is never given out; `has_partial` tells that there is one.
+    An event that the stream's end leaves unfinished is never given out.
     Fields other than `data` and `event` are ignored: nothing here reconnects.
     """
 
@@ -45,19 +45,6 @@ class EventDecoder:
     def is_between(self) -> bool:
         """Whether the stream has begun and the next byte begins a line of a new event: nothing is held of one."""
         return not (self.pending or self._at_start or self._after_cr)
-
-    @property
-    def has_partial(self) -> bool:
-        """Whether part of an event (comments are none) is still waiting for its end."""
-        return any(line and not line.startswith(b":") for line in self.pending.split(b"\n"))
-
-    def take_back(self) -> bytes:
-        """What was held of an unfinished event, and is not held any more."""
-        if not self.pending:
-            return b""
-        held = bytes(self.pending)
-        self.pending.clear()
-        return held
 
     def feed(self, data: bytes) -> list[ServerEvent]:
         """The events that *data* completes. Raises `EventTooLarge`."""

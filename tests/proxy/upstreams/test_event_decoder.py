@@ -152,22 +152,10 @@ def test_an_event_is_out_as_soon_as_its_blank_line_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "partial"),
-    [
-        (b"", False),
-        (b"data: x\n\n", False),
-        (b"data: x\n\n\n", False),
-        (b"data: x\n\n: keep-alive", False),
-        (b"data: x", True),
-        (b"data: x\n", True),
-        (b"data: x\n\n: note\ndat", True),
-    ],
+    "body", [b"", b"data: x\n\n", b"data: x\n\n: keep-alive", b"data: x", b"data: x\n", b"data: x\n\n: note\ndat"]
 )
-def test_an_unfinished_event_is_told_and_not_given_out(body: bytes, partial: bool) -> None:
-    decoder = EventDecoder()
-
-    assert len(decoder.feed(body)) == body.count(b"x\n\n")
-    assert decoder.has_partial is partial
+def test_an_unfinished_event_is_not_given_out(body: bytes) -> None:
+    assert len(EventDecoder().feed(body)) == body.count(b"x\n\n")
 
 
 @pytest.mark.parametrize("piece", [MIB, 10 * MIB])
@@ -249,7 +237,7 @@ def test_recorded_replies_decode_whole_whatever_the_cuts(name: str, size: int) -
     assert events == decode_naively(body)
     assert len(events) == body.count(b"\ndata: ")
     assert all(json.loads(event.data) is not None for event in events)
-    assert not decoder.has_partial
+    assert not decoder.pending
 
 
 def test_a_recorded_reply_reads_as_it_was_written() -> None:
