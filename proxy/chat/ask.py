@@ -7,6 +7,22 @@ from typing import Any
 from proxy.chat.tools.definitions import Offer
 from shared.conversations import Message
 
+SAMPLING = (  # parameters of chat completions that only servers heed
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "reasoning_effort",
+    "verbosity",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

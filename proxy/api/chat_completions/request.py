@@ -7,7 +7,7 @@ from typing import Any
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
-from proxy.chat.ask import Ask
+from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unfit_part
 from proxy.chat.extras import DETAILS, read_thoughts
@@ -19,23 +19,7 @@ MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
 MAX_CHOICES = 4
-_IGNORED = (
-    "temperature",
-    "top_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "reasoning_effort",
-    "verbosity",
-    "audio",
-    "suffix",
-)
+_IGNORED = (*SAMPLING, "audio", "suffix")
 _PLAIN = frozenset({"model", "messages", "stream"})
 # What means the same whoever answers, or is told in other words; all else is passed on to a server.
 _READ = (_PLAIN | frozenset(_IGNORED)) | {

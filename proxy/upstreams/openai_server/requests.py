@@ -7,29 +7,14 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import Ask, Media, Part
+from proxy.chat.ask import SAMPLING, Ask, Media, Part
 from proxy.chat.extras import THOUGHTS
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "reasoning_effort",
-    "verbosity",
-)
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
-TAKEN = frozenset({*_SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
+TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
 _EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
 
 
@@ -65,7 +50,7 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
     if ask.stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
-        if name in _SAMPLING:
+        if name in SAMPLING:
             body[name] = value
         elif name in _SPELLED:
             told = value.get("effort") if isinstance(value, dict) else value
