@@ -81,7 +81,9 @@ class MemoryPolicy:
 def _is_filtered(text: str) -> bool:
     """Whether the site's HTML filter acts on *text*: on markup, and on control characters, as in what a terminal
     printed. Searches for one character take a fraction of a pattern's time, which for a long text is felt."""
-    return "<" in text or ">" in text or "&" in text or any(character in text for character in _CONTROLS)
+    if "<" in text or ">" in text or "&" in text:
+        return True
+    return not text.isprintable() and any(character in text for character in _CONTROLS)
 
 
 @dataclass(frozen=True, slots=True)
