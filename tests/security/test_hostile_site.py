@@ -211,8 +211,9 @@ async def test_odd_text_of_a_whole_answer_arrives_in_valid_events(
 @pytest.mark.parametrize("action", [STEP_1, STEP_2])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_not_followed(
-    proxy_of: RunningProxy, hostile: HostileSite, action: str, status: int
+    proxy_of: RunningProxy, hostile: HostileSite, action: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.5)  # nobody makes the visit
     async with hostile_site() as elsewhere:
         place = f"{elsewhere.origin}/wp-admin/admin-ajax.php?action={action}".encode()
         hostile.acts[action] = sends(
