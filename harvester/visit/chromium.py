@@ -74,7 +74,7 @@ class ChromiumTab:
         seen["links"] = [Link(*link) for link in seen["links"]]
         seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
         for frame in (self._page.main_frame, *self._own_frames()):
-            seen["configs"] += self._documents.elements(frame)
+            seen["configs"] += [one for one in self._documents.elements(frame) if one not in seen["configs"]]
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
         seen["refreshes"] += [headers["refresh"]] if "refresh" in headers else []
