@@ -78,8 +78,8 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     - It repeats all that is stored and adds to it: only the new part is new.
     - It holds only new messages of the user, or the last answer and what follows it, such as the results of its
       calls: they are appended, and a system text before them takes the place of the stored one.
-    - It holds nothing of the user's: what is stored stays, apart from a system text that has a new one, and is gone on
-      from with that.
+    - It holds nothing of the user's: the last question is answered anew, under the system text or with the beginning
+      of an answer that was sent. All before that answer stays.
     - Anything else: the client's messages win.
     """
     sent = tuple(messages)
@@ -93,7 +93,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
         system = [message for message in sent if message.role == "system"]
         return Plan(messages=(*system, *_without_system(held), *added), new=added, replaces=True, note=None)
     if new is None and all(message.role != "user" for message in sent):
-        return Plan(messages=(*_before(held, sent), *sent), new=sent, replaces=True, note=None)
+        return Plan(messages=(*_last_question(held, sent), *sent), new=sent, replaces=True, note=None)
     if new is None:
         return Plan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
@@ -139,11 +139,15 @@ def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(message for message in messages if message.role != "system")
 
 
-def _before(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
-    """What is kept of *held* before *sent*, which is the system's or begins an answer, and may repeat the last one."""
-    kept = _without_system(held) if any(message.role == "system" for message in sent) else tuple(held)
-    begun = _without_system(sent)
-    return kept[:-1] if kept and begun and _same(kept[-1], begun[0]) else kept
+def _last_question(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
+    """*held* as far as the last message of the user's, which *sent* has answered anew; without its system texts where
+    there are new ones.
+
+    An answer behind the last one would have no question, and such turns would add up to one that is never left out.
+    """
+    asked = max((index for index, message in enumerate(held) if message.role == "user"), default=-1)
+    kept = tuple(message for index, message in enumerate(held) if message.role == "system" or index <= asked)
+    return _without_system(kept) if any(message.role == "system" for message in sent) else kept
 
 
 def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:

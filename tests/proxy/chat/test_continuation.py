@@ -64,14 +64,15 @@ def test_a_system_text_that_comes_later_takes_nothing_away() -> None:
     assert (plan.messages, plan.new) == (say("!be brief", "hi", "hello", "more"), say("more"))
 
 
-def test_a_system_text_alone_takes_nothing_from_what_was_said() -> None:
+def test_a_system_text_alone_has_the_last_question_answered_anew() -> None:
     for sent in ("!be long", "!be brief"):
-        plan = plan_turn(holding("!be brief", "hi", "hello"), say(sent))
+        plan = plan_turn(holding("!be brief", "hi", "hello", "more", "well"), say(sent))
 
-        assert (plan.messages, plan.new, plan.note) == ((*say("hi", "hello"), *say(sent)), say(sent), None)
+        assert (plan.messages, plan.new) == ((*say("hi", "hello", "more"), *say(sent)), say(sent))
+        assert plan.note is None
 
 
-def test_the_beginning_of_an_answer_takes_nothing_from_what_was_said() -> None:
+def test_the_beginning_of_an_answer_takes_the_place_of_the_last_one() -> None:
     begun = Message(role="assistant", text="Well")
     held = say("!be brief", "hi", "hello")
 
@@ -79,9 +80,20 @@ def test_the_beginning_of_an_answer_takes_nothing_from_what_was_said() -> None:
     again = plan_turn(holding("!be brief", "hi", "hello"), [held[-1]])
     under = plan_turn(holding("!be brief", "hi", "hello"), [*say("!be long"), begun])
 
-    assert (alone.messages, alone.new, alone.note) == ((*held, begun), (begun,), None)
+    assert (alone.messages, alone.new, alone.note) == ((*held[:-1], begun), (begun,), None)
     assert (again.messages, again.note) == (held, None)
-    assert under.messages == (*held[1:], *say("!be long"), begun)
+    assert under.messages == (*say("hi", "!be long"), begun)
+
+
+def test_turns_without_a_question_do_not_add_up() -> None:
+    stored = holding("!be brief", "hi", "hello")
+    for sent in (say("!be long"), [Message(role="assistant", text="Well")]):
+        first = plan_turn(stored, sent)
+        answered = stored.model_copy(update={"messages": (*first.messages, Message(role="assistant", text="x"))})
+
+        assert plan_turn(answered, sent).messages == first.messages
+    begun = [Message(role="assistant", text="Well")]
+    assert plan_turn(holding("!be brief"), begun).messages == (*say("!be brief"), *begun)
 
 
 def test_the_last_answer_may_come_again_before_what_follows_it() -> None:
