@@ -73,17 +73,20 @@ def stays_on_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def measures_no_more_than_it_adds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a program covers is measured where its own tests start it: elsewhere it runs the same lines, and measuring
-    takes a third of its time."""
+def programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that a test starts warn as in development mode, without its slow event loop. What they cover is measured
+    where their own tests start them: elsewhere they run the same lines, and measuring takes a third of their time."""
+    if os.environ.get("PYTHONDEVMODE"):
+        monkeypatch.delenv("PYTHONDEVMODE")
+        monkeypatch.setenv("PYTHONWARNINGS", "default")
     if HAVE_PROGRAMS.isdisjoint(request.path.parents):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture
-def as_users_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Child processes run without coverage and development mode, so that their memory and speed can be measured."""
-    for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONDEVMODE"):
+def as_users_run_it(programs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes run without coverage and warnings, so that their memory and speed can be measured."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONWARNINGS", "PYTHONMALLOC"):
         monkeypatch.delenv(name, raising=False)
 
 
