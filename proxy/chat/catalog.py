@@ -239,9 +239,17 @@ def _served(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
 
 
 def _slugs(bots: Sequence[Bot]) -> dict[int, str]:
-    """The model id of each bot; where names clash, the bot id is appended."""
+    """The model id of each bot; where names clash, the bot id is appended, again if that is another one's name."""
     uses = Counter(_slug(bot) for bot in bots)
-    return {bot.id: _slug(bot) if uses[_slug(bot)] == 1 else f"{_slug(bot)}-{bot.id}" for bot in bots}
+    slugs: dict[int, str] = {}
+    for bot in bots:
+        name = _slug(bot)
+        clashes = uses[name] > 1
+        while clashes:
+            name = f"{name}-{bot.id}"
+            clashes = name in uses
+        slugs[bot.id] = name
+    return slugs
 
 
 def _slug(bot: Bot) -> str:

@@ -62,7 +62,13 @@ def test_bots_that_share_a_name_are_told_apart_by_their_number() -> None:
     assert [model.id for model in catalog.list()] == ["helper-5", "helper-6", "other"]
     bare = catalog.find("helper")
     assert bare is not None
-    assert bare[1].bot.id == 5
+    assert (bare[1].bot.id, bare[1].alias_of) == (5, "helper-5")
+
+
+def test_a_bot_whose_name_is_like_a_number_put_behind_anothers_name_keeps_it() -> None:
+    catalog = Catalog([offered(OTHER, bots((4, "GPT"), (5, "GPT"), (9, "GPT-4")))], {})
+
+    assert {model.id: model.bot.id for model in catalog.list()} == {"gpt-4-4": 4, "gpt-5": 5, "gpt-4": 9}
 
 
 def test_built_in_names_serve_a_site_until_its_bots_are_discovered() -> None:
@@ -78,6 +84,7 @@ def test_built_in_names_stay_on_the_default_site_even_if_its_page_shows_other_bo
     assert shown is not None
     assert (shown[1].discovered, shown[1].bot.id, shown[1].alias_of) == (True, 25865, "small-gpt")
     assert hidden is not None
+    assert hidden[1].to_wire(max_transcript=8000)["name"] is None  # nobody told it
     assert (hidden[1].discovered, hidden[1].bot.id, hidden[1].alias_of) == (False, 25869, None)
 
 
@@ -100,6 +107,7 @@ def test_a_configured_alias_beats_a_slug_and_a_slug_beats_a_built_in_name() -> N
     assert helper[1].bot.id == 2
     assert gemini is not None
     assert (gemini[1].bot.id, gemini[1].alias_of) == (2, None)
+    assert {model.id for model in catalog.list()} == {"helper", *BUILT_IN}  # each name once
 
 
 def test_a_name_with_a_host_pins_one_site() -> None:
@@ -117,7 +125,15 @@ def test_a_name_with_a_host_pins_one_site() -> None:
     mine = catalog.find("mine")
     assert mine is not None
     assert mine[1].site.host == "chat.example:8443"
+    assert [model.bot.id for model in catalog.offers("helper")] == [1, 2]
+    assert [model.bot.id for model in catalog.offers("helper@chat.example:8443")] == [2]
     assert catalog.find("helper@nowhere.example") is None
+
+
+def test_an_alias_without_a_host_is_one_of_the_first_site() -> None:
+    catalog = Catalog([offered(OTHER, bots((1, "Helper"))), offered(DEFAULT, bots((1, "Other")))], {"mine": 1})
+
+    assert [model.site for model in catalog.offers("mine")] == [OTHER]
 
 
 def test_the_default_model_answers_for_unknown_names_under_its_own_name() -> None:
@@ -138,6 +154,7 @@ def test_the_default_model_answers_for_unknown_names_under_its_own_name() -> Non
         ({}, "helper", "helper"),
         ({}, "not-there", "a-bot"),
         ({}, "", "a-bot"),
+        ({"mine": 7}, "", "a-bot"),
     ],
 )
 def test_names_of_anthropics_models_lead_where_they_may(
@@ -154,6 +171,14 @@ def test_without_any_claude_the_error_says_how_to_lead_its_names_to_another_bot(
     assert Catalog([offered(OTHER, bots((5, "Claude by name alone")))], {}).find("claude-opus-4-5") is None
     assert "FREEAICHAT_MODELS" in unknown_model("claude-opus-4-5").message
     assert "FREEAICHAT_MODELS" not in unknown_model("gpt-99").message
+
+
+def test_the_error_for_an_unknown_name_shows_it_up_to_a_length() -> None:
+    error = unknown_model("x" * 10_000)
+
+    assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
+    assert len(error.message) < 300
+    assert "'gpt-99'" in unknown_model("gpt-99").message
 
 
 SPELLINGS = [
@@ -188,10 +213,10 @@ def test_an_exact_name_beats_what_it_could_mean_otherwise() -> None:
 def test_a_pinned_name_is_found_in_any_case_too() -> None:
     catalog = Catalog([offered(OTHER, bots((5, "Helper"))), offered(DEFAULT, bots((6, "Helper")))], {})
 
-    found = catalog.find("openai/Helper@ChatGPTfree.ai")
-
-    assert found is not None
-    assert (found[0], found[1].bot.id) == ("helper@chatgptfree.ai", 6)
+    for name, host, bot_id in (("openai/Helper@ChatGPTfree.ai", "chatgptfree.ai", 6), ("HELPER@Chat.example", "", 5)):
+        found = catalog.find(name)
+        assert found is not None
+        assert (found[0], found[1].bot.id) == (f"helper@{host or OTHER.host}", bot_id)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +262,7 @@ def test_a_model_says_how_much_it_takes_and_what_it_can() -> None:
     wires = [model.to_wire(max_transcript=8000) for model in Catalog([offered(OTHER, (plain, able))], {}).list()]
 
     assert [wire["context_length"] for wire in wires] == [2000, 2000]
+    assert [(wire["name"], wire["owned_by"]) for wire in wires] == [("Plain", OTHER.host), ("Able", OTHER.host)]
     assert [wire["architecture"]["input_modalities"] for wire in wires] == [["text"], ["text", "image"]]
     assert ["web_search_options" in wire["supported_parameters"] for wire in wires] == [False, True]
     assert {(wire["tools"], wire["structured_outputs"]) for wire in wires} == {("emulated", "emulated")}
@@ -251,7 +277,10 @@ def test_what_is_switched_off_is_not_told() -> None:
     assert "tools" not in wire["supported_parameters"]
 
 
-@pytest.mark.parametrize(("most", "context", "tools"), [(512, 128, None), (3999, 999, None), (4000, 1000, "emulated")])
+LENGTHS = [(512, 128, None), (3999, 999, None), (4000, 1000, "emulated"), (100_000, 2000, "emulated")]
+
+
+@pytest.mark.parametrize(("most", "context", "tools"), LENGTHS)
 def test_a_bot_that_takes_short_messages_has_no_room_for_tools(most: int, context: int, tools: str | None) -> None:
     (model,) = Catalog([offered(OTHER, (Bot(id=5, name="Brief", max_message=most),))], {}).list()
     wire = model.to_wire(max_transcript=8000)

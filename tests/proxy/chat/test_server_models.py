@@ -35,6 +35,12 @@ def test_models_of_servers_have_the_bare_name_where_no_site_has_it() -> None:
     assert [model.is_server for model in catalog.offers("gpt-4o")] == [False]
 
 
+def test_a_sites_name_is_kept_from_servers_in_any_case() -> None:
+    catalog = Catalog([offered(OTHER, bots((5, "Helper"))), served("a", "tiny")], {"Tiny": 5})
+
+    assert {model.id for model in catalog.list()} == {"Tiny", "helper", "a/tiny"}
+
+
 def test_a_servers_model_is_found_however_it_is_written() -> None:
     catalog = Catalog([served("openai", "Llama3.2:latest")], {}, default_model="openai/llama3.2")
 
