@@ -15,7 +15,7 @@ from shared.site_client.http1 import BadResponse, Head
 from tests.shared.site_client.test_pool import answering
 
 TEXT = 'data: {"delta":"你好 😀"}\n\n'.encode() * 300
-PACKED = {"gzip": gzip.compress(TEXT), "x-gzip": gzip.compress(TEXT), " BR ": brotli.compress(TEXT)}
+PACKED = {"gzip": gzip.compress(TEXT, mtime=0), "x-gzip": gzip.compress(TEXT, mtime=0), " BR ": brotli.compress(TEXT)}
 
 
 def unpacked(name: str, *pieces: bytes) -> bytes:
