@@ -6,16 +6,14 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from harvester.service.child import Child, start_child
 from harvester.service.tasks import until_stopped
 from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS
-
-if TYPE_CHECKING:
-    from shared.settings import Settings
+from shared.settings import Settings, SettingsError, load_apart
 
 CLOSE_SECONDS = 1.0
 
@@ -23,16 +21,17 @@ CLOSE_SECONDS = 1.0
 def main() -> int:
     """Read arguments and settings and run; returns the exit code."""
     arguments = _arguments()
+    settings_read = load_apart()
     if arguments.command == "health":
         from harvester.service.health import run_health
 
-        settings = _settings()
+        settings = _settings(settings_read)
         return EXIT_SETTINGS if settings is None else run_health(settings)
     when_stopped = EXIT_FAILED if arguments.command == "once" else 0
-    return asyncio.run(until_stopped(_start(arguments), when_stopped))
+    return asyncio.run(until_stopped(_start(arguments, settings_read), when_stopped))
 
 
-async def _start(arguments: argparse.Namespace) -> int:
+async def _start(arguments: argparse.Namespace, settings_read: Callable[[], Settings]) -> int:
     """Run with the process of a first visit, which takes as long to start as the rest takes to be imported.
 
     Mostly a visit is due, and somebody waits for it. Where none is, the process ends by itself.
@@ -42,7 +41,7 @@ async def _start(arguments: argparse.Namespace) -> int:
         spare = await start_child()
     try:
         await asyncio.to_thread(import_module, "harvester.service.run")
-        return await _run(arguments, spare)
+        return await _run(arguments, spare, settings_read)
     finally:
         if spare is not None:
             spare.cut()
@@ -50,10 +49,10 @@ async def _start(arguments: argparse.Namespace) -> int:
                 await asyncio.wait_for(spare.process.wait(), CLOSE_SECONDS)
 
 
-async def _run(arguments: argparse.Namespace, spare: Child | None) -> int:
+async def _run(arguments: argparse.Namespace, spare: Child | None, settings_read: Callable[[], Settings]) -> int:
     from harvester.service.run import run, run_once
 
-    settings = _settings()
+    settings = _settings(settings_read)
     if settings is None:
         return EXIT_SETTINGS
     if arguments.command == "once":
@@ -61,16 +60,12 @@ async def _run(arguments: argparse.Namespace, spare: Child | None) -> int:
     return await run(settings, spare)
 
 
-def _settings() -> "Settings | None":
+def _settings(settings_read: Callable[[], Settings]) -> Settings | None:
     """None: they cannot be used, and it was said why."""
-    from pydantic import ValidationError
-
-    from shared.settings import explain, load
-
     try:
-        return load()
-    except ValidationError as error:
-        print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
+        return settings_read()
+    except SettingsError as error:
+        print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return None
 
 

@@ -1,12 +1,13 @@
 """What a visit's own process is told, and what it reports. Both travel as one line of JSON, never as arguments:
 they hold secrets."""
 
-from pydantic import Field
+from dataclasses import dataclass, field
 
-from shared.models import Capture, Outcome, Value
+from shared.models import Capture, Outcome
 
 
-class Limits(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
     """The longest each part of a visit may take, in seconds."""
 
     browser: float = 20.0  # to start the browser
@@ -27,7 +28,8 @@ BY_ITSELF = Limits()
 BY_HAND = Limits(load=60.0, chat=540.0, consent=180.0, read=195.0, visit=600.0)
 
 
-class Job(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
     """One visit to make."""
 
     site: str  # origin
@@ -35,12 +37,13 @@ class Job(Value):
     remembered_url: str = ""  # where the last capture found it
     browser: str  # path of the program
     is_headed: bool = False
-    identity: str | None = Field(default=None, repr=False)  # Playwright's storage_state as JSON
-    session_id: str = Field(default="", repr=False)  # the guest id in use
+    identity: str | None = field(default=None, repr=False)  # Playwright's storage_state as JSON
+    session_id: str = field(default="", repr=False)  # the guest id in use
     limits: Limits = BY_ITSELF
 
 
-class Report(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
     """How it went. With outcome `captured` there is a capture, else there may be a screenshot (PNG in base64)."""
 
     outcome: Outcome
@@ -48,6 +51,6 @@ class Report(Value):
     reason: str = ""
     retry_after: float = 0.0  # seconds that the site asks to be left alone
     is_passing: bool = False  # the browser was ended from outside, or crashed: trying again at once may help
-    steps: dict[str, float] = Field(default_factory=dict)
-    capture: Capture | None = Field(default=None, repr=False)
-    screenshot: str = Field(default="", repr=False)
+    steps: dict[str, float] = field(default_factory=dict)
+    capture: Capture | None = field(default=None, repr=False)
+    screenshot: str = field(default="", repr=False)

@@ -7,10 +7,8 @@ import argparse
 import gc
 import sys
 
-from pydantic import ValidationError
-
 from shared.processes.services import EXIT_SETTINGS
-from shared.settings import explain, load
+from shared.settings import SettingsError, load_apart
 
 
 def main(arguments: list[str]) -> int:
@@ -19,19 +17,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--port", type=int)
     options = parser.parse_args(arguments)
+    settings_read = load_apart(port=options.port)
+    gc.disable()  # hardly anything that is loaded is garbage, and looking for some takes a seventh of the time
+    from proxy.service import run
+
+    gc.enable()
     try:
-        settings = load(port=options.port)
-    except ValidationError as error:
-        print(f"freeaichat: {explain(error)}", file=sys.stderr)  # noqa: T201
+        settings = settings_read()
+    except SettingsError as error:
+        print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_SETTINGS
     if settings.workers > 1 and not options.worker:
         from proxy.server.workers import become_supervisor
 
         become_supervisor(settings)
-    gc.disable()  # hardly anything that is loaded is garbage, and looking for some takes a seventh of the time
-    from proxy.service import run  # what only serving needs is not loaded by a process that becomes another
-
-    gc.enable()
     return run(settings, worker=options.worker)
 
 

@@ -68,8 +68,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def master_key(settings: Settings) -> str | None:
     """The key that is asked for: the configured one, else one of our own for any bind that others can reach."""
-    if settings.api_key is not None and settings.api_key.get_secret_value():
-        return settings.api_key.get_secret_value()
+    if settings.api_key is not None and settings.api_key.value:
+        return settings.api_key.value
     if settings.is_loopback_bind:
         return None
     key, is_new = ensure_master_key(settings.data_dir)

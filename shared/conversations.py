@@ -1,12 +1,8 @@
 """Conversations as the store keeps them: the texts, and what an upstream noted of its own copy."""
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
-
-from pydantic import Field, model_validator
-
-from shared.models import Value
+from dataclasses import dataclass, field
+from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
 
@@ -24,17 +20,19 @@ MAX_CHARACTERS = 10_000_000
 ToolKind = Literal["function", "custom", "tool_search"]
 
 
-class Call(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
     """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
 
     id: str
     name: str
-    arguments: str = Field(repr=False)
+    arguments: str = field(repr=False)
     kind: ToolKind = "function"
     namespace: str | None = None
 
 
-class Result(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
     """What a message is the result of; its text is what the tool gave."""
 
     call_id: str = ""
@@ -43,36 +41,31 @@ class Result(Value):
     kind: ToolKind = "function"
 
 
-class Message(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
     """One message, normalised: plain text, the digests of the pictures that came with it, and what tools have to do
     with it."""
 
     role: Role
-    text: str = Field(repr=False)
+    text: str = field(repr=False)
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
     calls: tuple[Call, ...] = ()  # of an assistant
-    thoughts: str = Field(default="", repr=False)  # before its calls: some servers want them back with the results
+    thoughts: str = field(default="", repr=False)  # before its calls: some servers want them back with the results
     result: Result | None = None  # of a user
 
 
-class Note(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
     """What an upstream noted of its copy of a conversation, to go on from it. Only that upstream reads the value."""
 
     name: str  # of the copy; the same from turn to turn
-    value: str = Field(repr=False)
+    value: str = field(repr=False)
     told: str = ""  # digest of what it was told beside the messages: of tools and of the form of its answers
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_0_1_0(cls, stored: Any) -> Any:
-        """Version 0.1.0 kept the value itself, which is a JSON object of the one kind of upstream it knew."""
-        if isinstance(stored, dict) and "conversation_uuid" in stored:
-            return {"name": stored["conversation_uuid"], "value": json.dumps(stored)}
-        return stored
 
-
-class Conversation(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversation:
     """A conversation and its whole text.
 
     A stored response is one too: a copy of the text up to its answer that never changes.
@@ -82,14 +75,15 @@ class Conversation(Value):
     owner: str = ""  # id of the key that made it; "": the master key, or a request that needed none
     created_at: float
     updated_at: float
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     note: Note | None = None  # None: the next turn starts afresh with the whole text
     pending_turn: str | None = None  # a turn that may have reached an upstream and was not committed
-    response: str = Field(default="", repr=False)  # of a stored response: OpenAI's object as JSON
+    response: str = field(default="", repr=False)  # of a stored response: OpenAI's object as JSON
 
 
-class TurnResult(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnResult:
     """What a finished turn adds to its conversation."""
 
     turn_id: str

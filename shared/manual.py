@@ -124,12 +124,12 @@ def _digest(settings: Settings) -> str:
 
 
 def _cookie(settings: Settings) -> str:
-    return settings.cookie.get_secret_value()
+    return settings.cookie.value
 
 
 def _nonce(settings: Settings) -> str:
-    return settings.ajax_nonce.get_secret_value()
+    return settings.ajax_nonce.value
 
 
 def _session_id(settings: Settings) -> str:
-    return settings.session_id.get_secret_value()
+    return settings.session_id.value

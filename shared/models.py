@@ -4,23 +4,17 @@ All are frozen. Times are Unix seconds (float). A *site* is named by its origin,
 `https://chatgptfree.ai`. Fields that are secret are kept out of `repr`, so that no log line shows them.
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}
 SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
 
 
-class Value(BaseModel):
-    """Base of all stored values: frozen, and tolerant of fields that a newer version added."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Bot(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bot:
     """One chat bot as its page shows it."""
 
     id: int
@@ -42,16 +36,17 @@ class Bot(Value):
 Source = Literal["visit", "renewal", "manual"]
 
 
-class Credentials(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
     """What one guest visit needs to be continued over plain HTTP."""
 
     site: str
     plugin: str = AIPKIT  # the kind of chat plugin that they are for
     ajax_url: str  # where requests go: of AI Engine, what its routes are put behind
     page_url: str  # where the chat was found
-    cookie: str = Field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
-    nonce: str = Field(default="", repr=False)
-    session_id: str = Field(repr=False)
+    cookie: str = field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
+    nonce: str = field(default="", repr=False)
+    session_id: str = field(repr=False)
     post_id: int = 0  # of the page that has the chat
     user_agent: str = ""
     source: Source
@@ -72,7 +67,8 @@ class Credentials(Value):
         return tuple(sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
-class SiteState(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiteState:
     """All the store knows of one site that the proxy needs."""
 
     current: Credentials
@@ -80,12 +76,13 @@ class SiteState(Value):
     bots: tuple[Bot, ...] = ()  # in the page's order; empty: nothing discovered yet
 
 
-class Capture(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capture:
     """Everything one successful visit brings home; stored in one piece or not at all."""
 
     credentials: Credentials
     bots: tuple[Bot, ...]
-    identity: str = Field(repr=False)  # Playwright's storage_state as JSON: all cookies and local storage
+    identity: str = field(repr=False)  # Playwright's storage_state as JSON: all cookies and local storage
 
 
 class Outcome(StrEnum):
@@ -142,7 +139,8 @@ class Cause(StrEnum):
 UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began, as JSON; empty after its end
 
 
-class Visit(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
     """The record of one visit."""
 
     id: str
@@ -153,12 +151,13 @@ class Visit(Value):
     cause: str = ""  # a `Cause`, or that of another version; "": none
     reason: str = ""  # what went wrong or is odd, and what to do, for the operator; never a secret
     trigger: str = ""  # "schedule", "start", "asked" or "command"
-    steps: dict[str, float] = Field(default_factory=dict)  # seconds for each `Step`
+    steps: dict[str, float] = field(default_factory=dict)  # seconds for each `Step`
     screenshot: bool = False  # the store holds a picture of the failure
     retry_after: float = 0.0  # seconds from the visit's end that the site asked to be left alone
 
 
-class VisitAsk(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VisitAsk:
     """A standing request that a site be visited soon; many asks make one."""
 
     site: str

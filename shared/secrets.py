@@ -4,9 +4,17 @@ import fcntl
 import os
 import secrets
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY_FILE = "master.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that is kept out of `repr` and `str`, so that no log line shows it."""
+
+    value: str = field(default="", repr=False)
 
 
 def mask(secret: str) -> str:

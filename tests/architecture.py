@@ -36,13 +36,16 @@ HOMES = {  # the only places that may import or use these names
     ),
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),
+    "pydantic": ("shared/settings/",),
+    "pydantic_settings": ("shared/settings/",),
+    "msgspec": ("shared/serialization.py",),
     "sqlite3": ("shared/store/sqlite/",),
     "rich": ("shared/cli/markdown.py",),
     "markdown_it": ("shared/cli/markdown.py",),
     "redis": ("shared/store/redis/",),
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
-        *("shared/settings.py", "shared/processes/lifeline.py", "shared/browsers.py"),
+        *("shared/settings/reader.py", "shared/processes/lifeline.py", "shared/browsers.py"),
         *("shared/processes/supervise.py", "shared/cli/"),
         *("harvester/service/child.py", "harvester/visit/__main__.py"),
     ),
@@ -71,7 +74,7 @@ PURE = (
 )
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
-    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson", "pydantic"),
+    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
     *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html"),

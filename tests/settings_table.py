@@ -1,19 +1,18 @@
 """The settings tables of both READMEs, made from the settings themselves.
 
 `python -m tests.settings_table` writes them anew; a test compares. The English meanings are the descriptions in
-shared/settings.py, the Chinese ones stand here.
+shared/settings, the Chinese ones stand here.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import ByteSize, SecretStr
-from pydantic.fields import FieldInfo
+from pydantic import ByteSize
 
-from shared.parsing import Site, duration
-from shared.settings import Settings
+from shared.parsing import Site
+from shared.secrets import Secret
+from shared.settings import NAMES, Settings, notations
 
 ROOT = Path(__file__).parents[1]
 MARK = "<!-- settings: made by python -m tests.settings_table -->\n"
@@ -89,7 +88,7 @@ LANGUAGES = (
 
 def table(language: Language) -> str:
     """The whole table, each line ended."""
-    rows = [language.head, "---|---|---", *(_row(name, field, language) for name, field in _fields())]
+    rows = [language.head, "---|---|---", *(_row(each, language) for each in fields(Settings) if each.name in NAMES)]
     return "".join(f"| {row} |\n" if row != "---|---|---" else f"|{row}|\n" for row in rows)
 
 
@@ -98,51 +97,41 @@ def in_readme(text: str) -> str:
     return text.partition(MARK)[2].partition("\n\n")[0] + "\n"
 
 
-def names(name: str, field: FieldInfo) -> list[str]:
-    """The environment variables of a setting, the first being the one to use."""
-    alias = field.validation_alias
-    choices = [alias] if isinstance(alias, str) else getattr(alias, "choices", [f"FREEAICHAT_{name.upper()}"])
-    return [str(choice) for choice in choices if str(choice).isupper()]
-
-
-def _fields() -> Iterator[tuple[str, FieldInfo]]:
-    yield from Settings.model_fields.items()
-
-
-def _row(name: str, field: FieldInfo, language: Language) -> str:
-    first, *others = (f"`{one}`" for one in names(name, field))
+def _row(field: "Field[Any]", language: Language) -> str:
+    first, *others = (f"`{one}`" for one in NAMES[field.name])
     shown = first + (language.aliases.format(language.comma.join(others)) if others else "")
-    meaning = field.description or "" if language.meanings is None else language.meanings[name]
-    return f"{shown} | {_default(name, field, language)} | {meaning}{_choices(field, meaning, language)}"
+    meaning = field.metadata["meaning"] if language.meanings is None else language.meanings[field.name]
+    return f"{shown} | {_default(field, language)} | {meaning}{_choices(field, meaning, language)}"
 
 
-def _choices(field: FieldInfo, meaning: str, language: Language) -> str:
+def _choices(field: "Field[Any]", meaning: str, language: Language) -> str:
     """The words a setting may be, unless its meaning explains them already."""
-    if get_origin(field.annotation) is not Literal:
+    kind, *_ = get_args(getattr(notations, str(field.type), None)) or [None]
+    if get_origin(kind) is not Literal:
         return ""
-    *most, last = words = [f"`{word}`" for word in get_args(field.annotation)]
+    *most, last = words = [f"`{word}`" for word in get_args(kind)]
     if any(word in meaning for word in words):
         return ""
     before, between = language.choices
     return f"{before}{language.comma.join(most)}{between}{last}"
 
 
-def _default(name: str, field: FieldInfo, language: Language) -> str:
-    if name in language.defaults:
-        return language.defaults[name]
-    text = _written(field.default, field)
+def _default(field: "Field[Any]", language: Language) -> str:
+    if field.name in language.defaults:
+        return language.defaults[field.name]
+    text = "" if field.default is MISSING else _written(field.default, str(field.type))
     return f"`{text}`" if text else language.nothing
 
 
-def _written(value: Any, field: FieldInfo) -> str:
+def _written(value: Any, notation: str) -> str:
     """A default as one would write it in `.env`; empty for none."""
     if isinstance(value, tuple):
         return ",".join(one.url if isinstance(one, Site) else str(one) for one in value)
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, ByteSize):
-        return value.human_readable(separator="").replace(".0", "")
-    if any(getattr(one, "func", None) is duration for one in field.metadata):
+    if isinstance(value, Secret):
+        return value.value
+    if notation in ("Size", "Limit"):
+        return ByteSize(value).human_readable(separator="").replace(".0", "")
+    if notation in ("Duration", "Interval"):
         unit, size = next((unit, size) for unit, size in DURATIONS if value % size == 0 and value >= size)
         return f"{value / size:g}{unit}"
     return str(value or "")

@@ -90,7 +90,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("shared/plugins/x.py", "from random import choice"),
         ("proxy/x.py", "import os\nos.environ['A']"),
         ("harvester/x.py", "from os import environ"),
-        ("shared/settings.py", "import os\nos.getenv('A')"),
+        ("shared/settings/reader.py", "import os\nos.getenv('A')"),
     ],
 )
 def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
@@ -106,7 +106,7 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
         ("proxy/api/images/download.py", "import aiohttp\naiohttp.ClientSession()"),
         ("proxy/app.py", "from aiohttp import ClientConnectionResetError, web\nweb.Application()"),
         ("proxy/chat/history.py", "from urllib.parse import urlencode\nfrom shared import parsing\nimport orjson"),
-        ("shared/settings.py", "import os\nos.environ.get('A')"),
+        ("shared/settings/reader.py", "import os\nos.environ.get('A')"),
         ("shared/store/sqlite/x.py", "import sqlite3"),
         ("shared/store/redis/x.py", "from redis.asyncio.client import PubSub"),
     ],

@@ -23,6 +23,7 @@ from shared.models import Outcome, SiteState, Visit
 from shared.parsing import Site, site
 from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNDER_WAY
 from shared.secrets import mask
+from shared.serialization import to_plain
 from shared.settings import Settings
 from shared.store import Store, StoreError, StoreUnavailable, open_store
 
@@ -124,9 +125,9 @@ def _told(visit: Visit, state: SiteState | None) -> dict[str, Any]:
     if state is not None:
         current = state.current
         masked = {name: mask(getattr(current, name)) for name in ("cookie", "nonce", "session_id")}
-        credentials = current.model_dump(mode="json") | masked
+        credentials = to_plain(current) | masked
     return {
-        "visit": visit.model_dump(mode="json"),
+        "visit": to_plain(visit),
         "credentials": credentials,
-        "bots": [bot.model_dump(mode="json") for bot in state.bots] if state else [],
+        "bots": to_plain(state.bots) if state else [],
     }

@@ -3,12 +3,11 @@
 import base64
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
 
 from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
@@ -19,6 +18,7 @@ from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import Browser, NoBrowser, find_browser, has_display
 from shared.models import AIPKIT, UNDER_WAY, Cause, Credentials, Outcome, Visit
 from shared.parsing import Site, is_same_site
+from shared.serialization import from_json, to_json, to_plain
 from shared.store import Store, StoreError
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
@@ -88,9 +88,9 @@ class Visitor:
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
         # The claim is ours, so whatever visit began before is over, wherever that was. This one begins now, however
         # long the store took to say so.
-        visit = visit.model_copy(update={"started_at": time.time()})
+        visit = replace(visit, started_at=time.time())
         await self._record_killed(site.origin, holder="")
-        note = visit.model_dump_json()
+        note = to_json(visit)
         await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
         begun = time.monotonic()
         reports = [_failure(Cause.STOPPED, "the harvester was stopped during this visit")]
@@ -122,8 +122,8 @@ class Visitor:
         if not note:
             return
         try:
-            visit = Visit.model_validate_json(note)
-        except ValidationError:
+            visit = from_json(Visit, note)
+        except ValueError:
             visit = _new_visit(site, "")
         await self._record(_Record(visit, holder, note, screenshot=None))
 
@@ -186,7 +186,7 @@ class Visitor:
             await save_capture(self._store, report.capture, base=base)
         except StoreError as error:
             reason = f"what was captured could not be stored: {error}"
-            return report.model_copy(update={"outcome": Outcome.BROWSER_ERROR, "cause": Cause.STORE, "reason": reason})
+            return replace(report, outcome=Outcome.BROWSER_ERROR, cause=Cause.STORE, reason=reason)
         return report
 
     async def _record(self, record: _Record) -> Visit:
@@ -203,7 +203,7 @@ class Visitor:
             visit.seconds,
             f" ({steps})" if steps else "",
             f": {visit.reason}" if visit.reason else "",
-            extra={"fields": visit.model_dump(mode="json")},
+            extra={"fields": to_plain(visit)},
         )
         await patiently(partial(self._clear_note, visit.site, record.note))
         del self._owed[visit.site]
@@ -236,16 +236,15 @@ def _new_visit(site: str, trigger: str) -> Visit:
 
 
 def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
-    return visit.model_copy(
-        update={
-            "seconds": round(seconds, 3),
-            "outcome": report.outcome,
-            "cause": report.cause,
-            "reason": report.reason[:MAX_REASON],
-            "retry_after": report.retry_after,
-            "steps": report.steps,
-            "screenshot": bool(report.screenshot),
-        }
+    return replace(
+        visit,
+        seconds=round(seconds, 3),
+        outcome=report.outcome,
+        cause=report.cause,
+        reason=report.reason[:MAX_REASON],
+        retry_after=report.retry_after,
+        steps=report.steps,
+        screenshot=bool(report.screenshot),
     )
 
 

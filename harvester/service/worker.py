@@ -9,8 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-
-from pydantic import ValidationError
+from dataclasses import replace
 
 from harvester.job import Job, Report
 from harvester.processes import end_family, reap_orphans
@@ -19,6 +18,7 @@ from harvester.service.memory import MOST_BYTES, outgrown
 from harvester.service.tasks import to_the_end
 from harvester.service.workspace import Claim
 from shared.models import Cause, Outcome
+from shared.serialization import from_json, to_json
 
 MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
 CLOSE_SECONDS = 1.5  # for the browser to close in good order after the report
@@ -95,7 +95,7 @@ async def _hear(child: Child, job: Job, claim: Claim, listening: asyncio.Task[No
 async def _exchange(child: Child, job: Job, claim: Claim) -> bytes:
     """Hand over the directory of *claim*, and *job*; the line that comes back, empty if there is none."""
     try:
-        child.stdin.write(b"%s\n%s\n" % (os.fsencode(claim.directory), job.model_dump_json().encode()))
+        child.stdin.write(b"%s\n%s\n" % (os.fsencode(claim.directory), to_json(job).encode()))
         await child.stdin.drain()
         return await child.stdout.readline()
     except (ConnectionError, ValueError):  # it died before it read the job, or a report without an end
@@ -104,8 +104,8 @@ async def _exchange(child: Child, job: Job, claim: Claim) -> bytes:
 
 async def _understood(line: bytes, child: Child, listening: asyncio.Task[None]) -> Report:
     try:
-        return _explained(Report.model_validate_json(line), child.said)
-    except ValidationError:
+        return _explained(from_json(Report, line), child.said)
+    except ValueError:
         await _wait(child.process, CLOSE_SECONDS)
         await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
         last = f": {child.said[-1]}" if child.said else ""
@@ -127,7 +127,7 @@ def _explained(report: Report, said: Iterable[str]) -> Report:
     if report.outcome is not Outcome.BROWSER_ERROR or not lacking:
         return report
     reason = f"Playwright's driver did not start: {lacking} (`freeaichat doctor` says how to get it)"
-    return report.model_copy(update={"cause": Cause.NOT_STARTED, "reason": reason, "is_passing": False})
+    return replace(report, cause=Cause.NOT_STARTED, reason=reason, is_passing=False)
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from harvester.visit.run import Steps, visit
 from harvester.visit.tab import Tab
 from shared.models import Cause, Outcome, Step
 from shared.processes.services import EXIT_ORPHANED
+from shared.serialization import from_json, to_json
 
 
 async def run(driver: Awaitable[Playwright]) -> None:
@@ -27,10 +29,10 @@ async def run(driver: Awaitable[Playwright]) -> None:
     line = await asyncio.to_thread(sys.stdin.readline)
 
     def tell(report: Report) -> None:
-        sys.stdout.write(report.model_dump_json() + "\n")
+        sys.stdout.write(to_json(report) + "\n")
         sys.stdout.flush()
 
-    job = Job.model_validate_json(line)
+    job = from_json(Job, line)
     opening = open_tab(
         driver,
         Path(job.browser),
@@ -73,7 +75,7 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
             capture, note = await visit(job, tab, steps)
     except VisitFailed as failure:
         report = await _failed(tab, steps, failure.outcome, failure.cause, failure.reason)
-        return report.model_copy(update={"retry_after": failure.retry_after})
+        return replace(report, retry_after=failure.retry_after)
     except (PageFailed, NotNow) as error:
         cause = error.cause if isinstance(error, PageFailed) else Cause.RESTLESS
         return await _failed(tab, steps, Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}")
@@ -89,8 +91,7 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
 
 
 def _browser_error(steps: Steps, cause: Cause, reason: str, *, is_passing: bool = False) -> Report:
-    told = {"cause": cause, "reason": reason, "steps": steps.seconds}
-    return Report(outcome=Outcome.BROWSER_ERROR, is_passing=is_passing, **told)
+    return Report(outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason, steps=steps.seconds, is_passing=is_passing)
 
 
 async def _failed(tab: Tab, steps: Steps, outcome: Outcome, cause: Cause, reason: str) -> Report:

@@ -69,7 +69,7 @@ class Ask:
 
     def for_fallback(self) -> "Ask":
         """The same for a server that the client did not name: without what was meant for another one."""
-        messages = (each.model_copy(update={"thoughts": ""}) if each.thoughts else each for each in self.messages)
+        messages = (replace(each, thoughts="") if each.thoughts else each for each in self.messages)
         return replace(self, extras={}, message_fields={}, messages=tuple(messages))
 
     @property

@@ -1,6 +1,7 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from secrets import token_hex
 from time import time
 from typing import TypeVar
@@ -96,7 +97,7 @@ def new_item_id() -> str:
 
 def named(messages: Iterable[Message]) -> tuple[Message, ...]:
     """The same messages, each with an id."""
-    return tuple(message if message.id else message.model_copy(update={"id": new_item_id()}) for message in messages)
+    return tuple(message if message.id else replace(message, id=new_item_id()) for message in messages)
 
 
 def refuse_unfit(messages: Sequence[Message], *, answers: int = 0) -> None:

@@ -139,7 +139,7 @@ class Memory:
             raise unknown_conversation(name)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the upstream's copy already.
-        self.plan, self._shown = plan_turn(stored.model_copy(update={"pending_turn": None}), self._sent), None
+        self.plan, self._shown = plan_turn(replace(stored, pending_turn=None), self._sent), None
 
     async def find_held(self, model: Model) -> Held | None:
         """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them.
@@ -208,7 +208,7 @@ class Memory:
         answer as the copy holds it, where that is not its text."""
         told = "" if self.is_plain else self._told_name
         if self.conversation_id is not None:
-            noted = note.model_copy(update={"told": told}) if note and told else note
+            noted = replace(note, told=told) if note and told else note
             await self._commit_turn(self.conversation_id, answer, noted)
         elif note is not None:
             history = (*self.plan.messages, answer)

@@ -14,9 +14,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from proxy.usage.numbers import WorkerNumbers
+from shared.serialization import from_json, to_json
 
 PATIENCE_SECONDS = 2.0  # for one that does not answer
 MAX_BYTES = 8 * 1024 * 1024
@@ -65,7 +64,7 @@ class Siblings:
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if _is_ours(writer.get_extra_info("socket")):
-                writer.write(self._own().model_dump_json().encode())
+                writer.write(to_json(self._own()).encode())
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await writer.drain()
             writer.close()
@@ -84,10 +83,10 @@ async def _ask(name: str) -> WorkerNumbers | None:
                 return None
             reader, writer = await asyncio.open_unix_connection(sock=connection)
             try:
-                return WorkerNumbers.model_validate_json(await _read(reader))
+                return from_json(WorkerNumbers, await _read(reader))
             finally:
                 writer.close()
-    except (OSError, TimeoutError, ValidationError) as error:
+    except (OSError, TimeoutError, ValueError) as error:
         log.warning("a worker does not tell its numbers (%s)", type(error).__name__)
         return None
     finally:

@@ -1,18 +1,16 @@
 """What one worker tells of itself, as plain values that the others can read."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from time import time
-
-from pydantic import BaseModel, ConfigDict
 
 from proxy.chat.upstream import BREAKER_STATES, BreakerState, Health
 from shared.admin.usage import Counters
 
 
-class SiteLoad(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiteLoad:
     """What one worker has under way on one site, and what it has learnt of it. *cooldown*: seconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     site: str
     open: int
@@ -21,10 +19,9 @@ class SiteLoad(BaseModel):
     cooldown: float
 
 
-class WorkerNumbers(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerNumbers:
     """One worker now. *totals*: model, site and what was counted of both since it began."""
-
-    model_config = ConfigDict(frozen=True)
 
     worker: str
     totals: list[tuple[str, str, Counters]]

@@ -8,12 +8,10 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pydantic import Field
-
 from shared import parsing
-from shared.models import Value
 
 PREFIX = "sk-fac-"
 WINDOW_SECONDS = 60  # requests are limited over any so long a time
@@ -27,12 +25,13 @@ RESERVED_NAMES = frozenset({"master", "open"})  # in usage and logs: the master 
 _NAME = re.compile(r"[^\W_](?:[\w .@+-]{0,62}[\w@+-])?")
 
 
-class ApiKey(Value):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
     """One key as it is kept. Times are Unix seconds; None: no limit, never."""
 
     id: str
     name: str
-    digest: str = Field(repr=False)  # of the secret, in hex
+    digest: str = field(repr=False)  # of the secret, in hex
     hint: str  # enough to recognise the secret: its last four characters
     created_at: float
     expires_at: float | None = None

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from shared.cli.gateway import Gateway, gateway_of
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
-from shared.settings import Settings, explain, load
+from shared.settings import Settings, SettingsError, load
 
 
 class Failure(click.ClickException):
@@ -45,8 +44,8 @@ def read_settings() -> Settings:
     """The settings. Raises `BadSettings` where they make no sense."""
     try:
         return load()
-    except ValidationError as error:
-        raise BadSettings(f"the settings cannot be used:\n{explain(error)}") from error
+    except SettingsError as error:
+        raise BadSettings(f"the settings cannot be used:\n{error}") from error
 
 
 def read_gateway(settings: Settings) -> Gateway:

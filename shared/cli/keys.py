@@ -30,8 +30,8 @@ class Key:
 
 def find_key(settings: Settings) -> Key | None:
     """The key asked for under *settings*; None where none is, or where none was made yet. Raises OSError."""
-    if settings.api_key is not None and settings.api_key.get_secret_value():
-        return Key(settings.api_key.get_secret_value())
+    if settings.api_key is not None and settings.api_key.value:
+        return Key(settings.api_key.value)
     if settings.is_loopback_bind:
         return None
     value = read_master_key(settings.data_dir)

@@ -15,12 +15,14 @@ from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site, is_other_page
 from shared.processes import heartbeat
 from shared.processes.services import EXIT_FAILED
+from shared.serialization import to_plain
 from shared.settings import Settings
 from shared.store import Store, StoreError, address, open_store
 
 VISITS_SHOWN = 5
 
 Report = dict[str, Any]
+_OF_VISIT = ("id", "started_at", "seconds", "outcome", "reason", "trigger", "steps", "screenshot")
 ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id → model ids
 
 
@@ -123,9 +125,8 @@ def _bot(bot: Bot, models: list[str]) -> Report:
 
 
 def _visit(visit: Visit) -> Report:
-    return visit.model_dump(
-        mode="json", include={"id", "started_at", "seconds", "outcome", "reason", "trigger", "steps", "screenshot"}
-    )
+    plain = to_plain(visit)
+    return {name: plain[name] for name in _OF_VISIT}
 
 
 def is_usable(report: Report) -> bool:

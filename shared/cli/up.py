@@ -85,7 +85,7 @@ def provide_browser(settings: Settings, *, verbose: bool) -> None:
 def has_manual_values(settings: Settings) -> bool:
     """Whether credentials captured by hand are set."""
     values = (settings.cookie, settings.ajax_nonce, settings.session_id)
-    return any(value.get_secret_value() for value in values)
+    return any(value.value for value in values)
 
 
 def check_store(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 from shared.models import UNDER_WAY, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_gone
 from shared.processes.services import EXIT_FAILED
+from shared.serialization import from_json
 from shared.settings import Settings, load
 from shared.store import Store, StoreError, open_store
 
@@ -108,7 +109,7 @@ class Narrator:
             lines = [narration.kept_line(state, now)]
         elif note := await self._store.get_note(UNDER_WAY.format(site=current.site)):
             # The visit is recorded only when its browser is closed, which takes a moment.
-            visit = Visit.model_validate_json(note)
+            visit = from_json(Visit, note)
             self._told_visits.add(visit.id)
             lines = narration.captured_lines(
                 state, page_seconds=current.captured_at - visit.started_at, capture_seconds=now - current.captured_at

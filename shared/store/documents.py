@@ -4,15 +4,17 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
-from shared.models import Bot, Credentials, Value
+from shared.conversations import Note
+from shared.models import Bot, Credentials
+from shared.serialization import from_json, from_plain
 from shared.store import StoreCorrupt
 
 R = TypeVar("R")
 T = TypeVar("T")
-V = TypeVar("V", bound=Value)
 
 log = logging.getLogger(__name__)
 
@@ -51,37 +53,34 @@ def passed_over(problem: str) -> None:
     log.error("%s; it is passed over", problem)
 
 
-def dump(value: Value) -> str:
-    """*value* as ASCII JSON: a lone surrogate, which UTF-8 cannot hold, survives as its escape."""
-    return json.dumps(value.model_dump(), separators=(",", ":"))
+def load(kind: type[T], text: str | bytes) -> T:
+    """The value that `to_json` wrote. Raises `StoreCorrupt`, whose text shows nothing of the content."""
+    with reading(f"one {kind.__name__}"):
+        return from_json(kind, text)
 
 
-def load(model: type[V], text: str | bytes) -> V:
-    """The value that `dump` wrote. Raises `StoreCorrupt`, whose text shows nothing of the content."""
-    with reading(f"one {model.__name__}"):
-        return model.model_validate(json.loads(text))
+def load_note(text: str | bytes) -> Note:
+    """What an upstream noted. Raises `StoreCorrupt`.
 
-
-def dump_bots(bots: tuple[Bot, ...]) -> str:
-    """*bots* as ASCII JSON."""
-    return json.dumps([bot.model_dump() for bot in bots], separators=(",", ":"))
+    Version 0.1.0 kept the value itself, which is a JSON object of the one kind of upstream it knew.
+    """
+    with reading("one Note"):
+        stored = json.loads(text)
+        if "conversation_uuid" in stored:
+            return Note(name=stored["conversation_uuid"], value=json.dumps(stored))
+        return from_plain(Note, stored)
 
 
 def load_bots(text: str | bytes) -> tuple[Bot, ...]:
-    """What `dump_bots` wrote. Raises `StoreCorrupt`."""
+    """What `to_json` wrote of bots. Raises `StoreCorrupt`."""
     with reading("the bots"):
-        return tuple(Bot.model_validate(bot) for bot in json.loads(text))
+        return from_json(tuple[Bot, ...], text)
 
 
 def renewed(current: Credentials, nonce: str, checked_at: float) -> Credentials:
     """*current* with a nonce that the site handed out at *checked_at*; only a new nonce makes a new generation."""
     if nonce == current.nonce:
-        return current.model_copy(update={"nonce_checked_at": max(checked_at, current.nonce_checked_at)})
-    return current.model_copy(
-        update={
-            "nonce": nonce,
-            "nonce_checked_at": checked_at,
-            "source": "renewal",
-            "generation": current.generation + 1,
-        }
+        return replace(current, nonce_checked_at=max(checked_at, current.nonce_checked_at))
+    return replace(
+        current, nonce=nonce, nonce_checked_at=checked_at, source="renewal", generation=current.generation + 1
     )

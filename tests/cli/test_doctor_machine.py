@@ -13,7 +13,7 @@ from shared.cli.doctor.check import Level
 from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python
 from shared.cli.gateway import Gateway
 from shared.secrets import ensure_master_key
-from shared.settings import Settings
+from shared.settings import Settings, load
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def test_a_data_directory_that_cannot_be_used_is_a_failure(tmp_path: Path, name:
 
 def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_path: Path) -> None:
     assert check_key(Settings(data_dir=tmp_path)).level is Level.OK
-    assert check_key(Settings(data_dir=tmp_path, host="0.0.0.0")).level is Level.WARN
+    assert check_key(load(data_dir=tmp_path, host="0.0.0.0")).level is Level.WARN
 
 
 def test_a_key_that_was_kept_for_others_is_told_where_none_would_be_needed(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_key_that_was_kept_for_others_is_told_where_none_would_be_needed(tmp_p
 
 
 def test_a_kept_key_must_be_private(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, host="0.0.0.0")
+    settings = load(data_dir=tmp_path, host="0.0.0.0")
     key, _ = ensure_master_key(tmp_path)
 
     private = check_key(settings)

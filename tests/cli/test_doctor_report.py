@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -69,14 +70,12 @@ async def fill(data: Path, site: str) -> list[str]:
     store_secret = "secret-of-the-store-0010"
     (data / "freeaichat.db.secret").write_text(store_secret)
     cookie, nonce, session = CAPTURED
-    found = credentials().model_copy(
-        update={"site": site, "cookie": f"guest={cookie}", "nonce": nonce, "session_id": session}
-    )
+    found = replace(credentials(), site=site, cookie=f"guest={cookie}", nonce=nonce, session_id=session)
     visit = Visit(
         id="v", site=site, started_at=1.0, seconds=1.0, outcome=Outcome.SITE_ERROR, reason=f"it said {nonce} again"
     )
     async with open_store(f"sqlite:///{data / 'freeaichat.db'}") as store:
-        await store.save_capture(capture().model_copy(update={"credentials": found}), base=0)
+        await store.save_capture(replace(capture(), credentials=found), base=0)
         await store.end_visit(visit, "a test")
     lines = [*SECRETS.values(), *CAPTURED, kept, store_secret, "sk-" + "x" * 40, f"a?_ajax_nonce={'9' * 10}"]
 

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from shared.cli.doctor.check import Level
 from shared.cli.doctor.limits import check_inodes, check_memory
 from shared.cli.doctor.machine import check_key, check_key_accepted
 from shared.cli.doctor.settings import check_by_hand, check_settings
 from shared.cli.gateway import Gateway
+from shared.secrets import Secret
 from shared.settings import Settings, load
 
 
@@ -37,7 +37,7 @@ def test_right_names_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_values_by_hand_are_all_set_or_none() -> None:
-    partly = check_by_hand(Settings(ajax_nonce=SecretStr("abcdef1234")))
+    partly = check_by_hand(Settings(ajax_nonce=Secret("abcdef1234")))
 
     assert check_by_hand(Settings()).level is Level.OK
     assert partly.level is Level.FAIL
@@ -47,7 +47,7 @@ def test_values_by_hand_are_all_set_or_none() -> None:
 
 @pytest.mark.parametrize(("key", "level"), [("'sk-0123456789abcdef'", Level.FAIL), ("hush", Level.WARN)])
 def test_a_key_in_quotes_or_too_short_is_told_without_showing_it(tmp_path: Path, key: str, level: Level) -> None:
-    found = check_key(Settings(data_dir=tmp_path, api_key=SecretStr(key)))
+    found = check_key(Settings(data_dir=tmp_path, api_key=Secret(key)))
 
     assert found.level is level
     assert "FREEAICHAT_API_KEY" in found.mend

@@ -10,13 +10,15 @@ import pytest
 from shared.cli import narration
 from shared.cli.keys import Key
 from shared.models import Bot, Credentials, Outcome, SiteState, Visit
+from shared.serialization import from_plain
 
 SESSION = "12345678-1234-4123-8123-123456789abc"
 URL = "http://127.0.0.1:8080/v1"
 
 
 def a_state(*, source: str = "visit", user_agent: str = "") -> SiteState:
-    credentials = Credentials.model_validate(
+    credentials = from_plain(
+        Credentials,
         {
             "site": "https://chat.example",
             "ajax_url": "https://chat.example/wp-admin/admin-ajax.php",
@@ -28,7 +30,7 @@ def a_state(*, source: str = "visit", user_agent: str = "") -> SiteState:
             "source": source,
             "captured_at": 1000.0,
             "nonce_checked_at": 1000.0,
-        }
+        },
     )
     return SiteState(current=credentials, bots=tuple(Bot(id=number, name=f"Bot {number}") for number in range(12)))
 

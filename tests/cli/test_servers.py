@@ -13,7 +13,8 @@ from proxy.api.app_keys import UPSTREAMS
 from shared.cli.doctor.check import Level
 from shared.cli.doctor.server import check_keys, check_server
 from shared.parsing import Server
-from shared.settings import Settings
+from shared.secrets import Secret
+from shared.settings import Settings, load
 from shared.site_client.client import SiteClient
 from tests.cli.processes import clean_environment
 from tests.cli.test_commands import CommandLine, site
@@ -88,7 +89,7 @@ async def test_status_names_the_kinds_and_what_a_server_offers(
 
 async def checked(server: OpenAiPeer, **settings: str) -> tuple[Level, str]:
     """The worst that the doctor finds of *server*."""
-    read = Settings(servers=f"mine={server.base_url}", **settings)  # type: ignore[arg-type]
+    read = load(servers=f"mine={server.base_url}", **settings)
     async with SiteClient() as client:
         found = await check_server(client, read.servers[0], read)
     assert all(KEY not in check.what + check.mend for check in found)
@@ -115,7 +116,9 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
 
 
 def test_the_doctor_finds_a_key_without_its_server() -> None:
-    read = Settings(servers=(Server("mine", "http://127.0.0.1:1/v1"),), server_keys=f"mine=a,yours={KEY}")
+    read = Settings(
+        servers=(Server("mine", "http://127.0.0.1:1/v1"),), server_keys={"mine": Secret("a"), "yours": Secret(KEY)}
+    )
 
     (found,) = check_keys(read)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from time import time
 
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
@@ -65,7 +66,7 @@ async def test_status_tells_when_the_chat_is_another_pages(
     for page_url in (site.url, f"{site.url}chat/"):
         state = await proxy.store.site_state(site.origin)
         assert state is not None
-        moved = state.current.model_copy(update={"page_url": page_url})
+        moved = replace(state.current, page_url=page_url)
         capture = Capture(credentials=moved, bots=state.bots, identity="{}")
         await proxy.store.save_capture(capture, base=state.current.generation)
         told.append((await beside("status")).output)

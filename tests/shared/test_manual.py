@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,7 +11,8 @@ import pytest
 from shared.manual import SEED_ATTEMPTS, guest_id, merged_identity, seed_manual
 from shared.models import Capture, SiteState
 from shared.parsing import site as site_of
-from shared.settings import Settings
+from shared.serialization import to_plain
+from shared.settings import Settings, load
 from shared.store import StaleWrite, Store
 from tests.shared.samples import BOTS, SITE, capture
 
@@ -27,7 +29,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) ->
 
 
 def _settings(**values: Any) -> Settings:
-    return Settings(sites=f"{SITE}/chat/ https://second.example/", **values)
+    return load(sites=f"{SITE}/chat/ https://second.example/", **values)
 
 
 def _visited(nonce: str = "harvested0", *, session_id: str = STORED_SESSION) -> Capture:
@@ -65,7 +67,7 @@ async def test_the_four_values_are_the_first_sites_starting_credentials(store: S
     state = await _state(store)
     assert seeded == state.current
     assert state.bots == ()
-    assert state.current.model_dump() == {
+    assert to_plain(state.current) == {
         "site": SITE,
         "plugin": "aipkit",
         "ajax_url": f"{SITE}/wp-admin/admin-ajax.php",
@@ -176,14 +178,8 @@ async def test_what_is_not_given_by_hand_stays_as_a_visit_found_it(store: Store)
 
     seeded = await seed_manual(store, _settings(ajax_nonce="0123456789"), now=600.0)
 
-    assert seeded == found.model_copy(
-        update={
-            "nonce": "0123456789",
-            "nonce_checked_at": 600.0,
-            "captured_at": 600.0,
-            "source": "manual",
-            "generation": 2,
-        }
+    assert seeded == replace(
+        found, nonce="0123456789", nonce_checked_at=600.0, captured_at=600.0, source="manual", generation=2
     )
     identity = json.loads(await store.identity(SITE) or "")
     assert identity["cookies"] == json.loads(_visited().identity)["cookies"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import Settings, load
+from shared.settings import load
 
 
 def test_both_loopbacks_are_listened_on_unless_an_address_is_named(
@@ -34,4 +34,4 @@ LOOPBACK_BINDS = {
 
 @pytest.mark.parametrize(("host", "is_loopback"), LOOPBACK_BINDS.items())
 def test_only_addresses_of_this_machine_are_a_loopback_bind(host: str, is_loopback: bool) -> None:
-    assert Settings(host=host).is_loopback_bind is is_loopback
+    assert load(host=host).is_loopback_bind is is_loopback

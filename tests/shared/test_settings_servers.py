@@ -1,11 +1,10 @@
 """Settings of OpenAI-compatible servers."""
 
 import pytest
-from pydantic import ValidationError
 
 from shared.cli.doctor.server import check_keys
 from shared.parsing import keys, servers
-from shared.settings import explain, load
+from shared.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(
@@ -56,10 +55,10 @@ def test_the_fallback_is_a_model_of_a_server(monkeypatch: pytest.MonkeyPatch, mo
     monkeypatch.setenv("FREEAICHAT_SERVERS", "ollama=http://127.0.0.1:11434/v1")
     assert load(fallback_model="ollama/llama3.2").servers[0].name == "ollama"
 
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(SettingsError) as refused:
         load(fallback_model=model)
 
-    assert explain(refused.value).startswith("FREEAICHAT_FALLBACK_MODEL: is no model of a server")
+    assert str(refused.value).startswith("FREEAICHAT_FALLBACK_MODEL: is no model of a server")
 
 
 def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +84,7 @@ def test_names_of_servers_are_the_same_in_any_case(monkeypatch: pytest.MonkeyPat
 def test_a_mistyped_key_is_not_printed_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "hush-server")
 
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(SettingsError) as refused:
         load()
 
-    assert "hush" not in f"{refused.value!s} {refused.value!r} {explain(refused.value)}"
+    assert "hush" not in f"{refused.value!s} {refused.value!r}"

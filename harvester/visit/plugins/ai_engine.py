@@ -78,7 +78,7 @@ class _Chat:
         if any(bot.custom_key for bot in chats.bots) and is_from_cache(self._page.headers):
             await self._show_anew()
         if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
-            bots = (bot.model_copy(update={"consent_required": False}) for bot in self._chats.bots)
+            bots = (replace(bot, consent_required=False) for bot in self._chats.bots)
             self._chats = replace(self._chats, bots=tuple(bots))
 
     async def confirm(self) -> interface.Reading:

@@ -18,10 +18,11 @@ from proxy.usage.numbers import SiteLoad, load_of
 from shared import __version__
 from shared.admin import wire
 from shared.models import Credentials, Visit
+from shared.serialization import to_plain
 from shared.store import address
 
 MAX_BODY = 32 * 1024  # bytes, to sign in; whoever sends them is a stranger
-_SHOWN = {"id", "started_at", "seconds", "outcome", "cause", "reason", "trigger", "screenshot"}
+_SHOWN = ("id", "started_at", "seconds", "outcome", "cause", "reason", "trigger", "screenshot")  # of a visit
 _PICTURE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
@@ -158,7 +159,7 @@ def _site(health: Health, load: SiteLoad, visits: list[Visit]) -> dict[str, Any]
         "queued": load.queued,
         "credentials": _credentials(health.credentials, time()) if health.credentials else None,
         "bots": health.bots,
-        "visits": [visit.model_dump(mode="json", include=_SHOWN) for visit in visits],
+        "visits": [{name: plain[name] for name in _SHOWN} for plain in to_plain(visits)],
     }
 
 

@@ -1,7 +1,7 @@
 """Reading a chat/completions request: everything clients send, and a clear 400 for what makes no sense."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
@@ -199,7 +199,7 @@ def _with_fields(items: Any, messages: tuple[Message, ...]) -> tuple[tuple[Messa
     found = list(messages)
     for at, item in enumerate(items):
         if not _SAID.isdisjoint(item) and found[at].result is None and (said := _said(item, f"messages.{at}")):
-            found[at] = found[at].model_copy(update={"id": new_item_id()})
+            found[at] = replace(found[at], id=new_item_id())
             fields[found[at].id] = said
     return (tuple(found), fields) if fields else (messages, fields)
 

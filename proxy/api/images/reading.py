@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.addresses import web_url
@@ -121,7 +121,7 @@ def put_in(
 def _renamed(message: Message, digests: Mapping[str, str]) -> Message:
     if not any(name in digests for name in message.images):
         return message
-    return message.model_copy(update={"images": tuple(digests.get(name, name) for name in message.images)})
+    return replace(message, images=tuple(digests.get(name, name) for name in message.images))
 
 
 def _newest_first(messages: Sequence[Message]) -> list[str]:

@@ -1,6 +1,7 @@
 """The items that clients send to OpenAI's Responses and Conversations APIs, as messages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from proxy.api.chat_completions.request import read_messages
@@ -142,7 +143,7 @@ class _Gathered:
         more = self._more
         return (
             tuple(
-                message.model_copy(update=more[position]) if position in more else message
+                replace(message, **more[position]) if position in more else message
                 for position, message in enumerate(read)
             ),
             pictures,

@@ -159,7 +159,7 @@ def _told_once(messages: Sequence[Message], known: Mapping[str, Message]) -> Ite
             rest = tuple(call for call in message.calls if call.id not in held)
             held -= {call.id for call in message.calls}
             if rest or message.text:
-                yield message.model_copy(update={"calls": rest})
+                yield replace(message, calls=rest)
         else:
             yield message
 

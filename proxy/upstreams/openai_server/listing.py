@@ -52,4 +52,4 @@ def _bot(number: int, name: str, item: dict[str, Any]) -> Bot:
 def _context_length(item: dict[str, Any]) -> int:
     meta = item.get("meta")  # llama.cpp's
     told = [item.get(name) for name in _LENGTHS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return next((length for length in told if isinstance(length, int) and 0 < length < 2**53), 0)
+    return next((length for length in told if type(length) is int and 0 < length < 2**53), 0)

@@ -111,7 +111,7 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
 
 def _named(call: Call, name: str) -> Call:
     """*call* with an id: older clients give none."""
-    return call if call.id else call.model_copy(update={"id": name})
+    return call if call.id else replace(call, id=name)
 
 
 def _called(name: str, calls: Sequence[Call]) -> str:

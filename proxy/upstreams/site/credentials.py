@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from time import monotonic, time
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
@@ -129,7 +130,7 @@ class CredentialKeeper:
         if state is None or state.current.generation != used.generation:
             return
         if state.last_good is None or state.last_good.generation != used.generation:
-            self._states[used.site] = state.model_copy(update={"last_good": state.current})
+            self._states[used.site] = replace(state, last_good=state.current)
             noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
             self._notes.add(noting)
             noting.add_done_callback(self._notes.discard)
@@ -191,11 +192,11 @@ class CredentialKeeper:
             kept = stale.current or used
         except StoreError as error:
             log.warning("renewed nonce not stored: %s", error)
-            kept = used.model_copy(update={"nonce": nonce, "nonce_checked_at": time()})
+            kept = replace(used, nonce=nonce, nonce_checked_at=time())
         log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
         state = self._states.get(used.site)
         if state is not None:
-            self._hold(used.site, state.model_copy(update={"current": kept}))
+            self._hold(used.site, replace(state, current=kept))
         return kept
 
     async def _reload(self, site: str) -> SiteState | None:

@@ -13,8 +13,6 @@ from pathlib import Path
 from time import gmtime, strftime, time
 from typing import Any
 
-from pydantic import SecretStr
-
 from shared import __version__, log_file
 from shared.admin import usage_desk
 from shared.admin.wire import Span
@@ -24,7 +22,9 @@ from shared.cli.doctor.check import Check
 from shared.cli.doctor.settings import known_names
 from shared.cli.failures import Failure, read_gateway
 from shared.parsing import Site
-from shared.settings import Settings
+from shared.secrets import Secret
+from shared.serialization import to_plain
+from shared.settings import NAMES, Settings
 from shared.store import Store, StoreError, address, open_store
 
 LOG_BYTES = 512 * 1024
@@ -81,14 +81,14 @@ def versions() -> dict[str, object]:
 
 def shown_settings(settings: Settings) -> dict[str, object]:
     """Every setting, secrets left out, and which of them the environment names."""
-    values = {name: _shown(getattr(settings, name)) for name in type(settings).model_fields}
+    values = {name: _shown(getattr(settings, name)) for name in NAMES}
     values["store"] = address.shown(settings.store_url)
     return {"values": values, "in the environment": sorted(known_names() & set(os.environ))}
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, SecretStr):
-        return "(set)" if value.get_secret_value() else "(not set)"
+    if isinstance(value, Secret):
+        return "(set)" if value.value else "(not set)"
     if isinstance(value, Site):
         return value.url
     if isinstance(value, Mapping):
@@ -104,7 +104,7 @@ async def _of_store(store: Store, settings: Settings) -> Documents:
     visits: dict[str, Any] = {}
     for site in settings.sites:
         found = await store.visits(site.origin, limit=VISITS)
-        visits[site.origin] = [visit.model_dump(mode="json") for visit in found]
+        visits[site.origin] = to_plain(found)
     return {
         "status": await status.gather(settings, store, read_gateway(settings), now),
         "visits": visits,

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import SecretStr
-
 from shared.cli.keys import administrators_key
 from shared.logs import BLOT, redact
 from shared.models import SHORTEST_SECRET
-from shared.settings import Settings
+from shared.secrets import Secret
+from shared.settings import NAMES, Settings
 from shared.store import Store, address
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -17,7 +16,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 def of_settings(settings: Settings) -> Iterator[str]:
     """The secrets among the settings, in the files beside the store, and in the environment's addresses of proxies."""
-    for name in type(settings).model_fields:
+    for name in NAMES:
         yield from _within(getattr(settings, name))
     if (key := administrators_key(settings)) is not None:
         yield key.value
@@ -59,9 +58,9 @@ def all_without(value: object, secrets: Sequence[str]) -> object:
 
 
 def _within(value: object) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-        yield from (pair.partition("=")[2].strip() for pair in value.get_secret_value().split(";"))  # of a cookie
+    if isinstance(value, Secret):
+        yield value.value
+        yield from (pair.partition("=")[2].strip() for pair in value.value.split(";"))  # of a cookie
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _within(each)

@@ -3,22 +3,20 @@
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
-from pathlib import Path
+from itertools import chain
 
-from shared import envfile
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.settings import Settings
+from shared.settings import NAMES, PREFIX, Settings
+from shared.settings.reader import env_file, names_in_file
 
-PREFIX = "FREEAICHAT_"
 # Read by the program or the Compose file, though they are no settings of a service.
 _OTHERS = ("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_PROXIES", "FREEAICHAT_BALANCED_PORT")
 
 
 def check_settings(settings: Settings) -> list[Check]:
     """The names in the environment and in `.env`, and the values captured by hand."""
-    file = Path(os.environ.get("FREEAICHAT_ENV_FILE", ".env"))
-    in_file = (name.upper() for name in envfile.EnvFileSource(Settings, file).env_vars)
-    return [*check_names("the environment", os.environ), *check_names(str(file), in_file), check_by_hand(settings)]
+    in_file = check_names(str(env_file()), names_in_file())
+    return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings)]
 
 
 def check_names(place: str, names: Iterable[str]) -> list[Check]:
@@ -32,7 +30,7 @@ def check_names(place: str, names: Iterable[str]) -> list[Check]:
 
 def known_names() -> set[str]:
     """Every name that can be set."""
-    return envfile.known_names(Settings).union(_OTHERS)
+    return {*chain.from_iterable(NAMES.values()), *_OTHERS}
 
 
 def _mend(name: str, known: set[str]) -> str:
@@ -43,9 +41,9 @@ def _mend(name: str, known: set[str]) -> str:
 def check_by_hand(settings: Settings) -> Check:
     """Whether all or none of the values captured by hand are set."""
     values = {
-        "COOKIE": settings.cookie.get_secret_value(),
-        "AJAX_NONCE": settings.ajax_nonce.get_secret_value(),
-        "SESSION_ID": settings.session_id.get_secret_value(),
+        "COOKIE": settings.cookie.value,
+        "AJAX_NONCE": settings.ajax_nonce.value,
+        "SESSION_ID": settings.session_id.value,
         "POST_ID": settings.post_id,
     }
     missing = [name for name, value in values.items() if not value]

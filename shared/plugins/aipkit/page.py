@@ -122,7 +122,7 @@ def _number(value: object) -> int:
     """A positive id given as int or as digits; 0 for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_ID)):
         value = int(value)
-    return value if isinstance(value, int) and 0 < value <= MAX_ID else 0
+    return value if type(value) is int and 0 < value <= MAX_ID else 0
 
 
 def _bot(chat: Mapping[str, object], local_storage: Mapping[str, str]) -> Bot:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from shared.conversations import Note
-from shared.store.documents import dump, load
+from shared.serialization import to_json
+from shared.store.documents import load_note
 from shared.store.redis import schema
 from shared.store.redis.server import Part, Script
 
@@ -46,11 +47,11 @@ class BranchStore(Part):
         """A copy kept before is not kept again, so that this may be repeated where no answer came."""
         if branches:
             keys = [schema.key("branches"), schema.key("branch-number")]
-            values = [value for history, note, at in branches for value in (history, dump(note), at)]
+            values = [value for history, note, at in branches for value in (history, to_json(note), at)]
             await self._run(
                 _KEEP, keys, schema.key("branch", ""), schema.key("branch-seen", ""), REPEATED_SECONDS, *values
             )
 
     async def take_branch(self, history: str) -> Note | None:
         found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)
-        return None if found is None else load(Note, found)
+        return None if found is None else load_note(found)

@@ -3,9 +3,10 @@
 import hashlib
 import json
 
-from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, stored_bytes
+from shared.conversations import CONVERSATION_BYTES, Conversation, Message, stored_bytes
+from shared.serialization import from_json, to_json, to_plain
 from shared.store import StoreError
-from shared.store.documents import dump, load, reading
+from shared.store.documents import load_note, reading
 from shared.store.redis import schema
 from shared.store.redis.server import Part, Script
 
@@ -93,13 +94,13 @@ class ConversationStore(Part):
     async def create_conversation(self, conversation: Conversation) -> None:
         """The very same conversation may be created again, where no answer came."""
         note = conversation.note
-        origin = hashlib.blake2b(dump(conversation).encode(), digest_size=16).hexdigest()
+        origin = hashlib.blake2b(to_json(conversation).encode(), digest_size=16).hexdigest()
         is_new = await self._run(
             _CREATE,
             keys_of(conversation.id),
             *(conversation.id, conversation.owner, origin, conversation.created_at, conversation.updated_at),
             *(json.dumps(conversation.metadata), conversation.response),
-            *(dump(note) if note else "", note.name if note else ""),
+            *(to_json(note) if note else "", note.name if note else ""),
             *(conversation.pending_turn or "", stored_bytes(conversation.messages)),
             *map(dump_message, conversation.messages),
         )
@@ -119,7 +120,7 @@ class ConversationStore(Part):
                 updated_at=float(updated_at or created_at),  # lost: the next use sets it
                 metadata=json.loads(metadata),
                 messages=tuple(map(_load_message, messages)),
-                note=load(Note, upstream) if upstream and not spoilt else None,
+                note=load_note(upstream) if upstream and not spoilt else None,
                 pending_turn=pending_turn.decode() if pending_turn else None,
                 response=str(response, "utf-8", "surrogatepass"),
             )
@@ -140,10 +141,10 @@ def keys_of(conversation_id: str) -> list[str]:
 
 def dump_message(message: Message) -> bytes:
     """*message* as JSON in UTF-8, which holds most scripts in half the bytes that escapes take."""
-    text = json.dumps(message.model_dump(), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(to_plain(message), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
 
 def _load_message(document: bytes) -> Message:
     with reading("one Message"):
-        return Message.model_validate(json.loads(str(document, "utf-8", "surrogatepass")))
+        return from_json(Message, str(document, "utf-8", "surrogatepass"))

@@ -1,8 +1,11 @@
 """Credentials, bots and identities in Redis."""
 
+from dataclasses import replace
+
 from shared.models import Capture, Credentials, SiteState
+from shared.serialization import to_json
 from shared.store import StaleWrite
-from shared.store.documents import dump, dump_bots, load, load_bots, renewed
+from shared.store.documents import load, load_bots, renewed
 from shared.store.redis import schema
 from shared.store.redis.server import ATTEMPTS, Part, Script
 
@@ -62,11 +65,11 @@ class CredentialStore(Part):
         )
 
     async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
-        credentials = capture.credentials.model_copy(update={"generation": base + 1})
+        credentials = replace(capture.credentials, generation=base + 1)
         is_saved, *current = await self._run(
             _SAVE_CAPTURE,
             [schema.key("site", credentials.site)],
-            *(base, credentials.generation, dump(credentials), dump_bots(capture.bots), capture.identity),
+            *(base, credentials.generation, to_json(credentials), to_json(capture.bots), capture.identity),
         )
         if not is_saved:
             raise StaleWrite(load(Credentials, current[0]) if current[0] is not None else None)
@@ -79,7 +82,7 @@ class CredentialStore(Part):
             if current is None or current.generation != base:
                 raise StaleWrite(current)
             following = renewed(current, nonce, checked_at)
-            if await self._run(_REPLACE, [schema.key("site", site)], seen, following.generation, dump(following)):
+            if await self._run(_REPLACE, [schema.key("site", site)], seen, following.generation, to_json(following)):
                 return following
         raise self._crowded()
 

@@ -4,10 +4,13 @@ The secret under which keys are hashed stands here too: all machines need the sa
 """
 
 import secrets
+from dataclasses import replace
+from typing import Any
 
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
-from shared.store.documents import dump, load, reading, some_readable
+from shared.serialization import to_json
+from shared.store.documents import load, reading, some_readable
 from shared.store.redis import schema
 from shared.store.redis.server import ATTEMPTS, Part, Script
 
@@ -105,14 +108,14 @@ class KeyStore(Part):
         return found
 
     async def add_key(self, key: ApiKey) -> bool:
-        return bool(await self._run(_ADD, _ALL, key.name, key.id, dump(key), secrets.token_hex(8)))
+        return bool(await self._run(_ADD, _ALL, key.name, key.id, to_json(key), secrets.token_hex(8)))
 
     async def keys(self) -> list[ApiKey]:
         records, flat = await self._run(_KEYS, [schema.key("api-keys"), schema.key("api-keys-used")])
         with reading("when keys were used"):
             used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
         found = some_readable(lambda record: load(ApiKey, record), records)
-        found = [each.model_copy(update={"last_used_at": used.get(each.id)}) for each in found]
+        found = [replace(each, last_used_at=used.get(each.id)) for each in found]
         return sorted(found, key=lambda each: (-each.created_at, each.id))
 
     async def keys_version(self) -> str:
@@ -132,15 +135,15 @@ class KeyStore(Part):
     async def key_counts(self, key_id: str, *, at: float) -> Counts:
         return _counts(await self._run(_PEEK, _counted(key_id, at), *_window(at)))
 
-    async def _change(self, key_id: str, update: dict[str, object]) -> bool:
+    async def _change(self, key_id: str, update: dict[str, Any]) -> bool:
         for _ in range(ATTEMPTS):
             seen = await self._run(_READ, [schema.key("api-keys")], key_id)
             stands = None if seen is None else load(ApiKey, seen)
             if stands is None or stands.revoked_at is not None:
                 return False
-            changed = stands.model_copy(update=update)
+            changed = replace(stands, **update)
             is_revoked = int(changed.revoked_at is not None)
-            values = (stands.name, key_id, seen, dump(changed), is_revoked, secrets.token_hex(8))
+            values = (stands.name, key_id, seen, to_json(changed), is_revoked, secrets.token_hex(8))
             if await self._run(_REPLACE, _ALL, *values):
                 return True
         raise self._crowded()

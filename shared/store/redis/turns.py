@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.conversations import IMAGE_BYTES, MESSAGE_BYTES, Message, TurnResult, stored_bytes
-from shared.store.documents import dump
+from shared.serialization import to_json
 from shared.store.redis.conversations import APPEND, KEYS, dump_message, keys_of
 from shared.store.redis.server import Part, Script
 
@@ -150,7 +150,7 @@ class TurnStore(Part):
             _COMMIT,
             keys_of(conversation_id),
             *(conversation_id, result.turn_id, result.at),
-            *(dump(note) if note else "", note.name if note else ""),
+            *(to_json(note) if note else "", note.name if note else ""),
             *(int(result.history is not None), len(history), stored_bytes(history), stored_bytes(result.added)),
             *map(dump_message, (*history, *result.added)),
         )

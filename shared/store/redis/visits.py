@@ -4,11 +4,13 @@ A claim is a key with a time to live, so that Redis's clock alone decides when i
 harvesters think the time is.
 """
 
+from dataclasses import replace
 from math import ceil
 
 from shared.models import Visit, VisitAsk
+from shared.serialization import to_json
 from shared.store import AHEAD_SECONDS, KEPT_ASKS, KEPT_OF_A_SITE, KEPT_SCREENSHOTS, KEPT_VISITS
-from shared.store.documents import dump, load, readable, reading
+from shared.store.documents import load, readable, reading
 from shared.store.redis import schema
 from shared.store.redis.server import Part, Script
 
@@ -109,7 +111,7 @@ class VisitStore(Part):
         await self._run(
             _END,
             [*_RECORDS, schema.key("claim", visit.site), schema.key("asks", visit.site)],
-            *(visit.id, dump(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+            *(visit.id, to_json(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
             *(holder, screenshot or b""),
         )
 
@@ -130,4 +132,4 @@ def _ask(document: bytes) -> tuple[float, int, str]:
 
 def _visit(entry: tuple[bytes, int]) -> Visit:
     record, has_screenshot = entry
-    return load(Visit, record).model_copy(update={"screenshot": bool(has_screenshot)})
+    return replace(load(Visit, record), screenshot=bool(has_screenshot))

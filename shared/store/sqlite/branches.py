@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 
 from shared.conversations import Note
-from shared.store.documents import dump, load, readable
+from shared.serialization import to_json
+from shared.store.documents import load_note, readable
 from shared.store.sqlite.worker import Part, writes
 
 
@@ -13,7 +14,7 @@ class BranchStore(Part):
     def keep_branches(self, db: Connection, branches: Sequence[tuple[str, Note, float]]) -> None:
         db.executemany(
             "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)",
-            [(history, dump(note), at) for history, note, at in branches],
+            [(history, to_json(note), at) for history, note, at in branches],
         )
 
     @writes
@@ -23,5 +24,5 @@ class BranchStore(Part):
             "RETURNING upstream",
             (history,),
         ).fetchone()
-        found = [] if row is None else readable(lambda text: load(Note, text), [row["upstream"]])
+        found = [] if row is None else readable(load_note, [row["upstream"]])
         return found[0] if found else None

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlite3 import Connection, Row
 
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, TurnResult, stored_bytes
+from shared.serialization import from_plain, to_json
 from shared.store import StoreError
-from shared.store.documents import dump, load, reading
+from shared.store.documents import load_note, reading
 from shared.store.sqlite.worker import Part, reads, writes
 
 
@@ -25,7 +26,7 @@ class ConversationStore(Part):
                 conversation.created_at,
                 conversation.updated_at,
                 json.dumps(conversation.metadata),
-                dump(conversation.note) if conversation.note else None,
+                to_json(conversation.note) if conversation.note else None,
                 conversation.pending_turn,
                 conversation.response,
             ),
@@ -51,7 +52,7 @@ class ConversationStore(Part):
                 updated_at=row["updated_at"],
                 metadata=json.loads(row["metadata"]),
                 messages=tuple(_message(message) for message in messages),
-                note=load(Note, row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
+                note=load_note(row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
                 pending_turn=row["pending_turn"],
                 response=row["response"],
             )
@@ -93,7 +94,7 @@ class ConversationStore(Part):
         db.execute(
             "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = ?, spoilt = 0, pending_turn = ?, "
             "crossed = ? WHERE number = ?",
-            (result.at, dump(note) if note else None, pending_turn, pending_turn is not None, row["number"]),
+            (result.at, to_json(note) if note else None, pending_turn, pending_turn is not None, row["number"]),
         )
         return True
 
@@ -162,9 +163,7 @@ def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
             message.text.encode("utf-8", "surrogatepass"),
             json.dumps(message.images),
             message.id,
-            json.dumps(message.model_dump(include={"calls", "result", "thoughts"}))
-            if message.calls or message.result
-            else "",
+            _tools(message) if message.calls or message.result else "",
         )
         for message in messages
     ]
@@ -186,13 +185,20 @@ def _count(db: Connection, number: int, size: int) -> None:
     db.execute("UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (size, number))
 
 
+def _tools(message: Message) -> str:
+    return to_json({"calls": message.calls, "result": message.result, "thoughts": message.thoughts})
+
+
 def _message(row: Row) -> Message:
-    return Message(
-        role=row["role"],
-        text=row["text"].decode("utf-8", "surrogatepass"),
-        images=tuple(json.loads(row["images"])),
-        id=row["item"],
-        **(json.loads(row["tools"]) if row["tools"] else {}),
+    return from_plain(
+        Message,
+        {
+            "role": row["role"],
+            "text": row["text"].decode("utf-8", "surrogatepass"),
+            "images": json.loads(row["images"]),
+            "id": row["item"],
+            **(json.loads(row["tools"]) if row["tools"] else {}),
+        },
     )
 
 
@@ -200,4 +206,4 @@ def _continues_spoilt(row: Row, note: Note) -> bool:
     """Whether *note* is of the very copy that a turn without a commit may have touched."""
     if not row["spoilt"] or row["upstream"] is None:
         return False
-    return load(Note, row["upstream"]).name == note.name
+    return load_note(row["upstream"]).name == note.name

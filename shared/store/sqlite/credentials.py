@@ -1,10 +1,12 @@
 """Credentials, bots and identities in SQLite."""
 
+from dataclasses import replace
 from sqlite3 import Connection
 
 from shared.models import Capture, Credentials, SiteState
+from shared.serialization import to_json
 from shared.store import StaleWrite
-from shared.store.documents import dump, dump_bots, load, load_bots, renewed
+from shared.store.documents import load, load_bots, renewed
 from shared.store.sqlite.worker import Part, reads, writes
 
 
@@ -24,12 +26,12 @@ class CredentialStore(Part):
     def save_capture(self, db: Connection, capture: Capture, *, base: int) -> Credentials:
         site = capture.credentials.site
         _require_current(db, site, base)
-        credentials = capture.credentials.model_copy(update={"generation": base + 1})
+        credentials = replace(capture.credentials, generation=base + 1)
         db.execute(
             "INSERT INTO sites (site, generation, current, bots, identity) VALUES (?, ?, ?, ?, ?) ON CONFLICT (site) "
             "DO UPDATE SET generation = excluded.generation, current = excluded.current, bots = excluded.bots, "
             "identity = excluded.identity",
-            (site, credentials.generation, dump(credentials), dump_bots(capture.bots), capture.identity),
+            (site, credentials.generation, to_json(credentials), to_json(capture.bots), capture.identity),
         )
         return credentials
 
@@ -39,7 +41,7 @@ class CredentialStore(Part):
         if current is None:
             raise StaleWrite(None)
         credentials = renewed(current, nonce, checked_at)
-        document = dump(credentials)
+        document = to_json(credentials)
         db.execute(
             "UPDATE sites SET generation = ?, current = ?, "
             "last_good = CASE WHEN good_generation = ? THEN ? ELSE last_good END WHERE site = ?",

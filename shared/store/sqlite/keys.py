@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from sqlite3 import Connection, Row
+from typing import Any
 
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
-from shared.store.documents import dump, load, some_readable
+from shared.serialization import to_json
+from shared.store.documents import load, some_readable
 from shared.store.sqlite.file import ensure_key_secret
 from shared.store.sqlite.notes import read_note, write_note
 from shared.store.sqlite.worker import Part, reads, writes, writes_quietly
@@ -23,7 +26,7 @@ class KeyStore(Part):
         taken = db.execute("SELECT 1 FROM api_keys WHERE name = ? AND NOT is_revoked", (key.name,)).fetchone()
         if taken is not None:
             return False
-        db.execute("INSERT INTO api_keys (id, name, record) VALUES (?, ?, ?)", (key.id, key.name, dump(key)))
+        db.execute("INSERT INTO api_keys (id, name, record) VALUES (?, ?, ?)", (key.id, key.name, to_json(key)))
         _changed(db)
         return True
 
@@ -77,21 +80,21 @@ def _counts(db: Connection, key_id: str, at: float) -> Counts:
     return Counts(False, requests, oldest, 0 if used is None else used["count"])
 
 
-def _change(db: Connection, key_id: str, update: dict[str, object]) -> bool:
+def _change(db: Connection, key_id: str, update: dict[str, Any]) -> bool:
     row = db.execute("SELECT record, last_used_at FROM api_keys WHERE id = ? AND NOT is_revoked", (key_id,)).fetchone()
     if row is None:
         return False
-    changed = _read(row).model_copy(update=update)
+    changed = replace(_read(row), **update)
     db.execute(
         "UPDATE api_keys SET record = ?, is_revoked = ? WHERE id = ?",
-        (dump(changed), changed.revoked_at is not None, key_id),
+        (to_json(changed), changed.revoked_at is not None, key_id),
     )
     _changed(db)
     return True
 
 
 def _read(row: Row) -> ApiKey:
-    return load(ApiKey, row["record"]).model_copy(update={"last_used_at": row["last_used_at"]})
+    return replace(load(ApiKey, row["record"]), last_used_at=row["last_used_at"])
 
 
 def _changed(db: Connection) -> None:

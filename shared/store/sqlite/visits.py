@@ -1,10 +1,12 @@
 """Visits, the claims on them and the asks for them in SQLite."""
 
+from dataclasses import replace
 from sqlite3 import Connection, Row
 
 from shared.models import Visit, VisitAsk
+from shared.serialization import to_json
 from shared.store import AHEAD_SECONDS, KEPT_ASKS, KEPT_OF_A_SITE, KEPT_SCREENSHOTS, KEPT_VISITS
-from shared.store.documents import dump, load, readable
+from shared.store.documents import load, readable
 from shared.store.sqlite.worker import Part, reads, writes
 
 LONGEST_CLAIM_SECONDS = 3600.0  # more than any visit takes: a later end was set before the clock was set back
@@ -51,7 +53,7 @@ class VisitStore(Part):
     def end_visit(self, db: Connection, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
         db.execute(
             "INSERT OR REPLACE INTO visits (id, site, record, screenshot) VALUES (?, ?, ?, ?)",
-            (visit.id, visit.site, dump(visit), screenshot),
+            (visit.id, visit.site, to_json(visit), screenshot),
         )
         db.execute(
             "DELETE FROM visits WHERE number NOT IN (SELECT number FROM visits ORDER BY number DESC LIMIT ?) "
@@ -86,4 +88,4 @@ class VisitStore(Part):
 
 
 def _visit(row: Row) -> Visit:
-    return load(Visit, row["record"]).model_copy(update={"screenshot": bool(row["has_screenshot"])})
+    return replace(load(Visit, row["record"]), screenshot=bool(row["has_screenshot"]))

@@ -1,6 +1,8 @@
 """When visits and renewals are due, worked out from what the store holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,9 +25,9 @@ CAPTURED, CHALLENGE, TIMEOUT = Outcome.CAPTURED, Outcome.CHALLENGE, Outcome.TIME
 ASK = VisitAsk(site="https://chat.example", asked_at=NOW - 1, reason="refused", count=3)
 
 
-def state(age: float, *, good: bool = True, **values: object) -> SiteState:
+def state(age: float, *, good: bool = True, **values: Any) -> SiteState:
     """Credentials captured *age* seconds ago; *good*: a turn succeeded with them."""
-    current = credentials(at=NOW - age).model_copy(update=values)
+    current = replace(credentials(at=NOW - age), **values)
     return SiteState(current=current, last_good=current if good else None)
 
 
@@ -91,8 +93,8 @@ def test_pauses_grow_with_every_failure_in_a_row(count: int) -> None:
 @pytest.mark.parametrize("outcome", [TIMEOUT, CHALLENGE])
 @pytest.mark.parametrize("ask", [None, ASK])
 def test_a_site_that_asks_to_be_left_alone_is(outcome: Outcome, ask: VisitAsk | None) -> None:
-    failed = [visits(outcome)[0].model_copy(update={"retry_after": 2 * HOUR})]
-    shortly = [visits(outcome)[0].model_copy(update={"retry_after": 1.0})]
+    failed = [replace(visits(outcome)[0], retry_after=2 * HOUR)]
+    shortly = [replace(visits(outcome)[0], retry_after=1.0)]
 
     found = due(None, failed, ask)
     assert found is not None
@@ -155,7 +157,7 @@ def test_typed_credentials_are_not_visited_on_the_schedule_but_when_asked(renewe
 
 
 def test_renewed_credentials_of_a_visit_are_not_taken_for_typed_ones() -> None:
-    of_visit: Credentials = credentials().model_copy(update={"source": "renewal"})
+    of_visit: Credentials = replace(credentials(), source="renewal")
 
     assert not of_visit.is_typed
 
@@ -194,7 +196,7 @@ def test_visits_that_are_asked_for_in_vain_are_counted_after_the_clock_was_set_b
     in_vain = visits(*[CAPTURED] * 3, trigger="asked")
     assert due(good, in_vain, ASK) == Due(NOW + ASKED_PAUSES[2], "asked")
 
-    brought = in_vain[1].model_copy(update={"started_at": NOW + 24 * HOUR - 1})
+    brought = replace(in_vain[1], started_at=NOW + 24 * HOUR - 1)
     assert due(good, [in_vain[0], brought, in_vain[2]], ASK) == Due(NOW + ASKED_PAUSES[0], "asked")
 
 

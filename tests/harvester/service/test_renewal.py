@@ -1,6 +1,8 @@
 """Renewing a nonce over HTTP, in front of the simulated site."""
 
 import time
+from dataclasses import replace
+from typing import Any
 
 from harvester.service.renewal import renew_nonce
 from shared.models import Capture, Credentials
@@ -8,19 +10,22 @@ from shared.store import Store
 from tests.site import SimulatedSite
 
 
-async def stored(store: Store, site: SimulatedSite, nonce: str, **values: object) -> Credentials:
+async def stored(store: Store, site: SimulatedSite, nonce: str, **values: Any) -> Credentials:
     """Credentials of *site* as a visit of an hour ago would have stored them."""
-    credentials = Credentials(
-        site=site.origin,
-        ajax_url=site.ajax_url,
-        page_url=site.url,
-        nonce=nonce,
-        session_id="s-1",
-        user_agent="Visitor/1.0",
-        source="visit",
-        captured_at=time.time() - 3600,
-        nonce_checked_at=time.time() - 3600,
-    ).model_copy(update=values)
+    credentials = replace(
+        Credentials(
+            site=site.origin,
+            ajax_url=site.ajax_url,
+            page_url=site.url,
+            nonce=nonce,
+            session_id="s-1",
+            user_agent="Visitor/1.0",
+            source="visit",
+            captured_at=time.time() - 3600,
+            nonce_checked_at=time.time() - 3600,
+        ),
+        **values,
+    )
     return await store.save_capture(Capture(credentials=credentials, bots=(), identity="{}"), base=0)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -87,7 +88,7 @@ async def test_an_ask_through_the_store_brings_a_visit(place: Place, store: Stor
         await recorded(store)
         assert await running.stop() == 0
     visit = (await store.visits())[0]
-    await store.end_visit(visit.model_copy(update={"started_at": visit.started_at - 60}), "")  # the gap is over
+    await store.end_visit(replace(visit, started_at=visit.started_at - 60), "")  # the gap is over
     async with harvester(place):
         asked_at = time.monotonic()
         await store.ask_visit(site.origin, "refused", at=time.time())

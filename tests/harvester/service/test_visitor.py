@@ -11,6 +11,7 @@ import pytest
 from harvester.service.workspace import Workspace
 from shared.models import Outcome, Visit
 from shared.parsing import Site
+from shared.serialization import to_json
 from shared.store import Store, StoreError, StoreUnavailable
 from tests.harvester.one_browser import OneBrowser
 from tests.harvester.visiting import Visits
@@ -159,7 +160,7 @@ async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_t
 
 async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visits, site: SimulatedSite) -> None:
     lost = killed(site.origin)
-    await visits.store.set_note(UNDER_WAY.format(site.origin), lost.model_dump_json())
+    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(lost))
 
     await visits.visitor.recover(site.origin)
     await visits.visitor.recover(site.origin)
@@ -171,7 +172,7 @@ async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visit
 async def test_a_visit_that_goes_on_elsewhere_is_not_taken_for_a_killed_one(
     visits: Visits, site: SimulatedSite
 ) -> None:
-    await visits.store.set_note(UNDER_WAY.format(site.origin), killed(site.origin).model_dump_json())
+    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(killed(site.origin)))
     await visits.store.begin_visit(site.origin, "another machine", at=time.time(), ttl=60)
 
     await visits.visitor.recover(site.origin)
@@ -183,7 +184,7 @@ async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
     visits: Visits, site: SimulatedSite
 ) -> None:
     lost = killed(site.origin)
-    await visits.store.set_note(UNDER_WAY.format(site.origin), lost.model_dump_json())
+    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(lost))
 
     made = await visits.make()
 
@@ -205,7 +206,7 @@ async def test_a_visit_that_was_overtaken_leaves_the_note_of_the_other(visits: V
     visiting = asyncio.create_task(visits.make())
     while not await visits.store.get_note(note):
         await asyncio.sleep(0.01)
-    theirs = killed(site.origin).model_dump_json()
+    theirs = to_json(killed(site.origin))
     await visits.store.set_note(note, theirs)
 
     await visiting

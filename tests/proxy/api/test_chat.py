@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -133,8 +134,8 @@ async def test_citations_come_back_as_annotations(proxy: RunningProxy) -> None:
 async def test_the_visits_cookie_and_user_agent_go_with_both_steps(proxy: RunningProxy, site: SimulatedSite) -> None:
     state = await proxy.store.site_state(site.origin)
     assert state is not None
-    odd = state.current.model_copy(update={"cookie": 'a="b|c,d\\;$"; e=f'})
-    taken = (await capture(site)).model_copy(update={"credentials": odd})
+    odd = replace(state.current, cookie='a="b|c,d\\;$"; e=f')
+    taken = replace(await capture(site), credentials=odd)
     await proxy.takes(taken, base=state.current.generation)
     await proxy.chat("hi")
 

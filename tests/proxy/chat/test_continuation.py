@@ -1,20 +1,24 @@
 """What a request continues."""
 
+from dataclasses import replace
+from itertools import cycle
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.history import plan_turn
-from shared.conversations import Call, Conversation, Message, Note, Result
+from shared.conversations import Call, Conversation, Message, Note, Result, Role
 
+USER_FIRST: tuple[Role, ...] = ("user", "assistant")
 COPY = Note(name="u", value="only its upstream reads this")
 
 
 def say(*texts: str) -> tuple[Message, ...]:
     """Messages of user and assistant in turn; a text that begins with `!` is the system's."""
-    messages, roles = [], iter(["user", "assistant"] * len(texts))
+    messages, roles = [], cycle(USER_FIRST)
     for text in texts:
-        role = "system" if text.startswith("!") else next(roles)
-        messages.append(Message.model_validate({"role": role, "text": text}))
+        role: Role = "system" if text.startswith("!") else next(roles)
+        messages.append(Message(role=role, text=text))
     return tuple(messages)
 
 
@@ -89,7 +93,7 @@ def test_turns_without_a_question_do_not_add_up() -> None:
     stored = holding("!be brief", "hi", "hello")
     for sent in (say("!be long"), [Message(role="assistant", text="Well")]):
         first = plan_turn(stored, sent)
-        answered = stored.model_copy(update={"messages": (*first.messages, Message(role="assistant", text="x"))})
+        answered = replace(stored, messages=(*first.messages, Message(role="assistant", text="x")))
 
         assert plan_turn(answered, sent).messages == first.messages
     begun = [Message(role="assistant", text="Well")]
@@ -99,7 +103,7 @@ def test_turns_without_a_question_do_not_add_up() -> None:
 def test_the_last_answer_may_come_again_before_what_follows_it() -> None:
     call = Message(role="assistant", text="", calls=(Call(id="call_1", name="clock", arguments="{}"),))
     result = Message(role="user", text="noon", result=Result(call_id="call_1", name="clock"))
-    stored = holding("!be brief", "hi").model_copy(update={"messages": (*say("!be brief", "hi"), call)})
+    stored = replace(holding("!be brief", "hi"), messages=(*say("!be brief", "hi"), call))
 
     plan = plan_turn(stored, [call, result])
     under = plan_turn(stored, [*say("!be long"), call, result])

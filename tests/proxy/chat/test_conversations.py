@@ -1,6 +1,7 @@
 """Memory: conversations by id, across turns, models, restarts and failures."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ async def test_a_changed_guest_identity_starts_anew_with_the_whole_text(
     conversation = await new_conversation(proxy)
     await proxy.chat("my name is Ada", conversation_id=conversation)
     taken = await capture(site)
-    other = taken.credentials.model_copy(update={"session_id": "another-guest"})
-    await proxy.store.save_capture(taken.model_copy(update={"credentials": other}), base=1)
+    other = replace(taken.credentials, session_id="another-guest")
+    await proxy.store.save_capture(replace(taken, credentials=other), base=1)
 
     answer = await proxy.chat("[[recall]]", conversation_id=conversation)
 

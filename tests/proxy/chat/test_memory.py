@@ -1,6 +1,7 @@
 """Memory for clients that send the whole history each time and know of no conversation id."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,8 @@ async def test_another_guest_continues_nothing(proxy: RunningProxy, site: Simula
     client = Client(proxy, site, STATEFUL)
     await client.say("one")
     taken = await capture(site)
-    other = taken.credentials.model_copy(update={"session_id": "another-guest"})
-    await proxy.takes(taken.model_copy(update={"credentials": other}), base=1)
+    other = replace(taken.credentials, session_id="another-guest")
+    await proxy.takes(replace(taken, credentials=other), base=1)
 
     await client.say("two")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import time
 
@@ -146,8 +147,8 @@ async def test_a_bot_behind_a_consent_box_is_refused(site: SimulatedSite, tmp_pa
         assert state is not None
 
         taken = await capture(site)
-        bots = tuple(bot.model_copy(update={"consent_required": True}) for bot in taken.bots)
-        await proxy.takes(taken.model_copy(update={"bots": bots}), base=state.current.generation)
+        bots = tuple(replace(bot, consent_required=True) for bot in taken.bots)
+        await proxy.takes(replace(taken, bots=bots), base=state.current.generation)
         answer = await proxy.chat("hi")
 
     assert (answer.status, answer.code) == (403, "consent_required")

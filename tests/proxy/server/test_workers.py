@@ -20,7 +20,7 @@ from proxy.server.listening import open_sockets
 from shared.admin import key_desk
 from shared.admin.keys import wish
 from shared.processes import ports
-from shared.settings import explain, load
+from shared.settings import load
 from shared.store import open_store
 from tests.end_to_end.running_up import still_running
 from tests.figures import figure
@@ -240,9 +240,9 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
 
 
 def test_a_system_that_shares_no_port_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.settings, "SHARES_PORTS", False)
+    monkeypatch.setattr(shared.settings.notations, "SHARES_PORTS", False)
 
     with pytest.raises(ValueError, match="shares no port") as caught:
         load(workers=2)
-    assert "FREEAICHAT_WORKERS" in explain(caught.value)  # type: ignore[arg-type]
+    assert "FREEAICHAT_WORKERS" in str(caught.value)
     assert load(workers=1).workers == 1

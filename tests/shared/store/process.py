@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 
@@ -69,7 +70,7 @@ async def take_turns_to_visit(store: Store, place: str, seconds: float) -> None:
             continue
         with _alone_at(Path(place)):
             await asyncio.sleep(0.002)
-        await store.end_visit(visit(number).model_copy(update={"id": f"{holder} {number}"}), holder)
+        await store.end_visit(replace(visit(number), id=f"{holder} {number}"), holder)
         print(number, flush=True)
         number += 1
 

@@ -1,5 +1,7 @@
 """What every store does about times that were taken before the clock was set back."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.admin.usage import Group, UsageBatch
@@ -27,9 +29,7 @@ async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_wh
     await store.keep_branches([("ahead", note(), 10_000.0)])
 
     assert await store.prune(before=0.0, now=100.0, max_bytes=10**9) == 0
-    assert await store.conversation("ahead") == conversation("ahead", at=100.0).model_copy(
-        update={"created_at": 10_000.0}
-    )
+    assert await store.conversation("ahead") == replace(conversation("ahead", at=100.0), created_at=10_000.0)
     assert await store.prune(before=101.0, now=201.0, max_bytes=10**9) == 2
     assert await store.take_branch("ahead") is None
 

@@ -1,6 +1,7 @@
 """What every store promises about conversations."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -87,7 +88,7 @@ async def test_the_clients_history_replaces_what_was_held(store: Store) -> None:
 
 
 async def test_an_abandoned_turn_leaves_everything_as_it_was(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1").model_copy(update={"note": note()}))
+    await store.create_conversation(replace(conversation("conv-1"), note=note()))
     await store.begin_turn("conv-1", "t1", at=100.0)
     await store.abandon_turn("conv-1", "other")
     still_pending = await store.conversation("conv-1")
@@ -95,11 +96,11 @@ async def test_an_abandoned_turn_leaves_everything_as_it_was(store: Store) -> No
 
     assert still_pending is not None
     assert still_pending.pending_turn == "t1"
-    assert await store.conversation("conv-1") == conversation("conv-1").model_copy(update={"note": note()})
+    assert await store.conversation("conv-1") == replace(conversation("conv-1"), note=note())
 
 
 async def test_after_a_turn_that_was_never_committed_a_fresh_copy_is_taken_up(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"note": note("old")}))
+    await store.create_conversation(replace(conversation("conv-1", "one"), note=note("old")))
     await store.begin_turn("conv-1", "died", at=110.0)
 
     await store.begin_turn("conv-1", "t2", at=120.0)
@@ -111,7 +112,7 @@ async def test_after_a_turn_that_was_never_committed_a_fresh_copy_is_taken_up(st
 
 
 async def test_the_copy_an_uncommitted_turn_may_have_touched_is_never_shown_again(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1", "one").model_copy(update={"note": note("old")}))
+    await store.create_conversation(replace(conversation("conv-1", "one"), note=note("old")))
     await store.begin_turn("conv-1", "died", at=110.0)
     await store.begin_turn("conv-1", "t2", at=120.0)
     await store.abandon_turn("conv-1", "t2")
@@ -174,7 +175,7 @@ async def test_after_concurrent_turns_a_lone_turn_is_trusted_again(store: Store)
 
 
 async def test_beginning_the_same_turn_again_changes_nothing(store: Store) -> None:
-    await store.create_conversation(conversation("conv-1").model_copy(update={"note": note("old")}))
+    await store.create_conversation(replace(conversation("conv-1"), note=note("old")))
     await store.begin_turn("conv-1", "t1", at=110.0)
     await store.begin_turn("conv-1", "t1", at=110.0)
     await store.commit_turn("conv-1", turn("t1", "hi", copy="old"))
@@ -199,8 +200,8 @@ async def test_metadata_is_replaced_and_the_rest_stands(store: Store) -> None:
     await store.create_conversation(conversation("conv-1", "one"))
     assert await store.update_metadata("conv-1", {"a": "1", "b": "\ud83d"}, at=300.0)
     assert await store.update_metadata("conv-1", {"c": "3"}, at=290.0)
-    assert await store.conversation("conv-1") == conversation("conv-1", "one").model_copy(
-        update={"metadata": {"c": "3"}, "updated_at": 300.0}
+    assert await store.conversation("conv-1") == replace(
+        conversation("conv-1", "one"), metadata={"c": "3"}, updated_at=300.0
     )
 
 

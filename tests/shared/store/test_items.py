@@ -1,5 +1,7 @@
 """What every store promises about single messages of a conversation, and about stored responses."""
 
+from dataclasses import replace
+
 from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Call, Conversation, Message, stored_bytes
 from shared.store import Store
 from tests.shared.samples import conversation, note, said, texts_of, turn
@@ -10,7 +12,7 @@ def message(name: str, text: str = "text") -> Message:
 
 
 async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(store: Store) -> None:
-    held = conversation("conv-1", "one", "two").model_copy(update={"note": note()})
+    held = replace(conversation("conv-1", "one", "two"), note=note())
     await store.create_conversation(held)
 
     assert await store.add_messages("conv-1", (message("msg_a", "three"), message("msg_b", "four")), at=500.0)

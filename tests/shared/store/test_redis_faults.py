@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -169,14 +170,14 @@ async def test_a_lost_answer_does_not_make_anything_happen_twice(redis_server: R
 
 async def test_who_repeats_a_call_that_got_no_answer_does_nothing_twice(redis_server: RedisServer) -> None:
     """As the proxy does while the store is away."""
-    whole = conversation("conv-1", "one").model_copy(update={"metadata": {"a": "1"}})
+    whole = replace(conversation("conv-1", "one"), metadata={"a": "1"})
     added = [Message(role="user", text="added", id="msg_1"), Message(role="user", text="more", id="msg_2")]
     async with open_store(redis_server.url) as store:
         for _ in range(2):
             await store.create_conversation(whole)
         assert texts_of(await store.conversation("conv-1")) == ["one"]
         with pytest.raises(StoreError, match="conv-1"):
-            await store.create_conversation(whole.model_copy(update={"metadata": {}}))
+            await store.create_conversation(replace(whole, metadata={}))
 
         for _ in range(2):
             assert await store.add_messages("conv-1", added, at=2.0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ async def test_a_capture_is_read_back_as_it_was_with_generation_one(store: Store
     saved = await store.save_capture(taken, base=0)
 
     state = await store.site_state(SITE)
-    assert saved == taken.credentials.model_copy(update={"generation": 1})
+    assert saved == replace(taken.credentials, generation=1)
     assert state is not None
     assert state.current == saved
     assert state.last_good is None
@@ -51,7 +52,7 @@ async def test_what_is_stored_is_there_after_reopening(store_url: str) -> None:
     async with open_store(store_url) as store:
         state = await store.site_state(SITE)
         assert state is not None
-        assert state.current == state.last_good == capture().credentials.model_copy(update={"generation": 1})
+        assert state.current == state.last_good == replace(capture().credentials, generation=1)
         assert await store.identity(SITE) == "{1}"
 
 
@@ -83,9 +84,7 @@ async def test_a_new_nonce_makes_a_new_generation_and_keeps_the_rest(store: Stor
 
     renewed = await store.save_nonce(SITE, "bbbbbbbbbb", checked_at=150.0, base=1)
 
-    assert renewed == first.model_copy(
-        update={"nonce": "bbbbbbbbbb", "nonce_checked_at": 150.0, "generation": 2, "source": "renewal"}
-    )
+    assert renewed == replace(first, nonce="bbbbbbbbbb", nonce_checked_at=150.0, generation=2, source="renewal")
     state = await store.site_state(SITE)
     assert state is not None
     assert (state.current, state.bots) == (renewed, BOTS)
@@ -100,7 +99,7 @@ async def test_the_same_nonce_only_moves_the_time_it_was_checked(store: Store) -
     late = await store.save_nonce(SITE, first.nonce, checked_at=120.0, base=1)
 
     state = await store.site_state(SITE)
-    assert checked == late == first.model_copy(update={"nonce_checked_at": 150.0})
+    assert checked == late == replace(first, nonce_checked_at=150.0)
     assert state is not None
     assert state.current == state.last_good == checked
 

@@ -1,6 +1,7 @@
 """Visits of the simulated AI Engine site, and of pages that have both plugins, with a real browser."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -9,6 +10,7 @@ from harvester.service.renewal import renew_nonce
 from shared.models import AI_ENGINE, AIPKIT
 from shared.plugins.ai_engine.page import read_chats
 from shared.plugins.markup import elements_in
+from shared.serialization import to_json
 from shared.store import Store
 from tests.harvester.visiting import QUICK, Visits
 from tests.site import SimulatedSite
@@ -101,7 +103,7 @@ async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(visits: Visi
     engine.more_markup = (
         "<script>setTimeout(() => document.querySelector('.mwai-gdpr-buttons button').click(), 500)</script>"
     )
-    by_hand = visits.changed(limits=QUICK.model_copy(update={"consent": 10.0}))
+    by_hand = visits.changed(limits=replace(QUICK, consent=10.0))
     found = await by_hand.capture()
     engine.more_markup = ""
     engine.behaviour.kept_for = "guest"  # the cache's page has the box, whoever asks
@@ -148,7 +150,7 @@ async def test_of_a_page_kept_since_somebody_was_logged_in_nothing_of_him_is_tak
 
     assert found.nonce == engine.nonce
     assert found.session_id != "6b0a3f156687f"
-    assert "admin" not in found.model_dump_json()
+    assert "admin" not in to_json(found)
 
 
 async def test_plain_permalinks_are_kept_as_the_page_writes_them(visits: Visits) -> None:

@@ -1,5 +1,6 @@
 """How the simulated AI Engine site fails, and what a client is told: most of it looks like success there."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,8 @@ async def test_a_text_that_is_longer_in_bytes_is_refused_where_an_old_plugin_cou
 
 async def test_an_error_event_under_json_is_read(engine: SimulatedAiEngine, tmp_path: Path) -> None:
     capture = await captured(engine)
-    bots = tuple(bot.model_copy(update={"max_message": 100}) for bot in capture.bots)  # the page lied
-    async with engine_proxy(engine, data_dir=tmp_path, capture=capture.model_copy(update={"bots": bots})) as proxy:
+    bots = tuple(replace(bot, max_message=100) for bot in capture.bots)  # the page lied
+    async with engine_proxy(engine, data_dir=tmp_path, capture=replace(capture, bots=bots)) as proxy:
         answer = await chat(proxy, "x" * 50, model=SHORT)
 
     assert (answer.status, answer.code) == (400, "upstream_refused")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,8 @@ async def test_a_site_whose_plugin_changed_is_asked_in_the_new_ones_way(
 ) -> None:
     engine.also = aipkit
     as_aipkit = await capture(aipkit)
-    changed = as_aipkit.credentials.model_copy(
-        update={"site": engine.origin, "ajax_url": f"{engine.url}wp-admin/admin-ajax.php"}
-    )
-    before = as_aipkit.model_copy(update={"credentials": changed})
+    changed = replace(as_aipkit.credentials, site=engine.origin, ajax_url=f"{engine.url}wp-admin/admin-ajax.php")
+    before = replace(as_aipkit, credentials=changed)
     async with engine_proxy(engine, data_dir=tmp_path, capture=before) as proxy:
         await proxy.chat("one", model=MODEL)
         await proxy.takes(await captured(engine), base=1)

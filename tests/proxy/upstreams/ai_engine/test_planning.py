@@ -1,5 +1,7 @@
 """What of a client's messages a turn carries, and in which form."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.chat.ask import Ask, Image
@@ -94,7 +96,7 @@ def test_an_answer_at_the_end_is_gone_on_with() -> None:
 )
 def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: list[Message]) -> None:
     with pytest.raises(Refusal) as caught:
-        planned(*messages, bot=BOT.model_copy(update={"max_message": 20}))
+        planned(*messages, bot=replace(BOT, max_message=20))
 
     assert (caught.value.error.status, caught.value.error.code) == (400, "message_too_long")
     assert "takes 20 in one" in caught.value.error.message
@@ -103,17 +105,17 @@ def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: lis
 
 
 def test_length_is_counted_in_characters_without_the_blanks_around_and_not_of_answers() -> None:
-    short = BOT.model_copy(update={"max_message": 20})
+    short = replace(BOT, max_message=20)
     found = planned(
         said("user", "😀" * 20), said("assistant", "a" * 500), said("user", f"\n {'界' * 20} \n"), bot=short
     )
 
     assert len(found.history) == 2
-    assert planned(said("user", "x" * 9999), bot=BOT.model_copy(update={"max_message": 0})).text
+    assert planned(said("user", "x" * 9999), bot=replace(BOT, max_message=0)).text
 
 
 def test_before_characters_were_counted_bytes_were() -> None:
-    short = BOT.model_copy(update={"max_message": 20})
+    short = replace(BOT, max_message=20)
     ask = Ask("m", (said("user", "界" * 7),))
 
     assert plan_turn(ask, short, max_transcript=100).text
@@ -128,7 +130,7 @@ def test_half_a_surrogate_pair_would_lose_the_whole_turn_and_is_replaced() -> No
 
 
 def test_pictures_go_where_the_page_takes_them_the_newest_first() -> None:
-    seeing = BOT.model_copy(update={"images": True, "max_images": 2})
+    seeing = replace(BOT, images=True, max_images=2)
     messages = [said("user", "one", "a", "b"), said("assistant", "x"), said("user", "two", "c")]
     found = planned(*messages, bot=seeing, images=("a", "b", "c"))
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_files_are_named_as_the_page_does(files: list[str], one: str | None, man
 
 
 def test_what_the_page_does_not_have_is_null_as_there() -> None:
-    bare = CREDENTIALS.model_copy(update={"session_id": "", "post_id": 0})
+    bare = replace(CREDENTIALS, session_id="", post_id=0)
     custom = Bot(id=1, name="B", custom_key="my-bot", streams=False)
     made = json.loads(submit_body(PLANNED, custom, bare, chat_id="x", files=[]))
 

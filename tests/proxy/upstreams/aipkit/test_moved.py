@@ -1,6 +1,7 @@
 """A site whose chat is not where the last visit found it: its address leads elsewhere, or has no plugin any more."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ async def test_a_site_whose_chat_has_moved_is_visited_and_asked_where_it_is_now(
         await asyncio.sleep(0.02)
     site.behaviour.update({"ajax_leads_to": "", "has_plugin": True})
     found = await capture(site)
-    moved = found.credentials.model_copy(update={"plugin": plugin})
-    await proxy.store.save_capture(found.model_copy(update={"credentials": moved}), base=1)
+    moved = replace(found.credentials, plugin=plugin)
+    await proxy.store.save_capture(replace(found, credentials=moved), base=1)
 
     answer = await turn
     assert told in ask.reason

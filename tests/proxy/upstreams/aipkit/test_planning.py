@@ -1,5 +1,6 @@
 """What a turn sends: the new messages where the site's copy is gone on from, else the whole text."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_copy_of_this_guest_is_sent_what_is_new_alone() -> None:
 def test_another_site_bot_or_guest_starts_anew(change: dict[str, Any]) -> None:
     bot = change.pop("bot", BOT)
 
-    sent = turn(HERE.model_copy(update=change), bot)
+    sent = turn(replace(HERE, **change), bot)
 
     assert sent.conversation_uuid != "uuid-1"
     assert (sent.bot_id, sent.session_id, sent.response_id) == (bot.id, change.get("session_id", "guest"), "")

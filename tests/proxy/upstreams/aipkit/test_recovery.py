@@ -1,6 +1,7 @@
 """What is mended in flight, and what is told when it cannot be."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -207,8 +208,8 @@ async def test_a_site_that_limits_the_rate_is_429(proxy: RunningProxy, site: Sim
 async def test_a_site_that_is_gone_is_502(proxy: RunningProxy, site: SimulatedSite) -> None:
     state = await proxy.store.site_state(site.origin)
     assert state is not None
-    gone = state.current.model_copy(update={"ajax_url": "http://127.0.0.1:9/wp-admin/admin-ajax.php"})
-    taken = (await capture(site)).model_copy(update={"credentials": gone})
+    gone = replace(state.current, ajax_url="http://127.0.0.1:9/wp-admin/admin-ajax.php")
+    taken = replace(await capture(site), credentials=gone)
     await proxy.takes(taken, base=state.current.generation)
 
     answer = await proxy.chat("hi")

@@ -1,11 +1,14 @@
 """Reading the answers of `start_session` and of a probe, against recorded ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
 from shared.plugins.ai_engine.session import Session, read_session, takes_nonce
 from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
+from shared.serialization import from_plain, to_plain
 from tests.site_checks.ai_engine.recordings import recording
 
 CREDENTIALS = Credentials(
@@ -71,7 +74,7 @@ def test_a_missing_route_is_wordpress_own_404() -> None:
 
 def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:
     request = renewal_request(CREDENTIALS)
-    other = renewal_request(CREDENTIALS.model_copy(update={"plugin": AIPKIT, "ajax_url": "http://h/a"}))
+    other = renewal_request(replace(CREDENTIALS, plugin=AIPKIT, ajax_url="http://h/a"))
 
     assert request == ("http://h/blog/index.php?rest_route=/mwai/v1/start_session", b"", "application/json")
     assert other[:2] == ("http://h/a", b"action=aipkit_get_frontend_chat_nonce")
@@ -82,7 +85,7 @@ def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:
 
 
 def test_credentials_of_old_stores_are_those_of_the_first_plugin() -> None:
-    stored = CREDENTIALS.model_dump()
+    stored = to_plain(CREDENTIALS)
     del stored["plugin"]
 
-    assert Credentials.model_validate(stored).plugin == AIPKIT
+    assert from_plain(Credentials, stored).plugin == AIPKIT

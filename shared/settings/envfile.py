@@ -7,12 +7,13 @@ systemd are not trimmed, and a key that ends in a blank could not be sent by any
 import re
 from collections.abc import Mapping
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 
 from dotenv.parser import parse_stream
-from pydantic import AliasChoices, ValidationError
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from shared.settings import NAMES, SettingsError
 
 _DOLLARS = re.compile(r"\$+")
 _NAME = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)\s*[=:]")
@@ -28,7 +29,7 @@ class EnvironmentSource(EnvSettingsSource):
 class EnvFileSource(EnvSettingsSource):
     """pydantic-settings' environment source, fed from a file instead of the environment.
 
-    Raises pydantic's ValidationError for a file that cannot be read, and for a line that is meant to set something of
+    Raises `SettingsError` for a file that cannot be read, and for a line that is meant to set something of
     ours and cannot: a key with a quote too few must not leave everything open. Other lines are others' concern.
     """
 
@@ -46,8 +47,8 @@ class EnvFileSource(EnvSettingsSource):
         return _trimmed(values)
 
     def _refuse_ours(self, broken: str, first: int) -> None:
-        """Raise ValidationError where a line of the *broken* text, which begins in line *first*, sets one of ours."""
-        names = known_names(self.settings_cls)
+        """Raise `SettingsError` where a line of the *broken* text, which begins in line *first*, sets one of ours."""
+        names = set(chain.from_iterable(NAMES.values()))
         for number, line in enumerate(broken.splitlines(), first):
             name = match[1].upper() if (match := _NAME.match(line)) else ""
             if name in names:
@@ -68,23 +69,8 @@ class EnvFileSource(EnvSettingsSource):
         except OSError as error:
             raise self._refusal(f"cannot be read: {error.strerror}") from error
 
-    def _refusal(self, problem: str) -> ValidationError:
-        kind = PydanticCustomError("env_file", "{path} {problem}", {"path": str(self._path), "problem": problem})
-        return ValidationError.from_exception_data(
-            "Settings", [{"type": kind, "loc": ("FREEAICHAT_ENV_FILE",), "input": None}]
-        )
-
-
-def known_names(settings_cls: type[BaseSettings]) -> set[str]:
-    """Every name that can be set."""
-    names = set()
-    for name, field in settings_cls.model_fields.items():
-        alias = field.validation_alias
-        if isinstance(alias, AliasChoices):
-            names |= {str(choice) for choice in alias.choices}
-        else:
-            names.add(str(alias) if alias else f"{settings_cls.model_config.get('env_prefix', '')}{name.upper()}")
-    return names
+    def _refusal(self, problem: str) -> SettingsError:
+        return SettingsError(f"FREEAICHAT_ENV_FILE: {self._path} {problem}")
 
 
 def _trimmed(values: Mapping[str, str | None]) -> dict[str, str | None]:

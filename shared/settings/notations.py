@@ -1,0 +1,124 @@
+"""How each kind of setting is written in the environment and in `.env`, for pydantic to read and to check.
+
+What comes out are plain values, none of them pydantic's own.
+"""
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, GetPydanticSchema, ValidationInfo
+
+from shared import parsing
+from shared.secrets import Secret
+from shared.settings.envfile import undouble_dollars
+
+MAX_SESSION_ID = 64  # PROTOCOL 7
+MAX_WORKERS = 64
+MAX_STREAMS = 65_536  # what a system gives one process as connections, at most
+LONGEST_INTERVAL = 365 * 86400.0
+LONGEST = 100 * LONGEST_INTERVAL
+SHARES_PORTS = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")  # and shares the connections out evenly
+_SQLITE = "sqlite:///"
+
+
+def _read(notation: Callable[[str], Any]) -> BeforeValidator:
+    """Text is read in this notation; what is no text is taken as it is."""
+    return BeforeValidator(lambda value: notation(value) if isinstance(value, str) else value)
+
+
+def _at_most(longest: float) -> Callable[[float], float]:
+    def check(seconds: float) -> float:
+        if seconds > longest:
+            raise ValueError(f"is longer than {longest / 86400:.0f}d, the most there may be")
+        return seconds
+
+    return check
+
+
+def _at_home(path: Path) -> Path:
+    """*path* with a `~` at its beginning followed; raises ValueError where it leads nowhere."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"nobody knows where {path.parts[0]} is; write the whole path") from None
+
+
+def _file_at_home(path: str) -> str:
+    return str(_at_home(Path(path))) if path.startswith("~") else path
+
+
+def _store_at_home(url: str) -> str:
+    path = url.removeprefix(_SQLITE)
+    return f"{_SQLITE}{_file_at_home(path)}" if path != url else url
+
+
+def _one_line(secret: Secret) -> Secret:
+    if any(character < " " or character == "\x7f" for character in secret.value):
+        raise ValueError("holds a line break or another control character")
+    return secret
+
+
+def _shareable(workers: int) -> int:
+    if workers > 1 and not SHARES_PORTS:
+        raise ValueError("this system shares no port among processes; set it to 1 and run a balancer before proxies")
+    return workers
+
+
+def _session_id(secret: Secret) -> Secret:
+    if len(secret.value) > MAX_SESSION_ID:
+        raise ValueError(f"is longer than the {MAX_SESSION_ID} characters that a site takes")
+    return secret
+
+
+def _of_server(name: str, info: ValidationInfo) -> str:
+    """Raises ValueError unless *name* is `server/model`, of a server that the settings before it name."""
+    server, slash, model = name.partition("/")
+    known = [each.name.lower() for each in info.data.get("servers", ())]
+    if name and (not slash or not model or server.lower() not in known):
+        raise ValueError("is no model of a server in FREEAICHAT_SERVERS; write for example ollama/llama3.2")
+    return name
+
+
+def _bytes(*rules: Any) -> GetPydanticSchema:
+    """A number of bytes, which may have a unit."""
+    size: Any = ByteSize
+    for rule in (*rules, AfterValidator(int)):
+        size = Annotated[size, rule]
+    return GetPydanticSchema(lambda _, handler: handler.generate_schema(size))
+
+
+_LOWER = _read(str.lower)
+_Seconds = Annotated[float, BeforeValidator(parsing.duration), Field(gt=0, allow_inf_nan=False)]
+_Secret = Annotated[Secret, _read(Secret)]
+
+Duration = Annotated[_Seconds, AfterValidator(_at_most(LONGEST))]
+Interval = Annotated[_Seconds, AfterValidator(_at_most(LONGEST_INTERVAL))]
+Size = Annotated[int, _bytes(Field(gt=0))]
+Limit = Annotated[int, _bytes()]
+Count = Annotated[int, Field(ge=0)]
+Streams = Annotated[int, Field(ge=1, le=MAX_STREAMS)]
+Characters = Annotated[int, Field(ge=1000)]
+Retries = Annotated[int, Field(ge=0, le=3)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS), AfterValidator(_shareable)]
+Host = Annotated[str, _read(lambda text: text.removeprefix("[").removesuffix("]"))]  # as URLs have IPv6 addresses
+Directory = Annotated[Path, AfterValidator(_at_home)]
+Program = Annotated[str, AfterValidator(_file_at_home)]
+StoreUrl = Annotated[str, AfterValidator(_store_at_home)]
+Sites = Annotated[tuple[parsing.Site, ...], _read(parsing.sites), Field(min_length=1)]
+Aliases = Annotated[dict[str, int], _read(parsing.pairs)]
+Servers = Annotated[tuple[parsing.Server, ...], _read(parsing.servers)]
+ServerKeys = Annotated[dict[str, _Secret], _read(parsing.keys)]
+ServerModel = Annotated[str, AfterValidator(_of_server)]
+Words = Annotated[tuple[str, ...], _read(parsing.words)]
+Line = Annotated[_Secret, AfterValidator(_one_line)]
+Cookie = Annotated[Line, _read(undouble_dollars)]
+SessionId = Annotated[Line, AfterValidator(_session_id)]
+Keepalive = Annotated[Literal["comment", "chunk", "off"], _LOWER]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], _LOWER]
+LogFormat = Annotated[Literal["console", "json"], _LOWER]
+Tools = Annotated[Literal["emulate", "refuse", "ignore"], _LOWER]
+History = Annotated[Literal["auto", "continue", "replay"], _LOWER]
