@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -45,7 +46,10 @@ class Schema:
         if too_deep(definition):
             raise NotASchema(f"it is nested more than {MAX_DEPTH} levels deep")
         self.definition = definition
-        self._weight, self._references = _Weighing(definition).result()
+        try:
+            self._weight, self._references = _Weighing(definition).result()
+        except RecursionError:
+            raise NotASchema("its references lead too deep") from None
         if self._weight > _MAX_WEIGHT:
             raise NotASchema("its references unfold to too many subschemas")
         self._validator = _compile(definition, _MAX_UNREADABLE if any_pattern else 0)
@@ -181,10 +185,16 @@ def _with_known_dialect(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Weighing:
-    """How many subschemas a schema unfolds to, and how many references run in circles."""
+    """How many subschemas a schema unfolds to, and how many references run in circles.
+
+    What a reference may mean depends on the dialect, and on the `$id` around it. Of all that it may mean here, the
+    heaviest counts.
+    """
 
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._resources = [root]  # in which a pointer may begin
+        self._anchors: dict[str, list[Any]] = {}
         self._known: dict[str, int] = {}
         self._open: set[str] = set()
         self._references = 0
@@ -192,8 +202,20 @@ class _Weighing:
 
     def result(self) -> tuple[int, int]:
         """The weight, and the number of references where some run in circles, else 0."""
+        self._note_names(self._root)
         weight = self._weigh(self._root, 0)
         return weight, self._references if self._circular else 0
+
+    def _note_names(self, node: Any) -> None:
+        if isinstance(node, Mapping):
+            names = [node.get(key) for key in ("$id", "id", "$anchor", "$dynamicAnchor")]
+            if any(isinstance(name, str) for name in names[:2]) and node is not self._root:
+                self._resources.append(node)
+            for name in names:
+                if isinstance(name, str):
+                    self._anchors.setdefault(unquote(name.rpartition("#")[2]), []).append(node)
+        for child in _children(node):
+            self._note_names(child)
 
     def _weigh(self, node: Any, depth: int) -> int:
         weight = 1
@@ -213,18 +235,25 @@ class _Weighing:
             return 1
         if target not in self._known:
             self._open.add(target)
-            self._known[target] = self._weigh(self._find(target), depth + 1)
+            self._known[target] = max((self._weigh(node, depth + 1) for node in self._find(target)), default=1)
             self._open.discard(target)
         return self._known[target]
 
-    def _find(self, target: str) -> Any:
-        node = self._root
-        for part in target.removeprefix("#").strip("/").split("/"):
-            name = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, Mapping) and name:
-                node = node.get(name)
-            elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-                node = node[int(name)]
-            elif name:
-                return None
-        return node
+    def _find(self, target: str) -> list[Any]:
+        """All that *target* may mean."""
+        fragment = unquote(target.partition("#")[2])
+        if fragment and not fragment.startswith("/"):
+            return self._anchors.get(fragment, [])
+        steps = [part.replace("~1", "/").replace("~0", "~") for part in fragment.split("/")[1:]]
+        return [node for resource in self._resources if (node := _at(resource, steps)) is not None]
+
+
+def _at(node: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if isinstance(node, Mapping):
+            node = node.get(step)
+        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            return None
+    return node

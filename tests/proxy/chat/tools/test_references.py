@@ -1,0 +1,66 @@
+"""References within schemas of strangers: those that unfold without end are refused, however they are spelled."""
+
+import time
+from typing import Any
+
+import pytest
+
+from proxy.chat.tools.coercion import Unfit, fit
+from proxy.chat.tools.schema import NotASchema, compiled
+
+
+def unfolding(reference: str, **names: str) -> dict[str, Any]:
+    """A schema that unfolds to 2^30 subschemas; *names*: by what each is referred to, besides its place."""
+    steps: dict[str, Any] = {f"a{n}": {"allOf": [{"$ref": reference.format(n + 1)}] * 2} for n in range(30)}
+    steps["a30"] = {"type": "string"}
+    for n in range(31):
+        steps[f"a{n}"] |= {key: name.format(n) for key, name in names.items()}
+    return {"$ref": reference.format(0), "$defs": steps}
+
+
+RESOURCE = {"$id": "b", **unfolding("#/$defs/a{}")}
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        unfolding("#/$defs/a{}"),
+        unfolding("#/%24defs/%61{}"),
+        unfolding("#b{}", **{"$anchor": "b{}"}),
+        unfolding("#b{}", **{"$id": "#b{}"}) | {"$schema": "http://json-schema.org/draft-07/schema#"},
+        unfolding("b{}", **{"$id": "b{}"}),
+        unfolding("http://a/b#/$defs/a{}") | {"$id": "http://a/b"},
+        {"$ref": "b", "$defs": {"b": RESOURCE, **{f"a{n}": True for n in range(31)}}},
+        {"$ref": "#/$defs/", "$defs": {"": unfolding("#/$defs//$defs/a{}")}},
+    ],
+    ids=["pointer", "percent", "anchor", "older anchor", "id", "own id", "resource", "empty key"],
+)
+def test_references_that_unfold_without_end_are_refused(definition: dict[str, Any]) -> None:
+    with pytest.raises(NotASchema, match="unfold"):
+        compiled(definition)
+
+
+def test_references_that_lead_too_deep_are_refused() -> None:
+    steps: dict[str, Any] = {}
+    for n in range(60):
+        steps[f"a{n}"] = {"$ref": f"#/$defs/a{n + 1}"}
+        for _ in range(30):
+            steps[f"a{n}"] = {"not": steps[f"a{n}"]}
+
+    with pytest.raises(NotASchema, match="deep"):
+        compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a60": {}}})
+
+
+@pytest.mark.parametrize("name", ["#/$defs/a", "#a", "a", "#/%24defs/a"])
+def test_alternatives_that_refer_to_themselves_are_decided_soon(name: str) -> None:
+    branch = {"type": "object", "properties": {"x": {"$ref": name}}, "required": ["x"]}
+    about = {"#a": {"$anchor": "a"}, "a": {"$id": "a"}}.get(name, {})
+    schema = compiled({"$ref": name, "$defs": {"a": {**about, "anyOf": [branch, branch, {"type": "string"}]}}})
+    value: Any = 1
+    for _ in range(30):
+        value = {"x": value}
+    before = time.process_time()
+
+    with pytest.raises(Unfit):
+        fit(value, schema)
+    assert time.process_time() - before < 2
