@@ -145,7 +145,7 @@ def _complete(box: list[Any], path: _Path, name: str, node: Any, schema: Schema)
     holder, key = _holder(box, path)
     properties = node.get("properties") if isinstance(node, Mapping) else None
     wanted = properties.get(name) if isinstance(properties, Mapping) else None
-    if isinstance(wanted, Mapping) and isinstance(wanted.get("$ref"), str):
+    if isinstance(wanted, Mapping) and isinstance(wanted.get("$ref"), str) and "default" not in wanted:
         wanted = schema.at(wanted["$ref"].removeprefix("#").strip("/").split("/"))
     if not isinstance(wanted, Mapping):
         return False

@@ -228,6 +228,14 @@ def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: s
     assert str(raised.value) == told
 
 
+def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
+    unit = {"enum": ["celsius", "kelvin"], "default": "kelvin"}
+    properties = {"a": {"$ref": "#/$defs/Unit", "default": "celsius"}, "b": {"$ref": "#/$defs/Unit"}}
+    schema = compiled({"properties": properties, "required": ["a", "b"], "$defs": {"Unit": unit}})
+
+    assert fit({}, schema) == ({"a": "celsius", "b": "kelvin"}, True)
+
+
 @pytest.mark.parametrize("told", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
 def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(told: dict[str, Any]) -> None:
     with pytest.raises(Unfit, match='"x" is a required property'):
