@@ -11,7 +11,7 @@ from typing import Literal
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.cutting import Cutter
-from proxy.chat.emulation import Emulation, failed
+from proxy.chat.emulation import Emulation, Outcome, failed
 from proxy.chat.errors import ServiceError, release
 from proxy.chat.extras import Extra
 from proxy.chat.history import size_of
@@ -252,6 +252,7 @@ class Answer:
         if offer is None:  # only earlier messages have to do with tools
             return await model.upstream.answer(ask, model.bot, held, self, self._tries)
         self._cutter = Cutter(ask.stops) if ask.stops else None  # of what is shown; the whole counts towards max_tokens
+        outcome = Outcome()
         for left in range(self._retries, -1, -1):
             is_first = left == self._retries
             reading = Emulation(offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls)
@@ -283,11 +284,11 @@ class Answer:
             self._was_delivered = True  # whatever becomes of the next try
             log.info("answer %s came out wrong, %d tries left", self.id, left)
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
-            again = Message(role="user", text=retry(outcome.trouble, offer))
+            again = Message(role="user", text=retry(outcome.trouble, of_json=outcome.of_json))
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
             self._tries = Tries(monotonic() + RETRY_SECONDS, has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"
-        raise Refusal(failed(offer), About.MESSAGE, delivered=True, has_begun=True)
+        raise Refusal(failed(of_json=outcome.of_json), About.MESSAGE, delivered=True, has_begun=True)
 
 
 def _endless() -> ServiceError:

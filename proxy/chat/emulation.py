@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     trouble: str = ""
     mended: bool = False
     is_half: bool = False  # a call was cut off
+    of_json: bool = False  # what was wrong is the JSON that was asked for, not a call
 
 
 class Emulation:
@@ -100,7 +101,7 @@ class Emulation:
         answer = read_answer("".join(self._held), self._offer.wanted, cut=cut)
         if answer.text is not None:
             self._show(answer.text)
-        return Outcome(answer.trouble, answer.mended)
+        return Outcome(answer.trouble, answer.mended, of_json=True)
 
     def _take(self, events: list[Event]) -> bool:
         wants_more = True
@@ -120,12 +121,12 @@ def new_call_id() -> str:
     return "call_" + "".join(choice(_ID_CHARACTERS) for _ in range(24))
 
 
-def failed(offer: Offer) -> ServiceError:
-    """The error for an answer that stayed wrong after all tries. It quotes nothing of what the model wrote."""
-    what = "valid call of a tool" if offer.tools else "valid JSON in the form that was asked for"
+def failed(*, of_json: bool) -> ServiceError:
+    """The error where JSON, or else a call, stayed wrong after all tries. It quotes nothing of what the model wrote."""
+    what = "valid JSON in the form that was asked for" if of_json else "valid call of a tool"
     return ServiceError(
         502,
         f"The model gave no {what}. Models differ in how well they do it: try again, or another one.",
         type="server_error",
-        code="invalid_tool_call" if offer.tools else "invalid_json",
+        code="invalid_json" if of_json else "invalid_tool_call",
     )

@@ -41,8 +41,8 @@ class Desk:
     def may_name(self, begun: str) -> bool:
         """Whether what *begun* goes on to may be the name of a declared tool."""
         begun = begun.strip()
-        plain = begun.removeprefix(_PREFIX)
-        return _PREFIX.startswith(begun) or any(spelling.startswith(plain) for spelling in self._tools)
+        either = (begun, begun.removeprefix(_PREFIX))
+        return _PREFIX.startswith(begun) or any(spelling.startswith(either) for spelling in self._tools)
 
     def may_be_call(self, head: str, size: int) -> bool:
         """Whether JSON that begins with *head*, and is *size* long so far, may still be a call of a declared tool."""
@@ -115,7 +115,8 @@ class Desk:
         return wanted.get("type") if isinstance(wanted, dict) else None
 
     def _tool(self, name: str) -> Tool | None:
-        return self._tools.get(name.strip().removeprefix(_PREFIX))
+        name = name.strip()
+        return self._tools.get(name) or self._tools.get(name.removeprefix(_PREFIX))
 
 
 def _object(value: Any) -> dict[str, Any]:

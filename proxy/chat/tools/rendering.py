@@ -46,7 +46,7 @@ def instructions(offer: Offer) -> str:
         if not offer.parallel and offer.choice.mode != "none":
             parts.append(_SINGLE)
     if offer.wanted:
-        parts.append(_form(offer.wanted, with_tools=bool(offer.tools) and offer.choice.mode == "auto"))
+        parts.append(_form(offer.wanted, with_tools=bool(offer.tools) and offer.choice.mode != "none"))
     return "\n".join(parts)
 
 
@@ -154,9 +154,7 @@ def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:
     return label if offer is None or not namespace or label in offer.labels else name
 
 
-def retry(trouble: str, offer: Offer) -> str:
-    """A user's message that asks once more for what was wrong."""
-    wanted = (
-        "JSON alone, in a fence opened by ```json" if not offer.tools else f"call in a fence opened by {CALLS_FENCE}"
-    )
+def retry(trouble: str, *, of_json: bool) -> str:
+    """A user's message that asks once more for what was wrong: the JSON of the answer, or else a call."""
+    wanted = "JSON alone, in a fence opened by ```json" if of_json else f"call in a fence opened by {CALLS_FENCE}"
     return f"That was not valid: {trouble}\nAnswer again, with the corrected {wanted}."

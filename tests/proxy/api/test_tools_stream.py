@@ -126,6 +126,17 @@ async def test_what_stays_broken_is_an_error_without_the_markup(
     assert len(site.model_calls) == 2
 
 
+@pytest.mark.parametrize("choice", ["auto", "none"])
+async def test_json_that_stays_wrong_is_asked_for_again_as_json_beside_tools_too(
+    choice: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await asked(proxy, site, {"text": "No."}, {"text": "No."}, tool_choice=choice, response_format=FORMAT)
+
+    assert answer.status == 502
+    assert json.loads(answer.body)["error"]["code"] == "invalid_json"
+    assert "Answer again, with the corrected JSON" in str(site.model_calls[-1])
+
+
 async def test_what_the_model_wrote_is_in_no_error_and_no_log(
     proxy: RunningProxy, site: SimulatedSite, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -10,7 +10,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Choice, Fields, Offer, Tool, Wanted
 from proxy.chat.tools.rendering import instructions, result, retry, with_calls
 from shared.conversations import Call
-from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, read
+from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_of, read
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,15 @@ def test_a_schema_is_in_one_line() -> None:
     assert "answer format: json_object" in instructions(Offer(wanted=Wanted())).splitlines()
 
 
+@pytest.mark.parametrize(("mode", "may_call"), [("auto", True), ("required", True), ("none", False)])
+def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
+    mode: Literal["auto", "required", "none"], may_call: bool
+) -> None:
+    text = instructions(Offer((LIST,), Choice(mode), wanted=Wanted({"type": "object"})))
+
+    assert ("Unless you call a tool, answer with JSON" in text) == may_call
+
+
 def test_a_description_is_cut() -> None:
     text = instructions(Offer((Tool("a", "x" * 20_000),)))
 
@@ -164,13 +173,24 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
     assert '"other"' in told
 
 
+@pytest.mark.parametrize("spelled", ["functions.find", "functions.functions.find"])
+def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
+    offer = Offer((Tool("functions.find"),))
+
+    for size in (1, 100):
+        answer = pieces_of(f"<tool_call>{spelled}\n</tool_call>", size)
+        assert read(answer, offer).calls == [("functions.find", "{}")]
+        answer = pieces_of(f'```tool_calls\n{{"name":"{spelled}"}}\n```', size)
+        assert read(answer, offer).calls == [("functions.find", "{}")]
+
+
 def test_a_retry_quotes_what_was_wrong() -> None:
     trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.trouble
 
     assert trouble.startswith("the arguments of get_weather: ")
     assert "'town' was unexpected" in trouble
     assert '"city" is a required property' in trouble
-    assert trouble in retry(trouble, OFFER)
+    assert trouble in retry(trouble, of_json=False)
 
 
 @pytest.mark.parametrize(
