@@ -2,7 +2,8 @@
 
 Only what loses and invents nothing is done: a number in a string, a text where a number was meant, one value where a
 list is wanted (and a list of one where a value is), JSON in a string, the case of one of some fixed values, null for an
-optional property. A property that is missing is set where the schema names its default or admits null.
+optional property, also as a word where no text is wanted. A property that is missing is set where the schema names its
+default or admits null.
 """
 
 import copy
@@ -81,15 +82,18 @@ def _holder(box: list[Any], path: _Path) -> tuple[Any, Any]:
 
 def _retype(box: list[Any], path: _Path, types: list[str], parent: Any) -> bool:
     holder, key = _holder(box, path)
-    value = holder[key]
+    given = holder[key]
+    value = None if isinstance(given, str) and given.strip().lower() in ("null", "none") else given
     for name in types:
         try:
             holder[key] = _as_type(value, name)
         except (Broken, ValueError):
             continue
         return True
+    holder[key] = value
     if _leave_out(box, path, parent):
         return True
+    holder[key] = given
     if isinstance(value, list) and len(value) == 1 and "array" not in types:
         holder[key] = value[0]
         return True
@@ -110,13 +114,11 @@ def _leave_out(box: list[Any], path: _Path, parent: Any) -> bool:
 
 def _as_type(value: Any, name: str) -> Any:
     """*value* as the JSON type *name*. Raises `ValueError` where it is none."""
-    if isinstance(value, str) and name != "string":
-        if len(value) < 40 and value.strip().lower() in ("true", "false", "null", "none"):
-            value = {"true": True, "false": False}.get(value.strip().lower())
-        elif name != "array" or value.lstrip()[:1] == "[":
-            value = read_json(value).value
-        if _is_type(value, name):
-            return value
+    if isinstance(value, str) and name != "string" and (name != "array" or value.lstrip()[:1] == "["):
+        known = {"true": True, "false": False}.get(value.strip().lower())
+        value = read_json(value).value if known is None else known
+    if name != "string" and _is_type(value, name):
+        return value
     if name == "string" and isinstance(value, (bool, int, float)):
         return json.dumps(value)
     if name == "array" and value is not None and not isinstance(value, list):

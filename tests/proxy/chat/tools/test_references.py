@@ -9,9 +9,9 @@ from proxy.chat.tools.coercion import Unfit, fit
 from proxy.chat.tools.schema import NotASchema, compiled
 
 
-def unfolding(reference: str, **names: str) -> dict[str, Any]:
+def unfolding(reference: str, by: str = "$ref", **names: str) -> dict[str, Any]:
     """A schema that unfolds to 2^30 subschemas; *names*: by what each is referred to, besides its place."""
-    steps: dict[str, Any] = {f"a{n}": {"allOf": [{"$ref": reference.format(n + 1)}] * 2} for n in range(30)}
+    steps: dict[str, Any] = {f"a{n}": {"allOf": [{by: reference.format(n + 1)}] * 2} for n in range(30)}
     steps["a30"] = {"type": "string"}
     for n in range(31):
         steps[f"a{n}"] |= {key: name.format(n) for key, name in names.items()}
@@ -28,12 +28,15 @@ RESOURCE = {"$id": "b", **unfolding("#/$defs/a{}")}
         unfolding("#/%24defs/%61{}"),
         unfolding("#b{}", **{"$anchor": "b{}"}),
         unfolding("#b{}", **{"$id": "#b{}"}) | {"$schema": "http://json-schema.org/draft-07/schema#"},
+        unfolding("#b{}", id="#b{}") | {"$schema": "http://json-schema.org/draft-04/schema#"},
+        unfolding("#b{}", "$dynamicRef", **{"$dynamicAnchor": "b{}"}),
         unfolding("b{}", **{"$id": "b{}"}),
         unfolding("http://a/b#/$defs/a{}") | {"$id": "http://a/b"},
         {"$ref": "b", "$defs": {"b": RESOURCE, **{f"a{n}": True for n in range(31)}}},
         {"$ref": "#/$defs/", "$defs": {"": unfolding("#/$defs//$defs/a{}")}},
+        {"$ref": "#/$defs/~01", "$defs": {"~1": unfolding("#/$defs/~01/$defs/a{}"), "/": True}},
     ],
-    ids=["pointer", "percent", "anchor", "older anchor", "id", "own id", "resource", "empty key"],
+    ids=lambda definition: str(definition)[:60],
 )
 def test_references_that_unfold_without_end_are_refused(definition: dict[str, Any]) -> None:
     with pytest.raises(NotASchema, match="unfold"):
@@ -64,3 +67,18 @@ def test_alternatives_that_refer_to_themselves_are_decided_soon(name: str) -> No
     with pytest.raises(Unfit):
         fit(value, schema)
     assert time.process_time() - before < 2
+
+
+def test_references_that_follow_each_other_are_taken() -> None:
+    steps: dict[str, Any] = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(400)}
+
+    assert compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a400": {"type": "string"}}}).admits("x")
+
+
+def test_references_that_run_in_no_circles_keep_no_fault_from_being_mended() -> None:
+    steps: dict[str, Any] = {f"a{n}": {"properties": {"x": {"$ref": f"#/$defs/a{n + 1}"}}} for n in range(6)}
+    schema = compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a6": {"type": "integer"}}})
+
+    assert fit({"x": {"x": {"x": {"x": {"x": {"x": "5"}}}}}}, schema).value == {
+        "x": {"x": {"x": {"x": {"x": {"x": 5}}}}}
+    }

@@ -32,12 +32,18 @@ def nested(levels: int, key: str) -> Any:
         {"type": {1, 2}},
         {"pattern": "((a{100}){100}){100}"},
         nested(MAX_DEPTH + 1, "not"),
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "minimum": 0, "exclusiveMinimum": True},
     ],
     ids=str,
 )
 def test_what_is_no_schema_is_refused(definition: Any) -> None:
     with pytest.raises(NotASchema):
         compiled(definition)
+
+
+def test_a_format_is_an_annotation_and_a_hundred_levels_are_a_schema() -> None:
+    assert compiled({"format": "date"}).admits("soon")
+    assert compiled(nested(MAX_DEPTH, "items")).admits([])
 
 
 @pytest.mark.parametrize(
@@ -124,11 +130,11 @@ value = 1
 for _ in range(100_000):
     value = [value]
 tree = compiled({"$ref": "#/$defs/a", "$defs": {"a": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/a"}}}})
-print(tree.admits(value), tree.faults(value), tree.admits([[1]]))
+print(tree.admits(value), tree.faults(value), compiled({"type": "object"}).faults(value), tree.admits([[1]]))
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert run.stdout == "False [] True\n"
+    assert run.stdout == "False [] [] True\n"
 
 
 def test_schemas_are_compiled_once() -> None:
@@ -154,6 +160,7 @@ CITY = {
         "share": {"type": "number"},
         "now": {"type": "boolean"},
         "tags": {"type": "array", "items": {"type": "integer"}},
+        "names": {"type": "array", "items": {"type": "string"}},
         "unit": {"enum": ["celsius", "fahrenheit"]},
         "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
         "where": {"$ref": "#/$defs/Place"},
@@ -188,6 +195,9 @@ WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
         ({"tags": ["4", "5"]}, {"tags": [4, 5]}),
         ({"days": [3]}, {"days": 3}),
         ({"days": None}, {}),
+        ({"days": "null"}, {}),
+        ({"tags": "None"}, {}),
+        ({"names": "True"}, {"names": ["True"]}),
         ({"unit": "Celsius "}, {"unit": "celsius"}),
         ({"limit": "7"}, {"limit": 7}),
         ({"limit": "null"}, {"limit": None}),
@@ -211,6 +221,11 @@ def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
     ("given", "told"),
     [
         ({"days": "three"}, 'days: "three" is not of type "integer"'),
+        (
+            {"where": "null", "limit": {}},
+            "limit: {} is not valid under any of the schemas listed in the 'anyOf' keyword",
+        ),
+        ({"where": {"x": "None"}}, 'where/x: "None" is not of type "number"'),
         ({"days": True}, 'days: true is not of type "integer"'),
         ({"colour": "red"}, "Additional properties are not allowed ('colour' was unexpected)"),
         ({"unit": "kelvin"}, 'unit: "kelvin" is not one of "celsius" or "fahrenheit"'),
