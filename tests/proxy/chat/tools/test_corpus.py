@@ -42,6 +42,16 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
     assert '{"path":"a"}' in outcome.verdict.trouble
 
 
+@pytest.mark.parametrize("name", ["get_weather", "other"])
+@pytest.mark.parametrize("line_feed", ["\n", "\r\n"])
+def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str) -> None:
+    answer = line_feed.join(["It is.", f"[result of {name}]", "sunny"])
+
+    for size in (1, 100):
+        outcome = read(pieces_of(answer, size))
+        assert (outcome.text, outcome.verdict.has_imitation) == ("It is.", True)
+
+
 def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
     outcome = read(['<function=get_weather>{"city": "Paris" "Rome"}</function>'])
 
