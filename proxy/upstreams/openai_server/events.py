@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
 from proxy.chat.extras import DETAILS, THOUGHTS, Extra, read_extra
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
-from proxy.chat.upstream import End, FinishReason
+from proxy.chat.upstream import End, FinishReason, Refusal
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_body
 from proxy.upstreams.openai_server.template import Template
 from shared.conversations import Call
+from shared.plugins.answers import read_json
 
 DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
@@ -102,8 +103,7 @@ class ChunkReader:
         """As `read`, of a chunk or a whole answer; the text is returned in any case."""
         self.extra = None
         if error := chunk.get("error"):
-            told = read_body(orjson.dumps(error), self._key)
-            raise from_event(self._server, told, _status(error), has_begun=self.has_begun)
+            raise self._failed(error)
         if usage := chunk.get("usage"):
             self._usage = _usage(usage) or self._usage
         choices = chunk.get("choices")
@@ -132,6 +132,11 @@ class ChunkReader:
                 self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
         return text
 
+    def fail(self, told: str) -> NoReturn:
+        """Raise `Refusal` for what an event of this kind alone tells."""
+        value = read_json(told)
+        raise self._failed((value.get("error") if isinstance(value, dict) else None) or value or told)
+
     @property
     def calls(self) -> Sequence[Call]:
         """All calls; of an answer that was cut, those that are whole."""
@@ -156,6 +161,10 @@ class ChunkReader:
         if reason in ("stop", "tool_calls"):
             reason = "tool_calls" if self.calls else "stop"
         return End(reason, "".join(self._refusal) or None, usage=self._usage)
+
+    def _failed(self, error: Any) -> Refusal:
+        told = read_body(orjson.dumps(error), self._key)
+        return from_event(self._server, told, _status(error), has_begun=self.has_begun)
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):

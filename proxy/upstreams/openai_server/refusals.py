@@ -136,6 +136,8 @@ def from_status(server: str, status: int, headers: Mapping[str, str], told: Told
 def _meaning(status: int, told: Told) -> _Meaning:
     if told.code in _QUOTA_CODES:
         return _BY_STATUS[402]
+    if told.code == "model_not_found":  # with 403 for an account that may not use it, with 503 by gateways
+        return _BY_STATUS[404]
     if status == 500 and "input is not supported" in told.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
     if found := _BY_STATUS.get(status):

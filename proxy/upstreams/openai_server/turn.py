@@ -11,7 +11,6 @@ from proxy.upstreams.gate import Passage
 from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.refusals import (
     cut_off,
-    from_event,
     from_status,
     read_body,
     read_error,
@@ -95,9 +94,8 @@ class Attempt:
                 if block.startswith(_DATA) and b"\n" not in block:
                     texts.append(reader.read(block[6:]))
                 elif event := read_block(block):
-                    if event.name == "error" and '"error"' not in event.data:
-                        told = read_body(event.data.encode(), self._key)
-                        raise from_event(self._server, told, 0, has_begun=reader.has_begun)
+                    if event.name == "error":
+                        reader.fail(event.data)
                     texts.append(reader.read(event.data.encode()))
                 if reader.extra is not None:
                     before = "".join(texts)
@@ -125,9 +123,8 @@ class Attempt:
     async def _take_whole(self, reply: StreamReply) -> None:
         """An answer that is no stream: an error, or all of it in one object."""
         body = await read_bounded(reply.body)
-        told = read_body(body, self._key)
         if reply.status != 200:
-            raise from_status(self._server, reply.status, reply.headers, told)
+            raise from_status(self._server, reply.status, reply.headers, read_body(body, self._key))
         try:
             whole = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -135,8 +132,6 @@ class Attempt:
         if not isinstance(whole, dict):
             kind = reply.content_type or "no content type"
             raise from_status(self._server, 502, {}, read_error(f"{kind} came instead of an event stream"))
-        if whole.get("error"):
-            raise from_event(self._server, told, 0, has_begun=False)
         text, extra = self._reader.take(whole), self._reader.extra
         if not self._give("" if extra else text, extra):
             await self._sink.ready()
