@@ -101,9 +101,9 @@ class ReplyReader:
     @property
     def finish_reason(self) -> FinishReason:
         """OpenAI's word for why the reply ended."""
-        if not self.warning:
-            return "stop"
-        return "length" if self._is_limited else "content_filter"
+        if self._is_limited:
+            return "length"
+        return "content_filter" if self.warning else "stop"
 
     @property
     def refusal(self) -> str | None:

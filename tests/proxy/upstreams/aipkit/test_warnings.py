@@ -79,4 +79,12 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
     )
 
     assert (by_words[0], by_words[1].finish_reason) == ("Long", "length")
+    bare = replied(
+        ("message", '{"delta":"Long"}'),
+        ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
+        ("status", '{"type":"message_stop"}'),
+        provider="Claude",
+    )
+
     assert (by_status[0], by_status[1].finish_reason) == ("Long (Warnung: Limit)", "length")
+    assert (bare[0], bare[1].finish_reason) == ("Long", "length")
