@@ -49,6 +49,7 @@ class Behaviour:
     first_delta_delay: float = 0.0
     delta_delay: float = 0.0
     upstream_timeout: float = 300.0  # of the whole call to the model
+    rest_leads_to: str = ""  # REST leads to this address, as where a site has moved
     gateway_status: int = 0  # a server in front gives up with this status, before the first byte
     dies_after: int = -1  # PHP ends after so many events; -1: never
     after_end: str = ""  # what something else on the site writes behind an answer, in the same piece

@@ -136,6 +136,8 @@ async def _in_front(site: "SimulatedAiEngine", request: web.BaseRequest, body: b
     await asyncio.sleep(behaviour.rest_delay)
     if behaviour.challenge_rest:
         return challenge(request)
+    if behaviour.rest_leads_to:
+        return web.Response(status=301, headers={"Location": behaviour.rest_leads_to})
     if len(body) > behaviour.body_limit:
         return wire.server_page(request, 413)
     if any(word.encode() in body for word in behaviour.firewall_words):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, read_retry_after
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.routes import error_code, lacks_route, refuses_nonce
@@ -84,7 +84,7 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRef
         return from_text(message)
     return SiteRefusal(
         _kind(status, headers, body),
-        message or _described(status, headers),
+        message or described(status, headers, "the chat plugin's answer"),
         logged=False,
         retry_after=read_retry_after(headers),
         by_plugin=False,
@@ -94,6 +94,8 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRef
 def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
     if bot_checks.by_headers(headers):
         return Kind.CHALLENGE
+    if leads_elsewhere(status, headers):
+        return Kind.MOVED
     if refuses_nonce(body) or lacks_route(status, body):  # without the plugin, a visit tells what there is now
         return Kind.NONCE
     if error_code(body) and status in {400, 401, 403}:
@@ -102,8 +104,3 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
         return Kind.CHALLENGE
     by_status = {403: Kind.FIREWALL, 406: Kind.FIREWALL, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT}
     return by_status.get(status, Kind.TIMEOUT if status in {408, 504, 524} else Kind.UPSTREAM)
-
-
-def _described(status: int, headers: Mapping[str, str]) -> str:
-    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
-    return f"HTTP status {status} with {kind} instead of the chat plugin's answer"

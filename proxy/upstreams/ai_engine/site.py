@@ -26,7 +26,7 @@ from shared.models import Bot, Credentials
 from shared.site_client.client import SiteClient
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
-_MENDED = frozenset({Kind.NONCE, Kind.CHALLENGE, Kind.FIREWALL, Kind.UNREACHABLE})
+_MENDED = frozenset({Kind.NONCE, Kind.CHALLENGE, Kind.FIREWALL, Kind.MOVED, Kind.UNREACHABLE})
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from proxy.chat.ask import Image
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, read_retry_after
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
 from shared.plugins import bot_checks
 from shared.plugins.answers import read_object, text_at
@@ -133,11 +133,11 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
     if status == 400 and not data:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
     elif not text:
-        text = _described(status, headers, "the chat plugin's JSON")
+        text = described(status, headers, "the chat plugin's JSON")
     is_dropped = status == 400 and body.strip() == b"0"
     if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
         raise SiteRefusal(Kind.TOO_LARGE, text, logged=False)
-    if is_dropped or (300 <= status < 400 and headers.get("Location")):
+    if is_dropped or leads_elsewhere(status, headers):
         raise SiteRefusal(Kind.MOVED, text, logged=False, by_plugin=False)
     by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
@@ -149,18 +149,8 @@ def read_stream_head(status: int, content_type: str, headers: Mapping[str, str])
     codings = headers.get("Content-Encoding", "").lower().replace(",", " ").split()  # none was asked for
     if status == 200 and content_type == "text/event-stream" and _CODINGS.isdisjoint(codings):
         return
-    text = _described(status, headers, "an event stream")
+    text = described(status, headers, "an event stream")
     raise from_step_2(status, text, retry_after=read_retry_after(headers))
-
-
-def _described(status: int, headers: Mapping[str, str], wanted: str) -> str:
-    """What came in place of what was *wanted*. Of an address that it leads to, the query is not told: it may hold
-    a nonce."""
-    if 300 <= status < 400 and (place := headers.get("Location", "").partition("?")[0]):
-        return f"HTTP status {status}: it leads to {place}; the site may have moved, or want a login"
-    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
-    coding = headers.get("Content-Encoding", "")
-    return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
 
 
 def _refuse_challenge(headers: Mapping[str, str]) -> None:

@@ -77,6 +77,22 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+def leads_elsewhere(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer names another address to go to."""
+    return 300 <= status < 400 and bool(headers.get("Location"))
+
+
+def described(status: int, headers: Mapping[str, str], wanted: str) -> str:
+    """What came in place of what was *wanted*. Of an address that it leads to, the query is not told: it may hold
+    a nonce."""
+    if leads_elsewhere(status, headers):
+        place = headers["Location"].partition("?")[0]
+        return f"HTTP status {status}: it leads to {place}; the site may have moved, or want a login"
+    kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
+    coding = headers.get("Content-Encoding", "")
+    return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
+
+
 def _shortened(text: str, limit: int = 500) -> str:
     """The site's text on one line, no longer than a message should be."""
     text = " ".join(text.split())

@@ -1,7 +1,9 @@
 """Nonces of the AI Engine site: dead ones are renewed once and without being sent, new ones are gone on with."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,17 +104,18 @@ async def test_an_old_plugin_hands_out_no_nonce_and_a_visit_is_asked_for(
     assert asked is not None
 
 
+@pytest.mark.parametrize("switches", [{"challenge_rest": True}, {"rest_leads_to": "https://new.example/wp-json"}])
 async def test_a_visit_that_brings_other_credentials_helps_the_turn_that_waits(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    fronted: RunningProxy, engine: SimulatedAiEngine, switches: dict[str, Any]
 ) -> None:
     state = await fronted.store.site_state(engine.origin)
     assert state is not None
-    engine.behaviour.challenge_rest = True
+    well, engine.behaviour = engine.behaviour, replace(engine.behaviour, **switches)
     waiting = asyncio.create_task(fronted.chat("hi", model=MODEL))
     async with asyncio.timeout(10):
         while await fronted.store.pending_ask(engine.origin) is None:
             await asyncio.sleep(0.01)
-    engine.behaviour.challenge_rest = False
+    engine.behaviour = well
     await fronted.takes(await captured(engine), base=state.current.generation)
 
     assert (await waiting).status == 200

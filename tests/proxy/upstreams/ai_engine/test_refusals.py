@@ -44,6 +44,7 @@ def test_a_recorded_refusal_is_understood(name: str, kind: Kind, by_plugin: bool
         (403, HTML, b"<h1>Forbidden</h1>", Kind.FIREWALL),
         (403, HTML, b"<title>Just a moment...</title>", Kind.CHALLENGE),
         (403, {**HTML, "cf-mitigated": "challenge"}, b"", Kind.CHALLENGE),
+        (308, {**HTML, "Location": "https://new.example/wp-json"}, b"", Kind.MOVED),
         (413, HTML, b"", Kind.TOO_LARGE),
         (429, {**HTML, "Retry-After": "7"}, b"", Kind.RATE_LIMIT),
         (429, {"Retry-After": "7"}, b'{"code":"too_many_requests","message":"Slow down."}', Kind.RATE_LIMIT),
