@@ -55,6 +55,16 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("` does not exist", Kind.BOT_BROKEN),  # the model
     ("' is not available", Kind.BOT_BROKEN),
 )
+_BY_STATUS = {  # of a server in front
+    403: Kind.FIREWALL,
+    404: Kind.MOVED,  # where addresses are written in another way now, say
+    406: Kind.FIREWALL,
+    408: Kind.TIMEOUT,
+    413: Kind.TOO_LARGE,
+    429: Kind.RATE_LIMIT,
+    504: Kind.TIMEOUT,
+    524: Kind.TIMEOUT,
+}
 _LOOKED_AT = 4096
 
 
@@ -102,5 +112,4 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
         return Kind.UNRECOGNISED if status == 400 else Kind.GUESTS
     if bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
         return Kind.CHALLENGE
-    by_status = {403: Kind.FIREWALL, 406: Kind.FIREWALL, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT}
-    return by_status.get(status, Kind.TIMEOUT if status in {408, 504, 524} else Kind.UPSTREAM)
+    return _BY_STATUS.get(status, Kind.UPSTREAM)

@@ -137,7 +137,7 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
     is_dropped = status == 400 and body.strip() == b"0"
     if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
         raise SiteRefusal(Kind.TOO_LARGE, text, logged=False)
-    if is_dropped or leads_elsewhere(status, headers):
+    if is_dropped or (status == 404 and not data) or leads_elsewhere(status, headers):
         raise SiteRefusal(Kind.MOVED, text, logged=False, by_plugin=False)
     by_plugin = bool(data) or (status != 406 and body.strip() in _BARE)
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)

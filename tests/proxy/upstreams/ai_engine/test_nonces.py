@@ -104,7 +104,10 @@ async def test_an_old_plugin_hands_out_no_nonce_and_a_visit_is_asked_for(
     assert asked is not None
 
 
-@pytest.mark.parametrize("switches", [{"challenge_rest": True}, {"rest_leads_to": "https://new.example/wp-json"}])
+@pytest.mark.parametrize(
+    "switches",
+    [{"challenge_rest": True}, {"rest_leads_to": "https://new.example/wp-json"}, {"rest_status": 404}],
+)
 async def test_a_visit_that_brings_other_credentials_helps_the_turn_that_waits(
     fronted: RunningProxy, engine: SimulatedAiEngine, switches: dict[str, Any]
 ) -> None:

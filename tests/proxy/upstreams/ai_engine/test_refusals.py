@@ -54,7 +54,7 @@ def test_a_recorded_refusal_is_understood(name: str, kind: Kind, by_plugin: bool
         (502, HTML, b"", Kind.UPSTREAM),
         (504, HTML, b"", Kind.TIMEOUT),
         (200, HTML, b"<html>", Kind.UPSTREAM),
-        (404, HTML, b"<html>", Kind.UPSTREAM),
+        (404, HTML, b"<html>", Kind.MOVED),
     ],
 )
 def test_what_comes_in_place_of_an_answer_is_understood(

@@ -203,6 +203,7 @@ def failure(code: str) -> bytes:
         (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
         (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
         (400, b"0", Kind.MOVED, 503),
+        (404, b"<html>", Kind.MOVED, 503),
         (413, b"<html>", Kind.TOO_LARGE, 413),
         (429, b"slow down", Kind.RATE_LIMIT, 429),
         (504, b"", Kind.TIMEOUT, 504),
