@@ -79,6 +79,13 @@ def test_a_transcript_that_is_too_long_loses_its_oldest_turns() -> None:
     assert (found.history, found.dropped_messages) == ((), 2)
 
 
+@pytest.mark.parametrize(("most", "dropped"), [(34, 0), (33, 2), (23, 2), (22, 4)])
+def test_no_more_turns_are_left_out_than_must_be(most: int, dropped: int) -> None:
+    texts = [said("user", "x"), said("assistant", "y" * 10), said("user", "x"), said("assistant", "y" * 10)]
+
+    assert planned(*texts, said("user", "z" * 12), most=most).dropped_messages == dropped
+
+
 def test_an_answer_at_the_end_is_gone_on_with() -> None:
     found = planned(said("user", "count"), said("assistant", "one, "))
 

@@ -209,6 +209,35 @@ def test_what_came_in_one_read_is_whole_though_its_end_stands_before_the_text(
     assert told(provider, *events) is None
 
 
+@pytest.mark.parametrize("provider", ["OpenAI", "OpenRouter", "Claude", "Google", "DeepSeek", ""])
+def test_of_a_plugin_that_tells_no_status_none_is_missed(provider: str) -> None:
+    assert told(provider, TEXT, TEXT) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "events"),
+    [
+        ("", [("status", '{"type":"response.created"}'), TEXT, ("openai_response_id", '{"id":"r"}')]),
+        ("OpenAI", [("status", '{"type":"response.created"}'), TEXT, ("warning", '{"error":" (Incomplete: x)"}')]),
+        ("DeepSeek", [TEXT, ("display_form_event", "{}")]),  # of a trigger, beside the model's answer
+    ],
+)
+def test_what_needs_no_mark_behind_it_is_whole(provider: str, events: list[tuple[str, str]]) -> None:
+    assert told(provider, *events) is None
+
+
+def test_a_second_beginning_before_any_text_adds_none() -> None:
+    begun = ServerEvent("message_start", '{"message_id":"m"}')
+    reader = ReplyReader()
+
+    assert [reader.read(begun), reader.read(begun), reader.read(ServerEvent(*TEXT)), reader.read(begun)] == [
+        "",
+        "",
+        "Hello",
+        "\n\n",
+    ]
+
+
 def test_an_id_that_is_told_twice_before_the_text_is_no_end() -> None:
     assert told("Google", ID, ID, TEXT, TEXT) is Kind.TRUNCATED
 

@@ -98,15 +98,17 @@ async def test_a_stream_without_its_end_mark_is_whole_with_its_finish_reason(
     assert (await served.chat("hi", model="mine/tiny")).text == "all"
 
 
-async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: OpenAiPeer) -> None:
+@pytest.mark.parametrize("reason", ["tool_calls", None])
+async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: OpenAiPeer, reason: str | None) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     message = {"role": "assistant", "content": "all", "tool_calls": [call]}
-    server.answers = [Refused(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})]
+    server.answers = [Refused(200, {"choices": [{"index": 0, "message": message, "finish_reason": reason}]})]
 
     answer = await served.chat("hi", model="mine/tiny")
 
     assert answer.text == "all"
     assert answer.body["choices"][0]["message"]["tool_calls"] == [call]
+    assert answer.body["choices"][0]["finish_reason"] == "tool_calls"
 
 
 @pytest.mark.parametrize("body", [failed("it broke", 500), "a page", [1]])
