@@ -67,6 +67,8 @@ def test_a_list_of_citations_that_is_repeated_counts_once() -> None:
     citations = read("05-stream-websearch")[1].citations
 
     assert [citation["title"] for citation in citations] == ["Example A", "例子 B"]
+    listed = events('event: citations\ndata: [{"url":"https://a"}]', 'event: done\ndata: {"citations":[]}')
+    assert listed.citations == [{"url": "https://a"}]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,12 @@ def test_an_old_bot_is_known_by_an_id_without_status_and_forgotten_when_it_chang
     bots.learn(5, reply(id=True, status=True))  # the plugin was updated: its status tells
     assert not bots.needs_id(5)
 
+    bots.learn(5, reply(id=True))
+    for _ in range(MAX_LACKING):
+        bots.learn(5, events('data: {"delta":"half"}'))  # these show nothing: cut, or empty
+        bots.learn(5, events("event: done\ndata: {}"))
+    for _ in range(MAX_LACKING - 1):
+        bots.learn(5, reply(id=False))
     bots.learn(5, reply(id=True))
     for _ in range(MAX_LACKING):
         assert bots.needs_id(5)
