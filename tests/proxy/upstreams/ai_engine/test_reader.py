@@ -184,6 +184,18 @@ def test_pictures_are_an_answer_and_actions_of_the_page_are_not() -> None:
     assert refused(stream(actions=[{"name": "open"}])) is Kind.EMPTY
 
 
+def test_what_is_no_nonce_is_never_sent_as_one() -> None:
+    assert read(stream("hi", new_token="5c95\r\nX: y"))[1].new_nonce == ""
+
+
+def test_a_picture_at_the_end_makes_a_text_without_a_reply_whole() -> None:
+    assert read(stream("look", reply="", images=["https://a/b.png"]))[0] == "look\n\n![](https://a/b.png)"
+
+
+def test_a_success_that_says_something_beside_its_reply_is_one() -> None:
+    assert read(json.dumps({"success": True, "reply": "hi", "message": "ok"}).encode())[0] == "hi"
+
+
 def test_an_estimate_tells_of_a_cut_only_where_the_provider_counts_every_whole_answer() -> None:
     estimated = {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "accuracy": "estimated"}}
 
