@@ -24,8 +24,6 @@ _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "content_filter": "content_filter",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
 }
 
 
@@ -158,8 +156,8 @@ class ChunkReader:
         if not self.has_begun:
             raise cut_off(self._server, "there is nothing in it", has_begun=False)
         reason = _REASONS.get(self._reason, "stop")
-        if reason in ("stop", "tool_calls"):
-            reason = "tool_calls" if self.calls else "stop"
+        if reason == "stop" and self.calls:
+            reason = "tool_calls"
         return End(reason, "".join(self._refusal) or None, usage=self._usage)
 
     def _failed(self, error: Any) -> Refusal:
