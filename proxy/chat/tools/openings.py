@@ -109,7 +109,7 @@ def _backticks(text: str, at: int, place: Place) -> Look:
         return count
     if end < 0:
         return "more" if len(info) < _MAX_INFO else Block(text[at:begin], count)
-    word = info.strip()
+    word = info.strip().lower()
     if is_ours and word in _FENCES and (place.starts_line or word == _CALLS):
         return Opening(_FENCES[word], end + 1 - at)
     return Block(text[at:begin], end + 1 - at)

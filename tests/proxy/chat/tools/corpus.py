@@ -38,6 +38,7 @@ _MARKDOWN = "# Title\n\n```python\nprint('a < b')\n```\nEnd\n"
 
 ASKED_FORMAT = [
     Sample("alone", _fence(_PARIS), "", PARIS),
+    Sample("capitals", _fence(_PARIS, word="JSON"), "", PARIS),
     Sample("after text", "Let me look.\n\n" + _fence(_PARIS), "Let me look.", PARIS),
     Sample("Chinese", "我来查一下。\n\n" + _fence(_BEIJING), "我来查一下。", BEIJING),
     Sample("parallel", _fence(_PARIS, _BEIJING), "", BOTH),
