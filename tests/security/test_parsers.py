@@ -12,7 +12,6 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from harvester.visit.plugins.aipkit import observed_in
 from harvester.visit.plugins.aipkit import read_page as read_chat_page
@@ -45,7 +44,7 @@ from shared.logs import redact
 from shared.parsing import duration, pairs, site, sites, words
 from shared.plugins.aipkit.nonce import read_nonce
 from shared.plugins.aipkit.page import read_configs
-from shared.settings import load
+from shared.settings import SettingsError, load
 from tests.harvester.fake_tab import page as shown_page
 
 texts = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs
@@ -294,5 +293,5 @@ def test_files_of_settings(parts: list[bytes]) -> None:
         patch.setenv("FREEAICHAT_ENV_FILE", str(file))
         try:
             load()
-        except ValidationError as error:
+        except SettingsError as error:
             declared(error)
