@@ -46,7 +46,11 @@ class Opened:
     async def reaches(self, state: str, number: int) -> Locator:
         """Wait until the answer with this *number* (from 0) is in *state*."""
         answer = self.page.locator(ANSWERS).nth(number)
-        await expect(answer).to_have_attribute("data-state", state)
+        try:
+            await expect(answer).to_have_attribute("data-state", state)
+        except AssertionError as error:
+            error.add_note(f"the answer reads: {await answer.all_inner_texts()}")
+            raise
         return answer
 
     async def usage_of(self, requests: int) -> None:
