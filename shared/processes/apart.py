@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -42,8 +43,20 @@ def _work(function: Callable[[], T], writable: int) -> None:
         try:
             told = pickle.dumps((function(), None))
         except Exception as error:  # noqa: BLE001  (it is raised where the value is asked for)
-            told = pickle.dumps((None, error))
+            told = _packed(error)
         with os.fdopen(writable, "wb") as pipe:
             pipe.write(told)
     finally:
         os._exit(0)
+
+
+def _packed(error: Exception) -> bytes:
+    """*error*, with where it was raised as a note; one that `pickle` does not know as that text alone."""
+    place = traceback.format_exc()
+    error.add_note(place)
+    try:
+        packed = pickle.dumps((None, error))
+        pickle.loads(packed)  # noqa: S301  (some errors are packed and cannot be unpacked)
+    except Exception:  # noqa: BLE001  (whatever their own methods raise)
+        return pickle.dumps((None, RuntimeError(place)))
+    return packed

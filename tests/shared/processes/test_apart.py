@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -27,6 +28,31 @@ def test_an_error_is_raised_where_the_value_is_asked_for() -> None:
 
     with pytest.raises(SettingsError, match="FREEAICHAT_PORT: no port"):
         outcome()
+
+
+def test_an_error_tells_where_it_was_raised() -> None:
+    def fail() -> None:
+        raise ValueError("nobody foresaw this")
+
+    with pytest.raises(ValueError, match="nobody foresaw this") as raised:
+        begin(fail)()
+
+    assert "in fail" in "".join(traceback.format_exception(raised.value))
+
+
+class TwoWords(Exception):
+    """Cannot be unpacked: `pickle` would make it of its text alone."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def test_an_error_that_cannot_be_unpacked_is_told_all_the_same() -> None:
+    def fail() -> None:
+        raise TwoWords("nobody", "foresaw this")
+
+    with pytest.raises(RuntimeError, match=r"in fail(.|\n)*nobody foresaw this"):
+        begin(fail)()
 
 
 def test_an_end_without_a_word_is_an_error() -> None:
