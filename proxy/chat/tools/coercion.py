@@ -8,16 +8,19 @@ default or admits null.
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proxy.chat.tools.mending import Broken, read_json
-from proxy.chat.tools.schema import Schema, too_deep
+from proxy.chat.tools.schema import Schema
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
 _MAX_FAULTS = 60  # mended in one value
+_MAX_ROUNDS = 8  # in which what is mended shows what else is wrong
+_PROPERTIES = ("properties", "patternProperties", "additionalProperties")
 _Path = list[str | int]
 
 
@@ -36,10 +39,9 @@ def fit(value: Any, schema: Schema) -> Fit:
     """*value*, changed where it must be, so that *schema* admits it. Raises `Unfit`."""
     if schema.admits(value):
         return Fit(value, changed=False)
-    box = [copy.deepcopy(value)] if not too_deep(value) else [value]  # so that the value itself has a place
+    box = [value]  # so that the value itself has a place
     for _ in range(_MAX_FAULTS):
-        faults = schema.faults(box[0])
-        if not any(_mend(box, fault, schema) for fault in faults):
+        if not any([*_mend_each(box, schema.faults(box[0]), schema)]):
             break
     if schema.admits(box[0]):
         return Fit(box[0], changed=True)
@@ -52,36 +54,47 @@ def _told(fault: "ValidationError") -> str:
     return f"{place}: {message}" if place else message
 
 
+def _mend_each(box: list[Any], faults: "list[ValidationError]", schema: Schema) -> Iterator[bool]:
+    """Mend *faults*; whether each could be. One around or within what was changed for another waits: it may be gone."""
+    changed: list[_Path] = []
+    for fault in faults:
+        path = fault.instance_path
+        if not any(all(map(eq, path, other)) for other in changed):
+            is_mended = _mend(box, fault, schema)
+            if is_mended and fault.kind.name != "required":
+                changed.append(path)
+            yield is_mended
+
+
 def _mend(box: list[Any], fault: "ValidationError", schema: Schema) -> bool:
     """Change what is in *box* so that *fault* is gone; False where nothing can be done."""
     kind, path = fault.kind.as_dict(), fault.instance_path
     match fault.kind.name:
         case "type":
-            return _retype(box, path, kind["types"], schema.at(fault.schema_path[:-3]))
+            return _retype(*_holder(box, path), kind["types"], fault, schema)
         case "required":
-            return _complete(box, path, kind["property"], schema.at(fault.schema_path[:-1]), schema)
+            return _complete(*_holder(box, path), kind["property"], schema.at(fault.schema_path[:-1]), schema)
         case "enum":
-            return _choose(box, path, kind["options"]) or _leave_out(box, path, schema.at(fault.schema_path[:-3]))
+            return _choose(*_holder(box, path), kind["options"], fault, schema)
         case "const":
-            wanted = [kind["expected_value"]]
-            return _choose(box, path, wanted) or _leave_out(box, path, schema.at(fault.schema_path[:-3]))
+            return _choose(*_holder(box, path), [kind["expected_value"]], fault, schema)
         case "anyOf" | "oneOf":
-            return _choose_branch(box, fault, kind.get("context") or [], schema)
+            return _choose_branch(box, fault, schema)
         case _:
             return False
 
 
 def _holder(box: list[Any], path: _Path) -> tuple[Any, Any]:
-    """What holds the value at *path*, and under which key."""
+    """What holds the value at *path*, and under which key. All that is around it is copied: other boxes hold it too."""
     node: Any = box
     key: str | int = 0
     for step in path:
+        node[key] = copy.copy(node[key])
         node, key = node[key], step
     return node, key
 
 
-def _retype(box: list[Any], path: _Path, types: list[str], parent: Any) -> bool:
-    holder, key = _holder(box, path)
+def _retype(holder: Any, key: Any, types: list[str], fault: "ValidationError", schema: Schema) -> bool:
     given = holder[key]
     value = None if isinstance(given, str) and given.strip().lower() in ("null", "none") else given
     for name in types:
@@ -90,20 +103,20 @@ def _retype(box: list[Any], path: _Path, types: list[str], parent: Any) -> bool:
         except (Broken, ValueError):
             continue
         return True
-    holder[key] = value
-    if _leave_out(box, path, parent):
-        return True
-    holder[key] = given
+    if value is None:
+        return _leave_out(holder, key, fault, schema)
     if isinstance(value, list) and len(value) == 1 and "array" not in types:
         holder[key] = value[0]
         return True
     return False
 
 
-def _leave_out(box: list[Any], path: _Path, parent: Any) -> bool:
-    """Take null out where *parent*, the schema of what holds it, does not ask for it."""
-    holder, key = _holder(box, path)
-    if holder[key] is not None or not isinstance(holder, dict) or not isinstance(parent, Mapping):
+def _leave_out(holder: Any, key: Any, fault: "ValidationError", schema: Schema) -> bool:
+    """Take null out where the schema of the object that holds it does not ask for it."""
+    path = fault.evaluation_path
+    at = max((at for at, step in enumerate(path) if step in _PROPERTIES), default=None)
+    parent = None if at is None else schema.at(path[:at])
+    if not isinstance(holder, dict) or not isinstance(parent, Mapping):
         return False
     required = parent.get("required")
     if key in (required if isinstance(required, list) else ()):
@@ -142,22 +155,18 @@ def _is_type(value: Any, name: str) -> bool:
     return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
 
 
-def _complete(box: list[Any], path: _Path, name: str, node: Any, schema: Schema) -> bool:
+def _complete(holder: Any, key: Any, name: str, node: Any, schema: Schema) -> bool:
     """Set the missing property *name* where the schema says what it is when nobody says anything."""
-    holder, key = _holder(box, path)
     properties = node.get("properties") if isinstance(node, Mapping) else None
     wanted = properties.get(name) if isinstance(properties, Mapping) else None
-    if isinstance(wanted, Mapping) and isinstance(wanted.get("$ref"), str) and "default" not in wanted:
-        wanted = schema.at(wanted["$ref"].removeprefix("#").strip("/").split("/"))
+    if isinstance(wanted, Mapping) and "$ref" in wanted and "default" not in wanted:
+        wanted = schema.referred(wanted["$ref"])
     if not isinstance(wanted, Mapping):
         return False
-    if "default" in wanted:
-        holder[key][name] = copy.deepcopy(wanted["default"])
-        return True
-    if _names_null(wanted):
-        holder[key][name] = None
-        return True
-    return False
+    if "default" not in wanted and not _names_null(wanted):
+        return False
+    holder[key] = {**holder[key], name: wanted.get("default")}
+    return True
 
 
 def _names_null(wanted: Mapping[str, Any]) -> bool:
@@ -172,10 +181,11 @@ def _names_null(wanted: Mapping[str, Any]) -> bool:
     return False
 
 
-def _choose(box: list[Any], path: _Path, options: list[Any]) -> bool:
-    """The one of *options* that is spelled like the value, but for case and blanks."""
-    holder, key = _holder(box, path)
+def _choose(holder: Any, key: Any, options: list[Any], fault: "ValidationError", schema: Schema) -> bool:
+    """The one of *options* that is spelled like the value, but for case and blanks; no value where it is null."""
     value = holder[key]
+    if value is None:
+        return _leave_out(holder, key, fault, schema)
     if isinstance(value, (dict, list)):
         return False
     spelled = _spelled(value)
@@ -190,15 +200,33 @@ def _spelled(value: Any) -> str:
     return (value if isinstance(value, str) else json.dumps(value)).strip().casefold()
 
 
-def _choose_branch(
-    box: list[Any], fault: "ValidationError", context: "list[list[ValidationError]]", schema: Schema
-) -> bool:
-    """The first alternative, those with fewest faults first, that the value fits once its faults are mended."""
-    for faults in sorted(context, key=len):
-        attempt = copy.deepcopy(box)
-        if all(_mend(attempt, inner, schema) for inner in faults):
-            place = (fault.schema_path, fault.instance_path)
-            if all((left.schema_path, left.instance_path) != place for left in schema.faults(attempt[0])):
+def _choose_branch(box: list[Any], fault: "ValidationError", schema: Schema) -> bool:
+    """The alternative nearest to the value that it fits once its faults are mended."""
+    branches = _branches(fault)
+    for at in sorted(range(len(branches)), key=lambda at: _distance(fault, branches[at])):
+        attempt, faults = list(box), branches[at]
+        for _ in range(_MAX_ROUNDS):
+            if not faults or not all(_mend_each(attempt, faults, schema)):
+                break
+            left = next((left for left in schema.faults(attempt[0]) if _place(left) == _place(fault)), None)
+            if left is None:
                 box[0] = attempt[0]
                 return True
+            faults = next(iter(_branches(left)[at:]), [])
     return False
+
+
+def _branches(fault: "ValidationError") -> "list[list[ValidationError]]":
+    """What is wrong with a value that fits none of some alternatives, for each of them."""
+    found: list[list[ValidationError]] = fault.kind.as_dict().get("context") or []
+    return found
+
+
+def _distance(fault: "ValidationError", branch: "list[ValidationError]") -> tuple[bool, int]:
+    """Far is an alternative of another type; then it is the number of faults that tells."""
+    of_type = (inner.instance_path for inner in branch if inner.kind.name == "type")
+    return fault.instance_path in of_type, len(branch)
+
+
+def _place(fault: "ValidationError") -> tuple[_Path, _Path]:
+    return fault.schema_path, fault.instance_path

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 100  # of a schema and of a value
 _MAX_WEIGHT = 200_000  # subschemas, those that are referred to counted each time: a verdict stays below 10 ms
 _MAX_EXPLAINED = 1_000  # ways in which a value may be wrong; beyond, only the verdict is told
+_MAX_COMPARED = 1_000_000  # parts of a value, each with every subschema
 _MAX_FAULTS = 3
 _BACKTRACKING = 20_000  # steps of one pattern with look-around
 _MAX_UNREADABLE = 32  # patterns of one schema that may be passed over
@@ -46,8 +47,9 @@ class Schema:
         if too_deep(definition):
             raise NotASchema(f"it is nested more than {MAX_DEPTH} levels deep")
         self.definition = definition
+        self._named = _Weighing(definition)
         try:
-            self._weight, self._references = _Weighing(definition).result()
+            self._weight, self._references = self._named.result()
         except RecursionError:
             raise NotASchema("its references lead too deep") from None
         if self._weight > _MAX_WEIGHT:
@@ -65,19 +67,24 @@ class Schema:
         return list(islice(self._validator.iter_errors(value), _MAX_FAULTS))
 
     def at(self, path: list[str | int]) -> Any:
-        """The part of the schema at *path*; None if there is none."""
+        """The part of the schema at *path*, in which `$ref` leads to what is referred to; None if there is none."""
         node: Any = self.definition
         for key in path:
             try:
-                node = node[key]
+                node = self.referred(node[key]) if key == "$ref" else node[key]
             except (KeyError, IndexError, TypeError):
                 return None
         return node
 
+    def referred(self, target: Any) -> Any:
+        """The part of the schema that the reference *target* is to; None if there is none."""
+        return next(iter(self._named.find(target)), None) if isinstance(target, str) else None
+
     def _explains(self, value: Any) -> bool:
-        if self._weight > _MAX_EXPLAINED:
+        depth, size = _measures(value)
+        if self._weight > _MAX_EXPLAINED or self._weight * size > _MAX_COMPARED:
             return False
-        depth, ways = _depth(value), 1
+        ways = 1
         for _ in range(depth if self._references > 1 else 0):
             ways *= self._references
             if ways > _MAX_EXPLAINED:
@@ -107,18 +114,18 @@ _schemas: Cache[tuple[bytes, bool], Schema] = Cache(2_000_000)
 
 def too_deep(value: Any) -> bool:
     """Whether *value* has more levels than `MAX_DEPTH`."""
-    return _depth(value) > MAX_DEPTH
+    return _measures(value)[0] > MAX_DEPTH
 
 
-def _depth(value: Any) -> int:
-    """How many levels *value* has, counted no further than what is too many."""
-    level, depth = [value], 0
+def _measures(value: Any) -> tuple[int, int]:
+    """How many levels and parts *value* has, counted no further than what is too many levels."""
+    level, depth, size = [value], 0, 1
     while depth <= MAX_DEPTH:
         level = [child for node in level for child in _children(node)]
         if not level:
             break
-        depth += 1
-    return depth
+        depth, size = depth + 1, size + len(level)
+    return depth, size
 
 
 def _children(node: Any) -> Iterator[Any]:
@@ -235,11 +242,11 @@ class _Weighing:
             return 1
         if target not in self._known:
             self._open.add(target)
-            self._known[target] = max((self._weigh(node, depth + 1) for node in self._find(target)), default=1)
+            self._known[target] = max((self._weigh(node, depth + 1) for node in self.find(target)), default=1)
             self._open.discard(target)
         return self._known[target]
 
-    def _find(self, target: str) -> list[Any]:
+    def find(self, target: str) -> list[Any]:
         """All that *target* may mean."""
         fragment = unquote(target.partition("#")[2])
         if fragment and not fragment.startswith("/"):

@@ -1,0 +1,241 @@
+"""Values that nearly fit a schema: what is made to fit, what stays as it is and is told."""
+
+import time
+from typing import Any
+
+import pytest
+
+from proxy.chat.tools.coercion import Unfit, fit
+from proxy.chat.tools.schema import compiled
+
+CITY = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "share": {"type": "number"},
+        "now": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "integer"}},
+        "names": {"type": "array", "items": {"type": "string"}},
+        "unit": {"enum": ["celsius", "fahrenheit"]},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "where": {"$ref": "#/$defs/Place"},
+        "form": {"const": "Short"},
+        "mode": {"type": "string", "default": "plain"},
+    },
+    "required": ["city", "limit", "mode"],
+    "additionalProperties": False,
+    "$defs": {
+        "Place": {
+            "type": "object",
+            "properties": {"x": {"type": "number"}, "y": {"type": ["number", "null"]}},
+            "required": ["x", "y"],
+        }
+    },
+}
+WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {}),
+        ({"days": "3"}, {"days": 3}),
+        ({"days": "3.0"}, {"days": 3}),
+        ({"share": "0.5"}, {"share": 0.5}),
+        ({"city": 75001}, {"city": "75001"}),
+        ({"now": "True"}, {"now": True}),
+        ({"tags": 4}, {"tags": [4]}),
+        ({"tags": "4"}, {"tags": [4]}),
+        ({"tags": "[4, 5]"}, {"tags": [4, 5]}),
+        ({"tags": ["4", "5"]}, {"tags": [4, 5]}),
+        ({"days": [3]}, {"days": 3}),
+        ({"days": None}, {}),
+        ({"days": "null"}, {}),
+        ({"tags": "None"}, {}),
+        ({"names": "True"}, {"names": ["True"]}),
+        ({"unit": "Celsius "}, {"unit": "celsius"}),
+        ({"limit": "7"}, {"limit": 7}),
+        ({"limit": "null"}, {"limit": None}),
+        ({"form": "short"}, {"form": "Short"}),
+        ({"where": '{"x": "1"}'}, {"where": {"x": 1, "y": None}}),
+    ],
+    ids=str,
+)
+def test_what_nearly_fits_is_made_to_fit(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    value = WHOLE | given
+
+    assert fit(value, compiled(CITY)) == (WHOLE | wanted if wanted or not given else WHOLE, bool(given))
+    assert value == WHOLE | given  # the value itself stays as it is
+
+
+def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
+    assert fit({"city": "Paris"}, compiled(CITY)) == (WHOLE, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"days": "three"}, 'days: "three" is not of type "integer"'),
+        (
+            {"where": "null", "limit": {}},
+            "limit: {} is not valid under any of the schemas listed in the 'anyOf' keyword",
+        ),
+        ({"where": {"x": "None"}}, 'where/x: "None" is not of type "number"'),
+        ({"days": True}, 'days: true is not of type "integer"'),
+        ({"colour": "red"}, "Additional properties are not allowed ('colour' was unexpected)"),
+        ({"unit": "kelvin"}, 'unit: "kelvin" is not one of "celsius" or "fahrenheit"'),
+        ({"where": {}}, 'where: "x" is a required property'),
+        ({"city": ["Paris", "Rome"]}, 'city: ["Paris","Rome"] is not of type "string"'),
+        ({"city": None}, 'city: null is not of type "string"'),
+        ({"unit": ["celsius"]}, 'unit: ["celsius"] is not one of "celsius" or "fahrenheit"'),
+        ({"limit": "many"}, "limit: \"many\" is not valid under any of the schemas listed in the 'anyOf' keyword"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(Unfit) as raised:
+        fit(WHOLE | given, compiled(CITY))
+    assert str(raised.value) == told
+
+
+def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
+    unit = {"enum": ["celsius", "kelvin"], "default": "kelvin"}
+    properties = {"a": {"$ref": "#/$defs/Unit", "default": "celsius"}, "b": {"$ref": "#/$defs/Unit"}}
+    schema = compiled({"properties": properties, "required": ["a", "b"], "$defs": {"Unit": unit}})
+
+    assert fit({}, schema) == ({"a": "celsius", "b": "kelvin"}, True)
+
+
+@pytest.mark.parametrize("told", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
+def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(told: dict[str, Any]) -> None:
+    with pytest.raises(Unfit, match='"x" is a required property'):
+        fit({}, compiled({"properties": told, "required": ["x"]}))
+
+
+def test_null_is_left_out_where_nothing_is_required() -> None:
+    assert fit({"x": None}, compiled({"properties": {"x": {"type": "integer"}}})) == ({}, True)
+
+
+PLACES = {
+    "type": "object",
+    "properties": {
+        "unit": {"$ref": "#/$defs/Unit"},
+        "form": {"type": "object", "properties": {"unit": {"$ref": "#/$defs/Unit"}, "a": {"type": "string"}}},
+        "place": {"$ref": "#place"},
+        "places": {"type": "array", "items": {"$ref": "#/$defs/Place"}},
+        "either": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "string"}]},
+        "others": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Unit"}},
+    },
+    "required": ["unit"],
+    "$defs": {
+        "Unit": {"enum": ["celsius", "kelvin"]},
+        "Place": {
+            "$anchor": "place",
+            "type": "object",
+            "properties": {"unit": {"$ref": "#/$defs/Unit"}, "z": {"$ref": "#/$defs/Unit"}},
+            "required": ["z"],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"form": {"unit": None, "a": "x"}}, {"form": {"a": "x"}}),
+        ({"place": {"unit": None, "z": "kelvin"}}, {"place": {"z": "kelvin"}}),
+        ({"places": [{"unit": None, "z": "Kelvin"}]}, {"places": [{"z": "kelvin"}]}),
+        ({"either": {"unit": None, "z": "kelvin"}}, {"either": {"z": "kelvin"}}),
+        ({"others": {"x": None}}, {"others": {}}),
+    ],
+    ids=str,
+)
+def test_null_is_left_out_by_what_its_own_object_requires(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Whatever the objects around it do, and wherever its schema is written."""
+    assert fit({"unit": "kelvin"} | given, compiled(PLACES)).value == {"unit": "kelvin"} | wanted
+    with pytest.raises(Unfit, match="unit: null is not one of"):
+        fit({"unit": None} | given, compiled(PLACES))
+
+
+@pytest.mark.parametrize("name", ["place", "places", "either"])
+def test_null_stays_where_its_own_object_requires_it(name: str) -> None:
+    place: Any = {"z": None}
+
+    with pytest.raises(Unfit, match=name):
+        fit({"unit": "kelvin", name: [place] if name == "places" else place}, compiled(PLACES))
+
+
+A, B = {"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "array", "items": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    ("branches", "given", "fitting"),
+    [
+        ([{"type": "string", "enum": ["a"]}, {"type": "integer", "enum": [1]}], None, {}),
+        ([A, {"type": "null"}], '{"n": "1"}', {"x": {"n": 1}}),
+        ([B, {"type": "null"}], "4", {"x": [4]}),
+        ([B, {"type": "null"}], "['4', 5]", {"x": [4, 5]}),
+        ([{"type": "integer"}, B], ["4"], {"x": [4]}),
+        ([{"type": "integer"}, A], ["4"], {"x": 4}),
+        ([{**A, "required": ["z"]}, {"type": "array", "items": A}], {"n": "1"}, {"x": [{"n": 1}]}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("word", ["anyOf", "oneOf"])
+def test_of_alternatives_the_nearest_is_made_to_fit(word: str, branches: list[Any], given: Any, fitting: Any) -> None:
+    schema = compiled({"properties": {"x": {word: branches}}})
+
+    assert fit({"x": given}, schema) == (fitting, True)
+
+
+def test_a_default_is_set_within_an_alternative_as_often_as_one_is_missing() -> None:
+    names = [f"p{number}" for number in range(20)]
+    part = {"type": "object", "properties": {name: {"default": 1} for name in names}, "required": names}
+
+    assert fit({"x": {}}, compiled({"properties": {"x": {"anyOf": [part, {"type": "null"}]}}})).value == {
+        "x": dict.fromkeys(names, 1)
+    }
+
+
+def test_a_value_keeps_what_an_alternative_in_vain_has_tried() -> None:
+    value = {"x": {"n": "1", "m": ["2"]}}
+    vain = {**A, "properties": {"n": {"type": "integer"}, "m": {"items": {"type": "integer"}}}, "required": ["z"]}
+    with pytest.raises(Unfit):
+        fit(value, compiled({"properties": {"x": {"anyOf": [vain, {"type": "string"}]}}}))
+    assert value == {"x": {"n": "1", "m": ["2"]}}
+
+
+def test_a_large_value_of_many_alternatives_is_judged_soon() -> None:
+    def block(number: int) -> dict[str, Any]:
+        return {"properties": {"kind": {"const": number}, "v": {"type": "integer"}, "w": {"type": "string"}}}
+
+    schema = compiled({"properties": {"all": {"items": {"anyOf": [block(number) for number in range(50)]}}}})
+    value = {"all": [{"kind": 49, "v": "five", "w": {str(n): [n] for n in range(1000)}} for _ in range(60)]}
+    before = time.process_time()
+
+    with pytest.raises(Unfit):
+        fit(value, schema)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "fitting"),
+    [
+        ({"enum": ["a", "b"]}, "A", "a"),
+        ({"type": "integer"}, "7", 7),
+        ({"type": "integer"}, [7], 7),
+        ({"const": 1}, "1", 1),
+    ],
+)
+def test_any_number_of_faults_is_mended(wanted: dict[str, Any], given: Any, fitting: Any) -> None:
+    names = [f"p{number}" for number in range(20)]
+    schema = compiled({"properties": dict.fromkeys(names, wanted)})
+
+    assert fit(dict.fromkeys(names, given), schema) == (dict.fromkeys(names, fitting), True)
+
+
+def test_what_is_told_of_a_long_value_is_short() -> None:
+    with pytest.raises(Unfit) as raised:
+        fit({"days": "x" * 100_000}, compiled({"properties": {"days": {"type": "integer"}}}))
+    assert len(str(raised.value)) < 320
