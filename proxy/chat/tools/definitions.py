@@ -111,6 +111,11 @@ class Offer:
         labels: Mapping[str, Tool] = self.__dict__["_labels"]
         return labels
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The names, as the model is told them, of those tools that alone may be called; empty: of all."""
+        return tuple(label for label, tool in self.labels.items() if tool.name in self.choice.names)
+
     def may_call(self, tool: Tool) -> bool:
         """Whether the client lets the model call *tool* now."""
         return self.choice.mode != "none" and (not self.choice.names or tool.name in self.choice.names)

@@ -89,7 +89,7 @@ class Reader:
         if not trouble and desk.has_half and not self._was_cut:
             trouble = "the call was not complete"
         if not trouble and not desk.calls and self._offer.choice.mode == "required":
-            names = self._offer.choice.names
+            names = self._offer.chosen
             trouble = f"a call of {' or '.join(names)} is required" if names else "a call of a tool is required"
         return Verdict(desk.calls, desk.mended, trouble, desk.has_half, desk.has_imitation)
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from proxy.chat.tools.cache import Cache
-from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted, cut_description, joined
+from proxy.chat.tools.definitions import Offer, Tool, Wanted, cut_description, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
 from shared.conversations import Call, Message
 
@@ -42,7 +42,7 @@ def instructions(offer: Offer) -> str:
     parts = []
     if offer.tools:
         parts += [_TOOLS_BEFORE, definitions(offer)]
-        parts += _choice(offer.choice)
+        parts += _choice(offer.choice.mode, offer.chosen)
         if not offer.parallel and offer.choice.mode != "none":
             parts.append(_SINGLE)
     if offer.wanted:
@@ -79,16 +79,16 @@ def _compact(value: Any) -> str:
         return dump_json(value)
 
 
-def _choice(choice: Choice) -> Iterable[str]:
-    named = choice.names[0] if choice.mode == "required" and len(choice.names) == 1 else None
-    if named:
-        yield f"tool choice: {named}"
+def _choice(mode: str, chosen: Sequence[str]) -> Iterable[str]:
+    is_named = mode == "required" and len(chosen) == 1
+    if is_named:
+        yield f"tool choice: {chosen[0]}"
         yield _NAMED
-    elif choice.mode != "auto":
-        yield f"tool choice: {choice.mode}"
-        yield _NONE if choice.mode == "none" else _REQUIRED
-    if choice.names and not named:
-        yield f"Call only: {', '.join(choice.names)}."
+    elif mode != "auto":
+        yield f"tool choice: {mode}"
+        yield _NONE if mode == "none" else _REQUIRED
+    if chosen and not is_named:
+        yield f"Call only: {', '.join(chosen)}."
 
 
 def _form(wanted: Wanted, *, with_tools: bool) -> str:

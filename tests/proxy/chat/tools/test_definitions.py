@@ -101,6 +101,23 @@ def test_a_choice_has_a_line(choice: Choice, line: str) -> None:
     assert line in instructions(Offer((LIST, WEATHER), choice)).splitlines()
 
 
+@pytest.mark.parametrize(
+    ("chosen", "lines"),
+    [
+        (Choice.of("find"), ["tool choice: required", "Call only: a__find, b__find."]),
+        (Choice.of("other"), ["tool choice: other"]),
+        (Choice("auto", ("find", "other")), ["Call only: a__find, b__find, other."]),
+    ],
+)
+def test_a_choice_names_tools_as_their_definitions_do(chosen: Choice, lines: list[str]) -> None:
+    tools = (Tool("find", namespace="a"), Tool("find", namespace="b"), Tool("other", namespace="b"))
+    text = instructions(Offer(tools, chosen)).splitlines()
+
+    assert [line for line in text if line.startswith(("tool choice", "Call only"))] == lines
+    trouble = read(["No."], Offer(tools, Choice.of("find"))).verdict.trouble
+    assert trouble == "a call of a__find or b__find is required"
+
+
 def test_a_schema_is_in_one_line() -> None:
     schema = {"type": "object", "properties": {"größe": {"type": "integer"}}}
 
