@@ -121,7 +121,7 @@ class _Reading:
             self._is_claimed, self._named = self._is_claimed or half, None
             return False
         if self._named is not None:
-            self._read_arguments(self._named, value.text, closes=value.closes)
+            self._read_arguments(self._named, value.text)
             return True
         asked = desk.read(value)
         for call in asked:
@@ -129,9 +129,9 @@ class _Reading:
         self._is_claimed = self._is_claimed or bool(asked)
         return bool(asked)
 
-    def _read_arguments(self, name: str, text: str, *, closes: bool) -> None:
+    def _read_arguments(self, name: str, text: str) -> None:
         try:
-            arguments, mended = read_json(text, close=closes)
+            arguments, mended = read_json(text, close=True)
         except Broken as broken:
             self._desk.take(Asked(name, broken=str(broken)))
             self._named, self._is_claimed = None, True
@@ -150,7 +150,7 @@ class _Reading:
         return not (self._is_claimed and name in _LAST)
 
     def _open(self, tag: Tag) -> Steps[bool]:
-        if tag.name in _WRAPPERS:
+        if tag.name in _WRAPPERS or (tag.name == "invoke" and not tag.value):
             self._is_wrapped = True
             return True
         if tag.name in _NAMING:

@@ -72,23 +72,27 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
         is_imitation = bool(head) and (yield from source.begins(*IMITATIONS))
         if found and (not head or is_imitation):
             desk.has_imitation = is_imitation
-            for call in found:
-                desk.take(call)
-            return True
+            return _take_all(desk, found)
         if head == "`" and fenced and found:
             if not (yield from _fence_line(source)):
                 return False
         elif head and head in "{[" and not is_imitation:
             value = yield from source.value(desk.may_be_bare_call)
-            if value and value.is_half and desk.is_half(value) and not found:
+            if value and value.is_half and desk.is_half(value):
                 desk.has_half = True
-                return True
+                return _take_all(desk, found)
             asked = desk.read(value, bare=True) if value else []
             if not asked:
                 return False
             found += asked
         else:
             return False
+
+
+def _take_all(desk: Desk, found: list[Asked]) -> bool:
+    for call in found:
+        desk.take(call)
+    return True
 
 
 def _fence_line(source: Source) -> Steps[bool]:

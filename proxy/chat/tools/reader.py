@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.desk import MAX_CALLS, Desk
+from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
 from shared.conversations import Call
@@ -49,7 +49,6 @@ class Reader:
         self._was_cut = False
         self._held = ""  # may begin a call, or are blanks before one
         self._lead = ""  # how the line begins that is not over yet
-        self._last = ""  # the last character that was passed on
         self._is_first = True  # nothing but blanks so far
         self._block = ""  # the marks that opened the block of code we are in
         self._failed = 0
@@ -67,7 +66,6 @@ class Reader:
             return self._taken()
         if len(self._lead) < _LEAD:
             self._lead = (self._lead + piece)[:_LEAD]
-        self._last = piece[-1:] or self._last
         return [piece]
 
     def end(self, *, cut: bool = False) -> list[Event]:
@@ -118,9 +116,6 @@ class Reader:
             is_claimed = stop.value
         self._events += self._desk.found
         self._desk.found.clear()
-        if self._desk.calls >= MAX_CALLS:
-            self.is_done = True
-            return ""
         if is_claimed is None:
             return ""
         self._steps = self._source = None
@@ -137,7 +132,7 @@ class Reader:
             self._pass(opening + text[:1])
             return text[1:]
         self._pass(opening)
-        self._block, self._lead = FENCE, "" if opening.endswith("\n") else "-"
+        self._block, self._lead = FENCE, ""
         return text
 
     def _read(self, piece: str) -> str:
@@ -160,9 +155,8 @@ class Reader:
                 if line >= 0
                 else self._lead + text[start : min(found, start + _LEAD)]
             )
-            before = text[found - 1] if found > start else self._last
             is_first = self._is_first and not text[start:found].strip()
-            result = look(text, found, Place(lead[:_LEAD], before, is_first), self._desk)
+            result = look(text, found, Place(lead[:_LEAD], text[start:found][-1:], is_first), self._desk)
             if isinstance(result, int):
                 self._is_first = False
                 at = found + result
@@ -224,6 +218,5 @@ class Reader:
             return
         newline = text.rfind("\n")
         self._lead = text[newline + 1 :][:_LEAD] if newline >= 0 else (self._lead + text[:_LEAD])[:_LEAD]
-        self._last = text[-1]
         self._is_first = self._is_first and text.isspace()
         self._events.append(text)

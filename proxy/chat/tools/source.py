@@ -19,16 +19,10 @@ _HEAD = 400  # characters at the beginning of a value by which it is recognised
 
 
 class Value(NamedTuple):
-    """A JSON value as it was written. Where it is not *whole*, *closes* tells that only brackets can be missing."""
+    """A JSON value as it was written. *is_half*: the answer ended within it, and more than brackets may be missing."""
 
     text: str
-    whole: bool = True
-    closes: bool = False
-
-    @property
-    def is_half(self) -> bool:
-        """Whether the answer ended within it."""
-        return not self.whole and not self.closes
+    is_half: bool = False
 
 
 class Source:
@@ -89,7 +83,7 @@ class Source:
     def ends_within(self, *words: str) -> Steps[bool]:
         """Whether the answer ends with the beginning of one of *words*, which is taken."""
         ahead = yield from self.peek(max(map(len, words)))
-        if not (self.has_ended and any(word.startswith(ahead) for word in words)):
+        if not any(word.startswith(ahead) for word in words):
             return False
         self._at += len(ahead)
         return True
@@ -97,7 +91,7 @@ class Source:
     @property
     def is_exhausted(self) -> bool:
         """Whether the answer ended and all of it was taken."""
-        return self.has_ended and self._at == len(self._text)
+        return self._at == len(self._text)
 
     def take(self, count: int) -> None:
         """Take characters that were peeked at."""
@@ -121,10 +115,9 @@ class Source:
     def value(self, may_be: Callable[[str, int], bool]) -> Steps[Value | None]:
         """Take the JSON value that begins here; None as soon as *may_be* rejects its beginning, or its length so far.
 
-        A line that closes a fence or imitates a result ends it too. Inside a string such a line may be meant: it ends
-        the value only if the string, and all after it, never does.
+        A line that closes a fence or imitates a result ends it too, but inside a string, where it may be meant.
         """
-        scanner, taken, torn = JsonScanner(), [], -1
+        scanner, taken = JsonScanner(), []
         head, size = "", 0
         while True:
             at = self._text.find("\n", self._at)
@@ -138,20 +131,12 @@ class Source:
             if end >= 0:
                 self._at += end
                 taken.append(line[:end])
-                return Value("".join(taken), not scanner.is_stuck, closes=True)
+                return Value("".join(taken))
             self._at += len(line)
             taken.append(line)
-            if at >= 0 and (yield from self.begins(FENCE, *IMITATIONS)):
-                if not scanner.in_string:
-                    return Value("".join(taken), whole=False, closes=True)
-                torn = len(taken) if torn < 0 else torn
+            if at >= 0 and not scanner.in_string and (yield from self.begins(FENCE, *IMITATIONS)):
+                return Value("".join(taken))
             if self._at == len(self._text) and not (yield from self.more()):
-                return self._ended(scanner, taken, torn)
-
-    def _ended(self, scanner: JsonScanner, taken: list[str], torn: int) -> Value:
-        if torn >= 0:
-            self._text, self._at = "".join(taken[torn:]), 0
-            return Value("".join(taken[:torn]), whole=False)
-        text = "".join(taken)
-        closes = not self.was_cut and scanner.depth == 1 and text.rstrip()[-1:] in ("}", "]") and not scanner.in_string
-        return Value(text, whole=False, closes=closes)
+                text = "".join(taken)
+                lacks_one = scanner.depth == 1 and not scanner.in_string and text.rstrip()[-1:] in ("}", "]")
+                return Value(text, is_half=self.was_cut or not lacks_one)

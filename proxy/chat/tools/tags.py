@@ -55,7 +55,7 @@ def opens_call(text: str, at: int) -> bool | Literal["more"]:
     if tag == "more":
         return "more" if _may_open(_plain(text[at + 1 :])) else False
     name = f"{tag.name}=" if tag.name == "function" and tag.value else tag.name
-    return name in OPENERS and not tag.is_closing and (name not in ("invoke", "function=") or bool(tag.value))
+    return name in OPENERS and not tag.is_closing
 
 
 def _plain(inner: str) -> str:

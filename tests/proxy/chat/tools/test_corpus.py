@@ -99,6 +99,7 @@ def test_a_call_that_is_cut_off_is_never_given_and_never_shown(sample: Sample) -
         for is_cut in (True, False):
             outcome = read([sample.answer[:end]], cut=is_cut)
             if is_cut:
+                assert not outcome.verdict.trouble
                 assert outcome.calls == whole.calls[: len(outcome.calls)], sample.answer[:end]
             shown = outcome.text.removeprefix(sample.text)
             assert sample.text.startswith(shown) or not MARKUP.search(shown), sample.answer[:end]

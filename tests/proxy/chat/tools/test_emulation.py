@@ -15,6 +15,7 @@ ONE_AT_A_TIME = Offer((WEATHER, WRITE, LIST, PATCH), parallel=False)
 GOES_ON = {  # by the samples' labels
     *("text afterwards", "a made-up result", "a made-up result within", "tool_call, then prose", "tool fence"),
     *("json fence, then a made-up result", "invoke, then prose", "tool_call, then a made-up result"),
+    "missing bracket, then a made-up result",
 }
 CALL = '```tool_calls\n{"name":"list_files","arguments":{}}\n```'
 

@@ -174,10 +174,11 @@ def test_after_the_fence_nothing_more_is_wanted() -> None:
     reader = Reader(OFFER, lambda: "call_1")
 
     states = [
-        (len(reader.feed(piece)), reader.is_done) for piece in (f"```tool_calls\n{CALL}", "\n", "`", "[result of x]")
+        (len(reader.feed(piece)), reader.is_done)
+        for piece in (f"```tool_calls\n{CALL}", "\n", "`", "[result of x]", "y")
     ]
 
-    assert states == [(1, False), (0, False), (0, True), (0, True)]
+    assert states == [(1, False), (0, False), (0, True), (0, True), (0, True)]
     assert reader.end() == []
 
 
