@@ -3,8 +3,9 @@
 What is listed in `_TOKEN` is read exactly: nothing is guessed, lost or invented (trailing commas, comments, single and
 typographic quotes, Python's literals, raw line feeds, unknown escapes, keys without quotes, missing closing brackets).
 Only the rest, such as quotes that were not escaped, goes to `json-repair`. It mends more and never gives up, so what
-it made is taken only if it holds each word that was written, in order, and no other. It needs quadratic time for some
-texts and drops blanks at the ends of strings: hence the limits, and the exact way before it.
+it made is taken only if all that was written is in it, in order, and nothing else, but for quotes, commas and blanks.
+It needs quadratic time for some texts and drops blanks at the ends of strings: hence the limits, and the exact way
+before it.
 """
 
 import json
@@ -36,7 +37,8 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _KEY = re.compile(r"[^\W\d][\w$-]*")
 _COLON = re.compile(r"\s*[:：]")
 _SPECIAL = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|\\(.)|(")|([\x00-\x1f])', re.DOTALL)
-_NO_LETTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|(?![-!~]\w)\W", re.DOTALL)
+_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
+_PART = re.compile(r"""[{}\[\]:]|[^\s{}\[\]:"'“”,\\]+""")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -99,7 +101,7 @@ def _mended(text: str, close: bool, error: ValueError) -> Any:
             value = repair_json(text, return_objects=True, skip_json_loads=True)
         except (ValueError, RecursionError):
             value = ""
-        if isinstance(value, (dict, list)) and _letters(_leaves(value)) == _letters([text]):
+        if isinstance(value, (dict, list)) and _holds_all(value, text):
             return value
     raise Broken(_told(text, error)) from None
 
@@ -136,7 +138,7 @@ class _Loose:
                 self._out.append(self._word(match["word"], match.end()))
         if self._open and (not close or not self._out or self._out[-1] in (",", ":")):
             raise ValueError("it is not whole")
-        return "".join([*self._out, *(_PAIRS[mark] for mark in reversed(self._open))])
+        return " ".join([*self._out, *(_PAIRS[mark] for mark in reversed(self._open))])
 
     def _tokens(self) -> Iterator[re.Match[str]]:
         at = 0
@@ -188,19 +190,26 @@ def _escaped(match: re.Match[str]) -> str:
     return match[0]
 
 
-def _leaves(value: Any) -> Iterator[str]:
-    """All keys and values that are in *value*, in order."""
+def _holds_all(value: Any, text: str) -> bool:
+    """Whether *value* is made of all that is in *text*, and of nothing else."""
+    written = [*_written(value)]
+    empty = text.count('""') + text.count("''")
+    return written.count("") <= empty and _parts(" ".join(written)) == _parts(text)
+
+
+def _written(value: Any) -> Iterator[str]:
+    """What *value* was read from: brackets, colons, keys and values, in order."""
     if isinstance(value, dict):
+        yield "{"
         for key, inner in value.items():
-            yield str(key)
-            yield from _leaves(inner)
+            yield from (str(key), ":", *_written(inner))
+        yield "}"
     elif isinstance(value, list):
-        for inner in value:
-            yield from _leaves(inner)
+        yield from ("[", *(part for inner in value for part in _written(inner)), "]")
     else:
         yield value if isinstance(value, str) else json.dumps(value)
 
 
-def _letters(parts: "Iterator[str] | list[str]") -> str:
-    """Nothing but the letters and digits of *parts*, and the signs before them."""
-    return _NO_LETTER.sub("", " ".join(parts)).lower().replace("none", "null")
+def _parts(text: str) -> list[str]:
+    """What is in *text* between quotes, commas, blanks and what is escaped."""
+    return ["null" if part == "none" else part for part in _PART.findall(_ESCAPE.sub(" ", text).lower())]

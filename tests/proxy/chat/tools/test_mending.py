@@ -116,14 +116,36 @@ def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
     assert read_json(f'{{"a": {word}, "b": [{word}]}}') == ({"a": word, "b": [word]}, True)
 
 
-@pytest.mark.parametrize("written", ["-x", "!true", "~5"])
-def test_a_sign_is_never_left_out(written: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"a": -x}', '{"a": !true}', '{"a": ~5}', '{"a": $x}', '{"a": *}', '{"a": …}', '{"a": [1, 2, ...]}'),
+        *('{"a": , "b": 1}', '{"a": "", "b": }', '{"a":}', '{"a": 1 2}', '{"a": {}, {}}'),
+        *("{‘a’: ‘x’}", '{"a": «x»}', '{"code": "print("hi", end="")"}', '{"sql": "SELECT "a" WHERE x = ""; "}'),
+    ],
+)
+def test_nothing_that_was_written_is_left_out_and_nothing_else_is_set(text: str) -> None:
     with pytest.raises(Broken):
-        read_json(f'{{"a": {written}}}')
+        read_json(text)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *('say "hi"', '<a href="x">y</a>', 'd = {"k": ["v", 1]}', 'git commit -m "fix: it"', '他说"好"。'),
+        'if a == "b":\n    print("c, d")',
+    ],
+)
+def test_quotes_that_were_not_escaped_are_part_of_their_string(written: str) -> None:
+    assert read_json('{"a": "' + written + '", "b": ""}') == ({"a": written, "b": ""}, True)
 
 
 def test_signs_keep_nothing_from_being_mended() -> None:
     assert read_json('{"a-": "say "-5" now", "-b": "x"}') == ({"a-": 'say "-5" now', "-b": "x"}, True)
+
+
+def test_numbers_between_which_a_comma_is_missing_are_two() -> None:
+    assert read_json('{"a": [1 2]}') == ({"a": [1, 2]}, True)
 
 
 def test_half_a_pair_of_surrogates_is_no_text() -> None:
