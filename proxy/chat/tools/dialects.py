@@ -28,11 +28,14 @@ _WORD_END = re.compile(r"[^\w.:-]")
 _FENCE_END = re.compile(r"[^`\w]")
 _TAG = re.compile(r"<")
 _COUNTED = re.compile(r":\d*$")
+_BARS = r"(?:[|｜]|DSML|antml:){0,3}"
+_CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:invoke|function|tool_call)[|｜]?>")
+# A value may hold the end of a call, as a file about calls does: only before another tag it is meant.
 _VALUE_END = re.compile(
-    r"<[|｜]?(?:DSML[|｜])?(?:/(?:[|｜]?(?:DSML[|｜])?)?(?:antml:)?(?:parameter|invoke|function|tool_call|arg_value)\b"
-    r"|parameter[ =]|arg_key>)"
+    rf"<{_BARS}/{_BARS}(?:parameter|arg_value)\b|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
+    rf"|{_CALL_END.pattern}(?=\s{{0,20}}<)"
 )
-_LONGEST_END = 40
+_LONGEST_END = 100
 
 
 def tagged_calls(source: Source, desk: Desk) -> Steps[bool]:
@@ -191,8 +194,18 @@ class _Reading:
         if not is_closed and self._source.was_cut:
             self._parameters = {}  # half a value
             return
+        if not is_closed and (call_end := _CALL_END.search(text)):
+            self._source.give_back(text[call_end.start() :])
+            text = text[: call_end.start()]
         text = text.removeprefix("\n").removesuffix("\n")
-        self._parameters[name.strip()] = _typed(text, self._desk.type_of(tool, name.strip()), is_text)
+        name = name.strip()
+        value = _typed(text, self._desk.type_of(tool, name), is_text)
+        if name not in self._parameters:
+            self._parameters[name] = value
+        elif isinstance(earlier := self._parameters[name], list):
+            earlier.append(value)
+        else:  # one by one what is a list
+            self._parameters[name] = [earlier, value]
 
     def _word(self) -> Steps[bool]:
         """A bare name of a tool, within a wrapper."""

@@ -97,6 +97,10 @@ class Source:
         """Take characters that were peeked at."""
         self._at += count
 
+    def give_back(self, text: str) -> None:
+        """Have *text*, which was taken last, come next again."""
+        self._text, self._at = text + self._text[self._at :], 0
+
     def until(self, pattern: re.Pattern[str], longest: int) -> Steps[tuple[str, bool]]:
         """Take all before the first match of *pattern*, which is no longer than *longest*; whether there is one."""
         taken: list[str] = []

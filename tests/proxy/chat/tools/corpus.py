@@ -130,6 +130,15 @@ DIALECTS = [
     Sample("invoke, with code", '<function_calls><invoke name="write_file"><parameter name="path">a.html</parameter>'
            '<parameter name="content"><b>"x" & {y}</b>\n```\n</parameter></invoke></function_calls>', "",
            _calls(("write_file", {"path": "a.html", "content": '<b>"x" & {y}</b>\n```'}))),
+    Sample("invoke, about calls", '<invoke name="write_file"><parameter name="path">a.md</parameter>'
+           '<parameter name="content">So: <tool_call>x</tool_call>, </invoke> and <parameter name="q">.</parameter>'
+           '</invoke>', "", _calls(("write_file", {
+               "path": "a.md", "content": 'So: <tool_call>x</tool_call>, </invoke> and <parameter name="q">.'}))),
+    Sample("invoke, a list one by one", '<invoke name="get_weather"><parameter name="city">Paris</parameter>'
+           '<parameter name="tags">a</parameter>\n<parameter name="tags">a</parameter>\n'
+           '<parameter name="tags">b</parameter></invoke>', "",
+           _calls(("get_weather", {"city": "Paris", "tags": ["a", "a", "b"]}))),
+    Sample("invoke, tags not closed", '<invoke name="get_weather"><city>Paris</invoke>', "", PARIS),
     Sample("invoke, then prose", '<invoke name="get_weather"><parameter name="city">Paris</parameter>\nIt is sunny.',
            "", PARIS),
     Sample("invoke, other quotes",
@@ -153,6 +162,10 @@ DIALECTS = [
            "<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>", "",
            _calls(("get_weather", {"city": "北京", "days": 2}))),
     Sample("function=, parameter not closed", "<function=get_weather><parameter=city>Paris", "", PARIS),
+    Sample("function=, parameters not closed", "<tool_call>\n<function=get_weather>\n<parameter=city>\n北京\n"
+           "<parameter=days>\n2\n</function>\n</tool_call>", "", _calls(("get_weather", {"city": "北京", "days": 2}))),
+    Sample("function=, parameter not closed, then prose", "<function=get_weather><parameter=city>Paris</function>\nSo.",
+           "", PARIS),
     Sample("function=, twice, the first not closed", "<function=get_weather><parameter=city>Paris</parameter>"
            "<function=get_weather><parameter=city>北京</parameter></function>", "", BOTH),
     Sample("tool_call, then a made-up result", f"<tool_call>{_PARIS}\n[result of get_weather]\nsunny", "", PARIS),

@@ -52,6 +52,14 @@ def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str
         assert (outcome.text, outcome.verdict.has_imitation) == ("It is.", True)
 
 
+def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
+    parameter = '<parameter name="city">Paris</parameter>'
+    outcome = read([f'<invoke name="get_weather">{parameter * 2}</invoke>'])
+
+    assert (outcome.text, outcome.calls) == ("", [])
+    assert 'city: ["Paris","Paris"] is not of type "string"' in outcome.verdict.trouble
+
+
 def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
     outcome = read(['<function=get_weather>{"city": "Paris" "Rome"}</function>'])
 
