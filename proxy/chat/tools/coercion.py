@@ -105,7 +105,7 @@ def _retype(holder: Any, key: Any, types: list[str], fault: "ValidationError", s
         return True
     if value is None:
         return _leave_out(holder, key, fault, schema)
-    if isinstance(value, list) and len(value) == 1 and "array" not in types:
+    if isinstance(value, list) and len(value) == 1:
         holder[key] = value[0]
         return True
     return False
@@ -128,11 +128,10 @@ def _leave_out(holder: Any, key: Any, fault: "ValidationError", schema: Schema) 
 def _as_type(value: Any, name: str) -> Any:
     """*value* as the JSON type *name*. Raises `ValueError` where it is none."""
     if isinstance(value, str) and name != "string" and (name != "array" or value.lstrip()[:1] == "["):
-        known = {"true": True, "false": False}.get(value.strip().lower())
-        value = read_json(value).value if known is None else known
+        value = read_json(value).value
     if name != "string" and _is_type(value, name):
         return value
-    if name == "string" and isinstance(value, (bool, int, float)):
+    if name == "string" and isinstance(value, (int, float)):
         return json.dumps(value)
     if name == "array" and value is not None and not isinstance(value, list):
         return [value]
@@ -186,10 +185,7 @@ def _choose(holder: Any, key: Any, options: list[Any], fault: "ValidationError",
     value = holder[key]
     if value is None:
         return _leave_out(holder, key, fault, schema)
-    if isinstance(value, (dict, list)):
-        return False
-    spelled = _spelled(value)
-    found = [option for option in options if not isinstance(option, (dict, list)) and _spelled(option) == spelled]
+    found = [option for option in options if _spelled(option) == _spelled(value)]
     if len(found) != 1:
         return False
     holder[key] = found[0]
