@@ -170,8 +170,8 @@ def _labels(tools: Sequence[Tool]) -> dict[str, Tool]:
     names = [tool.name for tool in tools]
     labels: dict[str, Tool] = {}
     for tool in tools:
-        label = tool.name if names.count(tool.name) == 1 or not tool.namespace else joined(tool.namespace, tool.name)
-        labels[label] = tool
+        is_bare = not tool.namespace or (names.count(tool.name) == 1 and not tool.is_found)
+        labels[tool.name if is_bare else joined(tool.namespace or "", tool.name)] = tool
     return labels
 
 

@@ -79,7 +79,7 @@ async def test_what_was_found_is_told_once_and_can_be_called(proxy: RunningProxy
     assert sent[1].startswith("[result of tool_search]\nFrom now on you can call these tools too:\n```tools\n")
     (line,) = [json.loads(line) for line in sent[1].splitlines() if line.startswith("{")]
     assert line == {"name": "mcp__calendar__events", "description": EVENTS["description"], "parameters": DAY}
-    assert sent[2] == "[result of events]\nnothing"
+    assert sent[2] == "[result of mcp__calendar__events]\nnothing"
 
 
 async def test_arguments_of_what_was_found_are_checked(proxy: RunningProxy, site: SimulatedSite) -> None:

@@ -114,6 +114,8 @@ def test_a_choice_names_tools_as_their_definitions_do(chosen: Choice, lines: lis
     text = instructions(Offer(tools, chosen)).splitlines()
 
     assert [line for line in text if line.startswith(("tool choice", "Call only"))] == lines
+    found = Offer((LIST, Tool("look", namespace="a", is_found=True)), Choice.of("look"))
+    assert "tool choice: a__look" in instructions(found).splitlines()  # as it was told where it was found
     trouble = read(["No."], Offer(tools, Choice.of("find"))).verdict.trouble
     assert trouble == "a call of a__find or b__find is required"
 
