@@ -139,20 +139,19 @@ class Offer:
                 f"There are two tools of the name '{tool.name}'.", param=f"{item}.name", code="duplicate_tool_name"
             )
         names.add((tool.name, tool.namespace))
-        if tool.kind != "custom" and tool.parameters is not None:
+        if tool.parameters is not None:
             param = f"{item}.{self.fields.parameters}"
             _compiled(tool.parameters, param, "invalid_function_parameters", any_pattern=True)
 
     def _check_choice(self) -> None:
-        mode, names = self.choice.mode, self.choice.names
-        if not self.tools and (names or mode == "required"):
+        if not self.tools and self.choice.mode == "required":
             raise bad_request(
                 "A tool is to be called, and none is given.",
                 param=self.fields.choice,
                 code="missing_required_parameter",
             )
         known = {tool.name for tool in self.tools}
-        for name in names:
+        for name in self.choice.names:
             if name not in known:
                 raise bad_request(
                     f"There is no tool '{name[:128]}' to choose.", param=self.fields.choice, code="unknown_tool"

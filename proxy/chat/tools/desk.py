@@ -27,7 +27,6 @@ class Desk:
         self.mended = 0
         self.trouble = ""  # the first thing that was wrong
         self.has_half = False
-        self.has_imitation = False
 
     @property
     def is_full(self) -> bool:

@@ -109,7 +109,6 @@ class _Reading:
                 self._is_wrapped = True
                 return True
         if (yield from source.begins(*IMITATIONS)):
-            desk.has_imitation = self._is_claimed
             return False
         if (yield from source.ends_within(*_MARKS)):
             return True

@@ -23,7 +23,6 @@ def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
             desk.has_half = desk.has_half or not is_claimed
             return True
         if (yield from source.begins(*IMITATIONS)):
-            desk.has_imitation = is_claimed
             return is_claimed
         if head in "{[":
             value = yield from source.value(_anything if is_claimed else desk.may_be_call)
@@ -69,30 +68,25 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
     found: list[Asked] = []
     while True:
         head = yield from source.skip(_BETWEEN)
-        is_imitation = bool(head) and (yield from source.begins(*IMITATIONS))
-        if found and (not head or is_imitation):
-            desk.has_imitation = is_imitation
-            return _take_all(desk, found)
+        if not head or (yield from source.begins(*IMITATIONS)):
+            break
         if head == "`" and fenced and found:
             if not (yield from _fence_line(source)):
                 return False
-        elif head and head in "{[" and not is_imitation:
+        elif head in "{[":
             value = yield from source.value(desk.may_be_bare_call)
             if value and value.is_half and desk.is_half(value):
                 desk.has_half = True
-                return _take_all(desk, found)
+                break
             asked = desk.read(value, bare=True) if value else []
             if not asked:
                 return False
             found += asked
         else:
             return False
-
-
-def _take_all(desk: Desk, found: list[Asked]) -> bool:
     for call in found:
         desk.take(call)
-    return True
+    return bool(found) or desk.has_half
 
 
 def _fence_line(source: Source) -> Steps[bool]:

@@ -34,7 +34,6 @@ class Verdict:
     mended: int = 0
     trouble: str = ""
     has_half: bool = False  # a call was cut off, and is not among those that were given
-    has_imitation: bool = False  # the model made results up; they were left out
 
 
 class Reader:
@@ -89,7 +88,7 @@ class Reader:
         if not trouble and not desk.calls and self._offer.choice.mode == "required":
             names = self._offer.chosen
             trouble = f"a call of {' or '.join(names)} is required" if names else "a call of a tool is required"
-        return Verdict(desk.calls, desk.mended, trouble, desk.has_half, desk.has_imitation)
+        return Verdict(desk.calls, desk.mended, trouble, desk.has_half)
 
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []
@@ -169,7 +168,7 @@ class Reader:
                 return found + result.length
             elif result == "imitation":
                 self._pass_before(text, start, found)
-                self._desk.has_imitation = self.is_done = True
+                self.is_done = True
                 return len(text)
             else:
                 blanks = text[self._pass_before(text, start, found) : found]

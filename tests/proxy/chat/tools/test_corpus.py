@@ -42,14 +42,31 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
     assert '{"path":"a"}' in outcome.verdict.trouble
 
 
+@pytest.mark.parametrize(
+    ("text", "fence"), [("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')]
+)
+def test_a_fence_that_ends_where_a_call_should_be_is_told(text: str, fence: str) -> None:
+    outcome = read([f"{text}\n{fence}"])
+
+    assert (outcome.text, outcome.verdict.trouble) == (text, "the call was not complete")
+
+
+def test_what_comes_before_a_call_that_breaks_off_is_given_whether_or_not_a_fence_is_around_it() -> None:
+    calls = '{"name":"list_files","arguments":{}}\n{"name":"get_weather","arguments":{"ci'
+
+    for answer in (f"```tool_calls\n{calls}", f"```json\n{calls}", calls):
+        outcome = read([answer], cut=True)
+        assert (outcome.text, outcome.calls) == ("", [("list_files", "{}")])
+        assert (outcome.verdict.has_half, outcome.verdict.trouble) == (True, "")
+
+
 @pytest.mark.parametrize("name", ["get_weather", "other"])
 @pytest.mark.parametrize("line_feed", ["\n", "\r\n"])
 def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str) -> None:
     answer = line_feed.join(["It is.", f"[result of {name}]", "sunny"])
 
     for size in (1, 100):
-        outcome = read(pieces_of(answer, size))
-        assert (outcome.text, outcome.verdict.has_imitation) == ("It is.", True)
+        assert read(pieces_of(answer, size)).text == "It is."
 
 
 def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:

@@ -18,6 +18,8 @@ from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_o
     [
         ({"tools": (LIST, Tool(""))}, "tools[1].function.name"),
         ({"tools": (Tool("two words"),)}, "tools[0].function.name"),
+        ({"tools": (Tool("a" * 129),)}, "tools[0].function.name"),
+        ({"tools": (Tool("a", namespace="n" * 129),)}, "tools[0].function.name"),
         ({"tools": (LIST, LIST)}, "tools[1].function.name"),
         ({"tools": (LIST, LIST), "fields": RESPONSES}, "tools[1].name"),
         ({"tools": (Tool("a", namespace="n"), Tool("a", namespace="n"))}, "tools[1].function.name"),
@@ -28,6 +30,7 @@ from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_o
         ({"tools": (Tool("a", parameters={"$ref": "http://example.com/"}),)}, "tools[0].function.parameters"),
         ({"tools": tuple(Tool(f"t{number}") for number in range(129))}, "tools"),
         ({"choice": Choice("required")}, "tool_choice"),
+        ({"choice": Choice("auto", ("a",))}, "tool_choice"),
         ({"choice": Choice.of("a"), "fields": FUNCTIONS}, "function_call"),
         ({"tools": (LIST,), "choice": Choice.of("a")}, "tool_choice"),
         ({"tools": (LIST,), "choice": Choice("auto", ("list_files", "a"))}, "tool_choice"),
@@ -136,6 +139,17 @@ def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
     assert ("Unless you call a tool, answer with JSON" in text) == may_call
 
 
+@pytest.mark.parametrize(
+    ("parallel", "mode", "is_told"), [(False, "auto", True), (False, "none", False), (True, "auto", False)]
+)
+def test_where_one_call_alone_may_be_made_the_model_is_told(
+    parallel: bool, mode: Literal["auto", "none"], is_told: bool
+) -> None:
+    text = instructions(Offer((LIST,), Choice(mode), parallel))
+
+    assert ("Write one call at most." in text.splitlines()) == is_told
+
+
 def test_a_description_is_cut() -> None:
     text = instructions(Offer((Tool("a", "x" * 20_000),)))
 
@@ -237,6 +251,7 @@ def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() ->
 @pytest.mark.parametrize(
     ("call", "told"),
     [
+        ('{"name":"list_files"}\n{"name":"nothing"}', "this is no call of a tool: "),
         ('[{"name":"list_files"},{"name":"nothing"}]', "there is no tool 'nothing'"),
         ('{"name":"list_files","arguments":[1]}', "the arguments of list_files: an object is wanted"),
         ('{"name":"list_files","arguments":{"a":1e999}}', "the arguments of list_files: "),

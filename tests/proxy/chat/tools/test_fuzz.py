@@ -163,6 +163,13 @@ def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
         assert "".join(str(event) for event in reader.feed(piece)) == wanted
 
 
+def test_json_that_is_no_call_goes_on_as_soon_as_that_is_clear() -> None:
+    reader = Reader(OFFER, str)
+
+    given = ["".join(map(str, reader.feed(piece))) for piece in ('{"', "ci", 'ty"', ": 1")]
+    assert given == ["", '{"ci', 'ty"', ": 1"]
+
+
 def test_calls_without_end_are_cut_off() -> None:
     text = "```tool_calls\n" + '{"name":"list_files","arguments":{}}\n' * 100_000
     outcome = read(pieces_of(text, 4096))

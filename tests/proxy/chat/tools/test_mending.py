@@ -79,6 +79,7 @@ def test_missing_brackets_are_added_only_where_that_is_asked_for(value: dict[str
         '{"a": [1}',
         "{}}x",
         "[" * 100_000,
+        "[" * 102 + "]" * 102,
         '{"a":' * 101,
     ],
     ids=lambda text: text[:12],
