@@ -73,10 +73,7 @@ def _line(label: str, tool: Tool) -> str:
 
 
 def _compact(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()  # ten times as fast, for what it takes
-    except TypeError:
-        return dump_json(value)
+    return orjson.dumps(value).decode()  # takes it, as it took it when the schema was checked
 
 
 def _choice(mode: str, chosen: Sequence[str]) -> Iterable[str]:
@@ -151,7 +148,7 @@ def result(name: str, text: str, *, error: bool = False) -> str:
 def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:
     """The name by which the model knows a tool of the client."""
     label = joined(namespace, name) if namespace else name
-    return label if offer is None or not namespace or label in offer.labels else name
+    return label if offer is None or label in offer.labels else name
 
 
 def retry(trouble: str, *, of_json: bool) -> str:

@@ -1,11 +1,12 @@
 """When an upstream is dropped: once it goes on after its calls, and not while it only closes them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 import pytest
 
-from proxy.chat.emulation import Emulation
-from proxy.chat.tools.definitions import Offer
+from proxy.chat.emulation import Emulation, Outcome
+from proxy.chat.tools.definitions import Choice, Offer, Wanted
 from proxy.chat.upstream import Enough
 from shared.conversations import Call
 from tests.proxy.chat.tools.corpus import CALLS, Sample
@@ -18,6 +19,36 @@ GOES_ON = {  # by the samples' labels
     "missing bracket, then a made-up result",
 }
 CALL = '```tool_calls\n{"name":"list_files","arguments":{}}\n```'
+
+
+class Given(NamedTuple):
+    """What a client was shown and given of one answer, and what became of it."""
+
+    text: str
+    calls: list[str]
+    outcome: Outcome
+
+
+def given(text: str, offer: Offer, *, earlier: Collection[Call] = (), holds: bool = False, cut: bool = False) -> Given:
+    """What comes of *text*; *earlier*: what the try before has given."""
+    shown: list[str] = []
+    calls: list[str] = []
+
+    def show(piece: str) -> bool:
+        shown.append(piece)
+        return True
+
+    def give(call: Call) -> bool:
+        calls.append(call.name)
+        return True
+
+    reading = Emulation(offer, show, give, max_tokens=None, given=earlier)
+    if holds:
+        reading.hold()
+    reading.feed(text)
+    assert not (holds and shown)
+    outcome = reading.end(cut=cut)
+    return Given("".join(shown), calls, outcome)
 
 
 def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
@@ -73,3 +104,43 @@ def test_another_call_where_one_alone_is_wanted_ends_it_too() -> None:
 def test_what_closes_calls_has_an_end(after: str) -> None:
     with pytest.raises(Enough):
         fed([CALL, *pieces_of(after, 10)])
+
+
+def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
+    offer = Offer((LIST,), Choice("required"))
+
+    assert given(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Outcome())
+    assert given("No.", offer) == ("", [], Outcome("a call of a tool is required"))
+
+
+@pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
+def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls_before(arguments: str) -> None:
+    earlier = Call(id="call_1", name="list_files", arguments=arguments)
+    is_new = arguments != "{}"
+
+    assert given(f"Again.\n{CALL}", OFFER, earlier=[earlier]) == ("", ["list_files"] * is_new, Outcome())
+    assert given("So.", OFFER, earlier=[earlier]) == ("", [], Outcome())
+
+
+def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
+    assert given("So.", OFFER, holds=True) == ("So.", [], Outcome())
+
+
+def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
+    offer = Offer((LIST,), wanted=Wanted())
+
+    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Outcome(mended=True, of_json=True))
+    assert given(f"Here.\n{CALL}", offer) == ("", ["list_files"], Outcome())
+    broken = given('```json\n{"a": [1]', offer, cut=True)
+    assert (broken.text, bool(broken.outcome.trouble), broken.outcome.of_json) == ("", True, True)
+
+
+def test_a_call_that_was_cut_off_is_told_as_half() -> None:
+    assert given(CALL[:30], OFFER, cut=True) == ("", [], Outcome(is_half=True))
+
+
+def test_made_up_results_without_a_call_end_the_answer() -> None:
+    with pytest.raises(Enough) as raised:
+        fed(["It is.\n[result of list_files]\na.txt"])
+
+    assert raised.value.reason == "stop"
