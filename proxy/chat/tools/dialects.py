@@ -32,9 +32,10 @@ _BARS = r"(?:[|｜]|DSML|antml:){0,3}"
 _CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:invoke|function|tool_call)[|｜]?>")
 # A value may hold the end of a call, as a file about calls does: only before another tag it is meant.
 _VALUE_END = re.compile(
-    rf"<{_BARS}/{_BARS}(?:parameter|arg_value)\b|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
+    rf"<{_BARS}/{_BARS}(?:parameter|arg_value)(?=\W)|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
     rf"|{_CALL_END.pattern}(?=\s{{0,20}}<)"
 )
+_BROKEN_END = re.compile(rf"{_CALL_END.pattern}|</\w*\Z")  # where the answer ended without the end of a value
 _LONGEST_END = 100
 
 
@@ -193,7 +194,7 @@ class _Reading:
         if not is_closed and self._source.was_cut:
             self._parameters = {}  # half a value
             return
-        if not is_closed and (call_end := _CALL_END.search(text)):
+        if not is_closed and (call_end := _BROKEN_END.search(text)):
             self._source.give_back(text[call_end.start() :])
             text = text[: call_end.start()]
         text = text.removeprefix("\n").removesuffix("\n")

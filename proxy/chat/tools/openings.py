@@ -105,14 +105,24 @@ def _backticks(text: str, at: int, place: Place) -> Look:
         return Opening(calls_fence, here.end() - at)
     end = text.find("\n", begin, begin + _MAX_INFO)
     info = text[begin : end if end >= 0 else begin + _MAX_INFO]
-    if not 3 <= count < _MAX_MARKS or "`" in info or not (place.starts_line or _WORD.fullmatch(info)):
+    is_fence = 3 <= count < _MAX_MARKS
+    if is_fence and "`" in info:
+        return _code_in_line(text, at, begin + info.index("`"), count)
+    if is_fence and end < 0 and len(info) < _MAX_INFO:
+        return "more"
+    if not is_fence or not (place.starts_line or _WORD.fullmatch(info)):
         return count
-    if end < 0:
-        return "more" if len(info) < _MAX_INFO else Block(text[at:begin], count)
-    word = info.strip().lower()
-    if is_ours and word in _FENCES and (place.starts_line or word == _CALLS):
-        return Opening(_FENCES[word], end + 1 - at)
-    return Block(text[at:begin], end + 1 - at)
+    word, length = info.strip().lower(), end + 1 - at if end >= 0 else count
+    is_opening = is_ours and end >= 0 and word in _FENCES and (place.starts_line or word == _CALLS)
+    return Opening(_FENCES[word], length) if is_opening else Block(text[at:begin], length)
+
+
+def _code_in_line(text: str, at: int, closing: int, count: int) -> Literal["more"] | int:
+    """How many characters of what begins with *count* marks at *at* are text: up to those that close it, if they do."""
+    marks = _run(text, closing)
+    if closing + marks == len(text) and marks < _MAX_MARKS:
+        return "more"
+    return closing + marks - at if marks >= count else count
 
 
 def _tildes(text: str, at: int) -> Look:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 MAX_TAG = 200  # characters
 _PREFIXES = ("DSML", "antml:")
 _ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_NAME = re.compile(r"[\w.-]+")
+_NAME = re.compile(r"[\w.-]+(?![^ =/])")
 
 # What may begin calls; each may close, or carry attributes. A bare `<function>` is not one of them.
 OPENERS = (
@@ -76,6 +76,6 @@ def _begins_one(plain: str, words: Iterable[str]) -> bool:
 
 
 def _with_more(words: Iterable[str]) -> Iterable[str]:
-    """The words as they stand before attributes."""
+    """The words as they stand before attributes, or what closes a tag at once."""
     for word in words:
-        yield word if word.endswith("=") else f"{word} "
+        yield from (word,) if word.endswith("=") else (f"{word} ", f"{word}/")

@@ -66,6 +66,8 @@ ASKED_FORMAT = [
     Sample("a tag that is none",
            "The tag <tool_call> is mine.\n" + _fence(_PARIS), "The tag <tool_call> is mine.", PARIS),
     Sample("after struck text", f"~~gone~~ and ~~~\n~~so~~\n{_fence(_PARIS)}", "~~gone~~ and ~~~\n~~so~~", PARIS),
+    Sample("after code in a line", f"Run `ls` or ```ls -l``` or ````a```b````\n{_fence(_PARIS)}",
+           "Run `ls` or ```ls -l``` or ````a```b````", PARIS),
     Sample("text in the fence", _fence(_PARIS, "and also", _BEIJING), "", BOTH),
 ]  # fmt: skip
 
@@ -235,6 +237,7 @@ TEXTS = [
     "\t```tool_calls\n\t" + _PARIS + "\n\t```\n",
     "Sure.```json\n" + _PARIS + "\n```",
     f"</tool_call>{_PARIS} is how it ends.",
+    "So <tool_call{x> and <invoke{y> are no tags.",
     "The tag <invoke> names no tool, and </invoke> ends it.",
     f"It is {_PARIS}",
     f"Like this:\n> `so` ```tool_calls\n> {_PARIS}\n> ```\n",
