@@ -1,0 +1,163 @@
+"""What a request offers and wants, as each of the APIs spells it."""
+
+from typing import Any
+
+import pytest
+
+from proxy.api import tools as chat
+from proxy.api.messages import tools as messages
+from proxy.api.responses import tools as responses
+from proxy.api.tools import Asked
+from proxy.chat.errors import ServiceError
+from proxy.chat.tools.definitions import MAX_TOOLS, Choice, Offer, Wanted
+
+
+def flat(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
+    """A tool as Responses have it."""
+    return {"type": kind, "name": name, **more}
+
+
+def nested(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
+    """A tool as chat completions have it."""
+    return {"type": kind, kind: {"name": name, **more}}
+
+
+def plain(name: str, **more: Any) -> dict[str, Any]:
+    """A tool as Anthropic's API has it."""
+    return {"name": name, "input_schema": {"type": "object"}, **more}
+
+
+def of_chat(**body: Any) -> Offer:
+    """What a chat request offers."""
+    offer, _ = chat.read_offer(body, "emulate")
+    assert offer is not None
+    return offer
+
+
+def names(offer: Offer | None) -> list[str]:
+    """The names of its tools."""
+    return [tool.name for tool in offer.tools] if offer else []
+
+
+@pytest.mark.parametrize("choice", ["none", "auto"])
+def test_an_empty_list_of_tools_may_come_with_a_choice_that_calls_none(choice: str) -> None:
+    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == (None, ())
+    assert responses.read_offer({"tools": [], "tool_choice": choice}, "emulate") == Asked()
+    with pytest.raises(ServiceError):
+        chat.read_offer({"tool_choice": choice}, "emulate")
+
+
+def test_of_tools_and_the_older_functions_the_tools_hold() -> None:
+    old: dict[str, Any] = {"functions": [{"name": "old"}], "function_call": {"name": "old"}}
+    both = of_chat(**old, tools=[nested("new")])
+
+    assert (names(both), both.choice, both.parallel) == (["new"], Choice(), True)
+    assert (names(of_chat(**old)), of_chat(**old).choice, of_chat(**old).parallel) == (["old"], Choice.of("old"), False)
+    assert of_chat(tools=[nested("new")], parallel_tool_calls=False).parallel is False
+    form = of_chat(response_format={"type": "json_object"})
+    assert (form.choice, form.wanted) == (Choice(), Wanted())
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        ("any", Choice("required")),
+        (nested("a"), Choice.of("a")),
+        (flat("a"), Choice.of("a")),
+        (nested("a", "custom"), Choice.of("a")),
+        ({"type": "allowed_tools", "allowed_tools": {"tools": [nested("a")]}}, Choice("auto", ("a",))),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [nested("a"), {"type": "mcp"}]}},
+            Choice("required", ("a",)),
+        ),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, Choice("required")),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}, Choice("none")),
+    ],
+    ids=str,
+)
+def test_a_choice_may_be_spelled_in_many_ways(choice: Any, wanted: Choice) -> None:
+    assert of_chat(tools=[nested("a"), nested("b")], tool_choice=choice).choice == wanted
+
+
+def test_what_belongs_to_a_tool_comes_with_it() -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "[0-9]+"}}
+    strict, custom = of_chat(tools=[nested("a", strict=True), nested("b", "custom", format=grammar)]).tools
+
+    assert (strict.strict, custom.strict, custom.kind) == (True, False, "custom")
+    assert custom.description.endswith("grammar (regex):\n[0-9]+")
+
+
+def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
+    form: dict[str, Any] = {"name": "it", "schema": True}
+
+    assert of_chat(response_format={"type": "json_schema", "json_schema": form}).wanted == Wanted(True, "it")
+    with pytest.raises(ServiceError) as raised:
+        of_chat(response_format={"type": "json_schema", "json_schema": {**form, "description": 5}})
+    assert raised.value.param == "response_format.json_schema"
+
+
+def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> None:
+    tools = [{"type": "namespace", "name": "n", "tools": [{"name": "a"}]}, {"type": "namespace", "tools": [flat("b")]}]
+    offer = responses.read_offer({"tools": tools}, "emulate").offer
+
+    assert offer is not None
+    assert [(tool.namespace, tool.name) for tool in offer.tools] == [("n", "a"), (None, "b")]
+
+
+def test_of_too_many_tools_that_were_found_the_last_ones_are_kept() -> None:
+    def found(*tools: dict[str, Any], by: str = "client") -> dict[str, Any]:
+        return {"type": "tool_search_output", "execution": by, "tools": list(tools)}
+
+    items = [
+        found(*(flat(f"old{number}") for number in range(MAX_TOOLS))),
+        found(flat("new"), flat("two words"), flat("wrong", parameters={"type": "strin"})),
+        found(flat("theirs"), by="server"),
+    ]
+    body = {"tools": [{"type": "tool_search", "execution": "client"}, flat("given")], "input": items}
+    offered = names(responses.read_offer(body, "emulate").offer)
+
+    assert (len(offered), offered[:3]) == (MAX_TOOLS, ["tool_search", "given", "new"])
+    assert not {"two words", "wrong", "theirs", f"old{MAX_TOOLS - 1}"} & set(offered)
+    assert names(responses.read_offer({**body, "tools": [flat("given")]}, "emulate").offer) == ["given"]
+
+
+SEARCH = {"type": "web_search_20250305", "name": "look_up"}
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "look_up"}}, Asked(searches=True)),
+        ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, Asked(searches=True)),
+        ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, Asked()),
+        ({"tools": [SEARCH, {"type": "bash_20250124", "name": "bash"}]}, Asked(left_out=("tools.bash_20250124",))),
+        ({"tools": [{"type": "an odd one"}, {"type": "bash"}, {"type": "bash"}]}, Asked(left_out=("tools.bash",))),
+        ({"output_config": {"format": None}}, Asked()),
+        ({"output_config": {}, "output_format": {"type": "json_object"}}, Asked(Offer(wanted=Wanted()))),
+    ],
+    ids=str,
+)
+def test_what_anthropics_own_servers_bring_is_searched_for_or_left_out(body: dict[str, Any], asked: Asked) -> None:
+    assert messages.read_offer(body, "emulate") == asked
+
+
+def test_a_message_may_want_a_form_whatever_is_said_of_tools() -> None:
+    form = {"format": {"type": "json_object"}}
+    only = messages.read_offer({"output_config": form, "tool_choice": {"type": "none"}}, "emulate").offer
+    both = messages.read_offer({"output_config": form, "tools": [plain("a")]}, "emulate").offer
+
+    assert only == Offer(wanted=Wanted())
+    assert both is not None
+    assert (names(both), both.wanted) == (["a"], Wanted())
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "left"),
+    [("tool_search_tool_regex", "server", ["a", "b"]), ("custom", "client", ["a"])],
+)
+def test_a_deferred_tool_is_told_at_once_where_nothing_here_finds_it(kind: str, by: str, left: list[str]) -> None:
+    finder = {"type": kind, **plain(f"search_by_{by}")}
+    offer = messages.read_offer({"tools": [finder, plain("a"), plain("b", defer_loading=True)]}, "emulate").offer
+
+    assert offer is not None
+    assert [tool.name for tool in offer.tools if not tool.is_found and tool.name in "ab"] == left
