@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
@@ -80,13 +80,19 @@ class Schedule:
             await asyncio.sleep(0)  # it ends in the loop's next round
 
     async def _beat(self) -> None:
-        while True:
-            try:
-                await heartbeat.beat(self._store, time.time())
-            except StoreError as error:
-                log.warning("no heartbeat: %s", error)
-            self._scheduler.wakeup()  # its timers know nothing of a clock that was set, or of a machine that slept
-            await asyncio.sleep(heartbeat.EVERY_SECONDS)
+        beat_at = 0.0
+        try:
+            while True:
+                try:
+                    beat_at = time.time()
+                    await heartbeat.beat(self._store, beat_at)
+                except StoreError as error:
+                    log.warning("no heartbeat: %s", error)
+                self._scheduler.wakeup()  # its timers know nothing of a clock that was set, or of a machine that slept
+                await asyncio.sleep(heartbeat.EVERY_SECONDS)
+        finally:
+            with suppress(StoreError):
+                await heartbeat.take_back(self._store, beat_at)
 
     async def _follow(self) -> None:
         while True:

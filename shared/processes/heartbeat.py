@@ -9,7 +9,16 @@ FRESH_SECONDS = 100.0  # three that are missing, and some
 
 async def beat(store: Store, now: float) -> None:
     """Leave a sign of life; *now*: Unix seconds. Raises StoreError."""
-    await store.set_note(NOTE, f"{now:.0f}")
+    await store.set_note(NOTE, _written(now))
+
+
+async def take_back(store: Store, beat_at: float) -> None:
+    """Whoever left the sign at *beat_at* stops: it counts as an old one, unless another harvester left one since.
+
+    Raises StoreError.
+    """
+    if await store.get_note(NOTE) == _written(beat_at):
+        await store.set_note(NOTE, _written(beat_at - FRESH_SECONDS - 1))
 
 
 async def last_beat(store: Store) -> float | None:
@@ -21,3 +30,7 @@ async def last_beat(store: Store) -> float | None:
 def is_fresh(beat_at: float | None, now: float) -> bool:
     """Whether the harvester runs. A sign from later than *now* by as much as from before: the clock was set back."""
     return beat_at is not None and abs(now - beat_at) <= FRESH_SECONDS
+
+
+def _written(moment: float) -> str:
+    return f"{moment:.0f}"

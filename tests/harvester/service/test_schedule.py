@@ -231,14 +231,17 @@ async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
         assert visits.under_way == 0
 
 
-async def test_the_heartbeat_is_noted(store: Store) -> None:
+async def test_the_heartbeat_is_noted_and_is_no_longer_fresh_once_it_has_stopped(store: Store) -> None:
     await have_fresh(store)
     async with scheduled(store, WrittenVisits(store)):
         async with asyncio.timeout(5):
-            while not (beat := await store.get_note(heartbeat.NOTE)):
+            while (beat := await heartbeat.last_beat(store)) is None:
                 await asyncio.sleep(0.01)
+    stopped = await heartbeat.last_beat(store)
 
-    assert abs(time.time() - float(beat)) < 10
+    assert abs(time.time() - beat) < 10
+    assert stopped is not None
+    assert not heartbeat.is_fresh(stopped, time.time())
 
 
 async def test_a_nonce_is_renewed_when_it_is_old(store: Store, site: SimulatedSite) -> None:
