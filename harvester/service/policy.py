@@ -56,8 +56,9 @@ def _scheduled(known: Known, *, now: float, interval: float, chance: float, is_s
         return None
     earliest = _after_pause(known.visits, _failure_pause(known.visits), now)
     captured_at = known.state.current.captured_at if known.state else 0.0
-    if _is_past(captured_at, now) and now - captured_at < interval:
-        return Due(max(captured_at + interval * (1 + JITTER_SHARE * chance), earliest), "schedule")
+    planned_at = captured_at + interval * (1 + JITTER_SHARE * chance)
+    if _is_past(captured_at, now) and planned_at > now:
+        return Due(max(planned_at, earliest), "schedule")
     return Due(earliest, "start" if is_start else "schedule")
 
 

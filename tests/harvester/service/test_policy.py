@@ -80,6 +80,15 @@ def test_credentials_older_than_the_interval_are_renewed_at_once() -> None:
 @pytest.mark.parametrize(("chance", "moved"), [(-1.0, -0.6 * HOUR), (1.0, 0.6 * HOUR)])
 def test_the_interval_is_jittered_to_either_side(chance: float, moved: float) -> None:
     assert due(state(HOUR), chance=chance) == Due(NOW + 5 * HOUR + moved, "schedule")
+    assert due(state(6 * HOUR + moved - 60), chance=chance) == Due(NOW + 60, "schedule")
+    assert due(state(6 * HOUR + moved), chance=chance) == Due(NOW, "schedule")
+
+
+def test_the_schedule_waits_for_the_pause_after_a_failure() -> None:
+    challenged = visits(CHALLENGE, CHALLENGE)
+
+    assert due(state(6 * HOUR - 60), challenged) == Due(NOW + CHALLENGE_PAUSES[1], "schedule")
+    assert due(state(7 * HOUR), challenged) == Due(NOW + CHALLENGE_PAUSES[1], "schedule")
 
 
 @pytest.mark.parametrize("count", range(1, 10))
@@ -129,6 +138,12 @@ def test_asks_are_answered_ever_more_rarely_while_no_turn_succeeds_with_the_answ
     assert due(state(2, good=False), in_vain, ASK) == Due(NOW + pause, "asked")
 
 
+def test_a_visit_on_the_schedule_makes_the_gap_short_again() -> None:
+    asked, scheduled = visits(*[CAPTURED] * 4, trigger="asked"), visits(*[CAPTURED] * 4)
+
+    assert due(state(2, good=False), [asked[0], scheduled[1], *asked[2:]], ASK) == Due(NOW + ASKED_PAUSES[0], "asked")
+
+
 def test_a_turn_that_succeeded_since_makes_the_gap_short_again() -> None:
     asked = visits(*[CAPTURED] * 4, trigger="asked")
 
@@ -169,6 +184,10 @@ def test_a_clock_that_was_set_back_stops_nothing() -> None:
     assert due(None, visits(TIMEOUT, TIMEOUT, ended=later)) == Due(NOW, "schedule")
     assert due(state(-5 * HOUR), visits(CAPTURED, ended=later), ASK) == Due(NOW, "asked")
     assert renewal(credentials(at=later)) == NOW
+
+
+def test_a_visit_that_ended_by_a_clock_a_little_ahead_of_ours_counts() -> None:
+    assert due(None, visits(TIMEOUT, ended=NOW + 0.5)) == Due(NOW + 0.5 + FAILURE_PAUSES[0], "schedule")
 
 
 @pytest.mark.parametrize(
