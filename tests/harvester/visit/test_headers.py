@@ -30,6 +30,7 @@ def test_how_long_an_answer_asks_to_be_left_alone(headers: dict[str, str], secon
         ({"age": "0"}, False),
         ({"age": "3600"}, True),
         ({"age": "x"}, False),
+        ({"age": "\N{SUPERSCRIPT TWO}"}, False),
         ({"cache-control": "hit"}, False),
         ({"cf-cache-status": "HIT"}, True),
         ({"cf-cache-status": "DYNAMIC"}, False),
