@@ -13,6 +13,7 @@ from shared.cli.failures import Failure, read_gateway, read_settings
 from shared.cli.gateway import Gateway, GatewayError, NoGateway
 from shared.cli.models import default_model
 from shared.cli.talk import Talk, Turn, failure_of
+from shared.cli.text import harmless
 from shared.processes.services import EXIT_FAILED
 from shared.secrets import private_dir
 from shared.settings import Settings
@@ -75,7 +76,7 @@ def _end(turn: Turn) -> None:
     if sources:
         click.echo("\nSources:")
     for source in {str(source["url"]): source for source in sources}.values():
-        click.echo(f"- {source.get('title') or source['url']}: {source['url']}")
+        click.echo(harmless(f"- {source.get('title') or source['url']}: {source['url']}"))
     if turn.finish_reason not in _WHOLE:
         click.echo(f"freeaichat: the answer is not whole ({turn.finish_reason or 'no reason told'})", err=True)
 

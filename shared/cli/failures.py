@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from shared.cli.gateway import Gateway, gateway_of
+from shared.cli.text import harmless
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, SettingsError, load
 
@@ -25,7 +26,7 @@ class Failure(click.ClickException):
         """Print the message to standard error."""
         if self._as_json:
             click.echo(json.dumps({**self.details, "error": {"message": self.message}}, ensure_ascii=False))
-        click.echo(f"freeaichat: {self.message}", file=file, err=True)
+        click.echo(harmless(f"freeaichat: {self.message}"), file=file, err=True)
 
 
 class BadSettings(Failure):

@@ -61,11 +61,11 @@ def tell(result: dict[str, Any]) -> list[str]:
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in visit.get("steps", {}).items())
     lines = [f"{visit['site']}: {text.outcome(visit['outcome'])} in {visit['seconds']:.1f} s ({steps})"]
     if visit.get("reason"):
-        lines.append(f"  {visit['reason']}")
+        lines.append(f"  {text.harmless(visit['reason'])}")
     credentials = result.get("credentials") or {}
     lines += text.table([(label, str(credentials[name])) for name, label in SHOWN.items() if name in credentials])
     bots = result.get("bots") or []
     if bots:
         lines.append(f"  bots ({len(bots)})")
-        lines += text.table([(str(bot["id"]), bot["name"], bot["provider"]) for bot in bots], indent="    ")
+        lines += text.table([(str(bot["id"]), *text.named(bot)) for bot in bots], indent="    ")
     return lines

@@ -21,7 +21,7 @@ def show_models(gateway: Gateway, *, as_json: bool) -> None:
     rows = [
         (
             str(model["id"]),
-            str(model.get("name") or ""),
+            text.harmless(str(model.get("name") or "")),
             f"→ {model['alias_of']}" if model.get("alias_of") else "",
             str(model.get("site") or "") if has_several else "",
             _remarks(model),

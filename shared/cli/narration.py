@@ -31,13 +31,14 @@ def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: fl
 
 def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
+    reason = text.harmless(visit.reason)
     if visit.outcome is Outcome.CAPTURED and state is not None:
         page = sum(visit.steps.get(step, 0.0) for step in (Step.BROWSER, Step.PAGE))
         lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
-        return [*lines, visit.reason] if visit.reason else lines
+        return [*lines, reason] if reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     return [
-        f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {visit.reason}",
+        f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {reason}",
         f"{click.style('what to do:', bold=True)} {WHAT_TO_DO.get(visit.outcome, 'run `freeaichat doctor`')}",
         f"trying again by itself, soon and then ever more rarely; {serves}",
     ]

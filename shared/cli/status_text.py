@@ -103,9 +103,7 @@ def _page(site: Report) -> str:
 def _bots(bots: list[Report]) -> Iterator[str]:
     if bots:
         yield f"  bots ({len(bots)})"
-    yield from text.table(
-        [(str(bot["id"]), bot["name"], bot["provider"], ", ".join(bot["models"])) for bot in bots], indent="    "
-    )
+    yield from text.table([(str(bot["id"]), *text.named(bot), ", ".join(bot["models"])) for bot in bots], indent="    ")
 
 
 def _visits(visits: list[Report], now: float) -> Iterator[str]:
@@ -117,7 +115,7 @@ def _visits(visits: list[Report], now: float) -> Iterator[str]:
                 text.outcome(visit["outcome"]),
                 f"{visit['seconds']:.1f} s",
                 visit["trigger"],
-                visit["reason"],
+                text.harmless(visit["reason"]),
             )
             for visit in visits
         ],

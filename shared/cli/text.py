@@ -1,7 +1,7 @@
 """How times, counts and credentials are written for people. Pure: secrets come out masked."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from unicodedata import east_asian_width
 
 import click
@@ -67,6 +67,11 @@ def outcome(name: str) -> str:
 def harmless(text: str) -> str:
     """*text*, which a stranger wrote, without what commands a terminal."""
     return _COMMANDING.sub("", text)
+
+
+def named(bot: Mapping[str, str]) -> tuple[str, str]:
+    """Name and provider of a bot, which are its site's words."""
+    return harmless(bot["name"]), harmless(bot["provider"])
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import click
 
+from shared.cli.text import harmless
+
 
 class Level(StrEnum):
     """How bad it is."""
@@ -28,8 +30,8 @@ class Check:
 
     def lines(self) -> list[str]:
         """The finding for people."""
-        first = f"{click.style(f'{self.level:<4}', fg=_COLOURS[self.level])}  {self.name:<12} {self.what}"
-        return [first, f"{'':<18} → {self.mend}"] if self.mend else [first]
+        first = f"{click.style(f'{self.level:<4}', fg=_COLOURS[self.level])}  {self.name:<12} {harmless(self.what)}"
+        return [first, f"{'':<18} → {harmless(self.mend)}"] if self.mend else [first]
 
 
 def ok(name: str, what: str) -> Check:
