@@ -125,7 +125,10 @@ async def test_fresh_credentials_are_left_alone_and_an_ask_is_heard_within_a_sec
     assert visits.made == [(FIRST.origin, "asked")]
 
 
-async def test_many_asks_are_one_visit_also_those_that_come_while_it_is_under_way(store: Store) -> None:
+async def test_many_asks_are_one_visit_also_those_that_come_while_it_is_under_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.service.policy.ASKED_PAUSES", (0.0,))  # no pause keeps a second one away
     await have_fresh(store)
     visits = WrittenVisits(store, seconds=0.4)
     async with scheduled(store, visits):
