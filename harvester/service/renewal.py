@@ -12,7 +12,7 @@ from tenacity import (
 )
 
 from shared.models import Credentials
-from shared.plugins.renewal import read_renewed, renewal_request
+from shared.plugins.renewal import RenewalRequest, proof_request, read_proof, read_renewed, renewal_request
 from shared.store import StaleWrite, Store
 
 REPLY_SECONDS = 15.0
@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 async def renew_nonce(store: Store, credentials: Credentials) -> bool:
     """Have the site hand out the nonce of now and store it; whether it did. Raises StoreError.
 
-    Where it did not, a visit is asked for: only a browser can tell what the matter is.
+    An older plugin hands out none: there the one we have is good while the site takes it. Where there is none, a visit
+    is asked for: only a browser can tell what the matter is.
     """
     nonce, problem = await _fetch(credentials)
     if nonce is None:
@@ -46,21 +47,27 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     from shared.site_client.client import Reply, SiteClient, visitor_headers
     from shared.site_client.errors import SiteUnreachable
 
-    url, body, content_type = renewal_request(credentials)
-    headers = {**visitor_headers(credentials), "Content-Type": content_type}
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(SiteUnreachable),
         stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(TOTAL_SECONDS),
         wait=wait_random_exponential(multiplier=0.5, max=5.0),
         reraise=True,
     )
+
+    async def ask(request: RenewalRequest) -> Reply:
+        headers = {**visitor_headers(credentials), "Content-Type": request.content_type}
+        reply: Reply = await retrying(client.post, request.url, request.body, headers, timeout=REPLY_SECONDS)
+        return reply
+
     try:
         async with SiteClient() as client:
-            reply: Reply = await retrying(client.post, url, body, headers, timeout=REPLY_SECONDS)
+            reply = await ask(renewal_request(credentials))
+            nonce = read_renewed(credentials, reply.status, reply.body)
+            if (proof := proof_request(credentials, reply.status, reply.body)) is not None:
+                nonce = read_proof(credentials, (await ask(proof)).body)
     except SiteUnreachable as error:
         return None, str(error)
     except Exception as error:  # a visit can do what a renewal cannot: none of its faults may end the harvester
         log.warning("the nonce of %s was not renewed", credentials.site, exc_info=True)
         return None, f"the request failed ({type(error).__name__})"
-    nonce = read_renewed(credentials, reply.status, reply.body)
     return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"

@@ -2,15 +2,19 @@
 
 import html
 import json
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 
 from shared.cli.doctor.check import Level
 from shared.cli.doctor.site import check_clock, check_page, judge_page
+from shared.cli.doctor.store import check_credentials
 from shared.parsing import site
 from shared.plugins.aipkit.page import configs_in
+from shared.site_client.client import SiteClient
 from tests.shared.samples import credentials
+from tests.site import SimulatedSite
 
 CONFIG = {"botId": 8, "ajaxUrl": "https://chat.example/wp-admin/admin-ajax.php", "nonce": "0123456789"}
 PAGE = f"<html><div data-config='{html.escape(json.dumps(CONFIG))}'></div><p data-config>"
@@ -82,3 +86,13 @@ def test_a_clock_that_is_wrong_is_a_warning(difference: float, level: Level) -> 
 
 def test_without_a_date_there_is_nothing_to_compare() -> None:
     assert check_clock({}, 0.0).level is Level.OK
+
+
+async def test_where_a_site_hands_out_no_nonce_it_is_judged_by_the_one_that_is_there() -> None:
+    async with SimulatedSite() as old, SiteClient() as client:
+        old.behaviour.nonce_action = False  # as before version 2.3.41
+        alive = replace(credentials(old.nonce), site=old.origin, ajax_url=old.ajax_url)
+        dead = replace(alive, nonce="0000000000")
+        levels = [(await check_credentials(client, old.origin, each, now=0.0)).level for each in (alive, dead)]
+
+    assert levels == [Level.OK, Level.FAIL]

@@ -3,9 +3,9 @@
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials
-from shared.plugins.renewal import read_renewed, renewal_request
+from shared.plugins.renewal import RenewalRequest, proof_request, read_proof, read_renewed, renewal_request
 from shared.settings import Settings
-from shared.site_client.client import SiteClient, visitor_headers
+from shared.site_client.client import Reply, SiteClient, visitor_headers
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StoreError, address, is_redis, open_store
 
@@ -46,13 +46,18 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     if found is None:
         return warn(name, f"none yet for {site}", "`freeaichat up` or `freeaichat harvest` captures them")
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
-    url, body, content_type = renewal_request(found)
-    headers = {**visitor_headers(found), "Content-Type": content_type}
+
+    async def ask(request: RenewalRequest) -> Reply:
+        headers = {**visitor_headers(found), "Content-Type": request.content_type}
+        return await client.post(request.url, request.body, headers, timeout=NONCE_SECONDS)
+
     try:
-        reply = await client.post(url, body, headers, timeout=NONCE_SECONDS)
+        reply = await ask(renewal_request(found))
+        proof = proof_request(found, reply.status, reply.body)
+        proven = read_proof(found, (await ask(proof)).body) if proof is not None else None
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line above")
-    nonce = read_renewed(found, reply.status, reply.body)
+    nonce = proven or read_renewed(found, reply.status, reply.body)
     if nonce is None:
         mend = "`freeaichat harvest` shows what a visit meets"
         return fail(name, f"{what}; the site hands out no nonce (HTTP {reply.status})", mend)

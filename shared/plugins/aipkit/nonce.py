@@ -21,4 +21,9 @@ def read_nonce(status: int, body: bytes) -> str | None:
 
 def is_by_wordpress(status: int, body: bytes) -> bool:
     """Whether an answer of admin-ajax is the plugin's or WordPress' own, and no page of a server in front."""
-    return "success" in read_object(body) or (status == 400 and body.strip() == b"0")
+    return "success" in read_object(body) or lacks_action(status, body)
+
+
+def lacks_action(status: int, body: bytes) -> bool:
+    """Whether the site knows no such action: before version 2.3.41 nobody may ask for a nonce (PROTOCOL 13)."""
+    return status == 400 and body.strip() == b"0"

@@ -77,6 +77,20 @@ async def test_a_site_that_hands_out_none_gets_a_visit_asked_for(store: Store, s
     assert await current(store, site) == old
 
 
+async def test_where_none_is_handed_out_the_one_that_the_site_takes_is_noted_as_confirmed(
+    store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.nonce_action = False  # as before version 2.3.41
+    old = await stored(store, site, site.nonce)
+
+    assert await renew_nonce(store, old)
+
+    new = await current(store, site)
+    assert new.generation == old.generation
+    assert new.nonce_checked_at > old.nonce_checked_at
+    assert await store.pending_ask(site.origin) is None
+
+
 async def test_a_site_that_cannot_be_reached_is_tried_again_and_then_visited(store: Store) -> None:
     async with SimulatedSite() as site:
         old = await stored(store, site, "0000000000")
