@@ -5,6 +5,7 @@ import pytest
 from harvester.visit.addresses import Link
 from harvester.visit.obstacles import bot_check, click_hint, missing_chat, refusal, wall, widget
 from harvester.visit.tab import Signs
+from shared.models import Cause
 from tests.harvester.fake_tab import SITE, page
 
 MANY_LINKS = [Link(f"/{number}/", "Page") for number in range(30)]
@@ -106,6 +107,16 @@ def test_a_widget_tells_a_check_where_there_is_hardly_anything_else(
     assert widget(page(resources=[resource], links=MANY_LINKS[:links])) == name
 
 
-@pytest.mark.parametrize(("status", "is_refusal"), [(0, 0), (200, 0), (404, 0), (401, 1), (403, 1), (429, 1), (503, 1)])
-def test_a_status_may_speak_against_a_page(status: int, is_refusal: int) -> None:
-    assert bool(refusal(status)) is bool(is_refusal)
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        *((status, None) for status in (0, 200, 404)),
+        *((status, Cause.REFUSED) for status in (401, 403, 451)),
+        (429, Cause.TOO_MANY),
+        *((status, Cause.SITE_DOWN) for status in (500, 503)),
+    ],
+)
+def test_a_status_may_speak_against_a_page(status: int, cause: Cause | None) -> None:
+    found = refusal(status)
+
+    assert (found[0] if found else None) is cause
