@@ -37,13 +37,24 @@ def test_other_texts_are_no_age_gates(text: str) -> None:
     assert wall(page(), signs(text, "OK")) is None
 
 
+def test_an_age_gate_asks_by_buttons_or_has_hardly_a_link_and_may_ask_in_its_title() -> None:
+    asked = "Are you over 18?"
+
+    assert "confirm their age" in str(wall(page(links=MANY_LINKS), signs(asked, "Yes")))
+    assert "confirm their age" in str(wall(page(), signs(asked)))
+    assert "confirm their age" in str(wall(page(title=asked), signs("Enter", "Yes")))
+    assert wall(page(links=MANY_LINKS), signs(asked)) is None
+
+
 def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None:
     by_place = page(f"{SITE}/wp-login.php", links=MANY_LINKS)
     by_text = page()
 
     assert "log in" in str(wall(by_place, signs(asks_password=True)))
     assert "log in" in str(wall(by_text, signs("Members, sign in here", asks_password=True)))
-    assert "asks for a password" in str(wall(page(), signs("This content is protected", asks_password=True)))
+    for shown, text in (((), "Much to read. " * 200), (MANY_LINKS, "Much to see"), ((), "This content is protected")):
+        told = wall(page(links=list(shown)), signs(text, asks_password=True))
+        assert "asks for a password" in str(told)
 
 
 def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> None:
