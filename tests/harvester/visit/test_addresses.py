@@ -70,6 +70,7 @@ def test_first_party_is_more_than_the_hosts_own_name(
 )
 def test_where_a_page_leads_by_itself(content: str, found: Refresh | None) -> None:
     assert refresh_of(PAGE, ["nonsense", content]) == found
+    assert refresh_of(f"{PAGE}#part", ["nonsense", content]) == found
 
 
 def test_of_the_frames_only_pages_of_the_site_are_looked_at() -> None:
