@@ -152,6 +152,7 @@ def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, m
         ("https://example.org@evil.example/", ""),
         ("//evil.example/", ""),
         ("https://[", ""),
+        ("ftp://example.org/wp-admin/admin-ajax.php", ""),
         ("file:///etc/passwd", ""),
     ],
 )
