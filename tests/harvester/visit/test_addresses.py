@@ -107,6 +107,17 @@ def test_the_text_of_a_link_counts_as_much_as_its_address() -> None:
     assert candidates(("/%E8%81%8A%E5%A4%A9/", ""))[0] == "https://www.example.org/%E8%81%8A%E5%A4%A9/"
 
 
+def test_a_page_that_is_linked_twice_is_proposed_once_by_its_better_link() -> None:
+    twice = candidates(("/a/", "AI chat"), ("/a/", "Ask"), ("/b/", "Our chat"), ("/", "Chat"), ("/", "Home"))
+
+    assert twice == ["https://www.example.org/a/", "https://www.example.org/", "https://www.example.org/b/"]
+    assert candidates(("/", "Chat")) == ["https://www.example.org/"]
+
+
+def test_of_equally_likely_pages_the_one_with_the_shorter_address_comes_first() -> None:
+    assert candidates(("/chat/help/", ""), ("/chat/", ""))[0] == "https://www.example.org/chat/"
+
+
 def test_no_more_than_three_pages_are_proposed() -> None:
     assert len(candidates(*((f"/chat-{number}/", "") for number in range(9)))) == 3
 
