@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from proxy.access.rules import Caller
 from proxy.chat.errors import Refused
 from shared.admin.keys import DAY_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.usage import day_of
 from shared.store import Store, StoreError
 
 PATIENCE_SECONDS = 1.0  # for the store; then this process counts alone
@@ -47,7 +48,7 @@ class KeyLimits:
         self._store = store
         self._unwritten = unwritten_tokens
         self._local: dict[str, LocalCounts] = {}
-        self._tokens: dict[str, int] = {}  # as the store said last
+        self._tokens: dict[str, tuple[int, int]] = {}  # of which day, and how many, as the store said last
         self._away_until = 0.0
 
     async def admit(self, caller: Caller, count: int = 1, *, more_than: int = 0) -> Admission:
@@ -61,9 +62,9 @@ class KeyLimits:
         tpd = None if key.tpd is None else max(key.tpd - waiting, 0)
         counts = await self._ask(self._store.take_request(key.id, at=now, rpm=key.rpm, tpd=tpd, count=count))
         if counts is None:
-            counts = local.take(key, self._tokens.get(key.id, 0) + waiting, now, count)
+            counts = local.take(key, self._known_tokens(key.id, now) + waiting, now, count)
         else:
-            self._tokens[key.id] = counts.tokens
+            self._tokens[key.id] = day_of(now), counts.tokens
             counts = counts._replace(tokens=counts.tokens + waiting)
             if counts.is_admitted:
                 local.note(now, count)
@@ -78,8 +79,13 @@ class KeyLimits:
         now = time()
         counts = await self._ask(self._store.key_counts(key.id, at=now))
         if counts is None:
-            counts = self._local.setdefault(key.id, LocalCounts()).counts(self._tokens.get(key.id, 0), now)
+            counts = self._local.setdefault(key.id, LocalCounts()).counts(self._known_tokens(key.id, now), now)
         return limit_headers(key, counts._replace(tokens=counts.tokens + self._unwritten(key.id)), now)
+
+    def _known_tokens(self, key_id: str, now: float) -> int:
+        """A key's tokens of today, as far as the store told of them."""
+        day, tokens = self._tokens.get(key_id, (0, 0))
+        return tokens if day == day_of(now) else 0
 
     async def _ask(self, question: Coroutine[Any, Any, Counts]) -> Counts | None:
         """The store's answer; None while it is away."""

@@ -1,0 +1,32 @@
+"""What a process goes by that counts alone, since the store is away."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.access.key_limits import KeyLimits
+from proxy.access.rules import Caller
+from shared.admin.keys import DAY_SECONDS, ApiKey
+from shared.admin.usage import UsageBatch, day_of
+from shared.store import open_store
+
+NOW = 1_000_000.0
+KEY = ApiKey(id="key", name="app", digest="", hint="", created_at=0.0, tpd=100)
+CALLER = Caller(KEY.id, KEY.name, key=KEY)
+
+
+async def test_the_tokens_that_the_store_told_of_count_until_midnight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = NOW
+    monkeypatch.setattr("proxy.access.key_limits.time", lambda: clock)
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        await store.add_usage(UsageBatch("1", {}, tokens={(KEY.id, day_of(NOW)): 100}))
+        limits = KeyLimits(store, lambda _: 0)
+        assert (await limits.admit(CALLER)).refusal is not None
+
+    assert (await limits.admit(CALLER)).refusal is not None
+    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
+    clock += DAY_SECONDS
+    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "100"
+    assert (await limits.admit(CALLER)).refusal is None
