@@ -116,6 +116,11 @@ def test_a_page_that_is_linked_twice_is_proposed_once_by_its_better_link() -> No
 
 def test_of_equally_likely_pages_the_one_with_the_shorter_address_comes_first() -> None:
     assert candidates(("/chat/help/", ""), ("/chat/", ""))[0] == "https://www.example.org/chat/"
+    assert candidates(("/ai/", ""), ("/our-chats/", ""))[0] == "https://www.example.org/our-chats/"
+
+
+def test_a_page_that_was_visited_is_not_proposed_again_whatever_part_of_it_was_shown() -> None:
+    assert candidates(("/chat/", ""), visited=("https://www.example.org/chat/#top",)) == ["https://www.example.org/"]
 
 
 def test_no_more_than_three_pages_are_proposed() -> None:
