@@ -5,6 +5,8 @@ import re
 from dataclasses import replace
 from time import time
 
+import pytest
+
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from shared.models import Capture, Outcome, Visit
 from shared.processes import heartbeat
@@ -78,6 +80,13 @@ async def test_status_tells_when_the_chat_is_another_pages(
     assert f"{site.url}chat/ (not {site.url}, which the settings name)" in told[1]
 
 
+@pytest.fixture
+def lasting_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no site be tried again while a command starts."""
+    monkeypatch.setattr("proxy.upstreams.breaker.FIRST_PAUSE", 60.0)
+
+
+@pytest.mark.usefixtures("lasting_pause")
 async def test_status_of_a_proxy_that_is_not_ready_exits_1(
     beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
