@@ -6,6 +6,7 @@ import pytest
 
 from proxy.access.keyring import Keyring
 from proxy.access.rules import FORWARDED, MASTER, OPEN, Access, check_admin, is_loopback_name, sent_keys
+from proxy.access.sessions import issue
 from proxy.chat.errors import ServiceError
 from shared.store import open_store
 
@@ -94,6 +95,7 @@ def test_programs_with_a_browser_inside_are_served_without_a_setting(origin: str
     assert Access(key=None).allows_origin(origin)
     with pytest.raises(ServiceError):
         check_admin(OPEN, origin.replace("localhost", "x"))
+    check_admin(MASTER, origin.replace("localhost", "x"))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,20 @@ def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
     assert caught.value.code == "forwarded_not_allowed"
     check_admin(OPEN)
     check_admin(MASTER, is_old_http=True)
+
+
+async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        keyring = Keyring(store)
+        token = issue(await keyring.sealing_key(), "key_1", b"proof", now=1000.0)
+        statuses = []
+        for _ in range(2):
+            with pytest.raises(ServiceError) as caught:
+                await Access(key="my key", keyring=keyring).holder(token, now=1000.0)
+            statuses.append(caught.value.status)
+            await keyring.load()
+
+    assert statuses == [503, 401]
 
 
 def test_names_of_this_machine() -> None:
