@@ -160,7 +160,7 @@ class Chunked:
             payloads = lines[1::2]
             sizes = list(map(_SIZES.get, lines[::2]))
             if sizes and sizes[0] is None and (first := _CHUNK_SIZE.fullmatch(lines[0])):
-                sizes[0] = int(first[1], 16)  # the padding before all events
+                sizes[0] = int(first[1], 16) or None  # the padding before all events; no size: the end
             if not rest and sizes == list(map(len, payloads)):
                 self.finished, self._is_between = is_last, not is_last
                 return b"".join(payloads)
