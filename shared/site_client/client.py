@@ -19,7 +19,8 @@ from shared.site_client.http1 import Head
 from shared.site_client.pool import Streams
 from shared.site_client.proxies import BadProxy
 
-MAX_REPLY_BYTES = 1024 * 1024  # the replies that are read whole are short JSON or an error page
+MAX_REPLY_BYTES = 1024 * 1024  # the replies to what is posted are short JSON or an error page
+MAX_PAGE_BYTES = 4 * 1024 * 1024  # what is got is a page, or all models of a server: 2 kB each where they are described
 CONNECT_SECONDS = 15.0
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
@@ -27,7 +28,7 @@ OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were t
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. `body` is cut at `MAX_REPLY_BYTES`."""
+    """A whole answer. `body` is cut at `MAX_REPLY_BYTES`, or at `MAX_PAGE_BYTES` where it was got."""
 
     status: int
     content_type: str
@@ -71,21 +72,21 @@ class SiteClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
-        return await self._whole("POST", url, body, headers, timeout)
+        return await self._whole("POST", url, body, headers, timeout, most=MAX_REPLY_BYTES)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._whole("GET", url, None, headers, timeout)
+        return await self._whole("GET", url, None, headers, timeout, most=MAX_PAGE_BYTES)
 
     async def _whole(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float, *, most: int
     ) -> Reply:
         with _translated():
             head, answer, connection = await self._streams.ask(
                 method, url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
             )
             try:
-                content = await read_bounded(answer)
+                content = await read_bounded(answer, most)
             except BaseException:
                 connection.drop(answer)
                 raise
@@ -134,14 +135,14 @@ def _of_stream(idle_timeout: float) -> Bounds:
     return Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
 
 
-async def read_bounded(pieces: AsyncIterable[bytes]) -> bytes:
-    """All of *pieces*, cut at `MAX_REPLY_BYTES`."""
+async def read_bounded(pieces: AsyncIterable[bytes], most: int = MAX_REPLY_BYTES) -> bytes:
+    """All of *pieces*, cut at *most* bytes."""
     content = bytearray()
     async for piece in pieces:
         content += piece
-        if len(content) >= MAX_REPLY_BYTES:
+        if len(content) >= most:
             break
-    return bytes(content[:MAX_REPLY_BYTES])
+    return bytes(content[:most])
 
 
 def _content_type(head: Head) -> str:

@@ -106,6 +106,8 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
     )
     level, what = await checked(server, server_keys=keys, fallback_model="mine/other")
     assert (level, "no model 'other'" in what) == (Level.WARN, True)
+    server.listing = Refused(200, [{"id": "tiny"}])  # as the proxy takes it
+    assert (await checked(server, server_keys=keys))[0] is Level.OK
     server.listing = Refused(404, "<html>not here</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
     server.listing = Refused(200, "<html>a page</html>")

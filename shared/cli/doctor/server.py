@@ -59,7 +59,7 @@ def _names(body: bytes) -> list[str] | None:
         listing = json.loads(body)
     except ValueError:
         return None
-    items = listing.get("data") if isinstance(listing, dict) else None
+    items = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
     if not isinstance(items, list):
         return None
     return [str(item["id"]) for item in items if isinstance(item, dict) and item.get("id")]

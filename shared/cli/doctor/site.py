@@ -14,7 +14,7 @@ from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
 from shared.plugins.aipkit.page import configs_in, read_configs
 from shared.plugins.markup import elements_in
-from shared.site_client.client import MAX_REPLY_BYTES, OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.client import MAX_PAGE_BYTES, OWN_USER_AGENT, Reply, SiteClient
 from shared.site_client.errors import SiteUnreachable
 
 PAGE_SECONDS = 20.0
@@ -69,7 +69,7 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
         return fail(
             "site", f"{url} answers with HTTP {status}{why}", "open it in a browser; FREEAICHAT_SITES names the page"
         )
-    if len(body) >= MAX_REPLY_BYTES:
+    if len(body) >= MAX_PAGE_BYTES:
         return warn("site", f"{url} is too large to look through here", "`freeaichat harvest` looks with a browser")
     mend = "`freeaichat harvest` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
     return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", mend)

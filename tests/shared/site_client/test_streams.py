@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import shared.site_client.pool
-from shared.site_client.client import SiteClient
+from shared.site_client.client import MAX_REPLY_BYTES, SiteClient
 from shared.site_client.errors import SiteTimeout
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -62,6 +62,20 @@ async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_tim
         with pytest.raises(SiteTimeout, match="took too long"):
             await client.post(address(server), b"", {}, timeout=0.2)
         assert (await client.post(address(server), b"", {}, timeout=5.0)).body == b"hello" * 8
+
+
+@pytest.mark.parametrize("end", [b"0 \r\n\r\n", b"0;last\r\n\r\n", b"000\r\n\r\n", b"0\r\nX: y\r\n\r\n"])
+async def test_an_answer_ends_with_its_last_chunk_however_that_is_written(end: bytes) -> None:
+    async with await answering(HEAD, CHUNK, end, pause=0.01) as server, SiteClient() as client:
+        assert (await client.post(address(server), b"", {}, timeout=2.0)).body == b"hello"
+
+
+async def test_a_page_may_be_longer_than_the_reply_to_a_post() -> None:
+    page = b"x" * (MAX_REPLY_BYTES + 1)
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page)
+    async with await answering(whole) as server, SiteClient() as client:
+        assert (await client.get(address(server), {}, timeout=5.0)).body == page
+        assert (await client.post(address(server), b"", {}, timeout=5.0)).body == page[:-1]
 
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 15\r\n\r\n"
