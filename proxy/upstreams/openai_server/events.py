@@ -66,6 +66,7 @@ class ChunkReader:
         self._usage: Usage | None = None
         self._beside, self._logprobs = beside, beside and logprobs
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
+        self._has_pieces = False  # some servers end those with all of them once more, as one message
         self._extras_size = 0
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
@@ -111,7 +112,7 @@ class ChunkReader:
         choice = choices[0]
         if reason := choice.get("finish_reason"):
             self._reason = str(reason)
-        delta = choice.get("delta") or choice.get("message")
+        delta = choice.get("delta") or (None if self._has_pieces else choice.get("message"))
         if not isinstance(delta, dict):
             return ""
         if calls := delta.get("tool_calls"):
@@ -122,6 +123,7 @@ class ChunkReader:
             self._refusal.append(refusal)
         content = delta.get("content")
         text = content if isinstance(content, str) else _text_of(content)
+        self._has_pieces = self._has_pieces or bool("delta" in choice and (text or calls))
         if self._logprobs or (self._beside and not _THOUGHTS.isdisjoint(delta)):
             self._has_text = self._has_text or bool(text)
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None

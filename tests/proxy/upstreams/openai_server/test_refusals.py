@@ -89,6 +89,18 @@ async def test_a_failure_never_looks_like_an_answer(
     assert (answer.status, answer.code) == (502, code)
 
 
+async def test_calls_of_an_answer_that_ends_with_an_error_are_shown_to_nobody(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said([], [("look", "{}")], end="error")]
+
+    body = {"model": "mine/tiny", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    async with served.http.post(f"{served.url}/v1/chat/completions", json=body) as response:
+        told = await response.json()
+
+    assert (response.status, told["error"]["code"]) == (502, "upstream_truncated")
+
+
 async def test_a_stream_without_its_end_mark_is_whole_with_its_finish_reason(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:

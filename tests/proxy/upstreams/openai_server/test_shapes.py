@@ -170,14 +170,28 @@ def test_a_call_without_an_id_gets_one_that_stays() -> None:
     assert reading.end().reason == "tool_calls"
 
 
-def test_a_call_that_the_limit_cut_is_never_given_out() -> None:
+@pytest.mark.parametrize("reason", ["length", "max_tokens"])
+def test_a_call_that_the_limit_cut_is_never_given_out(reason: str) -> None:
     reading = reader()
-    fed(
-        reading, piece("{}", index=0, id="a", name="look"), piece('{"x"', index=1, id="b", name="hear"), reason="length"
+    deltas = (
+        piece("{}", index=0, id="a", name="look"),
+        piece("{}", index=2),
+        piece('{"x"', index=1, id="b", name="hear"),
     )
+    fed(reading, *deltas, reason=reason)
 
     assert [call.name for call in reading.calls] == ["look"]
     assert reading.end().reason == "length"
+
+
+def test_an_answer_in_pieces_that_is_told_once_more_as_one_message_is_read_once() -> None:
+    reading = reader()
+    fed(reading, {"role": "assistant"}, {"content": "yes"}, piece("{}", index=0, id="a", name="look"))
+    whole = {"role": "assistant", "content": "yes", **piece("{}", id="a", name="look")}
+
+    text = reading.read(json.dumps({"choices": [{"delta": {}, "message": whole, "finish_reason": "stop"}]}).encode())
+
+    assert (text, [call.arguments for call in reading.calls]) == ("", ["{}"])
 
 
 def test_custom_tools_and_namespaces_are_found_again() -> None:
@@ -230,6 +244,16 @@ def test_usage_is_what_the_server_tells(usage: Any, told: tuple[int, int, int, i
     reading.read(json.dumps({"choices": [], "usage": usage}).encode())
 
     assert reading.end().usage == told
+
+
+def test_a_usage_that_is_told_in_between_stands_until_another_tells_more() -> None:
+    reading = reader()
+    for asked, answered in ((3, 1), (3, 2), (0, 0)):
+        usage = {"prompt_tokens": asked, "completion_tokens": answered}
+        chunk = {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}], "usage": usage}
+        reading.read(json.dumps(chunk).encode())
+
+    assert reading.end().usage == (3, 2, 0, 0)
 
 
 _JSON = st.recursive(
