@@ -92,6 +92,7 @@ class ChatService:
         wanted = request["model"].strip()
         name, models = await self._find_models(wanted, allowed)
         able = [(model, upstream) for model in models if isinstance(upstream := model.upstream, Embedder)]
+        able.sort(key=lambda each: each[0].upstream.rank(each[0].bot))
         if not may_use(allowed, name):
             raise unknown_model(wanted, self.catalog.near(wanted, allowed))
         if not able:
@@ -99,9 +100,10 @@ class ChatService:
         for model, upstream in able:
             try:
                 made = await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
-            except Refusal as refusal:
-                if model is able[-1][0] or not refusal.may_move_on:
-                    raise refusal.error from refusal
+            except (Refusal, ServiceError) as failure:
+                is_final = isinstance(failure, Refusal) and not failure.may_move_on
+                if model is able[-1][0] or is_final:
+                    raise (failure.error if isinstance(failure, Refusal) else failure) from failure
             else:
                 return replace(made, model=name, upstream=model.upstream.name)
         raise AssertionError("unreachable: the last upstream's failure is raised")

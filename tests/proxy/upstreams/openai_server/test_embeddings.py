@@ -1,12 +1,16 @@
 """Embeddings through the proxy: they go to the server that lists the model."""
 
+from pathlib import Path
+
 import openai
 import pytest
 
-from proxy.api.app_keys import USAGE
+from proxy.api.app_keys import UPSTREAMS, USAGE
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from tests.openai_server import OpenAiPeer, Refused
-from tests.proxy.running import RunningProxy
+from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
+from tests.site import SimulatedSite
 
 
 async def test_they_are_those_of_the_server_that_lists_the_model(served: RunningProxy, server: OpenAiPeer) -> None:
@@ -59,6 +63,26 @@ async def test_errors_keep_their_meaning(
 
     assert raised.value.status_code == status
     assert KEY not in str(raised.value)
+
+
+async def test_a_server_that_is_left_alone_costs_no_request_where_another_has_the_model(
+    site: SimulatedSite, server: OpenAiPeer, tmp_path: Path
+) -> None:
+    async with (
+        OpenAiPeer("tiny") as other,
+        running_proxy(
+            site, tmp_path, servers=f"mine={server.base_url},other={other.base_url}", server_keys=f"mine={KEY}"
+        ) as proxy,
+    ):
+        for upstream in proxy.app[UPSTREAMS][1:]:
+            await upstream.discover()
+        server.answers = [Refused(500)]
+
+        for _ in range(FAILURES_TO_OPEN + 1):
+            await proxy.openai.embeddings.create(model="tiny", input="a text", encoding_format="float")
+
+    assert len(server.asked) == FAILURES_TO_OPEN
+    assert len(other.asked) == FAILURES_TO_OPEN + 1
 
 
 @pytest.mark.parametrize("body", [{"input": "x"}, {"model": "mine/tiny"}, {"model": "mine/tiny", "input": []}])
