@@ -124,9 +124,11 @@ class Answer:
             release(enough)
             self.end = End(enough.reason, stop=enough.stop)
         else:
-            if self._cutter is not None and (rest := self._cutter.end()):
-                self._cutter = None
+            cutter, self._cutter = self._cutter, None
+            if cutter is not None and (rest := cutter.end()):
                 self._show(rest)
+            if cutter is not None and cutter.reason == "length":  # met in what might have begun a stop sequence
+                self.end = End("length")
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
         await memory.commit(self._model, self.end.note, self.message, self._raw)

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from proxy.chat.tokens import estimate_tokens
 from tests.proxy.running import RunningProxy, capture
 from tests.site import SimulatedSite
 
@@ -190,6 +191,18 @@ async def test_an_answer_ends_where_the_client_wants_it_to(
         await asyncio.sleep(0.01)
     assert site.open_streams == 0
     assert site.aborted_streams == 1
+
+
+@pytest.mark.parametrize(("more", "ended"), [(0, "length"), (1, "stop")])
+async def test_a_limit_that_is_met_at_the_very_end_is_told(proxy: RunningProxy, more: int, ended: str) -> None:
+    whole = await proxy.chat("hi")
+    limit = estimate_tokens(whole.text) - 1 + more
+
+    answer = await proxy.chat("hi", stop=" ENDLESS", max_tokens=limit)
+
+    assert answer.body["choices"][0]["finish_reason"] == ended
+    assert (answer.text == whole.text) == (ended == "stop")
+    assert whole.text.startswith(answer.text)
 
 
 async def test_a_cut_answer_is_remembered_as_it_was_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
