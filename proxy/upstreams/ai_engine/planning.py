@@ -38,7 +38,7 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
     """
     earlier: Sequence[Message] = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
     newest = ask.messages[len(earlier) :]
-    earlier = _with_one_system(earlier, bot)
+    earlier = _with_one_system(earlier, bot, counts_bytes=counts_bytes)
     kept = _within(earlier, max_transcript - sum(len(message.text) for message in newest))
     images, dropped_images = ask.pictures([*kept, *newest], most=bot.max_images if bot.images else 0)
     if newest and newest[-1].images and not images:
@@ -54,15 +54,15 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
     return Planned(history, text, images, len(earlier) - len(kept), dropped_images)
 
 
-def _with_one_system(earlier: Sequence[Message], bot: Bot) -> Sequence[Message]:
+def _with_one_system(earlier: Sequence[Message], bot: Bot, *, counts_bytes: bool) -> Sequence[Message]:
     """The system's texts at the beginning as one, where the window would leave some out or leave no room for turns."""
     start = _begin_of_turns(earlier)
     if start < 2 or len(earlier) <= MAX_HISTORY:
         return earlier
-    text = "\n\n".join(message.text for message in earlier[:start])
-    if bot.max_message and len(_SYSTEM) + len(text) > bot.max_message:
+    one = Message(role="system", text="\n\n".join(message.text for message in earlier[:start]))
+    if bot.max_message and _length(_typed(one), counts_bytes=counts_bytes) > bot.max_message:
         return earlier
-    return (Message(role="system", text=text), *earlier[start:])
+    return (one, *earlier[start:])
 
 
 def _begin_of_turns(messages: Sequence[Message]) -> int:
@@ -92,9 +92,14 @@ def _typed(message: Message) -> str:
     return f"{_SYSTEM}{text}" if message.role == "system" else text
 
 
-def _check_length(text: str, bot: Bot, *, counts_bytes: bool) -> None:
+def _length(text: str, *, counts_bytes: bool) -> int:
+    """As the site counts."""
     typed = text.strip(PHP_BLANKS)
-    length = len(typed.encode() if counts_bytes else typed)
+    return len(typed.encode() if counts_bytes else typed)
+
+
+def _check_length(text: str, bot: Bot, *, counts_bytes: bool) -> None:
+    length = _length(text, counts_bytes=counts_bytes)
     if bot.max_message and length > bot.max_message:
         unit = "bytes" if counts_bytes else "characters"
         raise _unfit(

@@ -189,7 +189,7 @@ def sources(citations: Sequence[dict[str, Any]]) -> tuple[Source, ...]:
 
 
 def _index(value: object) -> int:
-    return value if type(value) is int and abs(value) < 2**53 else 0
+    return value if type(value) is int and 0 <= value < 2**53 else 0
 
 
 class Warned(NamedTuple):

@@ -73,6 +73,20 @@ def test_many_system_texts_are_told_as_one_where_the_window_would_leave_some_out
     assert len(planned(*rules[:3], *turns(5)).history) == 7  # there is room for each
 
 
+@pytest.mark.parametrize(("more", "told_apart"), [(0, False), (-1, True)])
+@pytest.mark.parametrize(("letter", "counts_bytes", "size"), [("x", False, 1), ("界", False, 1), ("界", True, 3)])
+def test_system_texts_become_one_that_the_page_takes_or_stay_apart(
+    letter: str, counts_bytes: bool, size: int, more: int, told_apart: bool
+) -> None:
+    limit = len(SYSTEM) + 1 + 2 * 40 * size + 2 + more
+    rules = (said("system", letter * 40), said("system", letter * 40))
+
+    ask = Ask("m", (*rules, *turns(17)))
+    found = plan_turn(ask, replace(BOT, max_message=limit), max_transcript=10_000, counts_bytes=counts_bytes)
+
+    assert (found.history[1][1].startswith(SYSTEM), found.history[0][1].startswith(SYSTEM)) == (told_apart, True)
+
+
 def test_a_transcript_that_is_too_long_loses_its_oldest_turns() -> None:
     found = planned(said("user", "x" * 50), said("assistant", "y"), said("user", "z"), most=40)
 

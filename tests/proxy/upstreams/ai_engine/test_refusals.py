@@ -53,6 +53,7 @@ def test_a_recorded_refusal_is_understood(name: str, kind: Kind, by_plugin: bool
         (403, {}, b'{"code":"rest_cookie_invalid_nonce"}', Kind.NONCE),
         (502, HTML, b"", Kind.UPSTREAM),
         (504, HTML, b"", Kind.TIMEOUT),
+        (524, HTML, b"", Kind.TIMEOUT),
         (200, HTML, b"<html>", Kind.UPSTREAM),
         (404, HTML, b"<html>", Kind.MOVED),
     ],

@@ -1,11 +1,8 @@
 """Following replies, against recordings of a real site."""
 
-from typing import Any
-
 import pytest
 
-from proxy.chat.upstream import Source
-from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader, sources
+from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from tests.recorded import SAMPLES
@@ -60,6 +57,9 @@ def test_whole_replies_are_read_whole(name: str, provider: str, text: str) -> No
 
 def test_the_ids_to_continue_with_are_kept() -> None:
     assert read("03-stream-ok")[1].response_id == "resp_f931ff388a964277a060cee25047ec44"
+    google = events('event: google_interaction_id\ndata: {"id":"v1_a"}')
+    assert (google.interaction_id, google.has_state) == ("v1_a", True)
+    assert not read("63-openai-chatcompletions-mode")[1].has_state
     assert read("07b-stream-google-2", "Google")[1].interaction_id == "v1_eP63RfcNR027HGmUWnkjwQ"
 
 
@@ -288,12 +288,3 @@ def test_an_old_bot_is_known_by_an_id_without_status_and_forgotten_when_it_chang
         assert bots.needs_id(5)
         bots.learn(5, reply(id=False))
     assert not bots.needs_id(5)  # it was set up in another way
-
-
-def test_citations_become_sources_and_those_without_an_address_are_left_out() -> None:
-    cited: list[dict[str, Any]] = [
-        {"url": "https://a", "source_title": "A", "start_char_index": 1, "end_char_index": 2},
-        {"title": "B"},
-    ]
-
-    assert sources(cited) == (Source("https://a", "A", 1, 2),)

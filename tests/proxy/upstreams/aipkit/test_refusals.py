@@ -207,6 +207,7 @@ def failure(code: str) -> bytes:
         (413, b"<html>", Kind.TOO_LARGE, 413),
         (429, b"slow down", Kind.RATE_LIMIT, 429),
         (504, b"", Kind.TIMEOUT, 504),
+        (524, b"<html>", Kind.TIMEOUT, 504),
         (502, b"<html>", Kind.UPSTREAM, 502),
         (302, b"", Kind.UPSTREAM, 502),
         (200, b"[]", Kind.UPSTREAM, 502),

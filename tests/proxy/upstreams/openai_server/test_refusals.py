@@ -37,6 +37,7 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
         (Refused(500), 502, "upstream_error"),
         (Refused(503, failed("loading the model")), 503, "upstream_unavailable"),
         (Refused(504, "<html>late</html>"), 504, "upstream_timeout"),
+        (Refused(524, "<html>late</html>"), 504, "upstream_timeout"),
     ],
 )
 async def test_a_refusal_keeps_its_meaning(
