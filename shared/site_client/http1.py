@@ -49,14 +49,14 @@ class Head:
 
     def framing(self) -> Framing:
         """How the body that follows is framed. Raises `BadResponse`."""
+        if self.status in {204, 304}:
+            return Sized(0)
         coding = self.headers.get("transfer-encoding")
         if coding is not None:
             if coding.lower() != "chunked":
                 raise BadResponse(f"transfer coding {coding[:40]!r}")
             return Chunked()
         length = self.headers.get("content-length")
-        if self.status in {204, 304}:
-            return Sized(0)
         if length is None:
             return UntilEnd()
         if not _DIGITS.fullmatch(length):

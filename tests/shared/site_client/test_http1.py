@@ -1,0 +1,69 @@
+"""Messages of HTTP as plain values: which heads are taken, and what a request may hold."""
+
+import pytest
+
+from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, parse_head, request_bytes
+
+OK = "HTTP/1.1 200 OK"
+
+
+def head(*lines: str) -> bytes:
+    return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "keeps_alive"),
+    [
+        ((OK,), True),
+        ((OK, "Connection: Keep-Alive"), True),
+        ((OK, "Connection: close"), False),
+        ((OK, "Connection: keep-alive", "Connection: Close"), False),
+        (("HTTP/1.0 200 OK",), False),
+        (("HTTP/1.0 200 OK", "Connection: keep-alive"), True),
+        (("HTTP/1.0 200 OK", "Connection: keep-alive, close"), False),
+    ],
+)
+def test_a_connection_is_kept_where_both_sides_keep_it(lines: tuple[str, ...], keeps_alive: bool) -> None:
+    assert parse_head(head(*lines)).keeps_alive is keeps_alive
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize("field", ["Transfer-Encoding: chunked", "Content-Length: 5", "X: y"])
+def test_some_answers_never_have_a_body_whatever_they_say(status: str, field: str) -> None:
+    assert parse_head(head(f"HTTP/1.1 {status}", field)).framing().finished
+
+
+def test_a_coding_is_the_same_in_other_letters() -> None:
+    assert isinstance(parse_head(head(OK, "transfer-encoding: Chunked")).framing(), Chunked)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Content-Length: 5, 6",),
+        ("Content-Length: +5",),
+        ("Transfer-Encoding: chunked", "Transfer-Encoding: gzip"),
+        ("Transfer-Encoding: gzip, chunked",),
+    ],
+)
+def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(fields: tuple[str, ...]) -> None:
+    with pytest.raises(BadResponse):
+        parse_head(head(OK, *fields)).framing()
+
+
+def test_trailers_without_end_are_given_up() -> None:
+    body = Chunked()
+    body.feed(b"0\r\n")
+
+    with pytest.raises(BadResponse, match="do not end"):
+        body.feed(b"X: y\r\n" * MAX_LINE_BYTES)
+
+
+@pytest.mark.parametrize("mark", ["\r", "\n", "\r\n", "\0"])
+def test_no_value_breaks_out_of_its_line(mark: str) -> None:
+    odd = f"a{mark}X: y"
+
+    for path, host, headers in ((odd, "site", {}), ("/", odd, {}), ("/", "site", {"Cookie": odd})):
+        with pytest.raises(ValueError, match="line break"):
+            request_bytes("GET", path, host, headers)
