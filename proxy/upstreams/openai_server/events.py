@@ -173,15 +173,16 @@ class ChunkReader:
                 continue
             index, own = piece.get("index"), piece.get("id")
             key = index if isinstance(index, int) else position
-            part = self._at.get(key)
-            if part is None or (own and part.id and own != part.id):  # some servers count every call as the first
+            arguments = told.get("arguments")
+            before = part = self._at.get(key)
+            if part is None or (own != part.id if own and part.id else _is_another(part.arguments, arguments)):
                 part = self._at[key] = _Part()
                 self._parts.append(part)
             part.id = part.id or (own if isinstance(own, str) else "")
             if len(self._parts) > MAX_CALLS or len(part.arguments) > MAX_ARGUMENTS:
                 raise cut_off(self._server, "its calls do not end", has_begun=True)
             part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
-            arguments = told.get("arguments")
+            part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
                 part.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
 
@@ -192,6 +193,12 @@ class ChunkReader:
             return Call(id=part.id, name=part.name, arguments=part.arguments or "{}")
         arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
         return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
+
+
+def _is_another(arguments: str, piece: Any) -> bool:
+    """Whether *piece* begins those of another call: some servers count every call as the first."""
+    begins = isinstance(piece, dict) or (isinstance(piece, str) and piece.lstrip().startswith("{"))
+    return begins and arguments.rstrip().endswith("}") and _is_object(arguments)
 
 
 def _input(arguments: str) -> str:

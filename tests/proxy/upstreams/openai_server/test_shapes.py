@@ -162,6 +162,16 @@ def test_calls_that_are_all_counted_as_the_first_are_told_apart_by_their_ids() -
     assert [(call.id, call.name) for call in reading.calls] == [("a", "look"), ("b", "hear")]
 
 
+@pytest.mark.parametrize("more", [{"id": ""}, {"name": ""}, {"id": "b"}, {"id": "b", "name": "look"}])
+def test_calls_that_are_all_counted_as_the_first_are_told_apart_where_one_is_whole(more: dict[str, str]) -> None:
+    reading = reader()
+    first = piece("", index=0, name="look"), piece('{"x":"}', index=0), piece('{"}', index=0), piece(" ", index=0)
+    fed(reading, *first, piece('{"x"', index=0, **more), piece(":{}}", index=0), piece({"x": 1}, index=0, name="hear"))
+
+    calls = [(call.name, json.loads(call.arguments)["x"]) for call in reading.calls]
+    assert calls == [("look", "}{"), ("look", {}), ("hear", 1)]
+
+
 def test_a_call_without_an_id_gets_one_that_stays() -> None:
     reading = reader()
     fed(reading, {"function_call": {"name": "look", "arguments": ""}}, reason="function_call")
