@@ -52,6 +52,15 @@ def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(fields: tuple[str, 
         parse_head(head(OK, *fields)).framing()
 
 
+@pytest.mark.parametrize("chunks", [b"3\r\nabcd\r\n", b"3\r\nab\r\n", b"-1\r\na\r\n", b"x\r\n", b"\r\n", b"3\r\nabcd"])
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_chunk_has_as_many_bytes_as_it_says(chunks: bytes, size: int) -> None:
+    body, whole = Chunked(), b"1\r\n.\r\n" + chunks + b"0\r\n\r\n"
+
+    with pytest.raises(BadResponse, match="chunk"):
+        _ = [body.feed(whole[at : at + size]) for at in range(0, len(whole), size)]
+
+
 def test_trailers_without_end_are_given_up() -> None:
     body = Chunked()
     body.feed(b"0\r\n")
