@@ -6,7 +6,8 @@ import pytest
 
 import shared.site_client.pool
 from shared.site_client.client import MAX_REPLY_BYTES, SiteClient
-from shared.site_client.errors import SiteTimeout
+from shared.site_client.connection import MAX_INTERIMS
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK, END = b"5\r\nhello\r\n", b"0\r\n\r\n"
@@ -68,6 +69,18 @@ async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_tim
 async def test_an_answer_ends_with_its_last_chunk_however_that_is_written(end: bytes) -> None:
     async with await answering(HEAD, CHUNK, end, pause=0.01) as server, SiteClient() as client:
         assert (await client.post(address(server), b"", {}, timeout=2.0)).body == b"hello"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.005])  # all at once, and each by itself
+async def test_interim_answers_come_before_the_real_one_but_not_without_end(pause: float) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    real = HEAD + CHUNK + END
+    async with SiteClient() as client:
+        async with await answering(*[interim] * MAX_INTERIMS, real, pause=pause) as server:
+            assert (await client.get(address(server), {}, timeout=5.0)).body == b"hello"
+        async with await answering(*[interim] * (MAX_INTERIMS + 1), real, pause=pause) as server:
+            with pytest.raises(SiteUnreachable, match="interim"):
+                await client.get(address(server), {}, timeout=5.0)
 
 
 async def test_a_page_may_be_longer_than_the_reply_to_a_post() -> None:
