@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import shared.site_client.client
 import shared.site_client.pool
 from shared.site_client.client import MAX_REPLY_BYTES, SiteClient
 from shared.site_client.connection import MAX_INTERIMS
@@ -55,9 +56,12 @@ async def test_a_silence_in_an_answer_is_bounded() -> None:
                 _ = [piece async for piece in reply.body]
 
 
-async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_time() -> None:
+async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     parts = (HEAD, *[CHUNK] * 8, END)
     async with await answering(*parts, pause=0.05) as server, SiteClient() as client:
+        monkeypatch.setattr(shared.site_client.client, "CONNECT_SECONDS", 0.0)  # so that a head has no more than that
         async with client.stream(address(server), {}, idle_timeout=0.2) as reply:
             assert b"".join([piece async for piece in reply.body]) == b"hello" * 8
         with pytest.raises(SiteTimeout, match="took too long"):
