@@ -18,7 +18,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra, Extras
 from proxy.chat.tokens import Usage, usage_of
 from proxy.chat.upstream import End, Sink
-from proxy.server.errors import internal_error
+from proxy.server.errors import internal_error, too_large
 from proxy.server.under_way import UNDER_WAY, stopping_error
 from proxy.usage.recorder import Turn
 from shared.conversations import Call, Message
@@ -65,6 +65,9 @@ def counted(handler: Handler) -> Handler:
                 turn.error = stopping_error()
             else:
                 turn.has_left = True
+            raise
+        except web.HTTPRequestEntityTooLarge:
+            turn.error = too_large()
             raise
         except Exception:
             turn.error = internal_error()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.api.app_keys import USAGE
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -52,11 +53,13 @@ async def test_chat_requests_that_make_no_sense(proxy: RunningProxy, body: bytes
     assert (await post(proxy, CHAT, body, **{"Content-Type": "text/plain"}))[0] == 400
 
 
-async def test_a_body_over_the_limit_is_413(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_a_body_over_the_limit_is_413_and_counted_as_refused(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, max_body=1024) as proxy:
         status, answer = await post(proxy, CHAT, b" " * 2000)
+        totals = list(proxy.app[USAGE].totals.values())
 
     assert (status, answer["error"]["code"]) == (413, "request_too_large")
+    assert totals == [{"refused": 1}]
 
 
 async def test_wrong_methods_and_paths(proxy: RunningProxy) -> None:
