@@ -73,6 +73,15 @@ def test_a_trial_that_shows_nothing_makes_room_for_the_next() -> None:
     assert breaker.admits(FIRST_PAUSE)
 
 
+def test_a_trial_that_nobody_hears_of_is_given_up() -> None:
+    breaker = opened()
+    assert passes(breaker, FIRST_PAUSE)
+
+    assert not breaker.admits(FIRST_PAUSE + TRIAL_SECONDS - 1)
+    assert passes(breaker, FIRST_PAUSE + TRIAL_SECONDS)
+    assert not breaker.admits(FIRST_PAUSE + TRIAL_SECONDS), "there is another trial now"
+
+
 def test_requests_from_before_it_opened_do_not_lengthen_the_pause() -> None:
     breaker = opened()
     breaker.failed(1.0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from time import time
 
 import pytest
 
@@ -10,7 +11,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams import breaker
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
-from proxy.upstreams.gate import Gate
+from proxy.upstreams.gate import QUOTA_COOLDOWN, RATE_LIMIT_COOLDOWN, Gate
 from tests.proxy.upstreams.list_upstream import refusal
 
 BOT = 7
@@ -66,6 +67,18 @@ async def test_a_site_that_answers_at_all_is_well_again(ends: Refusal | None) ->
     await turn(gate)
 
 
+async def test_the_first_text_shows_that_a_site_is_well_whenever_the_turn_ends() -> None:
+    gate = Gate("site", 2)
+    await fails(gate, FAILURES_TO_OPEN - 1)
+    with suppress(asyncio.CancelledError):
+        async with gate.enter(BOT, "one") as passage:
+            passage.answered()
+            raise asyncio.CancelledError  # its client left
+    await fails(gate, FAILURES_TO_OPEN - 1)
+
+    await turn(gate)
+
+
 @pytest.mark.parametrize(
     "ends", [asyncio.CancelledError(), RuntimeError(), refusal(About.MESSAGE)], ids=["left", "a fault", "refused"]
 )
@@ -97,9 +110,15 @@ async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_
 
 
 @pytest.mark.parametrize(
-    ("about", "seconds"), [(About.QUOTA, None), (About.RATE, None), (About.QUOTA, 5.0), (About.RATE, 90.0)]
+    ("about", "seconds", "rests"),
+    [
+        (About.QUOTA, None, QUOTA_COOLDOWN),
+        (About.RATE, None, RATE_LIMIT_COOLDOWN),
+        (About.QUOTA, 5.0, 5.0),
+        (About.RATE, 90.0, 90.0),
+    ],
 )
-async def test_a_limit_is_that_of_the_bot_alone(about: About, seconds: float | None) -> None:
+async def test_a_limit_is_that_of_the_bot_alone(about: About, seconds: float | None, rests: float) -> None:
     gate = Gate("site", 1)
     reached = refusal(about)
     reached.retry_after = seconds
@@ -108,6 +127,7 @@ async def test_a_limit_is_that_of_the_bot_alone(about: About, seconds: float | N
 
     assert (gate.rank(BOT), gate.rank(BOT + 1)) == (1, 0)
     assert gate.cooldown_until is not None
+    assert gate.cooldown_until - time() == pytest.approx(rests, abs=1.0)
     await turn(gate)  # it is asked all the same where nobody else is
 
 
