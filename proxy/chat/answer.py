@@ -128,7 +128,7 @@ class Answer:
             if cutter is not None and (rest := cutter.end()):
                 self._show(rest)
             if cutter is not None and cutter.reason == "length":  # met in what might have begun a stop sequence
-                self.end = End("length")
+                self.end = replace(self.end, reason="length", note=None)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
         await memory.commit(self._model, self.end.note, self.message, self._raw)

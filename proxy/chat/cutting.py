@@ -60,7 +60,6 @@ class Cutter:
             self._weigh_at = len(self._passed) + max(1, (self._max_tokens - tokens) // 4)
             return text
         self.reason, self.stop = "length", None
-        self._held = ""
         return self._passed[before : max(before, self._fitting(self._max_tokens))]
 
     def _fitting(self, limit: int) -> int:

@@ -72,6 +72,14 @@ def test_nothing_passes_after_the_end() -> None:
     assert cutter.end() == ""
 
 
+def test_a_limit_that_comes_before_a_stop_sequence_is_why_it_ended() -> None:
+    whole, begun = Cutter(["END"], max_tokens=2), Cutter(["END"], max_tokens=2)
+
+    assert whole.feed("so be it END") == begun.feed("so be it EN") == "so be"
+    assert (whole.reason, whole.stop) == (begun.reason, begun.stop) == ("length", None)
+    assert begun.end() == ""
+
+
 def test_without_anything_to_cut_all_passes_at_once() -> None:
     cutter = Cutter()
 

@@ -31,6 +31,13 @@ def test_two_histories_share_a_digest_only_if_they_are_the_same(one: list[Messag
     assert same == (trimmed(one) == trimmed(other))
 
 
+def test_no_text_passes_for_two_messages_nor_a_place_for_part_of_one() -> None:
+    one, two = said("a0userb"), said("a", "b")
+
+    assert history_digest(("s", "5"), one) != history_digest(("s", "5"), two)
+    assert history_digest(("s5", ""), one) != history_digest(("s", "5"), one)
+
+
 def test_site_bot_and_guest_are_part_of_a_history() -> None:
     digests = {
         history_digest(place, said("hi"))
