@@ -124,7 +124,7 @@ def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple
     count = next((index for index, message in enumerate(sent) if message.role != "system"), len(sent))
     rest = tuple(sent[count:])
     new = _after_last(held, rest)
-    if not count or any(message.role != "user" for message in new) or _begins_alike(held, rest):
+    if any(message.role != "user" for message in new) or _begins_alike(held, rest):
         return ()
     return new
 

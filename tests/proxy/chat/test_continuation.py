@@ -53,6 +53,30 @@ def test_the_new_message_alone_is_appended() -> None:
     assert plan.note == COPY
 
 
+def test_the_same_words_once_more_are_a_new_message() -> None:
+    plan = plan_turn(holding("go on", "one"), say("go on"))
+
+    assert (plan.messages, plan.replaces) == ((*say("go on", "one"), *say("go on")), False)
+
+
+def test_all_that_is_stored_and_nothing_new_is_what_the_client_means() -> None:
+    plan = plan_turn(holding("count", "one, "), say("count", "one, "))
+
+    assert (plan.messages, plan.new, plan.note) == (say("count", "one, "), say("count", "one, "), None)
+
+
+def test_other_pictures_and_a_result_that_is_a_failure_now_are_other_messages() -> None:
+    stored = holding("look", "well")
+    seen = replace(stored, messages=(replace(stored.messages[0], images=("x",)), stored.messages[1]))
+    ran = replace(stored, messages=(replace(stored.messages[0], result=Result(call_id="a")), stored.messages[1]))
+    first, last = say("look", "well"), say("more")
+
+    assert plan_turn(seen, (*seen.messages, *last)).new == last
+    assert plan_turn(seen, (*first, *last)).replaces
+    assert plan_turn(ran, (replace(first[0], result=Result(call_id="b")), first[1], *last)).new == last
+    assert plan_turn(ran, (replace(first[0], result=Result(call_id="a", failed=True)), first[1], *last)).replaces
+
+
 def test_the_same_system_text_may_come_with_the_new_message() -> None:
     same = plan_turn(holding("!be brief", "hi", "hello"), say("!be brief", "more"))
     other = plan_turn(holding("!be brief", "hi", "hello"), say("!be long", "more"))
@@ -60,6 +84,8 @@ def test_the_same_system_text_may_come_with_the_new_message() -> None:
     assert (same.new, same.replaces) == (say("more"), False)
     assert (other.new, other.replaces, other.note) == (say("more"), True, None)
     assert other.messages == say("!be long", "hi", "hello", "more")
+    both = plan_turn(holding("!be brief", "hi", "hello"), say("!be brief", "!be kind", "more"))
+    assert (both.messages, both.note) == (say("!be brief", "!be kind", "hi", "hello", "more"), None)
 
 
 def test_a_system_text_that_comes_later_takes_nothing_away() -> None:

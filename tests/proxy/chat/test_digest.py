@@ -1,5 +1,7 @@
 """Which history is which, and when the site's copy may be trusted."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +47,15 @@ def test_site_bot_and_guest_are_part_of_a_history() -> None:
     }
 
     assert len(digests) == 4
+
+
+def test_free_text_is_not_spelled_in_another_way_and_tools_of_one_name_are_told_apart() -> None:
+    def called(arguments: str, **about: Any) -> str:
+        call = Call(id="call_1", name="run", arguments=arguments, **about)
+        return history_digest(("s", "5", "g"), [Message(role="assistant", text="", calls=(call,))])
+
+    assert called("[1]", kind="custom") != called("[ 1]", kind="custom")
+    assert called("{}", namespace="a") != called("{}", namespace="b")
 
 
 def test_calls_are_part_of_a_history_but_not_how_their_json_is_spelled() -> None:
