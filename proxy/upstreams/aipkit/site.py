@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from proxy.chat.ask import Ask
-from proxy.chat.history import size_of
+from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import About, AnswerSink, End, Held, Refusal, Tries
 from proxy.upstreams.aipkit.pictures import PictureLimit
@@ -68,10 +68,10 @@ class AipkitSite:
         """As `Upstream.answer`."""
         copy = read_copy(held.note) if held else None
         if copy is not None and held is not None:
-            history = ask.messages[: held.messages]
-            if self._policy.trusts(bot, history, has_state=copy.has_state):
+            history, new = ask.messages[: held.messages], ask.messages[held.messages :]
+            if not is_empty(new) and self._policy.trusts(bot, history, has_state=copy.has_state):
                 try:
-                    plan = Plan(ask, bot, copy, ask.messages[held.messages :])
+                    plan = Plan(ask, bot, copy, new)
                     return await self._answer(plan, sink, tries)
                 except Refusal as refusal:
                     if refusal.about is not About.COPY or not tries.may_retry:

@@ -40,6 +40,19 @@ async def test_a_json_message_is_not_misrouted(proxy: RunningProxy, site: Simula
     assert text.strip() in given(site)
 
 
+@pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gpt-5-nano"])
+@pytest.mark.parametrize("text", ["", " \n", "\0"])
+async def test_a_history_that_ends_with_nothing_is_told_whole(
+    proxy: RunningProxy, site: SimulatedSite, model: str, text: str
+) -> None:
+    first = await proxy.chat("hi", model=model)
+
+    answer = await proxy.chat("hi", {"role": "assistant", "content": first.text}, text, model=model)
+
+    assert answer.status == 200, answer.body
+    assert first.text in given(site)
+
+
 async def test_nul_and_half_a_surrogate_pair_do_not_empty_the_message(proxy: RunningProxy, site: SimulatedSite) -> None:
     raw = b'{"model":"gpt-4o-mini-helper","messages":[{"role":"user","content":"a\\u0000b \\ud83d c"}]}'
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", data=raw) as response:
