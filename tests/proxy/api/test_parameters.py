@@ -1,0 +1,84 @@
+"""Single parameters of a request, at the very borders of what makes sense."""
+
+from typing import Any
+
+import pytest
+
+from proxy.api.parameters import (
+    MAX_KEY,
+    MAX_NUMBER,
+    MAX_PAIRS,
+    MAX_VALUE,
+    read_ignored,
+    read_limit,
+    read_metadata,
+    read_new_metadata,
+    read_whole,
+)
+from proxy.chat.errors import ServiceError
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        ({}, None),
+        ({"max_tokens": None}, None),
+        ({"max_tokens": 0}, None),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": 1}, 1),
+        ({"max_tokens": 4096.0}, 4096),
+        ({"max_tokens": 0, "max_completion_tokens": 9}, 9),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, 5),
+    ],
+)
+def test_the_lowest_limit_that_is_set_counts(body: dict[str, Any], limit: int | None) -> None:
+    assert read_limit(body, "max_tokens", "max_completion_tokens") == limit
+
+
+@pytest.mark.parametrize("value", [-2, 1.5, True, "5", [], float("inf")])
+def test_what_is_no_limit_is_refused(value: Any) -> None:
+    with pytest.raises(ServiceError) as refused:
+        read_limit({"max_tokens": value}, "max_tokens")
+
+    assert (refused.value.status, refused.value.param) == (400, "max_tokens")
+
+
+@pytest.mark.parametrize(("value", "read"), [(1e30, MAX_NUMBER), (-(10**30), -MAX_NUMBER), (MAX_NUMBER, MAX_NUMBER)])
+def test_a_number_without_end_is_as_large_as_any(value: Any, read: int) -> None:
+    assert read_whole({"n": value}, "n") == read
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("temperature", 0, 2), ("top_p", 0, 1), ("presence_penalty", -2, 2), ("top_logprobs", 0, 20)],
+)
+def test_ranges_hold_their_ends_and_nothing_beyond(name: str, least: int, most: int) -> None:
+    assert read_ignored({name: least}, [name]) == read_ignored({name: float(most)}, [name]) == (name,)
+    for beyond in (least - 0.5, least - 1, most + 0.5, most + 1, True, str(most)):
+        with pytest.raises(ServiceError):
+            read_ignored({name: beyond}, [name])
+
+
+def test_metadata_have_openais_limits() -> None:
+    most = {f"{number:0{MAX_KEY}}": "x" * MAX_VALUE for number in range(MAX_PAIRS)}
+    assert read_metadata(most) == most
+    assert read_metadata(None) == {}
+
+    key, value = "x" * (MAX_KEY + 1), "x" * (MAX_VALUE + 1)
+    wrong: list[Any] = [{**most, "one more": ""}, {key: ""}, {"a": value}, {"a": 1}, []]
+    for each in wrong:
+        with pytest.raises(ServiceError):
+            read_metadata(each)
+
+
+def test_metadata_are_not_emptied_by_leaving_them_out() -> None:
+    assert read_new_metadata({"metadata": None}) == {}
+    with pytest.raises(ServiceError):
+        read_new_metadata({})
+
+
+def test_reasoning_without_an_effort_asks_for_none() -> None:
+    assert read_ignored({"reasoning": {"effort": None}}, ["reasoning"]) == ("reasoning",)
+    with pytest.raises(ServiceError) as refused:
+        read_ignored({"reasoning": {"effort": "much"}}, ["reasoning"])
+    assert refused.value.param == "reasoning.effort"
