@@ -80,7 +80,7 @@ class ChunkReader:
         if (plain := self._template.text(data)) is not None:
             self.extra = None
             return plain
-        if data == DONE:
+        if data.strip() == DONE:
             self.finished = True
             self.extra = None
             return ""
@@ -101,7 +101,7 @@ class ChunkReader:
     def take(self, chunk: dict[str, Any]) -> str:
         """As `read`, of a chunk or a whole answer; the text is returned in any case."""
         self.extra = None
-        if error := chunk.get("error"):
+        if error := chunk.get("error") or (chunk.get("object") == "error" and chunk):  # Mistral's shape
             raise self._failed(error)
         if usage := chunk.get("usage"):
             self._usage = _usage(usage) or self._usage

@@ -14,6 +14,8 @@ from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
 
+HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
+
 
 def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "code": code, **more}}
@@ -74,6 +76,8 @@ async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
         (Said(["half"], error={"message": "it broke"}), "upstream_error"),
         (b"data: {nothing}\n\n", "upstream_truncated"),
         (b'event: error\ndata: {"message": "it broke"}\n\n', "upstream_error"),
+        (b'data: {"object": "error", "message": "it broke", "code": "1"}\n\ndata: [DONE]\n\n', "upstream_error"),
+        (HALF + b'data: {"object": "error", "message": "it broke"}\n\ndata: [DONE]\n\n', "upstream_error"),
         (b'event: error\ndata: {"type": "error", "message": "it broke"}\n\n', "upstream_error"),
         (b"event: error\ndata: it broke\n\n", "upstream_error"),
         (b"data: [DONE]\n\n", "upstream_truncated"),
@@ -102,13 +106,13 @@ async def test_calls_of_an_answer_that_ends_with_an_error_are_shown_to_nobody(
     assert (response.status, told["error"]["code"]) == (502, "upstream_truncated")
 
 
-async def test_a_stream_without_its_end_mark_is_whole_with_its_finish_reason(
+async def test_a_stream_is_whole_with_its_finish_reason_alone_and_with_its_end_mark_alone(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "all"}, "finish_reason": "stop"}]}
-    server.answers = [f"data: {json.dumps(chunk)}\n\n".encode()]
+    server.answers = [f"data: {json.dumps(chunk)}\n\n".encode(), HALF + b"data:  [DONE] \n\n"]
 
-    assert (await served.chat("hi", model="mine/tiny")).text == "all"
+    assert [(await served.chat("hi", model="mine/tiny")).text for _ in range(2)] == ["all", "half"]
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", None])
