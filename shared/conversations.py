@@ -29,6 +29,7 @@ class Call:
     arguments: str = field(repr=False)
     kind: ToolKind = "function"
     namespace: str | None = None
+    signed: str = field(default="", repr=False)  # JSON: what a server told with it, and wants back as it was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,8 +103,11 @@ def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
     """Whether one conversation may hold *messages* and so many answers that are still to come."""
     if len(messages) + answers > MAX_MESSAGES:
         return False
-    sizes = (len(message.text) + len(message.thoughts) + sum(map(call_size, message.calls)) for message in messages)
-    return sum(sizes) <= MAX_CHARACTERS
+    size = 0
+    for message in messages:
+        size += len(message.text) + len(message.thoughts)
+        size += sum(call_size(call) + len(call.signed) for call in message.calls)
+    return size <= MAX_CHARACTERS
 
 
 def stored_bytes(messages: Iterable[Message]) -> int:
@@ -113,7 +117,7 @@ def stored_bytes(messages: Iterable[Message]) -> int:
         + IMAGE_BYTES * len(message.images)
         + _bytes(message.text)
         + _bytes(message.thoughts)
-        + sum(MESSAGE_BYTES + _bytes(call.name) + _bytes(call.arguments) for call in message.calls)
+        + sum(MESSAGE_BYTES + sum(map(_bytes, (call.name, call.arguments, call.signed))) for call in message.calls)
         for message in messages
     )
 

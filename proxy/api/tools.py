@@ -2,6 +2,7 @@
 their histories. As lenient as can be with what is only repeated, strict with what is asked for."""
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import orjson
 
 from proxy.api.parameters import read_flag
 from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.extras import WITH_CALL, signed
 from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, Wanted
 from shared.conversations import Call
 
@@ -177,7 +179,8 @@ def read_calls(item: Mapping[str, Any]) -> tuple[Call, ...]:
         asked = call.get(kind)
         if isinstance(asked, dict) and isinstance(asked.get("name"), str) and asked["name"]:
             given = asked.get("input" if kind == "custom" else "arguments")
-            read.append(Call(id=text_or_empty(call.get("id")), name=asked["name"], arguments=as_json(given), kind=kind))
+            own = {"id": text_or_empty(call.get("id")), "name": asked["name"], "arguments": as_json(given)}
+            read.append(Call(**own, kind=kind, signed=signed({WITH_CALL: call.get(WITH_CALL)})))
     return tuple(read)
 
 
@@ -186,6 +189,20 @@ def as_json(value: Any) -> str:
     if isinstance(value, str) or value is None:
         return value or ""
     return orjson.dumps(value).decode()
+
+
+def sealed(call: Call) -> str:
+    """What a server signed of *call*, for APIs whose clients send back what they cannot read as it was."""
+    return b64encode(call.signed.encode()).decode()
+
+
+def unsealed(value: Any) -> str:
+    """What `sealed` hid; empty for what others did."""
+    try:
+        told = orjson.loads(b64decode(text_or_empty(value), validate=True))
+    except ValueError:
+        return ""
+    return signed(told) if isinstance(told, dict) else ""
 
 
 def text_or_empty(value: Any) -> str:

@@ -69,8 +69,8 @@ class Ask:
 
     def for_fallback(self) -> "Ask":
         """The same for a server that the client did not name: without what was meant for another one."""
-        messages = (replace(each, thoughts="") if each.thoughts else each for each in self.messages)
-        return replace(self, extras={}, message_fields={}, messages=tuple(messages))
+        messages = tuple(_without_thoughts(each) if each.calls else each for each in self.messages)
+        return replace(self, extras={}, message_fields={}, messages=messages)
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -84,3 +84,9 @@ class Ask:
         newest = (name for message in reversed(messages) for name in reversed(message.images))
         found = [image for name in newest if isinstance(image := self.images.get(name), Image)]
         return tuple(reversed(found[:most])), len(found[most:])
+
+
+def _without_thoughts(message: Message) -> Message:
+    """*message* with its calls as any server may be told them."""
+    calls = tuple(replace(call, signed="") if call.signed else call for call in message.calls)
+    return replace(message, calls=calls, thoughts="")

@@ -3,6 +3,7 @@
 Only servers tell any: on the way of a site's text nothing of it lies.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,18 @@ from proxy.chat.tools.schema import too_deep
 
 THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
 DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter tells them
+WITH_CALL = "extra_content"  # what Google's servers sign of a call, in which only they read
 _IN_PIECES = ("text", "summary")  # fields of such a part
+
+
+def signed(told: Mapping[str, Any]) -> str:
+    """What *told* holds that a server wants back with a call as it was, as JSON; empty: nothing.
+
+    Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message.
+    """
+    kinds = ((DETAILS, list), (WITH_CALL, dict))
+    found = {name: told[name] for name, kind in kinds if isinstance(told.get(name), kind) and told[name]}
+    return json.dumps(found) if found and not too_deep(found) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +79,13 @@ class Extras:
         if not self._thoughts and not self._logprobs:
             return None
         thoughts = {
-            name: _joined(pieces) if name == DETAILS else "".join(pieces) for name, pieces in self._thoughts.items()
+            name: joined(pieces) if name == DETAILS else "".join(pieces) for name, pieces in self._thoughts.items()
         }
         logprobs = {"content": None, "refusal": None, **self._logprobs} if self._logprobs else None
         return Extra("", thoughts, logprobs)
 
 
-def _joined(pieces: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def joined(pieces: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """The parts that came in *pieces*. The first of a piece may go on with the last of the piece before it."""
     found: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and those of its texts that grow
     for piece in pieces:

@@ -1,5 +1,6 @@
 """OpenAI's shapes for chat answers, whole and in chunks, and the event stream they travel in."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import WITH_CALL, Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
@@ -191,14 +192,17 @@ class ChatReply:
         return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason
 
 
-def _whole_call(call: Call) -> dict[str, Any]:
+def _whole_call(call: Call, arguments: str | None = None) -> dict[str, Any]:
     field = "input" if call.kind == "custom" else "arguments"
-    return {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
+    given = call.arguments if arguments is None else arguments
+    told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: given}}
+    extra = json.loads(call.signed).get(WITH_CALL) if call.signed else None
+    return {**told, WITH_CALL: extra} if extra else told
 
 
 def _deltas(call: Call, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     field = "input" if call.kind == "custom" else "arguments"
-    begun = {"index": index, "id": call.id, "type": call.kind, call.kind: {"name": call.name, field: ""}}
+    begun = {"index": index, **_whole_call(call, "")}
     return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
 
 

@@ -2,11 +2,12 @@
 result is a message of its own."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from proxy.api.chat_completions.request import MAX_MESSAGES
 from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
-from proxy.api.tools import as_json, text_or_empty
+from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
 from proxy.chat.tools.rendering import found_tools
@@ -63,6 +64,7 @@ class _Blocks:
         self._files: list[str] = []
         self._calls: list[Call] = []
         self._thoughts: list[str] = []
+        self._signed = ""  # of the call that comes next
 
     def message(self, role: Role, content: Any, where: str) -> None:
         """One message of the request, which may be several of ours."""
@@ -84,12 +86,15 @@ class _Blocks:
                 self._close(role, where)
             self._result(block, where)
         elif kind in ("tool_use", "mcp_tool_use"):
-            self._calls.append(_call(block, where))
+            self._calls.append(replace(_call(block, where), signed=self._signed))
+            self._signed = ""
         elif read := _READERS.get(kind):
             read(self, block, where)
         elif kind == "thinking":
             self._thoughts.append(text_or_empty(block.get("thinking")))
-        elif role != "assistant" and kind != "redacted_thinking":  # what others did beside their answers is left out
+        elif kind == "redacted_thinking":
+            self._signed = unsealed(block.get("data"))
+        elif role != "assistant":  # what others did beside their answers is left out
             raise _unsupported(where, kind)
 
     def _result(self, block: Mapping[str, Any], where: str) -> None:
@@ -185,6 +190,7 @@ class _Blocks:
             Message(role=role, text=text, images=images, calls=calls, thoughts=thoughts, result=result)
         )
         self._texts, self._images, self._files, self._calls, self._found, self._thoughts = [], [], [], [], [], []
+        self._signed = ""
 
 
 _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {

@@ -62,6 +62,10 @@ _THINKING = told(
     exactly({"type": const("thinking"), "thinking": STRING, "signature": STRING}),
     "What the model of a server thinks, where `thinking` asks for it. Nobody checks the signature.",
 )
+_SIGNED = told(
+    exactly({"type": const("redacted_thinking"), "data": STRING}),
+    "What a server wants back with the call that follows, to be sent as it is.",
+)
 _STOPPED: dict[str, Schema] = {
     "stop_reason": nullable(one_of(*REASONS.values(), "stop_sequence")),
     "stop_sequence": nullable(STRING),
@@ -70,7 +74,7 @@ _STOPPED: dict[str, Schema] = {
     ),
     "container": NULL,
 }
-_BLOCK: Schema = {"anyOf": [_TEXT, _THINKING, _TOOL_USE]}
+_BLOCK: Schema = {"anyOf": [_TEXT, _THINKING, _SIGNED, _TOOL_USE]}
 _MESSAGE = exactly(
     {
         "id": {"type": "string", "pattern": "^msg_"},

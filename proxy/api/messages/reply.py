@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.api.messages.errors import error_body
+from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
@@ -78,7 +79,8 @@ class MessageReply:
         thought = end.extra.thought if end.extra else ""
         content = [_thinking_block(thought, SIGNATURE)] if thought else []
         content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
-        content += [_tool_block(call, _given(call)) for call in answer.calls]
+        for call in answer.calls:
+            content += [*([_signed_block(call)] if call.signed else []), _tool_block(call, _given(call))]
         return self._message(content, end, _usage(used, end.sources))
 
     def _message(self, content: list[dict[str, Any]], end: End | None, usage: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +129,9 @@ class MessageReply:
     def _call(self, call: Call) -> bytes:
         """What comes before a call is whole before that begins."""
         events = [self._close()]
+        if call.signed:
+            events.append(_event("content_block_start", index=self._number, content_block=_signed_block(call)))
+            events.append(self._stop())
         events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
         for piece in ("", call.arguments or "{}"):
             delta = {"type": "input_json_delta", "partial_json": piece}
@@ -158,6 +163,11 @@ def _text_block(text: str) -> dict[str, Any]:
 
 def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
     return {"type": "thinking", "thinking": thought, "signature": signature}
+
+
+def _signed_block(call: Call) -> dict[str, Any]:
+    """What a server signed of *call*: clients cannot read it, and send it back before the call."""
+    return {"type": "redacted_thinking", "data": sealed(call)}
 
 
 def _tool_block(call: Call, given: Any) -> dict[str, Any]:

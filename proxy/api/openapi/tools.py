@@ -15,6 +15,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
+from proxy.chat.extras import WITH_CALL
 from proxy.chat.tools.definitions import MAX_DESCRIPTION, MAX_NAME, MAX_TOOLS
 
 _PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -88,9 +89,13 @@ FLAT_FORM = _form(at_least({"type": const("json_schema"), **_FLAT_SCHEMA}, **_FO
 PARALLEL = "False: one call at most in an answer."
 
 
+_SIGNED = told({"type": "object"}, "What a server wants back with the call as it is.")
+
+
 def _call(kind: str, field: str, **place: Schema) -> Schema:
     made = exactly({"name": STRING, field: STRING})
-    return exactly({"id": told(STRING, "`call_…`"), "type": const(kind), kind: made, **place})
+    told_id = told(STRING, "`call_…`")
+    return exactly({"id": told_id, "type": const(kind), kind: made, **place}, **{WITH_CALL: _SIGNED})
 
 
 def _piece(kind: str, field: str) -> Schema:

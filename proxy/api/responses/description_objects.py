@@ -43,7 +43,9 @@ _REASONING = told(
             "type": const("reasoning"),
             "summary": array({}, maxItems=0),
             "content": array(_THOUGHT, maxItems=1),
-            "encrypted_content": NULL,
+            "encrypted_content": told(
+                nullable(STRING), "What the server wants back with the call that follows, to be sent as it is."
+            ),
             "status": one_of("in_progress", "completed"),
         }
     ),

@@ -8,7 +8,7 @@ from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture
 from proxy.api.responses.tools import found_in, is_by_client
-from proxy.api.tools import as_json, text_or_empty
+from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
@@ -62,7 +62,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         where = f"{name}.{index}"
         kind = _kind(item)
         if kind == "reasoning":
-            gathered.think(_thought(item))
+            gathered.think(_thought(item), unsealed(item.get("encrypted_content")))
         elif kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item)):
             continue
         elif kind == "message":
@@ -101,17 +101,17 @@ class _Gathered:
         self.fields: list[Any] = []
         self._more: dict[int, dict[str, Any]] = {}  # of the message at that place
         self._named: set[int] = set()  # places of answers that are only named
-        self._thought = ""  # before the call that comes next
+        self._thought = self._signed = ""  # before the call that comes next
 
     def say(self, item: Any) -> None:
         """A message."""
         if not isinstance(item, dict) or item.get("role") != "assistant":
-            self._thought = ""
+            self._thought = self._signed = ""
         self.fields.append(item)
 
-    def think(self, text: str) -> None:
-        """What a model thought. It belongs to the calls of the answer that follows, if there are any."""
-        self._thought = text
+    def think(self, text: str, signed: str) -> None:
+        """What a model thought, or its server signed. It belongs to the calls of the answer that follows, if any do."""
+        self._thought, self._signed = text or self._thought, signed or self._signed
 
     def refer(self, message_id: str) -> None:
         """An earlier answer by its name, or another part of the one that was named last."""
@@ -127,14 +127,15 @@ class _Gathered:
             last += 1
             self._add("assistant", "")
         more = self._more.setdefault(last, {})
-        more["calls"] = (*more.get("calls", ()), call)
+        more["calls"] = (*more.get("calls", ()), replace(call, signed=self._signed))
+        self._signed = ""
         if self._thought:
             more["thoughts"] = more.get("thoughts", "") + self._thought
             self._thought = ""
 
     def result(self, result: Result, content: Any) -> None:
         """What a call gave."""
-        self._thought = ""
+        self._thought = self._signed = ""
         self._add("user", content, result=result)
 
     def messages(self, name: str) -> Read:

@@ -25,15 +25,16 @@ def text_part(text: str, sources: Sequence[Source], logprobs: Sequence[Mapping[s
     return {"type": "output_text", "text": text, "annotations": flat, "logprobs": logprobs}
 
 
-def reasoning_item(message_id: str, number: int, text: str) -> dict[str, Any]:
-    """What a model thought, as open models tell it: as it is, and not summed up. Empty: the item has only begun."""
+def reasoning_item(message_id: str, number: int, text: str, signed: str = "") -> dict[str, Any]:
+    """What a model thought, as open models tell it: as it is, and not summed up; or what its server signed of the call
+    that follows. Without both the item has only begun."""
     return {
         "id": f"{REASONING_ID}_{message_id[4:]}_{number}",
         "type": "reasoning",
         "summary": [],
         "content": [reasoning_part(text)] if text else [],
-        "encrypted_content": None,
-        "status": "completed" if text else "in_progress",
+        "encrypted_content": signed or None,
+        "status": "completed" if text or signed else "in_progress",
     }
 
 

@@ -9,6 +9,7 @@ import orjson
 from proxy.api.conversations.items import call_item, call_items
 from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_item, reasoning_part, text_part, usage
 from proxy.api.responses.request import ResponseRequest
+from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
@@ -87,7 +88,11 @@ class ResponseReply:
         output = [reasoning_item(self._message_id, 0, extra.thought)] if extra.thought else []
         if answer.text or not answer.calls:
             output.append(self._message(_status(end), content(answer.text, end, logprobs_of(extra))))
-        return self._whole([*output, *call_items(answer)], end, used)
+        for call, item in zip(answer.calls, call_items(answer), strict=True):
+            if call.signed:
+                output.append(reasoning_item(self._message_id, _thoughts_in(output), "", sealed(call)))
+            output.append(item)
+        return self._whole(output, end, used)
 
     def _whole(self, output: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:
         reason, status = _INCOMPLETE.get(end.reason), _status(end)
@@ -176,12 +181,13 @@ class ResponseReply:
         return events
 
     def _reasoning(self, text: str) -> dict[str, Any]:
-        number = sum(item["type"] == "reasoning" for item in self._done)
-        return reasoning_item(self._message_id, number, text)
+        return reasoning_item(self._message_id, _thoughts_in(self._done), text)
 
     def _call(self, call: Call) -> bytes:
         """The message is whole before a call begins."""
         events = self._close(End()) if self._is_open else self._stop_thinking()
+        if call.signed:
+            events += self._signed(call)
         index = len(self._done)
         item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
         self._done.append(item)
@@ -198,6 +204,14 @@ class ResponseReply:
         events += self._event(f"response.{kind}.delta", **place, delta=call.arguments)
         events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
         return events + self._event("response.output_item.done", output_index=index, item=item)
+
+    def _signed(self, call: Call) -> bytes:
+        """The item that the call needs before it, where clients send their history back."""
+        index, number = len(self._done), _thoughts_in(self._done)
+        begun = self._event("response.output_item.added", output_index=index, item=self._reasoning(""))
+        item = reasoning_item(self._message_id, number, "", sealed(call))
+        self._done.append(item)
+        return begun + self._event("response.output_item.done", output_index=index, item=item)
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._message_id, "type": "message", "status": status, "role": "assistant", "content": content}
@@ -216,6 +230,10 @@ class ResponseReply:
     def _event(self, kind: str, **fields: Any) -> bytes:
         data = orjson.dumps({"type": kind, "sequence_number": next(self._numbers), **fields})
         return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _thoughts_in(items: Sequence[Mapping[str, Any]]) -> int:
+    return sum(item["type"] == "reasoning" for item in items)
 
 
 def _status(end: End) -> str:

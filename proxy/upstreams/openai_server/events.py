@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import DETAILS, THOUGHTS, Extra, read_extra
+from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL, Extra, joined, read_extra, signed
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason, Refusal
@@ -34,6 +34,7 @@ class _Part:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    extra: Any = None
 
 
 class ChunkReader:
@@ -68,6 +69,7 @@ class ChunkReader:
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
         self._has_pieces = False  # some servers end those with all of them once more, as one message
         self._extras_size = 0
+        self._details: list[Any] = []  # pieces of the thoughts in parts
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
         self.extra: Extra | None = None  # that the last event told, with its text
@@ -88,15 +90,15 @@ class ChunkReader:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
+        details = len(self._details)
         text = self.take(chunk if isinstance(chunk, dict) else {})
-        if self.extra is None:
-            if text and not self._logprobs:
-                self._template.learn(data, chunk)
-            return text
-        self._extras_size += len(data)
-        if self._extras_size > MAX_EXTRAS:
-            raise cut_off(self._server, "it does not end", has_begun=True)
-        return ""
+        if self.extra is not None or len(self._details) > details:
+            self._extras_size += len(data)
+            if self._extras_size > MAX_EXTRAS:
+                raise cut_off(self._server, "it does not end", has_begun=True)
+        elif text and not self._logprobs:
+            self._template.learn(data, chunk)
+        return text if self.extra is None else ""
 
     def take(self, chunk: dict[str, Any]) -> str:
         """As `read`, of a chunk or a whole answer; the text is returned in any case."""
@@ -124,10 +126,13 @@ class ChunkReader:
         content = delta.get("content")
         text = content if isinstance(content, str) else _text_of(content)
         self._has_pieces = self._has_pieces or bool("delta" in choice and (text or calls))
-        if self._logprobs or (self._beside and not _THOUGHTS.isdisjoint(delta)):
+        if self._logprobs or not _THOUGHTS.isdisjoint(delta):
             self._has_text = self._has_text or bool(text)
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
-            self.extra = read_extra(delta, logprobs, text)
+            extra = read_extra(delta, logprobs, text)
+            if extra is not None and DETAILS in extra.thoughts:
+                self._details.append(extra.thoughts[DETAILS])
+            self.extra = extra if self._beside else None
             if self.extra is not None and not self.thinks_in:
                 self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
         return text
@@ -140,9 +145,10 @@ class ChunkReader:
     @property
     def calls(self) -> Sequence[Call]:
         """All calls; of an answer that was cut, those that are whole."""
-        if self._reason not in ("length", "max_tokens"):
-            return [self._call(part) for part in self._parts if part.name]
-        return [self._call(part) for part in self._parts if part.name and _is_object(part.arguments)]
+        is_cut = self._reason in ("length", "max_tokens")
+        parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
+        details = joined(self._details)
+        return [self._call(part, () if number else details) for number, part in enumerate(parts)]
 
     @property
     def is_whole(self) -> bool:
@@ -181,18 +187,22 @@ class ChunkReader:
             part.id = part.id or (own if isinstance(own, str) else "")
             if len(self._parts) > MAX_CALLS or len(part.arguments) > MAX_ARGUMENTS:
                 raise cut_off(self._server, "its calls do not end", has_begun=True)
+            part.extra = part.extra or piece.get(WITH_CALL)
             part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
             part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
                 part.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
 
-    def _call(self, part: _Part) -> Call:
+    def _call(self, part: _Part, details: Sequence[Any]) -> Call:
+        """The call that *part* is; the first one is told with the thoughts in parts."""
         tool = self._tools.get(part.name)
+        told = signed({DETAILS: list(details), WITH_CALL: part.extra})
         part.id = part.id or self._new_id()
         if tool is None:
-            return Call(id=part.id, name=part.name, arguments=part.arguments or "{}")
+            return Call(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=told)
         arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
-        return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
+        space = tool.namespace
+        return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=told)
 
 
 def _is_another(arguments: str, piece: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.chat.ask import SAMPLING, Ask, Media, Part
-from proxy.chat.extras import THOUGHTS
+from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
 
@@ -21,12 +21,13 @@ _EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean
 @dataclass(frozen=True, slots=True)
 class Manner:
     """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
-    usage, and told how hard to think where the client told it otherwise."""
+    usage, told how hard to think where the client told it otherwise, and told what was signed of a call."""
 
     limit: str = "max_tokens"
     usage: bool = True
     effort: bool = True
     thoughts: str = THOUGHTS[0]
+    signed: bool = True
 
     def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
@@ -37,6 +38,8 @@ class Manner:
         is_told = self.effort and _effort(ask.parameters.get("thinking")) is not None
         if is_told and ("reasoning_effort" in complaint or "think" in complaint):
             return replace(self, effort=False)
+        if self.signed and (WITH_CALL in complaint or DETAILS in complaint):
+            return replace(self, signed=False)
         return None
 
 
@@ -91,7 +94,7 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
                 pictures = []
             if message.role == "assistant":
                 open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
-            told = _message(message, open_calls, ask.images)
+            told = _message(message, open_calls, ask.images, manner)
             if message.thoughts:
                 told[manner.thoughts] = message.thoughts
             if message.id and ask.message_fields:
@@ -119,13 +122,16 @@ def _called(name: str, calls: Sequence[Call]) -> str:
     return next((call.id for call in calls if not name or call.name == name), "")
 
 
-def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media]) -> dict[str, Any]:
+def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media], manner: Manner) -> dict[str, Any]:
     if message.role == "assistant" and calls:
-        told = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
-            for call in calls
-        ]
-        return {"role": "assistant", "content": message.text or None, "tool_calls": told}
+        told: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
+        for call in calls:
+            function = {"name": call.name, "arguments": _arguments(call)}
+            signed = json.loads(call.signed) if call.signed and manner.signed else {}
+            if DETAILS in signed:
+                told[DETAILS] = signed.pop(DETAILS)
+            told["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
+        return told
     pictures = _pictures(message, images) if message.images else []
     if not pictures:
         return {"role": message.role, "content": message.text}

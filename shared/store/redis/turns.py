@@ -121,7 +121,7 @@ _DELETE = Script(
             redis.call('LREM', messages, 1, document)
             local size = {MESSAGE_BYTES} + {IMAGE_BYTES} * #found.images + #found.text + #(found.thoughts or '')
             for _, call in ipairs(found.calls or {{}}) do
-                size = size + {MESSAGE_BYTES} + #call.name + #call.arguments
+                size = size + {MESSAGE_BYTES} + #call.name + #call.arguments + #(call.signed or '')
             end
             grow(-size)
             edited()

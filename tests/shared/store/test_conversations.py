@@ -31,7 +31,12 @@ async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
             Message(role="system", text="be brief\0\r\n"),
             Message(role="user", text="一 lone \udc00 surrogate 😀", images=("ab" * 32, "cd" * 32)),
             Message(role="assistant", text=""),
-            Message(role="assistant", text="", calls=(Call(id="c1", name="look", arguments="{}"),), thoughts="hm 😀"),
+            Message(
+                role="assistant",
+                text="",
+                calls=(Call(id="c1", name="look", arguments="{}", signed="{}"),),
+                thoughts="hm 😀",
+            ),
             Message(role="user", text="seen", result=Result(call_id="c1", failed=True)),
         ),
         note=note(response_id="resp_1"),

@@ -80,8 +80,11 @@ async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> N
     assert await store.conversation("conv-1") is None
 
 
-async def test_calls_and_thoughts_that_are_taken_out_count_no_more(store: Store) -> None:
-    calls = (Call(id="c1", name="look", arguments='{"at": "東京"}'), Call(id="c2", name="look", arguments="{}"))
+async def test_calls_with_what_belongs_to_them_that_are_taken_out_count_no_more(store: Store) -> None:
+    calls = (
+        Call(id="c1", name="look", arguments='{"at": "東京"}'),
+        Call(id="c2", name="look", arguments="{}", signed="{}"),
+    )
     called = Message(role="assistant", text="é", id="msg_a", calls=calls, thoughts="hm 😀")
     await store.create_conversation(conversation("conv-1", at=1.0))
     await store.add_messages("conv-1", (called, message("msg_b", "z")), at=1.5)
