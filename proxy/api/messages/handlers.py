@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID, SETTINGS
-from proxy.api.chat_completions.handlers import read_chat
+from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID
+from proxy.api.chat_completions.handlers import read_chat, tools_mode
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
@@ -27,10 +27,10 @@ async def create_message(request: web.Request) -> web.StreamResponse:
 
 async def count_message_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    mode = request.app[SETTINGS].tools
 
     def count(body: bytes) -> int:
-        ask = parse_messages(parse_json(body), mode, counts_only=True).ask
+        fields = parse_json(body)
+        ask = parse_messages(fields, tools_mode(request, fields.get("model")), counts_only=True).ask
         return count_tokens(ask.messages, ask.offer)
 
     return json_response({"input_tokens": await read_body(request, count)})

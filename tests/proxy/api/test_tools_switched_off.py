@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from proxy.api.app_keys import UPSTREAMS
+from tests.openai_server import OpenAiPeer
+from tests.proxy.api.messages.asking import TOOL, user
 from tests.proxy.api.test_tools_requests import MODEL, flat, tool
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -46,3 +49,22 @@ async def test_tools_that_may_not_be_called_anyway_need_not_be_switched_on(
         "tools, tool_choice" if mode == "ignore" else None,
         "tools" if mode == "ignore" else None,
     ]
+
+
+async def test_a_servers_own_tools_are_not_switched_off_in_any_api(site: SimulatedSite, tmp_path: Path) -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "chat/completions": {"messages": [user("hi")], "tools": [tool()]},
+        "responses": {"input": "hi", "tools": [flat()]},
+        "messages": {"messages": [user("hi")], "tools": [TOOL], "max_tokens": 100},
+        "messages/count_tokens": {"messages": [user("hi")], "tools": [TOOL]},
+    }
+    async with (
+        OpenAiPeer("tiny") as server,
+        running_proxy(site, tmp_path, tools="refuse", servers=f"mine={server.base_url}") as proxy,
+    ):
+        await proxy.app[UPSTREAMS][1].discover()
+        for path, body in asked.items():
+            async with proxy.http.post(f"{proxy.url}/v1/{path}", json={"model": "mine/tiny", **body}) as response:
+                assert response.status == 200, await response.text()
+
+    assert [len(request.body["tools"]) for request in server.asked] == [1, 1, 1]
