@@ -30,8 +30,8 @@ def calling(extra: Any = None, parts: Any = None, **between: Any) -> bytes:
     deltas += [{"content": "See: ", **between}]
     for index in range(2):
         call = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": "look"}}
-        function = {"function": {"name": "look", "arguments": "{}"}}
-        deltas.append({"tool_calls": [{**call, **function, **({WITH_CALL: extra} if extra and not index else {})}]})
+        deltas.append({"tool_calls": [{**call, **({WITH_CALL: extra} if extra and not index else {})}]})
+        deltas.append({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]})
     chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()
@@ -144,6 +144,19 @@ async def test_what_was_signed_with_its_message_goes_back_with_that(
     assert [set(call) for call in told(server)["tool_calls"]] == [{"id", "type", "function"}] * 2
 
 
+@pytest.mark.parametrize("said", [calling(EXTRA, PARTS), calling(parts=PARTS)], ids=["both", "with the message"])
+async def test_it_comes_once_before_the_first_call(served: RunningProxy, server: OpenAiPeer, said: bytes) -> None:
+    server.answers = [said]
+
+    response = await responded(served, tools=[TOOL])
+    blocks = message(await messaged(served, USER, tools=[OURS], stream=False))["content"]
+
+    kinds = [item["type"] for item in response["output"]]
+    assert kinds == ["reasoning", "message", "reasoning", "function_call", "function_call"]
+    assert len({item["id"] for item in response["output"]}) == len(kinds)
+    assert [block["type"] for block in blocks] == ["text", "redacted_thinking", "tool_use", "tool_use"]
+
+
 async def test_chats_are_streamed_it_with_the_call(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [calling(EXTRA)]
 
@@ -182,15 +195,19 @@ async def test_neither_a_site_nor_the_server_behind_it_is_told(
         assert secret not in json.dumps(server.asked[1].body)
 
 
-async def test_a_server_that_does_not_know_it_is_asked_without(served: RunningProxy, server: OpenAiPeer) -> None:
-    complaint = {"error": {"message": f"Unknown parameter: 'messages[1].tool_calls[0].{WITH_CALL}'."}}
-    server.answers = [calling(EXTRA), Refused(400, complaint), Said(["done"])]
+@pytest.mark.parametrize("field", [f"tool_calls[0].{WITH_CALL}", DETAILS])
+async def test_a_server_that_does_not_know_it_is_asked_without(
+    served: RunningProxy, server: OpenAiPeer, field: str
+) -> None:
+    complaint = {"error": {"message": f"Unknown parameter: 'messages[1].{field}'."}}
+    server.answers = [calling(EXTRA, PARTS), Refused(400, complaint), Said(["done"])]
     first = await responded(served, tools=[TOOL])
 
     second = await responded(served, tools=[TOOL], input=results_of(first), previous_response_id=first["id"])
 
     assert second["status"] == "completed"
-    assert [WITH_CALL in json.dumps(asked.body) for asked in server.asked] == [False, True, False]
+    for name in (WITH_CALL, DETAILS):
+        assert [name in json.dumps(asked.body) for asked in server.asked] == [False, True, False]
 
 
 @pytest.mark.parametrize("strange", ["gAAAAABo", "e30=", "W10=", "é", "eyJleHRyYV9jb250ZW50IjogNX0=", 5, None])
