@@ -13,9 +13,11 @@ from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
 
-# What hosted tools and other models did; it holds nothing that a model could be told in words.
+# What hosted tools and other models did: it holds nothing that a model could be told in words. And tools, which are
+# offered like all others.
 _UNREAD = frozenset(
     {
+        "additional_tools",
         "compaction",
         "compaction_summary",
         "context_compaction",
@@ -81,7 +83,8 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
             is_custom = kind == "custom_tool_call_output"
             about = Result(call_id=name_of_call, kind="custom" if is_custom else "function")
-            gathered.result(about, item.get("output"))
+            output = item.get("output")
+            gathered.result(about, as_json(output) if kind == "shell_call_output" else output)
         else:
             raise _unreadable(where, kind)
     return gathered.messages(name)

@@ -38,8 +38,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     kinds = [_kind(item, index) for index, item in enumerate(items)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
     hosted = [kind for kind, item in zip(kinds, items, strict=True) if _is_hosted(kind, item)]
-    if any(tool.kind == "tool_search" for tool in tools):
-        tools += _found(body.get("input"), tools)
+    tools += _added(body.get("input"), tools)
     choice, may_search = body.get("tool_choice"), any(kind.startswith(_SEARCH) for kind in kinds)
     if hosted and (not (tools or may_search) or _forces(choice, hosted)):
         raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
@@ -99,26 +98,30 @@ def is_by_client(item: Mapping[str, Any]) -> bool:
 
 
 def found_in(item: Mapping[str, Any]) -> Iterator[Tool]:
-    """The tools that a search of the client's found, as far as any model can be told of them."""
+    """The tools that an item brings, as far as any model can be told of them."""
     tools = item.get("tools")
     for each in tools if isinstance(tools, list) else ():
         if isinstance(each, dict) and each.get("type") in _OURS:
             with suppress(ServiceError):
                 for tool in _tools(each, "tools"):
                     Offer((tool,))
-                    yield replace(tool, is_found=True)
+                    yield tool
 
 
-def _found(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
-    """What searches in a request's *items* found beside what is *offered*; of too many, what was found last."""
+def _added(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
+    """What a request's *items* offer beside what is *offered*: `additional_tools`, and what searches among tools found,
+    where they may search. Of too many, what came last."""
     known = {(tool.namespace, tool.name) for tool in offered}
+    may_search = any(tool.kind == "tool_search" for tool in offered)
     tools = []
     for item in reversed(items) if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("type") == "tool_search_output" and is_by_client(item):
+        kind = item.get("type") if isinstance(item, dict) else None
+        is_found = kind == "tool_search_output" and may_search and is_by_client(item)
+        if kind == "additional_tools" or is_found:
             for tool in found_in(item):
                 if (tool.namespace, tool.name) not in known and len(known) < MAX_TOOLS:
                     known.add((tool.namespace, tool.name))
-                    tools.append(tool)
+                    tools.append(replace(tool, is_found=is_found))
     return tuple(tools)
 
 

@@ -128,3 +128,35 @@ async def test_a_search_of_openais_servers_is_left_out_and_named(proxy: RunningP
     answer = await exchange(proxy.url, "POST", "/v1/responses", body)
 
     assert (answer.status, answer.headers["x-ignored-params"]) == (200, "tools.tool_search")
+
+
+async def test_tools_that_stand_among_the_items_are_offered_like_all_others(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    """As Codex sends some of its own with some models."""
+    site.behaviour.scripts = {"it": [{"calls": [["shell", {}], ["events", {"day": "today"}]]}]}
+    hosted = {"type": "web_search"}
+    added = {"type": "additional_tools", "role": "developer", "tools": [CALENDAR, SHELL, ODD, hosted]}
+    first = await asked(proxy, added, tools=[SHELL])
+    results = [
+        {"type": "function_call_output", "call_id": call["call_id"], "output": "none"} for call in first["output"]
+    ]
+    second = await asked(proxy, added, *first["output"], *results, tools=[SHELL])
+
+    assert [(call["name"], call.get("namespace")) for call in first["output"]] == [
+        ("shell", None),
+        ("events", "mcp__calendar"),
+    ]
+    assert second["output"][0]["content"][0]["text"].endswith("none; none.")
+    sent = [seen.fields["message"] for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
+    assert [len(text) > len(PROMPT) for text in sent] == [True, False]
+    assert sent[0].count('{"name":"shell"') == sent[0].count('{"name":"events"') == 1
+
+
+async def test_such_tools_may_be_the_only_ones(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.scripts = {"it": [{"calls": [["events", {"day": "today"}]]}]}
+    added = {"type": "additional_tools", "role": "developer", "tools": [EVENTS]}
+
+    response = await asked(proxy, added, tools=None, tool_choice="auto")
+
+    assert [(item["type"], item["name"]) for item in response["output"]] == [("function_call", "events")]
