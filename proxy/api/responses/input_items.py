@@ -114,7 +114,7 @@ class _Gathered:
 
     def think(self, text: str, signed: str) -> None:
         """What a model thought, or its server signed. It belongs to the calls of the answer that follows, if any do."""
-        self._thought, self._signed = text or self._thought, signed or self._signed
+        self._thought, self._signed = text or self._thought, signed
 
     def refer(self, message_id: str) -> None:
         """An earlier answer by its name, or another part of the one that was named last."""

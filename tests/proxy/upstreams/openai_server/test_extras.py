@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.chat.extras import DETAILS
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server import events
 from proxy.upstreams.openai_server.events import ChunkReader
@@ -238,10 +239,15 @@ async def test_completions_and_messages_that_do_not_ask_show_text_alone(
     assert server.asked[-1].body["top_k"] == 4
 
 
-def test_thoughts_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("delta", "beside"),
+    [({"reasoning": "x" * 900}, True), ({DETAILS: [{"data": "x" * 900}]}, False)],
+    ids=["shown", "kept for a call"],
+)
+def test_thoughts_without_end_are_given_up(delta: Any, beside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_EXTRAS", 10_000)
-    reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
-    chunk = json.dumps({"choices": [{"delta": {"reasoning": "x" * 900}}]}).encode()
+    reader = ChunkReader("mine", None, lambda: "call_1", beside=beside)
+    chunk = json.dumps({"choices": [{"delta": delta}]}).encode()
 
     def read_all() -> None:
         for _ in range(20):

@@ -144,6 +144,27 @@ async def test_what_was_signed_with_its_message_goes_back_with_that(
     assert [set(call) for call in told(server)["tool_calls"]] == [{"id", "type", "function"}] * 2
 
 
+async def test_the_text_of_the_thoughts_goes_back_with_it(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [calling(EXTRA, PARTS), Said(["done"])]
+
+    await by_responses(served)
+
+    assert (told(server)["reasoning"], told(server)[DETAILS]) == ("hmhm", PARTS)
+
+
+async def test_what_is_nested_too_deep_is_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}, WITH_CALL: deep}
+    result = {"role": "tool", "tool_call_id": "c", "content": "seen"}
+
+    answer = await served.chat(USER, {"role": "assistant", "content": None, "tool_calls": [call]}, result, model=MODEL)
+
+    assert answer.text == "served"
+    assert WITH_CALL not in json.dumps(server.asked[0].body)
+
+
 @pytest.mark.parametrize("said", [calling(EXTRA, PARTS), calling(parts=PARTS)], ids=["both", "with the message"])
 async def test_it_comes_once_before_the_first_call(served: RunningProxy, server: OpenAiPeer, said: bytes) -> None:
     server.answers = [said]
@@ -226,14 +247,17 @@ async def test_what_others_hid_is_left_out(served: RunningProxy, server: OpenAiP
         assert asked.body["messages"][1]["tool_calls"][0].keys() == {"id", "type", "function"}
 
 
-async def test_it_belongs_to_no_call_of_a_later_answer(served: RunningProxy, server: OpenAiPeer) -> None:
+@pytest.mark.parametrize(
+    "between", [USER, {"type": "function_call_output", "call_id": "call_8", "output": "seen"}], ids=["user", "result"]
+)
+async def test_it_belongs_to_no_call_of_a_later_answer(served: RunningProxy, server: OpenAiPeer, between: Any) -> None:
     server.answers = [calling(EXTRA), Said(["done"])]
     first = await responded(served, tools=[TOOL], store=False)
     signed = [item for item in first["output"] if item["type"] == "reasoning"]
     call = {"type": "function_call", "call_id": "call_9", "name": "look", "arguments": "{}"}
     result = {"type": "function_call_output", "call_id": "call_9", "output": "seen"}
 
-    await responded(served, input=[USER, *signed, USER, call, result], tools=[TOOL])
+    await responded(served, input=[USER, *signed, between, call, result], tools=[TOOL])
 
     assert len(signed) == 1
     assert WITH_CALL not in json.dumps(server.asked[1].body)
