@@ -98,7 +98,7 @@ class _Blocks:
             raise _unsupported(where, kind)
 
     def _result(self, block: Mapping[str, Any], where: str) -> None:
-        about = Result(call_id=text_or_empty(block.get("tool_use_id")), failed=block.get("is_error") is True)
+        about = Result(call_id=_call_id(block.get("tool_use_id")), failed=block.get("is_error") is True)
         content = block.get("content")
         if isinstance(content, str):
             self._texts.append(content)
@@ -207,7 +207,18 @@ def _call(block: Mapping[str, Any], where: str) -> Call:
     name = _text(block, "name", where)
     if not name:
         raise bad_request(f"'{where}.name' must name a tool.", param=f"{where}.name", code="invalid_type")
-    return Call(id=text_or_empty(block.get("id")), name=name, arguments=as_json(block.get("input") or {}))
+    return Call(id=_call_id(block.get("id")), name=name, arguments=as_json(block.get("input") or {}))
+
+
+def own_id(call_id: str) -> str:
+    """The id of a call as clients of this API know them. One that begins otherwise stays: what is signed may name it."""
+    return f"toolu_{call_id.removeprefix('call_')}" if call_id.startswith("call_") else call_id
+
+
+def _call_id(value: Any) -> str:
+    """What `own_id` was made of."""
+    name = text_or_empty(value)
+    return f"call_{name.removeprefix('toolu_')}" if name.startswith("toolu_") else name
 
 
 def _text(block: Mapping[str, Any], name: str, where: str) -> str:

@@ -52,7 +52,7 @@ _TEXT = exactly({"type": const("text"), "text": STRING, "citations": array(_CITA
 _TOOL_USE = exactly(
     {
         "type": const("tool_use"),
-        "id": {"type": "string", "pattern": "^toolu_"},
+        "id": told(STRING, "`toolu_…`, or as a server calls it."),
         "name": STRING,
         "input": {"type": "object"},
         "caller": exactly({"type": const("direct")}),

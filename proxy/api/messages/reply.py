@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from proxy.api.messages.blocks import own_id
 from proxy.api.messages.errors import error_body
 from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
@@ -171,8 +172,7 @@ def _signed_block(call: Call) -> dict[str, Any]:
 
 
 def _tool_block(call: Call, given: Any) -> dict[str, Any]:
-    name = f"toolu_{call.id.removeprefix('call_')}"  # as clients of this API know them
-    return {"type": "tool_use", "id": name, "name": call.name, "input": given, "caller": {"type": "direct"}}
+    return {"type": "tool_use", "id": own_id(call.id), "name": call.name, "input": given, "caller": {"type": "direct"}}
 
 
 def _citations(sources: Sequence[Source]) -> list[dict[str, Any]]:

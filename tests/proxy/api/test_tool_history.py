@@ -1,10 +1,12 @@
 """What earlier models did with tools is read from histories, whoever they were."""
 
+import json
 from typing import Any
 
 import pytest
 
 from proxy.api.chat_completions.request import read_messages
+from proxy.api.responses.input_items import read_items
 from proxy.chat.tools.rendering import as_text
 
 
@@ -38,3 +40,17 @@ def test_a_call_that_names_no_tool_is_no_reason_to_refuse_a_history(calls: Any) 
     )
 
     assert [message.text for message in messages] == ["a", "b"]
+
+
+def test_what_a_shells_commands_gave_is_told_with_how_they_ended() -> None:
+    called = {"type": "shell_call", "call_id": "a", "action": {"commands": ["ls -la"]}, "status": "completed"}
+    given = [
+        {"stdout": "total 0", "stderr": "slow", "outcome": {"type": "exit", "exit_code": 3}},
+        {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
+    ]
+    messages, _ = read_items([called, {"type": "shell_call_output", "call_id": "a", "output": given}], name="input")
+
+    assert [message.text for message in as_text(messages, None)] == [
+        '```tool_calls\n{"name":"shell","arguments":{"commands":["ls -la"]}}\n```',
+        f"[result of shell]\n{json.dumps(given, separators=(',', ':'))}",
+    ]

@@ -1,7 +1,6 @@
 """Requests with tools and schemas: which are refused, by which field, and what the model is told of a history."""
 
 import base64
-import json
 from typing import Any
 
 import pytest
@@ -137,20 +136,6 @@ async def test_a_shells_calls_are_told_in_words(proxy: RunningProxy, site: Simul
     assert "ls" in text
     assert "-la" in text
     assert "total 0" in text
-
-
-async def test_what_a_shells_commands_gave_is_told_with_how_they_ended(
-    proxy: RunningProxy, site: SimulatedSite
-) -> None:
-    called = {"type": "shell_call", "call_id": "a", "action": {"commands": ["ls -la"]}, "status": "completed"}
-    given = [
-        {"stdout": "total 0", "stderr": "slow", "outcome": {"type": "exit", "exit_code": 3}},
-        {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
-    ]
-    text = await told(proxy, site, called, {"type": "shell_call_output", "call_id": "a", "output": given})
-
-    assert '{"name":"shell","arguments":{"commands":["ls -la"]}}' in text
-    assert f"[result of shell]\n{json.dumps(given, separators=(',', ':'))}" in text
 
 
 async def test_a_call_of_a_server_of_tools_is_told_with_what_it_gave(proxy: RunningProxy, site: SimulatedSite) -> None:

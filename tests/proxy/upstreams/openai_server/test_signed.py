@@ -144,6 +144,19 @@ async def test_what_was_signed_with_its_message_goes_back_with_that(
     assert [set(call) for call in told(server)["tool_calls"]] == [{"id", "type", "function"}] * 2
 
 
+@pytest.mark.parametrize("name", ["tool_look_1", "call_0", ""])
+async def test_a_call_keeps_its_id_which_may_be_signed_too(served: RunningProxy, server: OpenAiPeer, name: str) -> None:
+    server.answers = [calling(EXTRA).replace(b"call_0", name.encode()), Said(["done"])]
+
+    await by_whole_messages(served)
+
+    asked = server.asked[1].body["messages"]
+    ids = [call["id"] for call in told(server)["tool_calls"]]
+    assert ids == [result["tool_call_id"] for result in asked[-2:]]
+    assert ids[0] == name or not name
+    assert ids[0].startswith(("call_", "tool_"))
+
+
 async def test_the_text_of_the_thoughts_goes_back_with_it(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [calling(EXTRA, PARTS), Said(["done"])]
 
