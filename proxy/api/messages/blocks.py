@@ -211,7 +211,7 @@ def _call(block: Mapping[str, Any], where: str) -> Call:
 
 
 def own_id(call_id: str) -> str:
-    """The id of a call as clients of this API know them. One that begins otherwise stays: what is signed may name it."""
+    """The id of a call as clients of this API know them. Others stay as they are: what is signed may name them."""
     return f"toolu_{call_id.removeprefix('call_')}" if call_id.startswith("call_") else call_id
 
 

@@ -65,9 +65,9 @@ class ResponseReply:
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole answer."""
         end = ends[0]
-        last = self._stop_thinking()
+        last = b""
         if not self._is_open and all(item["type"] == "reasoning" for item in self._done):
-            last += self._open()
+            last = self._open()
         if self._is_open:
             last += self._close(end)
         message = self._message(_status(end), content("".join(self._texts), end, self._logprobs))
