@@ -95,6 +95,8 @@ _BY_STATUS = {
 
 def read_error(value: Any) -> Told:
     """What *value* tells: an error in OpenAI's shape, or in any of those that servers have in its place."""
+    if isinstance(value, list) and value:  # Google's come in one
+        value = value[0]
     error = value.get("error", value) if isinstance(value, dict) else value
     if isinstance(error, dict):
         text = next((error[name] for name in ("message", "detail", "error", "title") if error.get(name)), "")

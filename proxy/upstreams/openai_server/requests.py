@@ -16,6 +16,7 @@ MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all 
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
 TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
 _EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+_UNSIGNED = {WITH_CALL: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Manner:
     effort: bool = True
     thoughts: str = THOUGHTS[0]
     signed: bool = True
+    vouched: bool = False  # calls that were never signed, or lost that on their way, are told as such
 
     def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
@@ -38,6 +40,8 @@ class Manner:
         is_told = self.effort and _effort(ask.parameters.get("thinking")) is not None
         if is_told and ("reasoning_effort" in complaint or "think" in complaint):
             return replace(self, effort=False)
+        if "thought_signature" in complaint and not self.vouched:
+            return replace(self, vouched=True)
         if self.signed and (WITH_CALL in complaint or DETAILS in complaint):
             return replace(self, signed=False)
         return None
@@ -125,9 +129,11 @@ def _called(name: str, calls: Sequence[Call]) -> str:
 def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media], manner: Manner) -> dict[str, Any]:
     if message.role == "assistant" and calls:
         told: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
-        for call in calls:
+        for number, call in enumerate(calls):
             function = {"name": call.name, "arguments": _arguments(call)}
             signed = json.loads(call.signed) if call.signed and manner.signed else {}
+            if manner.vouched and not signed and not number:
+                signed = _UNSIGNED
             if DETAILS in signed:
                 told[DETAILS] = signed.pop(DETAILS)
             told["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
