@@ -44,10 +44,11 @@ async def test_the_client_walks_all_pages(proxy: RunningProxy, order: Any) -> No
 
 
 async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -> None:
-    page = await proxy.openai.conversations.items.list(await filled(proxy, 25))
+    name = await filled(proxy, 40)
+    page = await proxy.openai.conversations.items.list(name)
+    last = await proxy.openai.conversations.items.list(name, after=page.data[-1].id or "")
 
-    assert len(page.data) == 20
-    assert page.has_more
+    assert [(len(each.data), each.has_more) for each in (page, last)] == [(20, True), (20, False)]
 
 
 TOOL_ITEMS: list[Any] = [
