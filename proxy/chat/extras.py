@@ -13,6 +13,7 @@ from proxy.chat.tools.schema import too_deep
 THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
 DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter tells them
 WITH_CALL = "extra_content"  # what Google's servers sign of a call, in which only they read
+_SIGNED = ("signature", "data")  # fields of a part that tell more than its text
 _IN_PIECES = ("text", "summary")  # fields of such a part
 
 
@@ -21,8 +22,12 @@ def signed(told: Mapping[str, Any]) -> str:
 
     Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message.
     """
-    kinds = ((DETAILS, list), (WITH_CALL, dict))
-    found = {name: told[name] for name, kind in kinds if isinstance(told.get(name), kind) and told[name]}
+    found: dict[str, Any] = {}
+    parts, extra = told.get(DETAILS), told.get(WITH_CALL)
+    if isinstance(parts, list) and any(isinstance(part, dict) and any(map(part.get, _SIGNED)) for part in parts):
+        found[DETAILS] = parts
+    if isinstance(extra, dict) and extra:
+        found[WITH_CALL] = extra
     return json.dumps(found) if found and not too_deep(found) else ""
 
 

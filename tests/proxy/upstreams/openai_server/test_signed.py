@@ -212,6 +212,16 @@ async def test_an_answer_in_words_has_nothing_of_it(served: RunningProxy, server
     assert [block["type"] for block in blocks] == ["thinking", "text"]
 
 
+async def test_nothing_of_it_comes_where_nothing_is_signed(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [calling(parts=[{"type": "reasoning.text", "text": "hm", "signature": None, "index": 0}])]
+
+    response = await responded(served, tools=[TOOL])
+    blocks = message(await messaged(served, USER, tools=[OURS], stream=False))["content"]
+
+    assert [item["type"] for item in response["output"]] == ["reasoning", "message", "function_call", "function_call"]
+    assert [block["type"] for block in blocks] == ["text", "tool_use", "tool_use"]
+
+
 async def test_neither_a_site_nor_the_server_behind_it_is_told(
     served: RunningProxy, server: OpenAiPeer, site: SimulatedSite
 ) -> None:
