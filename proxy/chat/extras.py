@@ -20,9 +20,10 @@ _IN_PIECES = ("text", "summary")  # fields of such a part
 def signed(told: Mapping[str, Any]) -> str:
     """What *told* holds that a server wants back with a call as it was, as JSON; empty: nothing.
 
-    Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message.
+    Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message; and of thoughts
+    that no client was shown the text does too.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {name: told[name] for name in THOUGHTS if isinstance(told.get(name), str) and told[name]}
     parts, extra = told.get(DETAILS), told.get(WITH_CALL)
     if isinstance(parts, list) and any(isinstance(part, dict) and any(map(part.get, _SIGNED)) for part in parts):
         found[DETAILS] = parts
@@ -84,13 +85,13 @@ class Extras:
         if not self._thoughts and not self._logprobs:
             return None
         thoughts = {
-            name: joined(pieces) if name == DETAILS else "".join(pieces) for name, pieces in self._thoughts.items()
+            name: _joined(pieces) if name == DETAILS else "".join(pieces) for name, pieces in self._thoughts.items()
         }
         logprobs = {"content": None, "refusal": None, **self._logprobs} if self._logprobs else None
         return Extra("", thoughts, logprobs)
 
 
-def joined(pieces: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def _joined(pieces: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """The parts that came in *pieces*. The first of a piece may go on with the last of the piece before it."""
     found: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and those of its texts that grow
     for piece in pieces:

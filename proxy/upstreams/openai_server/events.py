@@ -1,12 +1,12 @@
 """Following one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL, Extra, joined, read_extra, signed
+from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL, Extra, Extras, read_extra, signed
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.upstream import End, FinishReason, Refusal
@@ -69,7 +69,8 @@ class ChunkReader:
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
         self._has_pieces = False  # some servers end those with all of them once more, as one message
         self._extras_size = 0
-        self._details: list[Any] = []  # pieces of the thoughts in parts
+        self._kept = Extras()  # thoughts that go back with the calls, beside those that are given out as a text
+        self._has_kept = False  # the last event told some
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
         self.extra: Extra | None = None  # that the last event told, with its text
@@ -90,9 +91,8 @@ class ChunkReader:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
-        details = len(self._details)
         text = self.take(chunk if isinstance(chunk, dict) else {})
-        if self.extra is not None or len(self._details) > details:
+        if self.extra is not None or self._has_kept:
             self._extras_size += len(data)
             if self._extras_size > MAX_EXTRAS:
                 raise cut_off(self._server, "it does not end", has_begun=True)
@@ -102,7 +102,7 @@ class ChunkReader:
 
     def take(self, chunk: dict[str, Any]) -> str:
         """As `read`, of a chunk or a whole answer; the text is returned in any case."""
-        self.extra = None
+        self.extra, self._has_kept = None, False
         if error := chunk.get("error") or (chunk.get("object") == "error" and chunk):  # Mistral's shape
             raise self._failed(error)
         if usage := chunk.get("usage"):
@@ -130,8 +130,10 @@ class ChunkReader:
             self._has_text = self._has_text or bool(text)
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
             extra = read_extra(delta, logprobs, text)
-            if extra is not None and DETAILS in extra.thoughts:
-                self._details.append(extra.thoughts[DETAILS])
+            if extra is not None:
+                kept = {name: told for name, told in extra.thoughts.items() if name == DETAILS or not self._beside}
+                self._kept.add(Extra(thoughts=kept))
+                self._has_kept = bool(kept)
             self.extra = extra if self._beside else None
             if self.extra is not None and not self.thinks_in:
                 self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
@@ -147,8 +149,8 @@ class ChunkReader:
         """All calls; of an answer that was cut, those that are whole."""
         is_cut = self._reason in ("length", "max_tokens")
         parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
-        details = joined(self._details)
-        return [self._call(part, () if number else details) for number, part in enumerate(parts)]
+        kept = (self._kept.whole() or Extra()).thoughts
+        return [self._call(part, {} if number else kept) for number, part in enumerate(parts)]
 
     @property
     def is_whole(self) -> bool:
@@ -193,10 +195,10 @@ class ChunkReader:
             if arguments is not None:
                 part.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
 
-    def _call(self, part: _Part, details: Sequence[Any]) -> Call:
-        """The call that *part* is; the first one is told with the thoughts in parts."""
+    def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> Call:
+        """The call that *part* is, after *thoughts*."""
         tool = self._tools.get(part.name)
-        told = signed({DETAILS: list(details), WITH_CALL: part.extra})
+        told = signed({**thoughts, WITH_CALL: part.extra})
         part.id = part.id or self._new_id()
         if tool is None:
             return Call(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=told)

@@ -132,10 +132,9 @@ def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media
         for number, call in enumerate(calls):
             function = {"name": call.name, "arguments": _arguments(call)}
             signed = json.loads(call.signed) if call.signed and manner.signed else {}
-            if manner.vouched and not signed and not number:
-                signed = _UNSIGNED
-            if DETAILS in signed:
-                told[DETAILS] = signed.pop(DETAILS)
+            told |= {name: signed.pop(name) for name in (*THOUGHTS, DETAILS) if name in signed}
+            if manner.vouched and not number and DETAILS not in told:
+                signed = {**_UNSIGNED, **signed}
             told["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
         return told
     pictures = _pictures(message, images) if message.images else []

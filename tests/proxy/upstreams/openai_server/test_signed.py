@@ -212,14 +212,26 @@ async def test_an_answer_in_words_has_nothing_of_it(served: RunningProxy, server
     assert [block["type"] for block in blocks] == ["thinking", "text"]
 
 
+async def test_thoughts_that_are_not_shown_go_back_all_the_same(served: RunningProxy, server: OpenAiPeer) -> None:
+    """As Claude Code asks for them; without them DeepSeek's servers refuse what a call gave."""
+    hidden: Any = {"thinking": {"type": "adaptive", "display": "omitted"}}
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}"), ("look", "{}")]), Said(["done"])]
+
+    content = message(await messaged(served, USER, tools=[OURS], stream=False, **hidden))["content"]
+    await answered(served, content, **hidden)
+
+    assert [block["type"] for block in content] == ["redacted_thinking", "tool_use", "tool_use"]
+    assert told(server)["reasoning_content"] == "hm"
+
+
 async def test_nothing_of_it_comes_where_nothing_is_signed(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [calling(parts=[{"type": "reasoning.text", "text": "hm", "signature": None, "index": 0}])]
 
     response = await responded(served, tools=[TOOL])
-    blocks = message(await messaged(served, USER, tools=[OURS], stream=False))["content"]
+    blocks = message(await messaged(served, USER, tools=[OURS], stream=False, **THINKING))["content"]
 
     assert [item["type"] for item in response["output"]] == ["reasoning", "message", "function_call", "function_call"]
-    assert [block["type"] for block in blocks] == ["text", "tool_use", "tool_use"]
+    assert [block["type"] for block in blocks] == ["thinking", "text", "tool_use", "tool_use"]
 
 
 async def test_neither_a_site_nor_the_server_behind_it_is_told(
