@@ -46,6 +46,7 @@ _CALLS = frozenset(
     }
 )
 Read = tuple[tuple[Message, ...], dict[str, Picture]]
+_CIPHER = "gAAAAA"  # how those of OpenAI's begin
 _SEARCHES = ("tool_search_call", "tool_search_output")
 _KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
 
@@ -65,10 +66,12 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         kind = _kind(item)
         if kind == "reasoning":
             gathered.think(_thought(item), unsealed(item.get("encrypted_content")))
-        elif kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item)):
+        elif _is_unread(kind, item):
             continue
         elif kind == "message":
             gathered.say(item)
+        elif kind == "agent_message":
+            gathered.say({"role": "user", "content": _readable(item.get("content"))})
         elif kind == "item_reference" and may_refer:
             gathered.refer(message_of(_reference(item, f"{where}.id")))
         elif call := read_call(kind, item):
@@ -95,6 +98,24 @@ def _thought(item: Mapping[str, Any]) -> str:
     parts = item.get("content")
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_unread(kind: str, item: Any) -> bool:
+    """Whether no model is told of it here."""
+    if kind == "configuration_update":  # of how hard to think, which is read with the request's own fields
+        return not item.get("text")
+    return kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
+
+
+def _readable(content: Any) -> Any:
+    """What one agent of Codex' told another: what it calls encrypted is the text that its model gave, unless OpenAI's
+    servers made a cipher of it."""
+    told = [
+        {"type": "text", "text": part["encrypted_content"]} if part.get("type") == "encrypted_content" else part
+        for part in (content if isinstance(content, list) else ())
+        if isinstance(part, dict) and not text_or_empty(part.get("encrypted_content")).startswith(_CIPHER)
+    ]
+    return told if isinstance(content, list) else content
 
 
 class _Gathered:

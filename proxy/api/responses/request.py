@@ -81,6 +81,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
+    body = _updated(body)
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     asked = read_offer(body, tools)
     return ResponseRequest(
@@ -112,6 +113,15 @@ def _read_input(value: Any, *, may_be_empty: bool) -> Read:
     elif not isinstance(value, list):
         raise bad_request("'input' must be a string or a list of items.", param="input")
     return read_items(value, name="input", may_refer=True)
+
+
+def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*body* with the last change of how hard to think that stands among its items."""
+    items = body.get("input")
+    for item in reversed(items) if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("type") == "configuration_update" and item.get("reasoning"):
+            return {**body, "reasoning": item["reasoning"]}
+    return body
 
 
 def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from proxy.api.responses.input_items import read_items
 from proxy.api.responses.reply import ResponseReply
+from proxy.api.responses.request import parse_response
+from proxy.chat.errors import ServiceError
 from tests.proxy.chat.test_store_away import locked
 from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
@@ -113,3 +116,35 @@ async def test_a_response_that_cannot_be_stored_is_given_and_says_so(
 
     assert made.output_text
     assert made.to_dict()["store"] is False
+
+
+def test_what_one_agent_told_another_is_read_unless_it_is_a_cipher() -> None:
+    header = {"type": "input_text", "text": "Message Type: NEW_TASK"}
+    items = [
+        {"type": "agent_message", "author": "/root", "recipient": "/root/a", "content": [header, part]}
+        for part in (
+            {"type": "encrypted_content", "encrypted_content": "Count the files."},
+            {"type": "encrypted_content", "encrypted_content": "gAAAAABo"},
+        )
+    ]
+
+    messages, _ = read_items([*items, {"type": "agent_message", "content": "plain"}], name="input")
+
+    assert [(message.role, message.text) for message in messages] == [
+        ("user", "Message Type: NEW_TASK\nCount the files."),
+        ("user", "Message Type: NEW_TASK"),
+        ("user", "plain"),
+    ]
+
+
+def test_the_last_change_of_how_hard_to_think_holds() -> None:
+    changes = [{"type": "configuration_update", "reasoning": {"effort": effort}} for effort in ("low", "high")]
+    asked: dict[str, Any] = {"model": "m", "input": [changes[0], {"role": "user", "content": "hi"}, changes[1]]}
+
+    plain = parse_response({**asked, "reasoning": {"effort": "medium"}})
+    with pytest.raises(ServiceError) as refused:
+        parse_response({**asked, "input": [*asked["input"], {**changes[0], "reasoning": {"effort": "most"}}]})
+
+    assert plain.parameters == {"reasoning": {"effort": "high"}}
+    assert [message.text for message in plain.input] == ["hi"]
+    assert refused.value.param == "reasoning.effort"

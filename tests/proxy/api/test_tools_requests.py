@@ -170,7 +170,7 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
 async def test_an_item_that_would_change_what_is_asked_is_refused_by_its_type(
     kind: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    body = {"model": MODEL, "input": [{"role": "user", "content": "hi"}, {"type": kind}]}
+    body = {"model": MODEL, "input": [{"role": "user", "content": "hi"}, {"type": kind, "text": {"format": {}}}]}
     async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
         error = (await response.json())["error"]
 

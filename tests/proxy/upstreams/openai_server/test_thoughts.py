@@ -49,12 +49,14 @@ async def test_the_sdks_own_stream_puts_them_together(served: RunningProxy, serv
 
 
 async def test_thoughts_alone_and_thoughts_before_a_call(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said([], thoughts="hm"), Said([], thoughts="hm", calls=[("look", "{}")])]
+    server.answers = [*[Said([], thoughts="hm")] * 2, Said([], thoughts="hm", calls=[("look", "{}")])]
 
     empty = await responded(served)
+    whole = await served.openai.responses.create(model=MODEL, input="hi")
     called = await responded(served, tools=[TOOL])
 
     assert [item["type"] for item in empty["output"]] == ["reasoning", "message"]
+    assert [item.type for item in whole.output] == ["reasoning", "message"]
     assert [item["type"] for item in called["output"]] == ["reasoning", "function_call"]
 
 
