@@ -121,7 +121,7 @@ async def test_a_response_that_cannot_be_stored_is_given_and_says_so(
 def test_what_one_agent_told_another_is_read_unless_it_is_a_cipher() -> None:
     header = {"type": "input_text", "text": "Message Type: NEW_TASK"}
     items = [
-        {"type": "agent_message", "author": "/root", "recipient": "/root/a", "content": [header, part]}
+        {"type": "agent_message", "content": [header, part]}
         for part in (
             {"type": "encrypted_content", "encrypted_content": "Count the files."},
             {"type": "encrypted_content", "encrypted_content": "gAAAAABo"},
