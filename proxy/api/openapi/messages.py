@@ -40,7 +40,7 @@ ITEMS = told(
     {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
     "A call belongs to the assistant's message before it, if there is one. Shell, patch and MCP calls and their "
     "results are read alike; what has no meaning in words (`compaction`, `web_search_call` …) is passed over. Tools in "
-    "`additional_tools` are offered with the others, and an `agent_message` is the user's. Servers are told the text of "
+    "`additional_tools` are offered with the others; an `agent_message` is the user's. Servers are told the text of "
     "`reasoning`, and what is theirs in `encrypted_content`, with the calls that follow it.",
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")

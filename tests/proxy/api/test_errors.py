@@ -140,6 +140,26 @@ async def test_warnings_become_finish_reasons(proxy: RunningProxy) -> None:
     assert refused.body["choices"][0]["message"]["refusal"] == "I'm sorry, I cannot help with that."
 
 
+async def test_a_refusal_is_a_part_of_its_own_of_a_response(proxy: RunningProxy) -> None:
+    asked: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi"}
+    whole: Any = (await proxy.openai.responses.create(**asked)).output[0]
+    events: list[Any] = [event async for event in await proxy.openai.responses.create(**asked, stream=True)]
+
+    told = "I'm sorry, I cannot help with that."
+    assert [(part.type, getattr(part, "refusal", None)) for part in whole.content] == [
+        ("output_text", None),
+        ("refusal", told),
+    ]
+    (message,) = events[-1].response.output
+    assert message.content == whole.content
+    about = [event for event in events if getattr(event, "content_index", 0) == 1]
+    assert [event.type for event in about] == [
+        *("response.content_part.added", "response.refusal.delta"),
+        *("response.refusal.done", "response.content_part.done"),
+    ]
+    assert [about[0].part.refusal, about[1].delta, about[2].refusal, about[3].part.refusal] == ["", told, told, told]
+
+
 async def test_a_swallowed_error_of_google_is_not_passed_off_as_whole(proxy: RunningProxy) -> None:
     answer = await proxy.chat("[[mode:late_error]] hi", model="gemini-flash")
 

@@ -200,6 +200,7 @@ async def test_a_limit_on_tokens_makes_the_response_incomplete(proxy: RunningPro
     assert last.response.incomplete_details is not None
     assert last.response.incomplete_details.reason == "max_output_tokens"
     assert last.response.output[0].status == "incomplete"  # type: ignore[union-attr]
+    assert last.response.completed_at is None
 
 
 async def test_a_stream_that_breaks_off_says_so(proxy: RunningProxy) -> None:

@@ -187,7 +187,7 @@ async def test_it_comes_once_before_the_first_call(served: RunningProxy, server:
 
     kinds = [item["type"] for item in response["output"]]
     assert kinds == ["reasoning", "message", "reasoning", "function_call", "function_call"]
-    assert len({item["id"] for item in response["output"]}) == len(kinds)
+    assert [item["id"].rpartition("_")[2] for item in response["output"] if item["type"] != "message"] == list("0101")
     assert [block["type"] for block in blocks] == ["text", "redacted_thinking", "tool_use", "tool_use"]
 
 
