@@ -27,8 +27,7 @@ _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 class ResponseRequest:
     """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
 
-    A message of `input` with an id and no calls stands for an earlier answer that the client only names; its text is
-    not here.
+    A message of `input` with an id stands for an earlier answer that the client only names; its text is not here.
     """
 
     model: str

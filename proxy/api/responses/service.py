@@ -90,7 +90,7 @@ class Responses:
         The newest is looked up first: what its response continued holds the others, as a rule.
         """
         known: dict[str, Message] = {}
-        wanted = {message.id for message in messages if message.id and not message.calls}
+        wanted = {message.id for message in messages if message.id}
         for item_id in (message.id for message in reversed(messages) if message.id in wanted):
             if item_id in known:
                 continue
@@ -152,7 +152,7 @@ def _told_once(messages: Sequence[Message], known: Mapping[str, Message]) -> Ite
     before it, and send its calls again: these are part of it already."""
     held: set[str] = set()  # calls of the answer that was named last which may come again
     for message in messages:
-        if message.id in known and not message.calls:
+        if message.id in known:
             held = {call.id for call in known[message.id].calls}
             yield known[message.id]
         elif message.calls and held:

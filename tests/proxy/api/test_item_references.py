@@ -52,8 +52,9 @@ async def test_only_the_new_message_is_sent_to_a_site_that_holds_the_named_ones(
     assert site.requests[-2].fields["message"] == "three"
 
 
+@pytest.mark.parametrize("in_turn", [False, True], ids=["calls first", "each with its result"])
 async def test_calls_that_are_sent_again_behind_the_name_of_their_answer_are_told_once(
-    proxy: RunningProxy, site: SimulatedSite
+    proxy: RunningProxy, site: SimulatedSite, in_turn: bool
 ) -> None:
     site.behaviour.scripts = {"it": [{"text": "I look.", "calls": [PARIS, BEIJING]}]}
     question = user("[[script:it]]")
@@ -66,11 +67,27 @@ async def test_calls_that_are_sent_again_behind_the_name_of_their_answer_are_tol
         if call.type == "function_call"
     ]
     named: Any = {"type": "item_reference", "id": said.id}
-    second = await proxy.openai.responses.create(**asked, input=[question, named, *calls, *results])
+    told: list[Any] = [*calls, *results]
+    if in_turn:
+        told = [item for pair in zip(calls, results, strict=True) for item in pair]
+    second = await proxy.openai.responses.create(**asked, input=[question, named, *told])
     items = [item async for item in proxy.openai.responses.input_items.list(second.id, order="asc")]
 
     kinds = ["message", "message", *["function_call"] * 2, *["function_call_output"] * 2]
     assert [item.type for item in items] == kinds
+
+
+async def test_a_conversation_is_no_response(proxy: RunningProxy) -> None:
+    name = (await proxy.openai.conversations.create()).id
+
+    for asking in (
+        proxy.openai.responses.retrieve(name),
+        proxy.openai.responses.delete(name),
+        proxy.openai.responses.create(model=MODEL, input="hi", previous_response_id=name),
+    ):
+        with pytest.raises(openai.NotFoundError):
+            await asking
+    assert (await proxy.openai.conversations.retrieve(name)).id == name
 
 
 async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy) -> None:
