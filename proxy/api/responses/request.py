@@ -159,11 +159,7 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
         "tools": list,
         "text": dict,
     }
-    found = {
-        name: value
-        for name, kind in kinds.items()
-        if isinstance(value := body.get(name), kind) and isinstance(value, bool) == (kind is bool)
-    }
+    found = {name: value for name, kind in kinds.items() if isinstance(value := body.get(name), kind)}
     echoed = {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
     if isinstance(text := echoed.pop("text", None), dict) and isinstance(form := text.get("format"), dict):
         echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}
