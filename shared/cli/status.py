@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections import defaultdict
 from time import time
-from typing import Any
 
 import click
 
-from shared.cli import text
+from shared.cli import status_text, text
 from shared.cli.failures import BadSettings, read_gateway, read_settings
 from shared.cli.gateway import Gateway, NoGateway
+from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site, is_other_page
 from shared.processes import heartbeat
@@ -21,15 +21,12 @@ from shared.store import Store, StoreError, address, open_store
 
 VISITS_SHOWN = 5
 
-Report = dict[str, Any]
 _OF_VISIT = ("id", "started_at", "seconds", "outcome", "reason", "trigger", "steps", "screenshot")
 ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id → model ids
 
 
 def show(*, as_json: bool) -> int:
     """Print the report; returns the exit code. Raises `BadSettings`."""
-    from shared.cli import status_text  # which is made of what is here
-
     settings = read_settings()
     report = asyncio.run(read(settings, read_gateway(settings), time()))
     for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):

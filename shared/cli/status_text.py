@@ -1,11 +1,13 @@
 """The report of `freeaichat status` as lines for people. Pure."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from shared.cli import text
-from shared.cli.status import Report
+
+Report = dict[str, Any]  # as `status.gather` makes it
 
 MODELS_SHOWN = 20
 _KINDS = {"aipkit": "AIPKit", "ai_engine": "AI Engine", "openai_server": "OpenAI-compatible server"}
