@@ -33,7 +33,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     left_out = _named(kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH))
     if any(kind.startswith(_FINDER) for kind in kinds) or all(tool.is_found for tool in tools):
         tools = tuple(replace(tool, is_found=False) for tool in tools)  # by nothing that is here
-    if choice.mode == "required" and any(item.get("name", SEARCH) in choice.names for item in searching):
+    if any(item.get("name", SEARCH) in choice.names for item in searching):
         tools, choice, is_forced = (), Choice(), True
     else:
         is_forced = False

@@ -97,7 +97,10 @@ def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
 
 
 def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> None:
-    tools = [{"type": "namespace", "name": "n", "tools": [{"name": "a"}]}, {"type": "namespace", "tools": [flat("b")]}]
+    tools = [
+        {"type": "namespace", "name": "n", "tools": [{"name": "a"}]},
+        {"type": "namespace", "name": 5, "tools": [flat("b")]},
+    ]
     offer = responses.read_offer({"tools": tools}, "emulate").offer
 
     assert offer is not None
@@ -128,12 +131,13 @@ SEARCH = {"type": "web_search_20250305", "name": "look_up"}
     ("body", "asked"),
     [
         ({"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "look_up"}}, Asked(searches=True)),
+        ({"tools": [SEARCH, plain("a")], "tool_choice": {"type": "tool", "name": "look_up"}}, Asked(searches=True)),
         ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, Asked(searches=True)),
         ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, Asked()),
         ({"tools": [SEARCH, {"type": "bash_20250124", "name": "bash"}]}, Asked(left_out=("tools.bash_20250124",))),
         ({"tools": [{"type": "an odd one"}, {"type": "bash"}, {"type": "bash"}]}, Asked(left_out=("tools.bash",))),
         ({"output_config": {"format": None}}, Asked()),
-        ({"output_config": {}, "output_format": {"type": "json_object"}}, Asked(Offer(wanted=Wanted()))),
+        ({"output_config": {"effort": "low"}, "output_format": {"type": "json_object"}}, Asked(Offer(wanted=Wanted()))),
     ],
     ids=str,
 )
@@ -161,3 +165,6 @@ def test_a_deferred_tool_is_told_at_once_where_nothing_here_finds_it(kind: str, 
 
     assert offer is not None
     assert [tool.name for tool in offer.tools if not tool.is_found and tool.name in "ab"] == left
+    alone = messages.read_offer({"tools": [plain("b", defer_loading=True)]}, "emulate").offer
+    assert alone is not None
+    assert not alone.tools[0].is_found
