@@ -83,3 +83,23 @@ async def test_what_a_request_held_is_free_again_however_it_ended() -> None:
     left.cancel()
     await asyncio.wait({left})
     await asyncio.gather(use(3, 2), use(5))
+
+
+async def test_no_more_requests_are_under_way_than_may_be_but_for_probes() -> None:
+    under_way, leave = UnderWay(2, LIMIT), asyncio.Event()
+
+    async def served(*, is_probe: bool) -> bool:
+        try:
+            with under_way.request(is_probe=is_probe):
+                await leave.wait()
+        except ServiceError as refusal:
+            assert refusal.code == "overloaded"
+            return False
+        return True
+
+    requests = [asyncio.create_task(served(is_probe=is_probe)) for is_probe in (False, False, False, True)]
+    await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    leave.set()
+
+    assert await asyncio.gather(*requests) == [True, True, False, True]
+    assert await served(is_probe=False)
