@@ -16,6 +16,7 @@ from harvester.visit.headers import is_from_cache, retry_after
         ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, 10.0),  # without a date of the answer's own
         ({"retry-after": "-5"}, 0.0),
         ({"retry-after": "soon"}, 0.0),
+        ({"retry-after": "\N{SUPERSCRIPT TWO}"}, 0.0),
         ({}, 0.0),
     ],
 )
