@@ -2,13 +2,14 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.pictures import JPEG, PNG
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 STEP_1 = "aipkit_cache_sse_message"
@@ -182,6 +183,18 @@ async def test_a_refusal_in_words_nobody_knows_of_an_id_that_the_page_does_not_s
 
     assert (gone.status, gone.code) == (404, "model_not_found")
     assert (shown.status, shown.code) == (400, "upstream_refused")
+
+
+async def test_a_refusal_in_words_nobody_knows_says_nothing_of_a_bot_where_no_page_was_read(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    found = await capture(site)
+    async with running_proxy(site, tmp_path, captured=False, models={"mine": found.bots[0].id}) as proxy:
+        await proxy.store.save_capture(replace(found, bots=()), base=0)
+        site.behaviour.stream_error = "Heute geschlossen."
+        refused = await proxy.chat("hi", model="mine")
+
+    assert (refused.status, refused.code) == (400, "upstream_refused")
 
 
 async def test_a_key_that_is_missing_in_another_language_leaves_its_message_in_the_log(

@@ -106,6 +106,16 @@ async def test_a_visit_is_asked_for_and_awaited_when_the_nonce_does_not_help(
     assert ask.count == 1
 
 
+async def test_a_visit_is_asked_for_where_another_site_answers_at_once(site: SimulatedSite, tmp_path: Path) -> None:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+        site.behaviour.nonce_action = False
+        site.rotate_nonce()
+
+        assert (await proxy.chat("hi")).status == 200
+        assert len(second.model_calls) == 1
+        assert await proxy.store.pending_ask(site.origin) is not None
+
+
 async def test_503_with_retry_after_when_no_visit_helps(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None
 ) -> None:
