@@ -183,12 +183,8 @@ def test_a_call_without_an_id_gets_one_that_stays() -> None:
 @pytest.mark.parametrize("reason", ["length", "max_tokens"])
 def test_a_call_that_the_limit_cut_is_never_given_out(reason: str) -> None:
     reading = reader()
-    deltas = (
-        piece("{}", index=0, id="a", name="look"),
-        piece("{}", index=2),
-        piece('{"x"', index=1, id="b", name="hear"),
-    )
-    fed(reading, *deltas, reason=reason)
+    nameless, cut = piece("{}", index=2), piece('{"x"', index=1, id="b", name="hear")
+    fed(reading, piece("{}", index=0, id="a", name="look"), nameless, cut, reason=reason)
 
     assert [call.name for call in reading.calls] == ["look"]
     assert reading.end().reason == "length"
