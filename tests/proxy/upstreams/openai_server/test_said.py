@@ -161,6 +161,14 @@ async def test_files_of_the_other_apis_reach_a_server_too(served: RunningProxy, 
     assert server.asked[0].texts == server.asked[1].texts == [[text("read"), FILE]]
 
 
+async def test_instructions_stand_before_all_that_was_said(served: RunningProxy, server: OpenAiPeer) -> None:
+    first = await served.openai.responses.create(model=MODEL, input="one", instructions="Be kind.")
+    second: Any = {"model": MODEL, "input": "two", "previous_response_id": first.id}
+    await served.openai.responses.create(**second, instructions="Be brief.")
+
+    assert server.asked[1].texts == ["Be brief.", "one", "served", "two"]
+
+
 async def test_a_conversation_takes_no_items_that_hold_files(served: RunningProxy) -> None:
     items: Any = [{"role": "user", "content": [FLAT]}]
     with pytest.raises(openai.BadRequestError) as refused:
