@@ -124,3 +124,14 @@ async def test_anthropics_sdk_shows_them_and_sends_them_back(
         "second": [["thinking", "ah"], ["text", "done"]],
     }
     assert [message.get("reasoning_content") for message in server.asked[1].body["messages"]] == [None, "hm", None]
+
+
+async def test_what_a_servers_filter_cut_is_a_refusal_without_a_reason(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said(["so"], end="content_filter")]
+
+    told = message(await messaged(served, stream=False))
+
+    assert told["stop_reason"] == "refusal"
+    assert told["stop_details"] == {"type": "refusal", "category": None, "explanation": None}
