@@ -1,6 +1,6 @@
 """Where calls that were found are checked: is the tool known and allowed, do its arguments fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from proxy.chat.tools.coercion import Unfit, fit
@@ -61,7 +61,7 @@ class Desk:
         except Broken as broken:
             named = first_name(value.text)
             return [Asked(named[0], broken=str(broken))] if named and self.knows(named[0]) else []
-        asked = [Asked(name, arguments, mended) for name, arguments in calls_in(content, bare=bare)]
+        asked = calls_in(content, mended=mended, bare=bare)
         return asked if asked and self.knows(asked[0].name) else []
 
     def is_half(self, value: Value) -> bool:
@@ -91,7 +91,8 @@ class Desk:
         if tool.kind == "custom":
             arguments, changed = _free_text(asked.arguments), False
         else:
-            arguments, changed = self._arguments(tool, asked.arguments)
+            is_flat = bool(asked.beside) and asked.beside.keys() <= _properties(tool).keys()
+            arguments, changed = self._arguments(tool, dict(asked.beside) if is_flat else asked.arguments)
         self.calls += 1
         self.mended += asked.mended or changed
         self.found.append(
@@ -109,13 +110,17 @@ class Desk:
     def type_of(self, tool_name: str, parameter: str) -> Any:
         """What the schema of a tool says of the type of one parameter, if it says so plainly."""
         tool = self._tool(tool_name)
-        properties = tool.schema.get("properties") if tool else None
-        wanted = properties.get(parameter) if isinstance(properties, dict) else None
+        wanted = _properties(tool).get(parameter) if tool else None
         return wanted.get("type") if isinstance(wanted, dict) else None
 
     def _tool(self, name: str) -> Tool | None:
         name = name.strip()
         return self._tools.get(name) or self._tools.get(name.removeprefix(_PREFIX))
+
+
+def _properties(tool: Tool) -> Mapping[str, Any]:
+    properties = tool.schema.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
 
 
 def _object(value: Any) -> dict[str, Any]:

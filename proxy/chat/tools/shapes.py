@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 _NAMES = ("name", "tool_name", "tool", "function", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "input", "args", "tool_input", "params")
 _LISTS = ("tool_calls", "calls", "tool_uses")
+_ABOUT = {*_NAMES, "type", "id"}
 _BARE = {"name", "tool_calls", "function_call", "function", "type", "id", *_ARGUMENTS[:4]}
 _FIRST_KEY = re.compile(r"""[\[\s]*\{\s*["'“]?(\w*)(\W?)""")
 _FIRST_NAME = re.compile(r"""[\[\s]*\{\s*["'“]?name["'”]?\s*[:：]\s*["'“]([^"'”]*)(["'”]?)""")
@@ -14,35 +16,40 @@ _ANY_NAME = re.compile(r"""["'“]?\b(?:tool_)?name["'”]?\s*[:：]\s*["'“]([
 
 
 class Asked(NamedTuple):
-    """A call as it was found, not yet checked. *broken*: it cannot be read, and why."""
+    """A call as it was found, not yet checked. *broken*: it cannot be read, and why.
+
+    *beside*: what stands beside the name where arguments have no key of their own.
+    """
 
     name: str
     arguments: Any = None
     mended: bool = False
     broken: str = ""
+    beside: Mapping[str, Any] = MappingProxyType({})
 
 
-def calls_in(value: Any, *, bare: bool = False) -> list[tuple[str, Any]]:
-    """The names and arguments of the calls that *value* is; empty where it is anything else.
+def calls_in(value: Any, *, mended: bool = False, bare: bool = False) -> list[Asked]:
+    """The calls that *value* is; empty where it is anything else. *mended*: as they are to say of themselves.
 
     *bare*: nothing around the value says that it is a call, so only the usual keys count, and arguments must be there.
     """
     if isinstance(value, list):
-        found = [calls_in(item, bare=bare) for item in value]
+        found = [calls_in(item, mended=mended, bare=bare) for item in value]
         return [call for calls in found for call in calls] if all(found) else []
     if not isinstance(value, Mapping):
         return []
     for key in _LISTS[:1] if bare else _LISTS:
         if isinstance(value.get(key), list):
-            return calls_in(value[key])
+            return calls_in(value[key], mended=mended)
     for key in ("function_call", "function"):
         if isinstance(value.get(key), Mapping):
-            return calls_in(value[key])
+            return calls_in(value[key], mended=mended)
     name = next((value[key] for key in (_NAMES[:1] if bare else _NAMES) if isinstance(value.get(key), str)), None)
     keys = [key for key in (_ARGUMENTS[:4] if bare else _ARGUMENTS) if key in value]
     if not name or (bare and not keys):
         return []
-    return [(name, value[keys[0]] if keys else None)]
+    beside = {} if keys else {key: value[key] for key in value if key not in _ABOUT}
+    return [Asked(name, value[keys[0]] if keys else None, mended, beside=beside)]
 
 
 def first_name(text: str) -> tuple[str, bool] | None:
