@@ -56,7 +56,7 @@ AIOHTTP_CLIENT = "proxy/api/images/download.py"  # its only use: what clients na
 PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionResetError", "aiohttp.HttpVersion11")
 _AIPKIT = ("mojibake", "reader", "refusals", "requests", "transcript")
 PURE = (
-    *("shared/plugins/", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
+    *("shared/plugins/", "shared/retry_after.py", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
     *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
     *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
@@ -77,7 +77,8 @@ PURE_IMPORTS = (
     *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
-    *("shared.models", "shared.parsing", "shared.admin.keys", "shared.admin.wire", "email.utils", "html"),
+    *("shared.models", "shared.parsing", "shared.retry_after", "shared.admin.keys", "shared.admin.wire"),
+    *("email.utils", "html"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.

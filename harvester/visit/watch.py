@@ -9,11 +9,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from harvester.job import Job
 from harvester.visit.addresses import refresh_of
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
-from harvester.visit.headers import retry_after
 from harvester.visit.obstacles import bot_check, refusal, widget
 from harvester.visit.plugins import plugin_of, readable_in
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import Cause, Outcome
+from shared.retry_after import retry_after
 
 BUSY_SECONDS = 2.0  # more for a page to answer at all
 MAX_MOVES = 2  # to other pages that a page may lead on to, each with time of its own
@@ -118,7 +118,9 @@ def challenge(check: str, page: Snapshot) -> VisitFailed:
 
 
 def _asked_pause(page: Snapshot) -> float:
-    return retry_after(page.headers, time.time()) if refusal(page.status) else 0.0
+    if not refusal(page.status):
+        return 0.0
+    return retry_after(page.headers.get("retry-after", ""), page.headers.get("date", ""), now=time.time()) or 0.0
 
 
 async def _snapshot(tab: Tab) -> Snapshot:

@@ -7,6 +7,7 @@ import orjson
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About, Refusal
+from shared.retry_after import retry_after
 
 MAX_TEXT = 500  # characters of what a server says
 _QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
@@ -120,7 +121,7 @@ def read_body(body: bytes, key: str) -> Told:
 def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
     """What an answer other than success means."""
     means = _meaning(status, told)
-    wait = _retry_after(headers)
+    wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     error = ServiceError(
         means.status,
         means.message.format(server=server, text=f"{told.text or 'no reason given'} (HTTP {status})"),
@@ -180,16 +181,6 @@ def silent(server: str, why: str, *, has_begun: bool) -> Refusal:
 def _refused(error: ServiceError, about: About, wait: float | None = None) -> Refusal:
     """Before anything of an answer came. A server holds nothing: nothing was delivered."""
     return Refusal(error, about, delivered=False, has_begun=False, retry_after=wait)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by a Retry-After header, where it names seconds."""
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value) if len(value) < 8 else -1.0
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 1e7 else None
 
 
 def _brief(value: Any) -> str:

@@ -1,11 +1,9 @@
 """Why a site did not answer, whichever plugin it has; what the client is told of it is in `telling.py`."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
-MOST_SECONDS = 86400.0  # that a date asks for
+from shared.retry_after import retry_after
 
 
 class Kind(Enum):
@@ -67,14 +65,8 @@ class SiteRefusal(Exception):
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by a Retry-After header; where it names a date, counted from that of the answer."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value) if len(value) < 7 else None
-    with suppress(ValueError, OverflowError, TypeError):  # a TypeError: one of them names no zone
-        seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
-        return min(max(0.0, seconds), MOST_SECONDS)
-    return None
+    """As `retry_after`, of an answer's *headers*."""
+    return retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
 
 
 def leads_elsewhere(status: int, headers: Mapping[str, str]) -> bool:

@@ -2,26 +2,7 @@
 
 import pytest
 
-from harvester.visit.headers import is_from_cache, retry_after
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "120"}, 120.0),
-        ({"retry-after": " 7 "}, 7.0),
-        ({"retry-after": "99999999999999"}, 86400.0),
-        ({"retry-after": "Sun, 20 Sep 2026 10:02:00 GMT", "date": "Sun, 20 Sep 2026 10:00:00 GMT"}, 120.0),
-        ({"retry-after": "Sun, 20 Sep 2026 09:00:00 GMT", "date": "Sun, 20 Sep 2026 10:00:00 GMT"}, 0.0),
-        ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, 10.0),  # without a date of the answer's own
-        ({"retry-after": "-5"}, 0.0),
-        ({"retry-after": "soon"}, 0.0),
-        ({"retry-after": "\N{SUPERSCRIPT TWO}"}, 0.0),
-        ({}, 0.0),
-    ],
-)
-def test_how_long_an_answer_asks_to_be_left_alone(headers: dict[str, str], seconds: float) -> None:
-    assert retry_after(headers, now=1000.0) == seconds
+from harvester.visit.headers import is_from_cache
 
 
 @pytest.mark.parametrize(

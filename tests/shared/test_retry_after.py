@@ -1,0 +1,43 @@
+"""How long a Retry-After header asks to be left alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.retry_after import MOST_SECONDS, retry_after
+
+SENT = "Sun, 20 Sep 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("120", "", 120.0),
+        (" 7 ", "", 7.0),
+        ("0", "", 0.0),
+        ("0.5", "", 0.5),
+        ("9" * 400, "", MOST_SECONDS),
+        ("Sun, 20 Sep 2026 10:02:00 GMT", SENT, 120.0),
+        ("Sun, 20 Sep 2026 09:00:00 GMT", SENT, 0.0),
+        ("Sun, 20 Sep 2027 10:00:00 GMT", SENT, MOST_SECONDS),
+        ("Sun, 20 Sep 2026 10:02:00 GMT", "", None),
+        ("-5", SENT, None),
+        ("1e5", SENT, None),
+        ("soon", SENT, None),
+        ("\N{SUPERSCRIPT TWO}", SENT, None),
+        ("", SENT, None),
+    ],
+)
+def test_seconds_or_a_moment_by_the_other_clock(value: str, date: str, seconds: float | None) -> None:
+    assert retry_after(value, date) == seconds
+
+
+def test_without_a_date_a_moment_is_counted_from_now() -> None:
+    assert retry_after("Thu, 01 Jan 1970 00:16:50 GMT", "", now=1000.0) == 10.0
+
+
+@given(st.text(), st.text())
+def test_whatever_it_says_the_pause_is_bounded(value: str, date: str) -> None:
+    found = retry_after(value, date, now=0.0)
+
+    assert found is None or 0.0 <= found <= MOST_SECONDS
