@@ -15,7 +15,8 @@ from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps, Value
 from proxy.chat.tools.tags import Tag, read_tag
 
-_MARKS = ("[TOOL_CALLS]", "[ARGS]")
+_CALL_ID = "[CALL_ID]"
+_MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
 _NAMING = {"invoke", "function"}
 _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
 _ENDS_CALL = {"invoke", "function", "tool_call", "parameters", "function_call"}
@@ -107,6 +108,8 @@ class _Reading:
         for mark in _MARKS:
             if (yield from source.begins(mark)):
                 source.take(len(mark))
+                if mark == _CALL_ID:  # what follows is the model's own, and names nothing here
+                    yield from source.until(_WORD_END, 1)
                 self._is_wrapped = True
                 return True
         if (yield from source.begins(*IMITATIONS)):

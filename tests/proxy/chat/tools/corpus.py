@@ -177,6 +177,10 @@ DIALECTS = [
            "<function=get_weather><parameter=city>北京</parameter></function>", "", BOTH),
     Sample("tool_call, then a made-up result", f"<tool_call>{_PARIS}\n[result of get_weather]\nsunny", "", PARIS),
     Sample("TOOL_CALLS", f"[TOOL_CALLS][{_PARIS}, {_BEIJING}]", "", BOTH),
+    Sample("TOOL_CALLS with CALL_ID", '[TOOL_CALLS]get_weather[CALL_ID]a1B2c3D4e[ARGS]{"city":"Paris"}', "", PARIS),
+    Sample("TOOL_CALLS with CALL_ID, two",
+           '[TOOL_CALLS]get_weather[CALL_ID]a1B2c3D4e[ARGS]{"city":"Paris"}'
+           '[TOOL_CALLS]get_weather[CALL_ID]z9Y8x7W6v[ARGS]{"city":"北京"}', "", BOTH),
     Sample("TOOL_CALLS with ARGS", '[TOOL_CALLS]get_weather[ARGS]{"city":"Paris"}', "", PARIS),
     Sample("python_tag", '<|python_tag|>{"name": "get_weather", "parameters": {"city": "Paris"}}<|eom_id|>', "", PARIS),
     Sample("full-width marks", f"<｜tool_call｜>{_BEIJING}<｜/tool_call｜>", "", BEIJING),
