@@ -104,6 +104,7 @@ async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too
     async with http.post(f"{url}/v1/conversations", json={"items": items}) as made:
         name = (await made.json())["id"]
     await opened.page.goto(f"{url}/#/chat/{name}")
+    await expect(opened.page.locator(".call")).to_have_count(4)
     result, other, call, search = (opened.page.locator(".call").nth(number) for number in range(4))
 
     assert await result.locator("pre").all_inner_texts() == ["left over"]
