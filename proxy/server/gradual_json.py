@@ -12,7 +12,7 @@ import orjson
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 1000
-MAX_TEXT = 4 * 1024 * 1024  # characters; the data URL of a picture may have more
+MAX_TEXT = 4 * 1024 * 1024  # characters; what is no text but a picture, a sound or a file may have more
 MAX_DATA = 32 * 1024 * 1024
 PIECE = 128 * 1024  # bytes looked at in one step
 
@@ -27,6 +27,8 @@ _RUN = re.compile(
     re.DOTALL,
 )
 _HALVES = re.compile(rb"\\(?:%s\\%s|(u[dD][89a-fA-F]%s{2})|.)" % (_HIGH, _LOW, _HEX), re.DOTALL)
+
+_DATA = re.compile(r"data:|[A-Za-z0-9+/=_\r\n-]*+\Z", re.IGNORECASE)  # how a data URL begins, or bare base64
 
 
 class NoJson(ValueError):
@@ -126,7 +128,6 @@ class _Reader:
 
     def _string(self) -> str:
         self.at += 1
-        limit = MAX_DATA if self.text[self.at : self.at + 5].lower() == b"data:" else MAX_TEXT
         pieces: list[str] = []
         size = 0
         while True:
@@ -138,7 +139,7 @@ class _Reader:
             pieces.append(_read(b'"%s"' % self.text[self.at : end]))
             self.at = end
             size += len(pieces[-1])
-            if size > limit:
+            if size > MAX_TEXT and size > (limit := MAX_DATA if _DATA.match(pieces[0]) else MAX_TEXT):
                 raise TooMuchJson(f"a text in it has more than {limit} characters")
             if is_last:
                 self.at += 1

@@ -88,11 +88,20 @@ def test_more_than_anybody_needs_is_refused(text: bytes) -> None:
         loads(text)
 
 
-def test_texts_are_bounded_and_those_of_pictures_by_more() -> None:
-    assert len(loads(b'"%s"' % (b"a" * MAX_TEXT))) == MAX_TEXT
-    assert len(loads(b'"data:%s"' % (b"a" * MAX_TEXT))) == MAX_TEXT + 5
+def test_texts_are_bounded() -> None:
+    assert len(loads(b'"%s"' % (b"a " * (MAX_TEXT // 2)))) == MAX_TEXT
     with pytest.raises(TooMuchJson):
-        loads(b'"%s"' % (b"a" * (MAX_TEXT + 1)))
+        loads(b'"%s"' % (b"a " * (MAX_TEXT // 2 + 1)))
+
+
+@pytest.mark.parametrize("data", [b"data:image/png;base64,iVBO", b"iVBORw0KGgo+", rb"\/9j\/4AAQSk\u002B", rb"Ukl\r\n"])
+def test_data_may_be_longer_than_texts(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(gradual_json, "MAX_TEXT", 500)
+    monkeypatch.setattr(gradual_json, "MAX_DATA", 1000)
+
+    assert len(loads(b'"%s%s"' % (data, b"A" * 900))) > 900
+    with pytest.raises(TooMuchJson):
+        loads(b'"%s%s"' % (data, b"A" * 1000))
 
 
 def test_as_much_as_may_be_is_read() -> None:
