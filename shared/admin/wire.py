@@ -5,13 +5,16 @@ from typing import Any, NamedTuple
 
 from shared import parsing
 from shared.admin.keys import ApiKey
-from shared.admin.usage import BY
+from shared.admin.usage import BY, hour_of
 
 LATEST = 10**11  # a larger number is no time
 
 
 class Span(NamedTuple):
-    """The time that is asked about (Unix seconds), and what is told apart in it."""
+    """The time that is asked about (Unix seconds), and what is told apart in it.
+
+    *since* begins an hour: no shorter times are told apart.
+    """
 
     since: float
     until: float
@@ -44,7 +47,10 @@ def usage_list(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def span(since: str, until: str, by: str, *, now: float) -> Span:
-    """What is asked for in words: times as `7d` (before *now*) or Unix seconds. Raises ValueError."""
+    """What is asked for in words: times as `7d` (before *now*) or Unix seconds. Raises ValueError.
+
+    Of the first hour all is told, since it is counted as one: otherwise the last minutes would hold nothing.
+    """
     wanted = tuple(dict.fromkeys(parsing.words(by)))
     for word in wanted:
         if word not in BY:
@@ -52,7 +58,7 @@ def span(since: str, until: str, by: str, *, now: float) -> Span:
     found = Span(_moment("since", since, now), _moment("until", until, now) if until else now, wanted)
     if found.since >= found.until:
         raise ValueError("since: it must be before until")
-    return found
+    return found._replace(since=hour_of(found.since))
 
 
 def _moment(name: str, text: str, now: float) -> float:
