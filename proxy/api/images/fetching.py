@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from time import monotonic
 
 from proxy.api.images.download import Downloader, DownloadFailed, DownloadTooLarge
@@ -24,7 +23,6 @@ from proxy.api.images.reading import (
     not_fetched,
     put_in,
     read_content,
-    sendable,
     too_large,
 )
 from proxy.chat.ask import Media
@@ -57,7 +55,6 @@ class PictureFetcher:
         if not pictures:
             return tuple(messages), {}
         wanted, new = addresses(messages, pictures)
-        kept = sendable(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
         for address in wanted:
@@ -74,13 +71,11 @@ class PictureFetcher:
 
         async def fetch_one(address: ImageAddress) -> None:
             try:
-                found = await self._download(address)
+                fetched[address.name] = await self._download(address)
             except ServiceError as error:
                 if address.name in new:
                     raise
                 log.info("an earlier turn's picture is left out: %s", error)
-            else:
-                fetched[address.name] = found if address.name in kept else replace(found, image=None)
 
         if missing:
             try:
@@ -136,4 +131,4 @@ class _Cache:
 
 
 def _size(fetched: Fetched) -> int:
-    return len(fetched.image.base64) if fetched.image else 0
+    return len(fetched.image.base64)

@@ -33,10 +33,10 @@ class ImageAddress:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A fetched picture: the SHA-256 of its content, as for data URLs, and itself where it may be needed."""
+    """A fetched picture, and the SHA-256 of its content, as for data URLs."""
 
     digest: str
-    image: Image | None = field(repr=False)
+    image: Image = field(repr=False)
 
 
 Picture = Media | ImageAddress
@@ -102,18 +102,12 @@ def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> t
     return list(wanted.values()), {name for message in messages[start:] for name in message.images if name in wanted}
 
 
-def sendable(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> set[str]:
-    """The names of the pictures that may be sent to the site: the newest, as many as it takes."""
-    names = [name for name in _newest_first(messages) if not isinstance(pictures.get(name), Part)]
-    return set(names[:MAX_IMAGES])
-
-
 def put_in(
     messages: Sequence[Message], pictures: Mapping[str, Picture], fetched: Mapping[str, Fetched]
 ) -> tuple[tuple[Message, ...], dict[str, Media]]:
     """The same request with what was *fetched*, by the names of the addresses, and with no address left."""
     held = {name: picture for name, picture in pictures.items() if not isinstance(picture, ImageAddress)}
-    held.update({found.digest: found.image for found in fetched.values() if found.image is not None})
+    held.update({found.digest: found.image for found in fetched.values()})
     digests = {name: found.digest for name, found in fetched.items()}
     return tuple(_renamed(message, digests) for message in messages), held
 

@@ -17,7 +17,6 @@ from proxy.api.images.reading import (
     put_in,
     read_content,
     read_image_url,
-    sendable,
 )
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import ServiceError
@@ -150,4 +149,3 @@ def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> 
 
     assert sent == [name for images in names for name in images][-4:]
     assert left_out == sum(map(len, names)) - len(sent)
-    assert set(sent) == sendable(history, pictures)

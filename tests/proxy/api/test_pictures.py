@@ -247,3 +247,15 @@ async def test_a_large_picture_arrives_unchanged(
     answer = await near.chat(asks(f"{pictures.url}/large.png", data_url(large)))
 
     assert "images=2" in answer.text
+
+
+async def test_of_more_than_a_site_takes_those_left_out_are_told_whether_they_are_remembered_or_not(
+    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
+    pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(6)}
+    history = [turn for path in pictures.bodies for turn in (asks(pictures.url + path), says("ok"))]
+
+    answers = [await near.chat(*history, "and now?") for _ in range(2)]
+
+    assert [answer.headers.get("x-dropped-images") for answer in answers] == ["2", "2"]
+    assert [content for _, content in sent(site)] == list(pictures.bodies.values())[2:]

@@ -1,6 +1,7 @@
 """What clients say of their messages, and put into them, that a server can use and a site cannot."""
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer, Said
+from tests.pictures import PNG, picture_server, public_or_here
 from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, messaged
@@ -196,3 +198,19 @@ async def test_names_thoughts_and_sounds_pass_two_proxies(site: SimulatedSite, t
         await front.openai.chat.completions.create(model="back/mine/tiny", messages=history)
 
     assert peer.asked[0].body["messages"] == history
+
+
+async def test_a_server_gets_all_pictures_that_were_fetched(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        OpenAiPeer("tiny") as peer,
+        picture_server() as pictures,
+        running_proxy(site, tmp_path, allowed=public_or_here, servers=f"mine={peer.base_url}") as proxy,
+    ):
+        await proxy.app[UPSTREAMS][1].discover()
+        pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(6)}
+        shown = [{"type": "image_url", "image_url": {"url": pictures.url + path}} for path in pictures.bodies]
+        history = [turn for each in shown for turn in (user(each), {"role": "assistant", "content": "ok"})]
+        assert (await proxy.chat(*history, "how many?", model=MODEL)).status == 200
+
+    told = [message["content"] for message in peer.asked[0].body["messages"] if message["role"] == "user"]
+    assert [b64decode(parts[0]["image_url"]["url"][22:]) for parts in told[:-1]] == list(pictures.bodies.values())
