@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
+from proxy.api.images.reading import MAX_IMAGES, NOT_KEPT, Picture, read_image_url, read_part
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
@@ -154,6 +154,8 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             if not isinstance(text, str):
                 raise bad_request(f"'{place}.text' must be a string.", param=place)
             texts.append(text)
+        elif part == NOT_KEPT:
+            continue
         elif kind in ("image_url", "input_image"):
             digest, image = read_image_url(part.get("image_url"), place)
             pictures[digest] = image

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from proxy.api.images.reading import NOT_KEPT
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
 from shared.conversations import Call, Message, Result, ToolKind
@@ -49,8 +50,7 @@ def items_of(message: Message) -> list[dict[str, Any]]:
         content.append({"type": "output_text", "text": message.text, "annotations": [], "logprobs": []})
     elif message.text or not message.images:
         content.append({"type": "input_text", "text": message.text})
-    for _ in message.images:
-        content.append({"type": "input_image", "detail": "auto", "image_url": None, "file_id": None})
+    content += [dict(NOT_KEPT) for _ in message.images]
     told = {"id": message.id, "type": "message", "status": "completed", "role": message.role, "content": content}
     return [*([told] if message.text or not message.calls else []), *call_items(message)]
 

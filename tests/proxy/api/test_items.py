@@ -209,3 +209,21 @@ async def test_a_picture_is_not_kept_but_its_place_is(proxy: RunningProxy) -> No
     kinds = [[part["type"] for part in content] for content in contents]
     assert kinds == [["input_text", "input_image"], ["input_image"]]
     assert "base64" not in str(contents)
+
+
+async def test_items_with_pictures_may_be_sent_back_as_they_were_listed(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}
+    sent: Any = [{"role": "user", "content": [{"type": "input_text", "text": "what is it?"}, picture]}]
+    sent += [{"role": "user", "content": [picture]}, {"role": "assistant", "content": "a dot"}]
+    name = (await proxy.openai.conversations.create(items=sent)).id
+
+    listed = [item.to_dict() async for item in proxy.openai.conversations.items.list(name, order="asc")]
+    history: Any = [*listed, {"role": "user", "content": "[[recall]]"}]
+    answer = await proxy.openai.responses.create(model="gpt-4o-mini-helper", input=history)
+    copied = (await proxy.openai.conversations.create(items=history)).id
+
+    assert "what is it?" in answer.output_text
+    assert site.model_calls[0].images == 0
+    assert len((await proxy.openai.conversations.items.list(copied)).data) == 4
