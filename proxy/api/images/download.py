@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import aiohttp
@@ -27,6 +27,7 @@ CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 10.0
 TOTAL_SECONDS = 20.0
 MAX_LOOKUPS = 4  # at once, in threads of their own: a slow name server must not hold up anybody else's
+SITE_BITS = 48  # of an IPv6 network: nobody's own is larger
 _INET = frozenset({socket.AF_INET, socket.AF_INET6})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # One text for everything that may go wrong before and beside an answer: it must not tell whether something listens
@@ -46,21 +47,31 @@ class DownloadTooLarge(DownloadFailed):
     """There is more of it than is wanted."""
 
 
-def own_addresses() -> frozenset[Address]:
-    """All addresses of this machine's interfaces now: they may come and go."""
+def own_networks() -> frozenset[IPv4Network | IPv6Network]:
+    """This machine's addresses now, which may come and go: IPv4 ones alone, IPv6 ones with all others on their link.
+
+    In a home or an office each machine has a public IPv6 address, and the same firewall before it.
+    """
     import psutil  # only for those who fetch
 
-    found = (entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family in _INET)
-    return frozenset(ip_address(text.partition("%")[0]) for text in found)
+    found = [entry for entries in psutil.net_if_addrs().values() for entry in entries if entry.family in _INET]
+    return frozenset(_network(ip_address(entry.address.partition("%")[0]), entry.netmask) for entry in found)
+
+
+def _network(address: Address, mask: str | None) -> IPv4Network | IPv6Network:
+    bits: int = address.max_prefixlen
+    if address.version == 6 and mask is not None:
+        bits = max(int(ip_address(mask)).bit_count(), SITE_BITS)
+    return ip_network((address, bits), strict=False)
 
 
 def is_elsewhere(address: Address) -> bool:
-    """Whether *address* is on the public internet and not this machine's own.
+    """Whether *address* is on the public internet and neither this machine's own nor on its link.
 
-    What a firewall keeps from others is open to who comes from the machine itself, by its public address too. (What a
+    What a firewall keeps from others is open to who comes from the machine itself, by a public address too. (What a
     router passes on to it for another address is open to all anyway.)
     """
-    return is_public(address) and reached_by(address) not in own_addresses()
+    return is_public(address) and not any(reached_by(address) in network for network in own_networks())
 
 
 def look_up(host: str, port: int) -> Sequence[AddressInfo]:

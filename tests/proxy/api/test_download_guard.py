@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -14,7 +14,7 @@ from proxy.api.images.download import AddressInfo, Downloader, DownloadFailed
 from tests.end_to_end.networks import command_in_fresh_namespaces
 from tests.pictures import PNG, PictureServer, picture_server, public_or_here
 from tests.proxy.api.name_server import answering, assert_untouched, listening
-from tests.proxy.api.own_address_process import ADDRESSES
+from tests.proxy.api.own_address_process import ADDRESSES, FAR
 
 LIMIT = 1024 * 1024
 
@@ -145,21 +145,21 @@ async def test_nothing_tells_an_open_port_of_this_machine_from_a_closed_one(free
     assert texts == {proxy.api.images.download._NO_ANSWER}
 
 
-def test_this_machine_is_not_reached_by_a_public_address_of_its_own() -> None:
+def test_neither_this_machine_nor_its_link_is_reached_by_public_addresses() -> None:
     command = command_in_fresh_namespaces(sys.executable, "-m", "tests.proxy.api.own_address_process")
     found = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
 
-    assert found == {address: {"users": False, "public": True} for address in ADDRESSES}
+    assert found == {address: {"users": address == FAR, "public": True} for address in ADDRESSES}
 
 
 @pytest.mark.parametrize("address", ["11.22.33.44", "::ffff:11.22.33.44", "64:ff9b::11.22.33.44"])
 def test_an_own_address_is_known_however_it_is_written(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     assert proxy.api.images.download.is_elsewhere(ip_address(address))
-    monkeypatch.setattr(proxy.api.images.download, "own_addresses", lambda: frozenset({ip_address("11.22.33.44")}))
+    monkeypatch.setattr(proxy.api.images.download, "own_networks", lambda: frozenset({ip_network("11.22.33.44")}))
 
     assert not proxy.api.images.download.is_elsewhere(ip_address(address))
     assert proxy.api.images.download.is_elsewhere(ip_address("11.22.33.45"))
 
 
 def test_all_addresses_of_this_machine_are_known() -> None:
-    assert ip_address("127.0.0.1") in proxy.api.images.download.own_addresses()
+    assert ip_network("127.0.0.1") in proxy.api.images.download.own_networks()
