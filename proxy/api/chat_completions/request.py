@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.api.images.reading import MAX_IMAGES, NOT_KEPT, Picture, read_image_url, read_part
+from proxy.api.images.reading import NOT_KEPT, Picture, read_image_url, read_part
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
@@ -167,8 +167,6 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             others.append(digest)
         elif kind not in THOUGHTS:
             raise unfit_part(place)
-    if len(digests) > MAX_IMAGES:
-        raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
     return "\n".join(texts), (*digests, *others)
 
 

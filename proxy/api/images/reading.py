@@ -14,7 +14,6 @@ from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
-MAX_IMAGES = 4  # no site takes more in one message
 # A picture in a list of items, which clients send back: pictures are not kept, and this one holds none.
 NOT_KEPT: Mapping[str, str | None] = {"type": "input_image", "detail": "auto", "image_url": None, "file_id": None}
 _PIECE = 1024 * 1024  # base64 characters decoded at once, so that other threads get their turn; a multiple of four

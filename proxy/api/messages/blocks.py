@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.chat_completions.request import MAX_MESSAGES
-from proxy.api.images.reading import MAX_IMAGES, Picture, read_image_url, read_part
+from proxy.api.images.reading import Picture, read_image_url, read_part
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
@@ -75,7 +75,7 @@ class _Blocks:
         for index, block in enumerate(_listed(content, where)):
             self._block(role, block, f"{where}.{index}")
         if self._has_any() or len(self.messages) == before:
-            self._close(role, where)
+            self._close(role)
 
     def _block(self, role: Role, block: Any, where: str) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
@@ -83,7 +83,7 @@ class _Blocks:
             raise bad_request(f"'{where}' must be a block with a type.", param=where, code="invalid_type")
         if kind in ("tool_result", "mcp_tool_result"):
             if self._has_any():
-                self._close(role, where)
+                self._close(role)
             self._result(block, where)
         elif kind in ("tool_use", "mcp_tool_use"):
             self._calls.append(replace(_call(block, where), signed=self._signed))
@@ -105,7 +105,7 @@ class _Blocks:
         else:
             for index, inner in enumerate(_listed(content, f"{where}.content") if content is not None else ()):
                 self._said(inner, f"{where}.content.{index}")
-        self._close("user", where, about)
+        self._close("user", about)
 
     def _said(self, block: Any, where: str) -> None:
         """A block that says something: what a result or a document is made of."""
@@ -178,9 +178,7 @@ class _Blocks:
     def _has_any(self) -> bool:
         return bool(self._texts or self._images or self._files or self._calls or self._found)
 
-    def _close(self, role: Role, where: str, result: Result | None = None) -> None:
-        if len(self._images) > MAX_IMAGES:
-            raise bad_request(f"'{where}' holds more than {MAX_IMAGES} images.", param=where, code="too_many_images")
+    def _close(self, role: Role, result: Result | None = None) -> None:
         calls = tuple(self._calls) if role == "assistant" else ()
         if self._found:
             self._texts.append(found_tools(self._found))

@@ -1,7 +1,6 @@
 """What all kinds of requests share: messages and their parts, metadata, token counts."""
 
 from proxy.api.chat_completions.request import FOR_SERVERS, MAX_MESSAGES, THOUGHTS
-from proxy.api.images.reading import MAX_IMAGES
 from proxy.api.openapi.parts import (
     ANY,
     COUNT,
@@ -64,7 +63,7 @@ SCHEMAS: dict[str, Schema] = {
         "anyOf": [
             shown(STRING, "Hello!"),
             NULL,
-            told(array(ref("Part")), f"Text parts are joined by line feeds. At most {MAX_IMAGES} parts are images."),
+            told(array(ref("Part")), "Text parts are joined by line feeds. Sites get the newest images, 4 at most."),
         ]
     },
     "Part": {

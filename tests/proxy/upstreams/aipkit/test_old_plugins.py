@@ -136,6 +136,11 @@ async def test_more_pictures_than_any_site_takes_are_told_too(proxy: RunningProx
     assert answer.headers["x-dropped-images"] == "2"
     assert pictures_sent(site) == [JPEG] * 4
 
+    in_one = await proxy.chat(shows(PNG, JPEG, JPEG, JPEG, JPEG))
+
+    assert (in_one.status, in_one.headers["x-dropped-images"]) == (200, "1")
+    assert pictures_sent(site) == [JPEG] * 4
+
 
 @pytest.mark.parametrize(
     "text",
