@@ -209,7 +209,11 @@ PATHS: Paths = {
             answer("One row for each combination of what is told apart.", json_content(ref("UsageList"))),
             ["400"],
             parameters=[
-                query_parameter("since", _SINCE, "How far back, `7d` unless told; or a Unix time in seconds."),
+                query_parameter(
+                    "since",
+                    _SINCE,
+                    "How far back, `7d` unless told; or a Unix time in seconds. Its first hour is told whole.",
+                ),
                 query_parameter("until", _UNTIL, "Until when, as `since`; until now unless told."),
                 query_parameter(
                     "by",
