@@ -14,6 +14,7 @@ MAX_VALUES = 200_000
 MAX_DEPTH = 1000
 MAX_TEXT = 4 * 1024 * 1024  # characters; what is no text but a picture, a sound or a file may have more
 MAX_DATA = 32 * 1024 * 1024
+DATA_NAMES = ("data", "file_data")  # of base64; anywhere else it is data where it is a data URL
 PIECE = 128 * 1024  # bytes looked at in one step
 
 _SPACE = re.compile(rb"[ \t\n\r]{0,65536}+")
@@ -27,8 +28,6 @@ _RUN = re.compile(
     re.DOTALL,
 )
 _HALVES = re.compile(rb"\\(?:%s\\%s|(u[dD][89a-fA-F]%s{2})|.)" % (_HIGH, _LOW, _HEX), re.DOTALL)
-
-_DATA = re.compile(r"data:|[A-Za-z0-9+/=_\r\n-]*+\Z", re.IGNORECASE)  # how a data URL begins, or bare base64
 
 
 class NoJson(ValueError):
@@ -97,7 +96,7 @@ class _Reader:
             raise TooMuchJson(f"it holds more than {MAX_VALUES} values")
         mark = self.next()
         if mark == b'"':
-            return self._string(), False
+            return self._string(self.open[-1][1] if self.open else None), False
         if mark not in (b"[", b"{"):
             return self._scalar(), False
         if len(self.open) >= MAX_DEPTH:
@@ -113,7 +112,7 @@ class _Reader:
     def _name(self) -> str:
         if self.next() != b'"':
             raise NoJson(f"expected a name at byte {self.at}")
-        name = self._string()
+        name = self._string(None)
         if self.next() != b":":
             raise NoJson(f"expected a colon at byte {self.at}")
         self.at += 1
@@ -126,8 +125,11 @@ class _Reader:
         self.at = found.end()
         return _read(found[0])
 
-    def _string(self) -> str:
+    def _string(self, name: str | None) -> str:
+        """A text, of that name where it has one."""
         self.at += 1
+        is_data = name in DATA_NAMES or self.text[self.at : self.at + 5].lower() == b"data:"
+        limit = MAX_DATA if is_data else MAX_TEXT
         pieces: list[str] = []
         size = 0
         while True:
@@ -139,7 +141,7 @@ class _Reader:
             pieces.append(_read(b'"%s"' % self.text[self.at : end]))
             self.at = end
             size += len(pieces[-1])
-            if size > MAX_TEXT and size > (limit := MAX_DATA if _DATA.match(pieces[0]) else MAX_TEXT):
+            if size > limit:
                 raise TooMuchJson(f"a text in it has more than {limit} characters")
             if is_last:
                 self.at += 1
