@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-MAX_VALUES = 200_000
+MAX_VALUES = 400_000  # of texts to embed, OpenAI takes 300,000 tokens, which clients may send as numbers
 MAX_DEPTH = 1000
 MAX_TEXT = 4 * 1024 * 1024  # characters; what is no text but a picture, a sound or a file may have more
 MAX_DATA = 32 * 1024 * 1024

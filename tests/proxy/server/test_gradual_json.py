@@ -105,6 +105,12 @@ def test_data_may_be_longer_than_texts(monkeypatch: pytest.MonkeyPatch, text: by
             loads(broken)
 
 
+def test_as_many_tokens_are_read_as_may_be_embedded() -> None:
+    texts = [[number % 100_000 for number in range(300)]] * 1000
+
+    assert loads(json.dumps({"input": texts}).encode()) == {"input": texts}
+
+
 def test_as_much_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradual_json, "MAX_VALUES", 2000)
 
