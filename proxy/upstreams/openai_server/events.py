@@ -23,8 +23,20 @@ _THOUGHTS = frozenset({*THOUGHTS, DETAILS})
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
-    "content_filter": "content_filter",
+    "model_length": "length",  # Mistral's
+    "model_context_window_exceeded": "length",  # Z.ai's, and those with "sensitive"
+    "content_filter": "content_filter",  # Google's say after a colon what was met
+    "sensitive": "content_filter",
 }
+_FAILURES = frozenset(  # words for an answer that was given up
+    {
+        "error",
+        "network_error",  # Z.ai's
+        "insufficient_system_resource",  # DeepSeek's
+        "function_call_filter",  # Google's, for a call that could not be read
+        "abort",  # vLLM's
+    }
+)
 
 
 @dataclass(slots=True)
@@ -113,7 +125,7 @@ class ChunkReader:
         self.has_begun = True
         choice = choices[0]
         if reason := choice.get("finish_reason"):
-            self._reason = str(reason)
+            self._reason = str(reason).partition(":")[0]
         delta = choice.get("delta") or (None if self._has_pieces else choice.get("message"))
         if not isinstance(delta, dict):
             return ""
@@ -147,7 +159,7 @@ class ChunkReader:
     @property
     def calls(self) -> Sequence[Call]:
         """All calls; of an answer that was cut, those that are whole."""
-        is_cut = self._reason in ("length", "max_tokens")
+        is_cut = _REASONS.get(self._reason) == "length"
         parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
         kept = (self._kept.whole() or Extra()).thoughts
         return [self._call(part, {} if number else kept) for number, part in enumerate(parts)]
@@ -155,12 +167,12 @@ class ChunkReader:
     @property
     def is_whole(self) -> bool:
         """Whether the model has said all it had to say."""
-        return (bool(self._reason) or self.finished) and self._reason != "error"
+        return (bool(self._reason) or self.finished) and self._reason not in _FAILURES
 
     def end(self) -> End:
         """How it ended; the body has, or its end mark came. Raises `Refusal` unless the answer is whole."""
-        if self._reason == "error":
-            raise cut_off(self._server, "it told of an error", has_begun=self.has_begun)
+        if self._reason in _FAILURES:
+            raise cut_off(self._server, f"it ended with '{self._reason}'", has_begun=self.has_begun)
         if not self._reason and not self.finished:
             raise cut_off(self._server, "the stream ended without its end", has_begun=self.has_begun)
         if not self.has_begun:
@@ -183,7 +195,7 @@ class ChunkReader:
             key = index if isinstance(index, int) else position
             arguments = told.get("arguments")
             before = part = self._at.get(key)
-            if part is None or (own != part.id if own and part.id else _is_another(part.arguments, arguments)):
+            if part is None or _begins_another(part, own, told):
                 part = self._at[key] = _Part()
                 self._parts.append(part)
             part.id = part.id or (own if isinstance(own, str) else "")
@@ -207,8 +219,18 @@ class ChunkReader:
         return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=told)
 
 
+def _begins_another(part: _Part, own: Any, told: Mapping[str, Any]) -> bool:
+    """Whether what is *told*, with an id of its *own* or none, begins another call than *part*.
+
+    Some servers count every call as the first; others give each piece of one call another id.
+    """
+    if own and part.id and (own == part.id or told.get("name")):
+        return bool(own != part.id)
+    return _is_another(part.arguments, told.get("arguments"))
+
+
 def _is_another(arguments: str, piece: Any) -> bool:
-    """Whether *piece* begins those of another call: some servers count every call as the first."""
+    """Whether *piece* begins the arguments of another call than those so far."""
     begins = isinstance(piece, dict) or (isinstance(piece, str) and piece.lstrip().startswith("{"))
     return begins and arguments.rstrip().endswith("}") and _is_object(arguments)
 

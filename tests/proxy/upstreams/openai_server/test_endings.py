@@ -1,0 +1,54 @@
+"""How answers of servers end, in the words each of them has, and calls whose pieces have ids of their own."""
+
+import json
+
+import pytest
+
+from proxy.chat.upstream import Refusal
+from tests.proxy.upstreams.openai_server.test_shapes import fed, piece, reader
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("content_filter: RECITATION", "content_filter"),  # Google's
+        ("sensitive", "content_filter"),  # Z.ai's
+        ("model_context_window_exceeded", "length"),
+        ("model_length", "length"),  # Mistral's
+        ("eos", "stop"),
+    ],
+)
+def test_why_an_answer_ended_is_told_in_openais_words(word: str, reason: str) -> None:
+    reading = reader()
+    fed(reading, {"content": "so"}, reason=word)
+
+    assert reading.is_whole
+    assert reading.end().reason == reason
+
+
+def test_a_call_that_the_models_window_cut_is_never_given_out() -> None:
+    reading = reader()
+    fed(reading, piece('{"x"', index=0, id="a", name="look"), reason="model_length")
+
+    assert not reading.calls
+
+
+@pytest.mark.parametrize(
+    "word", ["insufficient_system_resource", "function_call_filter: MALFORMED_FUNCTION_CALL", "network_error", "abort"]
+)
+def test_an_answer_that_its_server_gave_up_is_none(word: str) -> None:
+    reading = reader()
+    reading.read(json.dumps({"choices": [{"index": 0, "finish_reason": word}]}).encode())
+
+    assert not reading.is_whole
+    with pytest.raises(Refusal, match=word.partition(":")[0]):
+        reading.end()
+
+
+def test_pieces_of_one_call_may_each_have_an_id_of_their_own() -> None:
+    reading = reader()
+    first = piece("", index=0, id="a", name="look"), piece('{"x"', index=0, id="b"), piece(':{"y":1}}', index=0, id="c")
+    fed(reading, *first, piece("", index=0, id="d"), piece("{}", index=1, id="e", name="hear"))
+
+    calls = [(call.id, call.name, json.loads(call.arguments)) for call in reading.calls]
+    assert calls == [("a", "look", {"x": {"y": 1}}), ("e", "hear", {})]
