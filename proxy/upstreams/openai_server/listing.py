@@ -25,6 +25,8 @@ def read_models(body: bytes, known: dict[str, int]) -> tuple[Bot, ...]:
     except orjson.JSONDecodeError:
         raise NoListing("it is no JSON") from None
     items = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
+    if items is None and isinstance(listing, dict) and listing.get("object") == "list":  # Ollama's, without any
+        items = []
     if not isinstance(items, list):
         raise NoListing("it is no list of models")
     found: dict[str, Bot] = {}

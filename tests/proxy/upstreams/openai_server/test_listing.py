@@ -14,6 +14,7 @@ from proxy.upstreams.openai_server.listing import NoListing, read_models
         ({"data": [{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": ""}, {"id": 5}, {}, "c"]}, ["a", "b"]),
         ([{"id": "a"}], ["a"]),
         ({"data": []}, []),
+        ({"object": "list", "data": None}, []),  # Ollama, before any was pulled
         ({"data": [{"id": "with\nbreak"}, {"id": "x" * 201}, {"id": " blank"}]}, []),
     ],
 )
@@ -21,7 +22,7 @@ def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
     assert [bot.name for bot in read_models(json.dumps(body).encode(), {})] == names
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}'])
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}', b'{"data": null}'])
 def test_what_lists_no_models_is_refused(body: bytes) -> None:
     with pytest.raises(NoListing):
         read_models(body, {})
