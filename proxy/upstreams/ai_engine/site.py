@@ -80,6 +80,7 @@ class AiEngineSite:
                 credentials = await self._recovery.recover(
                     refusal, used, passage, bot_id=bot.id, has_alternative=tries.has_alternative
                 )
+                bot = await self._shown(bot)  # a visit may have found others
                 log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
             else:
                 self._keeper.mark_good(used)

@@ -122,3 +122,22 @@ async def test_a_visit_that_brings_other_credentials_helps_the_turn_that_waits(
     await fronted.takes(await captured(engine), base=state.current.generation)
 
     assert (await waiting).status == 200
+
+
+async def test_a_bot_that_the_visit_found_gone_does_not_answer_the_turn_that_waited(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    state = await fronted.store.site_state(engine.origin)
+    assert state is not None
+    engine.behaviour.challenge_rest = True
+    waiting = asyncio.create_task(fronted.chat("hi", model=f"{MODEL}@{engine.origin.removeprefix('http://')}"))
+    async with asyncio.timeout(10):
+        while await fronted.store.pending_ask(engine.origin) is None:
+            await asyncio.sleep(0.01)
+    engine.behaviour.challenge_rest = False
+    engine.shown = [engine.bots["default"]]
+    await fronted.takes(await captured(engine), base=state.current.generation)
+    answer = await waiting
+
+    assert (answer.status, answer.code) == (404, "model_not_found")
+    assert not engine.model_calls
