@@ -155,7 +155,8 @@ class OpenAiServer:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
                     if reader.thinks_in and reader.thinks_in != manner.thoughts:
-                        self._manners[bot.id] = replace(manner, thoughts=reader.thinks_in)
+                        known = self._manners.get(bot.id, manner)  # others may have learnt more meanwhile
+                        self._manners[bot.id] = replace(known, thoughts=reader.thinks_in)
                 except Refusal as refusal:
                     if not tries.may_retry:
                         raise

@@ -1,5 +1,6 @@
 """A server's thoughts over the Messages API, streamed and whole."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,24 @@ async def test_a_model_that_does_not_think_answers_without(
 
     assert [answer["content"][0]["text"] for answer in answers] == ["one", "one"]
     assert [asked.body.get("reasoning_effort") for asked in server.asked] == ["low", None, None]
+
+
+async def test_what_one_answer_shows_of_a_server_does_not_undo_what_another_has_shown_meanwhile(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    complaint = Refused(400, {"error": {"message": "reasoning_effort is not supported"}})
+    server.answers = [Said(thoughts="hm", thinks_in="reasoning", holds=True), complaint, Said(["one"])]
+    first = asyncio.create_task(served.chat("hi", model="mine/tiny"))
+    async with asyncio.timeout(5):
+        while not server.asked:
+            await asyncio.sleep(0.005)
+    await messaged(served, **THINKING)
+    server.go_on.set()
+    await first
+
+    await messaged(served, **THINKING)
+
+    assert [asked.body.get("reasoning_effort") for asked in server.asked[1:]] == ["low", None, None]
 
 
 async def test_a_complaint_about_something_else_is_told_at_once(served: RunningProxy, server: OpenAiPeer) -> None:
