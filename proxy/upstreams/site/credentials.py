@@ -115,10 +115,12 @@ class CredentialKeeper:
 
     async def replaced(self, refused: Credentials, reason: str) -> Credentials:
         """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
+        passed = self._passed.get(refused.site)
         await self.ask(refused.site, reason)
         state = await self._wait_newer(refused.site, refused, RENEWAL_SECONDS)
         if state is None:
-            self._refused[refused.site] = refused
+            if self._passed.get(refused.site) == passed:  # no turn has succeeded meanwhile
+                self._refused[refused.site] = refused
             raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
         return state.current
 

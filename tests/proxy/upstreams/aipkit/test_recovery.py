@@ -129,6 +129,23 @@ async def test_503_with_retry_after_when_no_visit_helps(
     assert (await proxy.store.pending_ask(site.origin)) is not None
 
 
+async def test_a_site_that_let_another_turn_pass_meanwhile_is_ready(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.5)
+    site.behaviour.challenge_ajax = True
+    waiting = asyncio.create_task(proxy.chat("hi"))
+    async with asyncio.timeout(5):
+        while await proxy.store.pending_ask(site.origin) is None:
+            await asyncio.sleep(0.01)
+    site.behaviour.challenge_ajax = False
+
+    assert (await proxy.chat("hi")).status == 200
+    assert (await waiting).status == 503
+    async with proxy.http.get(f"{proxy.url}/readyz") as response:
+        assert response.status == 200
+
+
 async def test_a_page_that_blocks_is_told_as_what_it_is(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None
 ) -> None:
