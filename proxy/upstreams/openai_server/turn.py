@@ -22,6 +22,7 @@ from shared.site_client.client import SiteClient, StreamReply, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 _DATA = b"data: "
+_ERROR = b"error: "  # a field of llama.cpp's own, until late in 2025: an end mark comes after it
 
 
 class Attempt:
@@ -93,6 +94,8 @@ class Attempt:
             for block in self._decoder.blocks(data):
                 if block.startswith(_DATA) and b"\n" not in block:
                     texts.append(reader.read(block[6:]))
+                elif block.startswith(_ERROR):
+                    reader.fail(block.removeprefix(_ERROR).decode("utf-8", "replace"))
                 elif event := read_block(block):
                     if event.name == "error":
                         reader.fail(event.data)

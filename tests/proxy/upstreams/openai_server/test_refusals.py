@@ -79,6 +79,7 @@ async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
         (b'data: {"object": "error", "message": "it broke", "code": "1"}\n\ndata: [DONE]\n\n', "upstream_error"),
         (HALF + b'data: {"object": "error", "message": "it broke"}\n\ndata: [DONE]\n\n', "upstream_error"),
         (b'event: error\ndata: {"type": "error", "message": "it broke"}\n\n', "upstream_error"),
+        (HALF + b'error: {"code": 500, "message": "it broke"}\n\ndata: [DONE]\n\n', "upstream_error"),  # llama.cpp
         (b"event: error\ndata: it broke\n\n", "upstream_error"),
         (b"data: [DONE]\n\n", "upstream_truncated"),
         (b"", "upstream_truncated"),
@@ -92,6 +93,15 @@ async def test_a_failure_never_looks_like_an_answer(
     answer = await served.chat("hi", model="mine/tiny")
 
     assert (answer.status, answer.code) == (502, code)
+
+
+async def test_a_refusal_in_a_field_of_its_own_is_told(served: RunningProxy, server: OpenAiPeer) -> None:
+    told = {"code": 400, "message": "the request exceeds the available context size", "type": "invalid_request_error"}
+    server.answers = [f"error: {json.dumps(told)}\n\ndata: [DONE]\n\n".encode()]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, "exceeds the available context size" in answer.body["error"]["message"]) == (400, True)
 
 
 async def test_calls_of_an_answer_that_ends_with_an_error_are_shown_to_nobody(
