@@ -1,8 +1,10 @@
 """The body of a chat completions request: everything the client said, in the words of OpenAI's API."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -16,13 +18,16 @@ MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all 
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
 TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
 _EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+_ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
+_is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {WITH_CALL: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
-    usage, told how hard to think where the client told it otherwise, and told what was signed of a call."""
+    usage, told how hard to think where the client told it otherwise, told what was signed of a call, and told the ids
+    of calls that others gave."""
 
     limit: str = "max_tokens"
     usage: bool = True
@@ -30,21 +35,25 @@ class Manner:
     thoughts: str = THOUGHTS[0]
     signed: bool = True
     vouched: bool = False  # calls that were never signed, or lost that on their way, are told as such
+    ids: bool = True
 
     def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
-        if "stream_options" in complaint and self.usage:
-            return replace(self, usage=False)
-        if "max_completion_tokens" in complaint and self.limit == "max_tokens":
-            return replace(self, limit="max_completion_tokens")
         is_told = self.effort and _effort(ask.parameters.get("thinking")) is not None
-        if is_told and ("reasoning_effort" in complaint or "think" in complaint):
-            return replace(self, effort=False)
-        if "thought_signature" in complaint and not self.vouched:
-            return replace(self, vouched=True)
-        if self.signed and (WITH_CALL in complaint or DETAILS in complaint):
-            return replace(self, signed=False)
-        return None
+        changed: dict[str, Any] = {}
+        if "stream_options" in complaint and self.usage:
+            changed = {"usage": False}
+        elif "max_completion_tokens" in complaint and self.limit == "max_tokens":
+            changed = {"limit": "max_completion_tokens"}
+        elif is_told and ("reasoning_effort" in complaint or "think" in complaint):
+            changed = {"effort": False}
+        elif "thought_signature" in complaint and not self.vouched:
+            changed = {"vouched": True}
+        elif _ID_RULE in complaint and self.ids:
+            changed = {"ids": False}
+        elif self.signed and (WITH_CALL in complaint or DETAILS in complaint):
+            changed = {"signed": False}
+        return replace(self, **changed) if changed else None
 
 
 def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
@@ -97,7 +106,8 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
                 yield {"role": "user", "content": pictures}
                 pictures = []
             if message.role == "assistant":
-                open_calls = [_named(call, f"call_{number}_{at}") for at, call in enumerate(message.calls)]
+                named = enumerate(message.calls)
+                open_calls = [replace(each, id=_id(each.id or f"call_{number}_{at}", manner)) for at, each in named]
             told = _message(message, open_calls, ask.images, manner)
             if message.thoughts:
                 told[manner.thoughts] = message.thoughts
@@ -105,7 +115,7 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
                 told |= ask.message_fields.get(message.id, {})
             yield told
             continue
-        call_id = message.result.call_id or _called(message.result.name, open_calls)
+        call_id = _id(message.result.call_id, manner) or _called(message.result.name, open_calls)
         open_calls = [call for call in open_calls if call.id != call_id]
         if call_id:
             yield {"role": "tool", "tool_call_id": call_id, "content": message.text}
@@ -116,9 +126,9 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": pictures}
 
 
-def _named(call: Call, name: str) -> Call:
-    """*call* with an id: older clients give none."""
-    return call if call.id else replace(call, id=name)
+def _id(told: str, manner: Manner) -> str:
+    """The id of a call as the server takes it. Some take no other than such as they make themselves."""
+    return told if manner.ids or not told or _is_own_id(told) else sha256(told.encode()).hexdigest()[:9]
 
 
 def _called(name: str, calls: Sequence[Call]) -> str:

@@ -1,4 +1,7 @@
-"""Calls that come back without what Google's servers signed of them, which these refuse."""
+"""Calls of other models, which servers refuse to be told as they are: without what Google's signed of them, or by ids
+that Mistral's would not have given."""
+
+import pytest
 
 from proxy.chat.extras import WITH_CALL
 from tests.openai_server import OpenAiPeer, Refused, Said
@@ -37,3 +40,27 @@ async def test_a_signed_call_is_told_as_it_is_there_too(served: RunningProxy, se
         "The server 'mine' refused: Function call is missing a thought_signature. (HTTP 400)",
     )
     assert [asked.body["messages"][1]["tool_calls"][0][WITH_CALL] for asked in server.asked[1:]] == [EXTRA, EXTRA]
+
+
+@pytest.mark.parametrize("own", ["", "call_of_another_model"])
+async def test_the_id_of_a_call_is_told_as_the_server_makes_them_where_it_takes_no_other(
+    served: RunningProxy, server: OpenAiPeer, own: str
+) -> None:
+    complaint = "Tool call id was call_1_0 but must be a-z, A-Z, 0-9, with a length of 9."
+    server.answers = [Refused(400, {"object": "error", "message": complaint, "code": "3280"}), Said(["done"])]
+    calls = [
+        {"id": name, "type": "function", "function": {"name": "look", "arguments": "{}"}} for name in ("Ab3" * 3, own)
+    ]
+    results = [{"role": "tool", "tool_call_id": name, "content": "seen"} for name in ("Ab3" * 3, own)]
+    history = (USER, {"role": "assistant", "content": None, "tool_calls": calls}, *results)
+
+    answers = [await served.chat(*history, model=MODEL, tools=[CHAT_TOOL]) for _ in range(2)]
+
+    assert [answer.text for answer in answers] == ["done", "done"]
+    assert len(server.asked) == 3
+    for asked in server.asked[1:]:
+        _, said, *told = asked.body["messages"]
+        kept, made = (call["id"] for call in said["tool_calls"])
+        assert [result["tool_call_id"] for result in told] == [kept, made]
+        assert kept == "Ab3" * 3
+        assert (len(made), made.isalnum(), made.isascii()) == (9, True, True)
