@@ -49,6 +49,7 @@ _KEY = _Meaning(
     "credentials_refused",
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
+_FILTERED = _REFUSED._replace(code="content_filter")
 _UNABLE = _Meaning(
     About.MODEL, 400, "invalid_request_error", "not_supported", "The server '{server}' cannot do this: {text}", False
 )
@@ -92,6 +93,16 @@ _BY_STATUS = {
     504: _LATE,
     524: _LATE,
 }
+_BY_CODE = {  # model_not_found: with 403 for an account that may not use it, with 503 by gateways
+    **dict.fromkeys(_QUOTA_CODES, _BY_STATUS[402]),
+    "model_not_found": _BY_STATUS[404],
+    "content_filter": _FILTERED,
+}
+_BY_WORDS = {  # that a text begins with, under a status that means something else
+    "Content violates usage guidelines": _FILTERED,  # xAI's, with 403
+    "Incorrect API key provided": _KEY,  # the same, with 400
+    "API key not valid": _KEY,  # Google's, with 400
+}
 
 
 def read_error(value: Any) -> Told:
@@ -103,6 +114,9 @@ def read_error(value: Any) -> Told:
         text = next((error[name] for name in ("message", "detail", "error", "title") if error.get(name)), "")
         kind = error.get("type") or ""
         code = _CODES.get(kind) if isinstance(kind, str) else None
+        more = error.get("metadata")
+        if isinstance(more, dict) and more.get("reasons"):  # OpenRouter's, with 403, of what moderation met
+            code = "content_filter"
         return Told(_brief(text), _brief(code or error.get("code") or kind), _brief(error.get("param") or ""))
     return Told(_brief(error or ""))
 
@@ -132,18 +146,16 @@ def from_status(server: str, status: int, headers: Mapping[str, str], told: Told
     )
     if means is _REFUSED:
         error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
+    if means.about is About.MESSAGE:
         error.param = told.param or None
     return _refused(error, means.about, wait)
 
 
 def _meaning(status: int, told: Told) -> _Meaning:
-    if told.code in _QUOTA_CODES:
-        return _BY_STATUS[402]
-    if told.code == "model_not_found":  # with 403 for an account that may not use it, with 503 by gateways
-        return _BY_STATUS[404]
     if status == 500 and "input is not supported" in told.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
-    if found := _BY_STATUS.get(status):
+    by_words = next((means for words, means in _BY_WORDS.items() if told.text.startswith(words)), None)
+    if found := _BY_CODE.get(told.code) or by_words or _BY_STATUS.get(status):
         return found
     if 300 <= status < 400:
         return _ELSEWHERE

@@ -26,6 +26,10 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
     [
         (Refused(401, failed("no key")), 503, "credentials_refused"),
         (Refused(403, failed("not for you")), 503, "credentials_refused"),
+        (Refused(403, failed("it was flagged", 403, metadata={"reasons": ["violence"]})), 400, "content_filter"),
+        (Refused(403, {"error": "Content violates usage guidelines. Team: 1"}), 400, "content_filter"),  # xAI
+        (Refused(400, {"error": "Incorrect API key provided: gs***23."}), 503, "credentials_refused"),  # xAI
+        (Refused(400, [failed("API key not valid. Please pass a valid one.", 400)]), 503, "credentials_refused"),
         (Refused(402, failed("pay")), 429, "insufficient_quota"),
         (Refused(429, failed("pay", "insufficient_quota")), 429, "insufficient_quota"),
         (Refused(404, failed("none of that name", "model_not_found")), 404, "model_not_found"),
