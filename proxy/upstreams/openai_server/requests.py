@@ -19,6 +19,7 @@ _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # i
 TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
 _EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
+_FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {WITH_CALL: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
@@ -26,8 +27,8 @@ _UNSIGNED = {WITH_CALL: {"google": {"thought_signature": "skip_thought_signature
 @dataclass(frozen=True, slots=True)
 class Manner:
     """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
-    usage, told how hard to think where the client told it otherwise, told what was signed of a call, and told the ids
-    of calls that others gave."""
+    usage, told how hard to think where the client told it otherwise, told what was signed of a call, told the ids of
+    calls that others gave, and asked for JSON without its form."""
 
     limit: str = "max_tokens"
     usage: bool = True
@@ -36,6 +37,7 @@ class Manner:
     signed: bool = True
     vouched: bool = False  # calls that were never signed, or lost that on their way, are told as such
     ids: bool = True
+    formless: bool = True
 
     def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
@@ -51,6 +53,8 @@ class Manner:
             changed = {"vouched": True}
         elif _ID_RULE in complaint and self.ids:
             changed = {"ids": False}
+        elif _FORM_RULE in complaint and self.formless:
+            changed = {"formless": False}
         elif self.signed and (WITH_CALL in complaint or DETAILS in complaint):
             changed = {"signed": False}
         return replace(self, **changed) if changed else None
@@ -75,7 +79,7 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
     if manner.effort and (effort := _effort(ask.parameters.get("thinking"))):
         body.setdefault("reasoning_effort", effort)
     if ask.offer is not None:
-        body |= _offered(ask.offer)
+        body |= _offered(ask.offer, manner)
     return encoded(body)
 
 
@@ -165,7 +169,7 @@ def _shown(media: Media) -> Mapping[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{media.mime_type};base64,{media.base64}"}}
 
 
-def _offered(offer: Offer) -> dict[str, Any]:
+def _offered(offer: Offer, manner: Manner) -> dict[str, Any]:
     """Tools, which of them may be called, and the form of the answer."""
     told: dict[str, Any] = {}
     names = offer.choice.names
@@ -177,7 +181,7 @@ def _offered(offer: Offer) -> dict[str, Any]:
         if not offer.parallel:
             told["parallel_tool_calls"] = False
     if offer.wanted is not None:
-        told["response_format"] = _form(offer.wanted)
+        told["response_format"] = _form(offer.wanted, manner)
     return told
 
 
@@ -195,9 +199,11 @@ def _choice(choice: Choice, labels: Sequence[str]) -> Any:
     return choice.mode
 
 
-def _form(wanted: Wanted) -> dict[str, Any]:
-    if wanted.schema is None:
+def _form(wanted: Wanted, manner: Manner) -> dict[str, Any]:
+    if wanted.schema is None and manner.formless:
         return {"type": "json_object"}
+    if wanted.schema is None:
+        wanted = replace(wanted, schema={"type": "object"})
     schema = wanted.schema if not isinstance(wanted.schema, bool) else ({} if wanted.schema else {"not": {}})
     form: dict[str, Any] = {"name": wanted.name or "answer", "schema": schema}
     if wanted.description:

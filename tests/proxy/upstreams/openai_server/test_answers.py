@@ -191,6 +191,20 @@ async def test_a_server_of_other_manners_is_asked_in_its_own(
     assert all(gone not in asked.body and there in asked.body for asked in server.asked[1:])
 
 
+async def test_json_is_asked_for_by_its_form_where_a_server_takes_no_other_word(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    complaint = Refused(400, {"error": "'response_format.type' must be 'json_schema' or 'text'"})  # LM Studio's
+    server.answers = [complaint, Said(["{}"])]
+    fields: dict[str, Any] = {"model": "mine/tiny", "response_format": {"type": "json_object"}}
+
+    assert [(await served.chat("hi", **fields)).text for _ in range(2)] == ["{}", "{}"]
+
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+    told = [asked.body["response_format"] for asked in server.asked]
+    assert told == [{"type": "json_object"}, form, form]
+
+
 async def test_a_client_that_leaves_ends_the_answer(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said(holds=True)]
     stream = await served.openai.chat.completions.create(
