@@ -23,7 +23,8 @@ CHARS_PER_TOKEN = 4  # of English prose, about
 TOOLS_CHARS = 4_000  # that a message must take where tools are told of in it
 MAX_NEAR = 3
 CLAUDE = "Claude"  # a bot's provider
-_PREFIXES = ("openai/", "anthropic/", "models/")
+_FOLDER = "models/"
+_PREFIXES = ("openai/", "anthropic/", _FOLDER)
 _MAX_PREFIXES = 2
 _SUFFIX = ":latest"
 _CLAUDE = "claude-"  # what the names of Anthropic's models begin with
@@ -119,6 +120,8 @@ class Catalog:
         self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
         for name in (*self._listed, *self._pinned, *(model.id for model in self._pinned.values())):
             self._spelled.setdefault(name.lower(), name)
+        for spelling, name in list(self._spelled.items()):  # Google's servers list it so, and all call it without
+            self._spelled.setdefault(spelling.replace(_FOLDER, "", 1), name)
 
     def list(self) -> list[Model]:
         """Every model once; a name that an earlier site also has is listed as `name@host`."""

@@ -251,3 +251,19 @@ async def test_a_server_has_a_limit_of_its_own_and_its_usage_is_told_by_its_name
     assert texts == ["first", "second"]
     assert (used["mine"]["requests"], used["mine"]["tokens_in"]) == (2, 2 * 11)
     assert used[site.origin]["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["gemini-a", "mine/gemini-a", "models/gemini-a", "mine/models/gemini-a", "MINE/Gemini-A"]
+)
+async def test_a_model_that_is_listed_as_models_name_answers_to_its_name(
+    site: SimulatedSite, tmp_path: Path, name: str
+) -> None:
+    async with (
+        OpenAiPeer("models/gemini-a") as server,
+        running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy,
+    ):
+        await proxy.app[UPSTREAMS][1].discover()
+        answer = await proxy.chat("hi", model=name)
+
+    assert (answer.text, server.asked[0].body["model"]) == ("served", "models/gemini-a")
