@@ -1,8 +1,9 @@
 """The HTTP proxy that leads to a site, where the environment names one (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`)."""
 
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -38,7 +39,7 @@ def proxy_for(scheme: str, host: str, port: int) -> HttpProxy | None:
     """
     named = getproxies()
     value = named.get(scheme) or named.get("all")
-    if not value or _is_loopback(host) or proxy_bypass(f"{host}:{port}"):
+    if not value or _is_loopback(host) or proxy_bypass(f"{host}:{port}") or _is_in(named.get("no", ""), host):
         return None
     return parse(value)
 
@@ -76,3 +77,14 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_in(names: str, host: str) -> bool:
+    """Whether *host* is an address in one of the networks among *names*, as `10.0.0.0/8`."""
+    with suppress(ValueError):
+        address = ip_address(host)
+        for name in names.split(","):
+            with suppress(ValueError):
+                if address in ip_network(name.strip().strip("[]"), strict=False):
+                    return True
+    return False

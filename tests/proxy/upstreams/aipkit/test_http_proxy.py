@@ -6,6 +6,7 @@ import pytest
 
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
+from shared.site_client.proxies import proxy_for
 from tests.certificates import Authorities
 from tests.http_proxy import http_proxy
 from tests.proxy.running import running_proxy
@@ -79,3 +80,16 @@ async def test_this_machine_and_what_no_proxy_names_are_reached_without_it(monke
         monkeypatch.setenv("NO_PROXY", "other.example,0.0.0.0")
     async with SimulatedSite(host="0.0.0.0") as named, SiteClient() as client:
         assert (await client.get(named.url, {}, timeout=5.0)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "is_around"),
+    [("10.1.2.3", True), ("fd00::5", True), ("fd00:0:1::5", True), ("11.1.2.3", False), ("ten.example", False)],
+)
+def test_whole_networks_may_be_reached_without_it(
+    monkeypatch: pytest.MonkeyPatch, host: str, *, is_around: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://between.example:3128")
+    monkeypatch.setenv("NO_PROXY", "other.example, 10.0.0.0/8,[fd00::5],fd00:0:1::/48")
+
+    assert (proxy_for("http", host, 80) is None) is is_around
