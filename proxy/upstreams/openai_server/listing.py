@@ -8,7 +8,8 @@ from shared.models import Bot
 
 MAX_MODELS = 1000
 MAX_NAME = 200  # characters
-_LENGTHS = ("context_length", "max_model_len")  # names under which it is told how many tokens a model is given
+# Names under which it is told how many tokens a model is given.
+_LENGTHS = ("context_length", "max_model_len", "context_window", "max_context_length")
 
 
 class NoListing(ValueError):

@@ -42,6 +42,8 @@ def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
     [
         ({"context_length": 131_072}, 131_072),  # OpenRouter, and this proxy
         ({"max_model_len": 32_768}, 32_768),  # vLLM
+        ({"context_window": 131_072, "max_completion_tokens": 32_768}, 131_072),  # Groq
+        ({"max_context_length": 262_144}, 262_144),  # Mistral
         ({"meta": {"n_ctx": 4096, "n_ctx_train": 131_072}}, 4096),  # llama.cpp
         ({"meta": None}, 0),  # llama.cpp, before it has loaded its model
         ({"context_length": None}, 0),
