@@ -1,7 +1,8 @@
 """Following one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any, NoReturn
 
 import orjson
@@ -45,8 +46,13 @@ class _Part:
 
     id: str = ""
     name: str = ""
-    arguments: str = ""
+    written: StringIO = field(default_factory=StringIO)  # its arguments, which may come in very many pieces
     extra: Any = None
+
+    @property
+    def arguments(self) -> str:
+        """All of them that have come."""
+        return self.written.getvalue()
 
 
 class ChunkReader:
@@ -199,13 +205,13 @@ class ChunkReader:
                 part = self._at[key] = _Part()
                 self._parts.append(part)
             part.id = part.id or (own if isinstance(own, str) else "")
-            if len(self._parts) > MAX_CALLS or len(part.arguments) > MAX_ARGUMENTS:
+            if len(self._parts) > MAX_CALLS or part.written.tell() > MAX_ARGUMENTS:
                 raise cut_off(self._server, "its calls do not end", has_begun=True)
             part.extra = part.extra or piece.get(WITH_CALL)
             part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
             part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
-                part.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+                part.written.write(arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
 
     def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> Call:
         """The call that *part* is, after *thoughts*."""
@@ -226,13 +232,9 @@ def _begins_another(part: _Part, own: Any, told: Mapping[str, Any]) -> bool:
     """
     if own and part.id and (own == part.id or told.get("name")):
         return bool(own != part.id)
-    return _is_another(part.arguments, told.get("arguments"))
-
-
-def _is_another(arguments: str, piece: Any) -> bool:
-    """Whether *piece* begins the arguments of another call than those so far."""
+    piece = told.get("arguments")
     begins = isinstance(piece, dict) or (isinstance(piece, str) and piece.lstrip().startswith("{"))
-    return begins and arguments.rstrip().endswith("}") and _is_object(arguments)
+    return begins and _is_object(part.arguments)
 
 
 def _input(arguments: str) -> str:
