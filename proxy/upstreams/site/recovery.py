@@ -25,6 +25,14 @@ class Recovery:
         A visit is waited for outside *passage*. With *has_alternative* another upstream is asked next: nothing is
         waited for here.
         """
+        found = await self._recover(refusal, used, passage, bot_id=bot_id, has_alternative=has_alternative)
+        if found.plugin != used.plugin:  # the next turn is asked of it in its own way
+            raise not_ready("the site has another chat plugin now")
+        return found
+
+    async def _recover(
+        self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
+    ) -> Credentials:
         if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
             return used
         if refusal.kind is Kind.CHALLENGE:
@@ -86,14 +94,11 @@ class Recovery:
             raise to_refusal(refusal)
         try:
             async with passage.outside():
-                found = await self._keeper.replaced(used, why)
+                return await self._keeper.replaced(used, why)
         except NoCredentials as error:
             if refusal.kind is Kind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
             raise not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
-        if found.plugin != used.plugin:  # the next turn is asked of it in its own way
-            raise not_ready("the site has another chat plugin now")
-        return found
 
 
 def _is_newer(renewed: Credentials, used: Credentials) -> bool:

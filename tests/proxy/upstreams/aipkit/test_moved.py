@@ -46,3 +46,24 @@ async def test_of_a_site_that_moved_it_is_told_where_it_leads(
 
     assert answer.status == 503
     assert f"it leads to {ELSEWHERE}" in answer.body["error"]["message"]
+
+
+async def test_credentials_for_another_plugin_that_came_meanwhile_are_not_asked_with(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    found = await capture(site)
+    other = replace(found.credentials, plugin=AI_ENGINE, nonce="0123456789")
+    site.rotate_nonce()
+    site.requests.clear()
+    site.behaviour.ajax_delay = 0.3
+    turn = asyncio.create_task(proxy.chat("hi"))
+    async with asyncio.timeout(5):
+        while not site.requests:
+            await asyncio.sleep(0.01)
+    await proxy.takes(replace(found, credentials=other), base=1)
+
+    answer = await turn
+
+    assert (answer.status, answer.code) == (503, "no_credentials")
+    assert "another chat plugin" in answer.body["error"]["message"]
+    assert len(site.requests) == 1
