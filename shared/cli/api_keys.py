@@ -28,8 +28,8 @@ def create(
         wanted = wish(name, rpm=rpm, tpd=tpd, models=models, expires_in=expires)
     except ValueError as error:
         raise Failure(str(error)) from error
+    place = _administrator(settings)  # first: from the first key on, nobody comes in without one
     own, key = with_store(settings, lambda store: key_desk.create(store, wanted, now=time()))
-    place = _administrator(settings)
     _print_secret(own, key, as_json=as_json)
     click.echo(f"every request needs a key now; the administrator's is {place}", err=True)
 

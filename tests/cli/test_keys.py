@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from pathlib import Path
 from time import time
 
 from shared.admin.usage import Group, UsageBatch, hour_of
@@ -51,6 +52,18 @@ async def test_a_key_is_made_listed_rotated_and_revoked(beside: CommandLine, pro
     listed_as_json = json.loads((await beside("keys", "list", "--json")).output)["data"]
     assert [key["revoked_at"] is not None for key in listed_as_json] == [True]
     assert "key" not in listed_as_json[0]
+
+
+async def test_no_key_is_made_where_the_administrators_cannot_be_kept(alone: CommandLine) -> None:
+    in_the_way = Path(alone.environment["FREEAICHAT_DATA_DIR"]) / "master.key"
+    in_the_way.mkdir(parents=True)
+
+    refused = await alone("keys", "create", "--name", "app")
+    listed = await alone("keys", "list", "--json")
+
+    assert (refused.code, refused.output) == (2, "")
+    assert refused.errors.startswith("freeaichat: the key cannot be kept in ")
+    assert json.loads(listed.output)["data"] == []
 
 
 async def test_what_makes_no_sense_is_told_in_one_line(alone: CommandLine) -> None:
