@@ -19,6 +19,10 @@ class _Elements(HTMLParser):
         self._attributes = attributes
         self.elements: list[dict[str, str]] = []
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """`<![…` is a comment up to the next `>`, as for browsers; the parser itself fails, or ignores the rest."""
+        return self.parse_bogus_comment(i, report=False)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value for name, value in attrs if name in self._attributes and value}
         if found:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
-from html.parser import HTMLParser
 
 from shared.models import Bot
 from shared.plugins.answers import read_json
+from shared.plugins.markup import elements_in
 
 CONFIG_ATTRIBUTE = "data-config"
 GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kept for ever
@@ -61,9 +61,7 @@ def read_configs(
 
 def configs_in(html: str) -> list[str]:
     """The `data-config` attributes in the text of a page, HTML-unescaped, in its order."""
-    found = _Attributes()
-    found.feed(html)
-    return found.configs
+    return [found[CONFIG_ATTRIBUTE] for found in elements_in(html, (CONFIG_ATTRIBUTE,))]
 
 
 def guest_id_in(local_storage: Mapping[str, str]) -> str:
@@ -91,15 +89,6 @@ def rest_root_in(body: bytes) -> str:
 def _rendered(page: object) -> str:
     content = page.get("content") if isinstance(page, dict) else None
     return _text(content, "rendered") if isinstance(content, dict) else ""
-
-
-class _Attributes(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.configs: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.configs += [value for name, value in attrs if name == CONFIG_ATTRIBUTE and value]
 
 
 def _parse(attribute: str) -> dict[str, object] | None:
