@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.store import StoreError, StoreUnavailable
 from shared.store.sqlite.errors import translated
-from shared.store.sqlite.file import inspect, open_database
+from shared.store.sqlite.file import inspect, open_database, open_to_read
 
 BUSY_SECONDS = 30.0  # longest wait for what the services write
 
@@ -75,7 +75,7 @@ def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
     try:
         duplicate.unlink(missing_ok=True)
         os.close(os.open(duplicate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(_connect(copy, is_still=True)) as source, closing(_connect(duplicate)) as target:
+        with closing(open_to_read(copy, BUSY_SECONDS)) as source, closing(_connect(duplicate)) as target:
             source.backup(target)
         with closing(open_database(duplicate, busy_timeout=BUSY_SECONDS)) as connection:
             yield connection
@@ -84,10 +84,9 @@ def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
             duplicate.with_name(duplicate.name + suffix).unlink(missing_ok=True)
 
 
-def _connect(path: Path, *, is_still: bool = False) -> sqlite3.Connection:
-    """A plain connection to an existing file; *is_still*: nobody writes it, and nothing may be made beside it."""
-    options = "mode=ro&immutable=1" if is_still else "mode=rw"
-    return sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+def _connect(path: Path) -> sqlite3.Connection:
+    """A plain connection to an existing file."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _contents(connection: sqlite3.Connection) -> str:

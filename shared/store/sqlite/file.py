@@ -101,12 +101,17 @@ def _create(path: Path, busy_timeout: float) -> None:
     fresh.replace(path)
 
 
-def inspect(path: Path, busy_timeout: float, *, thoroughly: bool) -> None:
-    """Look at the file without changing a byte of it."""
+def open_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A connection that changes no byte of the file, and finds what its sidecar files hold beyond it."""
     # Without sidecar files nobody has it open, and `immutable` keeps SQLite from making any.
     in_use = any(name.exists() for name in _sidecars(path))
     address = f"{path.as_uri()}?mode=ro{'' if in_use else '&immutable=1'}"
-    with closing(sqlite3.connect(address, uri=True, timeout=busy_timeout, isolation_level=None)) as connection:
+    return sqlite3.connect(address, uri=True, timeout=busy_timeout, isolation_level=None)
+
+
+def inspect(path: Path, busy_timeout: float, *, thoroughly: bool) -> None:
+    """Look at the file without changing a byte of it."""
+    with closing(open_to_read(path, busy_timeout)) as connection:
         if not schema.is_ours(connection):
             raise StoreCorrupt(f"{path} is the database of another program and was left as it is; {_OTHER}")
         refuse_newer(connection, path)

@@ -1,6 +1,7 @@
 """Copies of the store: whole while it is written, private, never over something unasked, and back from any version."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -157,6 +158,25 @@ async def test_a_copy_of_an_older_version_is_brought_up_to_date_and_itself_left_
 
         assert await store.take_branch("a table the old version did not have") is None
         assert hashes(old) == before
+
+
+@pytest.mark.parametrize("suffixes", [("", "-wal", "-shm"), ("", "-wal")])
+async def test_files_copied_while_a_service_ran_are_restored_with_what_it_wrote_last(
+    path: Path, tmp_path: Path, suffixes: tuple[str, ...]
+) -> None:
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    async with open_sqlite(path) as store:
+        await store.create_conversation(conversation("conv-1", "text"))
+        for suffix in suffixes:
+            shutil.copy(f"{path}{suffix}", copied)
+    data = [(copied / path.name).read_bytes(), (copied / f"{path.name}-wal").read_bytes()]
+
+    restore(copied / path.name, tmp_path / "new" / "store.db", replace=False)
+
+    async with open_sqlite(tmp_path / "new" / "store.db") as store:
+        assert texts_of(await store.conversation("conv-1")) == ["text"]
+    assert [(copied / path.name).read_bytes(), (copied / f"{path.name}-wal").read_bytes()] == data
 
 
 def test_what_is_no_store_of_ours_is_never_restored(path: Path, tmp_path: Path) -> None:
