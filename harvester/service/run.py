@@ -95,7 +95,7 @@ async def _visit_once(
             return EXIT_UNDER_WAY
         is_captured = visit.outcome is Outcome.CAPTURED
         state = await store.site_state(chosen.origin) if is_captured else None
-        print(json.dumps(_told(visit, state), ensure_ascii=False))  # noqa: T201
+        print(json.dumps(_told(visit, state)))  # noqa: T201
         return 0 if is_captured else EXIT_FAILED
 
 

@@ -11,9 +11,19 @@ def main() -> None:
 
     from shared.cli.app import freeaichat
 
+    accept_any_encoding()
     try:
         freeaichat()
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         sys.exit(f"freeaichat: this cannot be written: {error.strerror}")
+
+
+def accept_any_encoding() -> None:
+    """From now on what the terminal's encoding has no character for is shown as `?`."""
+    import sys
+    from io import TextIOWrapper
+
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")

@@ -10,7 +10,7 @@ from time import monotonic, time
 
 import click
 
-from shared.cli import narration
+from shared.cli import accept_any_encoding, narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
 from shared.cli.keys import administrators_key, find_key
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
@@ -153,6 +153,7 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 def main() -> int:
     """Run; returns the exit code. The first argument is when `up` was started, in Unix seconds."""
+    accept_any_encoding()
     try:
         asyncio.run(_run(load(), begun=float(sys.argv[1]), is_live="--live" in sys.argv[2:]))
     except asyncio.CancelledError:

@@ -142,6 +142,15 @@ def test_output_that_a_full_disk_does_not_take_is_told_in_a_line(tmp_path: Path,
     assert done.stderr == "freeaichat: this cannot be written: No space left on device\n"
 
 
+async def test_a_terminal_of_few_characters_gets_the_answer_with_replacements(beside: CommandLine) -> None:
+    beside.environment["PYTHONIOENCODING"] = "koi8-r"
+
+    done = await beside("chat", "hi")
+
+    assert (done.code, done.errors) == (0, "")
+    assert "You said: hi\n??,??! ??" in done.output
+
+
 async def test_chat_uses_the_key_of_the_settings(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path / "data", key="a key") as proxy:
         environment = clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
