@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 import click
@@ -82,18 +82,19 @@ def _end(turn: Turn) -> None:
 
 
 def _keep(settings: Settings, conversation: str) -> None:
-    """Remember *conversation* for `--continue` (mode 0600). Raises `Failure`."""
+    """Remember *conversation* for `--continue` (mode 0600). Where that fails the answer, which is coming, goes on."""
     try:
         path = private_dir(settings.data_dir) / LAST_FILE
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(f"{conversation}\n")
     except OSError as error:
-        raise Failure(f"{settings.data_dir} cannot be written ({error.strerror}): see `freeaichat doctor`") from error
+        told = f"{settings.data_dir} cannot be written ({error.strerror}); to go on: --conversation {conversation}"
+        click.echo(f"freeaichat: {told}", err=True)
 
 
 def _last(settings: Settings) -> str:
     """The last conversation. Raises `Failure` where there is none."""
-    try:
-        return (settings.data_dir / LAST_FILE).read_text("utf-8").strip()
-    except OSError as error:
-        raise Failure("there is no conversation to go on with; begin one without --continue") from error
+    with suppress(OSError):
+        if kept := (settings.data_dir / LAST_FILE).read_text("utf-8").strip():
+            return kept
+    raise Failure("there is no conversation to go on with; begin one without --continue")

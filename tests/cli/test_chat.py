@@ -61,6 +61,23 @@ async def test_the_last_conversation_goes_on_and_is_kept_privately(environment: 
     assert stat.S_IMODE((tmp_path / "data" / "chat.last").stat().st_mode) == 0o600
 
 
+async def test_an_answer_comes_also_where_its_conversation_cannot_be_remembered(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    last = tmp_path / "data" / "chat.last"
+    last.mkdir()
+    code, told, errors = await chat(environment, "my name is Ada")
+    _, more, _ = await chat(environment, "--conversation", errors.split()[-1], "[[recall]]")
+    last.rmdir()
+    last.touch()  # as a full disk leaves it
+    nothing_kept, _, _ = await chat(environment, "-c", "hi")
+
+    assert (code, nothing_kept) == (0, 1)
+    assert "my name is Ada" in told
+    assert "Ada" in more
+    assert errors.startswith(f"freeaichat: {tmp_path / 'data'} cannot be written (Is a directory); ")
+
+
 async def test_json_names_the_conversation_which_goes_on_by_its_id(environment: dict[str, str]) -> None:
     _, first, _ = await chat(environment, "my name is Ada", "--json")
     turn = json.loads(first)
