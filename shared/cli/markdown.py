@@ -24,8 +24,8 @@ def whole_part(text: str) -> int:
     """How many characters at the start of *text* are blocks that nothing to come can change. Pure."""
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     starts = [token.map[0] for token in tokens if token.map and token.level == 0 and token.nesting >= 0]
-    lines = text.splitlines(keepends=True)
-    return sum(map(len, lines[: starts[-1]])) if len(starts) > 1 else 0
+    lines = text.split("\n")  # as Markdown counts them: no other character ends a line
+    return sum(len(line) + 1 for line in lines[: starts[-1]]) if len(starts) > 1 else 0
 
 
 class SetAnswer:

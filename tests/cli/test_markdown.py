@@ -42,6 +42,7 @@ PARAGRAPH = "A paragraph with **bold**\non two lines.\n"
         ("```\nx = 1\n\ny = 2\n", ""),
         ("```\nx = 1\n```\nafter", "```\nx = 1\n```\n"),
         ("| a |\n|---|\n| 1 |", ""),
+        ("a\u2028b\u2028c\n\n```\nx = 1\n```\nafter", "a\u2028b\u2028c\n\n```\nx = 1\n```\n"),
     ],
 )
 def test_only_blocks_that_nothing_can_change_are_whole(text: str, whole: str) -> None:
