@@ -47,6 +47,12 @@ def test_a_browser_that_crashes_is_a_failure_with_its_last_words(tmp_path: Path)
     assert problem == "exit code 5 bad luck"
 
 
+def test_last_words_in_another_encoding_are_told_too(tmp_path: Path) -> None:
+    problem, _ = try_start([str(program(tmp_path / "chromium", "printf 'ge\\366ffnet' >&2; exit 5"))])
+
+    assert problem == "exit code 5 ge\ufffdffnet"
+
+
 def test_what_is_no_program_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "chromium").write_text("text")
 

@@ -1,5 +1,6 @@
 """The doctor's judgement of a page and of the clock."""
 
+import asyncio
 import html
 import json
 from dataclasses import replace
@@ -8,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.site import check_clock, check_page, judge_page
+from shared.cli.doctor.site import check_clock, check_page, check_site, judge_page
 from shared.cli.doctor.store import check_credentials
 from shared.parsing import site
 from shared.plugins.aipkit.page import configs_in
@@ -84,8 +85,23 @@ def test_a_clock_that_is_wrong_is_a_warning(difference: float, level: Level) -> 
     assert check_clock({"Date": formatdate(now - difference, usegmt=True)}, now).level is level
 
 
-def test_without_a_date_there_is_nothing_to_compare() -> None:
-    assert check_clock({}, 0.0).level is Level.OK
+@pytest.mark.parametrize("date", ["", "today", "Mon, 23 Nov 2026 00:59:56 +99999999999999"])
+def test_without_a_date_there_is_nothing_to_compare(date: str) -> None:
+    assert check_clock({"Date": date}, 0.0).what == "the site names no date to compare with"
+
+
+async def test_a_site_that_redirects_to_no_address_fails_the_check(free_port: int) -> None:
+    server = await asyncio.start_server(_redirect_to_nowhere, "127.0.0.1", free_port)
+    async with server, SiteClient() as client:
+        found = await check_site(client, site(f"http://127.0.0.1:{free_port}/"), now=0.0)
+
+    assert (found[0].level, found[0].what) == (Level.FAIL, f"http://127.0.0.1:{free_port}/ answers with HTTP 302")
+
+
+async def _redirect_to_nowhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 302 Found\r\nLocation: https://[x/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    writer.close()
 
 
 async def test_where_a_site_hands_out_no_nonce_it_is_judged_by_the_one_that_is_there() -> None:

@@ -42,7 +42,13 @@ def try_start(command: Sequence[str]) -> tuple[str, str]:
     """Run *command* to its end: what is wrong ("": nothing), and the first line it printed."""
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=START_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",  # a browser may say it in another encoding than ours
+            stdin=subprocess.DEVNULL,
+            timeout=START_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"no answer within {START_SECONDS:.0f} s", ""

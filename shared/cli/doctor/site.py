@@ -28,11 +28,21 @@ async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Reply]:
     url = site.url
     for _ in range(MAX_REDIRECTS):
         reply = await _get(client, url)
-        target = urljoin(url, reply.headers.get("Location", ""))
-        if reply.status not in _REDIRECTS or urlsplit(target).scheme not in {"http", "https"}:
+        target = _target(url, reply)
+        if not target:
             return url, reply
         url = target
     return url, await _get(client, url)
+
+
+def _target(url: str, reply: Reply) -> str:
+    """Where *reply*, which came from *url*, leads; "" where to no page."""
+    try:
+        target = urljoin(url, reply.headers.get("Location", ""))
+        is_page = reply.status in _REDIRECTS and urlsplit(target).scheme in {"http", "https"}
+    except ValueError:  # the site wrote no address
+        return ""
+    return target if is_page else ""
 
 
 async def _get(client: SiteClient, url: str) -> Reply:
@@ -93,7 +103,7 @@ def check_clock(headers: Mapping[str, str], now: float) -> Check:
     """Whether our clock agrees with the `Date` of the site's answer."""
     try:
         theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return ok("clock", "the site names no date to compare with")
     difference = now - theirs
     if abs(difference) <= CLOCK_SECONDS:
