@@ -21,6 +21,7 @@ from shared.cli.doctor import secrets
 from shared.cli.doctor.check import Check
 from shared.cli.doctor.settings import known_names
 from shared.cli.failures import Failure, read_gateway
+from shared.cli.gateway import Gateway
 from shared.parsing import Site
 from shared.secrets import Secret
 from shared.serialization import to_plain
@@ -49,6 +50,7 @@ Documents = dict[str, object]
 
 async def make(settings: Settings, findings: Sequence[Check], target: Path) -> int:
     """Write the file *target* (mode 0600); its size in bytes. Raises `Failure`."""
+    gateway = read_gateway(settings)
     documents: Documents = {
         "versions": versions(),
         "doctor": [asdict(finding) for finding in findings],
@@ -57,7 +59,7 @@ async def make(settings: Settings, findings: Sequence[Check], target: Path) -> i
     hidden = list(secrets.of_settings(settings))
     try:
         async with open_store(settings.store_url) as store:
-            documents |= await _of_store(store, settings)
+            documents |= await _of_store(store, settings, gateway)
             hidden += await secrets.of_store(store, settings)
     except StoreError as error:
         documents["status"] = {"error": str(error)}
@@ -98,7 +100,7 @@ def _shown(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-async def _of_store(store: Store, settings: Settings) -> Documents:
+async def _of_store(store: Store, settings: Settings, gateway: Gateway) -> Documents:
     now = time()
     span = Span(now - USAGE_SECONDS, now, ("day", "site"))
     visits: dict[str, Any] = {}
@@ -106,7 +108,7 @@ async def _of_store(store: Store, settings: Settings) -> Documents:
         found = await store.visits(site.origin, limit=VISITS)
         visits[site.origin] = to_plain(found)
     return {
-        "status": await status.gather(settings, store, read_gateway(settings), now),
+        "status": await status.gather(settings, store, gateway, now),
         "visits": visits,
         "errors": await usage_desk.rows(store, span),
     }

@@ -68,6 +68,8 @@ async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[
         return name, [
             fail(name, f"no result within {CHECK_SECONDS:.0f} s", "try again; something on this machine hangs")
         ]
+    except OSError as error:
+        return name, [fail(name, f"cannot be looked at: {error}", "mend the owner, mode or path of what it names")]
 
 
 async def _in_thread(checks: Callable[[], list[Check]]) -> list[Check]:

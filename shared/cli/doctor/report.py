@@ -12,7 +12,8 @@ import click
 from shared.cli.doctor.check import Check, Level
 from shared.cli.doctor.examine import examine
 from shared.cli.doctor.verdict import verdict
-from shared.cli.failures import Failure, read_gateway, read_settings
+from shared.cli.failures import Failure, read_settings
+from shared.cli.gateway import Gateway, gateway_of, reachable_host
 from shared.cli.live_line import LiveLine
 from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
@@ -44,13 +45,21 @@ async def _collect(settings: Settings, *, show: bool) -> list[Check]:
             bar.draw(f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}")
 
     findings = []
-    async for finding in examine(settings, read_gateway(settings), progress=draw):
+    async for finding in examine(settings, _gateway(settings), progress=draw):
         findings.append(finding)
         if show:
             bar.clear()
             click.echo("\n".join(finding.lines()))
     bar.clear()
     return findings
+
+
+def _gateway(settings: Settings) -> Gateway:
+    """The proxy; without a key where that cannot be read, which one of the checks tells."""
+    try:
+        return gateway_of(settings)
+    except OSError:
+        return Gateway(reachable_host(settings.hosts[0]), settings.port)
 
 
 def _pack(settings: Settings, findings: Sequence[Check], target: Path, *, show: bool) -> None:
