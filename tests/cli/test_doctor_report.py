@@ -141,3 +141,14 @@ def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port:
     assert second.stdout == ""
     with zipfile.ZipFile(file) as archive:
         assert "broken.db" in json.loads(archive.read("status.json"))["error"]
+
+
+def test_nothing_is_left_of_a_bundle_that_the_disk_has_no_room_for(tmp_path: Path, free_port: int) -> None:
+    file = tmp_path / "bundle.zip"
+    environment = clean_environment(tmp_path / "data", f"http://127.0.0.1:{free_port}/", free_port)
+    command = ["sh", "-c", 'ulimit -f 1 && exec "$0" doctor --bundle "$1"', str(FREEAICHAT), str(file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"{file} cannot be written: File too large\n")
+    assert not file.exists()

@@ -120,8 +120,13 @@ def _write(target: Path, texts: Mapping[str, str]) -> int:
         for name, text in texts.items():
             archive.writestr(name, text.encode("utf-8", "backslashreplace"))
     try:
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            return file.write(packed.getvalue())
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                return file.write(packed.getvalue())
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
     except FileExistsError:
         raise Failure(f"{target} is there already; name another file") from None
     except OSError as error:
