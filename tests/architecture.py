@@ -78,7 +78,7 @@ PURE_IMPORTS = (
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
     *("shared.models", "shared.parsing", "shared.retry_after", "shared.admin.keys", "shared.admin.wire"),
-    *("email.utils", "html"),
+    *("email.utils", "html", "io.StringIO"),
 )
 PASSING_OVER = {"skip", "skipif", "xfail", "importorskip", "skipTest", "SkipTest", "expectedFailure"}
 # A path of the machine it was written on; one below another path or in a URL is not meant.
