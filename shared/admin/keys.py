@@ -84,7 +84,9 @@ def wish(
 ) -> KeyWish:
     """The wish for a key, from values as people and programs write them. Raises ValueError that says what is wrong."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError("name: 1 to 64 letters, digits, blanks or any of . _ @ + -, beginning with a letter or digit")
+        raise ValueError(
+            "name: 1 to 64 letters, digits, blanks or any of . _ @ + -, first a letter or digit, last no blank or dot"
+        )
     if name.lower() in RESERVED_NAMES or name.startswith("key_"):
         raise ValueError(f"name: {name!r} means something else here; choose another one")
     return KeyWish(name, _limit("rpm", rpm), _limit("tpd", tpd), _models(models), _lifetime(expires_in))
@@ -159,5 +161,5 @@ def _lifetime(value: object) -> float | None:
     except ValueError as error:
         raise ValueError(f"expires: {error}") from None
     if not 0 < seconds <= MAX_LIMIT:
-        raise ValueError("expires: a time greater than zero")
+        raise ValueError(f"expires: a time greater than zero, and of {MAX_LIMIT} seconds at most")
     return seconds
