@@ -63,7 +63,10 @@ def _begin(settings: Settings, gateway: Gateway, model: str | None, *, search: b
 def _message(message: str | None) -> str:
     """The message, read from standard input where it is missing or `-`. Raises `Failure`."""
     if message is None or message == "-":
-        message = sys.stdin.buffer.read(MAX_MESSAGE_BYTES).decode("utf-8", "replace")
+        piped = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
+        if len(piped) > MAX_MESSAGE_BYTES:
+            raise Failure(f"the message is longer than {MAX_MESSAGE_BYTES >> 20} MiB; say less at once")
+        message = piped.decode("utf-8", "replace")
     if not message.strip():
         raise Failure('there is nothing to say: freeaichat chat "hi", or text through a pipe')
     return message

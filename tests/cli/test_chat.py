@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shared.cli.chat import MAX_MESSAGE_BYTES
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import running_proxy
@@ -99,6 +100,13 @@ async def test_the_message_may_come_through_a_pipe(environment: dict[str, str], 
     assert "Hello 世界" in told
     assert "\x1b" not in told + errors
     assert errors == ""
+
+
+async def test_a_piped_message_that_is_too_long_is_refused_and_not_cut(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, said="x" * (MAX_MESSAGE_BYTES + 1))
+
+    assert (code, told) == (1, "")
+    assert errors == "freeaichat: the message is longer than 8 MiB; say less at once\n"
 
 
 async def test_nothing_to_say_and_nothing_to_go_on_with_are_told(environment: dict[str, str]) -> None:
