@@ -143,6 +143,7 @@ def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port:
         assert "broken.db" in json.loads(archive.read("status.json"))["error"]
 
 
+@pytest.mark.usefixtures("as_users_run_it")  # what measures it needs room too
 def test_nothing_is_left_of_a_bundle_that_the_disk_has_no_room_for(tmp_path: Path, free_port: int) -> None:
     file = tmp_path / "bundle.zip"
     environment = clean_environment(tmp_path / "data", f"http://127.0.0.1:{free_port}/", free_port)
