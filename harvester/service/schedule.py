@@ -63,6 +63,7 @@ class Schedule:
         self._visitor = visitor
         self._interval = interval
         self._tasks: asyncio.TaskGroup
+        self._is_stopping = False  # no task may be begun any more; jobs may still come due
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -73,7 +74,10 @@ class Schedule:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._beat())
-                await self._follow()
+                try:
+                    await self._follow()
+                finally:
+                    self._is_stopping = True
         finally:
             # Only now: it would cancel what its jobs had started, and jobs only start tasks of ours.
             self._scheduler.shutdown(wait=False)
@@ -152,7 +156,7 @@ class Schedule:
         self._scheduler.add_job(self._begin, "date", run_date=moment, args=arguments, id=job_id, replace_existing=True)
 
     async def _begin(self, kind: Kind, plan: _Plan, *details: str) -> None:
-        if kind not in plan.under_way:
+        if kind not in plan.under_way and not self._is_stopping:
             plan.under_way.add(kind)
             self._tasks.create_task(self._visit(plan, *details) if kind == "visit" else self._renew(plan))
 
