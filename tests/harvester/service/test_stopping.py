@@ -11,7 +11,7 @@ from shared.store import Store
 from tests.harvester.service.test_schedule import FIRST, SECOND, WrittenVisits, scheduled, until
 from tests.shared.samples import capture
 
-INTERVAL = 0.5
+INTERVAL = 1.0  # seconds: the first visit is under way sooner, also on a busy machine
 
 
 class SlowToEnd(WrittenVisits):
