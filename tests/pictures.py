@@ -13,6 +13,7 @@ from proxy.api.images.addresses import Address, is_public
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 JPEG = b"\xff\xd8\xff\xe0" + b"another one"
 WEBP = b"RIFF\x10\x00\x00\x00WEBPVP8 "
+GIF = b"GIF89a\x01\x00\x01\x00"
 HERE = IPv4Address("127.0.0.1")
 
 

@@ -32,7 +32,7 @@ export default {
   "invalid_content_type": "The request's content type is not JSON.",
   "invalid_function_parameters": "A tool's parameters are no JSON schema that can be used.",
   "invalid_image": "The site refused the picture.",
-  "invalid_image_format": "This is no PNG, JPEG or WebP picture.",
+  "invalid_image_format": "This is no PNG, JPEG, WebP or GIF picture.",
   "invalid_image_url": "A picture's address cannot be used.",
   "invalid_json": "The model gave no valid JSON. Try again, or another model.",
   "invalid_json_schema": "The JSON schema cannot be used.",

@@ -32,7 +32,7 @@ export default {
   "invalid_content_type": "请求的内容类型不是 JSON。",
   "invalid_function_parameters": "工具的参数不是可用的 JSON schema。",
   "invalid_image": "站点拒绝了图片。",
-  "invalid_image_format": "这不是 PNG、JPEG 或 WebP 图片。",
+  "invalid_image_format": "这不是 PNG、JPEG、WebP 或 GIF 图片。",
   "invalid_image_url": "图片的地址不可用。",
   "invalid_json": "模型没有给出有效的 JSON。请重试，或换一个模型。",
   "invalid_json_schema": "这个 JSON schema 不可用。",

@@ -95,11 +95,12 @@ class Dialogue:
 
     def _begin_anew(self) -> None:
         """Raises `Failure`."""
-        self.talk.end()
         try:
-            self.talk = self.talk.anew()
+            talk = self.talk.anew()
         except (NoGateway, GatewayError) as error:
             raise failure_of(error) from error
+        self.talk.end()
+        self.talk = talk
         _tell("a new conversation; `freeaichat chat --conversation ID` goes on with others")
 
 

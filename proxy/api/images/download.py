@@ -106,7 +106,7 @@ class Downloader:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
                 "User-Agent": OWN_USER_AGENT,
-                "Accept": "image/png, image/jpeg, image/webp",
+                "Accept": "image/png, image/jpeg, image/webp, image/gif",
                 "Accept-Encoding": "identity",
             },
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS),

@@ -166,7 +166,7 @@ def _bad_base64(where: str) -> ServiceError:
 
 
 def _bad_format(where: str) -> ServiceError:
-    return bad_request(f"'{where}' must be a PNG, JPEG or WebP image.", param=where, code="invalid_image_format")
+    return bad_request(f"'{where}' must be a PNG, JPEG, WebP or GIF image.", param=where, code="invalid_image_format")
 
 
 def _sniff(content: bytes) -> str | None:
@@ -177,4 +177,6 @@ def _sniff(content: bytes) -> str | None:
         return "image/jpeg"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"  # not every upstream takes it: the others refuse it in their own words
     return None

@@ -130,7 +130,7 @@ def image(url: str) -> list[dict[str, Any]]:
         ({"messages": image("ftp://example.invalid/a.png")}, "messages.0.content.0"),
         ({"messages": image("data:image/png,plain")}, "messages.0.content.0"),
         ({"messages": image("data:image/png;base64,***")}, "messages.0.content.0"),
-        ({"messages": image("data:image/gif;base64,R0lGODdh")}, "messages.0.content.0"),
+        ({"messages": image("data:image/bmp;base64,Qk0AAAAA")}, "messages.0.content.0"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"stream_options": {"include_usage": 1}}, "include_usage"),

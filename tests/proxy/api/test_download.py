@@ -49,7 +49,7 @@ async def test_a_request_says_who_asks_and_nothing_about_the_user(
     assert {name: request.headers[name] for name in request.headers} == {
         "Host": f"pictures.example:{server.port}",
         "User-Agent": OWN_USER_AGENT,
-        "Accept": "image/png, image/jpeg, image/webp",
+        "Accept": "image/png, image/jpeg, image/webp, image/gif",
         "Accept-Encoding": "identity",
         "Connection": "close",
     }

@@ -22,7 +22,7 @@ from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import ServiceError
 from proxy.upstreams.aipkit.pictures import MAX_IMAGES
 from shared.conversations import Message, Role
-from tests.pictures import JPEG, PNG, WEBP
+from tests.pictures import GIF, JPEG, PNG, WEBP
 
 URL = "https://example.org/a.png?signature=secret"
 
@@ -43,7 +43,10 @@ def code_of(value: Any) -> str | None:
     return failed.value.code
 
 
-@pytest.mark.parametrize(("content", "kind"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp"), (GIF, "image/gif"), (b"GIF87a", "image/gif")],
+)
 def test_the_same_picture_is_the_same_whichever_way_it_comes(content: bytes, kind: str) -> None:
     sent = read_image_url({"url": data_url(content, head="DATA:text/html;charset=x;BASE64,")}, "x")
 
@@ -75,7 +78,7 @@ def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(rest: bytes, ex
             "invalid_base64_image",
         ),
         ("data:image/png;base64,", "invalid_image_format"),
-        (data_url(b"GIF87a"), "invalid_image_format"),
+        (data_url(b"BM\0\0\0\0"), "invalid_image_format"),
         (data_url(b"RIFF....WAVE"), "invalid_image_format"),
         (data_url(PNG + bytes(MAX_IMAGE_BYTES - len(PNG) + 1)), "image_too_large"),
         (data_url(PNG + bytes(MAX_IMAGE_BYTES)), "image_too_large"),

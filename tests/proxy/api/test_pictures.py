@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.pictures import JPEG, PNG, WEBP, PictureServer, picture_server, public_or_here
+from tests.pictures import GIF, JPEG, PNG, WEBP, PictureServer, picture_server, public_or_here
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -149,6 +149,14 @@ async def test_what_cannot_be_had_is_a_400_that_names_the_place(
 
     assert (failed.value.code, failed.value.param) == (code, "messages.1.content.2")
     assert str(pictures.port) not in failed.value.message
+    assert site.model_call_count == 0
+
+
+async def test_a_site_that_takes_no_gif_says_so(proxy: RunningProxy, site: SimulatedSite) -> None:
+    refused = await proxy.chat(asks(data_url(GIF)))
+
+    assert (refused.status, refused.code) == (400, "invalid_image")
+    assert refused.body["error"]["message"] == "The site refused the image: Invalid image type. Allowed: JPG, PNG, WEBP."
     assert site.model_call_count == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer, Said
-from tests.pictures import PNG, picture_server, public_or_here
+from tests.pictures import GIF, PNG, picture_server, public_or_here
 from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, messaged
@@ -207,7 +207,7 @@ async def test_a_server_gets_all_pictures_that_were_fetched(site: SimulatedSite,
         running_proxy(site, tmp_path, allowed=public_or_here, servers=f"mine={peer.base_url}") as proxy,
     ):
         await proxy.app[UPSTREAMS][1].discover()
-        pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(6)}
+        pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(5)} | {"/5": GIF}
         shown = [{"type": "image_url", "image_url": {"url": pictures.url + path}} for path in pictures.bodies]
         history = [user(*shown[:5]), {"role": "assistant", "content": "ok"}, user(shown[5])]
         assert (await proxy.chat(*history, model=MODEL)).status == 200
