@@ -26,11 +26,11 @@ _MAX_CODE = 16_000  # characters
 def code_fence(source: Source, desk: Desk) -> Steps[bool]:
     """A fence of code, or of JSON: claimed once its first call is one of a declared tool."""
     head = yield from source.skip(BLANKS)
-    if not head or head in "{[`":
+    if not head or head in "{[`<":
         return (yield from calls_fence(source, desk))
     name = yield from _first_name(source, desk)
     if not name:
-        return False
+        return desk.has_half
     text, is_whole = yield from source.until(_FENCE_END, 8)
     if not is_whole and source.was_cut:
         desk.has_half = True
@@ -44,11 +44,14 @@ def code_fence(source: Source, desk: Desk) -> Steps[bool]:
 
 
 def _first_name(source: Source, desk: Desk) -> Steps[str]:
-    """The declared tool that the code begins with a call of; empty where it begins with anything else."""
+    """The declared tool that the code begins with a call of; empty where it is anything else, or ends there."""
     for count in range(1, _LONGEST_BEGIN):
         ahead = yield from source.peek(count)
         match = _BEGIN.match(ahead)
-        if match is None or match.end() < len(ahead) or len(ahead) < count:
+        if match is None or match.end() < len(ahead):
+            return ""
+        if len(ahead) < count:
+            desk.has_half = True
             return ""
         name = match["name"]
         if match["opens"] and name != "print":

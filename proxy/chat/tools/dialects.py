@@ -13,11 +13,11 @@ from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.mending import Broken, read_json
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps, Value
-from proxy.chat.tools.tags import Tag, read_tag
+from proxy.chat.tools.tags import PREFIXES, Tag, read_tag
 
 _CALL_ID = "[CALL_ID]"
 _MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
-_NAMING = {"invoke", "function"}
+_NAMING = {"invoke", "function", "tool_call", "function_call"}
 _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
 _ENDS_CALL = {"invoke", "function", "tool_call", "parameters", "function_call"}
 _WRAPPERS = {
@@ -29,8 +29,8 @@ _WORD_END = re.compile(r"[^\w.:-]")
 _FENCE_END = re.compile(r"[^`\w]")
 _TAG = re.compile(r"<")
 _COUNTED = re.compile(r":\d*$")
-_BARS = r"(?:[|｜]|DSML|antml:){0,3}"
-_CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:invoke|function|tool_call)[|｜]?>")
+_BARS = rf"(?:[|｜]|{'|'.join(PREFIXES)}){{0,3}}"
+_CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:invoke|function|tool_call|function_call)[|｜]?>")
 # A value may hold the end of a call, as a file about calls does: only before another tag it is meant.
 _VALUE_END = re.compile(
     rf"<{_BARS}/{_BARS}(?:parameter|arg_value)(?=\W)|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
@@ -114,7 +114,7 @@ class _Reading:
                 return True
         if (yield from source.begins(*IMITATIONS)):
             return False
-        if (yield from source.ends_within(*_MARKS)):
+        if source.ends_within(*_MARKS):
             return True
         value = yield from source.value(_anything if self._named or self._is_claimed else desk.may_be_call)
         return value is not None and self._take_value(value)
@@ -156,16 +156,20 @@ class _Reading:
         return not (self._is_claimed and name in _LAST)
 
     def _open(self, tag: Tag) -> Steps[bool]:
-        if tag.name in _WRAPPERS or (tag.name == "invoke" and not tag.value):
+        if tag.name in _NAMING and (tag.value or tag.name == "function"):
+            is_known = self._name(tag.value)
+            if is_known and tag.is_empty:
+                self._finish_call()
+            return is_known
+        if tag.name in _WRAPPERS or tag.name == "invoke":
             self._is_wrapped = True
             return True
-        if tag.name in _NAMING:
-            return self._name(tag.value)
-        if tag.name == "tool_name":
+        if tag.name == "tool_name" or (tag.name == "name" and self._named is None):
             text, is_whole = yield from self._source.until(_TAG, 1)
             return self._name(text) if is_whole else self._desk.may_name(text)
         if self._named is not None:
-            yield from self._parameter(self._named, tag)
+            if not tag.is_empty:
+                yield from self._parameter(self._named, tag)
             return True
         return False
 

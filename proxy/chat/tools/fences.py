@@ -6,6 +6,7 @@ A parser returns True where it claimed the text: the calls are at the desk, and 
 import re
 
 from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.dialects import tagged_calls
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Value
 
@@ -29,6 +30,8 @@ def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
             is_claimed = value is not None and _read(desk, value, is_claimed=is_claimed)
             if not is_claimed or desk.is_full:
                 return is_claimed
+        elif head == "<" and not is_claimed:
+            return (yield from tagged_calls(source, desk))
         elif head == "`" or not is_claimed:
             return is_claimed
         else:

@@ -17,9 +17,7 @@ Parser = Callable[[Source, Desk], Steps[bool]]
 CANDIDATE = re.compile(r"[`~<\[{]")
 _CALLS = "tool_calls"
 _FENCES: dict[str, Parser] = {
-    _CALLS: calls_fence,
-    **dict.fromkeys(("tool_call", "tool", "function_call", "function_calls"), calls_fence),
-    "tool_code": code_fence,
+    **dict.fromkeys((_CALLS, "tool_call", "tool", "tool_code", "function_call", "function_calls"), code_fence),
     "json": json_fence,
 }
 _MAX_MARKS = 64  # more are no fence

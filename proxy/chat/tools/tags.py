@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 MAX_TAG = 200  # characters
-_PREFIXES = ("DSML", "antml:")
+PREFIXES = ("DSML", "antml:", "minimax:", "seed:", "steptml:", "xai:")  # as each maker's models write them
 _ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _NAME = re.compile(r"[\w.-]+(?![^ =/])")
 
@@ -14,7 +14,7 @@ OPENERS = (
     *("tool_call", "tool_calls", "function_call", "function_calls", "invoke", "tool_name", "function=", "python_tag"),
     *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin"),
 )
-FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*_PREFIXES, *OPENERS)})
+FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*PREFIXES, *OPENERS)})
 
 
 class Tag(NamedTuple):
@@ -23,6 +23,7 @@ class Tag(NamedTuple):
     name: str
     value: str  # after `=`, else the attribute `name`
     is_closing: bool
+    is_empty: bool  # `<name/>`: nothing is in it
     attributes: dict[str, str]
     length: int
 
@@ -38,13 +39,14 @@ def read_tag(text: str, at: int) -> Tag | Literal["more"] | None:
     plain = _plain(inner)
     closing = plain.startswith("/")
     plain = _plain(plain[1:]) if closing else plain
+    empty, plain = plain.endswith("/"), plain.removesuffix("/")
     name = _NAME.match(plain)
     if name is None:
         return None
     rest = plain[name.end() :].strip()
     attributes = {match[1]: match[2] or match[3] or match[4] or "" for match in _ATTRIBUTE.finditer(rest)}
     value = rest[1:].strip(" \"'") if rest.startswith("=") else attributes.get("name", "")
-    return Tag(name[0], value, closing, attributes, end + 1 - at)
+    return Tag(name[0], value, closing, empty, attributes, end + 1 - at)
 
 
 def opens_call(text: str, at: int) -> bool | Literal["more"]:
@@ -61,14 +63,14 @@ def opens_call(text: str, at: int) -> bool | Literal["more"]:
 def _plain(inner: str) -> str:
     """What is between `<` and `>` without bars and prefixes."""
     inner = inner.replace("｜", "|").replace("▁", "_").strip("|")
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         inner = inner.removeprefix(prefix).strip("|")
     return inner.strip()
 
 
 def _may_open(plain: str) -> bool:
     """Whether *plain*, the beginning of a tag, may become one that begins calls."""
-    return _begins_one(plain, _PREFIXES) or _begins_one(plain, OPENERS) or plain.startswith(tuple(_with_more(OPENERS)))
+    return _begins_one(plain, PREFIXES) or _begins_one(plain, OPENERS) or plain.startswith(tuple(_with_more(OPENERS)))
 
 
 def _begins_one(plain: str, words: Iterable[str]) -> bool:

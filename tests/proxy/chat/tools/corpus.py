@@ -34,6 +34,7 @@ BEIJING = _calls(("get_weather", {"city": "北京"}))
 BOTH = PARIS + BEIJING
 _PARIS = _line("get_weather", city="Paris")
 _BEIJING = _line("get_weather", city="北京")
+_CITY = '<parameter name="city">Paris</parameter>'
 _MARKDOWN = "# Title\n\n```python\nprint('a < b')\n```\nEnd\n"
 
 ASKED_FORMAT = [
@@ -131,7 +132,7 @@ DIALECTS = [
            '<parameter name="days">3</parameter>\n</invoke>\n</function_calls>', "",
            _calls(("get_weather", {"city": "Paris", "days": 3}))),
     Sample("invoke, twice",
-           '<function_calls><invoke name="get_weather"><parameter name="city">Paris</parameter></invoke>'
+           f'<function_calls><invoke name="get_weather">{_CITY}</invoke>'
            '<invoke name="get_weather"><parameter name="city">北京</parameter></invoke></function_calls>', "", BOTH),
     Sample("invoke, alone", '<invoke name="list_files"></invoke>', "", _calls(("list_files", {}))),
     Sample("invoke, with code", '<function_calls><invoke name="write_file"><parameter name="path">a.html</parameter>'
@@ -146,18 +147,23 @@ DIALECTS = [
            '<parameter name="tags">b</parameter></invoke>', "",
            _calls(("get_weather", {"city": "Paris", "tags": ["a", "a", "b"]}))),
     Sample("invoke, tags not closed", '<invoke name="get_weather"><city>Paris</invoke>', "", PARIS),
-    Sample("invoke, then prose", '<invoke name="get_weather"><parameter name="city">Paris</parameter>\nIt is sunny.',
-           "", PARIS),
-    Sample("invoke, other quotes",
-           "<invoke name='get_weather'><parameter name='city'>Paris</parameter></invoke>", "", PARIS),
-    Sample("invoke, no quotes",
-           "<invoke name=get_weather><parameter name=city>北京</parameter></invoke>", "", BEIJING),
-    Sample("invoke, with a prefix",
-           '<antml:invoke name="get_weather">'
-           '<antml:parameter name="city">Paris</antml:parameter></antml:invoke>', "", PARIS),
-    Sample("invoke, without a name", "Well.\n<invoke>\n<tool_name>get_weather</tool_name>\n"
-           '<parameters>{"city":"Paris"}</parameters>\n</invoke>', "Well.", PARIS),
-    Sample("invoke, around JSON", f"<invoke>{_PARIS}</invoke>", "", PARIS),
+    Sample("invoke, then prose", f'<invoke name="get_weather">{_CITY}\nIt is sunny.', "", PARIS),
+    *(Sample(f"invoke, with {mark or 'no'} quotes", f"<invoke name={mark}get_weather{mark}><parameter name={mark}city"
+             f"{mark}>Paris</parameter></invoke>", "", PARIS) for mark in ("'", "")),
+    *(Sample(f"invoke, with the prefix {prefix}", f'<{prefix}function_calls>\n<{prefix}invoke name="get_weather">\n'
+             f'<{prefix}parameter name="city">Paris</{prefix}parameter>\n</{prefix}invoke></{prefix}function_calls>',
+             "", PARIS) for prefix in ("antml:", "seed:", "steptml:")),
+    Sample("invoke, wrapped with a prefix", 'So.\n<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name='
+           '"city">Paris</parameter>\n</invoke>\n</minimax:tool_call>', "So.", PARIS),
+    Sample("tool_call, names in it", f'<xai:function_call name="get_weather">{_CITY}\n</xai:function_call>'
+           '<tool_call name="get_weather">{"city":"北京"}</tool_call>', "", BOTH),
+    Sample("a name in a tag", "<tool_call><name>list_files</name>{}</tool_call>", "", _calls(("list_files", {}))),
+    Sample("invoke, empty", f'<invoke name="list_files"/><invoke name="get_weather"><parameter name="unit"/>{_CITY}'
+           '</invoke>', "", _calls(("list_files", {}), *PARIS)),
+    Sample("tags in the fence", f"```tool_calls\n<tool_call>{_PARIS}</tool_call>\n```\n", "", PARIS),
+    Sample("code in the fence", "```tool_calls\nget_weather(city='Paris')\n```\n", "", PARIS, mended=True),
+    Sample("invoke, no name", "<invoke><tool_name>get_weather</tool_name><city>Paris</city></invoke>", "", PARIS),
+    Sample("invoke, around JSON", f"Well.\n<invoke>{_PARIS}</invoke>", "Well.", PARIS),
     Sample("blanks in tags", f"< tool_call >{_PARIS}</tool_call>", "", PARIS),
     Sample("tool_name", '<tool_name>get_weather</tool_name>\n<parameters>{"city":"Paris"}</parameters>', "", PARIS),
     Sample("tool_name, in tags", "<tool_name>get_weather</tool_name><parameters><city>北京</city></parameters>", "",
