@@ -17,12 +17,12 @@ from proxy.chat.tools.tags import PREFIXES, Tag, read_tag
 
 _CALL_ID = "[CALL_ID]"
 _MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
-_NAMING = {"invoke", "function", "tool_call", "function_call"}
+_NAMING = ("invoke", "function", "tool_call", "function_call")  # where they have a name
 _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
-_ENDS_CALL = {"invoke", "function", "tool_call", "parameters", "function_call"}
+_ENDS_CALL = {*_NAMING, "parameters"}
 _WRAPPERS = {
-    *("tool", "use_tool", "tool_call", "tool_calls", "function_call", "function_calls", "python_tag", "tool_sep"),
-    *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin", "tool_call_argument_begin"),
+    *(*_NAMING, "tool", "use_tool", "tool_calls", "function_calls", "python_tag", "tool_sep", "tool_call_begin"),
+    *("tool_calls_begin", "tool_calls_section_begin", "tool_call_argument_begin"),
     *("parameters", "arguments", "args", "input", "tool_input"),
 }
 _WORD_END = re.compile(r"[^\w.:-]")
@@ -30,7 +30,7 @@ _FENCE_END = re.compile(r"[^`\w]")
 _TAG = re.compile(r"<")
 _COUNTED = re.compile(r":\d*$")
 _BARS = rf"(?:[|｜]|{'|'.join(PREFIXES)}){{0,3}}"
-_CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:invoke|function|tool_call|function_call)[|｜]?>")
+_CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:{'|'.join(_NAMING)})[|｜]?>")
 # A value may hold the end of a call, as a file about calls does: only before another tag it is meant.
 _VALUE_END = re.compile(
     rf"<{_BARS}/{_BARS}(?:parameter|arg_value)(?=\W)|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
@@ -95,9 +95,9 @@ class _Reading:
 
     def _name(self, name: str) -> bool:
         """The next call is of *name*; False if that is no tool."""
-        if self._parameters:
-            self._finish_call()
         name = _COUNTED.sub("", name.strip())
+        if self._parameters or self._named != name:
+            self._finish_call()
         if not self._desk.knows(name) and not self._is_claimed:
             return False
         self._named = name
@@ -156,12 +156,12 @@ class _Reading:
         return not (self._is_claimed and name in _LAST)
 
     def _open(self, tag: Tag) -> Steps[bool]:
-        if tag.name in _NAMING and (tag.value or tag.name == "function"):
+        if tag.value and tag.name in _NAMING:
             is_known = self._name(tag.value)
             if is_known and tag.is_empty:
                 self._finish_call()
             return is_known
-        if tag.name in _WRAPPERS or tag.name == "invoke":
+        if tag.name in _WRAPPERS:
             self._is_wrapped = True
             return True
         if tag.name == "tool_name" or (tag.name == "name" and self._named is None):

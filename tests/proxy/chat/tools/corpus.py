@@ -179,8 +179,8 @@ DIALECTS = [
            "<parameter=days>\n2\n</function>\n</tool_call>", "", _calls(("get_weather", {"city": "北京", "days": 2}))),
     Sample("function=, parameter not closed, then prose", "<function=get_weather><parameter=city>Paris</function>\nSo.",
            "", PARIS),
-    Sample("function=, twice, the first not closed", "<function=get_weather><parameter=city>Paris</parameter>"
-           "<function=get_weather><parameter=city>北京</parameter></function>", "", BOTH),
+    Sample("function=, no end", "<function=list_files><function=get_weather><parameter=city>Paris</parameter>"
+           "<function=get_weather><parameter=city>北京</parameter></function>", "", _calls(("list_files", {}), *BOTH)),
     Sample("tool_call, then a made-up result", f"<tool_call>{_PARIS}\n[result of get_weather]\nsunny", "", PARIS),
     Sample("TOOL_CALLS", f"[TOOL_CALLS][{_PARIS}, {_BEIJING}]", "", BOTH),
     Sample("TOOL_CALLS with CALL_ID", '[TOOL_CALLS]get_weather[CALL_ID]a1B2c3D4e[ARGS]{"city":"Paris"}', "", PARIS),
