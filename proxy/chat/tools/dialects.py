@@ -67,7 +67,7 @@ class _Reading:
                 goes_on = yield from self._tag()
             elif head in "{[":
                 goes_on = yield from self._bracket()
-            elif head == "`" and (self._is_wrapped or self._named):
+            elif head == "`":
                 yield from source.until(_FENCE_END, 1)  # around the arguments
                 goes_on = True
             else:

@@ -168,6 +168,8 @@ class Reader:
                 return found + result.length
             elif result == "imitation":
                 self._pass_before(text, start, found)
+                if is_first:  # what stands below it is the answer
+                    return text.index("]", found) + 1
                 self.is_done = True
                 return len(text)
             else:

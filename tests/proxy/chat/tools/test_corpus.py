@@ -67,6 +67,8 @@ def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str
 
     for size in (1, 100):
         assert read(pieces_of(answer, size)).text == "It is."
+        above_all = read(pieces_of(answer.removeprefix("It is."), size))
+        assert (above_all.text.strip(), above_all.verdict.trouble) == ("sunny", "")
 
 
 def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
