@@ -12,14 +12,14 @@ from typing import Any
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.mending import Broken, read_json
 from proxy.chat.tools.shapes import Asked
-from proxy.chat.tools.source import BLANKS, IMITATIONS, Source, Steps, Value
+from proxy.chat.tools.source import BLANKS, Source, Steps, Value
 from proxy.chat.tools.tags import PREFIXES, Tag, read_tag
 
 _CALL_ID = "[CALL_ID]"
 _MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
 _NAMING = ("invoke", "function", "tool_call", "function_call")  # where they have a name
 _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
-_ENDS_CALL = {*_NAMING, "parameters"}
+_ENDS_CALL = {*_NAMING, *_LAST, "parameters"}
 _WRAPPERS = {
     *(*_NAMING, "tool", "use_tool", "tool_calls", "function_calls", "python_tag", "tool_sep", "tool_call_begin"),
     *("tool_calls_begin", "tool_calls_section_begin", "tool_call_argument_begin"),
@@ -80,7 +80,7 @@ class _Reading:
 
     def _end(self) -> None:
         """The answer ended: a call is whole if the model had it end here."""
-        if self._named and self._parameters and not self._source.was_cut:
+        if self._named and not self._source.was_cut:
             self._finish_call()
         elif self._named or not self._is_claimed:
             self._desk.has_half = True
@@ -95,7 +95,7 @@ class _Reading:
 
     def _name(self, name: str) -> bool:
         """The next call is of *name*; False if that is no tool."""
-        name = _COUNTED.sub("", name.strip())
+        name = _COUNTED.sub("", name)
         if self._parameters or self._named != name:
             self._finish_call()
         if not self._desk.knows(name) and not self._is_claimed:
@@ -112,17 +112,13 @@ class _Reading:
                     yield from source.until(_WORD_END, 1)
                 self._is_wrapped = True
                 return True
-        if (yield from source.begins(*IMITATIONS)):
-            return False
-        if source.ends_within(*_MARKS):
-            return True
-        value = yield from source.value(_anything if self._named or self._is_claimed else desk.may_be_call)
+        value = yield from source.value(_anything if self._named else desk.may_be_call)
         return value is not None and self._take_value(value)
 
     def _take_value(self, value: Value) -> bool:
         desk = self._desk
         if value.is_half:
-            half = self._named is not None or self._is_claimed or desk.is_half(value)
+            half = self._named is not None or desk.is_half(value)
             desk.has_half = desk.has_half or half
             self._is_claimed, self._named = self._is_claimed or half, None
             return False
@@ -151,14 +147,14 @@ class _Reading:
         return self._close(tag.name) if tag.is_closing else (yield from self._open(tag))
 
     def _close(self, name: str) -> bool:
-        if self._named is not None and (name in _ENDS_CALL or name in _LAST):
+        if self._named is not None and name in _ENDS_CALL:
             self._finish_call()
         return not (self._is_claimed and name in _LAST)
 
     def _open(self, tag: Tag) -> Steps[bool]:
         if tag.value and tag.name in _NAMING:
             is_known = self._name(tag.value)
-            if is_known and tag.is_empty:
+            if tag.is_empty:
                 self._finish_call()
             return is_known
         if tag.name in _WRAPPERS:

@@ -80,14 +80,6 @@ class Source:
             if len(ahead) < count or len(ahead) - len(text) > 3 or not any(word.startswith(text) for word in words):
                 return False
 
-    def ends_within(self, *words: str) -> bool:
-        """Whether the answer ended with the beginning of one of *words*, which is taken. Ask `begins` before."""
-        ahead = self._text[self._at : self._at + max(map(len, words))]
-        if not self.has_ended or not any(word.startswith(ahead) for word in words):
-            return False
-        self._at += len(ahead)
-        return True
-
     @property
     def is_exhausted(self) -> bool:
         """Whether the answer ended and all of it was taken."""

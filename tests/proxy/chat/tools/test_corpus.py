@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.proxy.chat.tools.corpus import CALLS, TEXTS, Sample
+from tests.proxy.chat.tools.corpus import CALLS, TEXTS
 from tests.proxy.chat.tools.reading import pieces_of, read
+from tests.proxy.chat.tools.samples import Sample
 
 MARKUP = re.compile(r"tool_calls|<.?tool|invoke|parameter|function=|TOOL_CALLS|python_tag|[｜]")
 
@@ -36,25 +37,29 @@ def test_what_is_text_stays_text(text: str) -> None:
 
 
 def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
-    outcome = read(['```tool_calls\n{"name":"list_files"}\n{"path":"a"}\n```'])
+    fenced = read(['```tool_calls\n{"name":"list_files"}\n{"path":"a"}\n```'])
+    tagged = read(["<function=list_files></function><function=other></function>"])
 
-    assert (outcome.text, outcome.calls) == ("", [("list_files", "{}")])
-    assert '{"path":"a"}' in outcome.verdict.trouble
+    assert (fenced.text, fenced.calls) == (tagged.text, tagged.calls) == ("", [("list_files", "{}")])
+    assert '{"path":"a"}' in fenced.verdict.trouble
+    assert "there is no tool 'other'" in tagged.verdict.trouble
 
 
 @pytest.mark.parametrize(
-    ("text", "fence"), [("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')]
+    ("text", "begun"),
+    [("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth'), ("So.", "<tool_call>")],
 )
-def test_a_fence_that_ends_where_a_call_should_be_is_told(text: str, fence: str) -> None:
-    outcome = read([f"{text}\n{fence}"])
+def test_an_answer_that_ends_where_a_call_should_be_is_told(text: str, begun: str) -> None:
+    outcome = read([f"{text}\n{begun}"])
 
     assert (outcome.text, outcome.verdict.trouble) == (text, "the call was not complete")
 
 
 def test_what_comes_before_a_call_that_breaks_off_is_given_whether_or_not_a_fence_is_around_it() -> None:
     calls = '{"name":"list_files","arguments":{}}\n{"name":"get_weather","arguments":{"ci'
+    tags = "<function=list_files></function><function=get_weather><parameter=city>Pa"
 
-    for answer in (f"```tool_calls\n{calls}", f"```json\n{calls}", calls):
+    for answer in (f"```tool_calls\n{calls}", f"```json\n{calls}", calls, tags):
         outcome = read([answer], cut=True)
         assert (outcome.text, outcome.calls) == ("", [("list_files", "{}")])
         assert (outcome.verdict.has_half, outcome.verdict.trouble) == (True, "")
@@ -80,10 +85,10 @@ def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
 
 
 def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
-    outcome = read(['<function=get_weather>{"city": "Paris" "Rome"}</function>'])
+    outcome = read(['<function=list_files>{"city": "Paris" "Rome"}</function>\nWell.'])
 
     assert (outcome.text, outcome.calls) == ("", [])
-    assert outcome.verdict.trouble.startswith("the call of get_weather is no JSON")
+    assert outcome.verdict.trouble.startswith("the call of list_files is no JSON")
 
 
 ANSWERS = [sample.answer for sample in CALLS] + TEXTS

@@ -9,14 +9,16 @@ from proxy.chat.emulation import Emulation, Outcome
 from proxy.chat.tools.definitions import Choice, Offer, Wanted
 from proxy.chat.upstream import Enough
 from shared.conversations import Call
-from tests.proxy.chat.tools.corpus import CALLS, Sample
+from tests.proxy.chat.tools.corpus import CALLS
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
+from tests.proxy.chat.tools.samples import Sample
 
 ONE_AT_A_TIME = Offer((WEATHER, WRITE, LIST, PATCH), parallel=False)
 GOES_ON = {  # by the samples' labels
     *("text afterwards", "a made-up result", "a made-up result within", "tool_call, then prose", "tool fence"),
     *("json fence, then a made-up result", "invoke, then prose", "tool_call, then a made-up result"),
-    "missing bracket, then a made-up result",
+    *("invoke, empty, then prose", "tool_name, then prose"),
+    *("missing bracket, then a made-up result", "tool_call, then other JSON"),
 }
 CALL = '```tool_calls\n{"name":"list_files","arguments":{}}\n```'
 
