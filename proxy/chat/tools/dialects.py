@@ -195,8 +195,7 @@ class _Reading:
         end = _VALUE_END if tag.name in ("parameter", "arg_key") else re.compile(f"</{re.escape(tag.name)}")
         text, is_closed = yield from self._source.until(end, _LONGEST_END)
         if not is_closed and self._source.was_cut:
-            self._parameters = {}  # half a value
-            return
+            return  # half a value
         if not is_closed and (call_end := _BROKEN_END.search(text)):
             self._source.give_back(text[call_end.start() :])
             text = text[: call_end.start()]
@@ -216,7 +215,7 @@ class _Reading:
             return False
         word, is_whole = yield from self._source.until(_WORD_END, 1)
         if not is_whole:
-            return self._desk.may_name(_COUNTED.sub("", word)) or "function".startswith(word)
+            return self._desk.may_name(_COUNTED.sub("", word))
         return word == "function" or (self._desk.knows(_COUNTED.sub("", word)) and self._name(word))
 
 

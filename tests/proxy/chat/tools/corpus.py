@@ -135,6 +135,7 @@ TEXTS = [
     f"[TOOL_CALLS][{_OTHER}]",
     '<tool_call>{"a": 1}</tool_call> is how others write.',
     "<tool_call> <= 3\nholds",
+    "Then comes <tool_call>nothing",
     fence(_OTHER, word="json"),
     _OTHER,
     "````markdown\n" + fence(TO_PARIS) + "\n````\nThat is the format.",

@@ -21,9 +21,9 @@ TAGGED = [
            '<parameter name="content"><b>"x" & {y}</b>\n```\n</parameter></invoke></function_calls>', "",
            calls(("write_file", {"path": "a.html", "content": '<b>"x" & {y}</b>\n```'}))),
     Sample("invoke, about calls", '<invoke name="write_file"><parameter name="path">a.md</parameter>'
-           '<parameter name="content">So: <tool_call>x</tool_call>, </invoke> and <parameter name="q">.</parameter>'
+           '<parameter name="content">So: <tool_call>, </parameters>, </invoke> and <parameter name=q></parameter>'
            '</invoke>', "", calls(("write_file", {
-               "path": "a.md", "content": 'So: <tool_call>x</tool_call>, </invoke> and <parameter name="q">.'}))),
+               "path": "a.md", "content": 'So: <tool_call>, </parameters>, </invoke> and <parameter name=q>'}))),
     Sample("invoke, a list one by one", '<invoke name="get_weather"><parameter name="city">Paris</parameter>'
            '<parameter name="tags">a</parameter>\n<parameter name="tags">a</parameter>\n'
            '<parameter name="tags">b</parameter></invoke>', "",
@@ -47,11 +47,17 @@ TAGGED = [
     Sample("invoke, no name", "<invoke><tool_name>get_weather</tool_name><city>Paris</city></invoke>", "", PARIS),
     Sample("invoke, around JSON", f"Well.\n<invoke>{TO_PARIS}</invoke>", "Well.", PARIS),
     Sample("tool_call, around a fence", f"<tool_call>\n```json\n{TO_PARIS}\n```\n</tool_call>", "", PARIS),
+    Sample("tool_call, then a word", f"<tool_call>{TO_PARIS}</tool_call>\nDone\n", "", PARIS),
     Sample("tool_call, then other JSON", f'<tool_call>{TO_PARIS}</tool_call>\n{{"a": 1}}', "", PARIS),
     Sample("function=, an argument called name", '<function=list_files>{"name": "x", "b": 1}</function>', "",
            calls(("list_files", {"name": "x", "b": 1}))),
     Sample("function=, a bracket missing", '<function=list_files>{"a": {"b": 1}</function>', "",
            calls(("list_files", {"a": {"b": 1}})), mended=True),
+    Sample("function=, blanks in a value", "<function=write_file><parameter=path>a</parameter><parameter=content>"
+           "\n\n  x\n\n</parameter></function>", "", calls(("write_file", {"path": "a", "content": "\n  x\n"}))),
+    Sample("invoke, said to be text or not", '<invoke name="list_files"><parameter name="a" string="true">2</parameter>'
+           '<parameter name="b" string="false">2</parameter><parameter name="c">2</parameter></invoke>', "",
+           calls(("list_files", {"a": "2", "b": 2, "c": "2"}))),
     Sample("function=, alone", "<function=list_files>", "", calls(("list_files", {}))),
     Sample("python_tag, twice", f"<|python_tag|>{TO_PARIS}; {TO_BEIJING}", "", BOTH),
     Sample("blanks in tags", f"< tool_call >{TO_PARIS}</tool_call>", "", PARIS),
@@ -94,6 +100,6 @@ TAGGED = [
            '{"city": "北京"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>', "", BEIJING),
     Sample("sections", "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
            '<|tool_call_argument_begin|>{"city":"Paris"}<|tool_call_end|><|tool_calls_section_end|>', "", PARIS),
-    Sample("arg_key", "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>北京</arg_value>\n</tool_call>", "",
+    Sample("arg_key", "<tool_call>get_weather\n<arg_key> city</arg_key>\n<arg_value>北京</arg_value>\n</tool_call>", "",
            BEIJING),
 ]  # fmt: skip
