@@ -74,7 +74,7 @@ def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(rest: bytes, ex
         *((f"data:image/png;base64,{rest}", "invalid_base64_image") for rest in ("***", "iVBORw0KGgo")),
         (data_url(PNG) + "====" + "A" * 1024 * 1024, "invalid_base64_image"),
         (
-            "data:image/png;base64," + "iVBORw0KGg==" + "A" * (1024 * 1024 - 16) + "AA==" + "AAAA",
+            "data:image/png;base64," + "iVBORw0KGgoA" + "A" * (1024 * 1024 - 16) + "AA==" + "AAAA",
             "invalid_base64_image",
         ),
         ("data:image/png;base64,", "invalid_image_format"),
