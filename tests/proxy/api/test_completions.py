@@ -27,6 +27,9 @@ async def test_a_prompt_is_answered_in_pieces(proxy: RunningProxy) -> None:
     assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == ECHO
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason] == ["stop"]
     assert chunks[-1].usage is not None
+    assert all("usage" in chunk.model_fields_set for chunk in chunks)
+    cut = await proxy.openai.completions.create(model=MODEL, prompt="hi", stream=True, max_tokens=2)
+    assert [choice.finish_reason async for chunk in cut for choice in chunk.choices][-1] == "length"
 
 
 @pytest.mark.parametrize("fields", [{"prompt": [1, 2]}, {"prompt": ["a", "b"]}, {"prompt": "a", "logprobs": 6}])
