@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxy.chat.tools.desk import Desk
-from proxy.chat.tools.fences import calls_fence
+from proxy.chat.tools.fences import LINE_END, calls_fence
 from proxy.chat.tools.mending import Broken
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, Source, Steps
@@ -25,7 +25,8 @@ _MAX_CODE = 16_000  # characters
 
 def code_fence(source: Source, desk: Desk) -> Steps[bool]:
     """A fence of code, or of JSON: claimed once its first call is one of a declared tool."""
-    head = yield from source.skip(BLANKS)
+    while (head := (yield from source.skip(BLANKS))) in ("#", "/"):  # a comment
+        yield from source.until(LINE_END, 1)
     if not head or head in "{[`<":
         return (yield from calls_fence(source, desk))
     name = yield from _first_name(source, desk)

@@ -10,7 +10,7 @@ from proxy.chat.tools.dialects import tagged_calls
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Value
 
-_LINE_END = re.compile(r"\n")
+LINE_END = re.compile(r"\n")
 _JSON = f"{FENCE}json"
 _BETWEEN = BLANKS + ",;"
 
@@ -35,7 +35,7 @@ def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
         elif head == "`" or not is_claimed:
             return is_claimed
         else:
-            yield from source.until(_LINE_END, 1)  # a word between the calls
+            yield from source.until(LINE_END, 1)  # a word between the calls
 
 
 def _anything(head: str, size: int) -> bool:
@@ -94,5 +94,5 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
 
 def _fence_line(source: Source) -> Steps[bool]:
     """Take a line that closes a fence of JSON, or opens another one."""
-    line, is_whole = yield from source.until(_LINE_END, 1)
+    line, is_whole = yield from source.until(LINE_END, 1)
     return line.strip() in (FENCE, _JSON) or (not is_whole and _JSON.startswith(line))

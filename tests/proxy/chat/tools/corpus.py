@@ -45,6 +45,7 @@ ASKED_FORMAT = [
     Sample("after struck text", f"~~gone~~ and ~~~\n~~so~~\n{fence(TO_PARIS)}", "~~gone~~ and ~~~\n~~so~~", PARIS),
     Sample("after code in a line", f"Run `ls` or ```ls -l``` or ````a```b````\n{fence(TO_PARIS)}",
            "Run `ls` or ```ls -l``` or ````a```b````", PARIS),
+    Sample("a comment first", fence("// as asked", TO_PARIS), "", PARIS),
     Sample("text in the fence", fence(TO_PARIS, "and also", TO_BEIJING), "", BOTH),
 ]  # fmt: skip
 
@@ -105,6 +106,8 @@ DIALECTS = [
     Sample("function_calls fence", fence(f"[{TO_PARIS}]", word="function_calls"), "", PARIS),
     Sample("tool_code fence", fence(TO_BEIJING, word="tool_code"), "", BEIJING),
     Sample("code", '好的。\n\n```tool_code\nprint(default_api.get_weather(city="北京"))\n```', "好的。", BEIJING,
+           mended=True),
+    Sample("code, a comment first", "```tool_code\n# It's asked for.\n\nget_weather(city='Paris')\n```", "", PARIS,
            mended=True),
     Sample("code, twice", "```tool_code\nget_weather(city='Paris')\nget_weather(\n    city='北京',\n)\n```", "", BOTH,
            mended=True),
@@ -183,6 +186,7 @@ TEXTS = [
     '{"args": {"city": "Paris"}, "name": "other_tool", "note": "cut off',
     '```tool_calls\n{"args": {"city": "Paris"}, "name": "other_tool", "note": "cut off',
     "```tool\nlist_files\n```",
+    "```tool\n# list_files\n/ list_files()\n```",
     "```tool_code\nlist_files\n```",
     "```tool_code\nprint('list_files()')\n```",
     "```tool_code\nother(city='Paris')\n```\nis not mine",
