@@ -104,10 +104,10 @@ class CredentialKeeper:
         All callers with the same refused generation share one renewal. Raises `NoCredentials`.
         """
         state = await self._reload(refused.site)
-        if state is not None and _is_newer(state.current, refused):
+        if state is not None and is_newer(state.current, refused):
             return state.current
         running = self._renewals.get(refused.site)
-        if running is None or _is_newer(refused, running[0]) or running[1].done():
+        if running is None or is_newer(refused, running[0]) or running[1].done():
             task = asyncio.create_task(self._renew(refused))
             task.add_done_callback(_look_at)
             running = self._renewals[refused.site] = (refused, task)
@@ -153,7 +153,7 @@ class CredentialKeeper:
     def hand_on(self, used: Credentials, nonce: str) -> None:
         """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
         state = self._states.get(used.site)
-        is_current = state is not None and not _is_newer(state.current, used)
+        is_current = state is not None and not is_newer(state.current, used)
         if nonce == used.nonce or not is_current or self._handed.get(used.site) == nonce:
             return
         self._handed[used.site] = nonce
@@ -162,11 +162,10 @@ class CredentialKeeper:
         keeping.add_done_callback(self._notes.discard)
 
     async def _note_nonce(self, used: Credentials, nonce: str) -> None:
-        await self._keep(used, nonce, base=used.generation)
+        await self._keep(used, nonce)
 
     async def _renew(self, refused: Credentials) -> Credentials:
-        nonce = await self._fetch_nonce(refused)
-        return await self._keep(refused, nonce, base=refused.generation)
+        return await self._keep(refused, await self._fetch_nonce(refused))
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
         url, body, content_type = renewal_request(credentials)
@@ -186,15 +185,15 @@ class CredentialKeeper:
             return nonce
         raise NoCredentials(_NO_NONCE, gets_through=is_by_site(credentials, reply.status, reply.body))
 
-    async def _keep(self, used: Credentials, nonce: str, *, base: int) -> Credentials:
+    async def _keep(self, used: Credentials, nonce: str) -> Credentials:
         """Store a renewed nonce; what somebody else stored first is newer and wins."""
+        kept = replace(used, nonce=nonce, nonce_checked_at=time())
         try:
-            kept = await self._store.save_nonce(used.site, nonce, checked_at=time(), base=base)
+            kept = await self._store.save_nonce(used.site, nonce, checked_at=time(), base=used.generation)
         except StaleWrite as stale:
-            kept = stale.current or used
+            kept = stale.current or kept  # none: the store has lost all that it held
         except StoreError as error:
             log.warning("renewed nonce not stored: %s", error)
-            kept = replace(used, nonce=nonce, nonce_checked_at=time())
         log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
         state = self._states.get(used.site)
         if state is not None:
@@ -218,7 +217,7 @@ class CredentialKeeper:
         self._states[site] = state
         self._changed.set()
         self._changed = asyncio.Event()
-        if before is not None and _is_newer(state.current, before.current):
+        if before is not None and is_newer(state.current, before.current):
             self.on_newer(site)
 
     async def _wait_newer(self, site: str, than: Credentials | None, timeout: float) -> SiteState | None:
@@ -226,7 +225,7 @@ class CredentialKeeper:
             async with asyncio.timeout(timeout):
                 while True:
                     state = self._states.get(site)
-                    if state is not None and (than is None or _is_newer(state.current, than)):
+                    if state is not None and (than is None or is_newer(state.current, than)):
                         return state
                     await self._changed.wait()
         return None
@@ -249,9 +248,12 @@ class CredentialKeeper:
         return None
 
 
-def _is_newer(one: Credentials, other: Credentials) -> bool:
-    """Whether *one* came after *other*. A nonce that the store could not take yet has made no new generation."""
-    return one.generation > other.generation or (one.generation == other.generation and one.nonce != other.nonce)
+def is_newer(one: Credentials, other: Credentials) -> bool:
+    """Whether *one* came after *other*. A nonce that the store could not take yet has made no new generation, and a
+    store that lost what it held counts them anew."""
+    if one.captured_at > other.captured_at or one.generation > other.generation:
+        return True
+    return one.generation == other.generation and one.nonce != other.nonce
 
 
 def _look_at(task: asyncio.Task[Credentials]) -> None:

@@ -2,7 +2,7 @@
 
 from proxy.chat.errors import ServiceError
 from proxy.upstreams.gate import Passage
-from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
+from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials, is_newer
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_refusal
 from shared.models import Credentials
@@ -52,7 +52,7 @@ class Recovery:
             if refusal.kind is Kind.UNRECOGNISED:
                 raise to_refusal(self._understood(refusal, bot_id)) from None
         else:
-            if _is_newer(renewed, used):
+            if is_newer(renewed, used):
                 return renewed
             if refusal.kind is Kind.UNRECOGNISED:
                 raise to_refusal(self._understood(refusal, bot_id))
@@ -74,7 +74,7 @@ class Recovery:
             return await self._replaced(
                 refused, used, "a server in front of the site lets nothing pass", passage, has_alternative
             )
-        if _is_newer(renewed, used):
+        if is_newer(renewed, used):
             return renewed
         raise to_refusal(refusal)
 
@@ -99,10 +99,6 @@ class Recovery:
             if refusal.kind is Kind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
             raise not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
-
-
-def _is_newer(renewed: Credentials, used: Credentials) -> bool:
-    return renewed.nonce != used.nonce or renewed.generation > used.generation
 
 
 def not_ready(reason: str) -> ServiceError:

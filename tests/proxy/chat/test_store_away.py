@@ -94,6 +94,8 @@ async def test_a_deleted_file_costs_nothing_but_what_it_held(site: SimulatedSite
         (tmp_path / "freeaichat.db").unlink()
 
         assert (await running.chat("hi")).status == 200
+        site.rotate_nonce()
+        assert (await running.chat("hi")).status == 200
         conversation = (await running.openai.conversations.create()).id
         assert (await running.chat("hi", conversation_id=conversation)).status == 200
 

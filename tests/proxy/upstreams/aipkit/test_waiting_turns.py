@@ -1,13 +1,14 @@
 """Turns that wait for a visit: they keep nobody from going on, and go on themselves as soon as anybody may."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from shared.store import StoreUnavailable
-from tests.proxy.running import Answered, RunningProxy, running_proxy
+from tests.proxy.running import NOW, Answered, RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 
@@ -50,6 +51,23 @@ async def test_a_renewed_nonce_ends_the_wait_while_the_store_cannot_take_it(
     monkeypatch.setattr(proxy.store, "site_state", away)
 
     assert (await proxy.chat("second")).status == 200
+    assert (await first).status == 200
+    assert monotonic() - begun < 5
+
+
+async def test_a_visit_ends_the_wait_though_the_store_lost_all_and_counts_anew(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    for _ in range(2):
+        site.rotate_nonce()
+        assert (await proxy.chat("hi")).status == 200
+    first = await waiting_turn(proxy, site)
+    begun = monotonic()
+
+    (proxy.settings.data_dir / "freeaichat.db").unlink()
+    taken = await capture(site)
+    await proxy.store.save_capture(replace(taken, credentials=replace(taken.credentials, captured_at=NOW + 1)), base=0)
+
     assert (await first).status == 200
     assert monotonic() - begun < 5
 
