@@ -19,7 +19,7 @@ MINUTE = 60.0
 MAX_WAITING = 1024
 WAIT_SECONDS = 30.0  # for a slot
 _FAULTS = frozenset({About.UPSTREAM, About.CREDENTIALS})  # what speaks against the whole site unless it had begun
-_COOLING = {About.QUOTA: QUOTA_COOLDOWN, About.RATE: RATE_LIMIT_COOLDOWN}
+_COOLING = {About.QUOTA: QUOTA_COOLDOWN, About.MODEL: QUOTA_COOLDOWN, About.RATE: RATE_LIMIT_COOLDOWN}
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Gate:
         self.breaker.revived(monotonic())
 
     def is_cooling(self, bot_id: int) -> bool:
-        """Whether the bot's quota or rate limit was reached a short while ago."""
+        """Whether a short while ago the bot's quota or rate limit was reached, or the bot gone, broken or closed."""
         return monotonic() < self._cool_until.get(bot_id, 0.0)
 
     @property

@@ -53,7 +53,7 @@ def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
         if site["breaker"] != "closed":
             yield f"  circuit breaker: {click.style(site['breaker'].replace('_', ' '), fg='yellow')}"
         if site["cooldown_until"]:
-            yield f"  quota or rate limit reached; asked last for {text.duration(site['cooldown_until'] - now)}"
+            yield f"  a bot refuses, or its quota or rate; asked last for {text.duration(site['cooldown_until'] - now)}"
         if site["queued"]:
             yield f"  {site['open_streams']} streams open, {site['queued']} requests waiting"
 

@@ -50,8 +50,8 @@ _KEY = _Meaning(
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
 _FILTERED = _REFUSED._replace(code="content_filter")
-_UNABLE = _Meaning(
-    About.MODEL, 400, "invalid_request_error", "not_supported", "The server '{server}' cannot do this: {text}", False
+_UNABLE = _Meaning(  # and can do others
+    About.ANSWER, 400, "invalid_request_error", "not_supported", "The server '{server}' cannot do this: {text}", False
 )
 _LATE = _Meaning(
     About.UPSTREAM, 504, "server_error", "upstream_timeout", "The server '{server}' did not answer in time: {text}"

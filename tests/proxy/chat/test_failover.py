@@ -74,10 +74,19 @@ async def test_a_failure_before_the_first_token_moves_on_with_the_whole_text(
     assert len(second.model_calls) == 1
 
 
-async def test_a_quota_moves_on_and_the_site_is_asked_last_for_a_while(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+@pytest.mark.parametrize(
+    "told",
+    [
+        "You have reached your quota for this period.",
+        "Invalid chatbot specified.",
+        "Access disabled for guests.",
+        "API key missing for OpenAI.",
+    ],
+)
+async def test_a_bot_that_refuses_for_long_moves_on_and_its_site_is_asked_last_for_a_while(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, told: str
 ) -> None:
-    site.behaviour.stream_error = "You have reached your quota for this period."
+    site.behaviour.stream_error = told
 
     assert (await both.chat("hi")).status == 200
     site.behaviour.stream_error = ""

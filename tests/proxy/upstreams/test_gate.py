@@ -114,11 +114,12 @@ async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_
     [
         (About.QUOTA, None, QUOTA_COOLDOWN),
         (About.RATE, None, RATE_LIMIT_COOLDOWN),
+        (About.MODEL, None, QUOTA_COOLDOWN),
         (About.QUOTA, 5.0, 5.0),
         (About.RATE, 90.0, 90.0),
     ],
 )
-async def test_a_limit_is_that_of_the_bot_alone(about: About, seconds: float | None, rests: float) -> None:
+async def test_a_limit_or_a_fault_is_that_of_the_bot_alone(about: About, seconds: float | None, rests: float) -> None:
     gate = Gate("site", 1)
     reached = refusal(about)
     reached.retry_after = seconds

@@ -192,7 +192,8 @@ async def test_what_its_model_cannot_take_is_refused_and_nobody_else_suffers(fro
     assert {(answer.status, answer.code) for answer in refused} == {(400, "not_supported")}
     assert f"{kind} input is not supported" in refused[0].body["error"]["message"]
     assert (await front.chat("hi", model=NAME)).text == TEXT
-    assert front.app[UPSTREAMS][1].health().breaker == "closed"
+    health = front.app[UPSTREAMS][1].health()
+    assert (health.breaker, health.cooldown_until) == ("closed", None)
 
 
 async def test_embeddings_that_it_does_not_make_are_refused(front: RunningProxy) -> None:
