@@ -143,6 +143,7 @@ async def test_a_minute_that_is_full_is_full_for_all_bots() -> None:
 
     assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 12)
     assert (gate.rank(BOT), gate.rank(BOT + 1)) == (1, 1)
+    assert gate.cooldown_until is not None
 
 
 async def test_a_place_is_left_to_others_while_a_turn_waits_for_something_else() -> None:

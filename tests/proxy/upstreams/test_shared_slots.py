@@ -1,7 +1,7 @@
 """Slots on a site that several proxies share: never too many at once, all served, and what a store's absence does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic, time
@@ -96,9 +96,11 @@ class AwayStore:
         self._store = store
         self.is_away = False
         self.claims = 0
+        self.asked: Callable[[Claim], None] = lambda claim: None
 
     async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
         self.claims += 1
+        self.asked(claim)
         if self.is_away:
             raise StoreUnavailable("gone fishing")
         return await self._store.take_slots(site, claim, most=most, at=at)
@@ -120,6 +122,9 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
     for _ in range(3):
         await one.claim()
         await other.claim()
+    for _ in range(2):
+        await slots.take("a")
+        await one.claim()
     before = slots.allowed, other_slots.allowed
     away.is_away = True
     for _ in range(3):
@@ -127,13 +132,33 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
         await other.claim()
 
     assert (slots.allowed, other_slots.allowed) == before
-    assert sum(before) <= MOST
-    assert min(before) >= 1
+    assert before == (3, 1)
     away.is_away = False
     for _ in range(3):
         await one.claim()
         await other.claim()
     assert 2 <= slots.allowed + other_slots.allowed <= MOST
+
+
+@pytest.mark.parametrize(("taken", "allowed"), [(0, 0), (MOST, MOST // 2)])
+async def test_only_what_is_free_goes_back_and_nobody_takes_it_meanwhile(
+    away: AwayStore, taken: int, allowed: int
+) -> None:
+    (slots, one), (other_slots, other) = shared(away), shared(away)
+    await one.claim()
+    for _ in range(taken):
+        await slots.take("a")
+    waiting = [asyncio.create_task(other_slots.take("b")) for _ in range(MOST // 2)]
+    await asyncio.sleep(0)
+    asked: list[tuple[int, int]] = []
+    away.asked = lambda claim: asked.append((slots.allowed, claim.kept))
+    for _ in range(2):
+        await other.claim()
+        await one.claim()
+    for each in waiting:
+        each.cancel()
+
+    assert asked[-1] == (allowed, taken)
 
 
 async def test_a_proxy_that_never_reached_the_store_serves_as_if_it_were_alone(away: AwayStore) -> None:
