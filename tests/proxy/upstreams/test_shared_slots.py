@@ -118,21 +118,22 @@ def shared(store: AwayStore) -> tuple[Slots, SharedSlots]:
 
 
 async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> None:
-    (slots, one), (other_slots, other) = shared(away), shared(away)
+    (slots, one), (other_slots, other), (none, late) = shared(away), shared(away), shared(away)
     for _ in range(3):
         await one.claim()
         await other.claim()
     for _ in range(2):
         await slots.take("a")
         await one.claim()
-    before = slots.allowed, other_slots.allowed
+    await late.claim()
+    assert (slots.allowed, other_slots.allowed, none.allowed) == (3, 1, 0)
     away.is_away = True
     for _ in range(3):
         await one.claim()
         await other.claim()
+        await late.claim()
 
-    assert (slots.allowed, other_slots.allowed) == before
-    assert before == (3, 1)
+    assert (slots.allowed, other_slots.allowed, none.allowed) == (3, 1, 1)
     away.is_away = False
     for _ in range(3):
         await one.claim()

@@ -127,6 +127,22 @@ async def test_usage_is_the_providers_where_it_is_known(fronted: RunningProxy) -
     assert guessed["prompt_tokens"] != 11
 
 
+async def test_a_picture_is_brought_once_though_its_turn_is_tried_again(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    old, takes = engine.nonce, engine.nonces.accepts
+
+    def accepts(nonce: str, token: str) -> bool:
+        if engine.files and engine.nonce == old:
+            engine.rotate_nonce()
+        return takes(nonce, token)
+
+    engine.nonces.accepts = accepts  # type: ignore[method-assign]
+
+    assert "images=1" in (await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)).text
+    assert (len(engine.asked("files/upload")), len(engine.asked(SUBMIT))) == (1, 2)
+
+
 async def test_a_picture_goes_with_its_turn(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
     answer = await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)
     refused = await chat(fronted, {"role": "user", "content": LOOK})
