@@ -67,6 +67,7 @@ class AiEngineSite:
             sink.dropped("images", planned.dropped_images)
         files: list[str] = []  # pictures that a try before has brought to the site
         while True:
+            bot = await self._shown(bot)  # a visit may have found others meanwhile
             tries.left -= 1
             used = credentials
             attempt = self._attempt(planned, bot, used, passage, sink, files=files)
@@ -80,7 +81,6 @@ class AiEngineSite:
                 credentials = await self._recovery.recover(
                     refusal, used, passage, bot_id=bot.id, has_alternative=tries.has_alternative
                 )
-                bot = await self._shown(bot)  # a visit may have found others
                 log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
             else:
                 self._keeper.mark_good(used)

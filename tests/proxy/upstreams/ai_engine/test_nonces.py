@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import proxy.upstreams.site.credentials
+from proxy.api.app_keys import UPSTREAMS
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import captured, engine_proxy
 from tests.site_ai_engine import SimulatedAiEngine
@@ -141,3 +142,21 @@ async def test_a_bot_that_the_visit_found_gone_does_not_answer_the_turn_that_wai
 
     assert (answer.status, answer.code) == (404, "model_not_found")
     assert not engine.model_calls
+
+
+async def test_a_bot_that_a_visit_found_gone_does_not_answer_the_turn_that_queued(
+    engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with engine_proxy(engine, data_dir=tmp_path, max_upstream=1) as fronted:
+        engine.behaviour.delta_delay = 0.05
+        first = asyncio.create_task(fronted.chat("first", model=MODEL))
+        second = asyncio.create_task(fronted.chat("second", model=MODEL))
+        upstream = fronted.app[UPSTREAMS][0]
+        async with asyncio.timeout(10):
+            while not upstream.health().queued:
+                await asyncio.sleep(0.01)
+        engine.shown = [engine.bots["default"]]
+        await fronted.takes(await captured(engine), base=1)
+
+        assert sorted([(await first).status, (await second).status]) == [200, 404]
+    assert len(engine.model_calls) == 1
