@@ -203,7 +203,8 @@ class Answer:
         while left:
             model = left.pop(0)
             self._model = model
-            self._tries.has_alternative = bool(left)
+            rank = model.upstream.rank(model.bot)
+            self._tries.has_alternative = any(each.upstream.rank(each.bot) <= rank for each in left)
             try:
                 held = await self._memory.find_held(model)
                 is_fallback = self._begin(model)

@@ -153,7 +153,7 @@ class Tries:
 
     deadline: float  # by `monotonic`
     left: int = MAX_TRIES
-    has_alternative: bool = False  # another upstream is asked next: this one waits for nothing
+    has_alternative: bool = False  # another upstream, no worse off, is asked next: this one waits for nothing
 
     @property
     def pause(self) -> float:

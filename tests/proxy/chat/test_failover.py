@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.upstreams import breaker
-from tests.proxy.running import RunningProxy, running_proxy
+from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -179,3 +179,20 @@ async def test_what_a_model_is_told_to_refuse_opens_no_breaker(proxy: RunningPro
         assert (await proxy.chat("[[mode:err429]]")).status == 429
 
     assert (await proxy.chat("hi")).status == 200
+
+
+async def test_nothing_is_given_up_for_a_site_that_is_left_alone(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    second.behaviour.ajax_status = 500
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        assert (await both.chat("hi", model=f"{MODEL}@{host(second)}")).status == 502
+    site.behaviour.nonce_action = False
+    site.rotate_nonce()
+    waiting = asyncio.create_task(both.chat("hi"))
+    async with asyncio.timeout(5):
+        while await both.store.pending_ask(site.origin) is None:
+            await asyncio.sleep(0.01)
+    await both.store.save_capture(await capture(site), base=1)
+
+    assert (await waiting).status == 200
