@@ -3,10 +3,11 @@
 from dataclasses import replace
 from itertools import cycle
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chat.history import plan_turn
+from proxy.chat.history import is_empty, plan_turn
 from shared.conversations import Call, Conversation, Message, Note, Result, Role
 
 USER_FIRST: tuple[Role, ...] = ("user", "assistant")
@@ -191,3 +192,19 @@ def test_what_is_continued_is_always_a_prefix_of_what_is_meant(held: list[str], 
         assert all(message.role == "user" for message in plan.new)
     else:
         assert plan.messages[-1] == say(*sent)[-1]
+
+
+@pytest.mark.parametrize(
+    ("new", "empty"),
+    [
+        ((), True),
+        ((Message(role="user", text=" \n\0\t"),), True),
+        ((Message(role="user", text="\u3000"),), False),  # no site takes such a blank away
+        ((Message(role="user", text="", images=("0a",)),), False),
+        ((Message(role="user", text="", result=Result()),), False),  # the tool gave nothing, and that is told
+        ((Message(role="assistant", text=""),), False),
+        (say("", ""), False),
+    ],
+)
+def test_a_turn_is_empty_where_the_model_would_see_nothing_of_it(new: tuple[Message, ...], empty: bool) -> None:
+    assert is_empty(new) is empty
