@@ -83,7 +83,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     - Anything else: the client's messages win.
     """
     sent = tuple(messages)
-    if stored is None or not stored.messages:
+    if stored is None:
         return Plan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
     new = _repeated(held, sent)
