@@ -33,7 +33,7 @@ class Recovery:
     async def _recover(
         self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
     ) -> Credentials:
-        if refusal.kind is Kind.CACHE_KEY or (refusal.kind is Kind.UNREACHABLE and not has_alternative):
+        if refusal.kind in {Kind.CACHE_KEY, Kind.UNREACHABLE} and not has_alternative:
             return used
         if refusal.kind is Kind.CHALLENGE:
             return await self._replaced(
