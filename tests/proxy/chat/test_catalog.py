@@ -32,6 +32,7 @@ def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> Site
         ('Claude "Sonnet" <b>', "claude-sonnet-b"),
         ("  --Ünïcode__Bot 2.5!  ", "ünïcode-bot-2-5"),
         ("Помощник №1", "помощник-1"),
+        ("Cafe\u0301 Bot", "caf\u00e9-bot"),  # as some systems write an accent
         ("!!!", ""),
     ],
 )
