@@ -159,7 +159,7 @@ class Catalog:
 
     def _first_claude(self) -> tuple[str, Model] | None:
         for model in self._listed.values():
-            if model.discovered and model.alias_of is None and model.bot.provider == CLAUDE:
+            if model.alias_of is None and model.bot.provider == CLAUDE:
                 return model.id, model
         return None
 
@@ -199,7 +199,7 @@ def slug(name: str) -> str:
 
 
 def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
-    """All models of one site in order of rank, and whether each is listed."""
+    """All models of one site, and whether each is listed; of those with the same name the first one has it."""
     by_id = {bot.id: bot for bot in site.bots}
     slugs = _slugs(site.bots)
     created = int(site.discovered_at)
@@ -224,10 +224,7 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
                 seen.add(name)
                 yield True, alias(name, bot_id)
     for bot in site.bots:  # of bots that share a name the first also answers to the bare name
-        plain = _slug(bot)
-        if plain not in seen:
-            seen.add(plain)
-            yield False, Model(plain, site.site, bot, site.upstream, True, slugs[bot.id], created)
+        yield False, Model(_slug(bot), site.site, bot, site.upstream, True, slugs[bot.id], created)
 
 
 def _served(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
