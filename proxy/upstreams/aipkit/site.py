@@ -26,7 +26,8 @@ from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
 from shared.site_client.client import SiteClient
 
-TRIAL_SECONDS = 5.0  # for connecting and step 1, where another site answers if this one does not
+# For connecting and step 1, where another site answers if this one does not: while tries are left to ask it.
+TRIAL_SECONDS, MOVE_ON_SECONDS = 5.0, 30.0
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +101,9 @@ class AipkitSite:
                     sink=sink,
                     begun=begun,
                 )
-                patience = TRIAL_SECONDS if passage.is_trial and tries.has_alternative else None
+                patience = TRIAL_SECONDS if passage.is_trial else MOVE_ON_SECONDS
                 try:
-                    await attempt.run(self._limits.idle_timeout, patience)
+                    await attempt.run(self._limits.idle_timeout, patience if tries.has_alternative else None)
                     self._old_bots.learn(turn.bot_id, reader)
                     reader.end()
                 except SiteRefusal as refusal:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.upstreams import breaker
+from proxy.upstreams.aipkit import site as aipkit_site
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
 
@@ -197,3 +198,13 @@ async def test_nothing_is_given_up_for_a_site_that_is_left_alone(
     await both.store.save_capture(await capture(site), base=1)
 
     assert (await waiting).status == 200
+
+
+async def test_a_site_that_hangs_is_given_up_in_time_for_another(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aipkit_site, "MOVE_ON_SECONDS", 0.3)
+    site.behaviour.ajax_delay = 90.0
+
+    assert (await both.chat("hi")).status == 200
+    assert len(second.model_calls) == 1
