@@ -135,10 +135,12 @@ def test_the_last_answer_may_come_again_before_what_follows_it() -> None:
     plan = plan_turn(stored, [call, result])
     under = plan_turn(stored, [*say("!be long"), call, result])
     plain = plan_turn(holding("hi", "hello"), [Message(role="assistant", text="hello"), *say("hi")])
+    other = plan_turn(holding("hi", "hello"), [Message(role="assistant", text="no"), *say("hi")])
 
     assert (plan.messages, plan.new, plan.note) == ((*stored.messages, result), (result,), COPY)
     assert (under.messages, under.new) == ((*say("!be long", "hi"), call, result), (result,))
     assert (plain.messages, plain.new) == (say("hi", "hello", "hi"), say("hi"))
+    assert (other.messages, other.replaces) == ((Message(role="assistant", text="no"), *say("hi")), True)
 
 
 def test_several_new_messages_are_appended() -> None:
