@@ -39,10 +39,7 @@ async def page(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -
     text = document(body + site.more_markup, script=script)
     if path == "/" and site.behaviour.page == "endless":
         return await _endless(site, request, text)
-    response = html(request, text)
-    if _kept(site, request):
-        response.headers["X-Cache"] = "HIT"
-    return response
+    return html(request, text)  # of a cache's page no header tells, as with the commonest of them
 
 
 def _body(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -> str:

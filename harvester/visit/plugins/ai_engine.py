@@ -12,7 +12,6 @@ from harvester.job import Job
 from harvester.visit.addresses import own_address
 from harvester.visit.caches import afresh
 from harvester.visit.errors import PageFailed, VisitFailed
-from harvester.visit.headers import is_from_cache
 from harvester.visit.plugins import interface
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import AI_ENGINE, Cause, Outcome
@@ -75,7 +74,7 @@ class _Chat:
             reason = f"{self._page.url} has a chat field, but {what}"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         self._chats = chats
-        if any(bot.custom_key for bot in chats.bots) and is_from_cache(self._page.headers):
+        if any(bot.custom_key for bot in chats.bots):
             await self._show_anew()
         if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
             bots = (replace(bot, consent_required=False) for bot in self._chats.bots)
@@ -104,7 +103,7 @@ class _Chat:
 
     async def _show_anew(self) -> None:
         """Have the site make the page, so that it knows its chats' own settings: a day later it forgets them, while a
-        cache goes on showing their names."""
+        cache goes on showing their names, which it need not say."""
         try:
             status, body = await self._tab.get(next(self._past_cache()), timeout=ANSWER_SECONDS)
         except (PageFailed, TimeoutError) as error:
