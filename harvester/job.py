@@ -34,6 +34,7 @@ class Job:
 
     site: str  # origin
     page_url: str  # where the settings say the chat is
+    named_url: str = ""  # kept with what is captured, as in `Credentials`
     remembered_url: str = ""  # where the last capture found it
     browser: str  # path of the program
     is_headed: bool = False

@@ -44,6 +44,7 @@ class Credentials:
     plugin: str = AIPKIT  # the kind of chat plugin that they are for
     ajax_url: str  # where requests go: of AI Engine, what its routes are put behind
     page_url: str  # where the chat was found
+    named_url: str = ""  # where the settings said then that it is; "": not known
     cookie: str = field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
     nonce: str = field(default="", repr=False)
     session_id: str = field(repr=False)
@@ -58,6 +59,10 @@ class Credentials:
     def is_typed(self) -> bool:
         """Whether a person typed them, though the nonce may have been renewed since: a visit has a User-Agent."""
         return self.source == "manual" or (self.source == "renewal" and not self.user_agent)
+
+    def is_of(self, named_url: str) -> bool:
+        """Whether they were looked for where the settings say now that the chat is, as far as is known."""
+        return self.named_url in {"", named_url}
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -30,11 +30,12 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store holds of one site. *visits*: newest first."""
+    """What the store holds of one site. *visits*: newest first; *page_url*: where the settings say the chat is."""
 
     state: SiteState | None
     visits: Sequence[Visit]
     ask: VisitAsk | None
+    page_url: str
 
 
 def next_visit(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
@@ -54,10 +55,14 @@ def next_visit(known: Known, *, now: float, interval: float, chance: float, is_s
 def _scheduled(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
     if known.state is not None and known.state.current.is_typed:
         return None
-    earliest = _after_pause(known.visits, _failure_pause(known.visits), now)
+    pause = _failure_pause(known.visits)
+    earliest = _after_pause(known.visits, pause, now)
+    # Only until one visit succeeds: another harvester may go by other settings.
+    is_elsewhere = known.state is not None and not known.state.current.is_of(known.page_url)
+    is_moved = is_elsewhere and (is_start or pause > 0)
     captured_at = known.state.current.captured_at if known.state else 0.0
     planned_at = captured_at + interval * (1 + JITTER_SHARE * chance)
-    if _is_past(captured_at, now) and planned_at > now:
+    if _is_past(captured_at, now) and planned_at > now and not is_moved:
         return Due(max(planned_at, earliest), "schedule")
     return Due(earliest, "start" if is_start else "schedule")
 

@@ -126,6 +126,7 @@ class Schedule:
                 state=await self._store.site_state(origin),
                 visits=await self._store.visits(origin, limit=VISITS_LOOKED_AT),
                 ask=None if ask == plan.answered else ask,
+                page_url=plan.site.url,
             )
             if "visit" not in plan.under_way:
                 due = next_visit(known, now=now, interval=self._interval, chance=plan.chance, is_start=plan.is_start)

@@ -144,6 +144,7 @@ class Visitor:
         job = Job(
             site=site.origin,
             page_url=site.url,
+            named_url=site.url if not is_page_given else current.named_url if current else "",
             remembered_url="" if is_page_given else _remembered(site, current),
             browser=str(browser.path),
             is_headed=self._is_headed,
@@ -254,8 +255,9 @@ def _guest_id(current: Credentials | None) -> str:
 
 
 def _remembered(site: Site, current: Credentials | None) -> str:
-    """Where the last capture found the chat, unless that is the configured page or no longer on the site."""
-    if current is None or current.page_url == site.url:
+    """Where the last capture found the chat, unless that is the configured page or no longer on the site, or the
+    settings named another page then."""
+    if current is None or current.page_url == site.url or not current.is_of(site.url):
         return ""
     host, found_at = urlsplit(site.url).hostname or "", urlsplit(current.page_url).hostname or ""
     return current.page_url if is_same_site(host, found_at) else ""

@@ -55,6 +55,7 @@ async def _capture(job: Job, tab: Tab, page_url: str, plugin: Plugin, reading: R
             plugin=plugin.kind,
             ajax_url=reading.ajax_url,
             page_url=page_url.partition("#")[0],
+            named_url=job.named_url,
             cookie=await tab.cookie_header(reading.ajax_url),  # after the nonce: the site may set one with it
             nonce=reading.nonce,
             session_id=reading.session_id,

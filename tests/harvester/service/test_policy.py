@@ -21,6 +21,7 @@ from tests.shared.samples import credentials
 NOW = 1_000_000.0
 HOUR = 3600.0
 INTERVAL = 6 * HOUR
+PAGE = "https://chat.example/chat/"
 CAPTURED, CHALLENGE, TIMEOUT = Outcome.CAPTURED, Outcome.CHALLENGE, Outcome.TIMEOUT
 ASK = VisitAsk(site="https://chat.example", asked_at=NOW - 1, reason="refused", count=3)
 
@@ -54,7 +55,7 @@ def due(
     chance: float = 0.0,
     is_start: bool = False,
 ) -> Due | None:
-    known = Known(state=state, visits=visits, ask=ask)
+    known = Known(state=state, visits=visits, ask=ask, page_url=PAGE)
     return next_visit(known, now=NOW, interval=INTERVAL, chance=chance, is_start=is_start)
 
 
@@ -75,6 +76,21 @@ def test_at_a_start_with_fresh_credentials_the_next_visit_waits_for_its_interval
 
 def test_credentials_older_than_the_interval_are_renewed_at_once() -> None:
     assert due(state(7 * HOUR), is_start=True) == Due(NOW, "start")
+
+
+@pytest.mark.parametrize(
+    ("named", "made", "is_start", "at", "trigger"),
+    [
+        ("https://chat.example/old/", [CAPTURED], True, NOW, "start"),
+        ("https://chat.example/old/", [TIMEOUT], False, NOW + FAILURE_PAUSES[0], "schedule"),
+        ("https://chat.example/old/", [CAPTURED], False, NOW + 5 * HOUR, "schedule"),
+        (PAGE, [CAPTURED], True, NOW + 5 * HOUR, "schedule"),
+    ],
+)
+def test_a_page_that_the_settings_did_not_name_before_is_visited_once_at_a_start(
+    named: str, made: Sequence[Outcome], is_start: bool, at: float, trigger: str
+) -> None:
+    assert due(state(HOUR, named_url=named), visits(*made), is_start=is_start) == Due(at, trigger)
 
 
 @pytest.mark.parametrize(("chance", "moved"), [(-1.0, -0.6 * HOUR), (1.0, 0.6 * HOUR)])

@@ -192,6 +192,11 @@ async def test_the_chat_is_found_on_another_page_of_the_site_and_looked_for_ther
 
     site.behaviour.page = "inline"
     assert (await visits.capture(is_page_given=True)).page_url == site.url  # a page that is named comes first
+    await visits.capture()
+
+    assert (await visits.capture(path="chat/")).page_url == first.page_url  # or that the settings name now
+    assert (await visits.capture()).page_url == site.url
+    assert site.request_counts["/chat/"] == 1
 
 
 async def test_where_the_page_says_nothing_one_short_message_is_typed_and_its_requests_are_read(
