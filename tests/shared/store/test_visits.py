@@ -98,3 +98,12 @@ async def test_visits_are_listed_by_site_and_up_to_the_limit(store: Store) -> No
     assert await store.visits(SITE) == [visit(3), visit(1)]
     assert await store.visits(limit=2) == [visit(3), visit(2, site=OTHER_SITE)]
     assert await store.visits("https://nowhere.example") == []
+
+
+async def test_a_visit_that_is_recorded_again_is_one_and_stands_as_told_last(store: Store) -> None:
+    await store.end_visit(visit(1), "one", screenshot=b"png")
+    await store.end_visit(visit(2), "one")
+    await store.end_visit(visit(1), "one")
+
+    assert await store.visits() == [visit(1), visit(2)]
+    assert await store.screenshot("visit-1") is None
