@@ -15,7 +15,6 @@ from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.plugins import interface
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import AI_ENGINE, Cause, Outcome
-from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, has_agreed, nonce_in, read_chats
 from shared.plugins.ai_engine.routes import START_SESSION, SUBMIT, error_code, lacks_route
 from shared.plugins.ai_engine.session import probe_body, read_session, takes_nonce
@@ -88,6 +87,7 @@ class _Chat:
             return self._reading(session.nonce, session.session_id)
         if lacks_route(status, body):
             return self._reading(await self._written_nonce(), "")
+        interface.refuse_check(status, body, "REST API")
         raise _refused(status, body)
 
     async def _has_agreed(self) -> bool:
@@ -170,11 +170,6 @@ class _Chat:
 
 def _refused(status: int, body: bytes) -> VisitFailed:
     """Why a guest gets no session."""
-    if bot_checks.by_refusal(status, body.decode("utf-8", "replace").lower()):
-        reason = (
-            "a bot check stands before the site's REST API; a person may pass it with `freeaichat harvest --headed`"
-        )
-        return VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
     code = error_code(body)
     said = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
     why = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""

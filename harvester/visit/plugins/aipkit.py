@@ -191,9 +191,11 @@ class _Chat:
         )
         url = self._reading.ajax_url
         try:
-            return read_nonce(*await retrying(self._tab.post_form, url, nonce_form(), timeout=ANSWER_SECONDS))
+            answer: tuple[int, bytes] = await retrying(self._tab.post_form, url, nonce_form(), timeout=ANSWER_SECONDS)
         except (PageFailed, TimeoutError):
             return None
+        interface.refuse_check(*answer, "admin-ajax.php")
+        return read_nonce(*answer)
 
     async def _proven_nonce(self) -> str:
         written = self._reading.nonce

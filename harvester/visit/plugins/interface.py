@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harvester.job import Job
+from harvester.visit.errors import VisitFailed
 from harvester.visit.tab import Snapshot, Tab
-from shared.models import Bot
+from shared.models import Bot, Cause, Outcome
+from shared.plugins import bot_checks
+
+_LOOKED_AT = 64 * 1024  # bytes of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,10 @@ class Plugin(ABC):
     @abstractmethod
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> Chat:
         """The chat of *page*, which the *tab* shows."""
+
+
+def refuse_check(status: int, body: bytes, what: str) -> None:
+    """Raise `VisitFailed` where an answer is the page of a bot check. *what*: of the site was asked."""
+    if bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
+        reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
+        raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)

@@ -60,6 +60,7 @@ async def test_the_written_nonce_counts_only_where_the_site_starts_no_session() 
         ([(500, b"<p>critical error</p>")], Outcome.SITE_ERROR, "HTTP 500"),
         ([(404, b"<html>not found</html>")], Outcome.SITE_ERROR, "HTTP 404"),
         ([(403, b"<title>Just a moment...</title>")], Outcome.CHALLENGE, "bot check"),
+        ([(200, b"<title>Making sure you&#39;re not a bot!</title>")], Outcome.CHALLENGE, "bot check"),
         ([(200, b'{"success":true,"restNonce":"no nonce"}')], Outcome.SITE_ERROR, "HTTP 200"),
     ],
 )

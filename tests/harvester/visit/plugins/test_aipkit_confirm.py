@@ -52,6 +52,18 @@ async def test_without_an_answer_the_nonce_of_a_fresh_page_is_believed(answer: t
     assert tab_.typed == []
 
 
+@pytest.mark.parametrize(
+    "answer", [(403, b"<title>Just a moment...</title>"), (200, b"<title>Making sure you&#39;re not a bot!</title>")]
+)
+async def test_a_bot_check_in_the_place_of_an_answer_is_told_and_no_nonce_believed(answer: tuple[int, bytes]) -> None:
+    tab_ = tab()
+    tab_.nonce_answers = [answer]
+
+    with pytest.raises(VisitFailed, match="bot check") as caught:
+        await make(tab_)
+    assert (caught.value.outcome, tab_.typed) == (Outcome.CHALLENGE, [])
+
+
 async def test_the_nonce_of_a_page_out_of_a_cache_is_tried_out_with_one_message() -> None:
     tab_ = tab(headers=CACHED)
     tab_.typing_causes = [TAKEN, STREAMED]
