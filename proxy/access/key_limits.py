@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from proxy.access.rules import Caller
 from proxy.chat.errors import Refused
-from shared.admin.keys import DAY_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.keys import AHEAD_SECONDS, DAY_SECONDS, WINDOW_SECONDS, ApiKey, Counts
 from shared.admin.usage import day_of
 from shared.store import Store, StoreError
 
@@ -149,8 +149,9 @@ class LocalCounts:
         return Counts(False, sum(self._seconds.values()), min(self._seconds, default=None), tokens)
 
     def _forget(self, now: float) -> None:
-        for second in [second for second in self._seconds if second <= int(now) - WINDOW_SECONDS]:
-            del self._seconds[second]
+        """What is over, and what is still to come: that was counted before the clock was set back."""
+        counting = range(int(now) - WINDOW_SECONDS + 1, int(now) + AHEAD_SECONDS + 1)
+        self._seconds = {second: count for second, count in self._seconds.items() if second in counting}
 
 
 def _headers(of: str, limit: int, used: int, reset: float) -> dict[str, str]:

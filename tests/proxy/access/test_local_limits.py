@@ -1,5 +1,6 @@
 """What a process goes by that counts alone, since the store is away."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,17 @@ async def test_the_tokens_that_the_store_told_of_count_until_midnight(
     clock += DAY_SECONDS
     assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "100"
     assert (await limits.admit(CALLER)).refusal is None
+
+
+async def test_what_was_counted_before_the_clock_was_set_back_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = NOW
+    monkeypatch.setattr("proxy.access.key_limits.time", lambda: clock)
+    caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=1))
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        limits = KeyLimits(store, lambda _: 0)
+
+    assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
+    clock -= 3600
+    assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
