@@ -27,8 +27,7 @@ MAX_FRAMES = 10
 FRAME_SECONDS = 0.5  # for one frame to be looked at
 MAX_SCREENS = 30  # of a page that is scrolled down
 _SOUGHT = {
-    "fields": page_script.FIELDS,
-    "marks": [plugin.mark for plugin in PLUGINS],
+    "fields": [[plugin.mark, page_script.fields(plugin.mark)] for plugin in PLUGINS],
     "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
     "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
 }
@@ -133,9 +132,9 @@ class ChromiumTab:
         answer = await call(self._context.request.get(url, timeout=timeout * 1000, max_redirects=3))
         return answer.status, await call(answer.body())
 
-    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
+    async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
         for frame in (self._page.main_frame, *self._own_frames()):
-            if await _type_into(frame, text, opener=opener, timeout=timeout):
+            if await _type_into(frame, text, mark=mark, opener=opener, timeout=timeout):
                 return True
         return False
 
@@ -221,10 +220,10 @@ async def _close_popup(page: Page) -> None:
     await page.close()
 
 
-async def _type_into(frame: Frame, text: str, *, opener: str, timeout: float) -> bool:
+async def _type_into(frame: Frame, text: str, *, mark: str, opener: str, timeout: float) -> bool:
     """As `harvester.visit.tab.Tab.type_message`, in one frame."""
     button = frame.locator(opener).first
-    box = frame.locator(page_script.FIELDS).filter(visible=True).first
+    box = frame.locator(page_script.fields(mark)).filter(visible=True).first
     fields, buttons = await call(box.count()), await call(button.count())
     if not fields and buttons:
         await act("button", button.click(timeout=timeout * 1000))

@@ -5,12 +5,14 @@ document and its elements are asked by (`<form name="title">`): so the browser's
 they are at home.
 """
 
-# Where a message to the chat is typed.
-FIELDS = ", ".join(
-    f'[{mark}*="chat" i] {field}'
-    for mark in ("class", "id")
-    for field in ("textarea", 'input[type="text"]', '[contenteditable="true"]')
-)
+
+def fields(mark: str) -> str:
+    """A selector of where a message is typed to the chat of the plugin with this *mark*: in something of the page that
+    is named after a chat and has a part that is named after the plugin. Pages have fields for other things, too."""
+    parts = f'[class*="{mark}" i], [id*="{mark}" i]'
+    chat = f':is([class*="chat" i], [id*="chat" i]):is({parts}, :has({parts})):not(html, body)'
+    return f'{chat} :is(textarea, input[type="text"], [contenteditable="true"])'
+
 
 # For the scripts below. `some` looks into open shadow roots, too.
 _OWN = """
@@ -30,7 +32,7 @@ _OWN = """
 
 # Gives most of what `tab.Snapshot` holds. Local storage may be forbidden to the page: then it counts as empty.
 SNAPSHOT = f"""
-({{ fields, marks, attributes, prefixes }}) => {{
+({{ fields, attributes, prefixes }}) => {{
   {_OWN}
   const stored = {{}};
   try {{
@@ -39,15 +41,12 @@ SNAPSHOT = f"""
       stored[key] = Storage.prototype.getItem.call(localStorage, key).slice(0, 1000);
     }}
   }} catch {{}}
-  const html = (root) => root === document
-    ? value(Element, "outerHTML", value(Document, "documentElement", root)) : value(ShadowRoot, "innerHTML", root);
   const sources = ["src", "data-src", "data-lazy-src", "data-litespeed-src", "data-rocket-src"];
   const source = (element) => sources.map((name) => attribute(element, name))
     .find((address) => address && !address.startsWith("about:") && !address.startsWith("data:")) || "";
   const configs = some(attributes.map((name) => `[${{name}}]`).join(", "), 200).map((element) =>
     [...attributes, "class"].map((name) => [name, attribute(element, name).slice(0, 300000)])
       .filter(([, value]) => value));
-  const hasField = some(fields, 1).length > 0;
   return {{
     ready: value(Document, "readyState", document) !== "loading",
     title: value(Document, "title", document).slice(0, 300),
@@ -58,7 +57,7 @@ SNAPSHOT = f"""
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
     scripts: value(Document, "scripts", document).length,
     stored,
-    fields: marks.filter((mark) => hasField && roots.some((root) => html(root).includes(mark))),
+    fields: fields.filter(([, selector]) => some(selector, 1).length).map(([mark]) => mark),
   }};
 }}
 """

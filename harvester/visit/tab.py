@@ -29,7 +29,7 @@ class Snapshot:
     refreshes: list[str]  # `Refresh` header and `<meta http-equiv="refresh">`: where the page leads by itself
     scripts: int
     stored: dict[str, str]  # the plugins' part of the local storage
-    fields: list[str]  # the plugins whose mark the page has beside a field to type a message in
+    fields: list[str]  # the marks of the plugins to whose chat the page has a field to type a message in
     withheld: bool  # scripts of other hosts were not loaded
 
 
@@ -82,11 +82,11 @@ class Tab(Protocol):
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         """As `post_form`, for an address that is only read."""
 
-    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
+    async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
         """Type *text* into the chat and press Enter; False if the page has no field that can be seen.
 
-        *opener*: selector of a button that shows the field. Raises `PageFailed` where something keeps a click or the
-        text from its field.
+        *mark*: of the chat's plugin. *opener*: selector of a button that shows the field. Raises `PageFailed` where
+        something keeps a click or the text from its field.
         """
 
     def requests(self) -> list[Request]:

@@ -107,7 +107,7 @@ class FakeTab:
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         raise PageFailed("nothing there")
 
-    async def type_message(self, text: str, *, opener: str, timeout: float) -> bool:
+    async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
         self.typed.append(text)
         self._requests += self.typing_causes
         return True

@@ -272,7 +272,9 @@ class _Chat:
         Consent is never given here: a chat that asks for it gets no message.
         """
         greeting = "" if self._reading.needs_consent else self._reading.greeting
-        if not greeting or not await self._tab.type_message(greeting, opener=_OPENER, timeout=TYPING_SECONDS):
+        if not greeting:
+            return
+        if not await self._tab.type_message(greeting, mark=AIPKit.mark, opener=_OPENER, timeout=TYPING_SECONDS):
             return
         deadline = time.monotonic() + self._job.limits.typed
         while time.monotonic() < deadline:

@@ -177,7 +177,7 @@ async def test_windows_that_a_page_opens_are_closed(pages: Pages) -> None:
 async def test_a_message_is_typed_into_a_popup_after_it_is_opened_and_its_request_seen(pages: Pages) -> None:
     pages.html["/"] = POPUP_CHAT
     async with at(pages) as shown:
-        assert await shown.type_message("Hi", opener=".aipkit_popup_trigger", timeout=2)
+        assert await shown.type_message("Hi", mark="aipkit", opener=".aipkit_popup_trigger", timeout=2)
         await wait_for(lambda: any(one.status for one in shown.requests()), "the request was answered")
 
         ajax = f"{pages.url}/wp-admin/admin-ajax.php"
@@ -186,9 +186,22 @@ async def test_a_message_is_typed_into_a_popup_after_it_is_opened_and_its_reques
 
 
 async def test_without_a_field_to_be_seen_nothing_is_typed(pages: Pages) -> None:
-    pages.html["/"] = '<div class="chat"><textarea hidden></textarea></div><form><textarea></textarea></form>'
+    hidden = '<div class="chat"><i class="aipkit_send"></i><textarea hidden></textarea></div>'
+    pages.html["/"] = f"{hidden}<form><textarea></textarea></form>"
     async with at(pages) as shown:
-        assert not await shown.type_message("Hi", opener=".aipkit_popup_trigger", timeout=2)
+        assert (await shown.snapshot()).fields == ["aipkit"]
+        assert not await shown.type_message("Hi", mark="aipkit", opener=".aipkit_popup_trigger", timeout=2)
+
+
+async def test_a_field_that_is_not_the_plugins_is_none_of_its_chat(pages: Pages) -> None:
+    pages.html["/"] = (
+        '<div class="aipkit_search" id="aipkit-1"><form class="chaty-contact-form"><textarea></textarea></form></div>'
+        '<form id="commentform"><textarea></textarea></form>'
+        "<script>document.body.className = 'page-chat'</script>"
+    )
+    async with at(pages) as shown:
+        assert (await shown.snapshot()).fields == []
+        assert not await shown.type_message("Hi", mark="aipkit", opener=".aipkit_popup_trigger", timeout=2)
 
 
 async def test_a_form_that_cannot_be_posted_is_a_failure_of_the_page(pages: Pages, free_port: int) -> None:
