@@ -103,6 +103,12 @@ async def test_marking_good_again_writes_nothing(path: Path) -> None:
                 await store.mark_good(SITE, 1)
 
 
+async def test_a_claim_from_before_the_clock_was_set_back_stands_in_nobodys_way(path: Path) -> None:
+    async with open_sqlite(path) as store:
+        assert await store.begin_visit(SITE, "one", at=86_400.0, ttl=60.0)
+        assert await store.begin_visit(SITE, "two", at=100.0, ttl=60.0)
+
+
 # Versions -------------------------------------------------------------------------------------
 
 

@@ -140,10 +140,15 @@ async def test_of_many_writers_on_one_generation_exactly_one_wins(store: Store) 
     assert state.current == won[0]
 
 
-async def test_last_good_stays_behind_until_a_turn_succeeds_again(store: Store) -> None:
+@pytest.mark.parametrize("is_renewal", [False, True])
+async def test_last_good_stays_behind_until_a_turn_succeeds_again(store: Store, is_renewal: bool) -> None:
     first = await store.save_capture(capture(), base=0)
     await store.mark_good(SITE, 1)
-    second = await store.save_capture(capture("bbbbbbbbbb"), base=1)
+    second = (
+        await store.save_nonce(SITE, "bbbbbbbbbb", checked_at=101.0, base=1)
+        if is_renewal
+        else await store.save_capture(capture("bbbbbbbbbb"), base=1)
+    )
 
     before = await store.site_state(SITE)
     await store.mark_good(SITE, 1)
