@@ -55,7 +55,7 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     )
 
     async def ask(request: RenewalRequest) -> Reply:
-        headers = {**visitor_headers(credentials), "Content-Type": request.content_type}
+        headers = {**visitor_headers(credentials), **request.headers}
         reply: Reply = await retrying(client.post, request.url, request.body, headers, timeout=REPLY_SECONDS)
         return reply
 

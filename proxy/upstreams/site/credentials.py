@@ -168,8 +168,7 @@ class CredentialKeeper:
         return await self._keep(refused, await self._fetch_nonce(refused))
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
-        url, body, content_type = renewal_request(credentials)
-        headers = {**visitor_headers(credentials), "Content-Type": content_type}
+        url, body, headers = renewal_request(credentials)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SiteUnreachable),
             stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
@@ -177,7 +176,8 @@ class CredentialKeeper:
             reraise=True,
         )
         try:
-            reply: Reply = await retrying(self._client.post, url, body, headers, timeout=NONCE_SECONDS)
+            sent = {**visitor_headers(credentials), **headers}
+            reply: Reply = await retrying(self._client.post, url, body, sent, timeout=NONCE_SECONDS)
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
             raise NoCredentials(_NO_NONCE) from error

@@ -48,7 +48,7 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
 
     async def ask(request: RenewalRequest) -> Reply:
-        headers = {**visitor_headers(found), "Content-Type": request.content_type}
+        headers = {**visitor_headers(found), **request.headers}
         return await client.post(request.url, request.body, headers, timeout=NONCE_SECONDS)
 
     try:

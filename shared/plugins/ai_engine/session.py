@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.plugins.ai_engine.routes import error_code, is_nonce, refuses_nonce
+from shared.plugins.ai_engine.routes import error_code, is_nonce, lacks_route, refuses_nonce
 from shared.plugins.answers import read_object, text_at
 
 
@@ -31,7 +31,10 @@ def probe_body(key: str, custom_key: str) -> bytes:
 
 
 def takes_nonce(body: bytes) -> bool | None:
-    """Whether the answer to `probe_body` shows that the site takes the nonce; None where it is not WordPress'."""
+    """Whether the answer to `probe_body` shows that the site takes the nonce; None where it is not WordPress', or the
+    plugin is off."""
     if refuses_nonce(body):
         return False
+    if lacks_route(404, body):
+        return None
     return True if "success" in read_object(body) or error_code(body) else None

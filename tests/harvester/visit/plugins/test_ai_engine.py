@@ -161,13 +161,19 @@ async def test_plain_permalinks_are_kept_as_the_page_writes_them(visits: Visits)
     assert found.nonce == engine.nonce
 
 
-async def test_an_old_plugins_nonce_is_the_one_in_its_page(visits: Visits, engine: SimulatedAiEngine) -> None:
+async def test_an_old_plugins_nonce_is_the_one_in_its_page(
+    visits: Visits, engine: SimulatedAiEngine, store: Store
+) -> None:
     engine.behaviour.version = "2.4.1"
 
     found = await visits.capture()
 
     assert (found.nonce, found.session_id, found.cookie) == (engine.nonce, "", "")
     assert [seen.body["newMessage"] for seen in engine.asked(SUBMIT)] == [""]
+    assert await renew_nonce(store, found)  # it is good while the site takes it: no visit is needed
+    engine.rotate_nonce()
+    assert not await renew_nonce(store, found)
+    assert await store.pending_ask(found.site) is not None
     assert engine.model_calls == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
 from shared.plugins.ai_engine.session import Session, read_session, takes_nonce
-from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
+from shared.plugins.renewal import is_by_site, proof_request, read_proof, read_renewed, renewal_request
 from shared.serialization import from_plain, to_plain
 from tests.site_checks.ai_engine.recordings import recording
 
@@ -72,11 +72,27 @@ def test_a_missing_route_is_wordpress_own_404() -> None:
     assert not lacks_route(404, b"<html>")
 
 
+JSON_BODY = {"Content-Type": "application/json"}
+NO_ROUTE = b'{"code":"rest_no_route"}'
+
+
+def test_where_no_session_is_started_the_nonce_in_use_is_asked_about() -> None:
+    assert proof_request(CREDENTIALS, 403, body("01d-start-session-wrong-nonce")) is None
+    proof = proof_request(CREDENTIALS, 404, NO_ROUTE)
+
+    assert proof is not None
+    assert proof.url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
+    assert proof.headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
+    assert read_proof(CREDENTIALS, body("23-empty")) == CREDENTIALS.nonce
+    assert read_proof(CREDENTIALS, body("20b-wrong-nonce")) is None
+    assert read_proof(CREDENTIALS, NO_ROUTE) is None  # the plugin is off
+
+
 def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:
     request = renewal_request(CREDENTIALS)
     other = renewal_request(replace(CREDENTIALS, plugin=AIPKIT, ajax_url="http://h/a"))
 
-    assert request == ("http://h/blog/index.php?rest_route=/mwai/v1/start_session", b"", "application/json")
+    assert request == ("http://h/blog/index.php?rest_route=/mwai/v1/start_session", b"", JSON_BODY)
     assert other[:2] == ("http://h/a", b"action=aipkit_get_frontend_chat_nonce")
     assert read_renewed(CREDENTIALS, 200, body("01-start-session")) == "5c95006f2d"
     assert read_renewed(CREDENTIALS, 403, body("01d-start-session-wrong-nonce")) is None
