@@ -29,15 +29,16 @@ _TITLES = (  # lower case; beginnings of the titles that check pages carry
     ("client challenge", "a browser check"),
 )
 _SCRIPTS = (("/.within.website/x/cmd/anubis/", "Anubis"),)  # parts of addresses that only check pages name
+_CLOUDFLARE = "/orchestrate/"  # below /cdn-cgi/challenge-platform/, where what it puts into ordinary pages is too
 _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site have them for their forms, too
     ("challenges.cloudflare.com", "Turnstile"),
-    ("/cdn-cgi/challenge-platform/h/b/orchestrate/", "Cloudflare"),
+    (_CLOUDFLARE, "Cloudflare"),
     ("hcaptcha.com", "hCaptcha"),
     ("google.com/recaptcha", "reCAPTCHA"),
     ("recaptcha.net", "reCAPTCHA"),
     ("captcha-delivery.com", "DataDome"),
 )
-_REFUSED_MARKUP = ("challenge-platform", "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
+_REFUSED_MARKUP = (_CLOUDFLARE, "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
 _REFUSED_STATUSES = frozenset({403, 429, 503})
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
 

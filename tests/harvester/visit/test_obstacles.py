@@ -107,6 +107,8 @@ def test_a_bot_check_is_known_by_its_header_title_or_script(
     [
         ("https://challenges.cloudflare.com/turnstile/v0/api.js", 1, "Turnstile"),
         ("https://js.hcaptcha.com/1/api.js", 0, "hCaptcha"),
+        ("/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1?ray=9", 0, "Cloudflare"),
+        ("/cdn-cgi/challenge-platform/h/g/scripts/jsd/769ce3c24a3b/main.js", 0, None),
         ("https://www.google.com/recaptcha/api.js", 5, "reCAPTCHA"),
         ("https://www.google.com/recaptcha/api.js", 30, None),  # a page with a protected form
         ("/chat.js", 0, None),

@@ -1,0 +1,22 @@
+"""Pages of bot checks that came without a browser."""
+
+import pytest
+
+from shared.plugins.bot_checks import by_page
+
+PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
+
+
+@pytest.mark.parametrize(
+    ("status", "html", "is_check"),
+    [
+        (403, f"{PLATFORM}/h/g/orchestrate/chl_page/v1?ray=9'></script>", True),
+        (403, f"{PLATFORM}/scripts/jsd/main.js'></script>", False),  # Cloudflare puts it into a firewall's page, too
+        (200, f"{PLATFORM}/scripts/jsd/main.js'></script>", False),
+        (503, "<div class='cf-turnstile'></div>", True),
+        (200, "<div class='cf-turnstile'></div>", False),
+        (200, "<title>Just a moment...</title>", True),
+    ],
+)
+def test_a_check_is_told_from_what_stands_in_ordinary_pages(status: int, html: str, is_check: bool) -> None:
+    assert by_page(status, html) is is_check
