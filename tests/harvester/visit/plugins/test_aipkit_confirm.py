@@ -112,6 +112,7 @@ async def test_a_page_with_another_sites_chat_alone_is_told_and_nothing_is_typed
 
 async def test_the_guest_id_of_the_page_is_kept() -> None:
     assert (await make(tab())).credentials.session_id == GUEST
+    assert (await make(tab(), session_id="known")).credentials.session_id == GUEST  # its requests go on with that
 
 
 async def test_a_guest_who_is_known_stays_who_he_is_where_the_page_forgot_him() -> None:
