@@ -50,6 +50,7 @@ class FakeTab:
     pages: dict[str, Snapshot]
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     nonce_answers: list[tuple[int, bytes] | Exception] = field(default_factory=list)
+    got: list[tuple[int, bytes] | Exception] = field(default_factory=list)  # what further addresses answer
     typing_causes: list[Request] = field(default_factory=list)
     interruptions: int = 0  # snapshots that fail because the page is just changing
     went: list[str] = field(default_factory=list)
@@ -105,7 +106,10 @@ class FakeTab:
         return await self.post_form(url, {}, timeout=timeout)
 
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
-        raise PageFailed("nothing there")
+        answer = self.got.pop(0) if self.got else PageFailed("nothing there")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
         self.typed.append(text)

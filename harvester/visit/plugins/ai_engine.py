@@ -110,9 +110,8 @@ class _Chat:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
         shown = chats_in(body) if status == 200 else None
-        if shown is not None and shown.bots:
-            others = (bot for bot in self._chats.bots if not bot.custom_key)
-            bots = {bot.id: bot for bot in (*others, *shown.bots)}
+        if shown is not None:  # without those that frames and scripts bring
+            bots = {bot.id: bot for bot in (*self._chats.bots, *shown.bots)}
             self._chats = replace(self._chats, bots=tuple(bots.values()))
 
     def _reading(self, nonce: str, session_id: str) -> interface.Reading:

@@ -25,10 +25,18 @@ def chat_page(**system: object) -> Snapshot:
     return replace(page(FRONT), configs=[{"data-system": json.dumps(told), "data-params": "{}"}])
 
 
+def html(seen: Snapshot) -> bytes:
+    (told,) = seen.configs
+    return f"<div data-system='{told['data-system']}' data-params='{told['data-params']}'></div>".encode()
+
+
+SHOWN_ANEW = html(chat_page(customId="own", stream=False))
+JOB = Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1))
+
+
 async def visited(seen: Snapshot, *answers: tuple[int, bytes] | Exception) -> Capture:
     tab = FakeTab({FRONT: seen}, nonce_answers=list(answers))
-    job = Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1))
-    capture, _ = await visit(job, tab, Steps())
+    capture, _ = await visit(JOB, tab, Steps())
     assert tab.typed == []
     assert tab.kept == {}
     return capture
@@ -39,6 +47,27 @@ async def test_the_site_gives_nonce_and_session() -> None:
 
     assert (found.plugin, found.nonce, found.session_id) == (AI_ENGINE, NONCE, "6b0a3c678e85c")
     assert (found.ajax_url, found.post_id, found.cookie) == (f"{SITE}/wp-json", 7, f"for={SITE}/wp-json")
+
+
+@pytest.mark.parametrize(
+    ("answer", "streams"),
+    [
+        (TimeoutError(), [True, True]),
+        (PageFailed("reset"), [True, True]),
+        ((404, SHOWN_ANEW), [True, True]),
+        ((200, b"<p>Welcome.</p>"), [True, True]),
+        ((200, SHOWN_ANEW), [False, True]),
+    ],
+)
+async def test_what_a_page_made_anew_does_not_show_of_its_chats_stays_as_it_was(
+    answer: tuple[int, bytes] | Exception, streams: list[bool]
+) -> None:
+    own, framed = (chat_page(customId=name).configs[0] for name in ("own", "framed"))
+    tab = FakeTab({FRONT: replace(page(FRONT), configs=[own, framed])}, nonce_answers=[STARTED], got=[answer])
+
+    capture, _ = await visit(JOB, tab, Steps())
+
+    assert [(bot.custom_key, bot.streams) for bot in capture.bots] == list(zip(("own", "framed"), streams, strict=True))
 
 
 async def test_a_broken_connection_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +105,7 @@ async def test_without_a_route_and_a_nonce_nothing_more_is_asked() -> None:
     tab = FakeTab({FRONT: chat_page()}, nonce_answers=[NO_ROUTE, STARTED])
 
     with pytest.raises(VisitFailed, match="no route") as caught:
-        await visit(Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1)), tab, Steps())
+        await visit(JOB, tab, Steps())
 
     assert (caught.value.outcome, caught.value.cause) == (Outcome.SITE_ERROR, Cause.NO_SESSION)
     assert tab.nonce_answers == [STARTED]
