@@ -30,6 +30,7 @@ def html(seen: Snapshot) -> bytes:
     return f"<div data-system='{told['data-system']}' data-params='{told['data-params']}'></div>".encode()
 
 
+FRESH = html(chat_page(restNonce=OTHER_NONCE))
 SHOWN_ANEW = html(chat_page(customId="own", stream=False))
 JOB = Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=0.1))
 
@@ -47,6 +48,30 @@ async def test_the_site_gives_nonce_and_session() -> None:
 
     assert (found.plugin, found.nonce, found.session_id) == (AI_ENGINE, NONCE, "6b0a3c678e85c")
     assert (found.ajax_url, found.post_id, found.cookie) == (f"{SITE}/wp-json", 7, f"for={SITE}/wp-json")
+
+
+async def test_a_written_nonce_is_believed_where_the_site_does_not_say() -> None:
+    assert (await visited(chat_page(restNonce=NONCE), NO_ROUTE, TimeoutError())).credentials.nonce == NONCE
+
+
+@pytest.mark.parametrize(
+    ("got", "nonce"),
+    [
+        ([TimeoutError(), (200, FRESH)], OTHER_NONCE),
+        ([PageFailed("reset"), (404, FRESH), (200, FRESH)], OTHER_NONCE),
+        ([(404, FRESH), (404, FRESH), (404, FRESH)], None),
+    ],
+)
+async def test_a_fresh_nonce_is_looked_for_wherever_the_page_may_be(
+    got: list[tuple[int, bytes] | Exception], nonce: str | None
+) -> None:
+    tab = FakeTab({FRONT: chat_page(restNonce=NONCE)}, nonce_answers=[NO_ROUTE, DEAD, REJECTED], got=got)
+
+    if nonce is None:
+        with pytest.raises(VisitFailed, match="kept too long"):
+            await visit(JOB, tab, Steps())
+    else:
+        assert (await visit(JOB, tab, Steps()))[0].credentials.nonce == nonce
 
 
 @pytest.mark.parametrize(
