@@ -108,6 +108,23 @@ async def test_without_other_hosts_scripts_a_page_gets_a_glance_and_with_them_it
     assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
 
 
+async def test_a_page_that_shows_its_chat_without_them_is_not_loaded_again() -> None:
+    tab = FakeTab({FRONT: page(FRONT, CONFIG, withheld=True)})
+
+    assert (await find_chat(tab, job())).page.withheld
+    assert (tab.went, tab.is_wide) == ([FRONT], False)
+
+
+async def test_the_only_other_page_gets_the_full_time_too() -> None:
+    tab = FakeTab({OLD: page(OLD), FRONT: page(FRONT)})
+    begun = time.monotonic()
+
+    await failure(tab, job(page_url=OLD))
+
+    assert tab.went == [OLD, FRONT, OLD]
+    assert time.monotonic() - begun >= 2 * BRIEF.chat + BRIEF.glance
+
+
 async def test_frames_and_pages_that_it_leads_to_come_before_linked_ones() -> None:
     framed, led = f"{SITE}/framed/", f"{SITE}/led/"
     front = page(FRONT, links=LINKS, frames=["/framed/", "https://other.example/"], refreshes=["3600; /led/"])
@@ -233,6 +250,7 @@ async def test_in_a_window_a_check_is_left_to_the_person_for_as_long_as_there_is
 
     assert found.outcome is Outcome.CHALLENGE
     assert time.monotonic() - begun >= BRIEF.chat
+    assert tab.went == [FRONT]
 
 
 async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
