@@ -200,6 +200,25 @@ async def test_whatever_page_asks_to_be_left_alone_ends_the_visit(status: int) -
         assert found.retry_after == 120
 
 
+async def test_too_many_requests_end_the_visit_however_long_they_are_to_pause() -> None:
+    tab = FakeTab({CHAT: page(CHAT, status=429), FRONT: page(FRONT, CONFIG)})
+
+    assert (await failure(tab, job(remembered_url=CHAT))).outcome is Outcome.SITE_ERROR
+    assert tab.went == [CHAT]
+
+
+async def test_a_page_with_a_chat_is_read_once_it_is_whole() -> None:
+    tab = FakeTab({FRONT: page(FRONT, CONFIG, ready=False)})
+
+    async def go_on() -> None:
+        await asyncio.sleep(BRIEF.glance)
+        tab.pages[FRONT] = page(FRONT, CONFIG, CONFIG)
+
+    found, _ = await asyncio.gather(find_chat(tab, job()), go_on())
+
+    assert len(found.page.configs) == 2
+
+
 async def test_at_most_three_more_pages_are_looked_at() -> None:
     links = [Link(f"/chat-{number}/", "Chat") for number in range(9)]
     tab = FakeTab(
@@ -218,6 +237,9 @@ async def test_a_page_without_any_script_is_not_waited_for() -> None:
     await failure(tab, job())
 
     assert time.monotonic() - begun < BRIEF.glance
+    begun = time.monotonic()
+    await failure(FakeTab({FRONT: page(FRONT, scripts=0, frames=["https://other.example/"])}), job())
+    assert time.monotonic() - begun >= BRIEF.chat
 
 
 async def test_a_missing_page_still_leads_to_the_front_page() -> None:
@@ -291,6 +313,9 @@ async def test_a_broken_connection_is_tried_once_more() -> None:
     assert (await find_chat(once, job())).page.url == FRONT
     assert (await failure(twice, job())).outcome is Outcome.SITE_ERROR
     assert twice.went == [FRONT, FRONT]
+    gone = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [PageFailed("gone")]})
+    assert (await failure(gone, job())).outcome is Outcome.SITE_ERROR
+    assert gone.went == [FRONT]
 
 
 async def test_a_page_that_is_just_changing_is_looked_at_again() -> None:
