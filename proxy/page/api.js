@@ -60,7 +60,7 @@ export async function request(method, path, body) {
  */
 export async function streamChat(body, { onText, signal }) {
   const response = await send("POST", "/v1/chat/completions", { ...body, stream: true }, signal);
-  const found = { annotations: [], finish: null, refusal: null };
+  const found = { annotations: [], refusal: null };
   let done = false;
   try {
     for await (const data of events(response.body)) {
@@ -82,7 +82,6 @@ function take(chunk, found, onText) {
   if (choice.delta.content) onText(choice.delta.content);
   if (choice.delta.annotations) found.annotations = choice.delta.annotations;
   if (choice.delta.refusal) found.refusal = choice.delta.refusal;
-  if (choice.finish_reason) found.finish = choice.finish_reason;
 }
 
 const ITEMS_A_PAGE = 100;
