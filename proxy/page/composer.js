@@ -75,7 +75,8 @@ export class Composer {
   }
 
   typed(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // composing: an input method's own Enter
+    const isComposing = event.isComposing || event.keyCode === 229; // an input method's own Enter; Safari tells by 229
+    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
     this.send();
   }
