@@ -67,14 +67,15 @@ export class Playground {
     }
     this.isOpen = true;
     await this.stop();
-    this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
+    const entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
+    this.entry = entry;
     this.turns = [];
     this.draw();
     try {
       await this.choice.ready();
-      if (this.entry) await this.load(this.entry);
+      if (entry) await this.load(entry);
     } catch (error) {
-      return this.showTrouble(error);
+      return entry === this.entry && this.showTrouble(error); // else another one was opened meanwhile
     }
     this.composer.field.focus({ preventScroll: true });
   }
@@ -87,7 +88,7 @@ export class Playground {
     this.log.replaceChildren(el("p.empty.loading", { t: "loading" }));
     const found = await items(entry.id);
     if (entry !== this.entry) return; // another one was opened meanwhile
-    this.turns = turnsOf(found, entry);
+    this.turns = [...turnsOf(found, entry), ...this.turns]; // what was sent meanwhile comes last
     if (entry.model) this.choice.choose(entry.model);
     this.draw();
     this.toEnd();
@@ -117,6 +118,7 @@ export class Playground {
 
   async run(asked, turn) {
     const model = this.choice.select.value;
+    const place = location.hash;
     this.abort = new AbortController();
     try {
       this.entry ??= await conversations.create(asked.text, model);
@@ -125,7 +127,7 @@ export class Playground {
     }
     const entry = this.entry;
     conversations.remember(Object.assign(entry, { model }));
-    history.replaceState(null, "", `#/chat/${entry.id}`);
+    if (location.hash === place) history.replaceState(null, "", `#/chat/${entry.id}`); // else one has gone elsewhere
     this.drawList();
     const how = { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText: () => this.shown.get(turn)?.grow() };
     return ask(entry, asked, turn, how);

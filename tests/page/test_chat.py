@@ -4,7 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Route, expect
 
 from tests.page.browsing import Opened, Opener, stored
 from tests.site import SimulatedSite
@@ -212,7 +213,8 @@ async def test_a_request_can_be_copied_and_run_elsewhere(opened: Opened, tmp_pat
 async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_line(opened: Opened) -> None:
     field = opened.page.get_by_label("Write a message")
     await field.fill("one")
-    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    for own in ({"isComposing": True}, {"keyCode": 229}):  # the latter is Safari's
+        await field.dispatch_event("keydown", {"key": "Enter", **own})
     await field.press("Shift+Enter")
     await field.press_sequentially("two")
 
@@ -248,3 +250,34 @@ async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opene
     opened = await opener.open(path="/#/chat/conv_of_nobody")
 
     await expect(opened.page.get_by_role("alert")).to_contain_text("conversation_not_found")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_conversation_that_comes_late_disturbs_nothing(opened: Opened, status: int) -> None:
+    page, said = opened.page, opened.page.locator(".turn.user .text")
+    first, second, fresh = (page.get_by_role("link", name=name) for name in ("First", "Second", "New conversation"))
+    released = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        found = await route.fetch()
+        await released.wait()
+        await route.fulfill(response=found, status=status)
+
+    await opened.send("First")
+    await fresh.click()
+    await expect(said).to_have_count(0)
+    await opened.send("Second")
+    await page.route("**/items?order=asc*", late, times=1)
+    await first.click()
+    await expect(page.get_by_text("Loading")).to_be_visible()
+    if status == 200:
+        await opened.send("sent meanwhile")
+    else:
+        await second.click()
+        await expect(said).to_have_text(["Second"])
+    async with page.expect_response(lambda response: "order=asc" in response.url):
+        released.set()
+
+    await expect(said).to_have_text(["First", "sent meanwhile"] if status == 200 else ["Second"])
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await expect(second).to_be_visible()
