@@ -35,14 +35,9 @@ function startOf(row, unit) {
 /** The groups in *rows* by their requests; those that are too many for one chart are left to the table. */
 function groupsOf(rows, by) {
   if (by === "all") return [["all", rows]];
-  const found = Map.groupBy ? Map.groupBy(rows, (row) => row[by]) : grouped(rows, by);
-  return [...found].sort(([, a], [, b]) => requests(b) - requests(a));
-}
-
-function grouped(rows, by) {
   const found = new Map();
   for (const row of rows) found.set(row[by], [...(found.get(row[by]) ?? []), row]);
-  return found;
+  return [...found].sort(([, a], [, b]) => requests(b) - requests(a));
 }
 
 /**

@@ -10,7 +10,6 @@ from shared.cli import text
 Report = dict[str, Any]  # as `status.gather` makes it
 
 MODELS_SHOWN = 20
-_KINDS = {"aipkit": "AIPKit", "ai_engine": "AI Engine", "openai_server": "OpenAI-compatible server"}
 
 
 def lines(report: Report, now: float) -> Iterator[str]:
@@ -21,14 +20,14 @@ def lines(report: Report, now: float) -> Iterator[str]:
     yield f"keys: {_keys(report['keys'])}"
     for site in report["sites"]:
         yield ""
-        yield click.style(site["site"], bold=True) + (f" ({_KINDS[site['kind']]})" if site["kind"] else "")
+        yield click.style(site["site"], bold=True) + (f" ({text.plugin(site['kind'])})" if site["kind"] else "")
         yield from _health(report["proxy"], site["site"], now)
         yield from _credentials(site, now)
         yield from _bots(site["bots"])
         yield from _visits(site["visits"], now)
     for server in report["servers"]:
         yield ""
-        yield f"{click.style(server['server'], bold=True)} ({_KINDS[server['kind']]} at {server['base_url']})"
+        yield f"{click.style(server['server'], bold=True)} (OpenAI-compatible server at {server['base_url']})"
         yield from _health(report["proxy"], server["server"], now)
         if report["proxy"]["running"]:
             yield f"  models ({len(server['models'])}): {', '.join(server['models'][:MODELS_SHOWN]) or 'none known'}"

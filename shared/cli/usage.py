@@ -47,7 +47,7 @@ def _as_csv(rows: Sequence[Row], by: Sequence[str]) -> str:
 
 def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
     if not rows:
-        yield "nothing was used in this time; `--since 30d` looks further back"
+        yield "nothing was used in this time; `--since` sets how far back to look"
         return
     head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "errors", "tools"]
     body = [

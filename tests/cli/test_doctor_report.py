@@ -113,17 +113,24 @@ async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path
 
 
 @pytest.mark.parametrize("directory", ["data", "d" * 300])  # the latter cannot even be asked for, as a locked one
-def test_a_key_that_cannot_be_read_keeps_no_check_from_being_made(
+def test_what_cannot_be_read_keeps_no_check_and_no_bundle_from_being_made(
     tmp_path: Path, free_port: int, directory: str
 ) -> None:
-    (tmp_path / "data" / "master.key").mkdir(parents=True)
+    for unreadable in ("master.key", "freeaichat.db.secret"):
+        (tmp_path / "data" / unreadable).mkdir(parents=True)
     environment = clean_environment(tmp_path / directory, f"http://127.0.0.1:{free_port}/", free_port)
     done = subprocess.run(
-        [FREEAICHAT, "doctor", "--json"], env=environment, capture_output=True, text=True, check=False
+        [FREEAICHAT, "doctor", "--json", "--bundle", tmp_path / "b.zip"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = {check["name"]: check for check in json.loads(done.stdout)}
 
-    assert (done.returncode, done.stderr) == (1, "")
+    assert done.returncode == 1
+    assert "without secrets" in done.stderr
+    assert zipfile.is_zipfile(tmp_path / "b.zip")
     assert found["key"]["what"].startswith("the key file cannot be read (")
     assert (found["data dir"]["level"] == "fail") is (directory != "data")
     assert found["site"]["level"] == "fail"

@@ -20,7 +20,7 @@ from shared.cli import status
 from shared.cli.doctor import secrets
 from shared.cli.doctor.check import Check
 from shared.cli.doctor.settings import known_names
-from shared.cli.failures import Failure, read_gateway
+from shared.cli.failures import Failure
 from shared.cli.gateway import Gateway
 from shared.parsing import Site
 from shared.secrets import Secret
@@ -48,15 +48,14 @@ log.txt         the end of the log of `freeaichat up`, where it ran in a termina
 Documents = dict[str, object]
 
 
-async def make(settings: Settings, findings: Sequence[Check], target: Path) -> int:
-    """Write the file *target* (mode 0600); its size in bytes. Raises `Failure`."""
-    gateway = read_gateway(settings)
+async def make(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path) -> int:
+    """Write the file *target* (mode 0600); its size in bytes. *gateway*: as in `examine`. Raises `Failure`."""
     documents: Documents = {
         "versions": versions(),
         "doctor": [asdict(finding) for finding in findings],
         "settings": shown_settings(settings),
     }
-    hidden = list(secrets.of_settings(settings))
+    hidden = [gateway.key, *secrets.of_settings(settings)]
     try:
         async with open_store(settings.store_url) as store:
             documents |= await _of_store(store, settings, gateway)

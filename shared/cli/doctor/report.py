@@ -26,9 +26,10 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
     if bundle is not None and bundle.exists():  # before a minute is spent on it
         raise Failure(f"{bundle} is there already; name another file")
     settings = read_settings()
-    findings = asyncio.run(_collect(settings, show=not as_json))
+    gateway = _gateway(settings)
+    findings = asyncio.run(_collect(settings, gateway, show=not as_json))
     if bundle is not None:
-        _pack(settings, findings, bundle, show=not as_json)
+        _pack(settings, gateway, findings, bundle, show=not as_json)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:
@@ -36,7 +37,7 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
     return EXIT_FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
 
 
-async def _collect(settings: Settings, *, show: bool) -> list[Check]:
+async def _collect(settings: Settings, gateway: Gateway, *, show: bool) -> list[Check]:
     bar = LiveLine(is_shown=show and sys.stdout.isatty())
 
     def draw(done: int, awaited: Sequence[str]) -> None:
@@ -45,7 +46,7 @@ async def _collect(settings: Settings, *, show: bool) -> list[Check]:
             bar.draw(f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}")
 
     findings = []
-    async for finding in examine(settings, _gateway(settings), progress=draw):
+    async for finding in examine(settings, gateway, progress=draw):
         findings.append(finding)
         if show:
             bar.clear()
@@ -62,9 +63,9 @@ def _gateway(settings: Settings) -> Gateway:
         return Gateway(reachable_host(settings.hosts[0]), settings.port)
 
 
-def _pack(settings: Settings, findings: Sequence[Check], target: Path, *, show: bool) -> None:
+def _pack(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path, *, show: bool) -> None:
     from shared.cli.doctor.bundle import make
 
-    size = asyncio.run(make(settings, findings, target))
+    size = asyncio.run(make(settings, gateway, findings, target))
     told = f"{target}: {size / 1024:.0f} KiB, without secrets; look through it before you attach it to a bug report"
     click.echo(told, err=not show)

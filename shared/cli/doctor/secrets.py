@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote, unquote, urlsplit
 
-from shared.cli.keys import administrators_key
 from shared.logs import BLOT, redact
 from shared.models import SHORTEST_SECRET
 from shared.secrets import Secret
@@ -18,12 +18,11 @@ def of_settings(settings: Settings) -> Iterator[str]:
     """The secrets among the settings, in the files beside the store, and in the environment's addresses of proxies."""
     for name in NAMES:
         yield from _within(getattr(settings, name))
-    if (key := administrators_key(settings)) is not None:
-        yield key.value
     yield from _of_url(settings.store_url)
     file = address.sqlite_path(settings.store_url)
-    for kept in file.parent.glob("*.secret") if file is not None else ():
-        yield kept.read_text("utf-8", "replace").strip()
+    with suppress(OSError):  # what cannot be read gets into nothing
+        for kept in file.parent.glob("*.secret") if file is not None else ():
+            yield kept.read_text("utf-8", "replace").strip()
     for name in _PROXIES:
         for each in (name, name.lower()):
             yield from _of_url(os.environ.get(each, ""))
