@@ -156,7 +156,9 @@ async def test_a_site_that_takes_no_gif_says_so(proxy: RunningProxy, site: Simul
     refused = await proxy.chat(asks(data_url(GIF)))
 
     assert (refused.status, refused.code) == (400, "invalid_image")
-    assert refused.body["error"]["message"] == "The site refused the image: Invalid image type. Allowed: JPG, PNG, WEBP."
+    assert (
+        refused.body["error"]["message"] == "The site refused the image: Invalid image type. Allowed: JPG, PNG, WEBP."
+    )
     assert site.model_call_count == 0
 
 
