@@ -112,6 +112,8 @@ class _Reading:
                     yield from source.until(_WORD_END, 1)
                 self._is_wrapped = True
                 return True
+        if self._parameters:  # its arguments are there: this is no more of them
+            return False
         value = yield from source.value(_anything if self._named else desk.may_be_call)
         return value is not None and self._take_value(value)
 

@@ -30,6 +30,8 @@ TAGGED = [
            calls(("get_weather", {"city": "Paris", "tags": ["a", "a", "b"]}))),
     Sample("invoke, tags not closed", '<invoke name="get_weather"><city>Paris</invoke>', "", PARIS),
     Sample("invoke, then prose", f'<invoke name="get_weather">{_CITY}\nIt is sunny.', "", PARIS),
+    Sample("invoke, then a made-up result", f'<invoke name="get_weather">{_CITY}\n[result of get_weather]\nsunny', "",
+           PARIS),
     *(Sample(f"invoke, with {mark or 'no'} quotes", f"<invoke name={mark}get_weather{mark}><parameter name={mark}city"
              f"{mark}>Paris</parameter></invoke>", "", PARIS) for mark in ("'", "")),
     *(Sample(f"invoke, with the prefix {prefix}", f'<{prefix}function_calls>\n<{prefix}invoke name="get_weather">\n'
