@@ -80,7 +80,7 @@ class _Reading:
 
     def _end(self) -> None:
         """The answer ended: a call is whole if the model had it end here."""
-        if self._named and not self._source.was_cut:
+        if self._named and self._parameters and not self._source.was_cut:
             self._finish_call()
         elif self._named or not self._is_claimed:
             self._desk.has_half = True

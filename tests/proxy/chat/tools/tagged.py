@@ -60,7 +60,6 @@ TAGGED = [
     Sample("invoke, said to be text or not", '<invoke name="list_files"><parameter name="a" string="true">2</parameter>'
            '<parameter name="b" string="false">2</parameter><parameter name="c">2</parameter></invoke>', "",
            calls(("list_files", {"a": "2", "b": 2, "c": "2"}))),
-    Sample("function=, alone", "<function=list_files>", "", calls(("list_files", {}))),
     Sample("python_tag, twice", f"<|python_tag|>{TO_PARIS}; {TO_BEIJING}", "", BOTH),
     Sample("blanks in tags", f"< tool_call >{TO_PARIS}</tool_call>", "", PARIS),
     Sample("tool_name", '<tool_name>get_weather</tool_name>\n<parameters>{"city":"Paris"}</parameters>', "", PARIS),

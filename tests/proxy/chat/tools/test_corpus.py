@@ -47,7 +47,10 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
 
 @pytest.mark.parametrize(
     ("text", "begun"),
-    [("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth'), ("So.", "<tool_call>")],
+    [
+        *(("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')),
+        *(("So.", "<tool_call>"), ("The tag is", "<function=list_files>")),
+    ],
 )
 def test_an_answer_that_ends_where_a_call_should_be_is_told(text: str, begun: str) -> None:
     outcome = read([f"{text}\n{begun}"])
