@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,18 +101,6 @@ async def looked_again(store: Store) -> None:
 
 async def have_fresh(store: Store) -> None:
     await store.save_capture(capture(at=time.time()), base=0)
-
-
-async def test_only_what_was_captured_for_a_page_of_other_settings_is_visited_at_the_start(store: Store) -> None:
-    for one, named in ((FIRST, f"{FIRST.url}old/"), (SECOND, SECOND.url)):
-        fresh = capture(site=one.origin, at=time.time())
-        await store.save_capture(replace(fresh, credentials=replace(fresh.credentials, named_url=named)), base=0)
-    visits = WrittenVisits(store)
-    async with scheduled(store, visits, FIRST, SECOND):
-        await until(lambda: visits.made)
-        await looked_again(store)
-
-    assert visits.made == [(FIRST.origin, "start")]
 
 
 async def test_with_nothing_stored_every_site_is_visited_at_the_start(store: Store) -> None:

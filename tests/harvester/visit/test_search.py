@@ -178,47 +178,6 @@ async def test_a_widget_is_a_check_only_when_nothing_better_is_found() -> None:
         assert "Turnstile" in found.reason
 
 
-async def test_a_page_with_an_error_status_gets_a_glance_for_its_scripts() -> None:
-    tab = FakeTab({FRONT: page(FRONT, status=503)})
-    begun = time.monotonic()
-
-    assert "HTTP 503" in (await failure(tab, job())).reason
-    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_whatever_page_asks_to_be_left_alone_ends_the_visit(status: int) -> None:
-    busy = page(CHAT, status=status, headers={"retry-after": "120"})
-
-    for told, tab in (
-        (job(remembered_url=CHAT), FakeTab({CHAT: busy, FRONT: page(FRONT, CONFIG)})),
-        (job(), FakeTab({FRONT: page(FRONT, links=LINKS), CHAT: busy})),
-        (job(), FakeTab({FRONT: replace(busy, url=FRONT)})),
-    ):
-        found = await failure(tab, told)
-        assert found.outcome is Outcome.SITE_ERROR
-        assert found.retry_after == 120
-
-
-async def test_too_many_requests_end_the_visit_however_long_they_are_to_pause() -> None:
-    tab = FakeTab({CHAT: page(CHAT, status=429), FRONT: page(FRONT, CONFIG)})
-
-    assert (await failure(tab, job(remembered_url=CHAT))).outcome is Outcome.SITE_ERROR
-    assert tab.went == [CHAT]
-
-
-async def test_a_page_with_a_chat_is_read_once_it_is_whole() -> None:
-    tab = FakeTab({FRONT: page(FRONT, CONFIG, ready=False)})
-
-    async def go_on() -> None:
-        await asyncio.sleep(BRIEF.glance)
-        tab.pages[FRONT] = page(FRONT, CONFIG, CONFIG)
-
-    found, _ = await asyncio.gather(find_chat(tab, job()), go_on())
-
-    assert len(found.page.configs) == 2
-
-
 async def test_at_most_three_more_pages_are_looked_at() -> None:
     links = [Link(f"/chat-{number}/", "Chat") for number in range(9)]
     tab = FakeTab(
@@ -228,18 +187,6 @@ async def test_at_most_three_more_pages_are_looked_at() -> None:
     await failure(tab, job())
 
     assert len(tab.went) == 1 + 3 + 1
-
-
-async def test_a_page_without_any_script_is_not_waited_for() -> None:
-    tab = FakeTab({FRONT: page(FRONT, scripts=0)})
-    begun = time.monotonic()
-
-    await failure(tab, job())
-
-    assert time.monotonic() - begun < BRIEF.glance
-    begun = time.monotonic()
-    await failure(FakeTab({FRONT: page(FRONT, scripts=0, frames=["https://other.example/"])}), job())
-    assert time.monotonic() - begun >= BRIEF.chat
 
 
 async def test_a_missing_page_still_leads_to_the_front_page() -> None:
@@ -295,45 +242,3 @@ async def test_a_page_whose_chat_is_not_there_says_so_itself() -> None:
 
     assert found.outcome is Outcome.NO_CHAT
     assert "Chatbot 'gone' not found" in found.reason
-
-
-async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance() -> None:
-    tab = FakeTab({FRONT: page(FRONT, fields=["aipkit"])})
-    begun = time.monotonic()
-
-    assert (await find_chat(tab, job())).page.fields
-    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
-
-
-async def test_a_broken_connection_is_tried_once_more() -> None:
-    reset = PageFailed("reset", is_passing=True)
-    once = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset]})
-    twice = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset, reset]})
-
-    assert (await find_chat(once, job())).page.url == FRONT
-    assert (await failure(twice, job())).outcome is Outcome.SITE_ERROR
-    assert twice.went == [FRONT, FRONT]
-    gone = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [PageFailed("gone")]})
-    assert (await failure(gone, job())).outcome is Outcome.SITE_ERROR
-    assert gone.went == [FRONT]
-
-
-async def test_a_page_that_is_just_changing_is_looked_at_again() -> None:
-    tab = FakeTab({FRONT: page(FRONT, CONFIG)}, interruptions=3)
-
-    assert (await find_chat(tab, job())).page.url == FRONT
-
-
-async def test_a_page_that_never_finishes_and_has_no_chat_is_a_timeout() -> None:
-    tab = FakeTab({FRONT: page(FRONT, ready=False)})
-
-    assert (await failure(tab, job())).outcome is Outcome.TIMEOUT
-
-
-@pytest.mark.parametrize(("loads", "outcome"), [(2, Outcome.NO_CHAT), (3, Outcome.TIMEOUT)])
-async def test_a_page_that_loads_itself_again_and_again_is_a_timeout_also_where_it_looks_finished(
-    loads: int, outcome: Outcome
-) -> None:
-    tab = FakeTab({FRONT: page(FRONT, loads=loads)})
-
-    assert (await failure(tab, job())).outcome is outcome

@@ -45,3 +45,25 @@ async def test_what_was_counted_before_the_clock_was_set_back_does_not_count(
     assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
     clock -= 3600
     assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
+
+
+async def test_a_request_for_several_answers_counts_as_many_with_the_store_and_without(tmp_path: Path) -> None:
+    caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=5))
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        limits = KeyLimits(store, lambda _: 0)
+        assert (await limits.admit(caller, 2)).refusal is None
+
+    assert (await limits.admit(caller, 2)).refusal is None
+    refused = (await limits.admit(caller, 2)).refusal
+    assert refused is not None
+    assert "requests per min" in str(refused)
+    assert (await limits.admit(caller)).refusal is None
+
+
+async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        limits = KeyLimits(store, lambda _: 100)
+
+    refused = (await limits.admit(CALLER)).refusal
+    assert refused is not None
+    assert "tokens per day" in str(refused)
