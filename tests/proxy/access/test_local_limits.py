@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access.key_limits import KeyLimits
+from proxy.access.key_limits import KeyLimits, refusal
 from proxy.access.rules import Caller
-from shared.admin.keys import DAY_SECONDS, ApiKey
+from shared.admin.keys import DAY_SECONDS, ApiKey, Counts
 from shared.admin.usage import UsageBatch, day_of
 from shared.store import open_store
 
@@ -67,3 +67,11 @@ async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_
     refused = (await limits.admit(CALLER)).refusal
     assert refused is not None
     assert "tokens per day" in str(refused)
+    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
+
+
+@pytest.mark.parametrize(("wanted", "should_retry"), [(3, None), (4, False)])
+def test_only_what_no_minute_has_room_for_is_not_to_be_tried_again(wanted: int, should_retry: bool | None) -> None:
+    counts = Counts(is_admitted=False, requests=3, oldest=int(NOW), tokens=0)
+
+    assert refusal(replace(KEY, rpm=3), counts, NOW, wanted).should_retry is should_retry
