@@ -77,7 +77,7 @@ _BY_STATUS = {
     ),
     408: _LATE,
     409: _FAILED,
-    413: _REFUSED._replace(status=413, code="request_too_large", message="Too large for the server '{server}': {text}"),
+    413: _UNABLE._replace(status=413, code="request_too_large", message="Too large for the server '{server}': {text}"),
     425: _FAILED,
     429: _Meaning(
         About.RATE,

@@ -94,7 +94,6 @@ _ABOUT = {  # the others: ANSWER
     Kind.PREVIOUS: About.COPY,
     Kind.FILTERED: About.MESSAGE,
     Kind.IMAGE: About.MESSAGE,
-    Kind.TOO_LARGE: About.MESSAGE,
     Kind.CONTEXT_LENGTH: About.MESSAGE,
     Kind.QUOTA: About.QUOTA,
     Kind.RATE_LIMIT: About.RATE,

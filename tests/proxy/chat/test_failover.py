@@ -62,6 +62,7 @@ async def test_a_pinned_model_is_asked_on_its_site_alone(
         {"cut_connection_after": 0},
         {"banned_ips": ["127.0.0.1"]},
         {"cache_key_seconds": 0.0},
+        {"body_limit": 100},
     ],
 )
 async def test_a_failure_before_the_first_token_moves_on_with_the_whole_text(

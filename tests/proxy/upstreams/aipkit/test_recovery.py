@@ -80,6 +80,19 @@ async def test_fifty_refused_turns_cause_one_renewal(site: SimulatedSite, tmp_pa
     assert count(site, NONCE) - before == 1
 
 
+async def test_a_client_that_leaves_takes_no_renewal_from_the_others(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.rotate_nonce()
+    site.behaviour.ajax_delay = 0.3
+    turns = [asyncio.create_task(proxy.chat(text)) for text in ("one", "two")]
+    async with asyncio.timeout(10):
+        while not count(site, NONCE):
+            await asyncio.sleep(0.01)
+    turns[0].cancel()
+
+    assert (await turns[1]).status == 200
+    assert count(site, NONCE) == 1
+
+
 async def test_a_lost_message_is_sent_again(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.cache_key_seconds = 0.0
     site.behaviour.ajax_delay = 0.1
