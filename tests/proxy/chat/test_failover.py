@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams import breaker
 from proxy.upstreams.aipkit import site as aipkit_site
 from tests.proxy.running import RunningProxy, capture, running_proxy
@@ -209,3 +210,23 @@ async def test_a_site_that_hangs_is_given_up_in_time_for_another(
 
     assert (await both.chat("hi")).status == 200
     assert len(second.model_calls) == 1
+
+
+async def test_a_turn_goes_to_another_site_where_others_wait_for_the_first(
+    site: SimulatedSite, second: SimulatedSite, tmp_path: Path
+) -> None:
+    async with running_proxy(site, tmp_path, more=[second], max_upstream=1) as proxy:
+        first = proxy.app[UPSTREAMS][0]
+        site.behaviour.delta_delay = 0.1
+        turns = [asyncio.create_task(proxy.chat("hi"))]
+        async with asyncio.timeout(10):
+            while not first.health().open_streams:
+                await asyncio.sleep(0.01)
+            turns.append(asyncio.create_task(proxy.chat("hi")))
+            while not first.health().queued:
+                await asyncio.sleep(0.01)
+
+        assert (await proxy.chat("hi")).status == 200
+        assert len(second.model_calls) == 1
+        assert [(await turn).status for turn in turns] == [200, 200]
+        assert len(site.model_calls) == 2
