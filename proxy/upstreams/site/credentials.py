@@ -52,7 +52,6 @@ class CredentialKeeper:
         self._client = client
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
-        self._handed: dict[str, str] = {}  # the nonce that an answer brought last
         self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
@@ -153,10 +152,8 @@ class CredentialKeeper:
     def hand_on(self, used: Credentials, nonce: str) -> None:
         """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
         state = self._states.get(used.site)
-        is_current = state is not None and not is_newer(state.current, used)
-        if nonce == used.nonce or not is_current or self._handed.get(used.site) == nonce:
+        if nonce == used.nonce or state is None or is_newer(state.current, used):
             return
-        self._handed[used.site] = nonce
         keeping = asyncio.create_task(self._note_nonce(used, nonce))
         self._notes.add(keeping)
         keeping.add_done_callback(self._notes.discard)

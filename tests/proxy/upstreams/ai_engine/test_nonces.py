@@ -9,7 +9,8 @@ import pytest
 
 import proxy.upstreams.site.credentials
 from proxy.api.app_keys import UPSTREAMS
-from tests.proxy.running import RunningProxy
+from shared.store import StoreUnavailable
+from tests.proxy.running import NOW, RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import captured, engine_proxy
 from tests.site_ai_engine import SimulatedAiEngine
 
@@ -160,3 +161,28 @@ async def test_a_bot_that_a_visit_found_gone_does_not_answer_the_turn_that_queue
 
         assert sorted([(await first).status, (await second).status]) == [200, 404]
     assert len(engine.model_calls) == 1
+
+
+async def test_a_nonce_that_the_store_could_not_take_is_kept_once_it_is_back(
+    fronted: RunningProxy, engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def used(nonce: str) -> None:
+        async with asyncio.timeout(10):
+            while (held := fronted.app[UPSTREAMS][0].health().credentials) is None or held.nonce != nonce:
+                await asyncio.sleep(0.01)
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    old = engine.nonce
+    engine.rotate_nonce(keep_previous=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(fronted.store, "save_nonce", away)
+        await fronted.chat("one", model=MODEL)
+        await used(engine.nonce)
+    await fronted.store.ask_visit(engine.origin, "anything that changes the store", at=NOW)
+    await used(old)
+    await fronted.chat("two", model=MODEL)
+    await used(engine.nonce)
+
+    assert await nonce_of(fronted, engine) == engine.nonce

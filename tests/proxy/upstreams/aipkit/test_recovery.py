@@ -221,13 +221,24 @@ async def test_a_challenge_before_admin_ajax_is_named(
     assert "check page" in ask.reason
 
 
-async def test_credentials_that_answered_are_remembered_as_good(proxy: RunningProxy, site: SimulatedSite) -> None:
-    await proxy.chat("hi")
+async def test_credentials_that_answered_are_remembered_as_good_once(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted, mark_good = [], proxy.store.mark_good
+
+    async def note(origin: str, generation: int) -> None:
+        noted.append(generation)
+        await mark_good(origin, generation)
+
+    monkeypatch.setattr(proxy.store, "mark_good", note)
+    for _ in range(3):
+        await proxy.chat("hi")
 
     async with asyncio.timeout(5):
         while not (state := await proxy.store.site_state(site.origin)) or state.last_good is None:
             await asyncio.sleep(0.01)
     assert state.last_good == state.current
+    assert noted == [1]
 
 
 @pytest.mark.parametrize("status", [502, 503, 500])
