@@ -58,6 +58,7 @@ async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) ->
         ({"banned_words": ["hello"]}, 400, "upstream_refused"),
         ({"gateway_status": 504}, 504, "upstream_timeout"),
         ({"rest_status": 502}, 502, "upstream_error"),
+        ({"rest_status": 200}, 502, "upstream_error"),  # a page in place of an answer
         ({"rest_status": 429}, 429, "rate_limit_exceeded"),
         ({"rest_closed": True}, 403, "guests_refused"),
         ({"body_limit": 10}, 413, "request_too_large"),
@@ -72,6 +73,14 @@ async def test_every_refusal_of_the_site_has_a_status_and_a_code(
     answer = await chat(fronted, "hello")
 
     assert (answer.status, answer.code) == (status, code)
+
+
+async def test_what_a_site_repeats_of_the_credentials_is_told_to_nobody(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.limit_text = f"You have reached the limit ({engine.nonce})."
+
+    assert (await chat(fronted, "hello")).body["error"]["message"].endswith("You have reached the limit (***).")
 
 
 @pytest.mark.parametrize(
