@@ -6,16 +6,15 @@ from pathlib import Path
 import click
 
 from shared.cli.failures import BadSettings, Failure, read_settings
-from shared.store import StoreError, StoreUnavailable
+from shared.store import StoreError, StoreUnavailable, address
 from shared.store.sqlite.backup import AlreadyThere, back_up, restore
 
-SQLITE = "sqlite:///"
 REPLACE = "to replace it, add --replace"
 
 
 def make_backup(target: Path, *, replace: bool, as_json: bool) -> None:
     """Copy the store of the settings into *target*. Raises `BadSettings` and `Failure`."""
-    store = sqlite_path(read_settings().store_url)
+    store = _store_file()
     try:
         size = back_up(store, target.absolute(), replace=replace)
     except AlreadyThere as error:
@@ -30,7 +29,7 @@ def make_backup(target: Path, *, replace: bool, as_json: bool) -> None:
 
 def put_back(copy: Path, *, replace: bool, as_json: bool) -> None:
     """Bring the store of the settings to what *copy* holds. Raises `BadSettings` and `Failure`."""
-    store = sqlite_path(read_settings().store_url)
+    store = _store_file()
     try:
         restore(copy.absolute(), store, replace=replace)
     except AlreadyThere as error:
@@ -41,10 +40,10 @@ def put_back(copy: Path, *, replace: bool, as_json: bool) -> None:
     click.echo(json.dumps({"file": str(copy), "store": str(store)}) if as_json else told)
 
 
-def sqlite_path(url: str) -> Path:
-    """The file behind the store's URL. Raises `BadSettings` for a store that is no file."""
-    if url.startswith(SQLITE):
-        return Path(url.removeprefix(SQLITE)).absolute()
+def _store_file() -> Path:
+    """The file of the settings' store. Raises `BadSettings` for a store that is no file."""
+    if file := address.sqlite_path(read_settings().store_url):
+        return file.absolute()
     raise BadSettings(
         "only a SQLite store is one file; a Redis server keeps its own copies: `redis-cli --rdb FILE` with its address "
         "fetches one, and a server that finds it as its dump.rdb at its start has all of it back"
