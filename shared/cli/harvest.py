@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from shared.cli import text
+from shared.cli.failures import Failure
 from shared.processes.lifeline import make_lifeline
 from shared.processes.services import module_command
 
@@ -26,7 +27,7 @@ SHOWN = {
 
 
 def harvest(*, headed: bool, as_json: bool) -> int:
-    """Let the harvester make one visit; returns its exit code. Its log goes to standard error."""
+    """Let the harvester make one visit; returns its exit code. Its log goes to standard error. Raises `Failure`."""
     command = module_command("harvester", "once", *(["--headed"] if headed else []))
     if as_json:
         os.execv(command[0], command)  # noqa: S606  (its output and exit code are what was asked for)
@@ -38,7 +39,10 @@ def harvest(*, headed: bool, as_json: bool) -> int:
 
 
 def _run(command: list[str]) -> tuple[str, int]:
-    """Output and exit code of *command*, which ends when we do. At a Ctrl-C it tidies up, and we wait for that."""
+    """Output and exit code of *command*, which ends when we do. At a Ctrl-C it tidies up, and we wait for that.
+
+    Raises `Failure` where a signal ended it.
+    """
     lifeline = make_lifeline()
     with subprocess.Popen(
         command,
@@ -52,6 +56,8 @@ def _run(command: list[str]) -> tuple[str, int]:
         signal.signal(signal.SIGINT, lambda *_: visit.terminate())  # a terminal tells both of us, `kill` only one
         output = visit.communicate()[0]
     lifeline.cut()
+    if visit.returncode < 0:
+        raise Failure(f"the visit was ended from outside: {signal.strsignal(-visit.returncode)}")
     return output, visit.returncode
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from shared.cli.harvest import tell
@@ -56,17 +57,23 @@ async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
     assert "no_chat" in done.stdout
 
 
-async def test_an_interrupt_ends_the_visit(environment: dict[str, str], site: RunningSite) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_an_interrupt_ends_the_visit_and_so_does_who_kills_the_harvester(
+    environment: dict[str, str], site: RunningSite, is_killed: bool
+) -> None:
     await site.control(page_delay=30.0)
     with running([FREEAICHAT, "harvest"], environment) as command:
         async with asyncio.timeout(30):
             while not (await site.state())["requests"].get("/"):
                 await asyncio.sleep(0.05)
-        command.send_signal(signal.SIGINT)
+        if is_killed:
+            psutil.Process(command.pid).children()[0].kill()
+        else:
+            command.send_signal(signal.SIGINT)
         _, log = command.communicate(timeout=30)
 
     assert command.returncode == 1
-    assert "stopping" in log
+    assert ("was ended from outside: Killed" if is_killed else "stopping") in log
 
 
 def test_settings_that_make_no_sense_exit_2(environment: dict[str, str]) -> None:
