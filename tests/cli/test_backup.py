@@ -43,7 +43,7 @@ async def test_what_was_deleted_since_the_backup_is_back_while_the_proxy_runs(tm
     assert (restored.code, restored.errors) == (0, "")
 
 
-async def test_a_backup_replaces_a_file_only_when_told(tmp_path: Path) -> None:
+async def test_a_backup_replaces_a_file_only_when_told_and_never_the_store(tmp_path: Path) -> None:
     freeaichat = CommandLine(clean_environment(tmp_path / "data", "http://127.0.0.1:1/", 1), tmp_path)
     missing = await freeaichat("backup", "copy.db")
     await freeaichat("status")  # makes the store
@@ -51,11 +51,14 @@ async def test_a_backup_replaces_a_file_only_when_told(tmp_path: Path) -> None:
     first = await freeaichat("backup", "copy.db")
     second = await freeaichat("backup", "copy.db")
     third = await freeaichat("backup", "copy.db", "--replace")
+    itself = await freeaichat("backup", "data/freeaichat.db", "--replace")
 
     assert missing.code == 1
     assert "no store" in missing.errors
     assert [first.code, second.code, third.code] == [0, 1, 0]
     assert "--replace" in second.errors
+    assert itself.code == 1
+    assert "is the store itself" in itself.errors
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])

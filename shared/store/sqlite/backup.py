@@ -32,6 +32,8 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
             raise StoreUnavailable(f"there is no store at {store} yet")
         inspect(store, BUSY_SECONDS, thoroughly=True)
     with translated(target):
+        if target.exists() and target.samefile(store):
+            raise StoreUnavailable(f"{target} is the store itself; name another file")
         written = target.with_name(f"{target.name}.new") if replace else target
         if replace:
             written.unlink(missing_ok=True)  # of a backup that was killed
