@@ -20,6 +20,11 @@ MAX_EVENT_BYTES = 1024 * 1024
 class NoGateway(Exception):
     """No proxy answers there."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether something may listen there, which did not answer in time."""
+        return isinstance(self.__cause__, TimeoutError)
+
 
 class GatewayError(Exception):
     """The proxy answered with an error of this `code`. `status` is 0 where it came in the middle of an answer."""

@@ -65,4 +65,4 @@ def _listed(gateway: Gateway) -> dict[str, Any]:
 
 def not_running(error: NoGateway) -> str:
     """That no proxy answers, and the mend."""
-    return f"{error}; start it with `freeaichat up`"
+    return f"{error}; {'`freeaichat doctor` looks closer' if error.is_silent else 'start it with `freeaichat up`'}"

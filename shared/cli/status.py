@@ -57,14 +57,15 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
 
 
 def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
-    """Whether the proxy runs and is ready, and its model names; neither where it does not answer."""
+    """Whether the proxy runs and is ready, and its model names; not ready, and without names, where it is silent."""
     names: ModelNames = defaultdict(list)
     try:
         status, ready = gateway.get("/readyz")
         for model in gateway.get("/v1/models")[1].get("data", []):
             names[str(model.get("site")), int(model.get("bot_id") or 0)].append(str(model["id"]))
-    except NoGateway:
-        return {"base_url": gateway.base_url, "running": False, "ready": False, "reason": "not running"}, {}
+    except NoGateway as error:
+        reason = "does not answer in time" if error.is_silent else "not running"
+        return {"base_url": gateway.base_url, "running": error.is_silent, "ready": False, "reason": reason}, {}
     reason = str(ready.get("reason") or ("" if status == 200 else f"HTTP {status}"))
     report = {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}
     return {**report, "sites": ready.get("sites", [])}, names

@@ -1,13 +1,18 @@
 """Talking to the proxy: against a real server that answers as told."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from shared.cli.failures import Failure
 from shared.cli.gateway import Gateway, GatewayError, NoGateway, preferred_model, reachable_host
+from shared.cli.models import model_names
+from shared.cli.status import ask_proxy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -106,3 +111,22 @@ def test_a_discovered_model_is_preferred_and_the_order_kept() -> None:
     assert preferred_model(models) == "b"
     assert preferred_model(models[:1]) == "a"
     assert preferred_model([]) is None
+
+
+class Impatient(Gateway):
+    """Waits for no answer."""
+
+    def get(self, path: str, *, timeout: float = 0.05) -> tuple[int, dict[str, Any]]:
+        return super().get(path, timeout=timeout)
+
+
+def test_of_a_proxy_that_hangs_it_is_not_said_that_none_runs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gateway = Impatient("127.0.0.1", listener.getsockname()[1])
+        found, _ = ask_proxy(gateway)
+        with pytest.raises(Failure, match="doctor"):
+            model_names(gateway)
+
+    assert (found["running"], found["ready"], found["reason"]) == (True, False, "does not answer in time")
+    with pytest.raises(Failure, match="start it"):
+        model_names(gateway)
