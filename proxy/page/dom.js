@@ -29,11 +29,6 @@ function translateOwn(element) {
   if (text || tLabel || tPlaceholder) translate(element);
 }
 
-/** A button with the text *key*. */
-export function button(key, onclick, style = "") {
-  return el(`button${style}`, { type: "button", t: key, onclick });
-}
-
 /** A button that shows the icon *name*, called *key*. */
 export function iconButton(name, key, onclick, style = "") {
   return el(`button.icon${style}`, { type: "button", label: key, onclick }, icon(name));

@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from shared import __version__
-from shared.cli.administration import keys, usage
+from shared.cli.administration import AS_JSON, keys, usage
 from shared.processes.services import module_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 @click.group(context_settings=CONTEXT)
