@@ -54,7 +54,7 @@ export class Keys {
 
   form() {
     const fields = {
-      name: field("keys.name", { required: true, maxlength: 100 }),
+      name: field("keys.name", { required: true, maxlength: 64 }),
       rpm: field("keys.rpm", { type: "number", min: 1, step: 1 }),
       tpd: field("keys.tpd", { type: "number", min: 1, step: 1 }),
       models: field("keys.models", { "aria-describedby": "help-models" }, "keys.models.help", "help-models"),

@@ -64,14 +64,15 @@ def _check_missing(name: str, directory: Path) -> Check:
 
 def check_key(settings: Settings) -> Check:
     """Whether a key protects what others can reach, and is itself protected."""
+    file = settings.data_dir / KEY_FILE
     try:
         key = administrators_key(settings)
     except OSError as error:
-        return fail("key", f"the key file cannot be read ({error.strerror})", f"chown {os.geteuid()} it, or delete it")
+        mend = f"chown {os.geteuid()} {file}, or delete that file"
+        return fail("key", f"the key file cannot be read ({error.strerror})", mend)
     if key is None and settings.is_loopback_bind:
         return ok("key", "none needed: only this machine can reach the proxy")
     if key is None:
-        file = settings.data_dir / KEY_FILE
         return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
     when = "; asked for once others have keys" if settings.is_loopback_bind else ""
     return _mistake(key.value) or (_check_kept(key.file, when) if key.file else ok("key", key.place))
