@@ -25,8 +25,9 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
     answer.stored = true;
   } catch (error) {
     answer.why = error.name === "AbortError" ? "stopped" : error;
-    answer.state = answer.text || answer.why === "stopped" ? "broken" : "failed";
+    const state = answer.text || answer.why === "stopped" ? "broken" : "failed";
     if (answer.text) await keepPart(entry, question, answer, last);
+    answer.state = state; // not before: whoever sees it may load the page again
   }
 }
 
