@@ -67,8 +67,7 @@ export class Playground {
     }
     this.isOpen = true;
     await this.stop();
-    const entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null;
-    this.entry = entry;
+    const entry = (this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null);
     this.turns = [];
     this.draw();
     try {
@@ -101,8 +100,7 @@ export class Playground {
     this.draw();
     this.toEnd();
     this.composer.setBusy(true);
-    this.running = this.run(asked, turn);
-    await this.running;
+    await (this.running = this.run(asked, turn));
     this.composer.setBusy(false);
     if (turn.state === "done") this.first.end();
     this.answers().at(-1)?.draw();

@@ -10,7 +10,7 @@ from shared.site_client.proxies import proxy_for
 from tests.certificates import Authorities
 from tests.http_proxy import http_proxy
 from tests.proxy.running import running_proxy
-from tests.proxy.upstreams.aipkit.test_recovery import NONCE
+from tests.proxy.upstreams.aipkit.test_renewal import NONCE
 from tests.site import SimulatedSite
 
 NAME = "chat.example"

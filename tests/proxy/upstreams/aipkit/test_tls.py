@@ -11,7 +11,7 @@ from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 from tests.certificates import Authorities
 from tests.proxy.running import running_proxy
-from tests.proxy.upstreams.aipkit.test_recovery import NONCE
+from tests.proxy.upstreams.aipkit.test_renewal import NONCE
 from tests.relay import relay
 from tests.site import SimulatedSite
 
