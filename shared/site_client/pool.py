@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import cast
 
 from yarl import URL
@@ -18,6 +19,7 @@ from shared.site_client.proxies import HttpProxy, proxy_for
 
 MAX_IDLE = 256  # connections kept for each site
 IDLE_SECONDS = 30.0
+STALE_SECONDS = 2.0  # by then a connection that was closed while nobody used it has shown it
 
 
 class Streams:
@@ -35,7 +37,8 @@ class Streams:
     ) -> tuple[Head, Body, Connection]:
         """Send a request. Raises `SiteUnreachable`, and OSError where no connection can be made.
 
-        A kept connection that the other side closed at the same moment is tried again on a fresh one.
+        A kept connection that the other side closed at the same moment is tried again on a fresh one. One that breaks
+        later may have been heard, and what was asked may be paid for: that is for the caller to repeat.
         """
         address, mark, query = as_ascii(url).partition("?")
         parts = URL(address, encoded=True)  # of which yarl remembers the latest
@@ -49,12 +52,13 @@ class Streams:
                 request = request_bytes(method, target, host, headers, body)
             else:
                 request = request_bytes(method, f"http://{host}{target}", host, {**headers, **proxy.headers}, body)
+            begun = monotonic()
             try:
                 head, answer = await connection.ask(request, bounds)
             except SiteTimeout:
                 raise
             except SiteUnreachable:
-                if connection.is_reused:
+                if connection.is_reused and monotonic() - begun < STALE_SECONDS:
                     is_repeat = True
                     continue
                 raise

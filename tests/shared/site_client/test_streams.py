@@ -1,6 +1,7 @@
 """Reading a site's answer: slowly, late, or not at all."""
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
@@ -123,6 +124,34 @@ async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connectio
                 assert not reply.is_repeat
 
     assert connections == (1 if surplus == "none" else 3)
+
+
+@pytest.mark.parametrize(("late", "repeats"), [(0.0, True), (0.2, False)])
+async def test_only_what_a_kept_connection_cannot_have_heard_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, late: float, repeats: bool
+) -> None:
+    monkeypatch.setattr(shared.site_client.pool, "STALE_SECONDS", 0.1)
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+                if len(asked) == 2:  # as of a site that goes down in the middle of it
+                    await asyncio.sleep(late)
+                    return
+                writer.write(HEAD + CHUNK + END)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, SiteClient() as client:
+        await client.post(address(server), b"", {}, timeout=5.0)
+        with nullcontext() if repeats else pytest.raises(SiteUnreachable):
+            await client.post(address(server), b"", {}, timeout=5.0)
+
+    assert len(asked) == (3 if repeats else 2)
 
 
 async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
