@@ -13,6 +13,7 @@ export class Composer {
     this.onSend = onSend;
     this.onStop = onStop;
     this.pictures = [];
+    this.adding = Promise.resolve(); // the reading of pictures
     this.isBusy = false;
     this.build();
     this.takePictures();
@@ -64,7 +65,8 @@ export class Composer {
     this.stopping.hidden = !busy;
   }
 
-  send() {
+  async send() {
+    await this.adding; // a picture that was given before belongs to the message
     const text = this.text.trim();
     if (this.isBusy || (!text && !this.pictures.length)) return;
     const pictures = this.pictures;
@@ -99,7 +101,12 @@ export class Composer {
     });
   }
 
-  async add(files) {
+  add(files) {
+    this.adding = this.adding.then(() => this.read(files)).catch((error) => announce(error.message));
+    return this.adding;
+  }
+
+  async read(files) {
     for (const file of files) {
       if (!KINDS.includes(file.type)) announce(t("chat.picture.kind", { name: file.name }));
       else if (file.size > MOST_BYTES) announce(t("chat.picture.large", { name: file.name }));

@@ -166,6 +166,16 @@ async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opene
     await expect(page.get_by_role("link", name="Second one")).to_be_visible()
 
 
+PASTED = """(png) => {
+  const given = new DataTransfer();
+  given.items.add(new File([new Uint8Array(png), new Uint8Array(4e6)], "dot.png", { type: "image/png" }));
+  const field = document.querySelector("#message");
+  field.value = "And this?";
+  field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: given, cancelable: true }));
+  field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", cancelable: true }));
+}"""
+
+
 async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
     page = opened.page
     models = (await (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).json())["data"]
@@ -177,8 +187,10 @@ async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
 
     await expect(opened.answer).to_contain_text("images=1")
     await expect(page.locator(".turn.user img")).to_be_visible()
+    await page.evaluate(PASTED, list(PNG))  # with Enter right after it
+    await expect(await opened.reaches("done", 1)).to_contain_text("images=1")
     await page.reload()
-    await expect(page.get_by_text("A picture was sent here")).to_be_visible()
+    await expect(page.get_by_text("A picture was sent here")).to_have_count(2)
 
 
 async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) -> None:
