@@ -41,7 +41,7 @@ _LONGEST_END = 100
 
 
 def tagged_calls(source: Source, desk: Desk) -> Steps[bool]:
-    """Calls in any of these dialects: claimed once one of them names a declared tool."""
+    """Calls in any of these dialects, or more of them: claimed once one names a declared tool."""
     return (yield from _Reading(source, desk).run())
 
 
@@ -53,7 +53,7 @@ class _Reading:
         self._desk = desk
         self._named: str | None = None  # the tool whose arguments come next
         self._parameters: dict[str, Any] = {}
-        self._is_claimed = False
+        self._is_claimed = desk.calls > 0
         self._is_wrapped = False
 
     def run(self) -> Steps[bool]:

@@ -12,6 +12,7 @@ from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Va
 
 LINE_END = re.compile(r"\n")
 _JSON = f"{FENCE}json"
+_CALL_END = "</tool_call>"
 _BETWEEN = BLANKS + ",;"
 
 
@@ -73,6 +74,10 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
         head = yield from source.skip(_BETWEEN)
         if not head or (yield from source.begins(*IMITATIONS)):
             break
+        if head == "<" and found and not fenced:
+            if not _CALL_END.startswith((yield from source.peek(len(_CALL_END)))):
+                return False
+            break
         if head == "`" and fenced and found:
             if not (yield from _fence_line(source)):
                 return False
@@ -89,6 +94,8 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
             return False
     for call in found:
         desk.take(call)
+    if found and head == "<":  # as of Qwen's models, which leave out how the first call begins
+        yield from tagged_calls(source, desk)
     return bool(found) or desk.has_half
 
 

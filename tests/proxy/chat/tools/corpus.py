@@ -120,6 +120,10 @@ DIALECTS = [
     Sample("bare, input", '\n{"name": "get_weather", "input": {"city": "北京"}}\n', "", BEIJING),
     Sample("bare, args first", '{"args": {"city": "Paris"}, "name": "get_weather"}', "", PARIS),
     Sample("bare, twice", f"{TO_PARIS}\n{TO_BEIJING}", "", BOTH),
+    Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
+    Sample("bare, then closed, then more", f"{TO_PARIS}\n</tool_call>\n<tool_call>\n{TO_BEIJING}\n</tool_call>", "",
+           BOTH),
+    Sample("bare, then closed, then prose", f"{TO_PARIS}\n</tool_call>\nI wait for it.", "", PARIS),
     Sample("bare, tool_calls", f'{{"tool_calls": [{TO_PARIS}]}}', "", PARIS),
     Sample("bare, as OpenAI's", json.dumps({"tool_calls": [{"id": "call_1", "type": "function", "function": {
            "name": "get_weather", "arguments": '{"city":"Paris"}'}}]}), "", PARIS, mended=True),

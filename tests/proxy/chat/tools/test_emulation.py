@@ -16,7 +16,12 @@ from tests.proxy.chat.tools.samples import Sample
 ONE_AT_A_TIME = Offer((WEATHER, WRITE, LIST, PATCH), parallel=False)
 GOES_ON = {  # by the samples' labels
     *("text afterwards", "a made-up result", "a made-up result within", "tool_call, then prose", "tool fence"),
-    *("json fence, then a made-up result", "invoke, then prose", "tool_call, then a made-up result"),
+    *(
+        "json fence, then a made-up result",
+        "invoke, then prose",
+        "bare, then closed, then prose",
+        "tool_call, then a made-up result",
+    ),
     *("invoke, then a made-up result", "invoke, empty, then prose", "tool_name, then prose"),
     *("missing bracket, then a made-up result", "tool_call, then other JSON", "tool_call, then a word"),
 }
