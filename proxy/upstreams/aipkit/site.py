@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from proxy.chat.ask import Ask
 from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.upstream import About, AnswerSink, End, Held, Refusal, Tries
+from proxy.chat.upstream import MAX_TRIES, About, AnswerSink, End, Held, Refusal, Tries
 from proxy.upstreams.aipkit.pictures import PictureLimit
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
@@ -111,8 +111,11 @@ class AipkitSite:
                     if refusal.logged or reader.has_begun or not tries.may_retry:
                         raise to_refusal(refusal) from refusal
                     is_restarting = refusal.kind is Kind.UNREACHABLE
+                    # A message that was lost once is sent once more before another site is asked.
+                    is_first_loss = refusal.kind is Kind.CACHE_KEY and tries.left == MAX_TRIES - 1
+                    has_alternative = tries.has_alternative and not is_first_loss
                     credentials = await self._recovery.recover(
-                        refusal, credentials, passage, bot_id=plan.bot.id, has_alternative=tries.has_alternative
+                        refusal, credentials, passage, bot_id=plan.bot.id, has_alternative=has_alternative
                     )
                     log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
                 else:

@@ -78,6 +78,20 @@ async def test_a_failure_before_the_first_token_moves_on_with_the_whole_text(
     assert len(second.model_calls) == 1
 
 
+async def test_a_message_that_is_lost_once_is_sent_again_before_another_site_is_asked(
+    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.cache_key_seconds = 0.0
+    site.behaviour.ajax_delay = 0.1
+    turn = asyncio.create_task(both.chat("hi"))
+    while all(request.action != "aipkit_frontend_chat_stream" for request in site.requests):
+        await asyncio.sleep(0.005)
+    site.behaviour.cache_key_seconds = 60.0
+
+    assert (await turn).status == 200
+    assert (len(site.model_calls), len(second.model_calls)) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "told",
     [
