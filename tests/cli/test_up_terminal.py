@@ -33,7 +33,7 @@ def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, 
 async def test_a_first_visit_that_fails_is_told_with_what_to_do_and_no_log_line_comes_between(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
-    await site.control(page_status=500, page_delay=0.5)  # long enough for the line to be drawn
+    await site.control(page_status=500, page_delay=1.0)  # long enough for the line to be drawn
     with terminal([FREEAICHAT, "up"], environment) as shown:
         shown.wait_for("trying again")
         shown.type(CTRL_C)

@@ -20,6 +20,7 @@ ZOOMED = (640, 400)  # the desktop at 200 %
 NARROW = (320, 568)  # a small phone, or the desktop at 400 %
 PATIENCE = 10_000.0  # milliseconds for anything to show
 ANSWERS = ".turn.assistant"
+BREAKS_OFF = "[[mode:cut]][[delay:0.05]]"  # with its text before the error: one that comes with it is an error alone
 
 expect.set_options(timeout=PATIENCE)
 

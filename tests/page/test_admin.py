@@ -10,7 +10,7 @@ from shared.admin import key_desk
 from shared.admin.keys import wish
 from shared.models import Cause, Outcome, Visit
 from tests.openai_server import OpenAiPeer
-from tests.page.browsing import MASTER, Opened, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, Opened, Opener
 from tests.page.test_chat import PNG
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
@@ -226,7 +226,7 @@ async def test_the_dashboard_follows_by_itself(opened: Opened, site: SimulatedSi
 async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) -> None:
     page = opened.page
     await opened.send("hello")
-    await opened.send("[[mode:cut]]", state="broken")
+    await opened.send(BREAKS_OFF, state="broken")
     await opened.usage_of(2)
     await opened.go("Dashboard")
 

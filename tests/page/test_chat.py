@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.page.browsing import Opened, Opener, stored
+from tests.page.browsing import BREAKS_OFF, Opened, Opener, stored
 from tests.site import SimulatedSite
 
 MARKDOWN = """## Plan
@@ -93,7 +93,7 @@ async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site
     await expect(opened.answer).to_contain_text("1")
     await opened.page.keyboard.press("Escape")
 
-    await expect(opened.answer).to_have_attribute("data-state", "broken")
+    await opened.reaches("broken", 0)
     await expect(opened.answer).to_contain_text("Stopped.")
     shown = await opened.answer.locator(".text").inner_text()
     items = await stored(opened)
@@ -107,7 +107,7 @@ async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site
 
 
 async def test_an_answer_that_broke_off_is_marked_so_and_says_why_also_after_a_reload(opened: Opened) -> None:
-    answer = await opened.send("[[mode:cut]]", state="broken")
+    answer = await opened.send(BREAKS_OFF, state="broken")
 
     await expect(answer.get_by_role("alert")).to_contain_text("The answer broke off.")
     await expect(answer.get_by_role("alert")).to_contain_text("upstream_error")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.page.browsing import MASTER, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, Opener
 from tests.page.test_admin import REASON, failed_visit
 from tests.site import SimulatedSite
 
@@ -33,7 +33,7 @@ async def test_what_went_wrong_is_told_in_the_pages_language_and_in_the_proxys_o
 async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_language(opener: Opener) -> None:
     opened = await opener.open()
     page = opened.page
-    await opened.send("[[mode:cut]]", state="broken")
+    await opened.send(BREAKS_OFF, state="broken")
     await page.reload()
     await expect(opened.answer).to_contain_text("The site failed to answer.")
     await page.get_by_role("button", name="中文").click()

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.needs import PAGE_DIRECTORY
-from tests.page.browsing import MASTER, NARROW, PHONE, ZOOMED, Opened, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, NARROW, PHONE, ZOOMED, Opened, Opener
 from tests.page.test_admin import failed_visit
 from tests.page.test_chat import MARKDOWN
 from tests.site import SimulatedSite
@@ -52,7 +52,7 @@ async def problems(page: Page) -> list[Any]:
 async def fill(opened: Opened, site: SimulatedSite) -> None:
     """Something of everything: a long answer, one that broke off, a failed visit, a key."""
     await opened.send(LONG)
-    await opened.send("[[mode:cut]]", state="broken")
+    await opened.send(BREAKS_OFF, state="broken")
     await failed_visit(opened.proxy, site)
     await opened.usage_of(2)
 
@@ -111,7 +111,7 @@ async def test_on_phones_and_at_any_zoom_nothing_is_wider_than_the_screen(
     await page.keyboard.press("Enter")
     await expect(page.locator(".first-run")).to_be_visible()
     wide["first"] = await too_wide(page)
-    for text, state in ((LONG, "done"), ("[[mode:cut]]", "broken")):
+    for text, state in ((LONG, "done"), (BREAKS_OFF, "broken")):
         await page.locator("#message").fill(text)
         await page.keyboard.press("Enter")
         await expect(page.locator(f".turn.assistant[data-state={state}]")).to_have_count(1)
