@@ -16,7 +16,7 @@ from tests.certificates import Authorities, make_authorities
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 
-HAVE_PROGRAMS = frozenset(Path(__file__).with_name(name) for name in ("cli", "harvester", "proxy"))
+MEASURE_PROGRAMS = Path(__file__).with_name("cli")  # the commands start all programs that there are
 
 LOCAL_NAMES = ("localhost", "")
 ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
@@ -75,11 +75,11 @@ def stays_on_this_machine() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs that a test starts warn as in development mode, without its slow event loop. What they cover is measured
-    where their own tests start them: elsewhere they run the same lines, and measuring takes a third of their time."""
+    in the commands' tests: elsewhere they run the same lines, and measuring takes a third of their time."""
     if os.environ.get("PYTHONDEVMODE"):
         monkeypatch.delenv("PYTHONDEVMODE")
         monkeypatch.setenv("PYTHONWARNINGS", "default")
-    if HAVE_PROGRAMS.isdisjoint(request.path.parents):
+    if MEASURE_PROGRAMS not in request.path.parents:
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
