@@ -68,6 +68,8 @@ async def fill(data: Path, site: str) -> list[str]:
     """A store, a log and keys with secrets wherever some may be; what must not be seen."""
     kept, _ = ensure_master_key(data)
     store_secret = "secret-of-the-store-0010"
+    for unreadable in "abcdefgh":  # in whatever order they come
+        (data / f"{unreadable}.secret").mkdir()
     (data / "freeaichat.db.secret").write_text(store_secret)
     cookie, nonce, session = CAPTURED
     found = replace(credentials(), site=site, cookie=f"guest={cookie}", nonce=nonce, session_id=session)

@@ -20,9 +20,10 @@ def of_settings(settings: Settings) -> Iterator[str]:
         yield from _within(getattr(settings, name))
     yield from _of_url(settings.store_url)
     file = address.sqlite_path(settings.store_url)
-    with suppress(OSError):  # what cannot be read gets into nothing
+    with suppress(OSError):  # a directory that cannot be asked for
         for kept in file.parent.glob("*.secret") if file is not None else ():
-            yield kept.read_text("utf-8", "replace").strip()
+            with suppress(OSError):  # what cannot be read gets into nothing, and hides no other
+                yield kept.read_text("utf-8", "replace").strip()
     for name in _PROXIES:
         for each in (name, name.lower()):
             yield from _of_url(os.environ.get(each, ""))
