@@ -16,8 +16,6 @@ from tests.certificates import Authorities, make_authorities
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
 
-MEASURE_PROGRAMS = Path(__file__).with_name("cli")  # the commands start all programs that there are
-
 LOCAL_NAMES = ("localhost", "")
 ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 
@@ -58,6 +56,14 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where one mark is asked for, pass over the files without it: to read all takes each process some ten seconds."""
+    mark = config.getoption("markexpr")
+    if mark not in ("alone", "busy") or collection_path.suffix != ".py":
+        return None
+    return f"mark.{mark}" not in collection_path.read_text() or None
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Name what failed at once: a run that is ended from outside never comes to its summary."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
@@ -74,13 +80,18 @@ def stays_on_this_machine() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs that a test starts warn as in development mode, without its slow event loop. What they cover is measured
-    in the commands' tests: elsewhere they run the same lines, and measuring takes a third of their time."""
+    """Programs that a test starts warn as in development mode, without its slow event loop. What they cover is not
+    measured, which takes a third of their time, unless a test asks for it."""
     if os.environ.get("PYTHONDEVMODE"):
         monkeypatch.delenv("PYTHONDEVMODE")
         monkeypatch.setenv("PYTHONWARNINGS", "default")
-    if MEASURE_PROGRAMS not in request.path.parents:
+    if "measured" not in request.fixturenames:
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
+def measured() -> None:
+    """Asks that what child processes cover be measured: for what no test runs in its own process."""
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.proxy.running import running_proxy
 from tests.shared.store.sqlite_files import mode
 from tests.site import SimulatedSite
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 async def test_what_was_deleted_since_the_backup_is_back_while_the_proxy_runs(tmp_path: Path) -> None:
     async with (

@@ -20,6 +20,8 @@ from tests.needs import FREEAICHAT
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 COMMAND_SECONDS = 30.0
 
 

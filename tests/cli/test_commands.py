@@ -18,6 +18,8 @@ from tests.proxy.running import RunningProxy, running_proxy
 from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 COMMAND_SECONDS = 30.0
 
 

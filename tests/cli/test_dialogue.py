@@ -15,6 +15,8 @@ from tests.needs import FREEAICHAT
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 PROMPT = "\n> "
 
 

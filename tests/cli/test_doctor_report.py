@@ -23,6 +23,8 @@ from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.shared.samples import capture, credentials
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 GOOD, ODD = ok("python", "fine"), warn("memory", "little", "add some")
 SITE_AWAY, NO_BROWSER = fail("site", "away", "look at the site"), fail("browser", "none", "install one")
 

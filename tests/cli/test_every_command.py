@@ -92,24 +92,6 @@ def test_every_command_that_tells_something_tells_it_as_json() -> None:
     assert without == WITHOUT_JSON
 
 
-@pytest.mark.parametrize("words", QUICK, ids=" ".join)
-def test_in_a_pipe_text_is_plain_and_json_is_one_document(
-    words: list[str], environment: dict[str, str], tmp_path: Path
-) -> None:
-    plain, told = (
-        subprocess.run(
-            [FREEAICHAT, *words, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        for more in ((), ("--json",))
-    )
-
-    assert plain.stdout + plain.stderr
-    assert "\x1b" not in plain.stdout + plain.stderr
-    assert "Traceback" not in plain.stderr
-    assert json.loads(told.stdout) is not None
-    assert told.returncode == plain.returncode
-
-
 def shown_in_a_terminal(words: list[str], environment: dict[str, str], place: Path) -> tuple[int, str]:
     """Exit code and output of a command whose standard streams are all a terminal."""
     ours, theirs = pty.openpty()
@@ -130,16 +112,24 @@ def shown_in_a_terminal(words: list[str], environment: dict[str, str], place: Pa
 
 
 @pytest.mark.parametrize("words", QUICK, ids=" ".join)
-def test_in_a_terminal_the_same_is_told(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
-    plain = subprocess.run(
-        [FREEAICHAT, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+def test_in_a_pipe_text_is_plain_and_json_is_one_document_and_a_terminal_is_told_the_same(
+    words: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    plain, told = (
+        subprocess.run(
+            [FREEAICHAT, *words, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        for more in ((), ("--json",))
     )
     code, shown = shown_in_a_terminal(words, environment, tmp_path)
-    last_words = [re.sub(r"\d.*", "", line) for line in (plain.stdout + plain.stderr).splitlines()][-1]
 
-    assert code == plain.returncode
+    assert plain.stdout + plain.stderr
+    assert "\x1b" not in plain.stdout + plain.stderr
+    assert "Traceback" not in plain.stderr + shown
+    assert json.loads(told.stdout) is not None
+    assert told.returncode == code == plain.returncode
+    last_words = [re.sub(r"\d.*", "", line) for line in (plain.stdout + plain.stderr).splitlines()][-1]
     assert last_words in re.sub(r"\x1b\[[0-9;]*m", "", shown)
-    assert "Traceback" not in shown
 
 
 def test_doctor_shows_how_far_it_is_in_a_terminal_alone(environment: dict[str, str], tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tests.cli.processes import clean_environment, running, wait_until
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 @pytest.fixture
 async def site() -> AsyncIterator[RunningSite]:

@@ -93,10 +93,13 @@ def download_host() -> Iterator[int]:
 
 @pytest.fixture
 def machine(tmp_path: Path, free_port: int) -> Machine:
-    """A machine without browser, whose downloads fail."""
-    return Machine(tmp_path, free_port)
+    """A machine without browser, whose downloads fail at once: there is a file where they would go."""
+    machine = Machine(tmp_path, free_port)
+    Path(machine.environment["PLAYWRIGHT_BROWSERS_PATH"]).touch()
+    return machine
 
 
+@pytest.mark.usefixtures("measured")
 def test_playwrights_own_download_comes_first(tmp_path: Path) -> None:
     with download_host() as port:
         machine = Machine(tmp_path, port)
@@ -109,7 +112,11 @@ def test_playwrights_own_download_comes_first(tmp_path: Path) -> None:
     assert machine.called == []
 
 
-def test_where_the_download_fails_the_package_manager_installs_the_small_browser(machine: Machine) -> None:
+@pytest.mark.usefixtures("measured")
+def test_where_the_download_fails_the_package_manager_installs_the_small_browser(
+    tmp_path: Path, free_port: int
+) -> None:
+    machine = Machine(tmp_path, free_port)
     machine.add_apt(available="chromium-headless-shell")
 
     done = machine.install()
@@ -130,6 +137,7 @@ def test_where_there_is_no_small_browser_the_full_one_is_installed(machine: Mach
     assert machine.called[-1] == f"{APT_INSTALL} chromium libatomic1"
 
 
+@pytest.mark.usefixtures("measured")
 def test_where_nothing_helps_the_exact_command_is_printed(machine: Machine) -> None:
     machine.add_apt(available="nothing-of-ours")
 
@@ -167,6 +175,7 @@ def test_force_installs_another_one_all_the_same(machine: Machine) -> None:
     assert len(machine.called) == 2
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_setting_that_names_no_browser_is_a_settings_error(machine: Machine) -> None:
     machine.environment["FREEAICHAT_BROWSER"] = "/nowhere/chromium"
 

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 from time import time
 
+import pytest
+
 from shared.admin.usage import Group, UsageBatch, hour_of
 from shared.store import open_store
 from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import RunningProxy
+
+pytestmark = pytest.mark.usefixtures("measured")
 
 __all__ = ["alone", "beside", "proxy", "site"]  # fixtures
 

@@ -14,6 +14,8 @@ from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import SESSION_ID, RunningProxy
 from tests.site import SimulatedSite
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 __all__ = ["alone", "beside", "proxy", "site"]  # fixtures
 
 

@@ -14,6 +14,8 @@ import pytest
 from shared.processes.supervise import SECOND_INTERRUPT_SECONDS
 from tests.cli.processes import family, is_alive, module, pids_in, running, wait_until
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 LIFELINE_SECONDS = 3.0
 GRACE_SECONDS = 1.5
 Start = Callable[..., subprocess.Popen[str]]

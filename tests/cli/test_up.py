@@ -143,6 +143,7 @@ def test_it_tells_each_step_and_ends_with_a_curl_line_that_works(environment: di
         assert took < FIRST_TOKEN_SECONDS
 
 
+@pytest.mark.usefixtures("measured")
 def test_one_interrupt_ends_everything_and_exits_0(environment: dict[str, str], tmp_path: Path) -> None:
     with up(environment, tmp_path) as running:
         running.ready()
@@ -201,6 +202,7 @@ def test_a_killed_service_is_back_within_ten_seconds(
         wait_until(lambda: "[DONE]" in shell(line).stdout, "it serves again", seconds=BACK_SECONDS)
 
 
+@pytest.mark.usefixtures("measured")
 async def test_a_first_visit_that_fails_is_told_and_tried_again(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
@@ -216,6 +218,7 @@ async def test_a_first_visit_that_fails_is_told_and_tried_again(
         assert "[DONE]" in shell(running.ready()).stdout
 
 
+@pytest.mark.usefixtures("measured")
 def test_where_others_can_reach_it_a_key_is_made_and_the_curl_line_uses_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -253,6 +256,7 @@ def test_the_supervisor_stays_small(environment: dict[str, str], tmp_path: Path)
         assert psutil.Process(running.process.pid).memory_full_info().pss < SUPERVISOR_BYTES
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_taken_port_is_told_with_exit_code_4(environment: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", int(environment["FREEAICHAT_PORT"]))), up(environment, tmp_path) as running:
         assert running.process.wait(20) == 4
@@ -273,6 +277,7 @@ def test_port_0_means_any_free_port(environment: dict[str, str], tmp_path: Path)
         assert "[DONE]" in shell(running.ready()).stdout
 
 
+@pytest.mark.usefixtures("measured")
 def test_without_a_browser_and_a_way_to_get_one_the_command_is_printed(
     environment: dict[str, str], tmp_path: Path, free_port: int
 ) -> None:

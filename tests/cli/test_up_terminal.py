@@ -30,6 +30,7 @@ def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, 
     return clean_environment(tmp_path / "data", site.url, free_port)
 
 
+@pytest.mark.usefixtures("measured")
 async def test_a_first_visit_that_fails_is_told_with_what_to_do_and_no_log_line_comes_between(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
@@ -78,6 +79,7 @@ def test_verbose_shows_the_log_and_draws_nothing_over_it(environment: dict[str, 
     assert not log_file.path_in(tmp_path / "data").exists()
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_service_that_cannot_run_is_told_with_the_file_that_says_why(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

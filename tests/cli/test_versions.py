@@ -11,6 +11,8 @@ from tests.shared.samples import SITE
 from tests.shared.store import released
 from tests.shared.store.sqlite_files import change, hashes
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 NEWER = 99
 REFUSING = [["up"], ["harvester"], ["proxy"], ["harvest"], ["status"], ["usage"], ["keys", "list"]]
 

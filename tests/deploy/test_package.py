@@ -74,15 +74,7 @@ def test_the_source_distribution_holds_all_that_is_needed_to_test_it(packages: P
 
 
 @pytest.mark.timeout(INSTALL_SECONDS)
-def test_pip_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", str(tmp_path / "venv"), cwd=tmp_path)
-    run(str(tmp_path / "venv/bin/pip"), "install", "--quiet", str(wheel), cwd=tmp_path, **QUICK_PIP)
-
-    works(str(tmp_path / "venv/bin/freeaichat"), place=tmp_path)
-
-
-@pytest.mark.timeout(INSTALL_SECONDS)
-def test_pipx_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
+def test_pip_run_by_pipx_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
     homes = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")}
     run(str(BIN / "pipx"), "install", "--python", sys.executable, str(wheel), cwd=tmp_path, **homes, **QUICK_PIP)
 
