@@ -2,8 +2,9 @@
 import { request } from "./api.js";
 import { announce, confirmed, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
-import { drop, keep, recall } from "./storage.js";
+import { drop, keep, keepInTab, recall, recallInTab } from "./storage.js";
 
+const UNANSWERED = "unanswered";
 const MOST = 200;
 const TITLE_CHARS = 120;
 
@@ -30,6 +31,23 @@ export function forget(id) {
 /** Forget all of them here, where others may sign in after whoever had them. */
 export function forgetAll() {
   drop("conversations");
+  keepInTab(UNANSWERED, null);
+}
+
+/** Keep what is asked in the conversation *id* until it is `answered`: the page may be left before. */
+export function asked(id, text) {
+  keepInTab(UNANSWERED, [id, text]);
+}
+
+/** What was asked last is stored, and its answer. */
+export function answered() {
+  keepInTab(UNANSWERED, null);
+}
+
+/** What this tab asked last, if that was in the conversation *id* and has no answer. */
+export function unanswered(id) {
+  const [place, text] = recallInTab(UNANSWERED) ?? [];
+  return place === id ? text : "";
 }
 
 /** A new one, named by its first message. */

@@ -1,7 +1,7 @@
 // One turn with the proxy, and what becomes of it in the stored conversation.
 import { ApiError, request, streamChat } from "./api.js";
 import { takeCall } from "./calls.js";
-import { remember } from "./conversations.js";
+import { answered, asked, remember } from "./conversations.js";
 
 const NEWEST = "?order=desc&limit=2";
 
@@ -11,6 +11,7 @@ const NEWEST = "?order=desc&limit=2";
  */
 export async function ask(entry, question, answer, { model, search, signal, onText }) {
   let last = null;
+  asked(entry.id, question.text);
   try {
     last = (await newest(entry.id))[0]?.id;
     const onPiece = (piece) => {
@@ -23,10 +24,12 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
     answer.sources = found.annotations;
     answer.state = "done";
     answer.stored = true;
+    answered();
   } catch (error) {
     answer.why = error.name === "AbortError" ? "stopped" : error;
     const state = answer.text || answer.why === "stopped" ? "broken" : "failed";
     if (answer.text) await keepPart(entry, question, answer, last);
+    if (answer.stored) answered();
     answer.state = state; // not before: whoever sees it may load the page again
   }
 }

@@ -89,8 +89,8 @@ export class Playground {
     if (entry !== this.entry) return; // another one was opened meanwhile
     this.turns = [...turnsOf(found, entry), ...this.turns]; // what was sent meanwhile comes last
     if (entry.model) this.choice.choose(entry.model);
+    if (!this.composer.isBusy) this.composer.text ||= conversations.unanswered(entry.id);
     this.draw();
-    this.toEnd();
   }
 
   async send(text, pictures) {
@@ -98,7 +98,6 @@ export class Playground {
     const turn = { role: "assistant", text: "", sources: [], stored: false, state: "streaming", why: null };
     this.turns.push(asked, turn);
     this.draw();
-    this.toEnd();
     this.composer.setBusy(true);
     await (this.running = this.run(asked, turn));
     this.composer.setBusy(false);
@@ -156,6 +155,7 @@ export class Playground {
     const all = this.turns.map((turn) => (turn.role === "user" ? question(turn) : this.answer(turn).element));
     this.log.replaceChildren(...(all.length ? all : [this.welcome()]));
     this.drawList();
+    this.toEnd();
   }
 
   answer(turn) {

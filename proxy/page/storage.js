@@ -29,6 +29,24 @@ export function drop(name) {
   keepWord(name, null);
 }
 
+/** Keep *value* as *name* for this tab alone, over its reloads. */
+export function keepInTab(name, value) {
+  try {
+    sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
+  } catch {
+    // gone when the page is left
+  }
+}
+
+/** What `keepInTab` kept as *name*; null where there is nothing. */
+export function recallInTab(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(PREFIX + name));
+  } catch {
+    return null;
+  }
+}
+
 /** Keep the plain word *value* as *name*, as `early.js` reads it; null forgets it. */
 export function keepWord(name, value) {
   try {

@@ -146,26 +146,6 @@ async def test_answering_again_takes_the_place_of_the_last_answer(opened: Opened
     assert items[3]["content"][0]["text"].count("My name is Ada") == 1
 
 
-async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opened) -> None:
-    page = opened.page
-    await opened.send("First one [[say:an answer]]")
-    await page.get_by_role("link", name="New conversation").click()
-    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
-    await opened.send("Second one")
-    await page.reload()
-    await expect(page.locator(".turn.user .text")).to_have_text("Second one")
-    await page.get_by_role("link", name="First one").click()
-    await expect(opened.answer).to_contain_text("an answer")
-    await opened.send("[[recall]]")
-    await expect(opened.answer).to_contain_text("First one")
-
-    await page.get_by_role("listitem").filter(has_text="First one").get_by_role("button", name="Delete").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    await expect(page.get_by_role("link", name="First one")).to_have_count(0)
-    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
-    await expect(page.get_by_role("link", name="Second one")).to_be_visible()
-
-
 PASTED = """(png) => {
   const given = new DataTransfer();
   given.items.add(new File([new Uint8Array(png), new Uint8Array(4e6)], "dot.png", { type: "image/png" }));

@@ -1,4 +1,4 @@
-"""The list of conversations: titles of any length and script stay in their column."""
+"""Conversations and their list, in which titles of any length and script stay in their column."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.page.browsing import DESKTOP, PHONE, ZOOMED, Opened, Opener
+from tests.site import SimulatedSite
 
 TITLES = {
     "words": "How do I write a letter to the landlord about the heating that has not worked since last winter?",
@@ -64,3 +65,41 @@ async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_betwe
     await expect(opened.page.locator(".turn")).to_have_count(0)
     await opened.send("one line\nanother")
     await expect(link).to_have_text("one line")
+
+
+async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opened) -> None:
+    page = opened.page
+    await opened.send("First one [[say:an answer]]")
+    await page.get_by_role("link", name="New conversation").click()
+    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
+    await opened.send("Second one")
+    await page.reload()
+    await expect(page.locator(".turn.user .text")).to_have_text("Second one")
+    await page.get_by_role("link", name="First one").click()
+    await expect(opened.answer).to_contain_text("an answer")
+    await opened.send("[[recall]]")
+    await expect(opened.answer).to_contain_text("First one")
+
+    await page.get_by_role("listitem").filter(has_text="First one").get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("link", name="First one")).to_have_count(0)
+    await expect(page.get_by_text("What would you like to know?")).to_be_visible()
+    await expect(page.get_by_role("link", name="Second one")).to_be_visible()
+
+
+async def test_what_was_asked_when_the_page_was_left_is_there_to_be_sent_again(
+    opened: Opened, site: SimulatedSite
+) -> None:
+    field = opened.page.get_by_label("Write a message")
+    await opened.send("First one")
+    site.behaviour.delta_delay = 0.1
+    await opened.send("[[tokens:500]]", state="streaming")
+    await expect(opened.answer).to_contain_text("1")
+    await opened.page.reload()
+    await expect(field).to_have_value("[[tokens:500]]")
+
+    site.behaviour.delta_delay = 0.0
+    await opened.send("Another one")
+    await opened.page.reload()
+    await expect(opened.page.locator(".turn.user .text")).to_have_text(["First one", "Another one"])
+    await expect(field).to_have_value("")
