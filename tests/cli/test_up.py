@@ -202,7 +202,6 @@ def test_a_killed_service_is_back_within_ten_seconds(
         wait_until(lambda: "[DONE]" in shell(line).stdout, "it serves again", seconds=BACK_SECONDS)
 
 
-@pytest.mark.usefixtures("measured")
 async def test_a_first_visit_that_fails_is_told_and_tried_again(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
