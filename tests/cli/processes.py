@@ -16,6 +16,7 @@ T = TypeVar("T")
 WAIT_SECONDS = 20.0
 END_SECONDS = 5.0  # for what is told to end; then it is killed
 ROOT = Path(__file__).parents[2]
+BY_HAND = {"SESSION_ID": "by-hand-0001"}  # settings with which no browser is needed
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.processes import clean_environment, end, family, is_alive, wait_until
+from tests.cli.processes import BY_HAND, clean_environment, end, family, is_alive, wait_until
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
@@ -241,11 +241,6 @@ def test_a_users_own_file_of_a_services_name_is_not_run(environment: dict[str, s
         assert "not ours" not in running.log
 
 
-def test_a_key_of_the_settings_is_in_the_curl_line(environment: dict[str, str], tmp_path: Path) -> None:
-    with up(environment | {"FREEAICHAT_API_KEY": "it's a key"}, tmp_path) as running:
-        assert "[DONE]" in shell(running.ready()).stdout
-
-
 @pytest.mark.usefixtures("as_users_run_it")
 def test_the_supervisor_stays_small(environment: dict[str, str], tmp_path: Path) -> None:
     with up(environment, tmp_path) as running:
@@ -264,35 +259,35 @@ def test_a_taken_port_is_told_with_exit_code_4(environment: dict[str, str], tmp_
 
 def test_a_port_that_becomes_free_in_a_moment_is_waited_for(environment: dict[str, str], tmp_path: Path) -> None:
     taken = socket.create_server(("127.0.0.1", int(environment["FREEAICHAT_PORT"])))
-    with taken, up(environment, tmp_path) as running:
+    with taken, up(environment | BY_HAND, tmp_path) as running:
         time.sleep(1.5)
         taken.close()
 
         running.ready()
 
 
-def test_port_0_means_any_free_port(environment: dict[str, str], tmp_path: Path) -> None:
-    with up(environment | {"FREEAICHAT_PORT": "0"}, tmp_path) as running:
+def test_port_0_means_any_free_port_and_a_key_of_the_settings_is_in_the_curl_line(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    changed = {"FREEAICHAT_PORT": "0", "FREEAICHAT_API_KEY": "it's a key"}
+    with up(environment | changed, tmp_path) as running:
         assert "[DONE]" in shell(running.ready()).stdout
 
 
 @pytest.mark.usefixtures("measured")
 def test_without_a_browser_and_a_way_to_get_one_the_command_is_printed(
-    environment: dict[str, str], tmp_path: Path, free_port: int
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
-    away = {
-        "PATH": str(tmp_path),
-        "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path),
-        "PLAYWRIGHT_DOWNLOAD_HOST": f"http://127.0.0.1:{free_port}",
-    }
-    with up(environment | away, tmp_path) as running:
+    in_the_way = tmp_path / "browsers"
+    in_the_way.touch()
+    with up(environment | {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(in_the_way)}, tmp_path) as running:
         assert running.process.wait(60) == 1
         assert "-m playwright install --with-deps --only-shell chromium" in running.log
 
 
 def test_values_captured_by_hand_serve_without_a_browser(environment: dict[str, str], tmp_path: Path) -> None:
-    by_hand = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), "SESSION_ID": "by-hand-0001"}
-    with up(environment | by_hand, tmp_path) as running:
+    without_browser = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
+    with up(environment | BY_HAND | without_browser, tmp_path) as running:
         line = running.ready()
 
         assert "credentials taken from the settings: " in running.output

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from shared import log_file
-from tests.cli.processes import clean_environment
+from tests.cli.processes import BY_HAND, clean_environment
 from tests.cli.terminal import CTRL_C, terminal
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
 
-BY_HAND = {"SESSION_ID": "by-hand-0001"}  # with it no browser is needed
 LOG_LINE = re.compile(r"\b(INFO|WARNING|ERROR) ")
 
 
