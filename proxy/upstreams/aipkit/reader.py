@@ -144,8 +144,12 @@ class ReplyReader:
 
     def _read_error(self, data: str) -> None:
         error = read_object(data)
-        is_quota = bool(error.get("quota_notice"))
-        raise from_stream_error(text_at(error, "error") or data, quota=is_quota, started=self.started)
+        raise from_stream_error(
+            text_at(error, "error") or data,
+            quota=bool(error.get("quota_notice")),
+            started=self.started,
+            check=bool(error.get("ts_required")),
+        )
 
 
 class OldBots:

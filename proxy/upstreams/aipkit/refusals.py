@@ -78,9 +78,11 @@ _STEP_1_CODES = {
 }
 
 
-def from_stream_error(text: str, *, quota: bool, started: bool) -> SiteRefusal:
-    """What an `error` event means, with its text, whether it held a `quota_notice`, and whether `message_start`
-    came before it."""
+def from_stream_error(text: str, *, quota: bool, started: bool, check: bool = False) -> SiteRefusal:
+    """What an `error` event means, with its text, whether it held a `quota_notice`, whether `message_start` came before
+    it, and whether it asked for the *check* that some sites let their visitors pass in the page (`ts_required`)."""
+    if check:
+        return SiteRefusal(Kind.CHALLENGE, text, logged=started)
     if quota:
         return SiteRefusal(Kind.QUOTA, text, logged=started)
     if started:
@@ -116,6 +118,8 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None,
     """
     if code in _STEP_1_CODES:
         kind = _STEP_1_CODES[code]
+    elif code and status in {200, 400}:  # the plugin's own; its words may tell
+        kind = _before_start(text).kind
     elif status in {403, 406} and not by_plugin:
         kind = Kind.FIREWALL
     elif status == 403:

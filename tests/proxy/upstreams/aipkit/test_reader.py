@@ -155,10 +155,18 @@ def test_an_error_without_json_keeps_its_text() -> None:
         events("event: error\ndata: plain words")
 
 
-@pytest.mark.parametrize(("notice", "kind"), [('{"type":"quota_notice"}', Kind.QUOTA), ("null", Kind.UNRECOGNISED)])
-def test_a_quota_notice_that_says_nothing_is_none(notice: str, kind: Kind) -> None:
+@pytest.mark.parametrize(
+    ("mark", "kind"),
+    [
+        ('"quota_notice":{"type":"quota_notice"}', Kind.QUOTA),
+        ('"quota_notice":null', Kind.UNRECOGNISED),
+        ('"ts_required":true', Kind.CHALLENGE),  # some sites want their visitors to pass a check in the page
+        ('"ts_required":false', Kind.UNRECOGNISED),
+    ],
+)
+def test_a_mark_beside_an_error_counts_unless_it_says_nothing(mark: str, kind: Kind) -> None:
     with pytest.raises(SiteRefusal) as caught:
-        events(f'event: error\ndata: {{"error":"No.","quota_notice":{notice}}}')
+        events(f'event: error\ndata: {{"error":"No.",{mark}}}')
 
     assert caught.value.kind is kind
 

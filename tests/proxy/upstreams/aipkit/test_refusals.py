@@ -183,8 +183,8 @@ def step_1(status: int, body: bytes, headers: dict[str, str] | None = None) -> S
     return caught.value
 
 
-def failure(code: str) -> bytes:
-    return json.dumps({"success": False, "data": {"message": "text", "code": code}}).encode()
+def failure(code: str, text: str = "text") -> bytes:
+    return json.dumps({"success": False, "data": {"message": text, "code": code}}).encode()
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,9 @@ def failure(code: str) -> bytes:
         (400, failure("too_many_images"), Kind.IMAGE, 400),
         (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
         (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
+        (400, failure("unheard_of"), Kind.UNRECOGNISED, 400),
+        (200, failure("unheard_of", "Daily limit reached."), Kind.QUOTA, 429),
+        (503, failure("unheard_of"), Kind.UPSTREAM, 502),
         (400, b"0", Kind.MOVED, 503),
         (404, b"<html>", Kind.MOVED, 503),
         (413, b"<html>", Kind.TOO_LARGE, 413),
