@@ -101,14 +101,13 @@ class ChunkReader:
         if (plain := self._template.text(data)) is not None:
             self.extra = None
             return plain
-        if data.strip() == DONE:
-            self.finished = True
+        if (told := data.strip()) in (DONE, b""):  # nothing, as some say that they are alive
+            self.finished = self.finished or told == DONE
             self.extra = None
             return ""
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun) from None
+        chunk = read_json(data)
+        if chunk is None:
+            raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun)
         text = self.take(chunk if isinstance(chunk, dict) else {})
         if self.extra is not None or self._has_kept:
             self._extras_size += len(data)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import orjson
-
 from proxy.chat.extras import Extra
 from proxy.chat.upstream import Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
@@ -18,6 +16,7 @@ from proxy.upstreams.openai_server.refusals import (
     unreachable,
 )
 from shared.parsing import Server
+from shared.plugins.answers import read_json
 from shared.site_client.client import SiteClient, StreamReply, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
@@ -128,10 +127,7 @@ class Attempt:
         body = await read_bounded(reply.body)
         if reply.status != 200:
             raise from_status(self._server, reply.status, reply.headers, read_body(body, self._key))
-        try:
-            whole = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            whole = None
+        whole = read_json(body)
         if not isinstance(whole, dict):
             kind = reply.content_type or "no content type"
             raise from_status(self._server, 502, {}, read_error(f"{kind} came instead of an event stream"))

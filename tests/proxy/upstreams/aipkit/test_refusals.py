@@ -193,6 +193,7 @@ def failure(code: str, text: str = "text") -> bytes:
         (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
         (403, b"", Kind.NONCE, 503),
         (403, b"-1", Kind.NONCE, 503),
+        (403, b"0", Kind.NONCE, 503),
         (403, b"<html>Forbidden</html>", Kind.FIREWALL, 400),
         (403, b'{"message":"Forbidden"}', Kind.FIREWALL, 400),
         (406, b"", Kind.FIREWALL, 400),
@@ -265,6 +266,7 @@ def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
         == "HTTP status 301: it leads to https://new.example/ajax.php; the site may have moved, or want a login"
     )
     assert notice.text == "HTTP status 200 with text/html instead of the chat plugin's JSON"
+    assert step_1(400, failure("too_many_images", "Max images: 4.")).text == "Max images: 4."
     with pytest.raises(SiteRefusal, match=r"with text/event-stream \(gzip\) instead of an event stream"):
         read_stream_head(200, "text/event-stream", {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"})
 

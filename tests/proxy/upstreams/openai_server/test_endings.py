@@ -34,6 +34,27 @@ def test_a_call_that_the_models_window_cut_is_never_given_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (b"", ""),  # servers and gateways say with it that they are alive
+        (b" ", ""),
+        (b'{"choices":[{"index":0,"delta":{"content":"a\xff"}}]}', "a\ufffd"),
+        (b'{"choices":[{"index":0,"delta":{"content":"a"},"logprobs":{"content":[{"logprob":-Infinity}]}}]}', "a"),
+    ],
+)
+def test_what_is_no_strict_json_breaks_no_answer(told: bytes, text: str) -> None:
+    reading = reader()
+
+    assert reading.read(told) == text
+    assert not reading.finished
+
+
+def test_a_chunk_that_was_cut_breaks_the_answer() -> None:
+    with pytest.raises(Refusal, match="no JSON"):
+        reader().read(b'{"choices":[{"delta":{"content":"a')
+
+
+@pytest.mark.parametrize(
     "word", ["insufficient_system_resource", "function_call_filter: MALFORMED_FUNCTION_CALL", "network_error", "abort"]
 )
 def test_an_answer_that_its_server_gave_up_is_none(word: str) -> None:
