@@ -99,7 +99,7 @@ async def test_one_long_event_arrives_whole(proxy: RunningProxy) -> None:
 
 
 async def test_a_long_message_in_any_script_arrives_whole(proxy: RunningProxy, site: SimulatedSite) -> None:
-    text = "你好 <b>x</b> & 😀 " * 60_000
+    text = "[[say:it came]] " + "你好 <b>x</b> & 😀 " * 60_000
 
     assert (await proxy.chat(text)).status == 200
     assert given(site).strip() == text.strip()
