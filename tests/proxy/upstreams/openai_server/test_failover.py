@@ -222,7 +222,10 @@ async def test_a_server_alone_serves_while_no_site_was_ever_reached(
     ]
 
 
-async def test_a_server_that_comes_later_is_found(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_a_server_that_comes_later_is_found(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.openai_server.server.AWAY_PAUSE", 0.2)
     port, server = a_free_port(), OpenAiPeer("tiny")
     async with running_proxy(site, tmp_path, servers=f"mine=http://127.0.0.1:{port}") as proxy:
         upstream = proxy.app[UPSTREAMS][1]
@@ -233,7 +236,7 @@ async def test_a_server_that_comes_later_is_found(site: SimulatedSite, tmp_path:
         try:
             async with asyncio.timeout(20):
                 while (await proxy.chat("hi", model="mine/tiny")).status != 200:
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.05)
         finally:
             await server.stop()
     assert server.asked
