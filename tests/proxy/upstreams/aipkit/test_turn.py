@@ -23,6 +23,7 @@ from shared.models import Credentials
 from shared.site_client.bodies import Body
 from shared.site_client.client import Reply, SiteClient, Stream
 from shared.site_client.connection import Connection
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import Head
 from tests.recorded import SAMPLES
 from tests.security.hostile_site import DONE, OPENING, delta
@@ -44,11 +45,18 @@ GUEST = Credentials(
 
 
 class CutReply(SiteClient):
-    """Gives the bytes of one reply in just these pieces, which no socket would keep to. None: its reader's turn."""
+    """Gives the bytes of one reply in just these pieces, which no socket would keep to. None: its reader's turn.
 
-    def __init__(self, pieces: Sequence[bytes | None]) -> None:
+    *error* breaks it off; without *ends* it stays open behind the last one.
+    """
+
+    def __init__(
+        self, pieces: Sequence[bytes | None], *, error: SiteUnreachable | None = None, ends: bool = True
+    ) -> None:
         super().__init__()
         self._pieces = pieces
+        self._error = error
+        self._ends = ends
 
     async def post(self, url: str, body: bytes, headers: object, *, timeout: float) -> Reply:
         """Take the message."""
@@ -69,7 +77,8 @@ class CutReply(SiteClient):
                 await asyncio.sleep(0)
             else:
                 body.deliver(piece)
-        body.end()
+        if self._ends:
+            body.end(self._error)
 
 
 class Texts:
@@ -139,6 +148,12 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
     await client.giving
     assert sink.unasked <= 1  # what the repair held back is given out at the end, whatever the client wants
     return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
+
+
+def attempt_of(client: SiteClient, sink: Texts) -> Attempt:
+    """At a turn of a bot of OpenAI's."""
+    reader = ReplyReader("OpenAI")
+    return Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=lambda: None)
 
 
 def read_slowly(sent: bytes, provider: str = "OpenAI") -> Read:
@@ -236,6 +251,36 @@ async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(nam
         assert (await read(pieces)).text == slow.text
 
 
+@pytest.mark.parametrize(
+    ("end", "error", "kind"),
+    [
+        (b"", SiteUnreachable("reset"), Kind.TRUNCATED),
+        (b"", SiteTimeout("silence"), Kind.TIMEOUT),
+        (b'event: error\ndata: {"error":"API Error: no"}\n\n', None, Kind.UPSTREAM),
+    ],
+)
+async def test_what_was_held_back_of_the_text_is_given_out_before_a_failure_is_told(
+    end: bytes, error: SiteUnreachable | None, kind: Kind
+) -> None:
+    sink = Texts(1)
+    client = CutReply([OPENING, delta("so Ã©"), end], error=error)
+
+    with pytest.raises(SiteRefusal) as caught:
+        await attempt_of(client, sink).run(60.0, None)
+
+    assert (caught.value.kind, caught.value.logged) == (kind, True)
+    assert sink.text_so_far == "so Ã©"
+
+
+async def test_a_reply_is_whole_at_its_end_mark_though_the_connection_stays_open() -> None:
+    sink, client = Texts(1), CutReply([OPENING, delta("all"), DONE], ends=False)
+
+    async with asyncio.timeout(5):
+        await attempt_of(client, sink).run(60.0, None)
+
+    assert sink.text_so_far == "all"
+
+
 @given(st.lists(DELTAS, min_size=1, max_size=8), CUTS, TURNS, st.integers(1, 20))
 def test_who_has_enough_is_given_no_more(
     events: list[bytes], places: list[int], turns: frozenset[int], most: int
@@ -245,10 +290,8 @@ def test_who_has_enough_is_given_no_more(
 
     async def check() -> str:
         client, sink = CutReply(cut(sent, places, turns)), Texts(3, most)
-        reader = ReplyReader("OpenAI")
-        attempt = Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=lambda: None)
         with suppress(Enough):
-            await attempt.run(60.0, None)
+            await attempt_of(client, sink).run(60.0, None)
             assert len(whole) < most
         await client.giving
         return sink.text_so_far
