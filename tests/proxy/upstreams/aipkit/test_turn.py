@@ -50,9 +50,7 @@ class CutReply(SiteClient):
     *error* breaks it off; without *ends* it stays open behind the last one.
     """
 
-    def __init__(
-        self, pieces: Sequence[bytes | None], *, error: SiteUnreachable | None = None, ends: bool = True
-    ) -> None:
+    def __init__(self, pieces: Sequence[bytes | None], *, error: Exception | None = None, ends: bool = True) -> None:
         super().__init__()
         self._pieces = pieces
         self._error = error
@@ -260,7 +258,7 @@ async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(nam
     ],
 )
 async def test_what_was_held_back_of_the_text_is_given_out_before_a_failure_is_told(
-    end: bytes, error: SiteUnreachable | None, kind: Kind
+    end: bytes, error: Exception | None, kind: Kind
 ) -> None:
     sink = Texts(1)
     client = CutReply([OPENING, delta("so Ã©"), end], error=error)
