@@ -157,7 +157,7 @@ class Attempt:
         if text is not None:
             self._read_events(data[:first], texts)
             data = data[first:]
-            if self._decoder.is_between:
+            if self._decoder.is_between and not self._reader.finished:
                 self._reader.has_text = self._reader.has_text or bool(text)
                 self._reader.pieces += data.count(_BEFORE + b'"', 0, end - first) - data.count(_EMPTY, 0, end - first)
                 texts.append(text)
@@ -166,7 +166,7 @@ class Attempt:
 
     def _read_events(self, data: bytes, texts: list[str]) -> None:
         for block in self._decoder.blocks(data):
-            if event := read_block(block):
+            if not self._reader.finished and (event := read_block(block)):
                 texts.append(self._reader.read(event))
 
     def _pass_on(self, text: str) -> bool:

@@ -159,7 +159,7 @@ def read_slowly(sent: bytes, provider: str = "OpenAI") -> Read:
     reader, repair, text, refusal = ReplyReader(provider), Repair(), "", None
     try:
         for event in EventDecoder().feed(sent):
-            text += repair.feed(reader.read(event))
+            text += "" if reader.finished else repair.feed(reader.read(event))
         reader.end()
     except SiteRefusal as error:
         refusal = error.kind
@@ -191,9 +191,8 @@ EVENTS = DELTAS | st.sampled_from(
         b'event: google_interaction_id\ndata: {"id":"v1_1"}\n\n',
     ]
 )
-ENDS = st.sampled_from(
-    [DONE, b"", b'data: {"delta":"half', b'event: error\ndata: {"error":"API Error: no"}\n\n', DONE + b": more\n\n"]
-)
+ERROR = b'event: error\ndata: {"error":"API Error: no"}\n\n'
+ENDS = st.sampled_from([DONE, b"", b'data: {"delta":"half', ERROR, DONE + b": more\n\n", DONE + delta("x") + ERROR])
 CUTS = st.lists(st.integers(0, 400), max_size=8)
 TURNS = st.frozensets(st.integers(0, 9))
 
@@ -254,7 +253,7 @@ async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(nam
     [
         (b"", SiteUnreachable("reset"), Kind.TRUNCATED),
         (b"", SiteTimeout("silence"), Kind.TIMEOUT),
-        (b'event: error\ndata: {"error":"API Error: no"}\n\n', None, Kind.UPSTREAM),
+        (ERROR, None, Kind.UPSTREAM),
     ],
 )
 async def test_what_was_held_back_of_the_text_is_given_out_before_a_failure_is_told(
