@@ -40,7 +40,7 @@ async def embed(
         raise from_status(server.name, reply.status, reply.headers, read_body(answer, key))
     told = await aside(len(answer), lambda: _parsed(answer))
     if told is None or told.get("error"):
-        raise from_status(server.name, 502, {}, read_body(answer, key))
+        raise from_status(server.name, 0, {}, read_body(answer, key))
     usage = told.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
     return Embedded(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))

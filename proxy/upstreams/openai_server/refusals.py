@@ -133,12 +133,12 @@ def read_body(body: bytes, key: str) -> Told:
 
 
 def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
-    """What an answer other than success means."""
-    means = _meaning(status, told)
+    """What an answer other than success means; *status* is 0 where what it told of was a success."""
+    means, text = _meaning(status, told), told.text or "no reason given"
     wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     error = ServiceError(
         means.status,
-        means.message.format(server=server, text=f"{told.text or 'no reason given'} (HTTP {status})"),
+        means.message.format(server=server, text=f"{text} (HTTP {status})" if status else text),
         type=means.type,
         code=means.code,
         retry_after=wait or means.retry_after,
@@ -164,11 +164,11 @@ def _meaning(status: int, told: Told) -> _Meaning:
 
 def from_event(server: str, told: Told, status: int, *, has_begun: bool) -> Refusal:
     """What an error in the middle of a stream means. *status*: what it names as its own; 0 for none."""
-    if not has_begun and 400 <= status < 600:
-        return from_status(server, status, {}, told)
+    if not has_begun:
+        return from_status(server, status if 400 <= status < 600 else 0, {}, told)
     text = _CUT.format(server, told.text or "it told of an error")
     error = ServiceError(502, text, type="server_error", code="upstream_error")
-    return Refusal(error, About.ANSWER if has_begun else About.UPSTREAM, delivered=False, has_begun=has_begun)
+    return Refusal(error, About.ANSWER, delivered=False, has_begun=True)
 
 
 def cut_off(server: str, why: str, *, has_begun: bool) -> Refusal:

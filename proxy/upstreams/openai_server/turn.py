@@ -130,7 +130,7 @@ class Attempt:
         whole = read_json(body)
         if not isinstance(whole, dict):
             kind = reply.content_type or "no content type"
-            raise from_status(self._server, 502, {}, read_error(f"{kind} came instead of an event stream"))
+            raise from_status(self._server, 0, {}, read_error(f"{kind} came instead of an event stream"))
         text, extra = self._reader.take(whole), self._reader.extra
         self._reader.finished = True  # its end needs no mark
         if not self._give("" if extra else text, extra):

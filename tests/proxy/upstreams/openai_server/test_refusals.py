@@ -142,13 +142,19 @@ async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: Open
     assert answer.body["choices"][0]["finish_reason"] == "tool_calls"
 
 
-@pytest.mark.parametrize("body", [failed("it broke", 500), "a page", [1]])
-async def test_an_error_with_status_200_is_one(served: RunningProxy, server: OpenAiPeer, body: Any) -> None:
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(failed("it broke", 500), 502), (failed("no more", "insufficient_quota"), 429), ("a page", 502), ([1], 502)],
+)
+async def test_an_error_with_status_200_is_one(
+    served: RunningProxy, server: OpenAiPeer, body: Any, status: int
+) -> None:
     server.answers = [Refused(200, body)]
 
     answer = await served.chat("hi", model="mine/tiny")
 
-    assert answer.status == 502
+    assert answer.status == status
+    assert "HTTP 502" not in answer.body["error"]["message"]
     assert served.app[UPSTREAMS][1].health().open_streams == 0
 
 
