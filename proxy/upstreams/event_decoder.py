@@ -87,7 +87,7 @@ class EventDecoder:
         """The stream without a byte order mark at its start; nothing while that may still be one."""
         data = bytes(self.pending + data)
         self.pending.clear()
-        if len(data) < len(_BOM) and _BOM.startswith(data):
+        if _BOM.startswith(data):
             self.pending += data
             return b""
         self._at_start = False

@@ -117,6 +117,7 @@ def test_the_order_of_fields_does_not_matter(fields: list[str]) -> None:
         pytest.param("data:  two\n\n", [" two"], id="only one"),
         pytest.param("event: x\nid: 3\n\n", [], id="no data, no event"),
         pytest.param("\ufeffdata: x\n\n", ["x"], id="byte order mark"),
+        pytest.param("\ufeff", [], id="nothing else"),
         pytest.param("\ufeff\ufeffdata: x\n\n", [], id="only one mark"),
         pytest.param("data: a\r\n\r\ndata: b\r\rdata: c\n\n", ["a", "b", "c"], id="all line ends"),
         pytest.param(
@@ -146,9 +147,11 @@ def test_a_name_holds_for_one_event_only() -> None:
 def test_an_event_is_out_as_soon_as_its_blank_line_is() -> None:
     decoder = EventDecoder()
 
-    assert decoder.feed(b"data: x\r") == []
+    assert decoder.feed(b"data: x\r") == decoder.feed(b"") == []
     assert decoder.feed(b"\n\r") == [("message", "x")]
     assert decoder.feed(b"\ndata: y\n\n") == [("message", "y")]
+    assert decoder.feed(b"data: z\r") == []
+    assert decoder.feed(b"\n\n") == [("message", "z")]
 
 
 @pytest.mark.parametrize(
