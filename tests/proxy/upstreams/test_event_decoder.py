@@ -201,8 +201,9 @@ def test_comments_of_any_length_cost_no_more_memory_than_an_event(comment: bytes
     assert decoder.feed(line_end + b"data: last\n\n") == [("message", "first\nlast")]
 
 
-def test_a_comment_in_one_piece_is_not_part_of_the_limit() -> None:
-    (event,) = decode([b"data: a\n:" + b" " * MAX_EVENT_BYTES + b"\ndata: b\n\n"])
+@pytest.mark.parametrize("rest", [b"data: b\n:%s\n\n", b":%s\ndata: b\n\n"])
+def test_a_comment_in_one_piece_is_not_part_of_the_limit(rest: bytes) -> None:
+    (event,) = decode([b"data: a\n" + rest % (b" " * MAX_EVENT_BYTES)])
 
     assert event.data == "a\nb"
 
