@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,7 +111,7 @@ def _registry(environment: Mapping[str, str]) -> Path:
         return Path(package.origin or "").parent / "driver/package/.local-browsers" if package else Path(os.devnull)
     if named:
         return Path(named)
-    home = Path(environment.get("HOME") or Path.home())
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111  (there may be none)
     if sys.platform == "darwin":
         return home / "Library/Caches/ms-playwright"
     return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "ms-playwright"
@@ -118,12 +119,13 @@ def _registry(environment: Mapping[str, str]) -> Path:
 
 def _playwright_programs(registry: Path) -> Iterator[Path]:
     """Programs in *registry*, headless shells first, each newest first; broken-off downloads are passed over."""
-    for pattern in _OWN_DIRECTORIES:
-        for directory in sorted(registry.glob(pattern), key=_revision, reverse=True):
-            if not (directory / "INSTALLATION_COMPLETE").is_file():
-                continue
-            programs = (path for program in _OWN_PROGRAMS for path in directory.glob(program))
-            yield from (path for path in programs if os.access(path, os.X_OK))
+    with suppress(PermissionError):  # it is another user's, as HOME may be
+        for pattern in _OWN_DIRECTORIES:
+            for directory in sorted(registry.glob(pattern), key=_revision, reverse=True):
+                if not (directory / "INSTALLATION_COMPLETE").is_file():
+                    continue
+                programs = (path for program in _OWN_PROGRAMS for path in directory.glob(program))
+                yield from (path for path in programs if os.access(path, os.X_OK))
 
 
 def _revision(directory: Path) -> int:

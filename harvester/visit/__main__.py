@@ -36,6 +36,7 @@ async def _main() -> None:
     told.append(Path(directory))
     # The driver and the browser inherit the directory: it marks them (harvester.processes).
     os.environ["TMPDIR"] = directory
+    os.environ.setdefault("HOME", directory)  # without one the driver does not start for a user unknown to the system
     os.chdir(directory)
     # The driver takes as long to start as the rest takes to be imported: both at once, since somebody may wait.
     driver = asyncio.create_task(async_playwright().start())

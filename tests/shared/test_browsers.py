@@ -1,5 +1,6 @@
 """Finding a browser, with stand-in programs in directories of the tests' own."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,27 @@ def test_a_setting_that_names_no_program_is_an_error_and_no_other_browser_is_tak
 
     with pytest.raises(NoBrowser, match="FREEAICHAT_BROWSER"):
         find_browser(str(tmp_path / "wrong"), machine)
+
+
+def test_a_home_of_another_user_is_passed_over(machine: dict[str, str]) -> None:
+    """As where a service is started by root for another user, and HOME stays root's."""
+    downloaded(machine, OWN_SHELL.format(1250))
+    Path(machine["HOME"]).chmod(0)
+    ours = os.geteuid()
+    os.seteuid(65534 if ours == 0 else ours)  # root may enter everything
+    try:
+        assert find_browser("sh", machine | {"PATH": os.defpath}).found == "FREEAICHAT_BROWSER"
+    finally:
+        os.seteuid(ours)
+        Path(machine["HOME"]).chmod(0o700)
+
+
+def test_a_user_whom_the_system_does_not_know_needs_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is started with a user of a number alone."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+
+    assert find_browser("sh", {"PATH": os.defpath}).found == "FREEAICHAT_BROWSER"
 
 
 def test_a_headless_shell_is_known_by_its_name_also_behind_a_link(machine: dict[str, str], tmp_path: Path) -> None:
