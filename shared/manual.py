@@ -81,6 +81,7 @@ def _credentials(settings: Settings, state: SiteState | None, session_id: str, n
         ajax_url=stands.ajax_url if stands else f"{site.origin}{AJAX_PATH}",
         page_url=stands.page_url if stands else site.url,
         named_url=stands.named_url if stands else site.url,
+        is_led_to=stands.is_led_to if stands else False,
         cookie=cookie or (stands.cookie if stands else ""),
         nonce=nonce or (stands.nonce if stands else ""),
         session_id=session_id,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from shared.parsing import is_other_page
+
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}
 SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
@@ -45,6 +47,7 @@ class Credentials:
     ajax_url: str  # where requests go: of AI Engine, what its routes are put behind
     page_url: str  # where the chat was found
     named_url: str = ""  # where the settings said then that it is; "": not known
+    is_led_to: bool = False  # whether that page leads there by itself, as a redirect does
     cookie: str = field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
     nonce: str = field(default="", repr=False)
     session_id: str = field(repr=False)
@@ -63,6 +66,11 @@ class Credentials:
     def is_of(self, named_url: str) -> bool:
         """Whether they were looked for where the settings say now that the chat is, as far as is known."""
         return self.named_url in {"", named_url}
+
+    def is_of_other_page(self, named_url: str) -> bool:
+        """Whether the chat is not that of the page which the settings name now, nor of where that leads."""
+        is_led_to = self.is_led_to and self.named_url == named_url
+        return not is_led_to and is_other_page(named_url, self.page_url)
 
     @property
     def secrets(self) -> tuple[str, ...]:

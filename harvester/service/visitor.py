@@ -255,9 +255,9 @@ def _guest_id(current: Credentials | None) -> str:
 
 
 def _remembered(site: Site, current: Credentials | None) -> str:
-    """Where the last capture found the chat, unless that is the configured page or no longer on the site, or the
-    settings may have named another page then."""
-    if current is None or current.page_url == site.url or current.named_url != site.url:
+    """Where the last capture found the chat, unless the configured page is or leads there, it is no longer on the
+    site, or the settings may have named another page then."""
+    if current is None or current.named_url != site.url or not current.is_of_other_page(site.url):
         return ""
     host, found_at = urlsplit(site.url).hostname or "", urlsplit(current.page_url).hostname or ""
     return current.page_url if is_same_site(host, found_at) else ""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harvester.job import Job
-from harvester.visit.plugins.interface import Plugin, Reading
-from harvester.visit.search import find_chat
+from harvester.visit.plugins.interface import Reading
+from harvester.visit.search import Found, find_chat
 from harvester.visit.tab import Tab
 from shared.models import Capture, Credentials, Step
 
@@ -43,19 +43,20 @@ async def visit(job: Job, tab: Tab, steps: Steps) -> tuple[Capture, str]:
     with steps.step(Step.CONFIRM):
         async with asyncio.timeout(job.limits.confirm):
             reading = await chat.confirm()
-            return await _capture(job, tab, found.page.url, found.plugin, reading), found.note
+            return await _capture(job, tab, found, reading), found.note
 
 
-async def _capture(job: Job, tab: Tab, page_url: str, plugin: Plugin, reading: Reading) -> Capture:
-    await tab.keep(plugin.guest_storage(reading.session_id))  # before the identity is read, which is to hold it
+async def _capture(job: Job, tab: Tab, found: Found, reading: Reading) -> Capture:
+    await tab.keep(found.plugin.guest_storage(reading.session_id))  # before the identity is read, which is to hold it
     now = time.time()
     return Capture(
         credentials=Credentials(
             site=job.site,
-            plugin=plugin.kind,
+            plugin=found.plugin.kind,
             ajax_url=reading.ajax_url,
-            page_url=page_url.partition("#")[0],
+            page_url=found.page.url.partition("#")[0],
             named_url=job.named_url,
+            is_led_to=job.named_url == job.page_url and not found.note,
             cookie=await tab.cookie_header(reading.ajax_url),  # after the nonce: the site may set one with it
             nonce=reading.nonce,
             session_id=reading.session_id,

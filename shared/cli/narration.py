@@ -8,7 +8,6 @@ import click
 from shared.cli import text
 from shared.cli.keys import Key
 from shared.models import Outcome, SiteState, Step, Visit
-from shared.parsing import is_other_page
 
 NO_KEY = "no key needed on this machine"
 WHAT_TO_DO = {  # after a visit that failed
@@ -46,8 +45,10 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
 
 def page_lines(state: SiteState, named: str) -> list[str]:
     """That the chat in use is not that of the *named* page, if so."""
-    found = state.current.page_url
-    return [f"this is the chat of {found}, not of {named}, which the settings name"] * is_other_page(named, found)
+    found = state.current
+    return [f"this is the chat of {found.page_url}, not of {named}, which the settings name"] * found.is_of_other_page(
+        named
+    )
 
 
 def kept_line(state: SiteState, now: float) -> str:

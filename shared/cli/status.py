@@ -12,7 +12,7 @@ from shared.cli.failures import BadSettings, read_gateway, read_settings
 from shared.cli.gateway import Gateway, NoGateway
 from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
-from shared.parsing import Server, Site, is_other_page
+from shared.parsing import Server, Site
 from shared.processes import heartbeat
 from shared.processes.services import EXIT_FAILED
 from shared.serialization import to_plain
@@ -89,13 +89,12 @@ def _server(server: Server, names: ModelNames) -> Report:
 
 async def _site(store: Store, site: Site, names: ModelNames, now: float, proxy: Report) -> Report:
     state = await store.site_state(site.origin)
-    found = state.current.page_url if state else site.url
     return {
         "site": site.origin,
         "kind": state.current.plugin if state else None,
-        "page": found,
+        "page": state.current.page_url if state else site.url,
         "named_page": site.url,
-        "is_other_page": is_other_page(site.url, found),
+        "is_other_page": bool(state and state.current.is_of_other_page(site.url)),
         "credentials": _credentials(state.current, now) if state else None,
         "bots": [_bot(bot, names.get((site.host, bot.id), [])) for bot in (state.bots if state else ())],
         "visits": [_visit(visit) for visit in await store.visits(site.origin, limit=VISITS_SHOWN)],

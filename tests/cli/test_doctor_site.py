@@ -76,6 +76,9 @@ def test_that_the_chat_in_use_is_another_pages_is_a_warning() -> None:
     assert other.page_url in check_page(named, other)[0].what
     assert check_page(site(other.page_url), other) == []
     assert check_page(named, None) == []
+    led_to = replace(other, is_led_to=True, named_url=named.url)
+    assert check_page(named, led_to) == []
+    assert len(check_page(site(f"{named.url}shop/"), led_to)) == 1
 
 
 @pytest.mark.parametrize(("difference", "level"), [(0, Level.OK), (-3600, Level.WARN), (3600, Level.WARN)])

@@ -73,6 +73,7 @@ async def test_the_four_values_are_the_first_sites_starting_credentials(store: S
         "ajax_url": f"{SITE}/wp-admin/admin-ajax.php",
         "page_url": f"{SITE}/chat/",
         "named_url": f"{SITE}/chat/",
+        "is_led_to": False,
         "cookie": 'a=1; b="x,y"; c=d=e',
         "nonce": "0123456789",
         "session_id": SESSION,

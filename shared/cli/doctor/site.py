@@ -9,7 +9,7 @@ from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.doctor.network import MENDS, diagnose
 from shared.models import AI_ENGINE, AIPKIT, Credentials
-from shared.parsing import Site, is_other_page
+from shared.parsing import Site
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
 from shared.plugins.aipkit.page import configs_in, read_configs
@@ -92,7 +92,7 @@ def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:
     """Whether the chat in use is that of the page that the settings name; nothing where none is in use."""
-    if found is None or not is_other_page(site.url, found.page_url):
+    if found is None or not found.is_of_other_page(site.url):
         return []
     what = f"the chat in use is that of {found.page_url}, not of {site.url}, which the settings name"
     mend = "name the page that you want in FREEAICHAT_SITES; `freeaichat harvest` shows what a visit finds"

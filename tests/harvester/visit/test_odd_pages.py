@@ -72,8 +72,11 @@ async def test_a_page_that_leads_on_is_followed(visits: Visits, site: SimulatedS
 async def test_a_site_that_moved_to_another_host_is_used_there(visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page = "moved"
 
-    found = await visits.capture()
+    first, second = await visits.make(), await visits.make()
+    found = (await visits.state()).current
 
+    assert first.reason == second.reason == ""
+    assert not found.is_of_other_page(site.url)
     assert found.site == site.origin
     assert found.page_url == f"http://{site.other_host}/"
     assert found.ajax_url == f"http://{site.other_host}/wp-admin/admin-ajax.php"
