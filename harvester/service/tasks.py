@@ -17,8 +17,9 @@ async def until_stopped(work: Coroutine[Any, Any, int], when_stopped: int) -> in
     """What *work* returns; *when_stopped* if a signal, or the end of our parent, ended it early."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
+            loop.add_signal_handler(number, stop.set)
     on_parent_gone(stop.set)
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

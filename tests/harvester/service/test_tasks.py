@@ -1,10 +1,43 @@
 """Work that is not broken off."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
-from harvester.service.tasks import to_the_end
+from harvester.service.tasks import to_the_end, until_stopped
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
+    """The last one comes where the terminal is closed in which the harvester runs."""
+    tidied_up = []
+
+    async def work() -> int:
+        os.kill(os.getpid(), number)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            tidied_up.append(True)
+        return 0
+
+    assert await until_stopped(work(), when_stopped=3) == 3
+    assert tidied_up == [True]
+
+
+async def test_what_is_started_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by `nohup`
+
+    async def work() -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.01)
+        return 0
+
+    try:
+        assert await until_stopped(work(), when_stopped=3) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_cancellation_waits_for_the_end_of_the_work() -> None:
