@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -44,19 +45,15 @@ def end_family(directory: Path, *, root: psutil.Process | None = None, spare: Co
 def reap_orphans(spare: Collection[int]) -> None:
     """Collect ended children that nobody waits for; *spare* are waited for by others."""
     for child in psutil.Process().children():
-        if child.pid in spare:
-            continue
-        try:
-            if child.status() == psutil.STATUS_ZOMBIE:
+        if child.pid not in spare:
+            with suppress(ChildProcessError):  # it was collected meanwhile
                 os.waitpid(child.pid, os.WNOHANG)
-        except (psutil.NoSuchProcess, ChildProcessError):
-            continue
 
 
 def _family(directory: Path, root: psutil.Process | None) -> set[psutil.Process]:
     found = {process for process in psutil.process_iter() if _belongs(process, str(directory))}
     if root is not None:
-        found |= {root, *_children(root)}
+        found.add(root)
     return found | {child for process in found for child in _children(process)}
 
 
