@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.conversations import Note
 from shared.serialization import to_json
-from shared.store.documents import load_note
+from shared.store.documents import load_note, readable
 from shared.store.redis import schema
 from shared.store.redis.server import Part, Script
 
@@ -54,4 +54,5 @@ class BranchStore(Part):
 
     async def take_branch(self, history: str) -> Note | None:
         found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)
-        return None if found is None else load_note(found)
+        notes = [] if found is None else readable(load_note, [found])
+        return notes[0] if notes else None

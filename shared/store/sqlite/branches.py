@@ -24,5 +24,5 @@ class BranchStore(Part):
             "RETURNING upstream",
             (history,),
         ).fetchone()
-        found = [] if row is None else readable(load_note, [row["upstream"]])
-        return found[0] if found else None
+        notes = [] if row is None else readable(load_note, [row["upstream"]])
+        return notes[0] if notes else None

@@ -135,6 +135,12 @@ async def test_a_conversation_whose_time_of_use_was_lost_gets_one_with_its_next_
         assert await store.prune(before=201.0, max_bytes=10**9) == 1
 
 
+async def test_a_copy_that_cannot_be_read_is_passed_over_in_redis_too(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        redis_server.command("ZADD", "{freeaichat}:branch:digest", 1, "100.0 {}")
+        assert await store.take_branch("digest") is None
+
+
 NONSENSE = (
     "UPDATE visits SET record = '{' WHERE id = 'visit-1'",
     "UPDATE usage SET counts = '[]' WHERE hour = 0",
