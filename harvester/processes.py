@@ -66,8 +66,6 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, directory: str) -> bool:
     try:
-        if process.pid == os.getpid() or not _runs(process):
-            return False
         return (
             process.environ().get("TMPDIR") == directory
             or process.cwd() == directory
