@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shared.store import StoreError, StoreUnavailable
+from shared.store import StoreCorrupt, StoreError, StoreUnavailable
 from shared.store.sqlite.errors import translated
 from shared.store.sqlite.file import inspect, open_database, open_to_read
 
@@ -31,26 +31,25 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
         if not store.is_file():
             raise StoreUnavailable(f"there is no store at {store} yet")
         inspect(store, BUSY_SECONDS, thoroughly=True)
-    with translated(target):
-        if target.exists() and target.samefile(store):
-            raise StoreUnavailable(f"{target} is the store itself; name another file")
-        written = target.with_name(f"{target.name}.new") if replace else target
-        if replace:
-            written.unlink(missing_ok=True)  # of a backup that was killed
-        try:
-            os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            raise AlreadyThere(f"{target} is there already") from None
-        try:
-            # Not `open_database`: the services may be of an older version, and must not meet newer tables.
-            with closing(_connect(store)) as source, closing(_connect(written)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without sidecars
-            written.replace(target)
-        except BaseException:
-            written.unlink(missing_ok=True)
-            raise
-        return target.stat().st_size
+        with closing(_source(store)) as source, translated(target, "the copy"):
+            if target.exists() and target.samefile(store):
+                raise StoreUnavailable(f"{target} is the store itself; name another file")
+            written = target.with_name(f"{target.name}.new") if replace else target
+            if replace:
+                written.unlink(missing_ok=True)  # of a backup that was killed
+            try:
+                os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            except FileExistsError:
+                raise AlreadyThere(f"{target} is there already") from None
+            try:
+                with closing(_connect(written)) as copy:
+                    source.backup(copy)
+                    copy.execute("PRAGMA journal_mode = DELETE")  # one file, without sidecars
+                written.replace(target)
+            except BaseException:
+                written.unlink(missing_ok=True)
+                raise
+            return target.stat().st_size
 
 
 def restore(copy: Path, store: Path, *, replace: bool) -> None:
@@ -59,10 +58,15 @@ def restore(copy: Path, store: Path, *, replace: bool) -> None:
     Services that use the store go on with the restored state. A store that holds something is replaced only if
     *replace*. Raises `AlreadyThere`, `StoreUnavailable`, `StoreCorrupt` and `StoreTooNew`; then the store is as it was.
     """
-    with translated(copy):
-        if not copy.is_file():
-            raise StoreUnavailable(f"there is no file {copy}")
-        inspect(copy, BUSY_SECONDS, thoroughly=True)
+    try:
+        with translated(copy, "the copy"):
+            if not copy.is_file():
+                raise StoreUnavailable(f"there is no file {copy}")
+            inspect(copy, BUSY_SECONDS, thoroughly=True)
+    except StoreCorrupt as error:
+        raise StoreCorrupt(
+            f"{copy} is no copy of a store, or is damaged; name one that `freeaichat backup` made"
+        ) from error
     with translated(store), closing(open_database(store, busy_timeout=BUSY_SECONDS)) as live:
         if not replace and (found := _contents(live)):
             raise AlreadyThere(f"the store {store} holds {found}")
@@ -84,6 +88,14 @@ def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
     finally:
         for suffix in ("", "-wal", "-shm"):
             duplicate.with_name(duplicate.name + suffix).unlink(missing_ok=True)
+
+
+def _source(store: Path) -> sqlite3.Connection:
+    """A connection to copy from. The disk may have failed, and be there to read only: a copy is wanted all the more.
+
+    Not that of `open_database`: the services may be of an older version, and must not meet newer tables.
+    """
+    return _connect(store) if os.access(store.parent, os.W_OK) else open_to_read(store, BUSY_SECONDS)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

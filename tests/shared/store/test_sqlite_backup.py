@@ -45,7 +45,11 @@ async def _write_for_ever(path: Path) -> None:
             await store.add_messages("conv-1", said("more " * 500), at=200.0)
 
 
-async def test_a_backup_is_one_private_file_of_its_size(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_writable", [True, False])
+async def test_a_backup_is_one_private_file_of_its_size(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_writable: bool
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: is_writable)  # a disk that failed may only be read
     target = tmp_path / "backups" / "copy.db"
     target.parent.mkdir()
     async with open_sqlite(path) as store:
@@ -54,6 +58,7 @@ async def test_a_backup_is_one_private_file_of_its_size(path: Path, tmp_path: Pa
 
     assert modes(target.parent) == {"copy.db": 0o600}
     assert target.stat().st_size == size
+    assert is_sound(target)
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -79,7 +84,7 @@ async def test_nothing_is_left_of_a_backup_that_cannot_be_made(path: Path, tmp_p
         back_up(path, tmp_path / "copy.db", replace=False)
     async with open_sqlite(path):
         pass
-    with pytest.raises(StoreUnavailable, match="No such file or directory"):
+    with pytest.raises(StoreUnavailable, match=r"the copy .*copy\.db cannot be used: No such file or directory"):
         back_up(path, tmp_path / "missing" / "copy.db", replace=False)
     change(path, "PRAGMA application_id = 1")
     with pytest.raises(StoreCorrupt, match="another program"):
@@ -186,8 +191,10 @@ def test_what_is_no_store_of_ours_is_never_restored(path: Path, tmp_path: Path) 
 
     with pytest.raises(StoreUnavailable, match="no file"):
         restore(tmp_path / "missing", path, replace=True)
-    with pytest.raises(StoreCorrupt):
-        restore(tmp_path / "text", path, replace=True)
+    (tmp_path / "empty").touch()
+    for name in ("text", "empty"):
+        with pytest.raises(StoreCorrupt, match=f"{name} is no copy of a store.*`freeaichat backup`"):
+            restore(tmp_path / name, path, replace=True)
     with pytest.raises(StoreTooNew, match="newer version"):
         restore(tmp_path / "newer.db", path, replace=True)
     assert not path.exists()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,19 @@ async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_mend
         assert texts_of(await store.conversation("conv-1")) == ["one"]
         await store.delete_conversation("conv-2")
         assert await store.commit_turn("conv-1", turn("t1", "small", "y" * 20_000))
+
+
+async def test_a_disk_that_is_too_full_to_open_the_store_is_told_as_such(path: Path) -> None:
+    async with open_sqlite(path):
+        pass
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))  # less than what SQLite puts beside the file
+    try:
+        with pytest.raises(StoreUnavailable, match="no space left"):
+            async with open_sqlite(path):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> None:
