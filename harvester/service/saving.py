@@ -30,7 +30,9 @@ async def save_capture(store: Store, capture: Capture, *, base: Credentials | No
             return await patiently(partial(store.save_capture, capture, base=current.generation if current else 0))
         except StaleWrite as stale:
             current = stale.current
-            if current is None or base is None or not _is_renewal(current, base):
+            if _is_of(current, capture.credentials):  # the store took it, and only its answer was lost
+                return current
+            if not _is_of(current, base):
                 break
     log.warning("newer credentials of %s were stored meanwhile; this visit's are dropped", capture.credentials.site)
     return current
@@ -52,6 +54,8 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     return result
 
 
-def _is_renewal(current: Credentials, base: Credentials) -> bool:
-    """Whether *current* is *base* with a renewed nonce, and nothing else."""
+def _is_of(current: Credentials | None, base: Credentials | None) -> bool:
+    """Whether *current* is *base*, perhaps with a renewed nonce, and nothing else."""
+    if current is None or base is None:
+        return False
     return current.captured_at == base.captured_at and current.session_id == base.session_id

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harvester.service.saving import patiently, save_capture
+from shared.models import Capture, Credentials
 from shared.store import Store, StoreUnavailable
 from tests.shared.samples import SITE, capture
 
@@ -46,6 +47,26 @@ async def test_a_first_capture_of_somebody_else_stands(store: Store) -> None:
 
     assert kept is not None
     assert kept.nonce == "theirs"
+
+
+async def test_a_capture_that_was_stored_and_only_not_answered_is_no_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where a server that keeps the store hangs for a while, and then does all that it was asked for."""
+    save = store.save_capture
+
+    async def unanswered(capture: Capture, *, base: int) -> Credentials:
+        monkeypatch.setattr(store, "save_capture", save)
+        await save(capture, base=base)
+        raise StoreUnavailable("it does not answer in time")
+
+    monkeypatch.setattr(store, "save_capture", unanswered)
+
+    kept = await save_capture(store, capture("ours", at=200), base=None)
+
+    assert kept is not None
+    assert (kept.nonce, kept.generation) == ("ours", 1)
+    assert caplog.records == []
 
 
 async def test_a_store_that_is_away_for_a_moment_is_waited_for() -> None:
