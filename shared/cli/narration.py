@@ -7,7 +7,7 @@ import click
 
 from shared.cli import text
 from shared.cli.keys import Key
-from shared.models import Outcome, SiteState, Step, Visit
+from shared.models import Cause, Outcome, SiteState, Step, Visit
 
 NO_KEY = "no key needed on this machine"
 WHAT_TO_DO = {  # after a visit that failed
@@ -36,9 +36,11 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
         lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
         return [*lines, reason] if reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
+    is_told = visit.cause in {Cause.NO_PLACE, Cause.STORE}  # by the reason; no other browser helps
+    what_to_do = "mend that" if is_told else WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {reason}",
-        f"{click.style('what to do:', bold=True)} {WHAT_TO_DO.get(visit.outcome, 'run `freeaichat doctor`')}",
+        f"{click.style('what to do:', bold=True)} {what_to_do}",
         f"trying again by itself, soon and then ever more rarely; {serves}",
     ]
 

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python
+from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python, check_temporary_dir
 from shared.cli.gateway import Gateway
 from shared.secrets import ensure_master_key
 from shared.settings import Settings, load
@@ -46,6 +46,15 @@ def port_level(port: int) -> Level:
 
 def test_this_python_is_good_enough() -> None:
     assert check_python().level is Level.OK
+
+
+def test_without_any_temporary_directory_it_is_said_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_temporary_dir().level is Level.OK
+
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+
+    assert "TMPDIR" in check_temporary_dir().mend
 
 
 def test_a_free_port_is_fine(free_port: int) -> None:

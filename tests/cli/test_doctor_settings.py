@@ -89,6 +89,20 @@ def test_little_memory_is_told(tmp_path: Path) -> None:
     assert check_memory(tmp_path / "missing").level is Level.OK
 
 
+@pytest.mark.parametrize(
+    ("allowed", "what"),
+    [("268435456\n", "256 MiB allowed to this container"), ("max\n", "2000 MiB free"), ("8589934592", "2000 MiB free")],
+)
+def test_what_a_container_may_use_counts_too(tmp_path: Path, allowed: str, what: str) -> None:
+    (tmp_path / "meminfo").write_text("MemAvailable: 2048000 kB\n")
+    (tmp_path / "memory.max").write_text(allowed)
+
+    found = check_memory(tmp_path / "meminfo", tmp_path / "memory.max")
+
+    assert found.what == what
+    assert found.level is (Level.WARN if "allowed" in what else Level.OK)
+
+
 def test_inodes_are_counted_where_the_data_will_be(tmp_path: Path) -> None:
     counted = os.statvfs(tmp_path).f_files > 0
 

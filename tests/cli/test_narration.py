@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import pytest
 
 from shared.cli import narration
 from shared.cli.keys import Key
-from shared.models import Bot, Credentials, Outcome, SiteState, Visit
+from shared.models import Bot, Cause, Credentials, Outcome, SiteState, Visit
 from shared.serialization import from_plain
 
 SESSION = "12345678-1234-4123-8123-123456789abc"
@@ -80,6 +81,12 @@ def test_of_every_failure_it_is_said_in_one_sentence_what_to_do(outcome: Outcome
 
     assert said.startswith("what to do: ")
     assert "freeaichat" in said.lower()
+
+
+def test_where_the_reason_says_what_to_do_no_other_browser_is_asked_for() -> None:
+    visit = replace(a_visit(Outcome.BROWSER_ERROR, reason="set TMPDIR"), cause=Cause.NO_PLACE)
+
+    assert click.unstyle(narration.visit_lines(visit, None)[1]) == "what to do: mend that"
 
 
 def test_credentials_that_were_there_already_are_told_with_their_source() -> None:

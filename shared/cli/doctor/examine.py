@@ -8,7 +8,14 @@ from time import time
 from shared.cli.doctor.browser import check_browser, check_driver
 from shared.cli.doctor.check import Check, fail
 from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
-from shared.cli.doctor.machine import check_data_dir, check_key, check_key_accepted, check_port, check_python
+from shared.cli.doctor.machine import (
+    check_data_dir,
+    check_key,
+    check_key_accepted,
+    check_port,
+    check_python,
+    check_temporary_dir,
+)
 from shared.cli.doctor.server import check_keys, check_server
 from shared.cli.doctor.settings import check_settings
 from shared.cli.doctor.site import check_page, check_site
@@ -34,6 +41,7 @@ async def examine(
             "python": _in_thread(lambda: [check_python()]),
             "settings": _in_thread(lambda: [*check_settings(settings), *check_keys(settings)]),
             "data dir": _in_thread(lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)]),
+            "temp dir": _in_thread(lambda: [check_temporary_dir()]),
             "limits": _in_thread(lambda: [check_open_files(settings.max_requests), check_memory()]),
             "key": _in_thread(lambda: [check_key(settings), check_key_accepted(gateway)]),
             "port": _in_thread(lambda: [check_port(settings, gateway)]),

@@ -11,6 +11,7 @@ FILES_BESIDE = 64  # store, log, libraries
 LEAST_MEMORY_BYTES = 500 * 1024**2  # a browser on the chat page
 LEAST_INODES = 1000
 MEMORY_FILE = Path("/proc/meminfo")
+CONTAINER_FILE = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_open_files(max_requests: int) -> Check:
@@ -24,17 +25,22 @@ def check_open_files(max_requests: int) -> Check:
     return ok("open files", f"enough for {max_requests} requests at once")
 
 
-def check_memory(file: Path = MEMORY_FILE) -> Check:
-    """Whether a browser finds memory enough, as Linux tells it in *file*."""
+def check_memory(file: Path = MEMORY_FILE, container_file: Path = CONTAINER_FILE) -> Check:
+    """Whether a browser finds memory enough, as Linux tells it in *file*, and allows a container in the other."""
     try:
         fields = dict(line.split(":", 1) for line in file.read_text().splitlines())
         free = int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return ok("memory", "this system does not tell how much is free")
-    if free < LEAST_MEMORY_BYTES:
+    try:
+        allowed = int(container_file.read_text())
+    except (OSError, ValueError):  # not in a container, or all that there is
+        allowed = free
+    what = f"{free >> 20} MiB free" if free <= allowed else f"{allowed >> 20} MiB allowed to this container"
+    if min(free, allowed) < LEAST_MEMORY_BYTES:
         mend = f"end other programs, or add memory or swap: a visit needs about {LEAST_MEMORY_BYTES >> 20} MiB"
-        return warn("memory", f"{free >> 20} MiB free", mend)
-    return ok("memory", f"{free >> 20} MiB free")
+        return warn("memory", what, mend)
+    return ok("memory", what)
 
 
 def check_inodes(directory: Path, least: int = LEAST_INODES) -> Check:

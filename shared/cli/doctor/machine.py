@@ -62,6 +62,15 @@ def _check_missing(name: str, directory: Path) -> Check:
     )
 
 
+def check_temporary_dir() -> Check:
+    """Whether there is a place for the browser's files."""
+    try:
+        return ok("temp dir", tempfile.gettempdir())
+    except FileNotFoundError:
+        mend = "free some space, or set TMPDIR to another directory"
+        return fail("temp dir", "no temporary directory can be written to", mend)
+
+
 def check_key(settings: Settings) -> Check:
     """Whether a key protects what others can reach, and is itself protected."""
     file = settings.data_dir / KEY_FILE

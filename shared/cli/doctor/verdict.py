@@ -8,7 +8,19 @@ from shared.cli.doctor.check import Check, Level
 
 # What is first here makes the rest fail: it is to be mended first.
 FIRST = (
-    *("python", "settings", "by hand", "data dir", "inodes", "store drive", "store", "key", "proxy key", "port"),
+    *(
+        "python",
+        "settings",
+        "by hand",
+        "data dir",
+        "inodes",
+        "temp dir",
+        "store drive",
+        "store",
+        "key",
+        "proxy key",
+        "port",
+    ),
     *("driver", "browser", "http proxy", "authorities", "clock", "site", "credentials"),
 )
 
