@@ -41,7 +41,7 @@ from proxy.api.openapi.tools import (
     OLD_CALL_PIECE,
     PARALLEL,
 )
-from proxy.api.parameters import BIAS, EFFORTS, RANGES, VERBOSITIES, WHOLE_RANGES
+from proxy.api.parameters import BIAS, RANGES, WHOLE_RANGES
 from proxy.chat.extras import DETAILS, THOUGHTS
 
 MODEL: Schema = {
@@ -72,8 +72,7 @@ def number(limits: tuple[float, float], kind: str = "number") -> Schema:
 
 SAMPLING = {name: ignored(number(limits)) for name, limits in RANGES.items()}
 TOP_LOGPROBS = ignored(number(WHOLE_RANGES["top_logprobs"], "integer"))
-EFFORT = one_of(*EFFORTS)
-VERBOSITY = ignored(one_of(*VERBOSITIES))
+LEVEL = ignored(STRING)  # of effort or verbosity
 
 # What chats and legacy completions both take.
 SHARED: dict[str, Schema] = {
@@ -101,8 +100,8 @@ SHARED: dict[str, Schema] = {
     "repetition_penalty": ignored(NUMBER),
     "logit_bias": ignored({"type": "object", "additionalProperties": number(BIAS)}),
     "top_logprobs": TOP_LOGPROBS,
-    "reasoning_effort": ignored(EFFORT),
-    "verbosity": VERBOSITY,
+    "reasoning_effort": LEVEL,
+    "verbosity": LEVEL,
     "user": told(ANY, "Told to servers, as all that is not named here; without effect on sites."),
 }
 _REQUEST = at_least(

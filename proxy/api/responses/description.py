@@ -1,14 +1,13 @@
 """`/v1/responses`."""
 
 from proxy.api.chat_completions.description import (
-    EFFORT,
     FLAG,
+    LEVEL,
     LIMIT,
     MODEL,
     SAMPLING,
     STREAM_HEADERS,
     TOP_LOGPROBS,
-    VERBOSITY,
     ignored,
     number,
 )
@@ -94,12 +93,12 @@ SCHEMAS: dict[str, Schema] = {
             at_least(
                 {},
                 format=FLAT_FORM,
-                verbosity=VERBOSITY,
+                verbosity=LEVEL,
             )
         ),
         background=told(ANY, "400 where it is true."),
         prompt=told(ANY, "400 unless it is empty."),
-        reasoning=ignored(at_least({}, effort=nullable(EFFORT))),
+        reasoning=ignored(at_least({}, effort=nullable(STRING))),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
         include=told(ANY, "A server's log probabilities, where it holds `message.output_text.logprobs`."),

@@ -21,7 +21,7 @@ from proxy.api.openapi.parts import (
     ref,
     told,
 )
-from proxy.api.parameters import VERBOSITIES, WHOLE_RANGES
+from proxy.api.parameters import WHOLE_RANGES
 
 RESPONSE_ID: Schema = {"type": "string", "pattern": "^resp_"}
 _REFUSAL = exactly({"type": const("refusal"), "refusal": STRING})
@@ -94,7 +94,7 @@ _RESPONSE = exactly(
                 "format": told(
                     at_least({"type": one_of("text", "json_object", "json_schema")}), "As it was asked for."
                 ),
-                "verbosity": one_of(*VERBOSITIES),
+                "verbosity": STRING,
             }
         ),
         "tool_choice": told({"type": ["string", "object"]}, "As it was asked for."),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.api.images.reading import Picture
-from proxy.api.parameters import VERBOSITIES, check_choice, read_flag, read_ignored, read_limit, read_metadata
+from proxy.api.parameters import check_text, read_flag, read_ignored, read_limit, read_metadata
 from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
@@ -131,7 +131,7 @@ def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_request("'text' must be an object.", param="text", code="invalid_type")
     if text.get("verbosity") is None:
         return {}
-    check_choice(text["verbosity"], "text.verbosity", VERBOSITIES)
+    check_text(text["verbosity"], "text.verbosity")
     return {"text.verbosity": text["verbosity"]}
 
 

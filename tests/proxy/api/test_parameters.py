@@ -80,5 +80,5 @@ def test_metadata_are_not_emptied_by_leaving_them_out() -> None:
 def test_reasoning_without_an_effort_asks_for_none() -> None:
     assert read_ignored({"reasoning": {"effort": None}}, ["reasoning"]) == ("reasoning",)
     with pytest.raises(ServiceError) as refused:
-        read_ignored({"reasoning": {"effort": "much"}}, ["reasoning"])
+        read_ignored({"reasoning": {"effort": 3}}, ["reasoning"])
     assert refused.value.param == "reasoning.effort"
