@@ -213,6 +213,7 @@ class EventStream:
             self.response.enable_chunked_encoding()
         else:
             self._is_chunked = False
+            self.response.force_close()  # the end of the body, also for who asked to be kept
         self.begin()
         await self.response.prepare(self._request)
 
