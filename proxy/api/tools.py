@@ -146,16 +146,18 @@ def _bad_choice(where: str) -> ServiceError:
 
 def read_form(value: Any, where: str, *, nested: bool) -> Wanted | None:
     """The form of the answer; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError`."""
-    kind = value.get("type") if isinstance(value, dict) else None
+    kind, beside = (value.get("type"), value.get("schema")) if isinstance(value, dict) else (None, None)
     if value is None or kind == "text":
         return None
-    if kind == "json_object":
+    is_beside = isinstance(beside, dict) and bool(beside)  # as llama.cpp, Fireworks and Together have it
+    if kind == "json_object" and not is_beside:
         return Wanted()
-    if kind != "json_schema":
+    if kind not in ("json_object", "json_schema"):
         raise bad_request(
             f"'{where}' must be of the type text, json_object or json_schema.", param=where, code="invalid_value"
         )
-    form, place = (value.get("json_schema"), f"{where}.json_schema") if nested else (value, where)
+    is_nested = nested and not is_beside
+    form, place = (value.get("json_schema"), f"{where}.json_schema") if is_nested else (value, where)
     schema = form.get("schema") if isinstance(form, dict) else None
     if not isinstance(form, dict) or not isinstance(schema, dict | bool):
         raise bad_request(f"'{place}.schema' must be a JSON schema.", param=f"{place}.schema", code="invalid_type")

@@ -60,7 +60,8 @@ def _allowed(named: Schema) -> dict[str, Schema]:
 
 def _form(by_schema: Schema) -> Schema:
     """The form of the answer; *by_schema*: how a JSON schema is given."""
-    any_object = told(at_least({"type": const("json_object")}), "Any JSON object.")
+    beside = told(ANY, "A JSON schema that it is to fit.")
+    any_object = told(at_least({"type": const("json_object")}, schema=beside), "Any JSON object.")
     return told(
         nullable(at_least({"type": const("text")}), any_object, by_schema),
         "The form of the answer: JSON comes bare, without a fence, and only if it fits the schema.",

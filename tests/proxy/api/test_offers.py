@@ -58,6 +58,15 @@ def test_of_tools_and_the_older_functions_the_tools_hold() -> None:
     assert (form.choice, form.wanted) == (Choice(), Wanted())
 
 
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_a_schema_may_stand_beside_the_type(kind: str) -> None:
+    """Programs written for llama.cpp, Fireworks or Together have it there, and rely on what it says."""
+    schema = {"type": "object", "required": ["city"]}
+
+    assert of_chat(response_format={"type": kind, "schema": schema}).wanted == Wanted(schema)
+    assert of_chat(response_format={"type": "json_object", "schema": {}}).wanted == Wanted()
+
+
 @pytest.mark.parametrize(
     ("choice", "wanted"),
     [
