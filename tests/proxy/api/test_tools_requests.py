@@ -72,7 +72,7 @@ RESPONSES: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "namespace", "name": "d", "tools": [{"type": "web_search"}]}]}, "tools[0].tools[0]"),
     ({"tools": [{"name": "get_weather"}]}, "tools[0]"),
     ({"text": "short"}, "text"),
-    ({"text": {"verbosity": "loud"}}, "text.verbosity"),
+    ({"text": {"verbosity": 1}}, "text.verbosity"),
     ({"input": 7}, "input"),
     ({"input": None}, "input"),
     ({"input": ["hi"]}, "input.0"),
