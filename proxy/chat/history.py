@@ -53,6 +53,17 @@ def never_left_out(messages: Sequence[Message]) -> list[Message]:
     return [message for index, message in enumerate(messages) if message.role == "system" or index >= start]
 
 
+def without_empty_end(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """*messages* up to the last that says something: some clients leave a place for the answer to come, which is no
+    beginning of one."""
+    end = len(messages)
+    while end > 1 and (last := messages[end - 1]).role == "assistant":
+        if last.text.strip() or last.calls or last.images:
+            break
+        end -= 1
+    return messages[:end]
+
+
 def is_empty(messages: Sequence[Message]) -> bool:
     """Whether the model would get to see nothing of *messages*."""
     if len(messages) != 1 or messages[0].role != "user":

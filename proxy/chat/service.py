@@ -9,7 +9,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request, unfit_part
-from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of
+from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of, without_empty_end
 from proxy.chat.memory import Branches, Memory
 from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
 from shared.store import Store
@@ -72,6 +72,8 @@ class ChatService:
                 raise unfit_part(parts[0].where)
         if not willing:
             raise _consent_required(name)
+        if ask.messages and ask.messages[-1].role == "assistant":
+            ask = replace(ask, messages=without_empty_end(ask.messages))
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
         memory = Memory(self._store, self.branches, ask.messages, stored, ask.offer)
         if stored is not None:
