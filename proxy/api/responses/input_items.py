@@ -87,7 +87,8 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             is_custom = kind == "custom_tool_call_output"
             about = Result(call_id=name_of_call, kind="custom" if is_custom else "function")
             output = item.get("output")
-            gathered.result(about, as_json(output) if kind == "shell_call_output" else output)
+            is_parts = isinstance(output, list) and kind != "shell_call_output"
+            gathered.result(about, output if is_parts else as_json(output))
         else:
             raise _unreadable(where, kind)
     return gathered.messages(name)

@@ -37,17 +37,20 @@ async def test_a_response_may_go_on_without_input(proxy: RunningProxy) -> None:
     assert more.output_text
 
 
-async def test_tools_of_earlier_turns_are_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+@pytest.mark.parametrize(("output", "told"), [("22 C", "22 C"), ({"celsius": 22}, '{"celsius":22}')])
+async def test_tools_of_earlier_turns_are_told_in_words(
+    proxy: RunningProxy, site: SimulatedSite, output: Any, told: str
+) -> None:
     items: list[Any] = [
         {"type": None, "role": "user", "content": "How is it in Rome?"},
         {"type": "function_call", "call_id": "c", "name": "weather", "arguments": '{"city":"Rome"}'},
-        {"type": "function_call_output", "call_id": "c", "output": "22 C"},
+        {"type": "function_call_output", "call_id": "c", "output": output},
         {"role": "user", "content": "and?"},
     ]
     await proxy.openai.responses.create(model=MODEL, input=items)
 
     assert '{"name":"weather","arguments":{"city":"Rome"}}' in str(site.model_calls[-1].messages)
-    assert "[result of weather]\\n22 C" in str(site.model_calls[-1].messages)
+    assert f"[result of weather]\\n{told}" in str(site.model_calls[-1].messages)
 
 
 async def test_an_earlier_answer_is_named_without_a_type(proxy: RunningProxy) -> None:
@@ -143,7 +146,7 @@ def test_the_last_change_of_how_hard_to_think_holds() -> None:
 
     plain = parse_response({**asked, "reasoning": {"effort": "medium"}})
     with pytest.raises(ServiceError) as refused:
-        parse_response({**asked, "input": [*asked["input"], {**changes[0], "reasoning": {"effort": "most"}}]})
+        parse_response({**asked, "input": [*asked["input"], {**changes[0], "reasoning": {"effort": 3}}]})
 
     assert plain.parameters == {"reasoning": {"effort": "high"}}
     assert [message.text for message in plain.input] == ["hi"]
