@@ -79,5 +79,5 @@ def release(error: BaseException) -> None:
 
 def unfit_part(where: str) -> ServiceError:
     """The error for a part of a message that nobody here can take; *where* it is in the request."""
-    message = f"'{where}' has a type the site cannot take; use text or image_url."
+    message = f"'{where}' has a type the site cannot take; use texts and images."
     return bad_request(message, param=where, code="unsupported_content_part")
