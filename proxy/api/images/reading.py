@@ -127,6 +127,7 @@ def _read_data_url(url: str, where: str) -> tuple[str, Image]:
     head, comma, payload = url.partition(",")
     if not comma or not head.lower().endswith(";base64"):
         raise _bad_url(where, "must be a base64 data: URL.")
+    payload = _whole(payload)
     if len(payload) > MAX_IMAGE_BYTES * 4 // 3 + 4:
         raise too_large(where)
     digest = hashlib.sha256()
@@ -142,6 +143,13 @@ def _read_data_url(url: str, where: str) -> tuple[str, Image]:
     if size > MAX_IMAGE_BYTES:
         raise too_large(where)
     return digest.hexdigest(), Image(mime_type, payload)
+
+
+def _whole(payload: str) -> str:
+    """*payload* in one line, with its padding: Android and MIME break lines, and some leave the padding out."""
+    if any(blank in payload for blank in " \n\r\t"):
+        payload = "".join(payload.split())
+    return payload + "=" * (-len(payload) % 4)
 
 
 def _decoded(payload: str, where: str) -> Iterator[bytes]:
