@@ -207,17 +207,14 @@ class Memory:
         """Keep the answer. *note*: the upstream's, where its copy holds all of this history and the answer. *raw*: the
         answer as the copy holds it, where that is not its text."""
         told = "" if self.is_plain else self._told_name
+        history = shown = (*self.plan.messages, answer)
+        if not self.is_plain:
+            shown = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
+        scope = model.upstream.scope(model.bot, shown, note) if note else None
         if self.conversation_id is not None:
-            noted = replace(note, told=told) if note and told else note
-            await self._commit_turn(self.conversation_id, answer, noted)
-        elif note is not None:
-            history = (*self.plan.messages, answer)
-            shown = history
-            if not self.is_plain:
-                shown = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
-            scope = model.upstream.scope(model.bot, shown, note)
-            if scope is not None:
-                self._branches.keep(await digest_of((*scope, told) if told else scope, history), note)
+            await self._commit_turn(self.conversation_id, answer, replace(note, told=told) if note and scope else None)
+        elif note and scope:
+            self._branches.keep(await digest_of((*scope, told) if told else scope, history), note)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan

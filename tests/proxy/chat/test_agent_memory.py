@@ -89,14 +89,17 @@ async def test_a_call_is_continued_wherever_its_closing_marks_were_cut(
     assert [sent < 100 for sent in sizes(site)] == [False, True, True]
 
 
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize(("form", "is_exact"), [("asked", True), ("tool_call", False)])  # the site's copy loses tags
 async def test_a_bot_without_state_is_continued_while_its_copy_is_exact(
-    site: SimulatedSite, proxy: RunningProxy
+    form: str, is_exact: bool, is_stored: bool, site: SimulatedSite, proxy: RunningProxy
 ) -> None:
-    site.behaviour.scripts = {"count": steps(["asked"])}
+    site.behaviour.scripts = {"count": steps([form])}
+    fields = {"conversation_id": (await proxy.openai.conversations.create()).id} if is_stored else {}
 
-    messages = await rounds(proxy, 2, model=STATELESS)
+    messages = await rounds(proxy, 2, model=STATELESS, **fields)
     assert messages[-1]["content"] == "So: counted 0."
-    assert [size < 100 for size in sizes(site)] == [False, True]
+    assert [size < 100 for size in sizes(site)] == [False, is_exact]
 
 
 @pytest.mark.parametrize("model", [STATEFUL, STATELESS])
