@@ -1,6 +1,7 @@
 """Upstreams' copies that a history may be gone on from: each is taken once, none is lost while the store is away, and
 no more are kept than may be."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,11 @@ async def test_what_cannot_be_stored_is_kept_and_stored_later(tmp_path: Path, mo
         branches = Branches(store)
         branches.keep("same", copy("one"))
         with locked(tmp_path / "store.db"):
-            with pytest.raises(StoreUnavailable):
-                await branches.flush()
+            flushing = asyncio.create_task(branches.flush())
+            await asyncio.sleep(0)  # it is under way
             branches.keep("same", copy("two"))
+            with pytest.raises(StoreUnavailable):
+                await flushing
             assert await taken(branches, "unknown") == [None]
             assert await taken(branches, "same") == ["two"]
             branches.keep("other", copy("three"))
