@@ -7,6 +7,7 @@ exactly what the client means, the turn carries the whole text.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import Any
 
 import orjson
@@ -87,8 +88,8 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """Compare what the client sent with what is stored.
 
     - It repeats all that is stored and adds to it: only the new part is new.
-    - It holds only new messages of the user, or the last answer and what follows it, such as the results of its
-      calls: they are appended, and a system text before them takes the place of the stored one.
+    - It holds no answer, or the last one and what follows it, such as the results of its calls: all but the system
+      texts that it begins with is appended, and these take the place of the stored ones.
     - It holds nothing of the user's: the last question is answered anew, under the system text or with the beginning
       of an answer that was sent. All before that answer stays.
     - Anything else: the client's messages win.
@@ -99,13 +100,13 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     held = stored.messages
     new = _repeated(held, sent)
     if new is None:
-        new = _only_new(held, sent)
-    if new is None and (added := _under_new_system(held, sent)):
-        system = [message for message in sent if message.role == "system"]
-        return Plan(messages=(*system, *_without_system(held), *added), new=added, replaces=True, note=None)
-    if new is None and all(message.role != "user" for message in sent):
+        system = _new_system(held, sent)
+        new = _only_new(held, sent, under_new=bool(system))
+        if new and system:
+            return Plan(messages=(*system, *_without_system(held), *new), new=new, replaces=True, note=None)
+    if not new and all(message.role != "user" for message in sent):
         return Plan(messages=(*_last_question(held, sent), *sent), new=sent, replaces=True, note=None)
-    if new is None:
+    if not new:
         return Plan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
     is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
@@ -118,36 +119,30 @@ def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message
     return None
 
 
-def _only_new(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
-    held_system = [message for message in held if message.role == "system"]
-    sent_system = [message for message in sent if message.role == "system"]
-    rest = _without_system(sent)
-    new = _after_last(held, rest)
-    if any(message.role != "user" for message in new) or not new:
-        return None
-    if sent_system and not (len(sent_system) == len(held_system) and all(map(_same, held_system, sent_system))):
-        return None
-    return new if len(new) == 1 or not _begins_alike(held, rest) else None
+def _new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
+    """The system texts that *sent* begins with; empty where they are those of *held*."""
+    system = tuple(takewhile(_is_system, sent))
+    known = list(filter(_is_system, held))
+    return () if len(system) == len(known) and all(map(_same, known, system)) else system
 
 
-def _under_new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
-    """What is new where the system texts before it are new too; empty where the client means something else."""
-    count = next((index for index, message in enumerate(sent) if message.role != "system"), len(sent))
-    rest = tuple(sent[count:])
-    new = _after_last(held, rest)
-    if any(message.role != "user" for message in new) or _begins_alike(held, rest):
-        return ()
-    return new
-
-
-def _after_last(held: Sequence[Message], rest: tuple[Message, ...]) -> tuple[Message, ...]:
-    """*rest* without the answer that it begins with, where that is the last one of *held* and more follows."""
+def _only_new(held: Sequence[Message], sent: Sequence[Message], *, under_new: bool) -> tuple[Message, ...]:
+    """*sent* without the system texts that it begins with, and without the last answer of *held* where it comes next
+    and more follows; empty where the client means something else. *under_new*: those texts are new."""
+    rest = tuple(dropwhile(_is_system, sent))
     is_repeated = len(rest) > 1 and rest[0].role == "assistant" and _same(held[-1], rest[0])
-    return rest[1:] if is_repeated else rest
+    new = rest[1:] if is_repeated else rest
+    if any(message.role == "assistant" for message in new):
+        return ()
+    return () if (under_new or len(new) > 1) and _begins_alike(held, rest) else new
+
+
+def _is_system(message: Message) -> bool:
+    return message.role == "system"
 
 
 def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    return tuple(message for message in messages if message.role != "system")
+    return tuple(message for message in messages if not _is_system(message))
 
 
 def _last_question(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:

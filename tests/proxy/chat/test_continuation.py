@@ -95,6 +95,16 @@ def test_a_system_text_that_comes_later_takes_nothing_away() -> None:
     assert (plan.messages, plan.new) == (say("!be brief", "hi", "hello", "more"), say("more"))
 
 
+@pytest.mark.parametrize("first", [(), ("!be brief",)])
+def test_a_system_text_after_the_new_message_comes_after_it(first: tuple[str, ...]) -> None:
+    stored, sent = holding(*first, "hi", "hello"), say(*first, "more", "!in verse")
+    plan = plan_turn(stored, sent)
+
+    assert (plan.messages, plan.new) == (say(*first, "hi", "hello", "more", "!in verse"), say("more", "!in verse"))
+    assert plan.note is None
+    assert plan_turn(stored, say(*first, "hi", "!in verse")).messages == say(*first, "hi", "!in verse")  # told anew
+
+
 def test_a_system_text_alone_has_the_last_question_answered_anew() -> None:
     for sent in ("!be long", "!be brief"):
         plan = plan_turn(holding("!be brief", "hi", "hello", "more", "well"), say(sent))
