@@ -139,7 +139,7 @@ class Memory:
             raise unknown_conversation(name)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the upstream's copy already.
-        self.plan, self._shown = plan_turn(replace(stored, pending_turn=None), self._sent), None
+        self.plan = plan_turn(replace(stored, pending_turn=None), self._sent)
 
     async def find_held(self, model: Model) -> Held | None:
         """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them.
