@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from proxy.chat.upstream import About
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
@@ -10,15 +12,17 @@ from tests.site import SimulatedSite
 MODEL = "gpt-4o-mini-helper"  # both have it
 
 
+@pytest.mark.parametrize("new", [["two"], ["!be brief", "two"], ["two", "three"], ["two", "!be brief"]])
 async def test_a_client_that_sends_all_goes_on_by_the_note_of_the_upstream(
-    before: RunningProxy, other: ListUpstream
+    new: list[str], before: RunningProxy, other: ListUpstream
 ) -> None:
     await before.chat("one")
 
-    await before.chat("one", answered("listed"), "two")
+    sent = [{"role": "system" if text.startswith("!") else "user", "content": text} for text in new]
+    await before.chat("one", answered("listed"), *sent)
 
     assert other.asked[1].copied_texts == ["one", "listed"]
-    assert other.asked[-1].texts == ["one", "listed", "two"]
+    assert other.asked[-1].texts == ["one", "listed", *new]
 
 
 async def test_it_does_so_over_a_restart(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> None:
