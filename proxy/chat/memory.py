@@ -46,6 +46,7 @@ class Branches:
         self._store = store
         self._pending: OrderedDict[str, list[tuple[Note, float]]] = OrderedDict()
         self._count = 0
+        self._storing: asyncio.Task[None] | None = None  # the batch that is being stored
         self._added = asyncio.Event()
 
     def keep(self, history: str, copy: Note) -> None:
@@ -68,6 +69,8 @@ class Branches:
             return copy
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(LOOK_UP_SECONDS):
+                if self._storing is not None:  # agents go on at once: it may be on its way there
+                    await asyncio.wait({self._storing})
                 return await self._store.take_branch(history)
         return None
 
@@ -90,12 +93,13 @@ class Branches:
         if not batch:
             return
         rows = [(history, copy, at) for history, copies in batch.items() for copy, at in copies]
-        storing = asyncio.create_task(self._store.keep_branches(rows))
+        storing = self._storing = asyncio.create_task(self._store.keep_branches(rows))
         try:
             await asyncio.shield(storing)
         finally:
             # Whoever is cancelled waits too: it must be known what is stored, since no copy may stand there twice.
             await asyncio.wait({storing})
+            self._storing = None
             if storing.cancelled() or storing.exception() is not None:
                 for history, copies in self._pending.items():
                     batch.setdefault(history, []).extend(copies)

@@ -39,6 +39,18 @@ async def test_each_copy_is_taken_once_the_newest_first(tmp_path: Path, stored: 
         assert await taken(branches, "same", "other", "other") == [None, "three", None]
 
 
+async def test_what_is_just_being_stored_is_found(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        branches = Branches(store)
+        branches.keep("same", copy("one"))
+        flushing = asyncio.create_task(branches.flush())
+        await asyncio.sleep(0)  # it is under way
+
+        assert await taken(branches, "same", "same") == ["one", None]
+        await flushing
+        assert await taken(branches, "same") == [None]
+
+
 async def test_above_a_limit_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MAX_PENDING", 3)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
