@@ -137,7 +137,6 @@ class Attempt:
             if text is not None and (self._repair is not None or text.isascii()):
                 self._plain_chars += len(text)
                 return self._give(text) if text else True
-        self._is_flowing = False
         reader, decoder = self._reader, self._decoder
         texts: list[str] = []
         try:

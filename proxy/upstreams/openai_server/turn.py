@@ -85,7 +85,6 @@ class Attempt:
         """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
         if self._is_flowing and (text := self._plain(data)) is not None:
             return self._sink.text(text)
-        self._is_flowing = False
         reader = self._reader
         texts: list[str] = []
         wants_more = True

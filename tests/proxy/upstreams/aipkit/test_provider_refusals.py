@@ -1,9 +1,16 @@
 """What a model's provider said, as the plugin passes it on: whom it speaks of, and what became of a conversation."""
 
+from dataclasses import replace
+
 import pytest
 
+from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
+from proxy.upstreams.aipkit.turn import Attempt
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_error
+from tests.proxy.upstreams.aipkit.test_turn import GUEST, TURN, CutReply, Texts
+from tests.security.hostile_site import OPENING, delta
 
 
 @pytest.mark.parametrize(
@@ -34,3 +41,25 @@ def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> 
 )
 def test_an_interaction_that_google_no_longer_has_is_known_by_its_words(text: str, is_lost: bool) -> None:
     assert may_mean_lost(from_stream_error(text, quota=False, started=True)) is is_lost
+
+
+@pytest.mark.parametrize(
+    ("interaction", "before", "kind"),
+    [
+        ("v1_x", OPENING, Kind.PREVIOUS),
+        ("v1_x", OPENING + delta("text"), Kind.UPSTREAM),  # it was not lost then
+        ("v1_x", b"", Kind.UNRECOGNISED),
+        ("", OPENING, Kind.UPSTREAM),
+    ],
+)
+async def test_only_before_an_answer_to_what_goes_on_can_it_mean_that_the_rest_is_lost(
+    interaction: str, before: bytes, kind: Kind
+) -> None:
+    client = CutReply([before + b'event: error\ndata: {"error":"Requested entity was not found."}\n\n'])
+    turn, reader = replace(TURN, interaction_id=interaction), ReplyReader("Google")
+    attempt = Attempt(client, GUEST, turn, reader=reader, double_encodes=None, sink=Texts(1), begun=lambda: None)
+
+    with pytest.raises(SiteRefusal) as caught:
+        await attempt.run(60.0, None)
+
+    assert caught.value.kind is kind
