@@ -118,8 +118,8 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None,
     """
     if code in _STEP_1_CODES:
         kind = _STEP_1_CODES[code]
-    elif code and status in {200, 400}:  # the plugin's own; its words may tell
-        kind = _before_start(text).kind
+    elif code and status == 400:  # the plugin's own, of a version that we do not know
+        kind = Kind.UNRECOGNISED
     elif status in {403, 406} and not by_plugin:
         kind = Kind.FIREWALL
     elif status == 403:

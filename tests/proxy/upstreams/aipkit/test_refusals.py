@@ -204,7 +204,6 @@ def failure(code: str, text: str = "text") -> bytes:
         (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
         (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
         (400, failure("unheard_of"), Kind.UNRECOGNISED, 400),
-        (200, failure("unheard_of", "Daily limit reached."), Kind.QUOTA, 429),
         (503, failure("unheard_of"), Kind.UPSTREAM, 502),
         (400, b"0", Kind.MOVED, 503),
         (404, b"<html>", Kind.MOVED, 503),
