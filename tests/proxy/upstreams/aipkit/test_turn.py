@@ -231,21 +231,22 @@ BROKEN = {
     "half a letter in each": [b'data: {"delta":"\xc3"}\n\n', b'data: {"delta":"\xa9"}\n\n'],
     "an escape that the next one would end": [b'data: {"delta":"a\\"}\n\n', b'data: {"delta":"n"}\n\n'],
     "another bracket at its end": [b'data: {"delta":"a"]\n\n', b'data: {"delta":"b"}\n\n'],
-    "two texts in one and none in another": [
-        b'data: {"delta":"a","b"}\n\n',
-        b'data: {"delta":"c}\n\n',
-        b'data: {"delta":d"}\n\n',
-    ],
+    "two texts in one": [b'data: {"delta":"a","b"}\n\n', b'data: {"delta":"c}\n\n', b'data: {"delta":d"}\n\n'],
+    "the beginning of another event": [b"event: other\n", delta("a")],
+    "nothing that is broken": [delta("a"), delta("b")],
 }
 
 
+@pytest.mark.parametrize("begun", [b": padding\n\n", OPENING, OPENING + delta("so ")])
 @pytest.mark.parametrize("name", BROKEN)
-async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(name: str) -> None:
-    events = BROKEN[name]
-    slow = read_slowly(b"".join(events) + DONE)
+async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(name: str, begun: bytes) -> None:
+    events = [begun, *BROKEN[name], DONE]
+    slow = read_slowly(b"".join(events))
 
-    for pieces in ([*events, DONE], [b"".join(events), DONE], [b"".join(events) + DONE]):
-        assert (await read(pieces)).text == slow.text
+    spaced = [turn for event in events for turn in (event, None, None, None)]
+    for pieces in (spaced, [begun, None, None, None, b"".join(events[1:])], [b"".join(events)]):
+        fast = await read(pieces)
+        assert (fast.text, fast.begun, fast.reader.has_text) == (slow.text, bool(slow.text), bool(slow.text))
 
 
 @pytest.mark.parametrize(
