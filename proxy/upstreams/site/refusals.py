@@ -56,7 +56,7 @@ class SiteRefusal(Exception):
     @property
     def brief(self) -> str:
         """What the site said, no longer than a message should be."""
-        return _shortened(self.text)
+        return _shortened(self.text) or "no reason given"
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Blot *secrets* out of what the site said: it may repeat what it was sent."""

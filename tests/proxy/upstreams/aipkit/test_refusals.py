@@ -275,3 +275,4 @@ def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
 
     assert "\n" not in message
     assert len(message) < 600
+    assert to_error(SiteRefusal(Kind.UPSTREAM, " ", logged=True)).message.endswith(": no reason given")
