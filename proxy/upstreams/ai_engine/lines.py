@@ -45,9 +45,8 @@ class LineDecoder:
 
     def end(self) -> None:
         """There is no more."""
-        if not self._is_given and not self._pending.startswith(_BEGINNINGS):
+        if not self._pending.startswith(_BEGINNINGS):
             self.plain += self._pending
-        self._pending.clear()
 
     def _of(self, line: bytes) -> list[dict[str, Any]]:
         if self._is_given:

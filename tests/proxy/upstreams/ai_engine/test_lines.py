@@ -32,7 +32,7 @@ def test_an_event_is_given_before_its_lines_end_has_come() -> None:
 
     assert decoder.feed(line[:-2]) == []  # it ends like an object, in the middle of a text
     assert len(decoder.feed(line[-2:])) == 1
-    assert decoder.feed(b"\n\n") == []
+    assert decoder.feed(b"") == decoder.feed(b"\n\n") == []
     assert len(decoder.feed(line + b"\r\n\r\n")) == 1
 
 
@@ -67,8 +67,11 @@ def test_a_huge_event_in_small_pieces_costs_no_more_than_its_size() -> None:
     assert perf_counter() - begun < 5.0  # parsed anew with each piece, it would take minutes
 
 
-def test_an_endless_line_is_given_up() -> None:
-    decoder = LineDecoder()
-
+@pytest.mark.parametrize(
+    "sent",
+    [b"data: " + b"x" * MAX_EVENT_BYTES, b"<br>" * (MAX_EVENT_BYTES // 4) + b"\n<br>\n"],
+    ids=["a line", "a page"],
+)
+def test_what_does_not_end_is_given_up(sent: bytes) -> None:
     with pytest.raises(EventTooLarge):
-        decoder.feed(b"data: " + b"x" * MAX_EVENT_BYTES)
+        LineDecoder().feed(sent)

@@ -125,6 +125,18 @@ def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: Kind) -> No
     assert refused(recording(f"{name}.http").body) is kind
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"success":true,"reply":"hel', Kind.TRUNCATED),
+        (b"<html>a page under the type of JSON</html>", Kind.TRUNCATED),
+        (b'{"success":true,"reply":null}', Kind.EMPTY),
+    ],
+)
+def test_what_comes_without_a_stream_is_whole_or_a_failure(body: bytes, kind: Kind) -> None:
+    assert refused(body) is kind
+
+
 def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
     reader = ReplyReader()
 
