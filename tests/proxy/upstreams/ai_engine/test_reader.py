@@ -147,6 +147,10 @@ def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
     assert refused(stream(*([" " * 1000] * 100))) is Kind.UPSTREAM  # nor are they held without end
 
 
+def test_blanks_before_a_line_feed_are_the_plugins_only_where_that_came_alone() -> None:
+    assert read(stream("a  \n", "  \n", "b"))[0] == "a  \n\nb"
+
+
 def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
     assert read(stream(reply="all at once"))[0] == "all at once"
 
