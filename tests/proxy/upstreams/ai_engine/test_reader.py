@@ -75,6 +75,7 @@ def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
         ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "estimated"}, None),
         ({"prompt_tokens": 0, "completion_tokens": 0, "accuracy": "tokens"}, None),
         ({"prompt_tokens": "3", "completion_tokens": 4}, None),
+        ({"prompt_tokens": -3, "completion_tokens": 4}, None),
         ({"total_tokens": 7, "accuracy": "tokens"}, None),
         (None, None),
         ([], None),
@@ -152,7 +153,8 @@ def test_blanks_before_a_line_feed_are_the_plugins_only_where_that_came_alone() 
 
 
 def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
-    assert read(stream(reply="all at once"))[0] == "all at once"
+    for blanks in ((), (" ", "\n")):  # those before it were held back, and are none of it
+        assert read(stream(*blanks, reply="all at once"))[0] == "all at once"
 
 
 @pytest.mark.parametrize("end", [{"reply": ""}, {"reply": " \n"}, {"reply": None}, {"reply": ["x"], "images": []}])
