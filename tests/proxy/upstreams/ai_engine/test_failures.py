@@ -1,13 +1,19 @@
 """How the simulated AI Engine site fails, and what a client is told: most of it looks like success there."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proxy.upstreams.ai_engine.attempt import Attempt
+from proxy.upstreams.ai_engine.planning import Planned
+from shared.site_client.client import Stream
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
+from tests.proxy.upstreams.aipkit.test_turn import CutReply, Texts
 from tests.site_ai_engine import SimulatedAiEngine
 
 SUBMIT = "chats/submit"
@@ -39,10 +45,26 @@ async def test_a_stream_that_just_ends_is_cut(fronted: RunningProxy, engine: Sim
 async def test_nothing_behind_an_answers_end_is_of_it(
     fronted: RunningProxy, engine: SimulatedAiEngine, kind: str
 ) -> None:
-    engine.behaviour.after_end = f'data: {{"type":"{kind}","data":"more"}}\n\n<b>Notice</b>'
+    engine.behaviour.after_end = f'data: {{"type":"{kind}","data":"more"}}\n\n{{"code":"x","message":"more"}}'
     events = await streamed(fronted, "[[say:all]]")
 
     assert (text_of(events), events[-1]) == ("all", "data: [DONE]")
+
+
+async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
+    class Open(CutReply):
+        def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> Stream:
+            return self.stream(url, headers, idle_timeout=idle_timeout)
+
+    told = await captured(engine)
+    whole = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n'
+    sink, client, planned = Texts(1), Open([whole], ends=False), Planned((), "hi", (), 0, 0)
+    attempt = Attempt(client, told.credentials, planned, told.bots[0], files=[], sink=sink, begun=lambda: None)
+
+    async with asyncio.timeout(5):
+        await attempt.run(60.0)
+
+    assert sink.text_so_far == "all"
 
 
 async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) -> None:

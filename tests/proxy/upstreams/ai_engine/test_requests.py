@@ -64,4 +64,5 @@ def test_a_picture_is_uploaded_in_the_recorded_form() -> None:
     form = upload_form(Image("image/png", base64.b64encode(picture).decode()), boundary)
 
     assert form == made.request_body.replace(b"a.png", b"image.png")
+    assert b'filename="image.jpg"' in upload_form(Image("image/jpeg", "QUJD"), "b")  # WordPress minds the ending
     assert upload_headers("n", boundary)["Content-Type"].endswith(boundary)
