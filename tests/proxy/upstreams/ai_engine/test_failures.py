@@ -10,7 +10,9 @@ import pytest
 
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.site_client.client import Stream
+from shared.site_client.errors import SiteUnreachable
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
 from tests.proxy.upstreams.aipkit.test_turn import CutReply, Texts
@@ -51,20 +53,38 @@ async def test_nothing_behind_an_answers_end_is_of_it(
     assert (text_of(events), events[-1]) == ("all", "data: [DONE]")
 
 
-async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
-    class Open(CutReply):
-        def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> Stream:
-            return self.stream(url, headers, idle_timeout=idle_timeout)
+class Posted(CutReply):
+    """Answers a turn with its pieces."""
 
-    told = await captured(engine)
-    whole = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n'
-    sink, client, planned = Texts(1), Open([whole], ends=False), Planned((), "hi", (), 0, 0)
+    def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> Stream:
+        """As `SiteClient.post_stream`."""
+        return self.stream(url, headers, idle_timeout=idle_timeout)
+
+
+async def read(engine: SimulatedAiEngine, client: Posted, sink: Texts) -> None:
+    """Read the answer as a turn does."""
+    told, planned = await captured(engine), Planned((), "hi", (), 0, 0)
     attempt = Attempt(client, told.credentials, planned, told.bots[0], files=[], sink=sink, begun=lambda: None)
-
     async with asyncio.timeout(5):
         await attempt.run(60.0)
 
+
+async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
+    whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', Texts(1)
+
+    await read(engine, Posted([whole], ends=False), sink)
+
     assert sink.text_so_far == "all"
+
+
+@pytest.mark.parametrize(("text", "kind"), [("", Kind.UNREACHABLE), ("half", Kind.TRUNCATED)])
+async def test_a_connection_that_breaks_cuts_what_has_begun(engine: SimulatedAiEngine, text: str, kind: Kind) -> None:
+    event = f'data: {{"type":"live","data":"{text}"}}\n\n'.encode()
+
+    with pytest.raises(SiteRefusal) as caught:
+        await read(engine, Posted([event], error=SiteUnreachable("reset")), Texts(1))
+
+    assert caught.value.kind is kind
 
 
 async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) -> None:
