@@ -58,6 +58,17 @@ async def test_a_site_that_refuses_fresh_nonces_too_is_asked_once_more_and_then_
     assert await fronted.store.pending_ask(engine.origin) is not None
 
 
+async def test_a_nonce_that_never_lasts_is_tried_three_times_in_all(
+    fronted: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.nonce_life = 0.00001  # each one is old when it comes back
+
+    answer = await fronted.chat("hi", model=MODEL)
+
+    assert (answer.status, answer.code) == (503, "credentials_refused")
+    assert len(engine.asked(SUBMIT)) == 3
+
+
 @pytest.mark.parametrize("streams", [True, False])
 async def test_the_token_of_an_answer_is_used_from_the_next_turn_on(
     engine: SimulatedAiEngine, tmp_path: Path, streams: bool
