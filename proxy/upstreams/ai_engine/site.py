@@ -83,7 +83,6 @@ class AiEngineSite:
                 )
                 log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
             else:
-                self._keeper.mark_good(used)
                 return End(usage=attempt.reader.usage)
             finally:
                 if attempt.new_nonce:
