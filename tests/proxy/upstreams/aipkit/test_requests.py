@@ -4,11 +4,20 @@ import json
 from email.parser import BytesParser
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.ask import Image
-from proxy.upstreams.aipkit.requests import SiteTurn, message_fields, multipart, read_cache_key, stream_url
+from proxy.upstreams.aipkit.requests import (
+    EmptyMessage,
+    SiteTurn,
+    guard,
+    message_fields,
+    multipart,
+    read_cache_key,
+    stream_url,
+)
 from tests.recorded import SAMPLES
 
 TURN = SiteTurn(
@@ -21,6 +30,31 @@ def query(**changes: object) -> list[tuple[str, str]]:
     url = stream_url("https://a.example/sub/wp-admin/admin-ajax.php", turn, "nonce", "key")
     assert url.startswith("https://a.example/sub/wp-admin/admin-ajax.php?")
     return parse_qsl(urlsplit(url).query, keep_blank_values=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "images", "sent"),
+    [
+        ("0", 0, "0\n"),
+        ("\x000", 0, "0\n"),
+        (" 0 ", 1, " 0 "),
+        ("a\0b \ud83d", 0, "ab \ufffd"),
+        (" \n", 1, "Please look at the attached image."),
+        ("\0", 2, "Please look at the attached images."),
+        (' {"stream_context":1}\n', 0, ' {"stream_context":1}\n\xa0'),
+        ('{"stream_c\\u006fntext":1}', 0, '{"stream_c\\u006fntext":1}\xa0'),
+        ('{"other":1}', 0, '{"other":1}'),
+        ('what is {"stream_context":1}', 0, 'what is {"stream_context":1}'),
+        ('{"stream_context":1} is what?', 0, '{"stream_context":1} is what?'),
+    ],
+)
+def test_a_text_is_changed_where_the_model_would_not_get_it_else(text: str, images: int, sent: str) -> None:
+    assert guard(text, images=images) == sent
+
+
+def test_blanks_are_no_message() -> None:
+    with pytest.raises(EmptyMessage):
+        guard(" \0\t\n")
 
 
 def test_the_least_that_step_2_needs() -> None:
