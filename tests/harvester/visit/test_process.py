@@ -89,7 +89,10 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits
 
 
 @pytest.mark.parametrize("how", ["killed", "cut"])
-async def test_where_that_process_is_to_end_another_one_makes_the_visit(own_visits: Visits, how: str) -> None:
+async def test_where_that_process_is_to_end_another_one_makes_the_visit(
+    own_visits: Visits, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.service.visitor.ATTEMPTS", 1)  # none is made in vain
     waiting = await start_child()
     if how == "killed":
         waiting.process.kill()
