@@ -52,11 +52,17 @@ class BoundedStream(io.TextIOBase):
         return len(text)
 
     def _begin_another(self) -> None:
-        """Log to a new file, or to the one that another process has begun meanwhile."""
+        """Log to a new file, or to the one that another process has begun meanwhile; to this one, made empty, where
+        none can be begun: the directory is gone, or the disk full."""
         fcntl.flock(STDERR, fcntl.LOCK_EX)  # of the full file: ends when it is closed, as standard error, below
-        if is_stderr(self._path):
-            self._path.replace(before(self._path))
-        fresh = os.open(self._path, APPENDING, MODE)
+        try:
+            if is_stderr(self._path):
+                self._path.replace(before(self._path))
+            fresh = os.open(self._path, APPENDING, MODE)
+        except OSError:
+            os.ftruncate(STDERR, 0)
+            fcntl.flock(STDERR, fcntl.LOCK_UN)  # or whoever else logs to it would wait for ever
+            return
         os.dup2(fresh, STDERR)
         os.close(fresh)
 

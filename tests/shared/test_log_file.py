@@ -1,11 +1,15 @@
 """The log file that the services of one terminal share."""
 
+import fcntl
+import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from shared.log_file import before, is_stderr, path_in, tail
+import pytest
+
+from shared.log_file import APPENDING, BoundedStream, before, is_stderr, path_in, tail
 
 MAX_BYTES = 4000
 WRITERS, LINES = 4, 200
@@ -38,6 +42,25 @@ def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path)
     assert {len(line) for line in lines} == {len(f"writer 1 line 0000 {'x' * 40}"), len("the end")}
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
     assert (path.read_text() or before(path).read_text()).endswith("the end\n")
+
+
+def test_where_no_other_file_can_be_begun_it_stays_bounded_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = path_in(tmp_path / "data")
+    path.parent.mkdir()
+    ours, another_process = (os.open(path, APPENDING, 0o600) for _ in range(2))
+    monkeypatch.setattr("shared.log_file.STDERR", ours)
+    stream = BoundedStream(path, MAX_BYTES)
+    path.parent.rename(tmp_path / "moved")
+
+    for _ in range(200):
+        stream.write("x" * 99 + "\n")
+
+    assert os.fstat(ours).st_size <= MAX_BYTES
+    fcntl.flock(another_process, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for descriptor in (ours, another_process):
+        os.close(descriptor)
 
 
 def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> None:
