@@ -141,18 +141,26 @@ def test_a_workspace_that_disappears_under_a_claim_is_made_anew(url: str) -> Non
         assert claim is not None
 
 
-@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("kind", ["file", "link", "directory that all may enter"])
 def test_what_stands_in_the_workspaces_place_is_not_used(url: str, tmp_path: Path, kind: str) -> None:
     workspace = Workspace(url)
     if kind == "file":
         workspace.path.write_text("in the way")
-    else:
+    elif kind == "link":
         workspace.path.symlink_to(tmp_path)
+    else:
+        workspace.path.mkdir()
+        workspace.path.chmod(0o755)
     try:
         with pytest.raises(WorkspaceError), workspace.claim(SITE):
             pass
     finally:
-        workspace.path.unlink()
+        shutil.move(workspace.path, tmp_path / "moved away")
+
+
+def test_workspaces_of_two_stores_do_not_hinder_each_other(url: str) -> None:
+    with Workspace(url).claim(SITE), Workspace(f"{url}.other").claim(SITE) as claim:
+        assert claim is not None
 
 
 def test_a_workspace_that_another_user_made_is_not_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
