@@ -80,12 +80,15 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits
     waiting = await start_child()
     visitor = Visitor(own_visits.store, own_visits.workspace, Workers(waiting), browser="")
 
+    open_files = set()
     for _ in range(2):  # the second by a process of its own
         visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
 
         assert visit is not None
         assert visit.outcome is Outcome.CAPTURED
         assert waiting.process.returncode is not None
+        open_files.add(psutil.Process().num_fds())
+    assert len(open_files) == 1
 
 
 @pytest.mark.parametrize("how", ["killed", "cut"])
