@@ -19,11 +19,24 @@ async def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
         try:
             await asyncio.Event().wait()
         finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
             tidied_up.append(True)
         return 0
 
     assert await until_stopped(work(), when_stopped=3) == 3
     assert tidied_up == [True]
+
+
+async def test_what_does_not_end_in_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harvester.service.tasks.STOP_SECONDS", 0.01)
+
+    async def work() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await to_the_end(asyncio.sleep(0.1))
+        return 0
+
+    assert await until_stopped(work(), when_stopped=3) == 3
 
 
 async def test_what_is_started_to_outlive_its_terminal_does() -> None:
