@@ -138,6 +138,7 @@ def test_what_cannot_be_read_keeps_no_check_and_no_bundle_from_being_made(
     assert found["key"]["what"].startswith("the key file cannot be read (")
     assert (found["data dir"]["level"] == "fail") is (directory != "data")
     assert found["site"]["level"] == "fail"
+    assert ("credentials" in found) is (directory == "data")
 
 
 def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port: int) -> None:

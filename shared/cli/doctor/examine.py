@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import time
 
 from shared.cli.doctor.browser import check_browser, check_driver
-from shared.cli.doctor.check import Check, fail
+from shared.cli.doctor.check import Check, Level, fail
 from shared.cli.doctor.limits import check_inodes, check_memory, check_open_files
 from shared.cli.doctor.machine import (
     check_data_dir,
@@ -90,6 +90,8 @@ async def _site(client: SiteClient, site: Site) -> list[Check]:
 
 async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
     store, credentials = await check_store(settings)
+    if store.level is Level.FAIL:
+        return [store]  # what is in it is not known
     checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
     pages = [check for site in settings.sites for check in check_page(site, credentials.get(site.origin))]
     return [store, *await check_redis(settings), *await asyncio.gather(*checks), *pages]
