@@ -1,7 +1,7 @@
 """The only place that uses APScheduler: makes visits and renewals when they are due, for as long as it runs.
 
 What is due when is decided in `policy.py` from what the store holds, and worked out anew whenever the store changes
-and at every heartbeat, so that an ask is heard at once and a clock that was set back or slept is noticed.
+and so at every heartbeat: an ask is heard at once, and a clock that was set back or slept is noticed.
 """
 
 import asyncio
@@ -92,7 +92,6 @@ class Schedule:
                     await heartbeat.beat(self._store, beat_at)
                 except StoreError as error:
                     log.warning("no heartbeat: %s", error)
-                self._scheduler.wakeup()  # its timers know nothing of a clock that was set, or of a machine that slept
                 await asyncio.sleep(heartbeat.EVERY_SECONDS)
         finally:
             with suppress(StoreError):
