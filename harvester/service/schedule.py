@@ -151,7 +151,7 @@ class Schedule:
             if self._scheduler.get_job(job_id):
                 self._scheduler.remove_job(job_id)
             return
-        moment = datetime.fromtimestamp(max(at, time.time()), UTC)
+        moment = datetime.fromtimestamp(at, UTC)
         arguments = (kind, plan, *details)
         self._scheduler.add_job(self._begin, "date", run_date=moment, args=arguments, id=job_id, replace_existing=True)
 
