@@ -54,7 +54,7 @@ class Workspace:
     """The private directory of all harvesters that use one store, as one user, on this machine."""
 
     def __init__(self, store_url: str) -> None:
-        digest = hashlib.sha256(store_url.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(os.fsencode(store_url)).hexdigest()[:8]
         self._name = f"freeaichat-{os.geteuid()}-{digest}"
 
     @cached_property
@@ -70,7 +70,8 @@ class Workspace:
     def _holder(self) -> str:
         # Names and paths may be alike on two machines, or in two containers, that share a store.
         status = self.path.parent.stat()
-        return f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}"
+        # Names of any bytes are names.
+        return ascii(f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}")
 
     @contextmanager
     def claim(self, site: str) -> Iterator[Claim | None]:

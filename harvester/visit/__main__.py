@@ -23,7 +23,7 @@ IDLE_SECONDS = 3.0  # until it is told: its service starts it before it is known
 async def _main() -> None:
     told: list[Path] = []
     on_parent_gone(partial(_end_alone, told))
-    reading = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+    reading = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.readline))
     gc.disable()  # hardly anything that is loaded is garbage
     importing = asyncio.create_task(asyncio.to_thread(import_module, "harvester.visit.process"))
     try:
@@ -32,7 +32,7 @@ async def _main() -> None:
         os._exit(0)  # a thread still reads
     if not line:
         return
-    directory = line.removesuffix("\n")
+    directory = os.fsdecode(line.removesuffix(b"\n"))
     told.append(Path(directory))
     # The driver and the browser inherit the directory: it marks them (harvester.processes).
     os.environ["TMPDIR"] = directory

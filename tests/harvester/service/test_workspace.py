@@ -66,6 +66,18 @@ def test_everything_is_private_and_gone_afterwards(url: str) -> None:
     assert not workspace.path.exists()
 
 
+def test_names_that_are_no_text_make_a_holder_that_a_store_can_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+
+    with Workspace(f"sqlite:///{place}/store.db").claim(SITE) as claim:
+        assert claim is not None
+        assert claim.holder.encode()
+
+
 def test_a_killed_holder_is_followed_at_once_under_the_same_name(url: str) -> None:
     process, name = hold(url)
     with Workspace(url).claim(SITE) as claim:
