@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Playwright
+from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Page, Playwright
 
 from harvester.visit import page_script
 from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
@@ -83,10 +83,25 @@ async def guest_tab(
     async with AsyncExitStack() as stack:
         context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
         stack.push_async_callback(_close, context.close)
-        tab = ChromiumTab(context, await call(context.new_page()), urlsplit(url).hostname or "")
+        tab = ChromiumTab(context, await _new_page(context), urlsplit(url).hostname or "")
         if not is_headed:
             await tab.keep_small()
         yield tab
+
+
+async def _new_page(context: BrowserContext) -> Page:
+    """A page of *context*. Playwright's own call may never end where the browser ends meanwhile."""
+    closed = asyncio.Event()
+    context.on("close", lambda _: closed.set())
+    making, closing = asyncio.ensure_future(call(context.new_page())), asyncio.create_task(closed.wait())
+    try:
+        await asyncio.wait({making, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            raise BrowserFailed("the browser ended while its tab was opened")
+        return making.result()
+    finally:
+        making.cancel()
+        closing.cancel()
 
 
 async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: bool, timeout: float) -> Browser:

@@ -1,5 +1,6 @@
 """The real browser's tab, with pages that do to it what pages do."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,11 +9,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright
+from playwright.async_api import BrowserContext, async_playwright
 
 from harvester.visit.browser import open_tab
 from harvester.visit.chromium import ChromiumTab
-from harvester.visit.errors import PageFailed
+from harvester.visit.errors import BrowserFailed, PageFailed
 from harvester.visit.plugins.aipkit import AIPKit, observed_in
 from shared.browsers import find_browser
 from shared.plugins.aipkit.observed import Observed
@@ -210,3 +211,16 @@ async def test_a_form_that_cannot_be_posted_is_a_failure_of_the_page(pages: Page
             await shown.post_form(f"http://127.0.0.1:{free_port}/", {"a": "b"}, timeout=2)
         with pytest.raises(PageFailed, match="refuses connections"):
             await shown.go(f"http://127.0.0.1:{free_port}/", timeout=5)
+
+
+async def test_a_browser_that_ends_while_its_tab_is_opened_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(context: BrowserContext) -> None:
+        await context.close()  # as where the browser is killed
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(BrowserContext, "new_page", never)
+
+    with pytest.raises(BrowserFailed, match="ended while its tab was opened") as failed:
+        async with tab():
+            pass
+    assert failed.value.is_passing
