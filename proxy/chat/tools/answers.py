@@ -28,6 +28,8 @@ class Answer(NamedTuple):
 def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Answer:
     """The answer that *text* is; *cut*: it ended before the model was done, so nothing is added to it."""
     schema = compiled(_ANY_OBJECT if wanted.schema is None else wanted.schema)
+    if text.lstrip().startswith("<think>"):  # what a model thought first may hold other JSON
+        text = text.partition("</think>")[2] or text
     trouble = ""
     for candidate, is_apart in _candidates(text):
         try:

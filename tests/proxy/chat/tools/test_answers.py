@@ -32,6 +32,8 @@ WANTED = Wanted(
         ('{"s": "```\\nx\\n```", "a": 2}', {"s": "```\nx\n```", "a": 2}, False),
         ('```json\n{"s": "x\n```\ny", "a": 2}\n```', {"s": "x\n```\ny", "a": 2}, True),
         ('```json\n{"s": "x", "a": 2\n```', {"s": "x", "a": 2}, True),
+        ('<think>\n{"a": 2}? No.</think>\n{"a": 1, "s": "</think>"}', {"a": 1, "s": "</think>"}, False),
+        ('<think>{"a": 1}</think>', {"a": 1}, False),
         ('```json\n{"b": 1}\n```\nNo:\n```json\n{"a": 3}\n```', {"a": 3}, False),
     ],
 )
