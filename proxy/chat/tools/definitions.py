@@ -95,7 +95,7 @@ class Offer:
             self._check_tool(position, tool, names)
         self._check_choice()
         if self.wanted and self.wanted.schema is not None:
-            _compiled(self.wanted.schema, self.fields.schema, "invalid_json_schema")
+            _compiled(self.wanted.schema, "of the answer", self.fields.schema, "invalid_json_schema")
         labels = _labels(self.tools)
         if len(labels) < len(self.tools):
             raise bad_request(
@@ -141,7 +141,8 @@ class Offer:
         names.add((tool.name, tool.namespace))
         if tool.parameters is not None:
             param = f"{item}.{self.fields.parameters}"
-            _compiled(tool.parameters, param, "invalid_function_parameters", any_pattern=True)
+            whose = f"of the tool '{tool.name}'"
+            _compiled(tool.parameters, whose, param, "invalid_function_parameters", any_pattern=True)
 
     def _check_choice(self) -> None:
         if not self.tools and self.choice.mode == "required":
@@ -158,11 +159,13 @@ class Offer:
                 )
 
 
-def _compiled(schema: Mapping[str, Any] | bool, param: str, code: str, *, any_pattern: bool = False) -> Schema:
+def _compiled(
+    schema: Mapping[str, Any] | bool, whose: str, param: str, code: str, *, any_pattern: bool = False
+) -> Schema:
     try:
         return compiled(schema, any_pattern=any_pattern)
     except NotASchema as error:
-        raise bad_request(f"This is no JSON schema that can be used: {error}.", param=param, code=code) from None
+        raise bad_request(f"The JSON schema {whose} cannot be used: {error}.", param=param, code=code) from None
 
 
 def _labels(tools: Sequence[Tool]) -> dict[str, Tool]:
