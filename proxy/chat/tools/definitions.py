@@ -129,7 +129,8 @@ class Offer:
         item = self.fields.item.format(position)
         if len(tool.name) > MAX_NAME or not _NAME.fullmatch(tool.name):
             raise bad_request(
-                f"A tool needs a name of 1 to {MAX_NAME} characters without blanks, quotes and brackets.",
+                f"'{tool.name[:MAX_NAME]}' cannot name a tool: that takes 1 to {MAX_NAME} characters, but no blanks, "
+                "quotes and brackets.",
                 param=f"{item}.name",
             )
         if tool.namespace is not None and (len(tool.namespace) > MAX_NAME or not _NAME.fullmatch(tool.namespace)):
