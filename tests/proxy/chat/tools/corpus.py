@@ -198,6 +198,7 @@ TEXTS = [
     "```python\nprint(default_api.list_files())\n```\n",
     "<function=get_weather> is not called here",
     "\n\n  \n",
+    *("[", "```", "<"),
     "ends with blanks \n\n",
     "F# applies functions by |> and <|",
     "line\r\n```\r\ncode\r\n```\r\n",

@@ -46,6 +46,7 @@ TAGGED = [
            '</invoke>', "", calls(("list_files", {}), *PARIS)),
     Sample("tags in the fence", f"```tool_calls\n<tool_call>{TO_PARIS}</tool_call>\n```\n", "", PARIS),
     Sample("code in the fence", "```tool_calls\nget_weather(city='Paris')\n```\n", "", PARIS, mended=True),
+    Sample("invoke, empty, without quotes", "<invoke name=list_files/>", "", calls(("list_files", {}))),
     Sample("invoke, no name", "<invoke><tool_name>get_weather</tool_name><city>Paris</city></invoke>", "", PARIS),
     Sample("invoke, around JSON", f"Well.\n<invoke>{TO_PARIS}</invoke>", "Well.", PARIS),
     Sample("tool_call, around a fence", f"<tool_call>\n```json\n{TO_PARIS}\n```\n</tool_call>", "", PARIS),

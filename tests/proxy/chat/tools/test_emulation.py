@@ -146,8 +146,9 @@ def test_a_call_that_was_cut_off_is_told_as_half() -> None:
     assert given(CALL[:30], OFFER, cut=True) == ("", [], Outcome(is_half=True))
 
 
-def test_made_up_results_without_a_call_end_the_answer() -> None:
+@pytest.mark.parametrize("made_up", ["[result of list_files]\na.txt", "[error of another_tool] \r\nno"])
+def test_made_up_results_without_a_call_end_the_answer(made_up: str) -> None:
     with pytest.raises(Enough) as raised:
-        fed(["It is.\n[result of list_files]\na.txt"])
+        fed([f"It is.\n{made_up}"])
 
     assert raised.value.reason == "stop"
