@@ -58,27 +58,19 @@ def _read(desk: Desk, value: Value, *, is_claimed: bool) -> bool:
     return is_claimed or bool(asked)
 
 
-def json_fence(source: Source, desk: Desk) -> Steps[bool]:
-    """A fence of JSON: claimed if all in it are calls of declared tools, and nothing follows."""
-    return (yield from _nothing_but_calls(source, desk, fenced=True))
-
-
-def bare_json(source: Source, desk: Desk) -> Steps[bool]:
-    """JSON at the very beginning: claimed if the whole answer is nothing but calls of declared tools."""
-    return (yield from _nothing_but_calls(source, desk, fenced=False))
-
-
-def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[bool]:
+def json_calls(source: Source, desk: Desk) -> Steps[bool]:
+    """JSON in a fence, or at the very beginning: claimed if it is nothing but calls of declared tools, and nothing
+    follows but what closes them. Models that were trained on either form may leave out how it begins."""
     found: list[Asked] = []
     while True:
         head = yield from source.skip(_BETWEEN)
         if not head or (yield from source.begins(*IMITATIONS)):
             break
-        if head == "<" and found and not fenced:
+        if head == "<" and found:
             if not _CALL_END.startswith((yield from source.peek(len(_CALL_END)))):
                 return False
             break
-        if head == "`" and fenced and found:
+        if head == "`" and found:
             if not (yield from _fence_line(source)):
                 return False
         elif head in "{[":
@@ -94,7 +86,7 @@ def _nothing_but_calls(source: Source, desk: Desk, *, fenced: bool) -> Steps[boo
             return False
     for call in found:
         desk.take(call)
-    if found and head == "<":  # as of Qwen's models, which leave out how the first call begins
+    if found and head == "<":  # as of Qwen's models
         yield from tagged_calls(source, desk)
     return bool(found) or desk.has_half
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from proxy.chat.tools.code import code_fence
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.dialects import tagged_calls
-from proxy.chat.tools.fences import bare_json, calls_fence, json_fence
+from proxy.chat.tools.fences import calls_fence, json_calls
 from proxy.chat.tools.source import IMITATIONS, Source, Steps
 from proxy.chat.tools.tags import FIRST_LETTERS, opens_call
 
@@ -18,7 +18,7 @@ CANDIDATE = re.compile(r"[`~<\[{]")
 _CALLS = "tool_calls"
 _FENCES: dict[str, Parser] = {
     **dict.fromkeys((_CALLS, "tool_call", "tool", "tool_code", "function_call", "function_calls"), code_fence),
-    "json": json_fence,
+    "json": json_calls,
 }
 _MAX_MARKS = 64  # more are no fence
 _MAX_INFO = 200  # characters after the marks of a fence
@@ -82,7 +82,7 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
         case "[":
             return _bracket(text, at, place, desk)
         case _:
-            return Opening(bare_json) if place.is_first else 1
+            return Opening(json_calls) if place.is_first else 1
 
 
 def _run(text: str, at: int) -> int:
@@ -143,7 +143,7 @@ def _bracket(text: str, at: int, place: Place, desk: Desk) -> Look:
             return "imitation" if text[match.end()] in "\r\n" else 1
         if match or _may_imitate(text[at : at + _LONGEST_IMITATION]):
             return "more"
-    return Opening(bare_json) if place.is_first else 1
+    return Opening(json_calls) if place.is_first else 1
 
 
 def _may_imitate(text: str) -> bool:
