@@ -66,9 +66,9 @@ def test_base64_may_be_in_lines_and_without_padding() -> None:
         assert read_image_url(f"data:image/png;base64,{payload}", "x") == read_content(content, "x")
 
 
-@given(st.binary(max_size=100), st.integers(0, 3))
-def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(rest: bytes, extra: int) -> None:
-    content = PNG + bytes(1024 * 768 + extra) + rest
+@pytest.mark.parametrize("beyond", range(-3, 5))
+def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(beyond: int) -> None:
+    content = PNG.ljust(1024 * 768 + beyond, b"x")  # a piece, and a little less or more
 
     assert read_image_url(data_url(content), "x") == read_content(content, "x")
 
