@@ -31,8 +31,11 @@ MESSAGES: Schema = shown(
     array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
 )
 _CALL = at_least({"type": one_of("function_call", "custom_tool_call")}, call_id=ANY, name=ANY, arguments=ANY, input=ANY)
+_VALUE = told({"type": ["object", "number", "boolean"]}, "Told as JSON.")
 _RESULT = at_least(
-    {"type": one_of("function_call_output", "custom_tool_call_output")}, output=ref("Content"), call_id=ANY
+    {"type": one_of("function_call_output", "custom_tool_call_output")},
+    output={"anyOf": [ref("Content"), _VALUE]},
+    call_id=ANY,
 )
 _SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("message")))]}
 ITEMS = told(
