@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.api.messages.models import model_page
 from proxy.api.messages.reply import MessageReply
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
@@ -104,6 +105,29 @@ async def test_models_come_page_by_page_where_they_are_asked_for_so(proxy: Runni
     for query in ("?limit=0", "?limit=x", "?after_id=nobody"):
         refused = await exchange(proxy.url, "GET", f"/v1/models{query}", headers=VERSION)
         assert (refused.status, error(refused)["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers", "has_more"),
+    [
+        ({}, range(30), False),
+        ({"limit": "5"}, range(5), True),
+        ({"limit": "30"}, range(30), False),
+        ({"limit": "5", "after_id": "4"}, range(5, 10), True),
+        ({"limit": "5", "after_id": "24"}, range(25, 30), False),
+        ({"after_id": "29"}, range(0), False),
+        ({"limit": "3", "before_id": "5"}, range(2, 5), True),
+        ({"limit": "5", "before_id": "2"}, range(2), False),
+    ],
+)
+def test_a_page_is_what_is_asked_for_and_all_where_nothing_is(
+    query: dict[str, str], numbers: range, has_more: bool
+) -> None:
+    names = [str(number) for number in numbers]
+    page = model_page([{"id": str(number)} for number in range(30)], query)
+
+    assert ([each["id"] for each in page["data"]], page["has_more"]) == (names, has_more)
+    assert (page["first_id"], page["last_id"]) == ((names[0], names[-1]) if names else (None, None))
 
 
 async def test_a_model_is_found_by_the_name_that_would_be_asked(proxy: RunningProxy) -> None:
