@@ -182,7 +182,14 @@ async def test_items_of_an_unknown_conversation_are_404(proxy: RunningProxy) -> 
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("limit=0", 400), ("limit=101", 400), ("limit=x", 400), ("order=up", 400), ("after=msg_unknown", 404)],
+    [
+        ("limit=0", 400),
+        ("limit=101", 400),
+        ("limit=x", 400),
+        ("limit=" + "9" * 5000, 400),
+        ("order=up", 400),
+        ("after=msg_unknown", 404),
+    ],
 )
 async def test_a_page_that_makes_no_sense_is_refused(proxy: RunningProxy, query: str, status: int) -> None:
     name = await filled(proxy, 1)
