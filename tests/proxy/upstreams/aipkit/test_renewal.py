@@ -34,6 +34,7 @@ async def test_a_nonce_refused_at_step_2_is_renewed_in_flight(proxy: RunningProx
     while not count(site, STEP_2):
         await asyncio.sleep(0.01)
     site.rotate_nonce()
+    site.behaviour.ajax_delay = 0.0
 
     answer = await turn
 
@@ -50,6 +51,7 @@ async def test_a_refusal_in_another_language_is_recognised_by_the_changed_nonce(
     while not count(site, STEP_2):
         await asyncio.sleep(0.01)
     site.rotate_nonce()
+    site.behaviour.ajax_delay = 0.0
 
     assert (await turn).status == 200
 
@@ -74,6 +76,7 @@ async def test_a_client_that_leaves_takes_no_renewal_from_the_others(proxy: Runn
         while not count(site, NONCE):
             await asyncio.sleep(0.01)
     turns[0].cancel()
+    site.behaviour.ajax_delay = 0.0
 
     assert (await turns[1]).status == 200
     assert count(site, NONCE) == 1
