@@ -15,7 +15,11 @@ from tests.proxy.wire import connected
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
-TROUBLES: dict[str, dict[str, Any]] = {"fails": {"ajax_status": 500}, "checks": {"challenge_ajax": True}}
+TROUBLES: dict[str, dict[str, Any]] = {
+    "fails": {"ajax_status": 500},
+    "checks": {"challenge_ajax": True},
+    "lets nothing pass": {"ajax_status": 403},
+}
 
 
 @pytest.fixture
