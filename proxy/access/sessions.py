@@ -91,7 +91,7 @@ def _same_origin(headers: Mapping[str, str], host: str) -> bool | None:
 
     `Sec-Fetch-Site` knows best, for a reverse proxy may have changed the Host; browsers send it over TLS and loopback.
     """
-    site = headers.get("Sec-Fetch-Site", "").lower()
+    site = headers.get("Sec-Fetch-Site", "")
     if site not in {"", "none"}:
         return site == "same-origin"
     origin = headers.get("Origin")
