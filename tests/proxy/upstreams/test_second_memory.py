@@ -43,17 +43,21 @@ async def test_no_two_turns_go_on_from_one_copy(before: RunningProxy, other: Lis
     assert [asked.copied is None for asked in other.asked] == [True, False, True]
 
 
-async def test_a_copy_that_a_turn_did_not_reach_is_there_for_the_next(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_copy_that_a_turn_did_not_reach_is_there_for_one_more(
+    is_first: bool, site: SimulatedSite, other: ListUpstream, tmp_path: Path
 ) -> None:
     other.answers = [Told(), Told([], refusal(About.RATE)), Told()]
     site.behaviour.ajax_status = 500
-    await before.chat("one")
+    async with running_proxy(
+        site, tmp_path, beside=lambda sites: [other, *sites] if is_first else [*sites, other]
+    ) as proxy:
+        await proxy.chat("one")
+        assert (await proxy.chat("one", answered("listed"), "two")).status == 502
+        for text in ("two", "three"):
+            await proxy.chat("one", answered("listed"), text)
 
-    assert (await before.chat("one", answered("listed"), "two")).status == 502
-    await before.chat("one", answered("listed"), "two")
-
-    assert other.asked[2].copied_texts == ["one", "listed"]
+    assert [asked.copied_texts for asked in other.asked[2:]] == [["one", "listed"], None]
 
 
 async def test_a_copy_that_a_failed_turn_was_put_into_is_not_gone_on_from(
