@@ -60,6 +60,18 @@ async def test_a_copy_that_a_turn_did_not_reach_is_there_for_one_more(
     assert [asked.copied_texts for asked in other.asked[2:]] == [["one", "listed"], None]
 
 
+async def test_a_stored_conversation_goes_on_from_a_copy_that_a_turn_did_not_reach(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    other.answers = [Told(), Told([], refusal(About.RATE)), Told()]
+    site.behaviour.ajax_status = 500
+    conversation = (await before.openai.conversations.create()).id
+    for text, status in (("one", 200), ("two", 502), ("two", 200)):
+        assert (await before.chat(text, conversation_id=conversation)).status == status
+
+    assert other.asked[2].copied_texts == ["one", "listed"]
+
+
 async def test_a_copy_that_a_failed_turn_was_put_into_is_not_gone_on_from(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
