@@ -125,8 +125,9 @@ async def test_with_other_tools_the_conversation_is_told_anew(site: SimulatedSit
     assert '"name":"other"' in str(site.model_calls[-1].context)
 
 
+@pytest.mark.parametrize("fields", [{"tools": [COUNT]}, {}], ids=["tools", "none any more"])
 async def test_a_history_with_calls_of_another_model_is_told_in_the_same_format(
-    site: SimulatedSite, proxy: RunningProxy
+    fields: dict[str, Any], site: SimulatedSite, proxy: RunningProxy
 ) -> None:
     site.behaviour.scripts = {"count": steps(["asked"])}
     call = {"id": "toolu_01", "type": "function", "function": {"name": "count", "arguments": '{ "number": 0 }'}}
@@ -136,11 +137,15 @@ async def test_a_history_with_calls_of_another_model_is_told_in_the_same_format(
         {"role": "tool", "tool_call_id": "toolu_01", "content": "counted 0"},
     )
 
-    answer = await proxy.chat(*history, model=STATEFUL, tools=[COUNT])
+    answer = await proxy.chat(*history, model=STATEFUL, **fields)
+    await proxy.chat(history[0], history[2], model=STATEFUL, **fields)
+    await proxy.chat(*history[:2], "Never mind.", model=STATEFUL, **fields)
     assert answer.text == "So: counted 0."
-    told = site.model_calls[0].context[-1]["content"]
-    assert '```tool_calls\n{"name":"count","arguments":{"number":0}}\n```' in told
-    assert "\n[result of count]\ncounted 0" in told
+    told, without_call, without_result = (call.context[-1]["content"] for call in site.model_calls)
+    fence = '```tool_calls\n{"name":"count","arguments":{"number":0}}\n```'
+    assert f"{fence}\n\n----- user -----\n[result of count]\ncounted 0" in told
+    assert f"{fence}\n\n----- user -----\nNever mind." in without_result
+    assert "----- user -----\n[result of tool]\ncounted 0" in without_call
 
 
 @pytest.mark.parametrize("tools", [[COUNT], [COUNT, OTHER]], ids=["the same", "others"])
