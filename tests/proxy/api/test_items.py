@@ -186,6 +186,7 @@ async def test_items_of_an_unknown_conversation_are_404(proxy: RunningProxy) -> 
         ("limit=0", 400),
         ("limit=101", 400),
         ("limit=x", 400),
+        ("limit=²", 400),
         ("limit=" + "9" * 5000, 400),
         ("order=up", 400),
         ("after=msg_unknown", 404),

@@ -102,7 +102,7 @@ async def test_models_come_page_by_page_where_they_are_asked_for_so(proxy: Runni
     assert ([each["id"] for each in after["data"]], after["has_more"]) == (names[2:], False)
     before = await models(proxy, f"?limit=1&before_id={names[2]}")
     assert ([each["id"] for each in before["data"]], before["has_more"]) == (names[1:2], True)
-    for query in ("?limit=0", "?limit=x", f"?limit={'9' * 5000}", "?after_id=nobody"):
+    for query in ("?limit=0", "?limit=x", "?limit=%C2%B2", f"?limit={'9' * 5000}", "?after_id=nobody"):
         refused = await exchange(proxy.url, "GET", f"/v1/models{query}", headers=VERSION)
         assert (refused.status, error(refused)["type"]) == (400, "invalid_request_error")
 
