@@ -220,3 +220,14 @@ async def test_parameters_the_site_cannot_take_are_named_in_a_header(proxy: Runn
 
     assert answer.status == 200
     assert answer.headers["x-ignored-params"] == "temperature, seed"
+
+
+@pytest.mark.parametrize("content", ["", None, [], "\n"])
+async def test_a_place_left_for_the_answer_is_no_beginning_of_one(
+    proxy: RunningProxy, site: SimulatedSite, content: Any
+) -> None:
+    """Continue, Hermes and others send the message that they are going to fill along, and mean a plain question."""
+    place = {"role": "assistant", "content": content}
+    await proxy.chat("hello there", place, place)
+
+    assert site.model_calls[-1].messages[-1]["content"] == "hello there"

@@ -88,17 +88,6 @@ async def test_messages_of_every_form_reach_the_model(proxy: RunningProxy, site:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("content", ["", None, [], "\n"])
-async def test_a_place_left_for_the_answer_is_no_beginning_of_one(
-    proxy: RunningProxy, site: SimulatedSite, content: Any
-) -> None:
-    """Continue, Hermes and others send the message that they are going to fill along, and mean a plain question."""
-    place = {"role": "assistant", "content": content}
-    await proxy.chat(user(), place, place)
-
-    assert site.model_calls[-1].messages[-1]["content"] == "hello there"
-
-
 @pytest.mark.parametrize("stop", ["世界", ["世界"], ["nowhere", "世界"], None, [], ""])
 async def test_a_stop_may_be_a_text_a_list_or_nothing(proxy: RunningProxy, stop: Any) -> None:
     """Clients fill the field from an empty setting as readily as from a list."""

@@ -58,6 +58,13 @@ def test_of_tools_and_the_older_functions_the_tools_hold() -> None:
     assert (form.choice, form.wanted) == (Choice(), Wanted())
 
 
+def test_of_many_tools_the_one_that_cannot_be_used_is_told() -> None:
+    """Agents show the message alone, and theirs are the tools of a dozen MCP servers."""
+    for wrong in ({"name": "get_lists", "parameters": {"required": None}}, {"name": "get lists"}):
+        with pytest.raises(ServiceError, match=f"'{wrong['name']}' cannot"):
+            of_chat(tools=[nested("a"), {"type": "function", "function": wrong}])
+
+
 @pytest.mark.parametrize("kind", ["json_object", "json_schema"])
 def test_a_schema_may_stand_beside_the_type(kind: str) -> None:
     """Programs written for llama.cpp, Fireworks or Together have it there, and rely on what it says."""

@@ -44,14 +44,6 @@ def test_what_is_wrong_is_refused_with_its_field(offer: dict[str, Any], param: s
     assert (raised.value.status, raised.value.param) == (400, param)
 
 
-def test_of_many_tools_the_one_that_cannot_be_used_is_told_by_its_name() -> None:
-    """Agents show the message alone, and theirs are the tools of a dozen MCP servers."""
-    with pytest.raises(ServiceError, match="of the tool 'get_lists' cannot be used: null is not of type"):
-        Offer((LIST, Tool("get_lists", parameters={"type": "object", "required": None})))
-    with pytest.raises(ServiceError, match="'get lists' cannot name a tool"):
-        Offer((LIST, Tool("get lists")))
-
-
 def test_what_is_right_is_taken() -> None:
     Offer()
     Offer(choice=Choice("none"))
