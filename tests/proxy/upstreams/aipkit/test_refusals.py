@@ -193,7 +193,7 @@ def failure(code: str, text: str = "text") -> bytes:
         (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
         (403, b"", Kind.NONCE, 503),
         (403, b"-1", Kind.NONCE, 503),
-        (403, b"0", Kind.NONCE, 503),
+        (403, b"\n0", Kind.NONCE, 503),
         (403, b"<html>Forbidden</html>", Kind.FIREWALL, 400),
         (403, b'{"message":"Forbidden"}', Kind.FIREWALL, 400),
         (406, b"", Kind.FIREWALL, 400),
@@ -206,6 +206,8 @@ def failure(code: str, text: str = "text") -> bytes:
         (400, failure("unheard_of"), Kind.UNRECOGNISED, 400),
         (503, failure("unheard_of"), Kind.UPSTREAM, 502),
         (400, b"0", Kind.MOVED, 503),
+        (400, b"\n0", Kind.MOVED, 503),
+        (404, failure("unheard_of"), Kind.UPSTREAM, 502),
         (404, b"<html>", Kind.MOVED, 503),
         (413, b"<html>", Kind.TOO_LARGE, 413),
         (429, b"slow down", Kind.RATE_LIMIT, 429),
@@ -252,14 +254,19 @@ def test_only_an_event_stream_is_read_as_one() -> None:
     for coding in ({}, {"Content-Encoding": "identity"}, {"Content-Encoding": "none"}):
         read_stream_head(200, "text/event-stream", coding)
     for status, content_type in ((200, "text/html"), (502, "text/event-stream"), (403, "text/html")):
+        with pytest.raises(SiteRefusal) as caught:
+            read_stream_head(status, content_type, {"Retry-After": "17"})
+        assert caught.value.retry_after == 17.0
+    for hidden in ("GZIP", "identity, br"):
         with pytest.raises(SiteRefusal):
-            read_stream_head(status, content_type, {})
+            read_stream_head(200, "text/event-stream", {"Content-Encoding": hidden})
 
 
 def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
     moved = step_1(301, b"", {"Location": "https://new.example/ajax.php?_ajax_nonce=0123456789"})
     notice = step_1(200, b"<br /><b>Warning</b>", {"Content-Type": "text/html; charset=UTF-8"})
 
+    assert moved.kind is Kind.MOVED
     assert (
         moved.text
         == "HTTP status 301: it leads to https://new.example/ajax.php; the site may have moved, or want a login"
