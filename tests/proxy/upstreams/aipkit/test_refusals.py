@@ -248,6 +248,9 @@ def test_the_sites_own_retry_after_is_passed_on() -> None:
 
 def test_a_check_page_is_named_as_such() -> None:
     assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is Kind.CHALLENGE
+    with pytest.raises(SiteRefusal) as caught:
+        read_stream_head(403, "text/html", {"cf-mitigated": "challenge"})
+    assert caught.value.kind is Kind.CHALLENGE
 
 
 def test_only_an_event_stream_is_read_as_one() -> None:
