@@ -11,10 +11,10 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Page, Playwright
+from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Playwright
 
 from harvester.visit import page_script
 from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
@@ -25,6 +25,7 @@ from harvester.visit.playwright_calls import call, first_line
 from harvester.visit.plugins import PLUGINS
 from shared.models import Cause
 
+T = TypeVar("T")
 CLOSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -81,27 +82,34 @@ async def guest_tab(
     Raises what `Tab` raises.
     """
     async with AsyncExitStack() as stack:
-        context = await _guest_context(browser, identity, session_id, is_headed=is_headed)
+        opening = _guest_context(browser, identity, session_id, is_headed=is_headed)
+        context = await _unless_ended(browser, opening)
         stack.push_async_callback(_close, context.close)
-        tab = ChromiumTab(context, await _new_page(context), urlsplit(url).hostname or "")
+        page = await _unless_ended(browser, call(context.new_page()))
+        tab = ChromiumTab(context, page, urlsplit(url).hostname or "")
         if not is_headed:
             await tab.keep_small()
         yield tab
 
 
-async def _new_page(context: BrowserContext) -> Page:
-    """A page of *context*. Playwright's own call may never end where the browser ends meanwhile."""
-    closed = asyncio.Event()
-    context.on("close", lambda _: closed.set())
-    making, closing = asyncio.ensure_future(call(context.new_page())), asyncio.create_task(closed.wait())
+async def _unless_ended(browser: Browser, opening: Awaitable[T]) -> T:
+    """What *opening* gives. Playwright's own calls may never end where the browser ends meanwhile."""
+    ended = asyncio.Event()
+
+    def end(_: Browser) -> None:
+        ended.set()
+
+    browser.on("disconnected", end)
+    making, ending = asyncio.ensure_future(opening), asyncio.create_task(ended.wait())
     try:
-        await asyncio.wait({making, closing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({making, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not making.done():
             raise BrowserFailed("the browser ended while its tab was opened")
         return making.result()
     finally:
+        browser.remove_listener("disconnected", end)
         making.cancel()
-        closing.cancel()
+        ending.cancel()
 
 
 async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: bool, timeout: float) -> Browser:

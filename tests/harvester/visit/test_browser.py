@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from harvester.visit.browser import open_tab
 from harvester.visit.chromium import ChromiumTab
@@ -213,12 +213,17 @@ async def test_a_form_that_cannot_be_posted_is_a_failure_of_the_page(pages: Page
             await shown.go(f"http://127.0.0.1:{free_port}/", timeout=5)
 
 
-async def test_a_browser_that_ends_while_its_tab_is_opened_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(context: BrowserContext) -> None:
-        await context.close()  # as where the browser is killed
+@pytest.mark.parametrize("call", ["new_context", "new_page"])
+async def test_a_browser_that_ends_while_its_tab_is_opened_is_noticed_at_once(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def never(of: Browser | BrowserContext, **_: object) -> None:
+        browser = of.browser if isinstance(of, BrowserContext) else of
+        assert browser is not None
+        await browser.close()  # as where it is killed
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(BrowserContext, "new_page", never)
+    monkeypatch.setattr(Browser if call == "new_context" else BrowserContext, call, never)
 
     with pytest.raises(BrowserFailed, match="ended while its tab was opened") as failed:
         async with tab():
