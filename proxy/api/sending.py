@@ -63,8 +63,6 @@ def counted(handler: Handler) -> Handler:
         except asyncio.CancelledError:
             if request.app[UNDER_WAY].is_over:
                 turn.error = stopping_error()
-            else:
-                turn.has_left = True
             raise
         except web.HTTPRequestEntityTooLarge:
             turn.error = too_large()

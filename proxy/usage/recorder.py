@@ -57,7 +57,7 @@ class Turn:
         self.seconds = 0.0
         self.first_text_seconds: float | None = None  # how long the first text took
         self.error: ServiceError | None = None
-        self.has_left = False  # the client did, before the end
+        self.has_left = False  # the client did, before all of the answer was written
         self.tool_outcomes: list[str] = []  # of the answers that hold calls or JSON by a schema
         self._begun = perf_counter()
         self._answers: Sequence[Answer] = ()
