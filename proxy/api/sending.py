@@ -18,7 +18,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra, Extras
 from proxy.chat.tokens import Usage, usage_of
 from proxy.chat.upstream import End, Sink
-from proxy.server.errors import internal_error, too_large
+from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
 from proxy.usage.recorder import Turn
 from shared.conversations import Call, Message
@@ -63,9 +63,6 @@ def counted(handler: Handler) -> Handler:
         except asyncio.CancelledError:
             if request.app[UNDER_WAY].is_over:
                 turn.error = stopping_error()
-            raise
-        except web.HTTPRequestEntityTooLarge:
-            turn.error = too_large()
             raise
         except Exception:
             turn.error = internal_error()

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import orjson
 from aiohttp import web
 
-from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.errors import Refused, ServiceError, bad_request
 from proxy.chat.offload import LARGE_BYTES
 from proxy.server import gradual_json
 from proxy.server.content_encoding import BodyTooLarge, decode, read_codings
@@ -37,7 +37,7 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
         try:  # in a thread, since what is small may stand for much
             body = await asyncio.to_thread(decode, body, codings, limit)
         except BodyTooLarge as error:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit) from error
+            raise _too_large() from error
         request.app[UNDER_WAY].hold(len(body))
     kind = request.content_type
     # `application/octet-stream` is what nothing, or nothing in particular, is.
@@ -49,15 +49,19 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     return parse(body) if len(body) <= LARGE_BYTES else await asyncio.to_thread(parse, body)
 
 
+def _too_large() -> Refused:
+    return Refused(413, "The request body is too large; FREEAICHAT_MAX_BODY sets the limit.", code="request_too_large")
+
+
 async def _received(request: web.Request) -> bytes:
     """The body as it came, counted with those of all other requests while it comes."""
     under_way, limit, content = request.app[UNDER_WAY], request.client_max_size, request.content
     if (request.content_length or 0) > limit:  # which nobody has to send
-        raise web.HTTPRequestEntityTooLarge(max_size=limit)
+        raise _too_large()
     if content.is_eof():  # it came with the head, as short ones do
         whole = content.read_nowait()
         if len(whole) > limit:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit)
+            raise _too_large()
         under_way.hold(len(whole))
         return whole
     body = bytearray()
@@ -65,7 +69,7 @@ async def _received(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for piece in content.iter_any():
                 if len(body) + len(piece) > limit:
-                    raise web.HTTPRequestEntityTooLarge(max_size=limit)
+                    raise _too_large()
                 under_way.hold(len(piece))
                 body += piece
     except TimeoutError:

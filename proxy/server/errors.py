@@ -10,7 +10,7 @@ from aiohttp import HttpVersion11, web
 
 from proxy.api.app_keys import REQUEST_ID
 from proxy.api.rendering import error_response
-from proxy.chat.errors import Refused, ServiceError
+from proxy.chat.errors import ServiceError
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 UPGRADE_REQUIRED = 426
@@ -19,11 +19,6 @@ UPGRADE_REQUIRED = 426
 def internal_error(status: int = 500) -> ServiceError:
     """What a client is told of a fault of ours."""
     return ServiceError(status, "The proxy failed; its log says more.", type="server_error", code="internal_error")
-
-
-def too_large() -> Refused:
-    """What a client is told of a body over our limit."""
-    return Refused(413, "The request body is too large; FREEAICHAT_MAX_BODY sets the limit.", code="request_too_large")
 
 
 def http_error_response(request: web.Request, error: web.HTTPException) -> web.Response:
@@ -38,8 +33,6 @@ def http_error_response(request: web.Request, error: web.HTTPException) -> web.R
     elif isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         found = ServiceError(405, f"{request.path} takes {allowed}.", code="method_not_allowed")
-    elif isinstance(error, web.HTTPRequestEntityTooLarge):
-        found = too_large()
     else:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
         found = ServiceError(error.status, error.reason, type=kind)

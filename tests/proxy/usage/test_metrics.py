@@ -119,13 +119,16 @@ async def test_counters_never_go_backwards_and_no_name_is_made_up_by_clients(pro
     assert value(texts[-1], "freeaichat_errors_total", model="none", kind="model_not_found") == 1
 
 
-async def test_clients_mistakes_are_told_apart_from_failures(proxy: RunningProxy, site: SimulatedSite) -> None:
-    assert (await proxy.chat("hi", model="made-up")).status == 404
-    site.behaviour.ajax_status = 500
-    assert (await proxy.chat("hi")).code == "upstream_error"
-    text = await scraped(proxy)
+async def test_clients_mistakes_are_told_apart_from_failures(site: SimulatedSite, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, max_body=1000) as proxy:
+        assert (await proxy.chat("hi", model="made-up")).status == 404
+        assert (await proxy.chat("x" * 1000)).code == "request_too_large"  # by a limit of ours: no request served
+        site.behaviour.ajax_status = 500
+        assert (await proxy.chat("hi")).code == "upstream_error"
+        text = await scraped(proxy)
 
     assert value(text, "freeaichat_requests_total", outcome="rejected", site="none") == 1
+    assert value(text, "freeaichat_requests_total", outcome="refused", site="none") == 1
     assert value(text, "freeaichat_requests_total", outcome="error", site="none") == 0
     assert value(text, "freeaichat_requests_total", outcome="error", site=site.origin) == 1
     assert value(text, "freeaichat_requests_total", outcome="rejected", site=site.origin) == 0
