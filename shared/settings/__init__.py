@@ -62,6 +62,14 @@ class SettingsError(ValueError):
     secret."""
 
 
+def _own_data_dir() -> Path:
+    """Where this user's programs keep their data. Raises `SettingsError`."""
+    try:
+        return Path(platformdirs.user_data_dir("freeaichat", appauthor=False))
+    except RuntimeError:
+        raise SettingsError("FREEAICHAT_DATA_DIR: must name a directory, since this user has no home") from None
+
+
 def setting(default: Any, meaning: str, *names: str, is_shown: bool = True) -> Any:
     """A field of `Settings`. *names*: the variables that set it, where they are not `FREEAICHAT_` and its name."""
     metadata = {"meaning": meaning, "names": names}
@@ -86,10 +94,7 @@ class Settings:
     host: Host = setting(LOOPBACKS[0], "address the proxy listens on; not set, or `localhost`: on ::1 as well")
     port: Port = setting(8080, "port the proxy listens on", "FREEAICHAT_PORT", "PORT", "NGINX_PORT")
     workers: Workers = setting(1, "proxy processes that share the port, one for each processor core to be used (Linux)")
-    data_dir: Directory = setting(
-        lambda: Path(platformdirs.user_data_dir("freeaichat", appauthor=False)),
-        "where the store and the generated key live",
-    )
+    data_dir: Directory = setting(_own_data_dir, "where the store and the generated key live")
     store: StoreUrl = setting(
         "", "store URL: `sqlite:///PATH`, or `redis://HOST:PORT/0` for several machines", is_shown=False
     )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
+from typing import NoReturn
 
 import pytest
 
@@ -49,6 +50,19 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert found.data_dir == tmp_path / "house" / "data"
     assert found.browser == str(tmp_path / "house" / "chrome")
     assert load(store="sqlite:///a~b.db").store_url == "sqlite:///a~b.db"
+
+
+def test_a_user_without_a_home_is_told_to_name_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> NoReturn:
+        raise KeyError
+
+    for name in ("HOME", "XDG_DATA_HOME", "FREEAICHAT_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+    with pytest.raises(SettingsError, match=r"\AFREEAICHAT_DATA_DIR: must name a directory, since"):
+        load()
+    assert load(data_dir="/srv/chat").data_dir == Path("/srv/chat")
 
 
 def test_the_longest_durations_are_dates_that_the_system_can_name() -> None:
