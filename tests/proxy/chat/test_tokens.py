@@ -46,11 +46,11 @@ def test_no_text_is_free_and_none_costs_more_than_its_characters(text: str) -> N
 @pytest.mark.parametrize("text", ["a", "Aa", "é", " ", "- ", "字", "aé", "\n", "abcdefghi", "😀", "a-"])
 def test_a_long_text_is_counted_in_linear_time(text: str) -> None:
     long_text = text * (500_000 // len(text))
-    started = time.perf_counter()
+    started = time.process_time()
 
     estimate_tokens(long_text)
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.lists(st.text("ab1 \n\t\r'-_.é字ß", max_size=12), max_size=12))

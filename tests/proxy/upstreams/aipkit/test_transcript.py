@@ -150,11 +150,11 @@ def test_no_messages_make_an_empty_text() -> None:
 
 def test_texts_made_to_lengthen_the_headers_cost_little() -> None:
     bait = "".join(f"----- user ({number}) -----" for number in range(100_000)) + "-" * 1_000_000 + " user -----"
-    started = time.perf_counter()
+    started = time.process_time()
 
     text = transcript([user(bait), *[assistant("")] * 100, user("x")])
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(text) < len(bait) + 5_000
 
 
