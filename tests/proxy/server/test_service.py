@@ -178,6 +178,7 @@ async def lines_until(process: asyncio.subprocess.Process, text: str) -> list[st
     return lines
 
 
+@pytest.mark.usefixtures("measured")
 async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0")
     url = await told_url(process)

@@ -105,6 +105,7 @@ async def test_two_workers_share_the_connections_evenly_and_one_supervisor_costs
     assert supervisor < SUPERVISOR_BYTES
 
 
+@pytest.mark.usefixtures("measured")
 async def test_conversations_and_the_limits_of_keys_hold_across_workers(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
@@ -181,6 +182,7 @@ async def test_streams_of_all_workers_end_whole_after_sigterm(
     assert all(status == 200 and text.endswith("data: [DONE]\n\n") for status, text in answers)
 
 
+@pytest.mark.usefixtures("measured")
 async def test_a_port_that_is_taken_or_a_store_that_cannot_be_used_ends_them_all(
     site: SimulatedSite, tmp_path: Path, free_port: int
 ) -> None:
