@@ -27,6 +27,7 @@ _CALLS_HERE = re.compile(r"[ \t]*tool_calls[ \t]*(?=[{\[])")  # without a line f
 _IMITATION = re.compile(r"\[(?:result|error) of ([^\s\]]{1,128})\][ \t]*")
 _LONGEST_IMITATION = 150
 _TOOL_CALLS = "[TOOL_CALLS]"
+_THOUGHT_END = "</think>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,14 @@ class Block:
     length: int  # of the opening line
 
 
-Look = Opening | Block | Literal["more", "imitation"] | int  # int: so many characters are text
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What some models write of their thoughts ends here: the answer begins behind it."""
+
+    length: int  # of the mark
+
+
+Look = Opening | Block | Thought | Literal["more", "imitation"] | int  # int: so many characters are text
 
 
 class Place(NamedTuple):
@@ -76,9 +84,7 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
         case "~":
             return _tildes(text, at) if place.starts_line else 1
         case "<":
-            is_plain = place.before == "`" or text[at + 1 : at + 2] not in FIRST_LETTERS
-            opens = False if is_plain else opens_call(text, at)
-            return opens if opens == "more" else Opening(tagged_calls) if opens else 1
+            return _angle(text, at) if place.before != "`" else 1
         case "[":
             return _bracket(text, at, place, desk)
         case _:
@@ -130,6 +136,14 @@ def _tildes(text: str, at: int) -> Look:
     return Block("~" * count, count) if count >= 3 else count
 
 
+def _angle(text: str, at: int) -> Look:
+    begun = text[at : at + len(_THOUGHT_END)]
+    if _THOUGHT_END.startswith(begun):
+        return Thought(len(begun)) if begun == _THOUGHT_END else "more"
+    opens = opens_call(text, at) if text[at + 1] in FIRST_LETTERS else False
+    return opens if opens == "more" else Opening(tagged_calls) if opens else 1
+
+
 def _bracket(text: str, at: int, place: Place, desk: Desk) -> Look:
     if text.startswith(_TOOL_CALLS, at):
         return Opening(tagged_calls)
@@ -158,4 +172,4 @@ def is_remnant(held: str) -> bool:
         return len(held) > 3 and _CALLS.startswith(held[3:].strip())
     if held.startswith("["):
         return len(held) > 5
-    return held.startswith("<｜") or (held.startswith("<") and len(held) > 4)
+    return held.startswith("<｜") or (held.startswith("<") and len(held) > 4 and not _THOUGHT_END.startswith(held))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.desk import Desk
-from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, is_remnant, look
+from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, Thought, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
 from shared.conversations import Call
 
@@ -48,7 +48,7 @@ class Reader:
         self._was_cut = False
         self._held = ""  # may begin a call, or are blanks before one
         self._lead = ""  # how the line begins that is not over yet
-        self._is_first = True  # nothing but blanks so far
+        self._is_first = True  # nothing but blanks so far, or since a thought's end
         self._block = ""  # the marks that opened the block of code we are in
         self._failed = 0
         self._source: Source | None = None  # what a parser is reading
@@ -162,9 +162,12 @@ class Reader:
             elif result == "more":
                 self._held = text[self._pass_before(text, start, found) :]
                 return len(text)
-            elif isinstance(result, Block):
+            elif isinstance(result, Block | Thought):
                 self._pass(text[start : found + result.length])
-                self._block, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
+                if isinstance(result, Block):
+                    self._block, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
+                else:
+                    self._is_first = True
                 return found + result.length
             elif result == "imitation":
                 self._pass_before(text, start, found)

@@ -120,6 +120,7 @@ DIALECTS = [
     Sample("bare, input", '\n{"name": "get_weather", "input": {"city": "北京"}}\n', "", BEIJING),
     Sample("bare, args first", '{"args": {"city": "Paris"}, "name": "get_weather"}', "", PARIS),
     Sample("bare, twice", f"{TO_PARIS}\n{TO_BEIJING}", "", BOTH),
+    Sample("bare, after a thought", f'<think>{{"a": 1}}?</think>\n\n{TO_PARIS}', '<think>{"a": 1}?</think>', PARIS),
     Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
     *(Sample(f"bare, then a fence closed: {after!r}", f"{TO_PARIS}{after}", "", PARIS) for after in ("\n```", "```\n")),
     Sample("bare, a bracket missing, then a fence closed", f"{TO_PARIS[:-1]}\n```", "", PARIS, mended=True),
@@ -136,6 +137,10 @@ DIALECTS = [
 
 _OTHER = line("other_tool", city="Paris")
 TEXTS = [
+    "I am done.</thi",
+    f"<think>{TO_PARIS}</think>\nNo, I am not.",
+    f"<think>Hm.</think>\n{TO_PARIS}\nThat is how.",
+    f"`</think>`{TO_PARIS}",
     "Hello! How can I help?",
     "你好，有什么可以帮你？\n\n- 一\n- 二\n",
     fence(_OTHER),
