@@ -78,10 +78,10 @@ def add_routes(app: web.Application) -> None:
         guarded = {method: _for_admin(handler) for method, handler in handlers.items()}
         _add(app, path, {"HEAD": guarded["GET"], **guarded} if "GET" in guarded else guarded)
     _add(app, "/admin/session", _SESSION)
-    # Whoever asks for the base URL itself wants to see whether anybody is there.
-    app.router.add_get("/{slash0:/*}v1{end:/*}", health.root, expect_handler=expect)
     for path, handlers in _API.items():
         _add(app, _in_every_spelling(path), {"HEAD": handlers.get("GET", _there), **handlers})
+    # Whoever asks for the base URL itself wants to see whether anybody is there.
+    app.router.add_get("/{slash0:/*}v1{end:/*}", health.root, expect_handler=expect)
 
 
 def _add(app: web.Application, path: str, handlers: Mapping[str, Handler]) -> None:

@@ -6,27 +6,28 @@ from typing import NamedTuple, Protocol
 
 # Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
+# What begins with a set of characters stands first, and nothing is tried twice (`+` behind a number): that is quick.
 _HAN = "[\u3400-\u9fff]"
-_ACCENTED = "[\u00c0-\u024f\u1e00-\u1eff]"
+_ACCENTED = "\u00c0-\u024f\u1e00-\u1eff"
 _SHORTENED = r"'(?:[dmst]|ll|re|ve)\b"  # it's
 _PLAIN = r"""
-      \x20?[A-Z]?[a-z]{1,9}
-    | \x20?[A-Z]{1,4}
-    | [0-9]{1,3}
-    | \x20?[!-/:-@\[-`{-~]{1,3}\n?  # ASCII punctuation
+      \x20?+[A-Z]?+[a-z]{1,9}+
+    | \x20?+[A-Z]{1,4}+
+    | [0-9]{1,3}+
+    | \x20?+[!-/:-@\[-`{-~]{1,3}+\n?+  # ASCII punctuation
 """
-_REST = r"\s+ | \S"
+_REST = r"\s++ | \S"
 _PIECE = re.compile(
     rf"""
-      {_SHORTENED}
-    | \x20?(?=[A-Za-z]{{0,12}}{_ACCENTED})(?:[A-Za-z]|{_ACCENTED}){{1,4}}
+      {_HAN}(?:{_HAN}(?={_HAN}{{2}}))?+                            # about three tokens for four characters
+    | [\u3040-\u30ff][\u3040-\u30ff]?+                           # kana
+    | {_SHORTENED}
+    | \x20?+(?=[A-Za-z]{{0,12}}+[{_ACCENTED}])[A-Za-z{_ACCENTED}]{{1,4}}+
     | {_PLAIN}
-    | {_HAN}{{2}}(?={_HAN}{{2}}) | {_HAN}                      # about three tokens for four characters
-    | [\u3040-\u30ff]{{1,2}}                                   # kana
-    | \x20?[\uac00-\ud7a3]{{1,2}}                              # Hangul
-    | \x20?[\u0370-\u03ff\u1f00-\u1fff\u0590-\u05ff\u0e00-\u0e7f]{{1,3}}  # Greek, Hebrew, Thai
-    | \x20?[\u0400-\u052f\u0600-\u06ff\u0900-\u0dff]{{1,4}}    # Cyrillic, Arabic, scripts of India
-    | [\u2000-\u2bff]{{1,2}}                                   # typographic marks, symbols, lines
+    | \x20?+[\uac00-\ud7a3]{{1,2}}+                              # Hangul
+    | \x20?+[\u0370-\u03ff\u1f00-\u1fff\u0590-\u05ff\u0e00-\u0e7f]{{1,3}}+  # Greek, Hebrew, Thai
+    | \x20?+[\u0400-\u052f\u0600-\u06ff\u0900-\u0dff]{{1,4}}+    # Cyrillic, Arabic, scripts of India
+    | [\u2000-\u2bff]{{1,2}}+                                    # typographic marks, symbols, lines
     | {_REST}
     """,
     re.VERBOSE,

@@ -44,6 +44,7 @@ _BEGUN = f"{_VALID}(?:[\xc2-\xdf]|[\xe0-\xef]{_MORE}?|[\xf0-\xf4]{_MORE}{{0,2}})
 _DAMAGED = f"[\xe3-\xe9](?:{_MORE} | {_MORE})"
 _TOKEN = re.compile(f"(?:{_DAMAGED})?{_SEQUENCE}")
 _OPEN = re.compile(f"(?:(?:{_DAMAGED})?(?:{_BEGUN})?|[\xe3-\xe9] )\\Z")  # may grow into a token
+_LONGEST_TOKEN = 7
 _LONGEST_OPEN = 6
 
 
@@ -87,6 +88,9 @@ class Repair:
     def _weigh(self, *, ended: bool) -> str:
         """Take the held text as evidence, up to whatever decides; what may be given out then."""
         head = self._leading_ascii()
+        begins = self._held[:_LONGEST_TOKEN].translate(_TO_BYTES)  # clean text mostly breaks here, and costs little
+        if not self._weighed and len(begins) == _LONGEST_TOKEN and not _TOKEN.match(begins):
+            return head + self._decide(False)
         view = self._held[:MAX_HELD_CHARS].translate(_TO_BYTES)
         while self._weighed < len(view):
             if not ended and _OPEN.match(view, self._weighed):
