@@ -77,7 +77,14 @@ def calls_in_code(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             value = value.args[0]
         if not isinstance(value, ast.Call):
             raise Broken("it is more than calls")
-        yield ast.unparse(value.func).removeprefix(_API), _arguments(value)
+        yield _name(value), _arguments(value)
+
+
+def _name(call: ast.Call) -> str:
+    try:
+        return ast.unparse(call.func).removeprefix(_API)
+    except RecursionError:  # Python from 3.13 on parses what it cannot write
+        raise Broken("its name has no end") from None
 
 
 def _is_print(call: ast.Call) -> bool:
