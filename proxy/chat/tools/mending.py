@@ -1,29 +1,23 @@
 """JSON as models write it: read as it was meant, or not at all.
 
-What is listed in `_TOKEN` is read exactly: nothing is guessed, lost or invented (trailing commas, comments, single and
-typographic quotes, Python's literals, raw line feeds, unknown escapes, keys without quotes, missing closing brackets).
-Only the rest, such as quotes that were not escaped, goes to `json-repair`. It mends more and never gives up, so what
-it made is taken only if all that was written is in it, in order, and nothing else, but for quotes, commas and blanks.
-It needs quadratic time for some texts and drops blanks at the ends of strings: hence the limits, and the exact way
-before it.
+Nothing is guessed, lost or invented. Read are trailing commas, comments, single and typographic quotes, Python's
+literals, raw line feeds, unknown escapes, keys without quotes and missing closing brackets. Only what is none of that
+is read once more as what has quotes in its strings that were not escaped, words without quotes, or a comma too few.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
-from proxy.chat.tools.scanning import JsonScanner
 from proxy.chat.tools.schema import too_deep
-
-_REPAIR_CHARS = 16_000
-_REPAIR_BRACKETS = 250  # of texts like this json-repair takes at most about 100 ms
 
 _TOKEN = re.compile(
     r"""
       (?P<blank> \s+ | //[^\n]* | \#[^\n]* | /\*.*?\*/ )
-    | (?P<string> \"\"\"(?P<long>.*?)\"\"\" | "(?P<double>(?:[^"\\]|\\.)*+)" | '(?P<single>(?:[^'\\]|\\.)*+)'
-                | “(?P<curly>(?:[^”\\]|\\.)*+)” )
+    | \"\"\"(?P<long>.*?)\"\"\"
+    | "(?P<double>(?:[^"\\]|\\.)*+)" | '(?P<single>(?:[^'\\]|\\.)*+)' | “(?P<curly>(?:[^”\\]|\\.)*+)”
     | (?P<mark> [{}\[\]:,：，] )
     | (?P<word> [^\s{}\[\]:,"'“”：，/\#]+ )
     """,
@@ -37,8 +31,24 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _KEY = re.compile(r"[^\W\d][\w$-]*")
 _COLON = re.compile(r"\s*[:：]")
 _SPECIAL = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|\\(.)|(")|([\x00-\x1f])', re.DOTALL)
-_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
-_PART = re.compile(r"""[{}\[\]:]|[^\s{}\[\]:"'“”,\\]+""")
+
+# A text with quotes in it that were not escaped. They come in pairs, apostrophes stand within words, and the text ends
+# only before what can follow it in an object or a list. What looks like such an end is none of a pair.
+_NO_END = r"""(?!(?<![\s(\[{=,:+>])["']\s*[,:+}\]"'])"""
+_INNER = {
+    '"': rf'(?>[^"\\]++|\\.|"""(?:[^"\\]|\\.|"(?!""))*+"""|{_NO_END}"(?:[^"\\]|\\.)*+")*?',
+    "'": rf"(?>[^'\\]++|\\.|(?<=\w)'(?=\w)|{_NO_END}'(?:[^'\\]|\\.)*+')*?",
+}
+_FOLLOWING = {
+    "{": r"""\s*(?:[,，]?\s*\}|(?:[,，]?\s*["']|[,，]\s*)[\w$.-]+["']?\s*[:：])""",
+    "[": r"\s*[,，]?\s*\]",
+}
+_QUOTED = {
+    (quote, mark): re.compile(f"{quote}(?P<text>{inner}){quote}(?={following})", re.DOTALL)
+    for quote, inner in _INNER.items()
+    for mark, following in _FOLLOWING.items()
+}
+_MAX_PLAIN = 50  # texts that were looked through, and have no such quotes
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -90,19 +100,9 @@ def dump_json(value: Any) -> str:
 
 
 def _mended(text: str, close: bool, error: ValueError) -> Any:
-    try:
-        return _DECODER.decode(_Loose(text).strict(close))
-    except (ValueError, RecursionError):
-        pass
-    if len(text) <= _REPAIR_CHARS and sum(map(text.count, "[{")) <= _REPAIR_BRACKETS and _is_whole(text):
-        from json_repair import repair_json
-
-        try:
-            value = repair_json(text, return_objects=True, skip_json_loads=True)
-        except (ValueError, RecursionError):
-            value = ""
-        if isinstance(value, (dict, list)) and _holds_all(value, text):
-            return value
+    for is_lax in (False, True):
+        with suppress(ValueError, RecursionError):
+            return _DECODER.decode(_Loose(text, is_lax=is_lax).strict(close=close))
     raise Broken(_told(text, error)) from None
 
 
@@ -114,41 +114,58 @@ def _told(text: str, error: ValueError) -> str:
     return f"{error.msg} at {json.dumps(place, ensure_ascii=False)}"
 
 
-def _is_whole(text: str) -> bool:
-    """Whether no bracket is missing: json-repair would add it, and what was cut off would be a value."""
-    return JsonScanner().feed(text) == len(text.rstrip())
-
-
 class _Loose:
     """Writes loose JSON as strict JSON, token by token."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, *, is_lax: bool) -> None:
+        """*is_lax*: quotes may stand in texts as they are, words for texts, and a line feed for a comma."""
+        self._text, self._is_lax = text, is_lax
         self._open: list[str] = []
         self._out: list[str] = []
+        self._plain = 0
 
-    def strict(self, close: bool) -> str:
+    def strict(self, *, close: bool) -> str:
         """The whole as JSON, which may still be none. Raises `ValueError`."""
         for match in self._tokens():
-            if match["mark"]:
-                self._mark(_MARKS.get(match["mark"], match["mark"]))
-            elif match["string"]:
-                self._out.append(_string(match))
+            kind, token = match.lastgroup, match[match.lastindex or 0]
+            if kind == "mark":
+                self._mark(_MARKS.get(token, token))
+                continue
+            if self._is_lax and self._is_key and self._out[-1] not in ("{", ","):
+                self._out.append(",")
+            if kind == "word":
+                self._out.append(self._word(token, match.end()))
             else:
-                self._out.append(self._word(match["word"], match.end()))
-        if self._open and (not close or not self._out or self._out[-1] in (",", ":")):
-            raise ValueError("it is not whole")
+                self._out.append(json.dumps(token) if kind == "long" else f'"{_SPECIAL.sub(_escaped, token)}"')
+        if self._open and (not close or self._out[-1] in (",", ":") or match.end() < len(self._text.rstrip())):
+            raise ValueError("it is not whole")  # brackets behind a comment are part of it, or it is none
         return " ".join([*self._out, *(_PAIRS[mark] for mark in reversed(self._open))])
+
+    @property
+    def _is_key(self) -> bool:
+        """Whether what comes next can only be a key."""
+        return self._open[-1:] == ["{"] and self._out[-1] != ":"
 
     def _tokens(self) -> Iterator[re.Match[str]]:
         at = 0
         while at < len(self._text):
-            match = _TOKEN.match(self._text, at)
+            match = self._quoted(at) or _TOKEN.match(self._text, at)
             if match is None:
                 raise ValueError(f"unexpected {self._text[at : at + 10]!r}")
             at = match.end()
-            if match["blank"] is None:
+            if match.lastgroup != "blank":
                 yield match
+
+    def _quoted(self, at: int) -> re.Match[str] | None:
+        """The text at *at*, if it is one, with all quotes that may be part of it."""
+        if not self._is_lax or not self._open or self._is_key:
+            return None
+        pattern = _QUOTED.get((self._text[at], self._open[-1]))
+        match = pattern and pattern.match(self._text, at)
+        self._plain += bool(pattern and not match)
+        if self._plain > _MAX_PLAIN:
+            raise ValueError("it has too many texts")
+        return match
 
     def _mark(self, mark: str) -> None:
         if mark in "{[":
@@ -163,21 +180,14 @@ class _Loose:
     def _word(self, word: str, end: int) -> str:
         if _NUMBER.fullmatch(word):
             return word
-        is_key = self._out and self._out[-1] in ("{", ",") and self._open and self._open[-1] == "{"
+        is_key = self._is_key
         if is_key and _COLON.match(self._text, end) and _KEY.fullmatch(word):
             return json.dumps(word)
         if not is_key and (known := _WORDS.get(word.lower())):
             return known
-        if not is_key and _NO_NUMBER.fullmatch(word):
+        if not is_key and (_NO_NUMBER.fullmatch(word) or (self._is_lax and _KEY.fullmatch(word))):
             return json.dumps(word)
         raise ValueError(f"unexpected {word[:20]!r}")
-
-
-def _string(match: re.Match[str]) -> str:
-    if match["long"] is not None:
-        return json.dumps(match["long"])
-    body = next(part for name in ("double", "single", "curly") if (part := match[name]) is not None)
-    return '"' + _SPECIAL.sub(_escaped, body) + '"'
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -188,28 +198,3 @@ def _escaped(match: re.Match[str]) -> str:
     if quote or control:
         return json.dumps(quote or control)[1:-1]
     return match[0]
-
-
-def _holds_all(value: Any, text: str) -> bool:
-    """Whether *value* is made of all that is in *text*, and of nothing else."""
-    written = [*_written(value)]
-    empty = text.count('""') + text.count("''")
-    return written.count("") <= empty and _parts(" ".join(written)) == _parts(text)
-
-
-def _written(value: Any) -> Iterator[str]:
-    """What *value* was read from: brackets, colons, keys and values, in order."""
-    if isinstance(value, dict):
-        yield "{"
-        for key, inner in value.items():
-            yield from (str(key), ":", *_written(inner))
-        yield "}"
-    elif isinstance(value, list):
-        yield from ("[", *(part for inner in value for part in _written(inner)), "]")
-    else:
-        yield value if isinstance(value, str) else json.dumps(value)
-
-
-def _parts(text: str) -> list[str]:
-    """What is in *text* between quotes, commas, blanks and what is escaped."""
-    return ["null" if part == "none" else part for part in _PART.findall(_ESCAPE.sub(" ", text).lower())]

@@ -94,6 +94,17 @@ def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
     assert outcome.verdict.trouble.startswith("the call of list_files is no JSON")
 
 
+@pytest.mark.parametrize("content", ['x ? "<br>" : y', 'print("```")', 's = " # " + x', 's = "// " + x'])
+def test_a_text_that_a_quote_within_it_seems_to_end_is_never_given_in_part(content: str) -> None:
+    call = f'{{"name":"write_file","arguments":{{"path":"a","content":"{content}"}}}}'
+
+    for answer in (f"```tool_calls\n{call}\n```", f"<tool_call>{call}</tool_call>", f"<invoke>{call}\n</invoke>"):
+        outcome = read([answer])
+        assert outcome.text == ""
+        assert [json.loads(arguments)["content"] for _, arguments in outcome.calls] in ([], [content])
+        assert bool(outcome.calls) != bool(outcome.verdict.trouble)
+
+
 ANSWERS = [sample.answer for sample in CALLS] + TEXTS
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,7 +104,8 @@ def test_what_is_wrong_is_told_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a"' * 10_000, '{"a":"b" "' * 5_000, "{'a':'" + "it's " * 10_000, "{" + "," * 50_000]
+    "text",
+    ['{"a"' * 10_000, '{"a":"b" "' * 5_000, "{'a':'" + "it's " * 10_000, "{" + "," * 50_000, '{"a":["' + '",' * 20_000],
 )
 def test_mending_takes_no_long_time(text: str) -> None:
     before = time.process_time()
@@ -122,7 +125,8 @@ def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
     [
         *('{"a": -x}', '{"a": !true}', '{"a": ~5}', '{"a": $x}', '{"a": *}', '{"a": …}', '{"a": [1, 2, ...]}'),
         *('{"a": , "b": 1}', '{"a": "", "b": }', '{"a":}', '{"a": 1 2}', '{"a": {}, {}}'),
-        *("{‘a’: ‘x’}", '{"a": «x»}', '{"code": "print("hi", end="")"}', '{"sql": "SELECT "a" WHERE x = ""; "}'),
+        *("{‘a’: ‘x’}", '{"a": «x»}', '{"a": [1 2]}', '{"a": "x", "y"}', '{"a": "x" + "y"}', '{"a": ["x" "y"]}'),
+        *('{"a": "f"{x["k"]}""}', '{"a": ["print("x", ")", "y"]}', "{'a': 'x', 'y'}", '{"a": "say "hi" and '),
     ],
 )
 def test_nothing_that_was_written_is_left_out_and_nothing_else_is_set(text: str) -> None:
@@ -134,19 +138,45 @@ def test_nothing_that_was_written_is_left_out_and_nothing_else_is_set(text: str)
     "written",
     [
         *('say "hi"', '<a href="x">y</a>', 'd = {"k": ["v", 1]}', 'git commit -m "fix: it"', '他说"好"。'),
-        'if a == "b":\n    print("c, d")',
+        *('if a == "b":\n    print("c, d")', '    x = "y"\n', '"all of it"', '{"k": "v", "l": "w"}', 'cd "C:/x"'),
+        *('print("hi", end="")', 'SELECT "a" WHERE x = ""; ', '"""It\'s "this"."""\n', "'a' or \"b\""),
     ],
 )
 def test_quotes_that_were_not_escaped_are_part_of_their_string(written: str) -> None:
-    assert read_json('{"a": "' + written + '", "b": ""}') == ({"a": written, "b": ""}, True)
+    for value in ({"a": written, "b": ""}, {"b": [{"a": written}]}, {"a": ["b", written]}):
+        escaped = json.dumps(value, ensure_ascii=False)
+        assert read_json(escaped.replace(r"\"", '"')) == (value, True)
+
+
+@pytest.mark.parametrize("written", ["it's", "say 'hi' now", "print('a', 'b')\n", "don't 'x'"])
+def test_single_quotes_that_were_not_escaped_are_part_of_their_string(written: str) -> None:
+    text = json.dumps({"a": [written], "b": written}, ensure_ascii=False)
+    assert read_json(text.replace('"', "'")) == ({"a": [written], "b": written}, True)
+
+
+def test_code_with_quotes_that_were_not_escaped_is_read_as_it_was_written_or_not_at_all() -> None:
+    lines = Path(__file__).read_text("utf-8").splitlines(keepends=True)
+    read = Counter[str]()
+    for at in range(0, len(lines), 3):
+        value = {"name": "edit", "arguments": {"edits": [{"new": "".join(lines[at : at + 4])}], "path": "a"}}
+        text = json.dumps(value, ensure_ascii=False)
+        if (loose := text.replace(r"\"", '"')) != text and '\\"' not in loose:
+            try:
+                assert read_json(loose).value == value
+                read["whole"] += 1
+            except Broken:
+                read["broken"] += 1
+
+    assert read["whole"] > read["broken"]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1\n "b": "c"}', '{"a": 1, "b": c}'])
+def test_a_comma_between_lines_and_quotes_around_a_word_are_added(text: str) -> None:
+    assert read_json(text) == ({"a": 1, "b": "c"}, True)
 
 
 def test_signs_keep_nothing_from_being_mended() -> None:
     assert read_json('{"a-": "say "-5" now", "-b": "x"}') == ({"a-": 'say "-5" now', "-b": "x"}, True)
-
-
-def test_numbers_between_which_a_comma_is_missing_are_two() -> None:
-    assert read_json('{"a": [1 2]}') == ({"a": [1, 2]}, True)
 
 
 def test_half_a_pair_of_surrogates_is_no_text() -> None:
