@@ -22,8 +22,8 @@ _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_e
 _ENDS_CALL = {*_NAMING, *_LAST, "parameters"}
 _WRAPPERS = {
     *(*_NAMING, "tool", "use_tool", "tool_calls", "function_calls", "python_tag", "tool_sep", "tool_call_begin"),
-    *("tool_calls_begin", "tool_calls_section_begin", "tool_call_argument_begin"),
-    *("parameters", "arguments", "args", "input", "tool_input"),
+    *("tool_call_end", "tool_calls_begin", "tool_calls_section_begin", "tool_call_section_begin", "python_start"),
+    *("tool_call_argument_begin", "parameters", "arguments", "args", "input", "tool_input"),
 }
 _WORD_END = re.compile(r"[^\w.:-]")
 _FENCE_END = re.compile(r"[^`\w]")
@@ -192,7 +192,7 @@ class _Reading:
         if tag.name == "arg_key":
             name, _ = yield from self._source.until(_TAG, 1)
             for _ in range(2):  # the end of the key, and the beginning of its value
-                yield from self._source.skip(BLANKS)
+                yield from self._source.skip(BLANKS + ":")
                 yield from self._next_tag()
         end = _VALUE_END if tag.name in ("parameter", "arg_key") else re.compile(f"</{re.escape(tag.name)}")
         text, is_closed = yield from self._source.until(end, _LONGEST_END)

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[\w.-]+(?![^ =/])")
 # What may begin calls; each may close, or carry attributes. A bare `<function>` is not one of them.
 OPENERS = (
     *("tool_call", "tool_calls", "function_call", "function_calls", "invoke", "tool_name", "function=", "python_tag"),
-    *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin"),
+    *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin", "tool_call_section_begin", "python_start"),
 )
 FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*PREFIXES, *OPENERS)})
 

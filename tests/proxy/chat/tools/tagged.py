@@ -100,8 +100,19 @@ TAGGED = [
            '```json\n{"city": "Paris"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>', "", PARIS),
     Sample("full-width, without a fence", '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>'
            '{"city": "北京"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>', "", BEIJING),
+    Sample("full-width, two with fences", "<｜tool▁calls▁begin｜>" + "\n".join(
+           f'<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{{"city": "{city}"}}\n```'
+           "<｜tool▁call▁end｜>"
+           for city in ("Paris", "北京")) + "<｜tool▁calls▁end｜>", "", BOTH),
+    *(Sample(f"{section} with two calls", f"So.<|{section}_begin|>" + "".join(
+             f'<|tool_call_begin|>functions.get_weather:{at}<|tool_call_argument_begin|>{{"city":"{city}"}}'
+             "<|tool_call_end|>" for at, city in enumerate(("Paris", "北京"))) + f"<|{section}_end|>", "So.", BOTH)
+      for section in ("tool_calls_section", "tool_call_section")),
     Sample("sections", "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
            '<|tool_call_argument_begin|>{"city":"Paris"}<|tool_call_end|><|tool_calls_section_end|>', "", PARIS),
+    Sample("arg_key, then a colon", "<tool_call>get_weather\n<arg_key>city</arg_key>:\n<arg_value>Paris</arg_value>\n"
+           "</tool_call>", "", PARIS),
+    Sample("python_start", f"<|python_start|>{TO_PARIS}<|python_end|>", "", PARIS),
     Sample("arg_key", "<tool_call>get_weather\n<arg_key> city</arg_key>\n<arg_value>北京</arg_value>\n</tool_call>", "",
            BEIJING),
 ]  # fmt: skip
