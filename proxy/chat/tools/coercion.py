@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
 _MAX_FAULTS = 60  # mended in one value
+_EXACT = 2**53  # below it each whole number has a float of its own
 _MAX_ROUNDS = 8  # in which what is mended shows what else is wrong
 _PROPERTIES = ("properties", "patternProperties", "additionalProperties")
 _Path = list[str | int]
@@ -29,7 +30,7 @@ class Unfit(ValueError):
 
 
 class Fit(NamedTuple):
-    """A value that fits, and whether it had to be changed."""
+    """A value that fits, its whole numbers without a fraction; and whether it had to be changed otherwise."""
 
     value: Any
     changed: bool
@@ -38,14 +39,23 @@ class Fit(NamedTuple):
 def fit(value: Any, schema: Schema) -> Fit:
     """*value*, changed where it must be, so that *schema* admits it. Raises `Unfit`."""
     if schema.admits(value):
-        return Fit(value, changed=False)
+        return Fit(_with_whole_numbers(value), changed=False)
     box = [value]  # so that the value itself has a place
     for _ in range(_MAX_FAULTS):
         if not any([*_mend_each(box, schema.faults(box[0]), schema)]):
             break
     if schema.admits(box[0]):
-        return Fit(box[0], changed=True)
+        return Fit(_with_whole_numbers(box[0]), changed=True)
     raise Unfit("; ".join(map(_told, schema.faults(box[0]))) or "it does not fit the schema")
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """*value* with 3 for 3.0, which JSON does not tell apart; clients that want an integer do."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if isinstance(value, list):
+        return [_with_whole_numbers(inner) for inner in value]
+    return {key: _with_whole_numbers(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def _told(fault: "ValidationError") -> str:
@@ -135,8 +145,6 @@ def _as_type(value: Any, name: str) -> Any:
         return json.dumps(value)
     if name == "array" and value is not None and not isinstance(value, list):
         return [value]
-    if name == "integer" and isinstance(value, float) and value.is_integer():
-        return int(value)
     raise ValueError
 
 
@@ -151,6 +159,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _is_type(value: Any, name: str) -> bool:
+    if name == "integer" and isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
 
 

@@ -70,6 +70,15 @@ def test_what_nearly_fits_is_made_to_fit(given: dict[str, Any], wanted: dict[str
     assert value == WHOLE | given  # the value itself stays as it is
 
 
+def test_a_whole_number_is_given_without_a_fraction() -> None:
+    value = {"days": 3.0, "share": 1e300, "tags": [4.0, 5], "where": {"x": -1e3, "y": 0.5}}
+    fitted = fit(WHOLE | value, compiled(CITY))
+
+    wanted = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
+    assert (repr(fitted.value), fitted.changed) == (repr(WHOLE | wanted), False)
+    assert repr(fit(WHOLE | {"days": "3.0"}, compiled(CITY)).value) == repr(WHOLE | {"days": 3})
+
+
 def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
     assert fit({"city": "Paris"}, compiled(CITY)) == (WHOLE, True)
 
