@@ -22,6 +22,7 @@ class Desk:
         self._offer = offer
         self._new_id = new_id
         self._tools = _spellings(offer)
+        self._in_lower_case = _in_lower_case(self._tools)
         self.found: list[Call] = []  # not handed on yet
         self.calls = 0
         self.mended = 0
@@ -39,9 +40,9 @@ class Desk:
 
     def may_name(self, begun: str) -> bool:
         """Whether what *begun* goes on to may be the name of a declared tool."""
-        begun = begun.strip()
+        begun = begun.strip().lower()
         either = (begun, begun.removeprefix(_PREFIX))
-        return _PREFIX.startswith(begun) or any(spelling.startswith(either) for spelling in self._tools)
+        return _PREFIX.startswith(begun) or any(spelling.startswith(either) for spelling in self._in_lower_case)
 
     def may_be_call(self, head: str, size: int) -> bool:
         """Whether JSON that begins with *head*, and is *size* long so far, may still be a call of a declared tool."""
@@ -115,7 +116,8 @@ class Desk:
 
     def _tool(self, name: str) -> Tool | None:
         name = name.strip()
-        return self._tools.get(name) or self._tools.get(name.removeprefix(_PREFIX))
+        bare = name.removeprefix(_PREFIX)
+        return self._tools.get(name) or self._tools.get(bare) or self._in_lower_case.get(bare.lower())
 
 
 def _properties(tool: Tool) -> Mapping[str, Any]:
@@ -150,3 +152,11 @@ def _spellings(offer: Offer) -> dict[str, Tool]:
         if tool.namespace:
             spellings[joined(tool.namespace, tool.name)] = spellings[f"{tool.namespace}.{tool.name}"] = tool
     return {**spellings, **offer.labels}
+
+
+def _in_lower_case(spellings: Mapping[str, Tool]) -> dict[str, Tool | None]:
+    """The same in lower case, for small models, which do not keep to the case of names; None where two are alike."""
+    found: dict[str, Tool | None] = {}
+    for spelling, tool in spellings.items():
+        found[spelling.lower()] = None if spelling.lower() in found else tool
+    return found
