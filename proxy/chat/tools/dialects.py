@@ -196,11 +196,14 @@ class _Reading:
                 yield from self._next_tag()
         end = _VALUE_END if tag.name in ("parameter", "arg_key") else re.compile(f"</{re.escape(tag.name)}")
         text, is_closed = yield from self._source.until(end, _LONGEST_END)
-        if not is_closed and self._source.was_cut:
-            return  # half a value
-        if not is_closed and (call_end := _BROKEN_END.search(text)):
+        call_end = None if is_closed else _BROKEN_END.search(text)
+        if call_end is not None and not self._source.was_cut:
             self._source.give_back(text[call_end.start() :])
             text = text[: call_end.start()]
+        elif not is_closed and (self._source.was_cut or "\n" in text.strip()):  # most sites do not tell of a cut
+            self._desk.has_half = True
+            self._named, self._parameters, self._is_claimed = None, {}, True
+            return
         text = text.removeprefix("\n").removesuffix("\n")
         name = name.strip()
         value = _typed(text, self._desk.type_of(tool, name), is_text)

@@ -50,6 +50,8 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
     [
         *(("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')),
         *(("So.", "<tool_call>"), ("The tag is", "<function=list_files>")),
+        ("So.", "<function=write_file><parameter=path>a</parameter>\n<parameter=content>\nx = 1\ny ="),
+        ("So.", '<invoke name="list_files"><parameter name="a">b</parameter><parameter name="c">d\n\ne'),
     ],
 )
 def test_an_answer_that_ends_where_a_call_should_be_is_told(text: str, begun: str) -> None:
