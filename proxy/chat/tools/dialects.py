@@ -33,8 +33,8 @@ _BARS = rf"(?:[|｜]|{'|'.join(PREFIXES)}){{0,3}}"
 _CALL_END = re.compile(rf"<{_BARS}/{_BARS}(?:{'|'.join(_NAMING)})[|｜]?>")
 # A value may hold the end of a call, as a file about calls does: only before another tag it is meant.
 _VALUE_END = re.compile(
-    rf"<{_BARS}/{_BARS}(?:parameter|arg_value)(?=\W)|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
-    rf"|{_CALL_END.pattern}(?=\s{{0,20}}<)"
+    rf"<{_BARS}/{_BARS}(?:parameter|arg_value)(?:\d|_?function)?(?=\W)|{_CALL_END.pattern}(?=\s{{0,20}}<)"
+    rf"|\n[ \t]{{0,8}}<{_BARS}(?:parameter[ =]|arg_key>)"
 )
 _BROKEN_END = re.compile(rf"{_CALL_END.pattern}|</\w*\Z")  # where the answer ended without the end of a value
 _LONGEST_END = 100

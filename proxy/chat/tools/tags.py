@@ -80,4 +80,4 @@ def _begins_one(plain: str, words: Iterable[str]) -> bool:
 def _with_more(words: Iterable[str]) -> Iterable[str]:
     """The words as they stand before attributes, or what closes a tag at once."""
     for word in words:
-        yield from (word,) if word.endswith("=") else (f"{word} ", f"{word}/")
+        yield from (word, f"{word[:-1]} ") if word.endswith("=") else (f"{word} ", f"{word}/")

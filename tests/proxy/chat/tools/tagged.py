@@ -78,6 +78,10 @@ TAGGED = [
            "<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>", "",
            calls(("get_weather", {"city": "北京", "days": 2}))),
     Sample("function=, parameter not closed", "<function=get_weather><parameter=city>Paris", "", PARIS),
+    *(Sample(f"function=, parameters closed by {end}", f"<function=get_weather>\n<parameter=city>\nParis\n{end}\n"
+             f"<parameter=days>\n2\n{end}\n</function>", "", calls(("get_weather", {"city": "Paris", "days": 2})))
+      for end in ("</parameter/>", "</parameter1>", "</parameter_function>", "</parameterfunction>")),
+    Sample("function, a name in it", f'So.\n<function name="get_weather">\n{_CITY}\n</function>', "So.", PARIS),
     Sample("function=, parameters not closed", "<tool_call>\n<function=get_weather>\n<parameter=city>\n北京\n"
            "<parameter=days>\n2\n</function>\n</tool_call>", "", calls(("get_weather", {"city": "北京", "days": 2}))),
     Sample("function=, parameter not closed, then prose", "<function=get_weather><parameter=city>Paris</function>\nSo.",
