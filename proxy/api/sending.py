@@ -139,12 +139,7 @@ async def _run(answers: Sequence[Answer], sinks: Sequence[Sink]) -> None:
             for answer, sink in zip(answers, sinks, strict=True):
                 tasks.create_task(answer.run(sink))
     except* Exception as failures:  # noqa: BLE001  (the first is raised anew)
-        raise _first(failures) from None
-
-
-def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    first = failures.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+        raise failures.exceptions[0] from None
 
 
 class _Streamed:
