@@ -170,6 +170,13 @@ def test_code_with_quotes_that_were_not_escaped_is_read_as_it_was_written_or_not
     assert read["whole"] > read["broken"]
 
 
+@pytest.mark.parametrize(
+    "text", ['{"a": "b "c"",\n "d": "e "f"",}', '{"a": "b "c""\n "d": "e "f""}', '{"a": "b "c"", d: "e "f""}']
+)
+def test_quotes_that_were_not_escaped_and_commas_that_are_wrong_are_mended_both(text: str) -> None:
+    assert read_json(text) == ({"a": 'b "c"', "d": 'e "f"'}, True)
+
+
 @pytest.mark.parametrize("text", ['{"a": 1\n "b": "c"}', '{"a": 1, "b": c}'])
 def test_a_comma_between_lines_and_quotes_around_a_word_are_added(text: str) -> None:
     assert read_json(text) == ({"a": 1, "b": "c"}, True)
