@@ -58,7 +58,7 @@ class Desk:
     def read(self, value: Value, *, bare: bool = False) -> list[Asked]:
         """The calls that *value* is, if the first is of a declared tool; else none."""
         try:
-            content, mended = read_json(value.text, close=value.may_close and not value.is_half)
+            content, mended = read_json(value.text, close=not value.is_half)
         except Broken as broken:
             named = first_name(value.text)
             return [Asked(named[0], broken=str(broken))] if named and self.knows(named[0]) else []

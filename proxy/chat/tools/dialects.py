@@ -125,7 +125,7 @@ class _Reading:
             self._is_claimed, self._named = self._is_claimed or half, None
             return False
         if self._named is not None:
-            self._read_arguments(self._named, value)
+            self._read_arguments(self._named, value.text)
             return True
         asked = desk.read(value)
         for call in asked:
@@ -133,9 +133,9 @@ class _Reading:
         self._is_claimed = self._is_claimed or bool(asked)
         return bool(asked)
 
-    def _read_arguments(self, name: str, value: Value) -> None:
+    def _read_arguments(self, name: str, text: str) -> None:
         try:
-            arguments, mended = read_json(value.text, close=value.may_close)
+            arguments, mended = read_json(text, close=True)
         except Broken as broken:
             self._desk.take(Asked(name, broken=str(broken)))
             self._named, self._is_claimed = None, True

@@ -21,6 +21,7 @@ class JsonScanner:
         self._until = ""
         self._skips = False  # the next character is escaped
         self._last = ""  # not a blank
+        self._last_of_line = ""  # the same, or a line feed
 
     @property
     def in_string(self) -> bool:
@@ -41,7 +42,8 @@ class JsonScanner:
                 at = self._inside(match[0], piece, at)
             elif self._outside(match[0], piece, match.start()):
                 return match.start() if self.is_stuck else at
-        self._last = piece.rstrip()[-1:] or self._last
+        self._last = _before(piece, len(piece)) or self._last
+        self._last_of_line = _before(piece, len(piece), on_line=True) or self._last_of_line
         return -1
 
     def _inside(self, found: str, piece: str, at: int) -> int:
@@ -60,19 +62,20 @@ class JsonScanner:
         elif found in "}]":
             self.depth -= 1
             return self.depth <= 0
-        elif found in "<`":
-            self.is_stuck = True
-            return True
+        elif found in "<`":  # elsewhere it is part of a text, with a quote in it before
+            self.is_stuck = (_before(piece, at, on_line=True) or self._last_of_line) in "}]\n"
+            return self.is_stuck
         elif found == "#" or (found == "/" and (piece[at - 1] if at else self._last) == "/"):
             self._until = "\n"
         elif found == "“":
             self._until = "”"
-        elif found == '"' or (found == "'" and self._before(piece, at) in _BEFORE_STRING):
+        elif found == '"' or (found == "'" and (_before(piece, at) or self._last) in _BEFORE_STRING):
             self._until = found
         return False
 
-    def _before(self, piece: str, at: int) -> str:
-        """The last character before *at* that is no blank."""
-        while at and piece[at - 1].isspace():
-            at -= 1
-        return piece[at - 1] if at else self._last
+
+def _before(piece: str, at: int, *, on_line: bool = False) -> str:
+    """The last character before *at* that is no blank, or else a line feed (*on_line*); empty: it came earlier."""
+    while at and piece[at - 1].isspace() and not (on_line and piece[at - 1] == "\n"):
+        at -= 1
+    return piece[at - 1] if at else ""

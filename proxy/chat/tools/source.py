@@ -19,14 +19,10 @@ _HEAD = 400  # characters at the beginning of a value by which it is recognised
 
 
 class Value(NamedTuple):
-    """A JSON value as it was written. *is_half*: the answer ended within it, and more than brackets may be missing.
-
-    *may_close*: only brackets can be missing. Where it got stuck within a line, a text before may have a quote in it.
-    """
+    """A JSON value as it was written. *is_half*: the answer ended within it, and more than brackets may be missing."""
 
     text: str
     is_half: bool = False
-    may_close: bool = True
 
 
 class Source:
@@ -131,19 +127,12 @@ class Source:
             if end >= 0:
                 self._at += end
                 taken.append(line[:end])
-                text = "".join(taken)
-                starts_line = text.rstrip(" \t").endswith("\n")
-                return Value(text, may_close=not scanner.is_stuck or starts_line or _ends_within(text))
+                return Value("".join(taken))
             self._at += len(line)
             taken.append(line)
             if at >= 0 and not scanner.in_string and (yield from self.begins(FENCE, *IMITATIONS)):
                 return Value("".join(taken))
             if self._at == len(self._text) and not (yield from self.more()):
                 text = "".join(taken)
-                lacks_one = scanner.depth == 1 and not scanner.in_string and _ends_within(text)
+                lacks_one = scanner.depth == 1 and not scanner.in_string and text.rstrip()[-1:] in ("}", "]")
                 return Value(text, is_half=self.was_cut or not lacks_one)
-
-
-def _ends_within(text: str) -> bool:
-    """Whether *text* ends with an object or a list: of what is around that, nothing but brackets may be missing."""
-    return text.rstrip()[-1:] in ("}", "]")

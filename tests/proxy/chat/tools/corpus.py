@@ -77,6 +77,9 @@ BROKEN_JSON = [
            fence("{“name”：“get_weather”，“arguments”：{“city”：“北京”}}"), "", BEIJING, mended=True),
     Sample("quotes in a string", fence('{"name":"write_file","arguments":{"path":"a","content":"say "hi" now"}}'), "",
            calls(("write_file", {"path": "a", "content": 'say "hi" now'})), mended=True),
+    Sample("quotes in a string, around marks", fence(
+           '{"name":"write_file","arguments":{"path":"a","content":"x = "<b>y</b>"\nprint("```")\n"}}'), "",
+           calls(("write_file", {"path": "a", "content": 'x = "<b>y</b>"\nprint("```")\n'})), mended=True),
     Sample("unknown escapes", fence(r'{"name":"write_file","arguments":{"path":"C:\dir","content":"\d+\.x"}}'), "",
            calls(("write_file", {"path": r"C:\dir", "content": r"\d+\.x"})), mended=True),
     Sample("triple quotes", fence('{"name":"write_file","arguments":{"path":"a","content":"""x = "1"\ny"""}}'), "",
@@ -170,7 +173,7 @@ TEXTS = [
     f"```sh\n```x\n{fence(TO_PARIS)}\n",
     f"````markdown\n```sh\nls\n```\n{fence(TO_PARIS)}\n````\n",
     f"~~~\n```sh\nls\n```\n{fence(TO_PARIS)}\n~~~\n",
-    '{"args": {"a": 1}, "b": <invoke name="other_tool">',
+    '{"args": {"a": 1}, "b": [\n<invoke name="other_tool">',
     f"One writes `<tool_call>{TO_PARIS}</tool_call>` for it.",
     f"````xml\n<tool_call>{TO_PARIS}</tool_call>\n````\n",
     "```xml\n<function_calls><invoke name=\"list_files\"></invoke></function_calls>\n```\n",

@@ -175,6 +175,7 @@ def test_code_with_quotes_that_were_not_escaped_is_read_as_it_was_written_or_not
 )
 def test_quotes_that_were_not_escaped_and_commas_that_are_wrong_are_mended_both(text: str) -> None:
     assert read_json(text) == ({"a": 'b "c"', "d": 'e "f"'}, True)
+    assert read_json('{"a": ["x "y"",]}') == ({"a": ['x "y"']}, True)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1\n "b": "c"}', '{"a": 1, "b": c}'])
