@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.chat.tools.definitions import Offer, Tool
 from tests.proxy.chat.tools.corpus import CALLS, TEXTS
 from tests.proxy.chat.tools.reading import pieces_of, read
 from tests.proxy.chat.tools.samples import Sample
@@ -105,6 +106,15 @@ def test_a_text_that_a_quote_within_it_seems_to_end_is_never_given_in_part(conte
         assert outcome.text == ""
         assert [json.loads(arguments)["content"] for _, arguments in outcome.calls] in ([], [content])
         assert bool(outcome.calls) != bool(outcome.verdict.trouble)
+
+
+@pytest.mark.parametrize("answer", ["```tool_code\n{}()\n```", '<invoke name="{}"/>', '{{"name":"{}","args":{{}}}}'])
+def test_a_name_in_another_case_is_that_of_the_one_tool_that_it_can_be(answer: str) -> None:
+    offer = Offer((Tool("Bash"), Tool("Read"), Tool("read"), Tool("run", namespace="Shell")))
+
+    for spelled, called in {"bash": "Bash", "BASH": "Bash", "read": "read", "Read": "Read", "shell.Run": "run"}.items():
+        assert read(pieces_of(answer.format(spelled), 1), offer).calls == [(called, "{}")]
+    assert read([answer.format("READ")], offer).calls == []
 
 
 ANSWERS = [sample.answer for sample in CALLS] + TEXTS

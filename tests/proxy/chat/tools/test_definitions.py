@@ -217,19 +217,6 @@ def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
         assert read(answer, offer).calls == [("functions.find", "{}")]
 
 
-def test_a_name_in_another_case_is_that_of_the_one_tool_that_it_can_be() -> None:
-    offer = Offer((Tool("Bash"), Tool("Read"), Tool("read"), Tool("run", namespace="Shell")))
-
-    for spelled, called in {"bash": "Bash", "BASH": "Bash", "read": "read", "Read": "Read", "shell.Run": "run"}.items():
-        for answer in (
-            f"```tool_code\n{spelled}()\n```",
-            f'<invoke name="{spelled}"/>',
-            f'{{"name":"{spelled}","args":{{}}}}',
-        ):
-            assert read(pieces_of(answer, 1), offer).calls == [(called, "{}")]
-    assert read(['```tool_calls\n{"name":"READ"}\n```'], offer).calls == []
-
-
 def test_a_retry_quotes_what_was_wrong() -> None:
     trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.trouble
 
