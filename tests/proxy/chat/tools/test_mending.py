@@ -178,6 +178,11 @@ def test_quotes_that_were_not_escaped_and_commas_that_are_wrong_are_mended_both(
     assert read_json('{"a": ["x "y"",]}') == ({"a": ['x "y"']}, True)
 
 
+def test_one_text_with_quotes_is_found_among_many_keys() -> None:
+    value = {f"key {number}(": number for number in range(60)} | {"a": 'b "c"'}
+    assert read_json(json.dumps(value).replace(r"\"", '"')) == (value, True)
+
+
 @pytest.mark.parametrize("text", ['{"a": 1\n "b": "c"}', '{"a": 1, "b": c}'])
 def test_a_comma_between_lines_and_quotes_around_a_word_are_added(text: str) -> None:
     assert read_json(text) == ({"a": 1, "b": "c"}, True)
