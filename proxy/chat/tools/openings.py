@@ -18,7 +18,7 @@ CANDIDATE = re.compile(r"[`~<\[{]")
 _CALLS = "tool_calls"
 _FENCES: dict[str, Parser] = {
     **dict.fromkeys((_CALLS, "tool_call", "tool", "tool_code", "function_call", "function_calls"), code_fence),
-    "json": json_calls,
+    **dict.fromkeys(("json", ""), json_calls),
 }
 _MAX_MARKS = 64  # more are no fence
 _MAX_INFO = 200  # characters after the marks of a fence

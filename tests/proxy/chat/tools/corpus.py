@@ -101,6 +101,7 @@ BROKEN_JSON = [
 
 DIALECTS = [
     Sample("json fence", "Sure:\n" + fence(TO_PARIS, word="json"), "Sure:", PARIS),
+    Sample("a fence without a word", "Sure:\n" + fence(TO_PARIS, word=""), "Sure:", PARIS),
     Sample("json fences", fence(TO_PARIS, word="json") + "\n\n" + fence(TO_BEIJING, word="json"), "", BOTH),
     Sample("json fence, tool_calls", fence(f'{{"tool_calls":[{TO_PARIS}]}}', word="json"), "", PARIS),
     Sample("json fence, then a made-up result",
@@ -193,6 +194,9 @@ TEXTS = [
     "The line [result of list_files] is never written.",
     "a < b and c > d, x[0] = `y`, ~~gone~~",
     "```python\nprint('<tool_call>')\n```\nand ```` ``` ```` inline",
+    f"```\n{TO_PARIS} is one\n```",
+    f"```\nThis is one:\n{TO_PARIS}\n```",
+    "For example:\n" + fence(TO_PARIS, word="") + "\nBut I will not call it.",
     "```json\n{\"a\": 1}\n```\nThat was JSON.\n```json\n[2]\n```",
     "<tool_call> is a tag, <b>bold</b> another; <function=other>x</function>",
     "use the function get_weather(city) with {city}",
