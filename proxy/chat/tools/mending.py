@@ -1,8 +1,8 @@
 """JSON as models write it: read as it was meant, or not at all.
 
-Nothing is guessed, lost or invented. Read are trailing commas, comments, single and typographic quotes, Python's
-literals, raw line feeds, unknown escapes, keys without quotes and missing closing brackets. Only what is none of that
-is read once more as what has quotes in its strings that were not escaped, words without quotes, or a comma too few.
+Nothing is guessed, lost or invented. Read are trailing commas, comments, single and typographic quotes and none around
+a word, Python's literals, raw line feeds, unknown escapes and missing closing brackets. Only what is none of that is
+read once more as what has quotes in its texts that were not escaped, or a comma too few before a key.
 """
 
 import json
@@ -118,7 +118,7 @@ class _Loose:
     """Writes loose JSON as strict JSON, token by token."""
 
     def __init__(self, text: str, *, is_lax: bool) -> None:
-        """*is_lax*: quotes may stand in texts as they are, words for texts, and a line feed for a comma."""
+        """*is_lax*: quotes may stand in texts as they are, and a comma may be missing before a key."""
         self._text, self._is_lax = text, is_lax
         self._open: list[str] = []
         self._out: list[str] = []
@@ -185,7 +185,7 @@ class _Loose:
             return json.dumps(word)
         if not is_key and (known := _WORDS.get(word.lower())):
             return known
-        if not is_key and (_NO_NUMBER.fullmatch(word) or (self._is_lax and _KEY.fullmatch(word))):
+        if not is_key and (_NO_NUMBER.fullmatch(word) or (self._out[-1:] == [":"] and _KEY.fullmatch(word))):
             return json.dumps(word)
         raise ValueError(f"unexpected {word[:20]!r}")
 

@@ -127,6 +127,7 @@ def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
         *('{"a": , "b": 1}', '{"a": "", "b": }', '{"a":}', '{"a": 1 2}', '{"a": {}, {}}'),
         *("{‘a’: ‘x’}", '{"a": «x»}', '{"a": [1 2]}', '{"a": "x", "y"}', '{"a": "x" + "y"}', '{"a": ["x" "y"]}'),
         *('{"a": "f"{x["k"]}""}', '{"a": ["print("x", ")", "y"]}', "{'a': 'x', 'y'}", '{"a": "say "hi" and '),
+        *("word", "[word]", '{"a": [b, c]}'),
     ],
 )
 def test_nothing_that_was_written_is_left_out_and_nothing_else_is_set(text: str) -> None:
@@ -139,7 +140,7 @@ def test_nothing_that_was_written_is_left_out_and_nothing_else_is_set(text: str)
     [
         *('say "hi"', '<a href="x">y</a>', 'd = {"k": ["v", 1]}', 'git commit -m "fix: it"', '他说"好"。'),
         *('if a == "b":\n    print("c, d")', '    x = "y"\n', '"all of it"', '{"k": "v", "l": "w"}', 'cd "C:/x"'),
-        *('print("hi", end="")', 'SELECT "a" WHERE x = ""; ', '"""It\'s "this"."""\n', "'a' or \"b\""),
+        *('print("hi:", end="")', 'SELECT "a" WHERE x = ""; ', '"""It\'s "this"."""\n', "'a' or \"b\""),
     ],
 )
 def test_quotes_that_were_not_escaped_are_part_of_their_string(written: str) -> None:
