@@ -145,6 +145,8 @@ def _as_type(value: Any, name: str) -> Any:
         return json.dumps(value)
     if name == "array" and value is not None and not isinstance(value, list):
         return [value]
+    if name == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
     raise ValueError
 
 
@@ -159,8 +161,6 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _is_type(value: Any, name: str) -> bool:
-    if name == "integer" and isinstance(value, float):
-        return value.is_integer()
     return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
 
 

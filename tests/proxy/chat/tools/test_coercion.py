@@ -76,7 +76,8 @@ def test_a_whole_number_is_given_without_a_fraction() -> None:
 
     wanted = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
     assert (repr(fitted.value), fitted.changed) == (repr(WHOLE | wanted), False)
-    assert repr(fit(WHOLE | {"days": "3.0"}, compiled(CITY)).value) == repr(WHOLE | {"days": 3})
+    earlier = {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"days": {"type": "integer"}}}
+    assert repr(fit({"days": 3.0}, compiled(earlier)).value) == repr({"days": 3})
 
 
 def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
