@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 _NAMES = ("name", "tool_name", "tool", "function", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "input", "args", "tool_input", "params")
-_LISTS = ("tool_calls", "calls", "tool_uses")
+_LISTS = ("tool_calls", "tool_uses", "calls")
 _ABOUT = {*_NAMES, "type", "id"}
-_BARE = {"name", "tool_calls", "function_call", "function", "type", "id", *_ARGUMENTS[:4]}
+_BARE = {"name", *_LISTS[:2], "function_call", "function", "type", "id", *_ARGUMENTS[:4]}
 _FIRST_KEY = re.compile(r"""[\[\s]*\{\s*["'“]?(\w*)(\W?)""")
 _FIRST_NAME = re.compile(r"""[\[\s]*\{\s*["'“]?name["'”]?\s*[:：]\s*["'“]([^"'”]*)(["'”]?)""")
 _ANY_NAME = re.compile(r"""["'“]?\b(?:tool_)?name["'”]?\s*[:：]\s*["'“]([^"'”]*)(["'”]?)""")
@@ -38,7 +38,7 @@ def calls_in(value: Any, *, mended: bool = False, bare: bool = False) -> list[As
         return [call for calls in found for call in calls] if all(found) else []
     if not isinstance(value, Mapping):
         return []
-    for key in _LISTS[:1] if bare else _LISTS:
+    for key in _LISTS[:2] if bare else _LISTS:
         if isinstance(value.get(key), list):
             return calls_in(value[key], mended=mended)
     for key in ("function_call", "function"):

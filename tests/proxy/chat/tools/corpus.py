@@ -132,6 +132,8 @@ DIALECTS = [
            BOTH),
     Sample("bare, then closed, then prose", f"{TO_PARIS}\n</tool_call>\nI wait for it.", "", PARIS),
     Sample("bare, tool_calls", f'{{"tool_calls": [{TO_PARIS}]}}', "", PARIS),
+    Sample("bare, tool_uses", json.dumps({"tool_uses": [{"recipient_name": "functions.get_weather", "parameters":
+           {"city": "Paris"}}]}), "", PARIS),
     Sample("bare, as OpenAI's", json.dumps({"tool_calls": [{"id": "call_1", "type": "function", "function": {
            "name": "get_weather", "arguments": '{"city":"Paris"}'}}]}), "", PARIS, mended=True),
     Sample("bare, function_call", f'{{"function_call": {TO_PARIS}}}', "", PARIS),
