@@ -1,6 +1,7 @@
 """Calls as code: `print(default_api.get_weather(city="Paris"))`, as models write them that were trained to run Python.
 
-Nothing is run. Only calls with named arguments that are plain values are read; all else is broken.
+Nothing is run. Only calls with named arguments that are plain values are read, also named in one object; all else is
+broken.
 """
 
 import ast
@@ -92,10 +93,12 @@ def _is_print(call: ast.Call) -> bool:
 
 
 def _arguments(call: ast.Call) -> dict[str, Any]:
-    if call.args or any(keyword.arg is None for keyword in call.keywords):
+    is_one = len(call.args) == 1 and isinstance(call.args[0], ast.Dict) and not call.keywords
+    if (call.args and not is_one) or any(keyword.arg is None for keyword in call.keywords):
         raise Broken("arguments need names")
     try:
         found = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        found = ast.literal_eval(call.args[0]) if is_one else found
         made: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
     except (ValueError, TypeError, MemoryError, RecursionError):
         raise Broken("an argument is no plain value") from None

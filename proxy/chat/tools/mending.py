@@ -2,7 +2,7 @@
 
 Nothing is guessed, lost or invented. Read are trailing commas, comments, single and typographic quotes and none around
 a word, Python's literals, raw line feeds, unknown escapes and missing closing brackets. Only what is none of that is
-read once more as what has quotes in its texts that were not escaped, or a comma too few before a key.
+read once more as what has quotes in its texts that were not escaped, or a comma too few.
 """
 
 import json
@@ -118,7 +118,7 @@ class _Loose:
     """Writes loose JSON as strict JSON, token by token."""
 
     def __init__(self, text: str, *, is_lax: bool) -> None:
-        """*is_lax*: quotes may stand in texts as they are, and a comma may be missing before a key."""
+        """*is_lax*: quotes may stand in texts as they are, and a comma may be missing before a key or an object."""
         self._text, self._is_lax = text, is_lax
         self._open: list[str] = []
         self._out: list[str] = []
@@ -127,16 +127,18 @@ class _Loose:
     def strict(self, *, close: bool) -> str:
         """The whole as JSON, which may still be none. Raises `ValueError`."""
         for match in self._tokens():
-            kind, token = match.lastgroup, match[match.lastindex or 0]
+            kind, found = match.lastgroup, match[match.lastindex or 0]
             if kind == "mark":
-                self._mark(_MARKS.get(token, token))
+                if self._is_lax and found == "{" and self._out[-1:] == ["}"]:
+                    self._out.append(",")
+                self._mark(_MARKS.get(found, found))
                 continue
             if self._is_lax and self._is_key and self._out[-1] not in ("{", ","):
                 self._out.append(",")
             if kind == "word":
-                self._out.append(self._word(token, match.end()))
+                self._out.append(self._word(found, match.end()))
             else:
-                self._out.append(json.dumps(token) if kind == "long" else f'"{_SPECIAL.sub(_escaped, token)}"')
+                self._out.append(json.dumps(found) if kind == "long" else f'"{_SPECIAL.sub(_escaped, found)}"')
         if self._open and (not close or self._out[-1] in (",", ":") or match.end() < len(self._text.rstrip())):
             raise ValueError("it is not whole")  # brackets behind a comment are part of it, or it is none
         return " ".join([*self._out, *(_PAIRS[mark] for mark in reversed(self._open))])

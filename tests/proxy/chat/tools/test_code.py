@@ -20,6 +20,7 @@ from tests.proxy.chat.tools.reading import read
             [("a.b", {"c": "x\ny"}), ("d", {"e": [True, {"f": -1.5}]})],
         ),
         (r"f(a='\d+')", [("f", {"a": r"\d+"})]),
+        ("f({'a': [1]})", [("f", {"a": [1]})]),
         ("", []),
     ],
 )
@@ -32,7 +33,20 @@ def test_plain_calls_are_read(text: str, calls: object) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("f(1)", "f(**x)", "f(a=b)", "f(a=g())", "x = f()", "f() if True else g()", "for x in y: f()", "f(a={1})"),
+        *(
+            "f({'a': 1}, b=2)",
+            "f({}, {})",
+            "f({'a': b})",
+            "f([1])",
+            "f(1)",
+            "f(**x)",
+            "f(a=b)",
+            "f(a=g())",
+            "x = f()",
+            "f() if True else g()",
+            "for x in y: f()",
+            "f(a={1})",
+        ),
         *("f(a=b'x')", "f(a=1e999)", "f(", "f(a=1j)", "print(f(), g())", "lambda: f()", "f" * 20_000, "\0"),
         *(
             "-" * 15_000 + "1",

@@ -184,9 +184,10 @@ def test_one_text_with_quotes_is_found_among_many_keys() -> None:
     assert read_json(json.dumps(value).replace(r"\"", '"')) == (value, True)
 
 
-@pytest.mark.parametrize("text", ['{"a": 1\n "b": "c"}', '{"a": 1, "b": c}'])
+@pytest.mark.parametrize("text", ['[{"a": 1\n "b": "c"}]', '[{"a": 1, "b": c}]'])
 def test_a_comma_between_lines_and_quotes_around_a_word_are_added(text: str) -> None:
-    assert read_json(text) == ({"a": 1, "b": "c"}, True)
+    assert read_json(text) == ([{"a": 1, "b": "c"}], True)
+    assert read_json(f"[{text[1:-1]}\n{text[1:-1]}]") == ([{"a": 1, "b": "c"}] * 2, True)
 
 
 def test_signs_keep_nothing_from_being_mended() -> None:
