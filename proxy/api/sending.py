@@ -50,12 +50,9 @@ def counted(handler: Handler) -> Handler:
     async def turn_handler(request: web.Request) -> web.StreamResponse:
         turn = request[TURN] = Turn(request[CALLER])
         try:
-            if turn.caller.key is not None and turn.caller.key.is_limited:
-                admission = await request.app[LIMITS].admit(turn.caller)
-                request[RATE_HEADERS] = admission.headers
-                admission.check()
-            else:
-                request[RATE_HEADERS] = {}
+            admission = await request.app[LIMITS].admit(turn.caller)
+            request[RATE_HEADERS] = admission.headers
+            admission.check()
             return await handler(request)
         except ServiceError as error:
             turn.error = error
