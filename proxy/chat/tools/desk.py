@@ -138,8 +138,8 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _free_text(value: Any) -> str:
     """The input of a custom tool: as the one argument, or as it is."""
-    if isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value.values()))
+    if isinstance(value, dict) and ("input" in value or len(value) == 1):
+        value = value["input"] if "input" in value else next(iter(value.values()))
     if isinstance(value, str):
         return value
     return "" if value is None else dump_json(value)
