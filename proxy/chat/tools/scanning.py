@@ -9,6 +9,7 @@ _INSIDE = {  # by what ends it: strings, and comments up to the end of a line
     "”": re.compile(r"[”\\]"),
     "\n": re.compile(r"\n"),
 }
+_COMMENT = re.compile(r"(?:.?[\s,{}\[\]]\#|[\s,{}\[\]]//)", re.DOTALL)  # as in no address and no colour
 _BEFORE_STRING = "{[,:：，"  # an apostrophe that does not follow one of these opens nothing
 
 
@@ -20,6 +21,7 @@ class JsonScanner:
         self.is_stuck = False  # it came to what stands in no JSON: a tag or a fence
         self._until = ""
         self._skips = False  # the next character is escaped
+        self._tail = ""  # two characters
         self._last = ""  # not a blank
         self._last_of_line = ""  # the same, or a line feed
 
@@ -42,6 +44,7 @@ class JsonScanner:
                 at = self._inside(match[0], piece, at)
             elif self._outside(match[0], piece, match.start()):
                 return match.start() if self.is_stuck else at
+        self._tail = (self._tail + piece)[-2:]
         self._last = _before(piece, len(piece)) or self._last
         self._last_of_line = _before(piece, len(piece), on_line=True) or self._last_of_line
         return -1
@@ -65,7 +68,7 @@ class JsonScanner:
         elif found in "<`":  # elsewhere it is part of a text, with a quote in it before
             self.is_stuck = (_before(piece, at, on_line=True) or self._last_of_line) in "}]\n"
             return self.is_stuck
-        elif found == "#" or (found == "/" and (piece[at - 1] if at else self._last) == "/"):
+        elif found in "#/" and _COMMENT.fullmatch((self._tail + piece[max(0, at - 2) : at])[-2:] + found):
             self._until = "\n"
         elif found == "“":
             self._until = "”"
