@@ -72,7 +72,7 @@ async def test_an_answer_that_the_site_breaks_off_is_counted_with_all_that_came(
     assert (await counters(proxy, site))["tokens_out"] == estimate_tokens(words(100))
 
 
-async def test_a_client_that_leaves_before_the_first_text_has_a_log_line(
+async def test_a_client_that_leaves_before_the_first_text_has_a_log_line_and_is_no_error(
     proxy: RunningProxy, site: SimulatedSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -83,6 +83,7 @@ async def test_a_client_that_leaves_before_the_first_text_has_a_log_line(
 
     fields = await left_line(caplog)
     assert (fields["status"], fields["client"], fields["path"]) == (CLIENT_LEFT, "left", "/v1/chat/completions")
+    assert not [name for name in await counters(proxy, site) if name.startswith("error")]
 
 
 async def test_a_client_that_leaves_while_it_sends_has_a_log_line(
