@@ -74,6 +74,7 @@ class OpenAiPeer:
         self.listing: Refused | None = None
         self.go_on = asyncio.Event()
         self.left = asyncio.Event()  # a client was gone before the end
+        self.breaks = False  # its connections, at the end of an answer that is given as bytes
         self._runner: web.AppRunner
 
     async def __aenter__(self) -> Self:
@@ -146,6 +147,8 @@ class OpenAiPeer:
         try:
             if isinstance(said, bytes):
                 await response.write(said)
+                if self.breaks and request.transport is not None:
+                    request.transport.close()
             else:
                 for event in events(said, asked.body):
                     if event is None:
@@ -217,6 +220,8 @@ def _error(message: str, code: str) -> dict[str, Any]:
 def as_response(refused: Refused) -> web.Response:
     """What goes over the wire: an error in OpenAI's shape where *refused* has no body of its own, a page for a text."""
     body = refused.body if refused.body is not None else _error("It failed", "failed")
+    if isinstance(body, bytes):
+        return web.Response(status=refused.status, body=body, headers=refused.headers)
     if isinstance(body, str):
         return web.Response(status=refused.status, text=body, content_type="text/html", headers=refused.headers)
     return web.json_response(body, status=refused.status, headers=refused.headers)

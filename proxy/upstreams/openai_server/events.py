@@ -38,6 +38,7 @@ _FAILURES = frozenset(  # words for an answer that was given up
         "abort",  # vLLM's
     }
 )
+_STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
 
 
 @dataclass(slots=True)
@@ -129,6 +130,8 @@ class ChunkReader:
             return ""
         self.has_begun = True
         choice = choices[0]
+        if error := choice.get("error"):  # OpenRouter's, of what the model's provider told in its answer
+            raise self._failed(error)
         if reason := choice.get("finish_reason"):
             self._reason = str(reason).partition(":")[0]
         delta = choice.get("delta") or (None if self._has_pieces else choice.get("message"))
@@ -189,7 +192,8 @@ class ChunkReader:
 
     def _failed(self, error: Any) -> Refusal:
         told = read_body(orjson.dumps(error), self._key)
-        return from_event(self._server, told, _status(error), has_begun=self.has_begun)
+        has_begun = self._has_pieces or self._extras_size > 0  # a role may come before the model is asked
+        return from_event(self._server, told, _status(error), has_begun=has_begun)
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):
@@ -281,8 +285,5 @@ def _detail(usage: dict[str, Any], group: str, name: str) -> int:
 
 def _status(error: Any) -> int:
     """The status that an error in a stream names as its own."""
-    named = (error.get("status"), error.get("code")) if isinstance(error, dict) else ()
-    return next(
-        (int(str(value)) for value in named if str(value).isdigit() and len(str(value)) == 3 and str(value).isascii()),
-        0,
-    )
+    named = [str(error.get(name)) for name in _STATUSES] if isinstance(error, dict) else ()
+    return next((int(value) for value in named if len(value) == 3 and value.isascii() and value.isdigit()), 0)

@@ -10,7 +10,12 @@ from proxy.chat.upstream import About, Refusal
 from shared.retry_after import retry_after
 
 MAX_TEXT = 500  # characters of what a server says
-_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+_QUOTA_CODES = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "insufficient_credits",
+    "exceeded_current_quota_error",  # Moonshot's
+)
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 _CUT = "The answer of the server '{}' broke off: {}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from proxy.chat.extras import Extra
-from proxy.chat.upstream import Sink
+from proxy.chat.upstream import Refusal, Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
 from proxy.upstreams.gate import Passage
 from proxy.upstreams.openai_server.events import ChunkReader
@@ -17,9 +17,10 @@ from proxy.upstreams.openai_server.refusals import (
 )
 from shared.parsing import Server
 from shared.plugins.answers import read_json
-from shared.site_client.client import SiteClient, StreamReply, read_bounded
+from shared.site_client.client import SiteClient, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
+_STREAM = "text/event-stream"
 _DATA = b"data: "
 _ERROR = b"error: "  # a field of llama.cpp's own, until late in 2025: an end mark comes after it
 
@@ -62,17 +63,16 @@ class Attempt:
         reader = self._reader
         try:
             async with self._client.post_stream(self._url, body, headers, idle_timeout=idle_timeout) as reply:
-                if reply.status == 200 and reply.content_type == "text/event-stream":
-                    while await reply.body.pass_to(self._take) and not reader.finished:
-                        await self._sink.ready()
-                else:
-                    await self._take_whole(reply)
-        except SiteTimeout as error:
-            raise silent(self._server, str(error), has_begun=reader.has_begun) from error
+                if reply.status // 100 != 2:
+                    told = read_body(await read_bounded(reply.body), self._key)
+                    raise from_status(self._server, reply.status, reply.headers, told)
+                while await reply.body.pass_to(self._take) and not reader.finished:
+                    await self._sink.ready()
+                if not reader.has_begun and not reader.finished and not self._take_whole(reply.content_type):
+                    await self._sink.ready()
         except SiteUnreachable as error:
-            if reader.has_begun:
-                raise cut_off(self._server, str(error), has_begun=True) from error
-            raise unreachable(self._server, str(error)) from error
+            if not reader.is_whole:  # else nothing is missing but the end of the connection
+                raise self._broken(error) from error
         except EventTooLarge as error:
             raise cut_off(self._server, str(error), has_begun=True) from error
         if reader.is_whole:
@@ -121,16 +121,21 @@ class Attempt:
             self._passage.answered()
             self._passage = None
 
-    async def _take_whole(self, reply: StreamReply) -> None:
-        """An answer that is no stream: an error, or all of it in one object."""
-        body = await read_bounded(reply.body)
-        if reply.status != 200:
-            raise from_status(self._server, reply.status, reply.headers, read_body(body, self._key))
-        whole = read_json(body)
+    def _take_whole(self, kind: str) -> bool:
+        """An answer that is no stream, whatever it is called: all of it in one object. As `_take`."""
+        whole = read_json(bytes(self._decoder.pending))
         if not isinstance(whole, dict):
-            kind = reply.content_type or "no content type"
-            raise from_status(self._server, 0, {}, read_error(f"{kind} came instead of an event stream"))
+            if kind == _STREAM:
+                return True
+            raise from_status(
+                self._server, 0, {}, read_error(f"{kind or 'no content type'} came instead of an event stream")
+            )
         text, extra = self._reader.take(whole), self._reader.extra
         self._reader.finished = True  # its end needs no mark
-        if not self._give("" if extra else text, extra):
-            await self._sink.ready()
+        return self._give("" if extra else text, extra)
+
+    def _broken(self, error: SiteUnreachable) -> Refusal:
+        has_begun = self._reader.has_begun
+        if isinstance(error, SiteTimeout):
+            return silent(self._server, str(error), has_begun=has_begun)
+        return cut_off(self._server, str(error), has_begun=True) if has_begun else unreachable(self._server, str(error))

@@ -14,6 +14,7 @@ from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
 
+STREAM = "text/event-stream"
 HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
 
 
@@ -32,6 +33,7 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
         (Refused(400, [failed("API key not valid. Please pass a valid one.", 400)]), 503, "credentials_refused"),
         (Refused(402, failed("pay")), 429, "insufficient_quota"),
         (Refused(429, failed("pay", "insufficient_quota")), 429, "insufficient_quota"),
+        (Refused(429, {"error": {"type": "exceeded_current_quota_error"}}), 429, "insufficient_quota"),  # Moonshot
         (Refused(404, failed("none of that name", "model_not_found")), 404, "model_not_found"),
         (Refused(403, failed("not for this project", "model_not_found")), 404, "model_not_found"),
         (Refused(503, failed("no channel has it", "model_not_found")), 404, "model_not_found"),
@@ -108,6 +110,25 @@ async def test_a_refusal_in_a_field_of_its_own_is_told(served: RunningProxy, ser
     assert (answer.status, "exceeds the available context size" in answer.body["error"]["message"]) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        (Said([], error={"message": "slow down", "code": 429}), 429, "rate_limit_exceeded"),  # its role came before
+        (Said([], thoughts="hm", error={"message": "slow down", "code": 429}), 502, "upstream_error"),
+        (b'data: {"choices": [{"error": {"message": "slow down", "code": "429"}}]}\n\n', 429, "rate_limit_exceeded"),
+        (b'data: {"error": {"message": "too long", "http_status_code": 422}}\n\n', 400, "upstream_refused"),  # TGI
+    ],
+)
+async def test_an_error_before_anything_is_said_keeps_its_meaning(
+    served: RunningProxy, server: OpenAiPeer, said: Said | bytes, status: int, code: str
+) -> None:
+    server.answers = [said]
+
+    answer = await served.chat("hi", model="mine/tiny")
+
+    assert (answer.status, answer.code) == (status, code)
+
+
 async def test_calls_of_an_answer_that_ends_with_an_error_are_shown_to_nobody(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
@@ -127,6 +148,36 @@ async def test_a_stream_is_whole_with_its_finish_reason_alone_and_with_its_end_m
     server.answers = [f"data: {json.dumps(chunk)}\n\n".encode(), HALF + b"data:  [DONE] \n\n"]
 
     assert [(await served.chat("hi", model="mine/tiny")).text for _ in range(2)] == ["all", "half"]
+
+
+async def test_a_connection_that_breaks_behind_the_finish_reason_breaks_no_answer(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    end = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    server.answers, server.breaks = [HALF + end, HALF], True
+
+    whole, cut = [await served.chat("hi", model="mine/tiny") for _ in range(2)]
+
+    assert (whole.text, cut.code) == ("half", "upstream_truncated")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, "application/x-ndjson"), (200, "text/plain"), (200, "application/json"), (201, STREAM)]
+)
+async def test_a_stream_by_another_name_is_one(
+    served: RunningProxy, server: OpenAiPeer, status: int, kind: str
+) -> None:
+    server.answers = [Refused(status, HALF + b"data: [DONE]\n\n", {"Content-Type": kind})]
+
+    assert (await served.chat("hi", model="mine/tiny")).text == "half"
+
+
+async def test_an_object_by_the_name_of_a_stream_is_read(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [
+        Refused(200, json.dumps(failed("no more", "insufficient_quota")).encode(), {"Content-Type": STREAM})
+    ]
+
+    assert (await served.chat("hi", model="mine/tiny")).code == "insufficient_quota"
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", None])
