@@ -22,6 +22,7 @@ SAMPLING = (  # parameters of chat completions that only servers heed
     "reasoning_effort",
     "verbosity",
 )
+EFFORT = "output_config.effort"  # the same as `reasoning_effort`, in Anthropic's API
 
 
 @dataclass(frozen=True, slots=True)

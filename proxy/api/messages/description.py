@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proxy.api.chat_completions.description import FLAG, MODEL, STREAM_HEADERS, ignored, number
+from proxy.api.chat_completions.description import FLAG, LEVEL, MODEL, STREAM_HEADERS, ignored, number
 from proxy.api.chat_completions.request import MAX_MESSAGES, MAX_STOP_CHARS, MAX_STOPS
 from proxy.api.messages import description_objects as objects
 from proxy.api.messages.request import SAMPLING
@@ -85,7 +85,11 @@ _SHARED: dict[str, Schema] = {
     "tools": told(nullable(array(_TOOL, maxItems=MAX_TOOLS)), "Functions, and tools that Anthropic brings."),
     "tool_choice": _CHOICE,
     "output_config": nullable(
-        told(at_least({}, format=_FORM), "`format`: the answer is JSON that fits the schema. The rest has no effect.")
+        told(
+            at_least({}, format=_FORM, effort=LEVEL),
+            "`format`: the answer is JSON that fits the schema. `effort` reaches servers as `reasoning_effort`, "
+            "`high` at most, and not where thinking is disabled. The rest has no effect.",
+        )
     ),
     "output_format": told(_FORM, "As `output_config.format`, by its older name."),
     "thinking": told(

@@ -6,9 +6,9 @@ from typing import Any
 from proxy.api.chat_completions.request import ChatRequest, read_stops
 from proxy.api.messages.blocks import read_messages, read_texts
 from proxy.api.messages.tools import read_offer
-from proxy.api.parameters import check_number, read_flag, read_whole
+from proxy.api.parameters import check_number, check_text, read_flag, read_whole
 from proxy.api.tools import TELLABLE, Mode
-from proxy.chat.ask import Ask
+from proxy.chat.ask import EFFORT, Ask
 from proxy.chat.errors import bad_request
 from shared.conversations import Message
 
@@ -50,9 +50,6 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         if body.get(name):
             raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
     limit = None if counts_only else _read_limit(body)
-    for name, limits in SAMPLING.items():
-        if body.get(name) is not None:
-            check_number(body[name], name, limits, whole=name == "top_k")
     asked = read_offer(body, tools)
     deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
     messages, pictures = read_messages(body.get("messages"), deferred)
@@ -62,12 +59,24 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         web_search=asked.searches,
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
-        parameters={name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None},
+        parameters=_read_parameters(body),
         beside=_shows_thoughts(body.get("thinking")),
         ignored=(*_ignored(body), *asked.left_out),
         offer=asked.offer,
     )
     return ChatRequest(ask, pictures, stream=read_flag(body, "stream"))
+
+
+def _read_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What only servers heed, checked. Raises `ServiceError` (400)."""
+    for name, limits in SAMPLING.items():
+        if body.get(name) is not None:
+            check_number(body[name], name, limits, whole=name == "top_k")
+    told = {name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None}
+    if (effort := (body.get("output_config") or {}).get("effort")) is not None:
+        check_text(effort, EFFORT)
+        told[EFFORT] = effort
+    return told
 
 
 def _shows_thoughts(value: Any) -> bool:
@@ -97,6 +106,5 @@ def _read_system(value: Any) -> tuple[Message, ...]:
 def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What was sent and is not read, by its name."""
     names = [name for name, value in body.items() if name not in _READ and name not in SAMPLING and value is not None]
-    config = body.get("output_config")
-    names += [f"output_config.{name}" for name in config or () if name != "format"]
+    names += [f"output_config.{name}" for name in body.get("output_config") or () if name not in ("effort", "format")]
     return tuple(name for name in names if TELLABLE.fullmatch(name))[:MAX_NAMED]

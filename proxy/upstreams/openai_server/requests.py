@@ -9,15 +9,16 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import SAMPLING, Ask, Media, Part
+from proxy.chat.ask import EFFORT, SAMPLING, Ask, Media, Part
 from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
-TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking"})  # the last one is Anthropic's
-_EFFORTS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking", EFFORT})  # the last two are Anthropic's
+_BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+_EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
@@ -41,7 +42,7 @@ class Manner:
 
     def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
         """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
-        is_told = self.effort and _effort(ask.parameters.get("thinking")) is not None
+        is_told = self.effort and _effort(ask.parameters) is not None
         changed: dict[str, Any] = {}
         if "stream_options" in complaint and self.usage:
             changed = {"usage": False}
@@ -76,7 +77,7 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
             told = value.get("effort") if isinstance(value, dict) else value
             if told is not None:
                 body[_SPELLED[name]] = told
-    if manner.effort and (effort := _effort(ask.parameters.get("thinking"))):
+    if manner.effort and (effort := _effort(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
     if ask.offer is not None:
         body |= _offered(ask.offer, manner)
@@ -92,12 +93,14 @@ def encoded(body: Mapping[str, Any]) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _effort(thinking: Any) -> str | None:
-    """How hard to think, of *thinking* as Anthropic's API has it; None: the model's own way."""
-    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
-        return None
-    budget = thinking.get("budget_tokens")
-    return next((name for least, name in _EFFORTS if budget >= least), "low") if isinstance(budget, int) else None
+def _effort(parameters: Mapping[str, Any]) -> str | None:
+    """How hard to think, of *parameters* as Anthropic's API has them; None: the model's own way."""
+    thinking, effort = parameters.get("thinking"), parameters.get(EFFORT)
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if effort is not None:
+        return _EFFORTS.get(effort, effort) if kind != "disabled" else None
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) and kind == "enabled" else None
+    return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
 
 
 def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:

@@ -26,24 +26,29 @@ async def test_messages_show_none_where_they_are_not_wanted(
 
 
 @pytest.mark.parametrize(
-    ("thinking", "effort"),
+    ("thinking", "told", "effort"),
     [
-        ({"type": "enabled", "budget_tokens": 31_999}, "high"),
-        ({"type": "enabled", "budget_tokens": 4095}, "medium"),
-        ({"type": "enabled", "budget_tokens": 1024}, "low"),
-        ({"type": "enabled", "budget_tokens": "many"}, None),
-        ({"type": "disabled", "budget_tokens": 4096}, None),
-        ({"type": "adaptive"}, None),
-        ("no", None),
+        ({"type": "enabled", "budget_tokens": 31_999}, None, "high"),
+        ({"type": "enabled", "budget_tokens": 4095}, None, "medium"),
+        ({"type": "enabled", "budget_tokens": 1024}, None, "low"),
+        ({"type": "enabled", "budget_tokens": "many"}, None, None),
+        ({"type": "disabled", "budget_tokens": 4096}, None, None),
+        ({"type": "adaptive"}, None, None),
+        ("no", None, None),
+        ({"type": "adaptive"}, "low", "low"),
+        ({"type": "enabled", "budget_tokens": 1024}, "max", "high"),
+        ({"type": "disabled"}, "medium", None),
+        (None, "xhigh", "high"),
     ],
 )
-async def test_a_budget_is_told_to_a_server_in_its_own_words(
-    served: RunningProxy, server: OpenAiPeer, thinking: Any, effort: str | None
+async def test_how_hard_to_think_is_told_to_a_server_in_its_own_words(
+    served: RunningProxy, server: OpenAiPeer, thinking: Any, told: str | None, effort: str | None
 ) -> None:
-    await messaged(served, thinking=thinking)
+    answer = await messaged(served, thinking=thinking, output_config={"effort": told})
 
     assert server.asked[0].body.get("reasoning_effort") == effort
-    assert "thinking" not in server.asked[0].body
+    assert {"thinking", "output_config"}.isdisjoint(server.asked[0].body)
+    assert "x-ignored-params" not in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ async def test_what_one_answer_shows_of_a_server_does_not_undo_what_another_has_
     server.go_on.set()
     await first
 
-    await messaged(served, **THINKING)
+    await messaged(served, output_config={"effort": "low"})
 
     assert [asked.body.get("reasoning_effort") for asked in server.asked[1:]] == ["low", None, None]
 
