@@ -16,7 +16,8 @@ from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, W
 from shared.conversations import Call
 
 TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
-Mode = Literal["emulate", "refuse", "ignore"]  # what happens to tools and forms of answers
+Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
+OURS = ("function", "custom")  # kinds of tools that a client runs itself
 _OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
 NO_TOOLS = "The operator of this gateway has switched tools off."
 NO_FORMS = "The operator of this gateway has switched forms of answers off."
@@ -38,7 +39,10 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple
     wanted = read_form(body.get("response_format"), "response_format", nested=True)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     # Both are read, so that what is wrong with either is told; the newer one holds.
-    functions, tools = (tuple(_chat_tools(body, name, is_old=name == "functions")) for name, _ in _OFFERS)
+    functions, tools = (
+        tuple(_chat_tools(body, name, is_old=name == "functions", passes_others=mode == "native"))
+        for name, _ in _OFFERS
+    )
     choices = {choice: read_choice(body.get(choice), choice, nested=True) for _, choice in _OFFERS}
     is_old = bool(functions) and not tools
     name, choice = ("functions", "function_call") if is_old else ("tools", "tool_choice")
@@ -60,13 +64,16 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple
     return Offer(tools, may_call, parallel and not is_old, wanted, FUNCTIONS if is_old else CHAT), ()
 
 
-def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool) -> Iterator[Tool]:
+def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:
+    """Those that a client runs. *passes_others*: those that it does not are passed on as they are."""
     for index, item in enumerate(listed(body, name)):
         where = f"{name}[{index}]"
         if not isinstance(item, dict):
             raise bad_request(f"'{where}' must be an object.", param=where, code="invalid_type")
         kind = "function" if is_old else item.get("type", "function")
-        if kind not in ("function", "custom"):
+        if passes_others and isinstance(kind, str) and kind not in OURS:
+            continue
+        if kind not in OURS:
             raise bad_request(f"'{where}' must be a function or a custom tool.", param=where, code="invalid_value")
         definition = item if is_old else item.get(kind)
         if not isinstance(definition, dict):

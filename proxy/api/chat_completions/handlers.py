@@ -35,12 +35,13 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     return await send(request, answers, reply, stream=chat.stream)
 
 
-def tools_mode(request: web.Request, name: Any) -> Mode:
-    """What is done with tools and forms of answers that are asked of the model called *name*."""
+def tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
+    """What is done with the tools and the form of the answer that *body* asks for."""
     mode: Mode = request.app[SETTINGS].tools
-    if mode == "emulate" or not isinstance(name, str) or not request.app[CHAT].has_tools(name.strip()):
+    name = body.get("model")
+    if mode == "emulate" and not body.get("tools"):  # most requests
         return mode
-    return "emulate"  # its upstream has tools: nothing is emulated
+    return "native" if isinstance(name, str) and request.app[CHAT].has_tools(name.strip()) else mode
 
 
 async def read_chat(
@@ -53,7 +54,7 @@ async def read_chat(
 
     def read(body: bytes) -> ChatRequest:
         fields = to_fields(body)
-        return parse(fields, tools_mode(request, fields.get("model")))
+        return parse(fields, tools_mode(request, fields))
 
     chat = await read_body(request, read)
     ask, caller = chat.ask, request[CALLER]

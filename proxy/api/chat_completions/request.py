@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.api.images.reading import NOT_KEPT, Picture, read_image_url, read_part
 from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
-from proxy.api.tools import Mode, read_calls, read_offer, text_or_empty, unsupported
+from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unfit_part
@@ -187,6 +187,11 @@ def _includes_usage(body: Mapping[str, Any]) -> bool:
 def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
     """What else was sent: a server may know it."""
     extras = {name: value for name, value in body.items() if name not in _READ and value is not None}
+    others = [tool for tool in body.get("tools") or () if tool.get("type", OURS[0]) not in OURS]
+    if others:  # they were read: the model's upstream has tools
+        extras["tools"] = others
+        if (choice := body.get("tool_choice")) is not None:
+            extras["tool_choice"] = choice
     for name, value in extras.items():
         if too_deep(value):
             raise bad_request(f"'{name:.100}' is nested too deep.", param=name[:100])

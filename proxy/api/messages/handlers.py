@@ -30,7 +30,7 @@ async def count_message_tokens(request: web.Request) -> web.Response:
 
     def count(body: bytes) -> int:
         fields = parse_json(body)
-        ask = parse_messages(fields, tools_mode(request, fields.get("model")), counts_only=True).ask
+        ask = parse_messages(fields, tools_mode(request, fields), counts_only=True).ask
         return count_tokens(ask.messages, ask.offer)
 
     return json_response({"input_tokens": await read_body(request, count)})

@@ -49,7 +49,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         raise unsupported("tools", NO_TOOLS)
     if mode == "refuse" and wanted is not None:
         raise unsupported("output_config.format", NO_FORMS)
-    if mode != "emulate":
+    if mode in ("refuse", "ignore"):
         named = ("tools",) * bool(tools) + ("output_config.format",) * (wanted is not None)
         return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
     return Asked(Offer(tools, choice if tools else Choice(), parallel, wanted, MESSAGES), searches, left_out)

@@ -71,7 +71,7 @@ def _form(by_schema: Schema) -> Schema:
 CHAT_TOOLS = told(
     nullable(array(ref("Tool"), maxItems=MAX_TOOLS)),
     "What the model may call. A bot that has no tools of its own is told of them in words, and its calls are read from "
-    "its text.",
+    "its text. Tools of other types reach servers as they are; of a site they are 400.",
 )
 CHAT_CHOICE = _choice(
     ref("NamedTool"), at_least({"type": const("allowed_tools"), "allowed_tools": at_least(_allowed(ref("NamedTool")))})

@@ -20,7 +20,7 @@ async def create_response(request: web.Request) -> web.StreamResponse:
 
     def parse(body: bytes) -> ResponseRequest:
         fields = parse_json(body)
-        return parse_response(fields, tools_mode(request, fields.get("model")))
+        return parse_response(fields, tools_mode(request, fields))
 
     wanted = await read_body(request, parse)
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)

@@ -56,7 +56,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         raise unsupported("tools", NO_TOOLS)
     if mode == "refuse" and wanted is not None:
         raise unsupported("text.format", NO_FORMS)
-    if mode != "emulate":
+    if mode in ("refuse", "ignore"):
         named = ("tools",) * bool(tools) + ("text.format",) * (wanted is not None)
         return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
     return Asked(Offer(tools, may_call if tools else Choice(), parallel, wanted, RESPONSES), searches, left_out)

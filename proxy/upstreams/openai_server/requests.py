@@ -80,7 +80,7 @@ def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
     if manner.effort and (effort := _effort(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
     if ask.offer is not None:
-        body |= _offered(ask.offer, manner)
+        body |= _offered(ask.offer, manner, ask.extras.get("tools", ()))
     return encoded(body)
 
 
@@ -172,13 +172,13 @@ def _shown(media: Media) -> Mapping[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{media.mime_type};base64,{media.base64}"}}
 
 
-def _offered(offer: Offer, manner: Manner) -> dict[str, Any]:
-    """Tools, which of them may be called, and the form of the answer."""
+def _offered(offer: Offer, manner: Manner, others: Sequence[Any]) -> dict[str, Any]:
+    """Tools, which of them may be called, and the form of the answer. *others*: tools that no client runs."""
     told: dict[str, Any] = {}
     names = offer.choice.names
     tools = [(label, tool) for label, tool in offer.labels.items() if not names or tool.name in names]
     if tools:
-        told["tools"] = [_tool(label, tool) for label, tool in tools]
+        told["tools"] = [*others, *(_tool(label, tool) for label, tool in tools)]
         if offer.choice != Choice():
             told["tool_choice"] = _choice(offer.choice, [label for label, _ in tools])
         if not offer.parallel:

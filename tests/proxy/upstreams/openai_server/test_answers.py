@@ -135,6 +135,22 @@ async def test_a_tool_loop_of_the_official_client(
     assert "tool_choice" not in then
 
 
+@pytest.mark.parametrize("mode", ["emulate", "refuse"])
+async def test_tools_that_no_client_runs_reach_it_as_they_are(
+    server: OpenAiPeer, served: RunningProxy, mode: str
+) -> None:
+    object.__setattr__(served.settings, "tools", mode)
+    others = [{"type": "web_search", "web_search": {"enable": True}}, {"type": "openrouter:datetime"}]
+    builtin = {"type": "builtin_function", "function": {"name": "$web_search"}}
+
+    alone = await served.chat("hi", model="mine/tiny", tools=others, tool_choice="required")
+    beside = await served.chat("hi", model="mine/tiny", tools=[TOOL, builtin], tool_choice="auto")
+
+    told, then = (asked.body for asked in server.asked)
+    assert (alone.text, told["tools"], told["tool_choice"]) == ("served", others, "required")
+    assert (beside.text, then["tools"]) == ("served", [builtin, TOOL])
+
+
 async def test_the_responses_api_stands_on_it(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said([], [("weather", '{"city": "Ulm"}')]), Said(["Sunny."])]
     tool: Any = {"type": "function", **TOOL["function"]}
