@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from proxy.chat.offload import aside
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import Embedded
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
 from proxy.upstreams.openai_server.requests import encoded
 from shared.parsing import Server
+from shared.plugins.answers import read_object
 from shared.site_client.client import SiteClient, StreamReply
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
@@ -36,10 +35,10 @@ async def embed(
         raise silent(server.name, str(error), has_begun=False) from error
     except SiteUnreachable as error:
         raise unreachable(server.name, str(error)) from error
-    if reply.status != 200:
+    if reply.status // 100 != 2:
         raise from_status(server.name, reply.status, reply.headers, read_body(answer, key))
-    told = await aside(len(answer), lambda: _parsed(answer))
-    if told is None or told.get("error"):
+    told = await aside(len(answer), lambda: read_object(answer))
+    if not told or told.get("error"):
         raise from_status(server.name, 0, {}, read_body(answer, key))
     usage = told.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
@@ -53,11 +52,3 @@ async def _read(server: Server, reply: StreamReply) -> bytes:
         if len(content) > MAX_BYTES:
             raise cut_off(server.name, f"it is larger than {MAX_BYTES} bytes", has_begun=False)
     return bytes(content)
-
-
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import orjson
-
 from shared.models import Bot
+from shared.plugins.answers import read_json
 
 MAX_MODELS = 1000
 MAX_NAME = 200  # characters
@@ -21,10 +20,7 @@ def read_models(body: bytes, known: dict[str, int]) -> tuple[Bot, ...]:
 
     *known*: the number of each model that was ever listed, to which new ones are added.
     """
-    try:
-        listing = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise NoListing("it is no JSON") from None
+    listing = read_json(body)
     items = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
     if items is None and isinstance(listing, dict) and listing.get("object") == "list":  # Ollama's, without any
         items = []
