@@ -14,13 +14,12 @@ from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, uplo
 from proxy.upstreams.event_decoder import EventTooLarge
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Bot, Credentials
-from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
+from shared.plugins.ai_engine.routes import NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
 from shared.plugins.answers import read_object, text_at
 from shared.site_client.client import SiteClient, read_bounded, visitor_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 UPLOAD_SECONDS = 60.0
-_ANSWERS = frozenset({"text/event-stream", JSON})  # an error before the stream comes as an event, but under JSON
 
 
 class Attempt:
@@ -84,13 +83,16 @@ class Attempt:
         async with self._client.post_stream(url, body, headers, idle_timeout=idle_timeout) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
-            if reply.status != 200 or reply.content_type not in _ANSWERS:
+            if reply.status != 200:
                 raise from_answer(reply.status, reply.headers, await read_bounded(reply.body))
             while await reply.body.pass_to(self._take) and not self.reader.finished:
                 await self._sink.ready()
         self._decoder.end()
-        if self._decoder.plain and not self.reader.finished:
-            self._give(self.reader.read_plain(read_object(bytes(self._decoder.plain))))
+        if (plain := bytes(self._decoder.plain)) and not self.reader.finished and not self.reader.has_text:
+            answer = read_object(plain)
+            if "success" not in answer:
+                raise from_answer(reply.status, reply.headers, plain)
+            self._give(self.reader.read_plain(answer))
 
     def _take(self, data: bytes) -> bool:
         """One piece of the answer. False: the sink wants a pause, or the answer is whole."""

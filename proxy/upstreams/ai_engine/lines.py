@@ -11,10 +11,7 @@ from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
 from shared.plugins.answers import read_json
 
 _DATA = b"data:"
-_BEGINNINGS = (
-    _DATA,
-    b"\xef\xbb\xbf" + _DATA,
-)  # a file of the site may begin with a byte order mark, and so its answers
+_BOM = b"\xef\xbb\xbf"  # files of the site may begin with it, and so its answers, with one for each
 _SHORT = 64 * 1024  # bytes; a longer event, which may come in very many pieces, is read once its line has ended
 
 
@@ -45,14 +42,14 @@ class LineDecoder:
 
     def end(self) -> None:
         """There is no more."""
-        if not self._pending.startswith(_BEGINNINGS):
+        if not self._pending.lstrip(_BOM).startswith(_DATA):
             self.plain += self._pending
 
     def _of(self, line: bytes) -> list[dict[str, Any]]:
         if self._is_given:
             self._is_given = False
-        elif line.startswith(_BEGINNINGS):
-            event = read_json(line[line.index(_DATA) + len(_DATA) :])
+        elif (told := line.lstrip(_BOM)).startswith(_DATA):
+            event = read_json(told[len(_DATA) :])
             return [event] if isinstance(event, dict) else []
         elif line.strip():
             self.plain += line

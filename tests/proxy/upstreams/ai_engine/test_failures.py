@@ -77,6 +77,38 @@ async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(en
     assert sink.text_so_far == "all"
 
 
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", ""])
+@pytest.mark.parametrize(
+    "whole", [b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', b'{"success":true,"reply":"all"}']
+)
+async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plugin(
+    engine: SimulatedAiEngine, whole: bytes, kind: str
+) -> None:
+    posted, sink = Posted([whole]), Texts(1)
+    posted.kind = kind
+    await read(engine, posted, sink)
+
+    assert sink.text_so_far == "all"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<title>One moment, please...</title>", Kind.CHALLENGE),
+        (b'{"code":"rest_cookie_invalid_nonce"}', Kind.NONCE),
+        (b"<p>It is closed.</p>", Kind.UPSTREAM),
+        (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', Kind.TRUNCATED),
+    ],
+)
+async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_200(
+    engine: SimulatedAiEngine, body: bytes, kind: Kind
+) -> None:
+    with pytest.raises(SiteRefusal) as caught:
+        await read(engine, Posted([body]), Texts(1))
+
+    assert caught.value.kind is kind
+
+
 @pytest.mark.parametrize(("text", "kind"), [("", Kind.UNREACHABLE), ("half", Kind.TRUNCATED)])
 async def test_a_connection_that_breaks_cuts_what_has_begun(engine: SimulatedAiEngine, text: str, kind: Kind) -> None:
     event = f'data: {{"type":"live","data":"{text}"}}\n\n'.encode()

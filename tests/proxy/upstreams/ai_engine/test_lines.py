@@ -48,8 +48,8 @@ def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_line_ends_of_other_systems_and_a_byte_order_mark_are_passed_over(size: int) -> None:
-    odd = b"\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
+def test_line_ends_of_other_systems_and_byte_order_marks_are_passed_over(size: int) -> None:
+    odd = b"\xef\xbb\xbf\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
 
     assert events(*(odd[start : start + size] for start in range(0, len(odd), size))) == events(STREAM)
 
