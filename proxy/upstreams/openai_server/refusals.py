@@ -17,6 +17,12 @@ _QUOTA_CODES = (
     "exceeded_current_quota_error",  # Moonshot's
 )
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
+_TOO_LONG = (  # vLLM's and most others' words, xAI's, Anthropic's and Google's
+    "maximum context length",
+    "maximum prompt length",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
 _CUT = "The answer of the server '{}' broke off: {}"
 
 
@@ -151,6 +157,8 @@ def from_status(server: str, status: int, headers: Mapping[str, str], told: Told
     )
     if means is _REFUSED:
         error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
+        if any(words in told.text for words in _TOO_LONG):
+            error.code = "context_length_exceeded"
     if means.about is About.MESSAGE:
         error.param = told.param or None
     return _refused(error, means.about, wait)

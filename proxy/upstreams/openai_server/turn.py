@@ -68,7 +68,7 @@ class Attempt:
                     raise from_status(self._server, reply.status, reply.headers, told)
                 while await reply.body.pass_to(self._take) and not reader.finished:
                     await self._sink.ready()
-                if not reader.has_begun and not reader.finished and not self._take_whole(reply.content_type):
+                if not reader.has_begun and not self._take_whole(reply.content_type):
                     await self._sink.ready()
         except SiteUnreachable as error:
             if not reader.is_whole:  # else nothing is missing but the end of the connection

@@ -15,6 +15,7 @@ from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
 
 STREAM = "text/event-stream"
+VLLM = "This model's maximum context length is 4096 tokens. However, your request has 5000 input tokens."
 HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
 
 
@@ -39,6 +40,7 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
         (Refused(503, failed("no channel has it", "model_not_found")), 404, "model_not_found"),
         (Refused(200, failed("slow down", 429)), 429, "rate_limit_exceeded"),
         (Refused(400, failed("too long", "context_length_exceeded", param="messages")), 400, "context_length_exceeded"),
+        (Refused(400, {"object": "error", "message": VLLM, "code": 400}), 400, "context_length_exceeded"),
         (Refused(422, {"detail": [{"msg": "no such field"}]}), 400, "upstream_refused"),
         (Refused(413, "<html>too large</html>"), 413, "request_too_large"),
         (Refused(307, "moved", {"Location": "http://127.0.0.1:1/"}), 502, "upstream_error"),
