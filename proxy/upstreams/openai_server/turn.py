@@ -77,7 +77,6 @@ class Attempt:
             raise cut_off(self._server, str(error), has_begun=True) from error
         if reader.is_whole:
             for call in reader.calls:
-                self._begin()
                 if not self._sink.call(call):
                     await self._sink.ready()
 
@@ -110,16 +109,11 @@ class Attempt:
         return wants_more and not reader.finished
 
     def _give(self, text: str, extra: Extra | None = None) -> bool:
-        if self._passage is not None and self._reader.has_begun:
-            self._begin()
-        wants_more = self._sink.text(text) if text else True
-        return wants_more if extra is None else self._sink.beside(extra)
-
-    def _begin(self) -> None:
-        """The answer has begun: the server is well, however this turn ends."""
-        if self._passage is not None:
+        if self._passage is not None and self._reader.has_begun:  # the server is well, however this turn ends
             self._passage.answered()
             self._passage = None
+        wants_more = self._sink.text(text) if text else True
+        return wants_more if extra is None else self._sink.beside(extra)
 
     def _take_whole(self, kind: str) -> bool:
         """An answer that is no stream, whatever it is called: all of it in one object. As `_take`."""

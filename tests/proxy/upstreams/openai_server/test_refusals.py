@@ -17,6 +17,7 @@ from tests.proxy.upstreams.openai_server.conftest import KEY
 STREAM = "text/event-stream"
 VLLM = "This model's maximum context length is 4096 tokens. However, your request has 5000 input tokens."
 HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
+END = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
 
 
 def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
@@ -155,8 +156,7 @@ async def test_a_stream_is_whole_with_its_finish_reason_alone_and_with_its_end_m
 async def test_a_connection_that_breaks_behind_the_finish_reason_breaks_no_answer(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
-    end = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
-    server.answers, server.breaks = [HALF + end, HALF], True
+    server.answers, server.breaks = [HALF + END, HALF], True
 
     whole, cut = [await served.chat("hi", model="mine/tiny") for _ in range(2)]
 
@@ -169,7 +169,7 @@ async def test_a_connection_that_breaks_behind_the_finish_reason_breaks_no_answe
 async def test_a_stream_by_another_name_is_one(
     served: RunningProxy, server: OpenAiPeer, status: int, kind: str
 ) -> None:
-    server.answers = [Refused(status, HALF + b"data: [DONE]\n\n", {"Content-Type": kind})]
+    server.answers = [Refused(status, HALF + END, {"Content-Type": kind})]
 
     assert (await served.chat("hi", model="mine/tiny")).text == "half"
 
