@@ -48,7 +48,7 @@ class Manner:
             changed = {"usage": False}
         elif "max_completion_tokens" in complaint and self.limit == "max_tokens":
             changed = {"limit": "max_completion_tokens"}
-        elif is_told and ("reasoning_effort" in complaint or "think" in complaint):
+        elif is_told and ("reasoning" in complaint or "think" in complaint):
             changed = {"effort": False}
         elif "thought_signature" in complaint and not self.vouched:
             changed = {"vouched": True}

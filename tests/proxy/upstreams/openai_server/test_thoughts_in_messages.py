@@ -56,6 +56,7 @@ async def test_how_hard_to_think_is_told_to_a_server_in_its_own_words(
     [
         '"tiny" does not support thinking',  # Ollama
         'think value "low" is not supported for this model',  # the same
+        "Model tiny does not support parameter reasoningEffort.",  # xAI
         "Unsupported parameter: 'reasoning_effort' is not supported with this model.",  # OpenAI
     ],
 )
