@@ -71,6 +71,16 @@ async def test_what_was_meant_for_a_site_is_not_told_to_the_server_that_stands_i
     assert server.asked[0].body["top_k"] == 3
 
 
+async def test_text_around_thoughts_that_come_in_one_piece_is_told_once(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    deltas = ({"content": "one "}, {"reasoning": "hm"}, {"content": "two"})
+    chunks = [json.dumps({"choices": [{"delta": delta}]}) for delta in deltas]
+    server.answers = ["".join(f"data: {data}\n\n" for data in (*chunks, "[DONE]")).encode()]
+
+    assert (await served.chat("hi", model="mine/tiny")).text == "one two"
+
+
 async def test_what_a_site_cannot_take_is_named(served: RunningProxy) -> None:
     answer = await served.chat("hi", model=MODEL, keep_alive="5m", top_k=3, logprobs=True)
 

@@ -148,7 +148,7 @@ async def test_a_stream_is_whole_with_its_finish_reason_alone_and_with_its_end_m
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "all"}, "finish_reason": "stop"}]}
-    server.answers = [f"data: {json.dumps(chunk)}\n\n".encode(), HALF + b"data:  [DONE] \n\n"]
+    server.answers = [f"data: {json.dumps(chunk)}\n\n".encode(), HALF + b"data:  [DONE] \n\ndata: {more\n\n"]
 
     assert [(await served.chat("hi", model="mine/tiny")).text for _ in range(2)] == ["all", "half"]
 
