@@ -105,7 +105,7 @@ class Attempt:
                     break
         finally:  # what came before a failure is given out before it is told
             wants_more = self._give("".join(texts)) and wants_more
-        self._is_flowing = self._passage is None and self._decoder.is_between
+        self._is_flowing = self._decoder.is_between
         return wants_more and not reader.finished
 
     def _give(self, text: str, extra: Extra | None = None) -> bool:

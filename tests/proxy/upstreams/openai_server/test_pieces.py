@@ -1,0 +1,113 @@
+"""Answers of a server in pieces that no socket would keep to: what is given of each, and what the server shows."""
+
+import asyncio
+import json
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from proxy.chat.extras import Extra
+from proxy.chat.upstream import Refusal
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
+from proxy.upstreams.gate import Gate
+from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.turn import Attempt
+from shared.conversations import Call
+from shared.parsing import Server
+from tests.proxy.upstreams.ai_engine.test_failures import Posted
+
+SERVER = Server("mine", "http://127.0.0.1:1/v1")
+DONE = b"data: [DONE]\n\n"
+
+
+def chunk(**delta: Any) -> bytes:
+    return f"data: {json.dumps({'choices': [{'delta': delta}]})}\n\n".encode()
+
+
+class Wary:
+    """Wants a pause after everything, if it *pauses* at all; counts what comes before it has had that."""
+
+    def __init__(self, *, pauses: bool = True) -> None:
+        self._pauses = pauses
+        self.given: list[str] = []
+        self.unasked = 0
+        self._wants_pause = False
+
+    def text(self, text: str) -> bool:
+        """As `Sink.text`."""
+        self.unasked += self._wants_pause
+        self._wants_pause = self._pauses
+        self.given.append(text)
+        return not self._pauses
+
+    def call(self, call: Call) -> bool:
+        """As `Sink.call`."""
+        return self.text(call.name)
+
+    def beside(self, extra: Extra) -> bool:
+        """As `Sink.beside`."""
+        return self.text(f"({extra.thought}){extra.text}")
+
+    async def ready(self) -> None:
+        """As `Sink.ready`."""
+        self._wants_pause = False
+
+
+async def read(client: Posted, sink: Wary, gate: Gate | None = None) -> None:
+    """Read the answer as a turn does."""
+    reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
+    async with client, (gate or Gate("mine", 1)).enter(1, "me") as passage:
+        attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, passage=passage)
+        async with asyncio.timeout(5):
+            await attempt.run(b"{}", {}, 60.0)
+        reader.end()
+
+
+async def test_an_answer_is_whole_at_its_end_mark_though_the_connection_stays_open() -> None:
+    sink = Wary(pauses=False)
+    await read(Posted([chunk(content="all") + DONE], ends=False), sink)
+
+    assert sink.given == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "given"),
+    [
+        ([chunk(content="a"), chunk(content="b"), chunk(content="c"), DONE], ["a", "bc"]),
+        ([chunk(reasoning="hm"), chunk(content="a"), DONE], ["(hm)", "a"]),
+        ([b'{"choices":[{"message":{"content":"a","tool_calls":[{"function":{"name":"f"}}]}}]}'], ["a", "f"]),
+    ],
+)
+async def test_nothing_is_given_before_a_pause_that_is_wanted(pieces: list[bytes | None], given: list[str]) -> None:
+    sink = Wary()
+    await read(Posted(pieces), sink)
+
+    assert (sink.given, sink.unasked) == (given, 0)
+
+
+async def test_a_chunk_like_all_others_is_none_behind_the_name_of_an_error() -> None:
+    sink = Wary(pauses=False)
+    with pytest.raises(Refusal):
+        await read(Posted([chunk(content="a"), chunk(content="b"), b"event: error\n", chunk(content="c")]), sink)
+
+    assert sink.given == ["a", "b"]
+
+
+@pytest.mark.parametrize(("begun", "state"), [(b": it is alive\n\n", "half_open"), (chunk(content="a"), "closed")])
+async def test_a_server_is_well_once_its_answer_has_begun(begun: bytes, state: str) -> None:
+    gate = Gate("mine", 1)
+    for _ in range(FAILURES_TO_OPEN):
+        gate.breaker.failed(monotonic())
+    gate.revived()
+
+    reading = asyncio.create_task(read(Posted([begun], ends=False), Wary(), gate))
+    while not gate.slots.open:
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    found = gate.breaker.state(monotonic())
+    reading.cancel()
+    await asyncio.wait({reading})
+
+    assert found == state
