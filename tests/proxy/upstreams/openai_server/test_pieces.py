@@ -15,6 +15,7 @@ from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.turn import Attempt
 from shared.conversations import Call
 from shared.parsing import Server
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from tests.proxy.upstreams.ai_engine.test_failures import Posted
 
 SERVER = Server("mine", "http://127.0.0.1:1/v1")
@@ -92,6 +93,22 @@ async def test_a_chunk_like_all_others_is_none_behind_the_name_of_an_error() -> 
         await read(Posted([chunk(content="a"), chunk(content="b"), b"event: error\n", chunk(content="c")]), sink)
 
     assert sink.given == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("error", "pieces", "code"),
+    [
+        (SiteTimeout("nothing"), [], "upstream_timeout"),
+        (SiteTimeout("nothing"), [chunk(content="a")], "upstream_timeout"),
+        (SiteUnreachable("reset"), [], "upstream_unreachable"),
+        (SiteUnreachable("reset"), [chunk(content="a")], "upstream_truncated"),
+    ],
+)
+async def test_how_a_connection_breaks_is_told(error: SiteUnreachable, pieces: list[bytes | None], code: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        await read(Posted(pieces, error=error), Wary())
+
+    assert (caught.value.error.code, caught.value.has_begun) == (code, bool(pieces))
 
 
 @pytest.mark.parametrize(("begun", "state"), [(b": it is alive\n\n", "half_open"), (chunk(content="a"), "closed")])
