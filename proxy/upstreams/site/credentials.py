@@ -56,8 +56,7 @@ class CredentialKeeper:
         self._notes: set[asyncio.Task[None]] = set()
         self._away = ""
 
-        self._passed: dict[str, tuple[int, float]] = {}  # with which generation a turn succeeded last, and when
-
+        self._passed: dict[str, tuple[Credentials, float]] = {}  # with which ones a turn succeeded last, and when
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
@@ -125,21 +124,18 @@ class CredentialKeeper:
 
     def mark_good(self, used: Credentials) -> None:
         """A turn succeeded with *used*. Costs nothing after the first time."""
-        self._passed[used.site] = used.generation, monotonic()
+        before = self._passed.get(used.site)
+        self._passed[used.site] = used, monotonic()
         self._refused.pop(used.site, None)
-        state = self._states.get(used.site)
-        if state is None or state.current.generation != used.generation:
-            return
-        if state.last_good is None or state.last_good.generation != used.generation:
-            self._states[used.site] = replace(state, last_good=state.current)
+        if before is None or before[0] != used:  # of those that are no longer the current ones the store notes nothing
             noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
             self._notes.add(noting)
             noting.add_done_callback(self._notes.discard)
 
     def passed_lately(self, used: Credentials) -> bool:
         """Whether a turn succeeded with *used* so short a while ago that nothing can stand before the site now."""
-        generation, at = self._passed.get(used.site, (0, 0.0))
-        return generation == used.generation and monotonic() - at < PASSED_SECONDS
+        passed = self._passed.get(used.site)
+        return passed is not None and passed[0] == used and monotonic() - passed[1] < PASSED_SECONDS
 
     async def _note_good(self, used: Credentials) -> None:
         with suppress(StoreError):  # the next success with newer ones notes it again

@@ -27,12 +27,17 @@ async def is_ready(proxy: RunningProxy) -> bool:
 
 
 @pytest.mark.parametrize("status", [403, 406])
-@pytest.mark.parametrize("others_pass", [True, False])
+@pytest.mark.parametrize("lately", [60.0, 0.0, None], ids=["another passed", "one did earlier", "none did"])
 async def test_a_message_that_is_blocked_is_told_so_at_once(
-    proxy: RunningProxy, site: SimulatedSite, others_pass: bool, status: int
+    proxy: RunningProxy,
+    site: SimulatedSite,
+    monkeypatch: pytest.MonkeyPatch,
+    lately: float | None,
+    status: int,
 ) -> None:
+    monkeypatch.setattr("proxy.upstreams.site.credentials.PASSED_SECONDS", lately)
     site.behaviour.firewall_status = status
-    if others_pass:
+    if lately is not None:
         assert (await proxy.chat("hi")).status == 200
     site.clear_records()
 
@@ -41,7 +46,7 @@ async def test_a_message_that_is_blocked_is_told_so_at_once(
     assert (answer.status, answer.code) == (400, "upstream_blocked_message")
     assert answer.headers["x-should-retry"] == "false"
     assert site.request_counts[STEP_1] == 1
-    assert site.request_counts[NONCE] == (0 if others_pass else 1)
+    assert site.request_counts[NONCE] == (0 if lately else 1)
     assert await proxy.store.pending_ask(site.origin) is None
     assert await is_ready(proxy)
     assert (await proxy.chat("hi")).status == 200
