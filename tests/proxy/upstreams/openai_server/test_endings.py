@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from proxy.chat.tools.definitions import Offer, Tool
 from proxy.chat.upstream import Refusal
 from tests.proxy.upstreams.openai_server.test_shapes import fed, piece, reader
 
@@ -73,3 +74,25 @@ def test_pieces_of_one_call_may_each_have_an_id_of_their_own() -> None:
 
     calls = [(call.id, call.name, json.loads(call.arguments)) for call in reading.calls]
     assert calls == [("a", "look", {"x": {"y": 1}}), ("e", "hear", {})]
+
+
+def test_calls_of_one_chunk_without_index_or_id_are_told_apart_by_their_places() -> None:
+    reading = reader()
+    begun = [{"function": {"name": name, "arguments": '{"x"'}} for name in ("look", "hear")]
+    fed(
+        reading,
+        {"tool_calls": begun},
+        {"tool_calls": [{"function": {"arguments": f":{number}}}"}} for number in (1, 2)]},
+    )
+
+    assert [(call.name, call.arguments) for call in reading.calls] == [("look", '{"x":1}'), ("hear", '{"x":2}')]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"), [('{"input":""}', ""), ('{"input":5}', '{"input":5}'), ('["a"]', '["a"]'), ("a", "a")]
+)
+def test_what_is_no_text_of_a_custom_tool_is_given_as_it_is(arguments: str, text: str) -> None:
+    reading = reader(Offer((Tool("say", kind="custom"),)))
+    fed(reading, piece(arguments, index=0, id="1", name="say"))
+
+    assert [call.arguments for call in reading.calls] == [text]

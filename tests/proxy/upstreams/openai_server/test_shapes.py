@@ -217,7 +217,7 @@ def test_custom_tools_and_namespaces_are_found_again() -> None:
 
 def test_thoughts_are_left_out_and_refusals_told() -> None:
     reading = reader()
-    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "output_text", "text": "yes"}]
     text = fed(reading, {"reasoning_content": "hm"}, {"reasoning": "hm"}, {"content": parts}, {"refusal": "no"})
 
     assert text == "yes"
@@ -237,7 +237,7 @@ def test_thoughts_are_left_out_and_refusals_told() -> None:
             },
             (3, 4, 2, 1),
         ),
-        ({"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": [2]}, (3, 4, 0, 0)),
+        ({"prompt_tokens": -3, "completion_tokens": 4, "prompt_tokens_details": [2]}, (0, 4, 0, 0)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         ({"prompt_tokens": "3", "completion_tokens": 4}, None),
         ([1], None),
