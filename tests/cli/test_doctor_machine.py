@@ -102,7 +102,10 @@ def test_a_data_directory_open_to_others_is_a_warning_with_the_command(tmp_path:
 def test_a_data_directory_that_cannot_be_used_is_a_failure(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
-    assert check_data_dir(tmp_path / name).level is Level.FAIL
+    found = check_data_dir(tmp_path / name)
+
+    assert found.level is Level.FAIL
+    assert "chown" not in found.mend
 
 
 def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_path: Path) -> None:
