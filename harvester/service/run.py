@@ -67,12 +67,14 @@ def _refuse(error: Exception) -> int:
 
 async def _serve(settings: Settings, spare: Child | None) -> int:
     """As the store may be away while the service runs, so it may be at the start."""
+    told = ""
     while True:
         try:
             async with open_store(settings.store_url) as store:
                 await _visit_for_ever(settings, store, spare)
         except StoreUnavailable as error:
-            log.error("%s; trying again in %.0f s", error, HOLD_SECONDS)
+            if told != (told := str(error)):
+                log.error("%s; trying again until it is back", told)
         await asyncio.sleep(HOLD_SECONDS)
 
 

@@ -64,6 +64,9 @@ class Schedule:
         self._interval = interval
         self._tasks: asyncio.TaskGroup
         self._is_stopping = False  # no task may be begun any more; jobs may still come due
+        self._beat_at = 0.0  # Unix seconds
+        self._is_away = False  # the store
+        self._told: set[str] = set()  # what lasts, and is not to be told again and again
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -84,18 +87,26 @@ class Schedule:
             await asyncio.sleep(0)  # it ends in the loop's next round
 
     async def _beat(self) -> None:
-        beat_at = 0.0
         try:
             while True:
-                try:
-                    beat_at = time.time()
-                    await heartbeat.beat(self._store, beat_at)
-                except StoreError as error:
-                    log.warning("no heartbeat: %s", error)
+                await self._leave_sign()
                 await asyncio.sleep(heartbeat.EVERY_SECONDS)
         finally:
             with suppress(StoreError):
-                await heartbeat.take_back(self._store, beat_at)
+                await heartbeat.take_back(self._store, self._beat_at)
+
+    async def _leave_sign(self) -> None:
+        """Leave a heartbeat, which also tells whether the store can be written."""
+        self._beat_at = time.time()
+        try:
+            await heartbeat.beat(self._store, self._beat_at)
+        except StoreError as error:
+            self._tell_away(f"no heartbeat: {error}")
+            return
+        if self._is_away:
+            log.info("the store is back")
+            self._is_away = False
+            self._told.clear()
 
     async def _follow(self) -> None:
         while True:
@@ -104,17 +115,29 @@ class Schedule:
                     async for _ in changes:
                         for plan in self._plans:
                             await self._plan_or_tell(plan)
+                        if self._is_away or await heartbeat.is_missing(self._store, time.time()):
+                            await self._leave_sign()
                         await asyncio.sleep(SETTLE_SECONDS)
             except StoreError as error:
-                log.error("the store is away: %s", error)
+                self._tell_away(f"the store is away: {error}")
             await asyncio.sleep(HOLD_SECONDS)
+
+    def _tell_away(self, text: str) -> None:
+        """Tell what cannot be done without the store: once, until it is back."""
+        self._is_away = True
+        self._tell_once(logging.ERROR, text)
+
+    def _tell_once(self, level: int, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            log.log(level, "%s", text)
 
     async def _plan_or_tell(self, plan: _Plan) -> None:
         """As `_plan`; what is damaged of one site holds up no other."""
         try:
             await self._plan(plan)
         except StoreCorrupt as error:
-            log.error("%s is not visited: %s", plan.site.origin, error)
+            self._tell_once(logging.ERROR, f"{plan.site.origin} is not visited: {error}")
 
     async def _plan(self, plan: _Plan) -> None:
         """Put the next visit and the next renewal of a site on the timetable. Raises StoreError."""
@@ -161,19 +184,19 @@ class Schedule:
             self._tasks.create_task(self._visit(plan, *details) if kind == "visit" else self._renew(plan))
 
     async def _visit(self, plan: _Plan, trigger: str) -> None:
-        is_captured = False
+        visit, is_held = None, f"{plan.site.origin} is being visited by somebody else"
         try:
             visit = await self._visitor.visit(plan.site, trigger)
             if visit is None:
-                log.info("%s is being visited by somebody else", plan.site.origin)
+                self._tell_once(logging.INFO, is_held)
                 plan.held_until = time.monotonic() + HOLD_SECONDS
             else:
+                self._told.discard(is_held)
                 plan.is_start, plan.chance = False, _chance()
-            is_captured = visit is not None and visit.outcome is Outcome.CAPTURED
-            if is_captured:
-                plan.answered = await self._store.pending_ask(plan.site.origin)
+                if visit.outcome is Outcome.CAPTURED:
+                    plan.answered = await self._store.pending_ask(plan.site.origin)
         except StoreError as error:
-            log.error("%s was not visited, or the visit not recorded: %s", plan.site.origin, error)
+            self._tell_away(f"{plan.site.origin} was not visited, or the visit not recorded: {error}")
             plan.held_until = time.monotonic() + HOLD_SECONDS
         except Exception:
             # Whatever it was, the other sites' visits go on. It may have come to no record, which pauses are made from.
@@ -185,7 +208,7 @@ class Schedule:
             plan.faults = 0
         plan.under_way.discard("visit")
         await self._replan(plan)
-        if not is_captured:
+        if visit is not None and visit.outcome is not Outcome.CAPTURED:
             self._tell_next(plan)
 
     def _tell_next(self, plan: _Plan) -> None:
@@ -200,7 +223,7 @@ class Schedule:
             state = await self._store.site_state(plan.site.origin)
             is_renewed = state is None or await renew_nonce(self._store, state.current)
         except StoreError as error:
-            log.error("the nonce of %s was not renewed: %s", plan.site.origin, error)
+            self._tell_away(f"the nonce of {plan.site.origin} was not renewed: {error}")
             is_renewed = False
         except Exception:
             log.exception("the nonce of %s was not renewed", plan.site.origin)
@@ -210,11 +233,11 @@ class Schedule:
         await self._replan(plan)
 
     async def _replan(self, plan: _Plan) -> None:
-        """As `_plan`; without the store the next heartbeat does it."""
+        """As `_plan_or_tell`; without the store the next heartbeat does it."""
         try:
-            await self._plan(plan)
+            await self._plan_or_tell(plan)
         except StoreError as error:
-            log.error("the store is away: %s", error)
+            self._tell_away(f"the store is away: {error}")
 
 
 def _chance() -> float:

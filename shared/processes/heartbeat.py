@@ -27,6 +27,13 @@ async def last_beat(store: Store) -> float | None:
     return float(note) if note else None
 
 
+async def is_missing(store: Store, now: float) -> bool:
+    """Whether the last sign is too old, though one harvester runs: another one took its own back, or the store was
+    brought back to what it held before. Raises StoreError.
+    """
+    return (await last_beat(store) or 0.0) < now - FRESH_SECONDS
+
+
 def is_fresh(beat_at: float | None, now: float) -> bool:
     """Whether the harvester runs. A sign from later than *now* by as much as from before: the clock was set back."""
     return beat_at is not None and abs(now - beat_at) <= FRESH_SECONDS

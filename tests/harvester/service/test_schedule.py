@@ -1,6 +1,7 @@
 """What the schedule does when, with a real store and visits that are only written down."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.service.schedule import HOLD_SECONDS, Schedule
+from harvester.service.schedule import Schedule
 from shared.models import Outcome, Visit, VisitAsk
 from shared.parsing import Site, site
 from shared.processes import heartbeat
@@ -186,16 +187,52 @@ async def test_a_site_that_somebody_else_visits_is_left_alone_for_a_while(store:
     assert len(visits.made) == 1
 
 
-async def test_a_store_that_goes_away_does_not_end_the_schedule(store: Store) -> None:
+async def test_a_store_that_goes_away_does_not_end_the_schedule_and_is_told_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("harvester.service.schedule.HOLD_SECONDS", 0.3)
+    caplog.set_level(logging.INFO, "harvester")
     visits = WrittenVisits(store)
-    visits.errors = [StoreUnavailable("disk full")]
+    visits.errors = [StoreUnavailable("disk full") for _ in range(3)]
+    looks = 0
+
+    async def unavailable(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise StoreUnavailable("disk full")
+
     async with scheduled(store, visits) as task:
-        await until(lambda: visits.made)
-        failed_at = time.monotonic()
-        await until(lambda: len(visits.made) == 2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "set_note", unavailable)
+            await until(lambda: visits.made)
+            failed_at = time.monotonic()
+            await until(lambda: len(visits.made) == 3)
+            assert time.monotonic() - failed_at > 0.5
+
+            patch.setattr(store, "pending_ask", unavailable)
+            looks = 0
+            await until(lambda: looks > 3)
+        await until(lambda: len(visits.made) == 4)
+        await until(lambda: "is back" in caplog.text)
 
         assert not task.done()
-    assert time.monotonic() - failed_at > HOLD_SECONDS - 0.5
+    told = [record.getMessage() for record in caplog.records]
+    assert sorted(told) == [
+        f"{FIRST.origin} was not visited, or the visit not recorded: disk full",
+        "no heartbeat: disk full",
+        "the store is away: disk full",
+        "the store is back",
+    ]
+
+
+async def test_of_two_with_one_store_the_one_that_stops_takes_back_no_sign_of_the_other(store: Store) -> None:
+    await have_fresh(store)
+    async with scheduled(store, WrittenVisits(store)):
+        async with scheduled(store, WrittenVisits(store)):
+            await looked_again(store)
+        async with asyncio.timeout(5):
+            while not heartbeat.is_fresh(await heartbeat.last_beat(store), time.time()):
+                await asyncio.sleep(0.01)
 
 
 async def test_a_fault_of_ours_is_seen_and_ends_no_visits_but_this_one(
