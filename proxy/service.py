@@ -23,7 +23,7 @@ from shared.log_file import path_in
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.processes.lifeline import on_parent_gone
-from shared.processes.services import EXIT_PORT_TAKEN, EXIT_SETTINGS, EXIT_STORE_AWAY
+from shared.processes.services import EXIT_PORT_TAKEN, EXIT_SETTINGS, EXIT_STORE_AWAY, hear_signals
 from shared.secrets import ensure_master_key, private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, StoreUnavailable, open_store
@@ -105,6 +105,7 @@ class _Signals:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
+        hear_signals()
         on_parent_gone(self._orphaned)
 
     def _told_to_stop(self) -> None:

@@ -4,12 +4,11 @@ It imports nothing heavy and takes no part in what they serve: the system hands 
 held for them for as long as this process runs, so that nobody else shares it; 0 is a free one.
 """
 
-import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from shared.processes import ports
-from shared.processes.services import EXIT_PORT_TAKEN, module_command
+from shared.processes.services import EXIT_PORT_TAKEN, become, module_command
 from shared.processes.supervise import grace_for, proxy_services, supervise
 
 if TYPE_CHECKING:  # it would bring much with it that stays in memory
@@ -20,9 +19,7 @@ def become_supervisor(settings: "Settings") -> NoReturn:
     """Go on as the supervisor of the workers, with the process id of this one."""
     grace = grace_for(settings.shutdown_timeout)
     words = (str(settings.workers), str(grace), ",".join(settings.hosts), str(settings.port))
-    command = module_command("proxy.server.workers", *words)
-    sys.stderr.flush()
-    os.execv(command[0], command)  # noqa: S606  (our own interpreter)
+    become(module_command("proxy.server.workers", *words))
 
 
 def main(count: int, grace: float, hosts: str, port: int) -> int:

@@ -9,11 +9,13 @@ def main() -> None:
     import errno
     import sys
 
-    from shared.cli.app import freeaichat
-
-    accept_any_encoding()
     try:
+        from shared.cli.app import freeaichat
+
+        accept_any_encoding()
         freeaichat()
+    except KeyboardInterrupt:
+        sys.exit("\nAborted!")  # as Click says it, which was not there yet
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -8,7 +8,7 @@ import click
 
 from shared import __version__
 from shared.cli.administration import AS_JSON, keys, usage
-from shared.processes.services import module_command
+from shared.processes.services import become, module_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -51,8 +51,7 @@ def harvester() -> None:
 
     Exit codes: 0 ended by a signal, 2 settings or store cannot be used.
     """
-    command = module_command("harvester")
-    os.execv(command[0], command)  # noqa: S606  (the service itself, with its own signals and exit codes)
+    become(module_command("harvester"))  # the service itself, with its own signals and exit codes
 
 
 @freeaichat.command()

@@ -11,7 +11,7 @@ import click
 from shared.cli import text
 from shared.cli.failures import Failure
 from shared.processes.lifeline import make_lifeline
-from shared.processes.services import module_command
+from shared.processes.services import become, module_command
 
 SHOWN = {
     "plugin": "plugin",
@@ -30,7 +30,7 @@ def harvest(*, headed: bool, as_json: bool) -> int:
     """Let the harvester make one visit; returns its exit code. Its log goes to standard error. Raises `Failure`."""
     command = module_command("harvester", "once", *(["--headed"] if headed else []))
     if as_json:
-        os.execv(command[0], command)  # noqa: S606  (its output and exit code are what was asked for)
+        become(command)  # its output and exit code are what was asked for
     output, code = _run(command)
     for line in output.splitlines():
         for told in tell(json.loads(line)):
@@ -51,9 +51,10 @@ def _run(command: list[str]) -> tuple[str, int]:
         text=True,
         pass_fds=lifeline.pass_fds,
         env=os.environ | lifeline.environment,
+        process_group=0,  # a Ctrl-C in the terminal reaches us alone
     ) as visit:
         lifeline.hand_over()
-        signal.signal(signal.SIGINT, lambda *_: visit.terminate())  # a terminal tells both of us, `kill` only one
+        signal.signal(signal.SIGINT, lambda *_: visit.terminate())
         output = visit.communicate()[0]
     lifeline.cut()
     if visit.returncode < 0:

@@ -1,22 +1,17 @@
 """`freeaichat proxy`: the key, where one is needed, then the service in place of this process."""
 
-import os
-import sys
-
 import click
 
 from shared.cli.failures import BadSettings, read_settings
 from shared.cli.keys import ensure_key
-from shared.processes.services import module_command
+from shared.processes.services import become, module_command
 from shared.settings import Settings
 
 
 def run() -> None:
     """Become the proxy; does not return. Raises `BadSettings`."""
     provide_key(read_settings())
-    sys.stdout.flush()
-    command = module_command("proxy")
-    os.execv(command[0], command)  # noqa: S606  (the service itself, with its own signals and exit codes)
+    become(module_command("proxy"))  # the service itself, with its own signals and exit codes
 
 
 def provide_key(settings: Settings) -> None:

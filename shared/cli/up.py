@@ -14,7 +14,7 @@ from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings
 from shared.cli.proxy import provide_key
 from shared.processes.ports import free as free_port
-from shared.processes.services import module_command
+from shared.processes.services import become, module_command
 from shared.processes.supervise import grace_for
 from shared.secrets import private_dir
 from shared.settings import Settings
@@ -37,10 +37,8 @@ def up(*, verbose: bool) -> None:
     grace = grace_for(settings.shutdown_timeout)
     port = settings.port or free_port(settings.hosts[0])
     words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
-    command = module_command("shared.cli.supervise", *words)
-    sys.stdout.flush()
-    environment = os.environ | {"FREEAICHAT_PORT": str(port)}  # "any free port" is chosen here, so that all know it
-    os.execve(command[0], command, environment)  # noqa: S606  (our own interpreter)
+    # "Any free port" is chosen here, so that all know it.
+    become(module_command("shared.cli.supervise", *words), {"FREEAICHAT_PORT": str(port)})
 
 
 def provide_log(data_dir: Path) -> Path | None:

@@ -1,6 +1,10 @@
 """Which command starts which part, and what the exit codes of services and commands mean."""
 
+import os
+import signal
 import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 EXIT_FAILED = 1  # what was asked for did not succeed, or is not so; trying again may help
 EXIT_STORE_AWAY = 1  # the store cannot be used just now
@@ -14,6 +18,24 @@ FINAL_EXITS = {
     EXIT_SETTINGS: "its settings or its store cannot be used",
     EXIT_PORT_TAKEN: "its port is taken; stop what listens there or set FREEAICHAT_PORT to a free one",
 }
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def become(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:
+    """Go on as *command*, with the process id of this one, and *more* in its environment.
+
+    A signal to stop that comes while it starts waits until it calls `hear_signals`.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    os.execve(command[0], list(command), os.environ | (more or {}))  # noqa: S606  (our own interpreter)
+
+
+def hear_signals() -> None:
+    """From now on take the signals to stop, for which there are handlers now, and those that came since `become`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from shared.log_file import APPENDING, MODE, STDERR
 from shared.processes.lifeline import Lifeline, make_lifeline
-from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, module_command
+from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, STOPPING, hear_signals, module_command
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
 LONGEST_PAUSE = 30.0  # for a service that fails by itself
@@ -232,9 +232,10 @@ def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log:
     wakeup, signalled = os.pipe()
     os.set_blocking(signalled, False)
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)  # a full pipe wakes as well as one byte
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for number in (*STOPPING, signal.SIGCHLD):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, lambda *_: None)
+    hear_signals()
     return _Supervisor([_Child(service) for service in services], grace, wakeup, log).run()
 
 

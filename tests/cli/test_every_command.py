@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
+from shared.cli import main
 from shared.cli.app import freeaichat
 from tests.cli.processes import clean_environment
 from tests.figures import figure
@@ -58,6 +60,16 @@ def test_the_help_names_the_exit_codes(name: str) -> None:
 
 
 @pytest.mark.usefixtures("as_users_run_it")  # coverage loads some itself
+def test_an_interrupt_before_a_command_is_known_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "shared.cli.app", Interrupted("shared.cli.app"))
+    with pytest.raises(SystemExit, match="Aborted!"):
+        main()
+
+
 def test_the_help_loads_nothing_heavy() -> None:
     script = (
         "import sys\nfrom shared.cli.app import freeaichat\n"

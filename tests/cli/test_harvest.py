@@ -82,9 +82,9 @@ def test_settings_that_make_no_sense_exit_2(environment: dict[str, str]) -> None
     assert harvest(environment | {"FREEAICHAT_HARVEST_INTERVAL": "often"}).returncode == 2
 
 
-def test_the_harvester_alone_ends_well_when_told_to(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_harvester_alone_ends_well_when_told_to_at_once(environment: dict[str, str], tmp_path: Path) -> None:
     with running([FREEAICHAT, "harvester"], environment, cwd=tmp_path) as service:
-        wait_until((tmp_path / "data" / "freeaichat.db").exists, "it made the store")
+        wait_until(lambda: psutil.Process(service.pid).cmdline()[-2:] == ["-m", "harvester"], "it begins to start")
         service.send_signal(signal.SIGTERM)
 
         assert service.wait(20) == 0

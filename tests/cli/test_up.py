@@ -156,16 +156,21 @@ def test_one_interrupt_ends_everything_and_exits_0(environment: dict[str, str], 
         assert "Traceback" not in running.log
 
 
-def test_an_interrupt_during_the_first_visit_ends_everything_too(environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("started", [0, 1, 4], ids=["the supervisor starts", "services start", "a visit is under way"])
+def test_an_interrupt_while_it_starts_ends_everything_too(
+    environment: dict[str, str], tmp_path: Path, started: int
+) -> None:
     with up(environment, tmp_path) as running:
-        running.wait_for("browser found")
-        wait_until(lambda: len(family(running.process.pid)) > 3, "the browser's driver runs")
-        everything = [process.pid for process in family(running.process.pid)]
+        supervisor = psutil.Process(running.process.pid)
+        wait_until(lambda: "shared.cli.supervise" in supervisor.cmdline(), "it has prepared everything")
+        wait_until(lambda: len(family(supervisor.pid)) >= started, "so much runs")
+        everything = [process.pid for process in family(supervisor.pid)]
 
         running.process.send_signal(signal.SIGINT)
 
         assert running.process.wait(20) == 0
-        wait_until(lambda: not any(map(is_alive, everything)), "browser and driver ended", seconds=5)
+        wait_until(lambda: not any(map(is_alive, everything)), "all of it ended", seconds=5)
+        assert "Traceback" not in running.log
 
 
 def test_after_the_supervisor_was_killed_its_services_end_and_a_new_one_serves(
