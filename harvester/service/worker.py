@@ -67,7 +67,7 @@ class Workers:
 
     async def _end(self, child: Child, claim: Claim) -> None:
         await asyncio.to_thread(end_family, claim.directory, root=child.system)
-        await child.process.wait()
+        await _wait(child.process, CLOSE_SECONDS)  # not for ever: what holds its pipes may not be ours to end
         self._running.discard(child.process.pid)
         await asyncio.to_thread(reap_orphans, frozenset(self._running))
         await asyncio.to_thread(claim.clear)
