@@ -43,7 +43,7 @@ class Up:
         """What it and the services logged so far."""
         return self._log.read_text()
 
-    def wait_for(self, text: str, *, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, *, seconds: float = 90.0) -> None:
         """Wait until *text* was printed."""
 
         def is_there() -> bool:

@@ -15,7 +15,7 @@ from tests.cli.processes import clean_environment, ended, family, kill_all
 from tests.ports import a_free_port
 
 MODEL = "gpt-4o-mini-helper"
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
 
 

@@ -17,7 +17,7 @@ from tests.cli.processes import ended, kill_all
 from tests.needs import FREEAICHAT
 from tests.ports import a_free_port
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 QUIET_SECONDS = 5.0  # after its end, until nothing that it started holds its output any more
 

@@ -86,5 +86,5 @@ async def test_a_service_that_waits_for_its_store_can_be_stopped(
             assert monotonic() < deadline
             await asyncio.sleep(0.05)
         process.send_signal(number)
-        assert await asyncio.wait_for(process.wait(), 3.0) == 0
+        assert await asyncio.wait_for(process.wait(), STOP_SECONDS) == 0
     assert "Traceback" not in machine.log.read_text()

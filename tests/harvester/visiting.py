@@ -91,7 +91,7 @@ def _processes_of(directory: str) -> Iterator[psutil.Process]:
                 yield process
 
 
-async def wait_for(question: Callable[[], Any], what: str, *, seconds: float = 15.0) -> Any:
+async def wait_for(question: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
     """The first true answer to *question*, which may be awaitable; fails the test after *seconds*."""
     deadline = time.monotonic() + seconds
     while True:

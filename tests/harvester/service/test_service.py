@@ -40,7 +40,7 @@ async def store(place: Place) -> AsyncIterator[Store]:
         yield opened
 
 
-async def captured(store: Store, site: SimulatedSite, *, after: int = 0, seconds: float = 15.0) -> Credentials:
+async def captured(store: Store, site: SimulatedSite, *, after: int = 0, seconds: float = 60.0) -> Credentials:
     """The credentials that are captured after generation *after*."""
 
     async def newer() -> Credentials | None:

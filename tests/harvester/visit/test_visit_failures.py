@@ -199,7 +199,7 @@ async def test_a_visit_that_hangs_is_ended_from_outside(
     assert visit.outcome is Outcome.TIMEOUT
     assert "hung" in visit.reason
     assert visit.cause == Cause.SLOW
-    assert visit.seconds < 6
+    assert visit.seconds < 20
 
 
 async def test_a_browser_that_is_killed_again_and_again_is_given_up(own_visits: Visits, site: SimulatedSite) -> None:
