@@ -10,11 +10,14 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
 from shared.log_file import BoundedStream, is_stderr
 
 BLOT = "***"
+AGAIN_SECONDS = 60.0
+MAX_TOLD = 100
 
 _WHOLE_LINE = "cookie|authorization|api[_-]?key|master[_-]?key"  # values with blanks and semicolons in them
 _ONE_WORD = "nonce|session_?id|cache_key|guest_uuid|password"
@@ -79,6 +82,28 @@ def _redact_all(name: str, value: object) -> object:
     return BLOT if redact(f"{name}=x") != f"{name}=x" else redact(str(value))
 
 
+class _NotAgain(logging.Filter):
+    """Leaves out a warning that was told within the last `AGAIN_SECONDS`: what is tried all the time would fill a log.
+
+    One that tells where an error was raised, or is a record of something, is told each time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}  # text → when, by the monotonic clock
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or record.exc_info or hasattr(record, "fields"):
+            return True
+        text, now = record.getMessage(), monotonic()
+        is_new = text not in self._told or now - self._told[text] >= AGAIN_SECONDS
+        if is_new:
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            self._told[text] = now
+        return is_new
+
+
 class _ConsoleFormatter(logging.Formatter):
     def __init__(self, service: str, time_format: str) -> None:
         super().__init__(f"%(asctime)s %(levelname)-7s {service:<9} %(message)s", time_format)
@@ -125,6 +150,7 @@ def configure(service: str, *, level: str, style: Literal["console", "json"], fi
     kept = file if file is not None and is_stderr(file) else None
     handler = logging.StreamHandler(sys.stderr if kept is None else BoundedStream(kept))
     console = _ConsoleFormatter(service, "%H:%M:%S" if kept is None else "%Y-%m-%d %H:%M:%S")
+    handler.addFilter(_NotAgain())
     handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # What no line tells is not looked up for it: half of what one costs ("Optimization" in Python's logging HOWTO).

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -153,3 +154,28 @@ def test_what_others_sent_stays_within_its_line(style: Any, capsys: pytest.Captu
     lines = written.splitlines()
     assert sum(not line.startswith("    ") for line in lines) == 2
     assert not any(line.startswith("12:00:00") and "forged" in line for line in lines)
+
+
+def test_a_warning_that_comes_again_and_again_is_told_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.logs.MAX_TOLD", 2)
+    configure("proxy", level="info", style="console")
+    log = logging.getLogger("test")
+
+    def told(name: str) -> int:
+        log.warning("%s is away", name)
+        log.info("going on")
+        lines = capsys.readouterr().err.splitlines()
+        assert "going on" in lines.pop()
+        return len(lines)
+
+    assert [told(name) for name in ("store", "site", "store", "site")] == [1, 1, 0, 0]
+    assert [told(name) for name in ("another", "another", "store")] == [1, 0, 1]  # not all of them are remembered
+
+    now = time.monotonic()
+    monkeypatch.setattr("shared.logs.monotonic", lambda: now + 61)
+    assert [told("another"), told("another")] == [1, 0]
+    for number in range(2):
+        log.error("failed", exc_info=ValueError(str(number)))
+    assert capsys.readouterr().err.count("ValueError") == 2
