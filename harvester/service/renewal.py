@@ -67,7 +67,4 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
                 nonce = read_proof(credentials, (await ask(proof)).body)
     except SiteUnreachable as error:
         return None, str(error)
-    except Exception as error:  # a visit can do what a renewal cannot: none of its faults may end the harvester
-        log.warning("the nonce of %s was not renewed", credentials.site, exc_info=True)
-        return None, f"the request failed ({type(error).__name__})"
     return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"

@@ -56,6 +56,4 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 def _is_of(current: Credentials | None, base: Credentials | None) -> bool:
     """Whether *current* is *base*, perhaps with a renewed nonce, and nothing else."""
-    if current is None or base is None:
-        return False
-    return current.captured_at == base.captured_at and current.session_id == base.session_id
+    return current is not None and base is not None and current.captured_at == base.captured_at
