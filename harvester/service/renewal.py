@@ -42,7 +42,7 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 
 
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
-    """The nonce, or None and the reason."""
+    """The nonce, or None; and then the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
     from shared.site_client.client import Reply, SiteClient, visitor_headers
     from shared.site_client.errors import SiteUnreachable
@@ -67,4 +67,4 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
                 nonce = read_proof(credentials, (await ask(proof)).body)
     except SiteUnreachable as error:
         return None, str(error)
-    return nonce, "" if nonce else f"the site answered HTTP {reply.status} without one"
+    return nonce, f"the site answered HTTP {reply.status} without one"
