@@ -67,6 +67,22 @@ class BoundedStream(io.TextIOBase):
         os.close(fresh)
 
 
+def append(path: str, line: str) -> None:
+    """Append *line*, and put aside a file that is full: services that end as soon as they start leave that to us.
+
+    Raises OSError.
+    """
+    file = os.open(path, APPENDING, MODE)
+    try:
+        os.write(file, line.encode())
+        if os.fstat(file).st_size > MAX_BYTES:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(file), os.stat(path)):  # noqa: PTH116  (the supervisor stays without pathlib)
+                os.replace(path, f"{path}.1")  # noqa: PTH105
+    finally:
+        os.close(file)
+
+
 def tail(path: "Path", max_bytes: int) -> str:
     """The last lines, at most *max_bytes* of them; "" where there are none."""
     text = b""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from shared.log_file import APPENDING, MODE, STDERR
+from shared.log_file import APPENDING, MODE, STDERR, append
 from shared.processes.lifeline import Lifeline, make_lifeline
 from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, STOPPING, hear_signals, module_command
 
@@ -219,7 +219,8 @@ class _Supervisor:
         with suppress(OSError):  # the terminal is gone; the services are not
             print(f"{start}freeaichat: {text}", file=sys.stderr, flush=True)  # noqa: T201
         if self.log:
-            _append(self.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO    up        {text}\n")
+            with suppress(OSError):  # the disk is full, or the file's directory gone; the services are not
+                append(self.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO    up        {text}\n")
 
 
 def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log: str = "") -> int:
@@ -243,15 +244,6 @@ def _files(log: str) -> list[tuple[int, int, str, int, int]]:
     """How a child's files differ from ours."""
     nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     return [nothing_to_read, (os.POSIX_SPAWN_OPEN, STDERR, log, APPENDING, MODE)] if log else [nothing_to_read]
-
-
-def _append(log: str, line: str) -> None:
-    with suppress(OSError):  # the disk is full, or the file's directory gone; the services are not
-        file = os.open(log, APPENDING, MODE)
-        try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
 
 
 def _how(code: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.log_file import APPENDING, BoundedStream, before, is_stderr, path_in, tail
+from shared.log_file import APPENDING, BoundedStream, append, before, is_stderr, path_in, tail
 
 MAX_BYTES = 4000
 WRITERS, LINES = 4, 200
@@ -61,6 +61,23 @@ def test_where_no_other_file_can_be_begun_it_stays_bounded_and_holds_up_nobody(
     fcntl.flock(another_process, fcntl.LOCK_EX | fcntl.LOCK_NB)
     for descriptor in (ours, another_process):
         os.close(descriptor)
+
+
+def test_a_file_that_services_filled_as_they_ended_is_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.log_file.MAX_BYTES", MAX_BYTES)
+    path = path_in(tmp_path)
+    for number in range(3):
+        with path.open("a") as output:
+            output.write("x" * MAX_BYTES)
+        append(str(path), f"starting it again, {number}\n")
+
+    assert not path.exists()
+    assert before(path).read_text().endswith("starting it again, 2\n")
+    assert before(path).stat().st_size < 2 * MAX_BYTES
+    append(str(path), "starting it again, 3\n")
+    assert path.read_text() == "starting it again, 3\n"
 
 
 def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> None:
