@@ -209,7 +209,7 @@ class _Supervisor:
         if now - child.started_at >= STEADY_SECONDS:
             child.pause = FIRST_PAUSE
         pause = min(child.pause, longest)
-        child.pause = min(child.pause * 2, LONGEST_PAUSE)
+        child.pause *= 2
         child.start_at = now + pause
         self.say(f"{child.service.name} {why}; starting it again in {pause:g} s")
 
