@@ -131,6 +131,14 @@ class _Blocks:
         else:
             self._texts.append(name)
 
+    def tool_change(self, block: Mapping[str, Any], where: str) -> None:
+        """A tool that can be called from now on, which is told where it was deferred, or no longer: its call would fail
+        at the client."""
+        tool = block.get("tool")
+        name = tool.get("name") if isinstance(tool, dict) and block["type"] == "tool_addition" else None
+        if isinstance(name, str) and name in self._deferred:
+            self._found.append(self._deferred[name])
+
     def image(self, block: Mapping[str, Any], where: str) -> None:
         """A picture, as base64 or by its address."""
         source = block.get("source")
@@ -197,6 +205,8 @@ _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {
     "document": _Blocks.document,
     "search_result": _Blocks.found,
     "tool_reference": _Blocks.reference,
+    "tool_addition": _Blocks.tool_change,
+    "tool_removal": _Blocks.tool_change,
     "compaction": _Blocks.compaction,
 }
 

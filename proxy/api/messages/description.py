@@ -67,7 +67,7 @@ _TOOL: Schema = {
             {"name": _NAME, "input_schema": _JSON_SCHEMA},
             type=nullable(const("custom")),
             description=nullable(STRING),
-            defer_loading=told(ANY, "True: the model is told of it where a `tool_reference` names it."),
+            defer_loading=told(ANY, "True: it is told where a `tool_reference` or a `tool_addition` names it."),
         ),
         told(
             at_least({"type": one_of("web_search_20250305", "web_search_20260209")}),

@@ -75,3 +75,21 @@ async def test_a_tool_that_nothing_can_find_or_that_is_chosen_is_told_at_once(
 
     assert [each["name"] for each in answer["content"]] == ["events"]
     assert '{"name":"events",' in sent(site)[0]
+
+
+async def test_a_tool_that_comes_amid_the_conversation_is_told_there_and_one_that_goes_is_no_error(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    def change(kind: str, name: str) -> dict[str, Any]:
+        return block(kind, tool={"type": "tool_reference", "name": name})
+
+    site.behaviour.scripts = {"it": STEPS[1:]}
+    changes = [text("A server is connected."), change("tool_addition", "events"), change("tool_removal", "Placeholder")]
+    told = {"role": "system", "content": [*changes, change("tool_addition", "get_weather"), block("tool_addition")]}
+    answer = await said(proxy, told, tools=[TOOL, SEARCH, IDLE, EVENTS])
+
+    assert [each["name"] for each in answer["content"]] == ["events"]
+    (message,) = sent(site)
+    assert "A server is connected.\nFrom now on you can call these tools too:\n```tools\n" in message
+    assert (message.count('{"name":"events",'), message.count('{"name":"get_weather",')) == (1, 1)
+    assert "Placeholder" not in message
