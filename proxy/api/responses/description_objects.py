@@ -108,6 +108,9 @@ _RESPONSE = exactly(
 )
 
 
+_FAULT = {"code": STRING, "message": STRING, "param": nullable(STRING)}
+
+
 def _event(kind: str, **fields: Schema) -> Schema:
     return exactly({"type": const(kind), "sequence_number": COUNT, **fields})
 
@@ -144,7 +147,7 @@ EVENTS: dict[str, Schema] = {
     "response.custom_tool_call_input.done": _event(
         "response.custom_tool_call_input.done", **_CUSTOM_PLACE, input=STRING
     ),
-    "error": _event("error", code=STRING, message=STRING, param=nullable(STRING)),
+    "error": _event("error", **_FAULT, error=exactly({"type": STRING, **_FAULT})),
 }
 SCHEMAS: dict[str, Schema] = {
     "Response": _RESPONSE,

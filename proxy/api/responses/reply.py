@@ -76,10 +76,12 @@ class ResponseReply:
         return last + self._event(f"response.{done['status']}", response=done)
 
     def failure(self, error: ServiceError) -> bytes:
-        """The events in place of the rest of an answer that broke off."""
-        told = {"code": error.code or error.type, "message": error.message}
+        """The events in place of the rest of an answer that broke off. The first tells it twice: as OpenAI documents
+        it, and as its servers do, without which its SDKs raise nothing."""
+        told = {"code": error.code or error.type, "message": error.message, "param": error.param}
+        begun = self._event("error", **told, error={"type": error.type, **told})
         failed = {**self._base, "status": "failed", "error": {"code": "server_error", "message": error.message}}
-        return self._event("error", **told, param=error.param) + self._event("response.failed", response=failed)
+        return begun + self._event("response.failed", response=failed)
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The finished response object."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.proxy.api.test_chat import ECHO
 from tests.proxy.running import RunningProxy
+from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -203,20 +204,27 @@ async def test_a_limit_on_tokens_makes_the_response_incomplete(proxy: RunningPro
     assert last.response.completed_at is None
 
 
-async def test_a_stream_that_breaks_off_says_so(proxy: RunningProxy) -> None:
+async def test_a_stream_that_breaks_off_says_so_in_each_form_that_clients_read(proxy: RunningProxy) -> None:
+    """OpenAI documents the event flat and sends it nested: its SDKs raise at the latter alone, Zed reads no other."""
+    body = {"model": MODEL, "input": "[[mode:cut]]", "stream": True}
+    events = (await exchange(proxy.url, "POST", "/v1/responses", body)).data
     stream = await proxy.openai.responses.create(model=MODEL, input="[[mode:cut]]", stream=True)
-    events = [event async for event in stream]
+    with pytest.raises(openai.APIError) as raised:
+        _ = [event async for event in stream]
 
     error, failed = events[-2:]
-    assert error.type == "error"
-    assert error.code
-    assert error.message
-    assert failed.type == "response.failed"
-    assert failed.response.status == "failed"
-    assert failed.response.error is not None
-    assert [event.sequence_number for event in events] == list(range(len(events)))
+    told = error["error"]
+    assert error["type"] == "error"
+    assert told["type"] == "server_error"
+    assert told["code"]
+    assert told["message"] == raised.value.message
+    assert {name: told[name] for name in ("code", "message", "param")}.items() <= error.items()
+    assert failed["type"] == "response.failed"
+    assert failed["response"]["status"] == "failed"
+    assert failed["response"]["error"] is not None
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.responses.retrieve(failed.response.id)
+        await proxy.openai.responses.retrieve(failed["response"]["id"])
 
 
 async def test_an_error_before_the_answer_has_its_status(proxy: RunningProxy) -> None:
