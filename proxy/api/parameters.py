@@ -20,6 +20,7 @@ WHOLE_RANGES: Mapping[str, tuple[float, float]] = {"top_logprobs": (0, 20), "max
 BIAS = (-100, 100)
 ANY = (float("-inf"), float("inf"))
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512  # OpenAI's limits of metadata
+MAX_MESSAGES = 10_000
 MAX_NUMBER = 2**53  # beyond it, as good as without end
 
 

@@ -70,20 +70,22 @@ def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_othe
         where = f"{name}[{index}]"
         if not isinstance(item, dict):
             raise bad_request(f"'{where}' must be an object.", param=where, code="invalid_type")
-        kind = "function" if is_old else item.get("type", "function")
+        kind = "function" if is_old or "input_schema" in item else item.get("type", "function")
         if passes_others and isinstance(kind, str) and kind not in OURS:
             continue
         if kind not in OURS:
             raise bad_request(f"'{where}' must be a function or a custom tool.", param=where, code="invalid_value")
-        definition = item if is_old else item.get(kind)
+        is_flat = is_old or (kind not in item and "name" in item)  # as Cursor sends some
+        definition = item if is_flat else item.get(kind)
         if not isinstance(definition, dict):
             raise bad_request(f"'{where}.{kind}' must be an object.", param=f"{where}.{kind}", code="invalid_type")
-        yield read_tool(definition, where if is_old else f"{where}.{kind}", kind)
+        yield read_tool(definition, where if is_flat else f"{where}.{kind}", kind)
 
 
 def read_tool(item: Mapping[str, Any], where: str, kind: str, *, namespace: str | None = None) -> Tool:
     """One tool. Raises `ServiceError` (400)."""
-    name, description, parameters = item.get("name"), item.get("description"), item.get("parameters")
+    name, description = item.get("name"), item.get("description")
+    parameters = item.get("input_schema", item.get("parameters"))
     if not isinstance(name, str) or not name:
         raise bad_request(f"'{where}.name' must name the tool.", param=f"{where}.name", code="invalid_type")
     if description is not None and not isinstance(description, str):
@@ -106,6 +108,8 @@ def _with_grammar(description: str, form: Any) -> str:
 
 def read_choice(value: Any, where: str, *, nested: bool) -> Choice:
     """Which tools may or must be called. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
+    if isinstance(value, dict) and value.get("type") in ("auto", "any", "none"):  # as Anthropic's API has it
+        value = value["type"]
     if value is None or value == "auto":
         return Choice()
     if value == "none":

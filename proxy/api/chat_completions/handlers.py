@@ -8,9 +8,11 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import ChatRequest, parse_chat
+from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
+from proxy.api.responses.request import parse_response
 from proxy.api.sending import admit_turns, send
 from proxy.api.tools import Mode
+from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
 
 
@@ -31,6 +33,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
         include_usage=chat.include_usage,
         answers=len(answers),
         is_old=chat.is_old,
+        is_flat=chat.is_flat,
     )
     return await send(request, answers, reply, stream=chat.stream)
 
@@ -44,10 +47,26 @@ def tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
     return "native" if isinstance(name, str) and request.app[CHAT].has_tools(name.strip()) else mode
 
 
+def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
+    """A chat, also in the shape of a response: so Cursor sends its agents' here, and expects a chat's answer."""
+    if "messages" in fields or "input" not in fields:
+        return parse_chat(fields, tools)
+    asked = parse_response(fields, tools)
+    if asked.previous_response_id or asked.conversation_id or any(message.id for message in asked.input):
+        raise bad_request("What is kept of responses goes on at /v1/responses.", param="input")
+    return ChatRequest(
+        asked.to_ask((), {}, ""),
+        asked.pictures,
+        stream=asked.stream,
+        include_usage=includes_usage(fields),
+        is_flat=True,
+    )
+
+
 async def read_chat(
     request: web.Request,
     to_fields: Callable[[bytes], Mapping[str, Any]],
-    parse: Callable[[Mapping[str, Any], Mode], ChatRequest] = parse_chat,
+    parse: Callable[[Mapping[str, Any], Mode], ChatRequest] = _parse,
 ) -> ChatRequest:
     """The request as *parse*, a pure function, reads it, with the pictures that it names by address. Raises
     `ServiceError`."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -62,7 +63,7 @@ class ChatReply:
     """Builds the objects of a request's answers; all chunks share id, time and model, and hold the answer's number.
 
     *answers*: how many there are (`n`). *is_old*: calls are told as the one `function_call` that clients of
-    `functions` expect.
+    `functions` expect. *is_flat*: those of custom tools are told as functions', whose arguments are the free text.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class ChatReply:
         include_usage: bool = False,
         answers: int = 1,
         is_old: bool = False,
+        is_flat: bool = False,
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
         self._includes_usage = include_usage
         self._answers = answers
         self._is_old = is_old
+        self._is_flat = is_flat
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
 
     def opening(self) -> bytes:
@@ -105,6 +108,7 @@ class ChatReply:
         numbers = count()
 
         def chunks(call: Call) -> bytes:
+            call = self._told(call)
             begun, rest = _old_deltas(call) if self._is_old else _deltas(call, next(numbers))
             return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
@@ -183,10 +187,13 @@ class ChatReply:
         if answer.calls and self._is_old:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
-            message["tool_calls"] = [_whole_call(call) for call in answer.calls]
+            message["tool_calls"] = [_whole_call(self._told(call)) for call in answer.calls]
         extra = end.extra or Extra()
         message |= extra.thoughts
         return {"index": index, "message": message, "logprobs": extra.logprobs, "finish_reason": self._reason(end)}
+
+    def _told(self, call: Call) -> Call:
+        return replace(call, kind="function") if self._is_flat else call
 
     def _reason(self, end: End) -> str:
         return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason

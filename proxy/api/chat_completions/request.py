@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.reading import NOT_KEPT, Picture, read_image_url, read_part
-from proxy.api.parameters import read_flag, read_ignored, read_limit, read_metadata, read_whole
+from proxy.api.messages import blocks
+from proxy.api.parameters import MAX_MESSAGES, read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
@@ -15,7 +16,6 @@ from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message, Result, Role
 
-MAX_MESSAGES = 10_000
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
 MAX_CHOICES = 4
@@ -61,6 +61,7 @@ class ChatRequest:
     include_usage: bool = False
     choices: int = 1
     is_old: bool = False  # it offers `functions`, and expects a `function_call`
+    is_flat: bool = False  # it offers custom tools as Cursor does, and expects calls of them as of functions
 
 
 def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
@@ -68,8 +69,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     model = body.get("model")
     if not isinstance(model, str) or not model.strip():
         raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
-    messages, pictures = read_messages(body.get("messages"))
-    messages, fields = _with_fields(body["messages"], messages)
+    messages, pictures, fields = _read_chat(body.get("messages"))
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
             Ask(model.strip(), messages, message_fields=fields, beside=True),
@@ -98,9 +98,27 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         ask=ask,
         pictures=pictures,
         stream=read_flag(body, "stream"),
-        include_usage=_includes_usage(body),
+        include_usage=includes_usage(body),
         choices=_choices(body),
         is_old=bool(offer) and not body.get("tools") and bool(body.get("functions")),
+        is_flat=any(tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()),
+    )
+
+
+def _read_chat(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture], dict[str, dict[str, Any]]]:
+    """The messages, their pictures, and what else was said. Of models whose name has `claude` in it, Cursor tells calls
+    and results as Anthropic's blocks."""
+    if isinstance(value, list) and any(map(_has_blocks, value)):
+        return (*blocks.read_messages(value), {})
+    messages, pictures = read_messages(value)
+    messages, fields = _with_fields(value, messages)
+    return messages, pictures, fields
+
+
+def _has_blocks(item: Any) -> bool:
+    content = item.get("content") if isinstance(item, dict) else None
+    return isinstance(content, list) and any(
+        isinstance(part, dict) and part.get("type") in ("tool_use", "tool_result") for part in content
     )
 
 
@@ -177,7 +195,8 @@ def _for_servers(kind: Any, part: Mapping[str, Any]) -> Mapping[str, Any] | None
     return part if kind in FOR_SERVERS and isinstance(part.get(kind), dict) else None
 
 
-def _includes_usage(body: Mapping[str, Any]) -> bool:
+def includes_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a stream is to tell what it used. Raises `ServiceError` (400)."""
     options = body.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")

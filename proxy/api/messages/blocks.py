@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.chat_completions.request import MAX_MESSAGES
 from proxy.api.images.reading import Picture, read_image_url, read_part
+from proxy.api.parameters import MAX_MESSAGES
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
@@ -152,6 +152,11 @@ class _Blocks:
         self.pictures[digest] = picture
         self._images.append(digest)
 
+    def image_url(self, block: Mapping[str, Any], where: str) -> None:
+        """A picture as chat completions tell it, where calls are told as here."""
+        digest, self.pictures[digest] = read_image_url(block.get("image_url"), where)
+        self._images.append(digest)
+
     def document(self, block: Mapping[str, Any], where: str) -> None:
         """A document: as a text where it is one; others only servers can take."""
         place, source = f"{where}.source", block.get("source")
@@ -202,6 +207,7 @@ class _Blocks:
 _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {
     "text": _Blocks.text,
     "image": _Blocks.image,
+    "image_url": _Blocks.image_url,
     "document": _Blocks.document,
     "search_result": _Blocks.found,
     "tool_reference": _Blocks.reference,

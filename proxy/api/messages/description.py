@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.api.chat_completions.description import FLAG, LEVEL, MODEL, STREAM_HEADERS, ignored, number
-from proxy.api.chat_completions.request import MAX_MESSAGES, MAX_STOP_CHARS, MAX_STOPS
+from proxy.api.chat_completions.request import MAX_STOP_CHARS, MAX_STOPS
 from proxy.api.messages import description_objects as objects
 from proxy.api.messages.request import SAMPLING
 from proxy.api.openapi.messages import IMAGE_URL
@@ -32,6 +32,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
+from proxy.api.parameters import MAX_MESSAGES
 from proxy.chat.tools.definitions import MAX_TOOLS
 
 _NAME: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"}

@@ -69,7 +69,7 @@ def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
     if not isinstance(schema, dict):
         param = f"{where}.input_schema"
         raise bad_request(f"'{param}' must be a JSON schema.", param=param, code="invalid_type")
-    tool = read_tool({**item, "parameters": schema}, where, "function")
+    tool = read_tool(item, where, "function")
     return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
 
 

@@ -1,6 +1,6 @@
 """What all kinds of requests share: messages and their parts, metadata, token counts."""
 
-from proxy.api.chat_completions.request import FOR_SERVERS, MAX_MESSAGES, THOUGHTS
+from proxy.api.chat_completions.request import FOR_SERVERS, THOUGHTS
 from proxy.api.openapi.parts import (
     ANY,
     COUNT,
@@ -18,7 +18,7 @@ from proxy.api.openapi.parts import (
     shown,
     told,
 )
-from proxy.api.parameters import MAX_KEY, MAX_PAIRS, MAX_VALUE
+from proxy.api.parameters import MAX_KEY, MAX_MESSAGES, MAX_PAIRS, MAX_VALUE
 from proxy.chat.extras import DETAILS
 from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 
