@@ -55,8 +55,8 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
     """The messages of a field *name* that holds *items*, and their pictures by what names them.
 
     An answer, its calls and what was thought before them, which are items of their own, are one message. With
-    *may_refer* an item may only name an earlier answer: its message has that id, and no text. Raises `ServiceError`
-    (400).
+    *may_refer* an item may only name an earlier answer: its message has that one's id, and the name for a text. There
+    are none where the items hold nothing to be told. Raises `ServiceError` (400).
     """
     if not isinstance(items, list):
         raise bad_request(f"'{name}' must be a list of items.", param=name)
@@ -73,7 +73,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         elif kind == "agent_message":
             gathered.say({"role": "user", "content": _readable(item.get("content"))})
         elif kind == "item_reference" and may_refer:
-            gathered.refer(message_of(_reference(item, f"{where}.id")))
+            gathered.refer(_reference(item, f"{where}.id"))
         elif call := read_call(kind, item):
             gathered.call(call)
             if kind == "mcp_call":
@@ -91,7 +91,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             gathered.result(about, output if is_parts else as_json(output))
         else:
             raise _unreadable(where, kind)
-    return gathered.messages(name)
+    return gathered.messages(name) if gathered.fields or not items else ((), {})
 
 
 def _thought(item: Mapping[str, Any]) -> str:
@@ -138,11 +138,12 @@ class _Gathered:
         """What a model thought, or its server signed. It belongs to the calls of the answer that follows, if any do."""
         self._thought, self._signed = text or self._thought, signed
 
-    def refer(self, message_id: str) -> None:
+    def refer(self, item_id: str) -> None:
         """An earlier answer by its name, or another part of the one that was named last."""
+        message_id = message_of(item_id)
         if self._more.get(len(self.fields) - 1, {}).get("id") != message_id:
             self._named.add(len(self.fields))
-            self._add("assistant", "", id=message_id)
+            self._add("assistant", item_id, id=message_id)
 
     def call(self, call: Call) -> None:
         """A call: of the answer before it, if one is."""

@@ -27,7 +27,7 @@ _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 class ResponseRequest:
     """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
 
-    A message of `input` with an id stands for an earlier answer that the client only names; its text is not here.
+    A message of `input` with an id stands for an earlier answer that the client only names, as its text says.
     """
 
     model: str
@@ -111,7 +111,10 @@ def _read_input(value: Any, *, may_be_empty: bool) -> Read:
         value = [{"role": "user", "content": value}]
     elif not isinstance(value, list):
         raise bad_request("'input' must be a string or a list of items.", param="input")
-    return read_items(value, name="input", may_refer=True)
+    read = read_items(value, name="input", may_refer=True)
+    if not read[0] and not may_be_empty:
+        raise bad_request("'input' must hold at least one message.", param="input")
+    return read
 
 
 def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:

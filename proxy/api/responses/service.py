@@ -90,15 +90,15 @@ class Responses:
         The newest is looked up first: what its response continued holds the others, as a rule.
         """
         known: dict[str, Message] = {}
-        wanted = {message.id for message in messages if message.id}
-        for item_id in (message.id for message in reversed(messages) if message.id in wanted):
-            if item_id in known:
+        wanted = [message for message in reversed(messages) if message.id]
+        for each in wanted:
+            if each.id in known:
                 continue
-            stored = await self._kept(_response_of(item_id), owner)
+            stored = await self._kept(_response_of(each.id), owner)
             known |= {message.id: message for message in stored.messages} if stored else {}
-            if item_id not in known:
-                raise unknown_item(item_id, param="input")
-        return tuple(_told_once(messages, {name: known[name] for name in wanted}))
+            if each.id not in known:
+                raise unknown_item(each.text, param="input")
+        return tuple(_told_once(messages, {each.id: known[each.id] for each in wanted}))
 
     async def _stored(self, response_id: str, owner: str) -> Conversation:
         stored = await self._kept(response_id, owner)

@@ -96,6 +96,8 @@ async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy
     with pytest.raises(openai.NotFoundError) as refused:
         await proxy.openai.responses.create(model=MODEL, input=[reference(response), user("two")])
     assert (refused.value.code, refused.value.param) == ("item_not_found", "input")
+    with pytest.raises(openai.NotFoundError, match="'rs_1_0'"):
+        await proxy.openai.responses.create(model=MODEL, input=[{"type": "item_reference", "id": "rs_1_0"}])
 
 
 @pytest.mark.parametrize("wrong", [{}, {"id": None}, {"id": 7}, {"id": ""}])

@@ -105,13 +105,14 @@ async def test_what_an_agent_did_with_tools_is_kept(proxy: RunningProxy, site: S
     assert [item.to_dict()["call_id"] for item in added.data] == ["c", "c"]
     again = await proxy.openai.conversations.items.retrieve(str(added.data[0].id), conversation_id=name)
     assert again == added.data[0]
+    assert (await proxy.openai.conversations.items.create(name, items=items[:1])).data == []  # it tells nothing
     await proxy.chat("[[recall]]", conversation_id=name)
     told = ['{"name":"weather","arguments":{"city":"Rome"}}', "[result of weather]\n22 C"]
     assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in told)
 
 
 @pytest.mark.parametrize(
-    "items", ["hi", [{"type": "item_reference", "id": "msg_1"}], [{"type": "computer_call"}], [{}]]
+    "items", ["hi", [{"type": "item_reference", "id": "msg_1"}], [{"type": "mind_reading"}], [{}], []]
 )
 async def test_items_that_are_no_messages_are_refused(proxy: RunningProxy, items: Any) -> None:
     name = await filled(proxy, 1)

@@ -30,9 +30,10 @@ async def test_what_was_added_to_a_conversation_is_answered_without_more_input(
     assert [item.role for item in items.data if item.type == "message"] == ["assistant", "user"]
 
 
-async def test_a_response_may_go_on_without_input(proxy: RunningProxy) -> None:
+@pytest.mark.parametrize("items", [[], [{"type": "reasoning", "id": "rs_1", "summary": []}]])
+async def test_a_response_may_go_on_without_input(proxy: RunningProxy, items: Any) -> None:
     first = await proxy.openai.responses.create(model=MODEL, input="my name is Ada")
-    more = await proxy.openai.responses.create(model=MODEL, input=[], previous_response_id=first.id)
+    more = await proxy.openai.responses.create(model=MODEL, input=items, previous_response_id=first.id)
 
     assert more.output_text
 
