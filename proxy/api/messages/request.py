@@ -16,9 +16,14 @@ SAMPLING: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (
 MAX_NAMED = 32  # parameters that are left out
 # Claude Code's first block of the system text: it is not meant for models, and differs from one request to the next.
 _BILLING = "x-anthropic-billing-header:"
-# What would make another answer of it; the codes are those at which Anthropic's SDKs do without.
+_BEGINS = {"type": "create"}  # a thread that begins: the request holds all of it
+# What would make another answer of it. At this code Anthropic's SDKs and at these words Claude Code send all of it.
 _REFUSED = {
-    "thread": ("thread_unsupported_request", "No conversations are kept for this API; send the whole history."),
+    "thread": (
+        "thread_not_found",
+        "No conversations are kept for this API (capability_rejected: beta_header:message-threads-2026-08-12); "
+        "send the whole history.",
+    ),
     "compaction": ("unsupported_parameter", "No histories are summed up here."),
 }
 _READ = frozenset(
@@ -47,7 +52,7 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
     if not isinstance(model, str) or not model.strip():
         raise bad_request("'model' must name a model; GET /v1/models lists the names.", param="model")
     for name, (code, why) in _REFUSED.items():
-        if body.get(name):
+        if body.get(name) and body[name] != _BEGINS:
             raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
     limit = None if counts_only else _read_limit(body)
     asked = read_offer(body, tools)

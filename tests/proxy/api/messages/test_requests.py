@@ -147,6 +147,7 @@ IGNORED: list[tuple[dict[str, Any], list[str]]] = [
     ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, ["thinking", "output_config.effort"]),
     ({"context_management": {"edits": []}, "mcp_servers": []}, ["context_management", "mcp_servers"]),
     ({"container": None, "something_new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3}, ["something_new"]),
+    ({"thread": {"type": "create"}}, ["thread"]),
     ({"tools": [TOOL, BASH]}, ["tools.bash_20250124"]),
     ({"tools": [{**BASH, "type": "odd\r\nkind"}]}, []),
 ]
@@ -182,7 +183,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"system": 5}, "system"),
     ({"system": [IMAGE]}, "system.0"),
     ({"temperature": 1.5}, "temperature"),
-    ({"thread": {"type": "create"}}, "thread"),
+    ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
+    ({"thread": 5}, "thread"),
     ({"compaction": {"type": "summarize"}}, "compaction"),
     ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
     ({"stream": "yes"}, "stream"),
