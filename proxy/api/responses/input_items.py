@@ -105,7 +105,8 @@ def _is_unread(kind: str, item: Any) -> bool:
     """Whether no model is told of it here."""
     if kind == "configuration_update":  # of how hard to think, which is read with the request's own fields
         return not item.get("text")
-    return kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
+    is_extension = ":" in kind  # `open_webui:code_interpreter`: somebody's own, as Open Responses has them named
+    return is_extension or kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
 
 
 def _readable(content: Any) -> Any:

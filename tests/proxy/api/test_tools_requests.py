@@ -159,6 +159,7 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
         {"type": "tool_search_output", "call_id": "t", "execution": "server", "tools": [flat("QUERY")]},
         {"type": "program", "id": "p", "call_id": "p", "code": "SECRET", "fingerprint": "f"},
         {"type": "program_output", "id": "o", "call_id": "p", "result": "SECRET", "status": "completed"},
+        {"type": "open_webui:code_interpreter", "id": "c", "code": "SECRET", "lang": "python"},
     ]
     text = await told(proxy, site, thought, search, *tools, {"role": "user", "content": "And?"})
 
