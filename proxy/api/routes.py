@@ -25,7 +25,7 @@ from proxy.page import handlers as page
 from proxy.server.errors import expect
 
 _PREFIX = "/{prefix:(?:/*+v1(?=/))*+}"
-_RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # what OpenAI has of these names is not served here
+_RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # OpenAI's servers have something else of these names
 
 _Routes = Mapping[str, Mapping[str, Handler]]
 _API: _Routes = {
@@ -33,6 +33,7 @@ _API: _Routes = {
     "/completions": {"POST": counted(completions.create_completion)},
     "/embeddings": {"POST": counted(embeddings.create_embeddings)},
     "/responses": {"POST": counted(responses.create_response)},
+    "/responses/input_tokens": {"POST": responses.count_input_tokens},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/messages": {"POST": counted(messages.create_message)},

@@ -16,9 +16,11 @@ from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
     ANY,
     ASKS_THE_SITE,
+    COUNT,
     FINDS,
     NULL,
     STRING,
+    WRITES,
     Paths,
     Schema,
     answer,
@@ -26,6 +28,7 @@ from proxy.api.openapi.parts import (
     at_least,
     const,
     event_stream,
+    exactly,
     json_body,
     json_content,
     links,
@@ -126,6 +129,18 @@ PATHS: Paths = {
                 links=_GOES_ON,
             ),
             ASKS_THE_SITE,
+            body=json_body(ref("ResponseRequest")),
+        )
+    },
+    "/v1/responses/input_tokens": {
+        "post": operation(
+            "count_input_tokens",
+            "About as many tokens as a request would be. No site is asked.",
+            answer(
+                "The number.",
+                json_content(exactly({"object": const("response.input_tokens"), "input_tokens": COUNT})),
+            ),
+            [*WRITES, *FINDS],
             body=json_body(ref("ResponseRequest")),
         )
     },

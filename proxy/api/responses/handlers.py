@@ -17,12 +17,7 @@ from proxy.server.bodies import parse_json, read_body
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-
-    def parse(body: bytes) -> ResponseRequest:
-        fields = parse_json(body)
-        return parse_response(fields, tools_mode(request, fields))
-
-    wanted = await read_body(request, parse)
+    wanted = await _read(request)
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
     wanted = replace(wanted, input=messages, allowed=caller.models)
@@ -31,6 +26,14 @@ async def create_response(request: web.Request) -> web.StreamResponse:
             wanted, images, caller=caller.place(request.remote), owner=caller.owner
         )
         return await send(request, [answer], reply, stream=wanted.stream)
+
+
+async def count_input_tokens(request: web.Request) -> web.Response:
+    """About as many tokens as a request would be; no site is asked."""
+    wanted = await _read(request)
+    with named_as(conversation_id="conversation"):
+        count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
+    return json_response({"object": "response.input_tokens", "input_tokens": count})
 
 
 async def retrieve_response(request: web.Request) -> web.Response:
@@ -52,3 +55,11 @@ async def list_input_items(request: web.Request) -> web.Response:
     page = read_page(request.query)
     items = await request.app[RESPONSES].input_items(request.match_info["id"], owner=request[CALLER].owner)
     return json_response(page_of(items, page))
+
+
+async def _read(request: web.Request) -> ResponseRequest:
+    def parse(body: bytes) -> ResponseRequest:
+        fields = parse_json(body)
+        return parse_response(fields, tools_mode(request, fields))
+
+    return await read_body(request, parse)

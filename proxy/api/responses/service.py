@@ -4,6 +4,7 @@ What a response continues is put in front of its input, and the chat finds the s
 itself. A stored response is a copy of the text up to its answer, so whatever goes on from it finds it unchanged.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from proxy.chat.answer import Answer
 from proxy.chat.ask import Media
 from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
 from proxy.chat.errors import ServiceError
+from proxy.chat.memory import count_tokens
 from proxy.chat.service import ChatService
 from shared.conversations import Conversation, Message, is_seen_by
 from shared.store import Store, StoreError
@@ -40,8 +42,7 @@ class Responses:
         self, request: ResponseRequest, images: Mapping[str, Media], caller: str, *, owner: str
     ) -> tuple[Answer, ResponseReply]:
         """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
-        history = await self._history(request, owner)
-        request = replace(request, input=await self._with_texts(request.input, owner))
+        history, request = await self._whole(request, owner)
         if request.store or request.conversation_id is not None:
             refuse_unfit((*history, *request.input), answers=1)
 
@@ -58,6 +59,12 @@ class Responses:
         )
         return answer, reply
 
+    async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:
+        """About as many tokens as all that *request* tells a model."""
+        history, request = await self._whole(request, owner)
+        ask = request.to_ask(history, {}, "")
+        return await asyncio.to_thread(count_tokens, ask.messages, ask.offer)
+
     async def find(self, response_id: str, *, owner: str) -> dict[str, Any]:
         """The stored response object."""
         found: dict[str, Any] = orjson.loads((await self._stored(response_id, owner)).response)
@@ -71,6 +78,11 @@ class Responses:
         """Forget the response; those that continue it stay."""
         await self._stored(response_id, owner)
         await needed(lambda: self._store.delete_conversation(response_id))
+
+    async def _whole(self, request: ResponseRequest, owner: str) -> tuple[tuple[Message, ...], ResponseRequest]:
+        """What *request* continues, and itself with all it names."""
+        history = await self._history(request, owner)
+        return history, replace(request, input=await self._with_texts(request.input, owner))
 
     async def _history(self, request: ResponseRequest, owner: str) -> tuple[Message, ...]:
         if request.conversation_id is not None:

@@ -81,7 +81,7 @@ async def test_probes_see_who_lacks_a_key(site: SimulatedSite, tmp_path: Path) -
             assert (await exchange(proxy.url, "HEAD", path)).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/input_tokens", "/v1/responses/compact/"])
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/compact", "/v1/responses/compact/"])
 async def test_what_is_not_served_below_responses_is_404(proxy: RunningProxy, path: str) -> None:
     """Codex asks whether compaction is there; 405 would say that it is, for another method."""
     answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "input": "hi"})
