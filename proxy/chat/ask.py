@@ -23,6 +23,7 @@ SAMPLING = (  # parameters of chat completions that only servers heed
     "verbosity",
 )
 EFFORT = "output_config.effort"  # the same as `reasoning_effort`, in Anthropic's API
+NOT_SHOWN = "[a file that cannot be shown here]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,22 @@ class Ask:
         """What only servers can take."""
         return [each for each in self.images.values() if isinstance(each, Part)]
 
+    @property
+    def needed_parts(self) -> Sequence[Part]:
+        """Those that are asked about: what is left of earlier turns, or was given by tools, may go untold."""
+        turn = self.messages[turn_start(self.messages) :]
+        if any(message.result for message in turn):
+            return []
+        names = (name for message in turn for name in message.images)
+        return [part for name in names if isinstance(part := self.images.get(name), Part)]
+
+    def without_parts(self) -> "Ask":
+        """The same for sites: words say where something was that only servers can take."""
+        images = {name: each for name, each in self.images.items() if not isinstance(each, Part)}
+        kinds = dict.fromkeys(str(part.told["type"]) for part in self.parts)
+        messages = tuple(_without_parts(each, self.images) for each in self.messages)
+        return replace(self, images=images, messages=messages, ignored=(*self.ignored, *kinds))
+
     def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
         """The newest that came with *messages*, oldest first, *most* of them; and how many are left out."""
         if not self.images:
@@ -85,6 +102,19 @@ class Ask:
         newest = (name for message in reversed(messages) for name in reversed(message.images))
         found = [image for name in newest if isinstance(image := self.images.get(name), Image)]
         return tuple(reversed(found[:most])), len(found[most:])
+
+
+def turn_start(messages: Sequence[Message]) -> int:
+    """Where the last turn begins. Turns end with the assistant's messages, of which the last may be a beginning."""
+    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    return max((index + 1 for index, message in enumerate(messages[:asked]) if message.role == "assistant"), default=0)
+
+
+def _without_parts(message: Message, media: Mapping[str, Media]) -> Message:
+    images = tuple(name for name in message.images if not isinstance(media.get(name), Part))
+    if len(images) == len(message.images):
+        return message
+    return replace(message, images=images, text="\n".join(filter(None, (message.text, NOT_SHOWN))))
 
 
 def _without_thoughts(message: Message) -> Message:

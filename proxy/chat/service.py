@@ -66,10 +66,13 @@ class ChatService:
         fallback = self._fallback(models[0], ask.allowed)
         if fallback is not None:
             willing.append(fallback)
-        if ask.images and (parts := ask.parts):
-            willing = [model for model in willing if model.is_server]
-            if not willing:
-                raise unfit_part(parts[0].where)
+        if ask.images and ask.parts:
+            if servers := [model for model in willing if model.is_server]:
+                willing = servers
+            elif needed := ask.needed_parts:
+                raise unfit_part(needed[0].where)
+            else:
+                ask = ask.without_parts()
         if not willing:
             raise _consent_required(name)
         if ask.messages and ask.messages[-1].role == "assistant":

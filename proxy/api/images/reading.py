@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.addresses import web_url
-from proxy.chat.ask import Image, Media, Part
+from proxy.chat.ask import Image, Media, Part, turn_start
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
@@ -89,18 +89,15 @@ def too_large(where: str) -> ServiceError:
 
 
 def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
-    """What is still to be fetched, newest first and each once, and the names of those that this turn brings.
-
-    Turns end with the assistant's messages; all pictures before the last of them came in earlier turns.
-    """
-    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
-    start = max((index + 1 for index, message in enumerate(messages[:asked]) if message.role == "assistant"), default=0)
+    """What is still to be fetched, newest first and each once, and the names of those that this turn brings."""
     wanted: dict[str, ImageAddress] = {}
     for name in _newest_first(messages):
         picture = pictures.get(name)
         if isinstance(picture, ImageAddress):
             wanted.setdefault(name, picture)
-    return list(wanted.values()), {name for message in messages[start:] for name in message.images if name in wanted}
+    return list(wanted.values()), {
+        name for message in messages[turn_start(messages) :] for name in message.images if name in wanted
+    }
 
 
 def put_in(

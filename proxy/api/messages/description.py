@@ -51,7 +51,10 @@ _DOCUMENT: Schema = {
     "anyOf": [
         at_least({"type": const("text"), "data": STRING}),
         at_least({"type": const("content"), "content": {"anyOf": [STRING, array(ref("TextBlock"))]}}),
-        told(at_least({"type": const("base64"), "data": STRING}, media_type=STRING), "400 where only sites answer."),
+        told(
+            at_least({"type": const("base64"), "data": STRING}, media_type=STRING),
+            "400 where only sites answer and it is asked about.",
+        ),
     ]
 }
 _SAYS = ("TextBlock", "ImageBlock", "DocumentBlock", "SearchResultBlock")

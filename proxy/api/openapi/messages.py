@@ -78,7 +78,7 @@ SCHEMAS: dict[str, Schema] = {
             *(
                 told(
                     at_least({"type": const(kind), kind: {"type": "object"}}),
-                    "400 where only sites answer.",
+                    "400 where only sites answer and it is asked about.",
                 )
                 for kind in FOR_SERVERS
             ),

@@ -1,0 +1,54 @@
+"""Files that a site cannot take, where nobody asks about them: agents and clients send them again in every turn."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.chat.ask import NOT_SHOWN
+from tests.proxy.api.messages.asking import MODEL, TOOL, asked, assistant, block, text, user
+from tests.proxy.running import RunningProxy
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+DATA = "JVBERi0="
+PDF = block("document", source={"type": "base64", "media_type": "application/pdf", "data": DATA})
+FILE = {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{DATA}"}}
+SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+CALL = block("tool_use", id="one", name="get_weather", input={"city": "Paris"})
+
+
+def result(*content: Any) -> Any:
+    return block("tool_result", tool_use_id="one", content=list(content))
+
+
+@pytest.mark.parametrize("content", [[result(text("Read."), PDF)], [result(text("Read.")), PDF]])
+async def test_what_a_tool_gave_is_told_in_words(content: list[Any], proxy: RunningProxy, site: SimulatedSite) -> None:
+    answer = await asked(proxy, "read it", assistant(CALL), user(*content), tools=[TOOL])
+
+    assert (answer.status, answer.headers["x-ignored-params"]) == (200, "file")
+    told = site.model_calls[-1].messages[-1]["content"]
+    assert NOT_SHOWN in told.partition("Read.")[2]
+    assert DATA not in told
+
+
+async def test_what_came_in_an_earlier_turn_is_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+    earlier = {"role": "user", "content": [{"type": "text", "text": "hear"}, SOUND, FILE, SOUND]}
+    messages = [earlier, {"role": "assistant", "content": "No."}, {"role": "user", "content": "and now?"}]
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
+
+    assert (answer.status, answer.headers["x-ignored-params"]) == (200, "input_audio, file")
+    assert f"hear\n{NOT_SHOWN}\n\n" in site.model_calls[-1].messages[-1]["content"]
+
+
+async def test_what_is_asked_about_is_refused_by_its_place(proxy: RunningProxy, site: SimulatedSite) -> None:
+    messages = [
+        {"role": "user", "content": [FILE]},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": [SOUND]},
+    ]
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
+
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"]["param"] == "messages.2.content.0"
+    assert site.model_calls == []
