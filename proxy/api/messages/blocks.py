@@ -34,6 +34,8 @@ def read_messages(
         if not isinstance(role, str) or role not in _ROLES:
             raise bad_request(f"'{where}.role' must be user or assistant.", param=f"{where}.role", code="invalid_value")
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
+    if not blocks.messages:
+        raise bad_request("'messages' must hold a message of the user.", param="messages")
     return tuple(blocks.messages), blocks.pictures
 
 
@@ -74,7 +76,8 @@ class _Blocks:
         before = len(self.messages)
         for index, block in enumerate(_listed(content, where)):
             self._block(role, block, f"{where}.{index}")
-        if self._has_any() or len(self.messages) == before:
+        is_told = role != "system"  # such a message may change effort, or tools, and nothing else
+        if self._has_any() or (is_told and len(self.messages) == before):
             self._close(role)
 
     def _block(self, role: Role, block: Any, where: str) -> None:

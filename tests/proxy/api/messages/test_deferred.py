@@ -93,3 +93,13 @@ async def test_a_tool_that_comes_amid_the_conversation_is_told_there_and_one_tha
     assert "A server is connected.\nFrom now on you can call these tools too:\n```tools\n" in message
     assert (message.count('{"name":"events",'), message.count('{"name":"get_weather",')) == (1, 1)
     assert "Placeholder" not in message
+
+
+async def test_a_message_that_changes_the_effort_alone_is_told_to_nobody(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    change = {"role": "system", "content": [], "output_config": {"effort": "low"}}
+
+    assert (await asked(proxy, change, "hi", change)).status == 200
+    assert sent(site)[-1] == "hi"
+    assert (await asked(proxy, change)).status == 400
