@@ -1,6 +1,6 @@
 """What a client asks, as every upstream is told it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,18 +81,14 @@ class Ask:
 
     @property
     def needed_parts(self) -> Sequence[Part]:
-        """Those that are asked about: what is left of earlier turns, or was given by tools, may go untold."""
-        turn = self.messages[turn_start(self.messages) :]
-        if any(message.result for message in turn):
-            return []
-        names = (name for message in turn for name in message.images)
-        return [part for name in names if isinstance(part := self.images.get(name), Part)]
+        """Those that are asked about."""
+        return [part for name in asked_about(self.messages) if isinstance(part := self.images.get(name), Part)]
 
     def without_parts(self) -> "Ask":
         """The same for sites: words say where something was that only servers can take."""
         images = {name: each for name, each in self.images.items() if not isinstance(each, Part)}
         kinds = dict.fromkeys(str(part.told["type"]) for part in self.parts)
-        messages = tuple(_without_parts(each, self.images) for each in self.messages)
+        messages = tuple(not_shown(each, self.images.keys() - images.keys()) for each in self.messages)
         return replace(self, images=images, messages=messages, ignored=(*self.ignored, *kinds))
 
     def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
@@ -110,8 +106,16 @@ def turn_start(messages: Sequence[Message]) -> int:
     return max((index + 1 for index, message in enumerate(messages[:asked]) if message.role == "assistant"), default=0)
 
 
-def _without_parts(message: Message, media: Mapping[str, Media]) -> Message:
-    images = tuple(name for name in message.images if not isinstance(media.get(name), Part))
+def asked_about(messages: Sequence[Message]) -> Sequence[str]:
+    """The names of the pictures and files that have to be told: those of the last turn. What tools gave, or came in
+    earlier turns, is sent again and again: a conversation that could not go on without it would be lost."""
+    turn = messages[turn_start(messages) :]
+    return () if any(each.result for each in turn) else [name for each in turn for name in each.images]
+
+
+def not_shown(message: Message, names: Container[str]) -> Message:
+    """*message* with words in place of the pictures and files of these names."""
+    images = tuple(name for name in message.images if name not in names)
     if len(images) == len(message.images):
         return message
     return replace(message, images=images, text="\n".join(filter(None, (message.text, NOT_SHOWN))))

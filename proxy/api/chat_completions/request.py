@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.api.images.reading import NOT_KEPT, Picture, read_image_url, read_part
+from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture
 from proxy.api.messages import blocks
 from proxy.api.parameters import MAX_MESSAGES, read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
@@ -175,7 +175,7 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
         elif part == NOT_KEPT:
             continue
         elif kind in ("image_url", "input_image"):
-            digest, image = read_image_url(part.get("image_url"), place)
+            digest, image = read_picture(part.get("image_url"), place)
             pictures[digest] = image
             digests.append(digest)
         elif isinstance(part, str):

@@ -2,7 +2,8 @@
 
 Clients resend their history, addresses included, with every turn; memory works by what the pictures are. So:
 
-- What this turn brings is fetched now, whatever was seen at the address before. If that fails, so does the request.
+- What this turn brings is fetched now, whatever was seen at the address before. If that fails, so does the request,
+  but for what tools gave.
 - A picture of an earlier turn is what its address gave lately, from the cache; only otherwise it is fetched again. An
   address that is gone meanwhile does not end an old conversation: the picture is left out, as are all pictures of
   earlier turns that came with a `conversation_id` (they are not stored), and the address stands for it in the history.
@@ -19,13 +20,14 @@ from proxy.api.images.reading import (
     Fetched,
     ImageAddress,
     Picture,
+    Unfit,
     addresses,
     not_fetched,
     put_in,
     read_content,
     too_large,
 )
-from proxy.chat.ask import Media
+from proxy.chat.ask import Media, asked_about, not_shown
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.offload import aside
 from shared.conversations import Message
@@ -54,6 +56,8 @@ class PictureFetcher:
         """The same messages and pictures, with what was fetched in place of its address."""
         if not pictures:
             return tuple(messages), {}
+        asked = asked_about(messages)
+        messages, pictures = _without_unfit(messages, pictures, asked)
         wanted, new = addresses(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
@@ -62,7 +66,7 @@ class PictureFetcher:
                 fetched[address.name] = found
             else:
                 missing.append(address)
-        if late := [address for address in missing[MAX_FETCHES:] if address.name in new]:
+        if late := [address for address in missing[MAX_FETCHES:] if address.name in asked]:
             raise bad_request(
                 f"The last turn holds more than {MAX_FETCHES} images to fetch.",
                 param=late[0].where,
@@ -73,9 +77,9 @@ class PictureFetcher:
             try:
                 fetched[address.name] = await self._download(address)
             except ServiceError as error:
-                if address.name in new:
+                if address.name in asked:
                     raise
-                log.info("an earlier turn's picture is left out: %s", error)
+                log.info("a picture that is not asked about is left out: %s", error)
 
         if missing:
             try:
@@ -128,6 +132,20 @@ class _Cache:
 
     def _drop(self, name: str) -> None:
         self._chars -= _size(self._held.pop(name)[1])
+
+
+def _without_unfit(
+    messages: Sequence[Message], pictures: Mapping[str, Picture], asked: Sequence[str]
+) -> tuple[Sequence[Message], Mapping[str, Picture]]:
+    """The same request with words in place of what is no picture. Raises the error of one that is asked about."""
+    unfit = {name: each.error for name, each in pictures.items() if isinstance(each, Unfit)}
+    if not unfit:
+        return messages, pictures
+    for name in asked:
+        if name in unfit:
+            raise unfit[name]
+    held = {name: each for name, each in pictures.items() if name not in unfit}
+    return [not_shown(message, unfit) for message in messages], held
 
 
 def _size(fetched: Fetched) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.api.images.addresses import web_url
 from proxy.chat.ask import Image, Media, Part, turn_start
-from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.errors import ServiceError, bad_request, release
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
 
@@ -40,7 +40,23 @@ class Fetched:
     image: Image = field(repr=False)
 
 
-Picture = Media | ImageAddress
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A picture that nobody takes, and why."""
+
+    error: ServiceError
+
+
+Picture = Media | ImageAddress | Unfit
+
+
+def read_picture(value: Any, where: str) -> tuple[str, Picture]:
+    """As `read_image_url`, but what is refused is refused only where it is asked about."""
+    try:
+        return read_image_url(value, where)
+    except ServiceError as error:
+        release(error)
+        return hashlib.sha256(where.encode()).hexdigest(), Unfit(error)
 
 
 def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
@@ -104,7 +120,7 @@ def put_in(
     messages: Sequence[Message], pictures: Mapping[str, Picture], fetched: Mapping[str, Fetched]
 ) -> tuple[tuple[Message, ...], dict[str, Media]]:
     """The same request with what was *fetched*, by the names of the addresses, and with no address left."""
-    held = {name: picture for name, picture in pictures.items() if not isinstance(picture, ImageAddress)}
+    held = {name: picture for name, picture in pictures.items() if isinstance(picture, Media)}
     held.update({found.digest: found.image for found in fetched.values()})
     digests = {name: found.digest for name, found in fetched.items()}
     return tuple(_renamed(message, digests) for message in messages), held

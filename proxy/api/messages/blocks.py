@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.images.reading import Picture, read_image_url, read_part
+from proxy.api.images.reading import Picture, read_part, read_picture
 from proxy.api.parameters import MAX_MESSAGES
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
@@ -151,13 +151,13 @@ class _Blocks:
         url = source.get("url")
         if kind == "base64":
             url = f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', f'{where}.source')}"
-        digest, picture = read_image_url(url, f"{where}.source")
+        digest, picture = read_picture(url, f"{where}.source")
         self.pictures[digest] = picture
         self._images.append(digest)
 
     def image_url(self, block: Mapping[str, Any], where: str) -> None:
         """A picture as chat completions tell it, where calls are told as here."""
-        digest, self.pictures[digest] = read_image_url(block.get("image_url"), where)
+        digest, self.pictures[digest] = read_picture(block.get("image_url"), where)
         self._images.append(digest)
 
     def document(self, block: Mapping[str, Any], where: str) -> None:

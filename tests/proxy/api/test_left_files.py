@@ -1,4 +1,5 @@
-"""Files that a site cannot take, where nobody asks about them: agents and clients send them again in every turn."""
+"""Files that a site cannot take, and pictures that nobody can, where nobody asks about them: agents and clients send
+them again in every turn."""
 
 import json
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.ask import NOT_SHOWN
-from tests.proxy.api.messages.asking import MODEL, TOOL, asked, assistant, block, text, user
+from tests.proxy.api.messages.asking import MODEL, TOOL, asked, assistant, block, error, text, user
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
@@ -15,6 +16,8 @@ DATA = "JVBERi0="
 PDF = block("document", source={"type": "base64", "media_type": "application/pdf", "data": DATA})
 FILE = {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{DATA}"}}
 SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+SVG = block("image", source={"type": "base64", "media_type": "image/svg+xml", "data": "PHN2Zz4="})
+GONE = block("image", source={"type": "url", "url": "https://127.0.0.1/gone.png"})
 CALL = block("tool_use", id="one", name="get_weather", input={"city": "Paris"})
 
 
@@ -30,6 +33,28 @@ async def test_what_a_tool_gave_is_told_in_words(content: list[Any], proxy: Runn
     told = site.model_calls[-1].messages[-1]["content"]
     assert NOT_SHOWN in told.partition("Read.")[2]
     assert DATA not in told
+
+
+@pytest.mark.parametrize("picture", [SVG, GONE])
+async def test_a_picture_of_a_tool_that_cannot_be_had_does_not_end_the_conversation(
+    picture: Any, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await asked(proxy, "look", assistant(CALL), user(result(text("Read."), picture)), tools=[TOOL])
+
+    assert answer.status == 200
+    assert (NOT_SHOWN in site.model_calls[-1].messages[-1]["content"]) is (picture is SVG)
+
+
+async def test_a_picture_of_no_known_type_is_refused_only_where_it_is_asked_about(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    earlier = [user(text("look"), SVG), assistant("No.")]
+
+    assert (await asked(proxy, *earlier, "and now?")).status == 200
+    assert f"look\n{NOT_SHOWN}\n\n" in site.model_calls[-1].messages[-1]["content"]
+    refused = await asked(proxy, *earlier, user(text("this?"), SVG))
+    assert refused.status == 400
+    assert "'messages.2.content.1.source' must be a PNG" in error(refused)["message"]
 
 
 async def test_what_came_in_an_earlier_turn_is_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
