@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture
+from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unfit
 from proxy.api.messages import blocks
 from proxy.api.parameters import MAX_MESSAGES, read_flag, read_ignored, read_limit, read_metadata, read_whole
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
@@ -110,7 +110,7 @@ def _read_chat(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture], dic
     and results as Anthropic's blocks."""
     if isinstance(value, list) and any(map(_has_blocks, value)):
         return (*blocks.read_messages(value), {})
-    messages, pictures = read_messages(value)
+    messages, pictures = without_unfit(*read_messages(value))
     messages, fields = _with_fields(value, messages)
     return messages, pictures, fields
 
@@ -123,7 +123,7 @@ def _has_blocks(item: Any) -> bool:
 
 
 def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message, ...], dict[str, Picture]]:
-    """Read the list of messages called *name*, and the pictures they name. Raises `ServiceError` (400)."""
+    """Read the list of messages called *name*, and the pictures they name, fit or not. Raises `ServiceError` (400)."""
     if not isinstance(value, list):
         raise bad_request(f"'{name}' must be a list of messages.", param=name)
     if not value:

@@ -20,14 +20,13 @@ from proxy.api.images.reading import (
     Fetched,
     ImageAddress,
     Picture,
-    Unfit,
     addresses,
     not_fetched,
     put_in,
     read_content,
     too_large,
 )
-from proxy.chat.ask import Media, asked_about, not_shown
+from proxy.chat.ask import Media, asked_about
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.offload import aside
 from shared.conversations import Message
@@ -57,7 +56,6 @@ class PictureFetcher:
         if not pictures:
             return tuple(messages), {}
         asked = asked_about(messages)
-        messages, pictures = _without_unfit(messages, pictures, asked)
         wanted, new = addresses(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
@@ -132,20 +130,6 @@ class _Cache:
 
     def _drop(self, name: str) -> None:
         self._chars -= _size(self._held.pop(name)[1])
-
-
-def _without_unfit(
-    messages: Sequence[Message], pictures: Mapping[str, Picture], asked: Sequence[str]
-) -> tuple[Sequence[Message], Mapping[str, Picture]]:
-    """The same request with words in place of what is no picture. Raises the error of one that is asked about."""
-    unfit = {name: each.error for name, each in pictures.items() if isinstance(each, Unfit)}
-    if not unfit:
-        return messages, pictures
-    for name in asked:
-        if name in unfit:
-            raise unfit[name]
-    held = {name: each for name, each in pictures.items() if name not in unfit}
-    return [not_shown(message, unfit) for message in messages], held
 
 
 def _size(fetched: Fetched) -> int:

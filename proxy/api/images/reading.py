@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.addresses import web_url
-from proxy.chat.ask import Image, Media, Part, turn_start
+from proxy.chat.ask import Image, Media, Part, asked_about, not_shown, turn_start
 from proxy.chat.errors import ServiceError, bad_request, release
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
@@ -51,7 +51,7 @@ Picture = Media | ImageAddress | Unfit
 
 
 def read_picture(value: Any, where: str) -> tuple[str, Picture]:
-    """As `read_image_url`, but what is refused is refused only where it is asked about."""
+    """As `read_image_url`, but `without_unfit` tells whether what is no picture is refused."""
     try:
         return read_image_url(value, where)
     except ServiceError as error:
@@ -75,6 +75,21 @@ def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
         raise _bad_url(where, f"holds an image address that cannot be fetched: {error}.") from error
     address = ImageAddress(url, where)
     return address.name, address
+
+
+def without_unfit(
+    messages: Iterable[Message], pictures: dict[str, Picture]
+) -> tuple[tuple[Message, ...], dict[str, Picture]]:
+    """The same with words in place of what is no picture. Raises the `ServiceError` of one that is asked about."""
+    messages = tuple(messages)
+    unfit = {name: each.error for name, each in pictures.items() if isinstance(each, Unfit)}
+    if not unfit:
+        return messages, pictures
+    for name in asked_about(messages):
+        if name in unfit:
+            raise unfit[name]
+    held = {name: each for name, each in pictures.items() if name not in unfit}
+    return tuple(not_shown(message, unfit) for message in messages), held
 
 
 def read_part(told: Mapping[str, Any], where: str) -> tuple[str, Part]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.images.reading import Picture, read_part, read_picture
+from proxy.api.images.reading import Picture, read_part, read_picture, without_unfit
 from proxy.api.parameters import MAX_MESSAGES
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
@@ -36,7 +36,7 @@ def read_messages(
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
     if not blocks.messages:
         raise bad_request("'messages' must hold a message of the user.", param="messages")
-    return tuple(blocks.messages), blocks.pictures
+    return without_unfit(blocks.messages, blocks.pictures)
 
 
 def read_texts(value: Any, where: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
-from proxy.api.images.reading import Picture
+from proxy.api.images.reading import Picture, without_unfit
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
@@ -91,7 +91,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             gathered.result(about, output if is_parts else as_json(output))
         else:
             raise _unreadable(where, kind)
-    return gathered.messages(name) if gathered.fields or not items else ((), {})
+    return without_unfit(*gathered.messages(name)) if gathered.fields or not items else ((), {})
 
 
 def _thought(item: Mapping[str, Any]) -> str:

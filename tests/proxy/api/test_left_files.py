@@ -77,3 +77,20 @@ async def test_what_is_asked_about_is_refused_by_its_place(proxy: RunningProxy, 
     assert answer.status == 400
     assert json.loads(answer.body)["error"]["param"] == "messages.2.content.0"
     assert site.model_calls == []
+
+
+async def test_the_outputs_of_a_response_are_read_alike(proxy: RunningProxy, site: SimulatedSite) -> None:
+    picture = {"type": "input_image", "image_url": "data:image/svg+xml;base64,PHN2Zz4="}
+    items = [
+        {"role": "user", "content": "look"},
+        {"type": "function_call", "call_id": "one", "name": "get_weather", "arguments": "{}"},
+        {
+            "type": "function_call_output",
+            "call_id": "one",
+            "output": [{"type": "input_text", "text": "Read."}, picture],
+        },
+    ]
+    answer = await exchange(proxy.url, "POST", "/v1/responses", {"model": MODEL, "input": items})
+
+    assert answer.status == 200
+    assert f"Read.\n{NOT_SHOWN}" in site.model_calls[-1].messages[-1]["content"]
