@@ -51,10 +51,12 @@ Picture = Media | ImageAddress | Unfit
 
 
 def read_picture(value: Any, where: str) -> tuple[str, Picture]:
-    """As `read_image_url`, but `without_unfit` tells whether what is no picture is refused."""
+    """As `read_image_url`, but `without_unfit` tells whether data that is no picture is refused."""
     try:
         return read_image_url(value, where)
     except ServiceError as error:
+        if error.code == "invalid_image_url":  # no data at all
+            raise
         release(error)
         return hashlib.sha256(where.encode()).hexdigest(), Unfit(error)
 

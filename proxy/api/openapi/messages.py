@@ -25,7 +25,8 @@ from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
 IMAGE_URL: Schema = {
     "type": "string",
     "format": "image-url",
-    "description": "A base64 data: URL or a public http(s) address of a PNG, JPEG or WebP image of at most 20 MB.",
+    "description": "A base64 data: URL or a public http(s) address of a PNG, JPEG or WebP image of at most 20 MB. Data "
+    "that is none is told in words where a tool gave it, or it came in an earlier turn.",
 }
 MESSAGES: Schema = shown(
     array(ref("Message"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
