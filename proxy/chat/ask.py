@@ -1,9 +1,11 @@
 """What a client asks, as every upstream is told it."""
 
-from collections.abc import Container, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from proxy.chat.errors import unfit_part
 from proxy.chat.tools.definitions import Offer
 from shared.conversations import Message
 
@@ -42,6 +44,22 @@ class Part:
     where: str
     size: int  # about as many characters
 
+    def as_text(self) -> str | None:
+        """What it says, under its name, where it is a file with nothing but text in it, whatever it is called."""
+        file = self.told.get("file")
+        data = file.get("file_data") if isinstance(file, dict) else None
+        head, _, payload = data.partition(",") if isinstance(data, str) else ("", "", "")
+        if not isinstance(file, dict) or not head.lower().endswith(";base64"):
+            return None
+        try:
+            text = b64decode(payload).decode()
+        except ValueError:
+            return None
+        if "\0" in text or text.startswith("%PDF"):
+            return None
+        name = file.get("filename")
+        return f"{name}\n{text}" if name and isinstance(name, str) else text
+
 
 Media = Image | Part
 
@@ -79,16 +97,20 @@ class Ask:
         """What only servers can take."""
         return [each for each in self.images.values() if isinstance(each, Part)]
 
-    @property
-    def needed_parts(self) -> Sequence[Part]:
-        """Those that are asked about."""
-        return [part for name in asked_about(self.messages) if isinstance(part := self.images.get(name), Part)]
+    def for_sites(self) -> "Ask":
+        """The same with words in place of what only servers can take: its text, if it has one. Large ones take long.
 
-    def without_parts(self) -> "Ask":
-        """The same for sites: words say where something was that only servers can take."""
-        images = {name: each for name, each in self.images.items() if not isinstance(each, Part)}
-        kinds = dict.fromkeys(str(part.told["type"]) for part in self.parts)
-        messages = tuple(not_shown(each, self.images.keys() - images.keys()) for each in self.messages)
+        Raises `ServiceError` (400) where something else is asked about.
+        """
+        parts = {name: each for name, each in self.images.items() if isinstance(each, Part)}
+        texts = {name: text for name, part in parts.items() if (text := part.as_text()) is not None}
+        for name in asked_about(self.messages):
+            if name in parts and name not in texts:
+                raise unfit_part(parts[name].where)
+        kinds = dict.fromkeys(str(part.told["type"]) for name, part in parts.items() if name not in texts)
+        images = {name: each for name, each in self.images.items() if name not in parts}
+        words = dict.fromkeys(parts, NOT_SHOWN) | texts
+        messages = tuple(in_words(each, words) for each in self.messages)
         return replace(self, images=images, messages=messages, ignored=(*self.ignored, *kinds))
 
     def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
@@ -113,12 +135,13 @@ def asked_about(messages: Sequence[Message]) -> Sequence[str]:
     return () if any(each.result for each in turn) else [name for each in turn for name in each.images]
 
 
-def not_shown(message: Message, names: Container[str]) -> Message:
-    """*message* with words in place of the pictures and files of these names."""
-    images = tuple(name for name in message.images if name not in names)
+def in_words(message: Message, words: Mapping[str, str]) -> Message:
+    """*message* with *words* in place of the pictures and files of these names."""
+    images = tuple(name for name in message.images if name not in words)
     if len(images) == len(message.images):
         return message
-    return replace(message, images=images, text="\n".join(filter(None, (message.text, NOT_SHOWN))))
+    told = dict.fromkeys(words[name] for name in message.images if name in words)
+    return replace(message, images=images, text="\n".join(filter(None, (message.text, *told))))
 
 
 def _without_thoughts(message: Message) -> Message:

@@ -8,9 +8,10 @@ from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
-from proxy.chat.errors import ServiceError, bad_request, unfit_part
+from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of, without_empty_end
 from proxy.chat.memory import Branches, Memory
+from proxy.chat.offload import aside
 from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
 from shared.store import Store
 
@@ -66,13 +67,11 @@ class ChatService:
         fallback = self._fallback(models[0], ask.allowed)
         if fallback is not None:
             willing.append(fallback)
-        if ask.images and ask.parts:
+        if ask.images and (parts := ask.parts):
             if servers := [model for model in willing if model.is_server]:
                 willing = servers
-            elif needed := ask.needed_parts:
-                raise unfit_part(needed[0].where)
             else:
-                ask = ask.without_parts()
+                ask = await aside(sum(part.size for part in parts), ask.for_sites)
         if not willing:
             raise _consent_required(name)
         if ask.messages and ask.messages[-1].role == "assistant":

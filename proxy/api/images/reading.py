@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.addresses import web_url
-from proxy.chat.ask import Image, Media, Part, asked_about, not_shown, turn_start
+from proxy.chat.ask import NOT_SHOWN, Image, Media, Part, asked_about, in_words, turn_start
 from proxy.chat.errors import ServiceError, bad_request, release
 from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
@@ -91,7 +91,8 @@ def without_unfit(
         if name in unfit:
             raise unfit[name]
     held = {name: each for name, each in pictures.items() if name not in unfit}
-    return tuple(not_shown(message, unfit) for message in messages), held
+    words = dict.fromkeys(unfit, NOT_SHOWN)
+    return tuple(in_words(message, words) for message in messages), held
 
 
 def read_part(told: Mapping[str, Any], where: str) -> tuple[str, Part]:

@@ -53,7 +53,7 @@ _DOCUMENT: Schema = {
         at_least({"type": const("content"), "content": {"anyOf": [STRING, array(ref("TextBlock"))]}}),
         told(
             at_least({"type": const("base64"), "data": STRING}, media_type=STRING),
-            "400 where only sites answer and it is asked about.",
+            "400 where only sites answer and it is asked about, unless it is a file of nothing but text.",
         ),
     ]
 }

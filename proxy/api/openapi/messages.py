@@ -79,7 +79,7 @@ SCHEMAS: dict[str, Schema] = {
             *(
                 told(
                     at_least({"type": const(kind), kind: {"type": "object"}}),
-                    "400 where only sites answer and it is asked about.",
+                    "400 where only sites answer and it is asked about, unless it is a file of nothing but text.",
                 )
                 for kind in FOR_SERVERS
             ),

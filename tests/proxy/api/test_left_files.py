@@ -2,6 +2,7 @@
 them again in every turn."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -64,6 +65,28 @@ async def test_what_came_in_an_earlier_turn_is_told_in_words(proxy: RunningProxy
 
     assert (answer.status, answer.headers["x-ignored-params"]) == (200, "input_audio, file")
     assert f"hear\n{NOT_SHOWN}\n\n" in site.model_calls[-1].messages[-1]["content"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/octet-stream"])
+async def test_a_file_with_nothing_but_text_is_told_as_it_is(
+    kind: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    """Chat windows attach such files as any other, and send back those that a model wrote."""
+    said = {"type": "text", "text": "What is this?"}
+    file = {"filename": "a.txt", "file_data": f"data:{kind};base64,{b64encode('größer'.encode()).decode()}"}
+    messages = [{"role": "user", "content": [said, {"type": "file", "file": file}]}]
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
+
+    assert (answer.status, "x-ignored-params" in answer.headers) == (200, False)
+    assert site.model_calls[-1].messages[-1]["content"] == "What is this?\na.txt\ngrößer"
+
+
+@pytest.mark.parametrize("data", ["data:text/plain,a", "data:;base64,YQBi", "data:;base64,/w==", "YQ==", None])
+async def test_a_file_that_is_no_text_is_refused_where_it_is_asked_about(data: str | None, proxy: RunningProxy) -> None:
+    messages = [{"role": "user", "content": [{"type": "file", "file": {"file_data": data}}]}]
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
+
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "unsupported_content_part")
 
 
 async def test_what_is_asked_about_is_refused_by_its_place(proxy: RunningProxy, site: SimulatedSite) -> None:
