@@ -103,7 +103,7 @@ class Ask:
         Raises `ServiceError` (400) where something else is asked about.
         """
         parts = {name: each for name, each in self.images.items() if isinstance(each, Part)}
-        texts = {name: text for name, part in parts.items() if (text := part.as_text()) is not None}
+        texts = file_texts(self.images)
         for name in asked_about(self.messages):
             if name in parts and name not in texts:
                 raise unfit_part(parts[name].where)
@@ -133,6 +133,12 @@ def asked_about(messages: Sequence[Message]) -> Sequence[str]:
     earlier turns, is sent again and again: a conversation that could not go on without it would be lost."""
     turn = messages[turn_start(messages) :]
     return () if any(each.result for each in turn) else [name for each in turn for name in each.images]
+
+
+def file_texts(media: Mapping[str, Media]) -> dict[str, str]:
+    """The texts of the files among *media* that are nothing else, by their names. Takes long for large ones."""
+    parts = ((name, each) for name, each in media.items() if isinstance(each, Part))
+    return {name: text for name, part in parts if (text := part.as_text()) is not None}
 
 
 def in_words(message: Message, words: Mapping[str, str]) -> Message:

@@ -16,10 +16,11 @@ import orjson
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
-from proxy.chat.ask import Media
+from proxy.chat.ask import Media, Part, file_texts, in_words
 from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
 from proxy.chat.errors import ServiceError
 from proxy.chat.memory import count_tokens
+from proxy.chat.offload import aside
 from proxy.chat.service import ChatService
 from shared.conversations import Conversation, Message, is_seen_by
 from shared.store import Store, StoreError
@@ -43,11 +44,14 @@ class Responses:
     ) -> tuple[Answer, ResponseReply]:
         """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
         history, request = await self._whole(request, owner)
+        parts = {name: each for name, each in images.items() if isinstance(each, Part)}
+        words = await aside(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
+        kept = tuple(in_words(message, words) for message in request.input)  # no files are
         if request.store or request.conversation_id is not None:
-            refuse_unfit((*history, *request.input), answers=1)
+            refuse_unfit((*history, *kept), answers=1)
 
         async def keep(answer: Answer) -> None:
-            await self._keep(request, history, answer, reply, owner)
+            await self._keep(replace(request, input=kept), history, answer, reply, owner)
 
         answer = await self._chats.answer(request.to_ask(history, images, caller), owner=owner, afterwards=keep)
         reply = ResponseReply(

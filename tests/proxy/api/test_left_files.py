@@ -117,3 +117,15 @@ async def test_the_outputs_of_a_response_are_read_alike(proxy: RunningProxy, sit
 
     assert answer.status == 200
     assert f"Read.\n{NOT_SHOWN}" in site.model_calls[-1].messages[-1]["content"]
+
+
+async def test_a_response_goes_on_with_the_text_of_a_file(proxy: RunningProxy, site: SimulatedSite) -> None:
+    data = b64encode(b"It is a poem.").decode()
+    file: Any = {"type": "input_file", "filename": "a.txt", "file_data": f"data:text/plain;base64,{data}"}
+    asks: Any = {"role": "user", "content": [{"type": "input_text", "text": "[[script:it]]"}, file]}
+    site.behaviour.scripts = {"it": [{"text": "Read."}]}
+    first = await proxy.openai.responses.create(model=MODEL, input=[asks])
+    site.behaviour.scripts = {}
+    await proxy.openai.responses.create(model=MODEL, input="What is it?", previous_response_id=first.id)
+
+    assert "It is a poem." in str(site.model_calls[-1].messages)
