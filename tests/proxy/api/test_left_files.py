@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.ask import NOT_SHOWN
+from tests.pictures import PNG
 from tests.proxy.api.messages.asking import MODEL, TOOL, asked, assistant, block, error, text, user
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
@@ -34,6 +35,14 @@ async def test_what_a_tool_gave_is_told_in_words(content: list[Any], proxy: Runn
     told = site.model_calls[-1].messages[-1]["content"]
     assert NOT_SHOWN in told.partition("Read.")[2]
     assert DATA not in told
+
+
+async def test_pictures_beside_them_are_shown(proxy: RunningProxy, site: SimulatedSite) -> None:
+    picture = block("image", source={"type": "base64", "media_type": "image/png", "data": b64encode(PNG).decode()})
+    given = user(result(text("Read."), PDF, SVG, picture))
+    answer = await asked(proxy, "read it", assistant(CALL), given, tools=[TOOL], model="vision-bot-视觉")
+
+    assert (answer.status, site.model_calls[-1].images) == (200, 1)
 
 
 @pytest.mark.parametrize("picture", [SVG, GONE])
