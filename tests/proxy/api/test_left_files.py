@@ -138,3 +138,11 @@ async def test_a_response_goes_on_with_the_text_of_a_file(proxy: RunningProxy, s
     await proxy.openai.responses.create(model=MODEL, input="What is it?", previous_response_id=first.id)
 
     assert "It is a poem." in str(site.model_calls[-1].messages)
+
+
+async def test_an_address_that_is_none_is_refused_wherever_it_stands(proxy: RunningProxy) -> None:
+    earlier = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://example.org/a.png"}}]}
+    messages = [earlier, {"role": "assistant", "content": "No."}, {"role": "user", "content": "and now?"}]
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
+
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "invalid_image_url")
