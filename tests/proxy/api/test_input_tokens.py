@@ -35,3 +35,5 @@ async def test_what_is_continued_counts_too(proxy: RunningProxy) -> None:
     assert alone.input_tokens < after.input_tokens < 500 < within.input_tokens
     with pytest.raises(openai.NotFoundError, match="resp_unknown"):
         await client.count(model=MODEL, input="and?", previous_response_id="resp_unknown")
+    with pytest.raises(openai.APIStatusError, match="msg_unknown"):
+        await client.count(model=MODEL, input=[{"type": "item_reference", "id": "msg_unknown"}])

@@ -102,4 +102,4 @@ async def test_a_message_that_changes_the_effort_alone_is_told_to_nobody(
 
     assert (await asked(proxy, change, "hi", change)).status == 200
     assert sent(site)[-1] == "hi"
-    assert (await asked(proxy, change)).status == 400
+    assert (await asked(proxy, change, system="Be brief.")).status == 400
