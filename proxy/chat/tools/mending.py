@@ -15,7 +15,7 @@ from proxy.chat.tools.schema import too_deep
 
 _TOKEN = re.compile(
     r"""
-      (?P<blank> \s+ | (?<![^\s,{}\[\]])(?://|\#)[^\n]* | /\*.*?\*/ )
+      (?P<blank> \s+ | //[^\n]* | \#[^\n]* | /\*.*?\*/ )
     | \"\"\"(?P<long>.*?)\"\"\"
     | "(?P<double>(?:[^"\\]|\\.)*+)" | '(?P<single>(?:[^'\\]|\\.)*+)' | “(?P<curly>(?:[^”\\]|\\.)*+)”
     | (?P<mark> [{}\[\]:,：，] )

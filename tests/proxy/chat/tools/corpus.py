@@ -82,8 +82,11 @@ BROKEN_JSON = [
     Sample("quotes in a string", fence('{"name":"write_file","arguments":{"path":"a","content":"say "hi" now"}}'), "",
            calls(("write_file", {"path": "a", "content": 'say "hi" now'})), mended=True),
     Sample("quotes in a string, around marks", fence(
-           '{"name":"write_file","arguments":{"path":"a","content":"x = "<b>y</b>"\nprint("```")\ny = "#f//"\n"}}'), "",
-           calls(("write_file", {"path": "a", "content": 'x = "<b>y</b>"\nprint("```")\ny = "#f//"\n'})), mended=True),
+           '{"name":"write_file","arguments":{"path":"a","content":"x = "<b>y</b>"\nprint("```")\n"}}'), "",
+           calls(("write_file", {"path": "a", "content": 'x = "<b>y</b>"\nprint("```")\n'})), mended=True),
+    Sample("quotes in a string, around what is no comment",
+           fence('{"name":"write_file","arguments":{"path":"a","content":"x = "#f"; y = "a://x"\n"}}', TO_PARIS), "",
+           (*calls(("write_file", {"path": "a", "content": 'x = "#f"; y = "a://x"\n'})), *PARIS), mended=True),
     Sample("unknown escapes", fence(r'{"name":"write_file","arguments":{"path":"C:\dir","content":"\d+\.x"}}'), "",
            calls(("write_file", {"path": r"C:\dir", "content": r"\d+\.x"})), mended=True),
     Sample("triple quotes", fence('{"name":"write_file","arguments":{"path":"a","content":"""x = "1"\ny"""}}'), "",
