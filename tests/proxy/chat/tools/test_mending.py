@@ -210,3 +210,19 @@ def test_the_end_of_a_value_is_found_in_any_pieces(value: Any, after: str, size:
             break
 
     assert at == len(text)
+
+
+def _scanned(pieces: list[str]) -> tuple[int, bool, bool, int]:
+    scanner, at = JsonScanner(), 0
+    for piece in pieces:
+        end = scanner.feed(piece)
+        if end >= 0:
+            return at + end, scanner.is_stuck, False, 0
+        at += len(piece)
+    return -1, False, scanner.in_string, scanner.depth
+
+
+@given(st.lists(st.sampled_from([*"{}[]\"'“”#/ \na,<`\\", "//", "it's", "{'", "} <"]), max_size=12).map("".join))
+def test_loose_json_is_scanned_alike_in_any_pieces(text: str) -> None:
+    text = "{" + text
+    assert _scanned([text]) == _scanned([*text])
