@@ -1,11 +1,19 @@
 """What models a server lists, and what it tells of them."""
 
 import json
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from proxy.api.app_keys import UPSTREAMS
+from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.openai_server.listing import NoListing, read_models
+from proxy.upstreams.openai_server.server import OpenAiServer
+from tests.openai_server import OpenAiPeer, Refused
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
 
 
 @pytest.mark.parametrize(
@@ -54,3 +62,33 @@ def test_a_models_context_is_known_where_it_is_told(fields: dict[str, Any], leng
     (bot,) = read_models(json.dumps({"data": [{"id": "a", **fields}]}).encode(), {})
 
     assert bot.context_length == length
+
+
+async def test_a_server_that_lists_nothing_is_asked_last_until_it_does(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    upstream = served.app[UPSTREAMS][1]
+    assert isinstance(upstream, OpenAiServer)
+    known = upstream.bots()
+    for _ in range(FAILURES_TO_OPEN):
+        upstream.gate.breaker.failed(monotonic())
+    server.listing = Refused(500, {"error": "it broke"})
+    await upstream._look()
+    away = upstream.health().trouble or "", upstream.rank(known.bots[0])
+    server.listing = None
+    await upstream._look()
+
+    assert ("it broke" in away[0], away[1]) == (True, 3)
+    assert (upstream.health().breaker, upstream.rank(known.bots[0])) == ("half_open", 0)
+    assert upstream.bots() is known
+
+
+async def test_requests_to_a_server_that_is_away_do_not_look_for_it_one_after_the_other(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with OpenAiPeer() as server:
+        server.listing = Refused(500)
+        async with running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy:
+            codes = [(await proxy.chat("hi", model="mine/tiny")).code for _ in range(3)]
+
+    assert (codes, server.listed) == (["model_not_found"] * 3, 1)

@@ -82,7 +82,7 @@ async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
         (Said(["half"], has_end=False), "upstream_truncated"),
         (Said([], [("look", '{"a"')], has_end=False), "upstream_truncated"),
         (Said([], end="error"), "upstream_truncated"),
-        (Said(["half"], error={"message": "it broke"}), "upstream_error"),
+        (Said(["half"], error={"message": "it broke: no stream_options"}), "upstream_error"),
         (b"data: {nothing}\n\n", "upstream_truncated"),
         (b'event: error\ndata: {"message": "it broke"}\n\n', "upstream_error"),
         (b'data: {"object": "error", "message": "it broke", "code": "1"}\n\ndata: [DONE]\n\n', "upstream_error"),
@@ -101,7 +101,7 @@ async def test_a_failure_never_looks_like_an_answer(
 
     answer = await served.chat("hi", model="mine/tiny")
 
-    assert (answer.status, answer.code) == (502, code)
+    assert (answer.status, answer.code, len(server.asked)) == (502, code, 1)
 
 
 async def test_a_refusal_in_a_field_of_its_own_is_told(served: RunningProxy, server: OpenAiPeer) -> None:
