@@ -1,4 +1,4 @@
-"""What models a server lists, and what it tells of them."""
+"""What models a server lists, what it tells of them, and what becomes of a server that lists none or is gone."""
 
 import json
 from pathlib import Path
@@ -64,17 +64,19 @@ def test_a_models_context_is_known_where_it_is_told(fields: dict[str, Any], leng
     assert bot.context_length == length
 
 
-async def test_a_server_that_lists_nothing_is_asked_last_until_it_does(
+async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answers(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
     upstream = served.app[UPSTREAMS][1]
     assert isinstance(upstream, OpenAiServer)
     known = upstream.bots()
-    for _ in range(FAILURES_TO_OPEN):
-        upstream.gate.breaker.failed(monotonic())
     server.listing = Refused(500, {"error": "it broke"})
     await upstream._look()
     away = upstream.health().trouble or "", upstream.rank(known.bots[0])
+    assert (await served.chat("hi", model="mine/tiny")).status == 200
+    assert upstream.health().trouble is None
+    for _ in range(FAILURES_TO_OPEN):
+        upstream.gate.breaker.failed(monotonic())
     server.listing = None
     await upstream._look()
 
@@ -92,3 +94,17 @@ async def test_requests_to_a_server_that_is_away_do_not_look_for_it_one_after_th
             codes = [(await proxy.chat("hi", model="mine/tiny")).code for _ in range(3)]
 
     assert (codes, server.listed) == (["model_not_found"] * 3, 1)
+
+
+async def test_a_server_that_is_gone_is_not_waited_for_where_another_has_the_model(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with OpenAiPeer("tiny") as server, OpenAiPeer("tiny") as other:
+        named = f"mine={server.base_url},other={other.base_url}"
+        async with running_proxy(site, tmp_path, servers=named) as proxy:
+            for upstream in proxy.app[UPSTREAMS][1:]:
+                await upstream.discover()
+            server.answers, server.breaks = [b""], True
+            answer = await proxy.chat("hi", model="tiny")
+
+    assert (answer.text, len(server.asked), len(other.asked)) == ("served", 1, 1)

@@ -9,6 +9,7 @@ import pytest
 from proxy.api.app_keys import UPSTREAMS
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.refusals import read_error
 from proxy.upstreams.openai_server.server import OpenAiServer
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
@@ -254,6 +255,19 @@ async def test_a_key_that_a_server_repeats_is_told_to_nobody(
     shown = json.dumps(answer.body) + str(answer.headers) + status + caplog.text + repr(served.settings)
     assert answer.status >= 400
     assert KEY[:12] not in shown
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"detail": "not found"}, "not found"),  # FastAPI
+        ({"title": "too many", "status": 429}, "too many"),
+        ({"error": {"message": None, "error": "it broke"}}, "it broke"),
+        ({"error": {"message": {"detail": ["so", "it is"]}}}, '{"detail":["so","it is"]}'),  # Mistral
+    ],
+)
+def test_what_an_error_says_is_found_by_any_name(told: Any, text: str) -> None:
+    assert read_error(told).text == text
 
 
 @pytest.mark.parametrize("index", [0, None], ids=["one call", "ever more calls"])
