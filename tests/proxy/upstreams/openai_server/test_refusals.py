@@ -44,6 +44,7 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
         (Refused(400, failed("too long", "context_length_exceeded", param="messages")), 400, "context_length_exceeded"),
         (Refused(400, {"object": "error", "message": VLLM, "code": 400}), 400, "context_length_exceeded"),
         (Refused(400, failed("no such field")), 400, "upstream_refused"),
+        (Refused(400, failed("no such field", 400)), 400, "upstream_refused"),
         (Refused(422, {"detail": [{"msg": "no such field"}]}), 400, "upstream_refused"),
         (Refused(413, "<html>too large</html>"), 413, "request_too_large"),
         (Refused(307, "moved", {"Location": "http://127.0.0.1:1/"}), 502, "upstream_error"),
@@ -64,6 +65,12 @@ async def test_a_refusal_keeps_its_meaning(
     assert "'mine'" in answer.body["error"]["message"]
     assert "<html>" not in answer.body["error"]["message"]
     assert len(server.asked) == 1
+
+
+async def test_a_refusal_names_the_parameter(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Refused(400, failed("too many", param="top_k"))]
+
+    assert (await served.chat("hi", model="mine/tiny")).body["error"]["param"] == "top_k"
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "17"}, "17"), ({}, "5")])
