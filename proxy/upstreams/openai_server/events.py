@@ -1,5 +1,6 @@
 """Following one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -39,6 +40,7 @@ _FAILURES = frozenset(  # words for an answer that was given up
     }
 )
 _STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
+_is_status = re.compile("[45][0-9]{2}").fullmatch
 
 
 @dataclass(slots=True)
@@ -286,4 +288,4 @@ def _detail(usage: dict[str, Any], group: str, name: str) -> int:
 def _status(error: Any) -> int:
     """The status that an error in a stream names as its own."""
     named = [str(error.get(name)) for name in _STATUSES] if isinstance(error, dict) else ()
-    return next((int(value) for value in named if len(value) == 3 and value.isascii() and value.isdigit()), 0)
+    return next((int(value) for value in named if _is_status(value)), 0)

@@ -178,7 +178,7 @@ def _meaning(status: int, told: Told) -> _Meaning:
 def from_event(server: str, told: Told, status: int, *, has_begun: bool) -> Refusal:
     """What an error in the middle of a stream means. *status*: what it names as its own; 0 for none."""
     if not has_begun:
-        return from_status(server, status if 400 <= status < 600 else 0, {}, told)
+        return from_status(server, status, {}, told)
     text = _CUT.format(server, told.text or "it told of an error")
     error = ServiceError(502, text, type="server_error", code="upstream_error")
     return Refusal(error, About.ANSWER, delivered=False, has_begun=True)

@@ -207,7 +207,10 @@ async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: Open
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(failed("it broke", 500), 502), (failed("no more", "insufficient_quota"), 429), ("a page", 502), ([1], 502)],
+    [
+        *((failed("it broke", code), 502) for code in (500, 200, "1429", "४२९")),
+        *((failed("no more", "insufficient_quota"), 429), ("a page", 502), ([1], 502)),
+    ],
 )
 async def test_an_error_with_status_200_is_one(
     served: RunningProxy, server: OpenAiPeer, body: Any, status: int
@@ -217,7 +220,7 @@ async def test_an_error_with_status_200_is_one(
     answer = await served.chat("hi", model="mine/tiny")
 
     assert answer.status == status
-    assert not any(told in answer.body["error"]["message"] for told in ("HTTP 502", "HTTP 0"))
+    assert not any(told in answer.body["error"]["message"] for told in ("HTTP 502", "HTTP 0", "HTTP 2"))
     assert served.app[UPSTREAMS][1].health().open_streams == 0
 
 
