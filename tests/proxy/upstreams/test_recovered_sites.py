@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import proxy.upstreams.aipkit.site
+from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams import breaker
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.proxy.wire import connected
@@ -183,3 +185,36 @@ async def test_a_cut_answer_shows_that_refused_credentials_are_good(
     assert (await proxy.chat("[[tokens:500]]", max_tokens=5)).status == 200
 
     assert (await health(proxy))[0] == 200
+
+
+@pytest.mark.usefixtures("long_pauses")
+async def test_a_site_that_is_left_alone_is_told_as_such(proxy: RunningProxy, site: SimulatedSite) -> None:
+    await break_down(proxy, site, "fails")
+
+    assert "left alone" in (proxy.app[UPSTREAMS][0].health().trouble or "")
+
+
+async def test_a_site_whose_credentials_are_refused_is_asked_last(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.1)
+    upstream = proxy.app[UPSTREAMS][0]
+    bot = upstream.bots().bots[0]
+    well = upstream.rank(bot)
+    site.behaviour.challenge_ajax = True
+    await proxy.chat("hi")
+
+    assert (well, upstream.rank(bot)) == (0, 3)
+
+
+async def test_what_a_site_offers_is_the_same_object_until_another_visit(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    upstream = proxy.app[UPSTREAMS][0]
+    before, taken = upstream.bots(), await capture(site)
+    assert upstream.bots() is before
+
+    later = replace(taken.credentials, captured_at=taken.credentials.captured_at + 60)
+    await proxy.takes(replace(taken, credentials=later), base=1)
+
+    assert (upstream.bots().bots, upstream.bots().discovered_at) == (before.bots, later.captured_at)

@@ -10,6 +10,7 @@ import pytest
 
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.event_decoder import MAX_EVENT_BYTES
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.site_client.client import Stream
 from shared.site_client.errors import SiteUnreachable
@@ -98,6 +99,8 @@ async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plu
         (b'{"code":"rest_cookie_invalid_nonce"}', Kind.NONCE),
         (b"<p>It is closed.</p>", Kind.UPSTREAM),
         (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', Kind.TRUNCATED),
+        (b"data: {" + b" " * MAX_EVENT_BYTES, Kind.UPSTREAM),
+        (b'Warning: it is old\ndata: {"type":"end","data":"{\\"reply\\":\\"\\"}"}\n\n', Kind.EMPTY),
     ],
 )
 async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_200(
