@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harvester.service.workspace import Workspace
@@ -14,7 +15,7 @@ from shared.parsing import Site
 from shared.serialization import to_json
 from shared.store import Store, StoreError, StoreUnavailable
 from tests.harvester.one_browser import OneBrowser
-from tests.harvester.visiting import Visits
+from tests.harvester.visiting import Visits, wait_for
 from tests.site import SimulatedSite
 
 UNDER_WAY = "harvester.visit: {}"
@@ -150,12 +151,14 @@ async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_t
     def fail(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
+    opened = psutil.Process().num_fds()
     with monkeypatch.context() as patched:
         patched.setattr("harvester.service.worker.end_family", fail)
         await own_visits.capture()
     assert len(list(own_visits.workspace.path.glob("visit-*"))) == 1
 
     await own_visits.capture()
+    await wait_for(lambda: psutil.Process().num_fds() <= opened, "no file is kept open")
 
 
 async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visits, site: SimulatedSite) -> None:
