@@ -53,7 +53,7 @@ class Machine:
 
     def install(self, *options: str) -> "subprocess.CompletedProcess[str]":
         command = [FREEAICHAT, "browser", "install", *options]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=150, check=False)
 
     @property
     def called(self) -> list[str]:
