@@ -38,7 +38,7 @@ def up(*, verbose: bool) -> None:
     port = settings.port or free_port(settings.hosts[0])
     words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
     # "Any free port" is chosen here, so that all know it.
-    become(module_command("shared.cli.supervise", *words), {"FREEAICHAT_PORT": str(port)})
+    become(module_command("shared.cli.supervise", *words), os.environ | {"FREEAICHAT_PORT": str(port)})
 
 
 def provide_log(data_dir: Path) -> Path | None:

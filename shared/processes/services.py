@@ -22,15 +22,17 @@ FINAL_EXITS = {
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def become(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:
-    """Go on as *command*, with the process id of this one, and *more* in its environment.
+def become(command: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
+    """Go on as *command*, with the process id of this one, and its environment if none is given.
 
     A signal to stop that comes while it starts waits until it calls `hear_signals`.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    os.execve(command[0], list(command), os.environ | (more or {}))  # noqa: S606  (our own interpreter)
+    if environment is None:
+        os.execv(command[0], list(command))  # noqa: S606  (our own interpreter)
+    os.execve(command[0], list(command), environment)  # noqa: S606
 
 
 def hear_signals() -> None:
