@@ -122,6 +122,6 @@ class Attempt:
         reply = await self._client.post(f"{credentials.ajax_url}{UPLOAD}", body, headers, timeout=UPLOAD_SECONDS)
         data = read_object(reply.body).get("data")
         name = text_at(data, "id") if isinstance(data, dict) else ""
-        if reply.status != 200 or not name:
+        if not name:
             raise from_answer(reply.status, reply.headers, reply.body)
         return name

@@ -71,7 +71,7 @@ async def read(engine: SimulatedAiEngine, client: Posted, sink: Texts) -> None:
 
 
 async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
-    whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', Texts(1)
+    whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', Texts(2)
 
     await read(engine, Posted([whole], ends=False), sink)
 
