@@ -100,6 +100,7 @@ async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plu
         (b"<p>It is closed.</p>", Kind.UPSTREAM),
         (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', Kind.TRUNCATED),
         (b"data: {" + b" " * MAX_EVENT_BYTES, Kind.UPSTREAM),
+        (b'\xef\xbb\xbfdata: {"type":"live","da', Kind.TRUNCATED),
         (b'Warning: it is old\ndata: {"type":"end","data":"{\\"reply\\":\\"\\"}"}\n\n', Kind.EMPTY),
     ],
 )
