@@ -26,6 +26,7 @@ from shared.models import Bot, Credentials
 from shared.site_client.client import SiteClient
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
+# Before any text: what comes within one is TRUNCATED.
 _MENDED = frozenset({Kind.NONCE, Kind.CHALLENGE, Kind.FIREWALL, Kind.MOVED, Kind.UNREACHABLE})
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class AiEngineSite:
                 await attempt.run(self._limits.idle_timeout)
             except SiteRefusal as refusal:
                 refusal.hide(used.secrets)
-                if attempt.reader.has_text or refusal.kind not in _MENDED or not tries.may_retry:
+                if refusal.kind not in _MENDED or not tries.may_retry:
                     raise _told(refusal, attempt) from refusal
                 is_restarting = refusal.kind is Kind.UNREACHABLE
                 credentials = await self._recovery.recover(
