@@ -37,8 +37,8 @@ def up(*, verbose: bool) -> None:
     grace = grace_for(settings.shutdown_timeout)
     port = settings.port or free_port(settings.hosts[0])
     words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
-    # "Any free port" is chosen here, so that all know it.
-    become(module_command("shared.cli.supervise", *words), os.environ | {"FREEAICHAT_PORT": str(port)})
+    os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
+    become(module_command("shared.cli.supervise", *words))
 
 
 def provide_log(data_dir: Path) -> Path | None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 EXIT_FAILED = 1  # what was asked for did not succeed, or is not so; trying again may help
@@ -22,17 +22,15 @@ FINAL_EXITS = {
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def become(command: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
-    """Go on as *command*, with the process id of this one, and its environment if none is given.
+def become(command: Sequence[str]) -> NoReturn:
+    """Go on as *command*, with the process id of this one.
 
     A signal to stop that comes while it starts waits until it calls `hear_signals`.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    if environment is None:
-        os.execv(command[0], list(command))  # noqa: S606  (our own interpreter)
-    os.execve(command[0], list(command), environment)  # noqa: S606
+    os.execv(command[0], list(command))  # noqa: S606  (our own interpreter)
 
 
 def hear_signals() -> None:

@@ -12,7 +12,6 @@ import pytest
 from harvester.service.schedule import Schedule
 from shared.models import Outcome, Visit, VisitAsk
 from shared.parsing import Site, site
-from shared.processes import heartbeat
 from shared.store import Store, StoreUnavailable, open_store
 from tests.harvester.service.test_renewal import stored
 from tests.harvester.visiting import NONCE_ACTION
@@ -225,16 +224,6 @@ async def test_a_store_that_goes_away_does_not_end_the_schedule_and_is_told_once
     ]
 
 
-async def test_of_two_with_one_store_the_one_that_stops_takes_back_no_sign_of_the_other(store: Store) -> None:
-    await have_fresh(store)
-    async with scheduled(store, WrittenVisits(store)):
-        async with scheduled(store, WrittenVisits(store)):
-            await looked_again(store)
-        async with asyncio.timeout(5):
-            while not heartbeat.is_fresh(await heartbeat.last_beat(store), time.time()):
-                await asyncio.sleep(0.01)
-
-
 async def test_a_fault_of_ours_is_seen_and_ends_no_visits_but_this_one(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,30 +251,6 @@ async def test_what_is_damaged_of_one_site_holds_up_no_other(tmp_path: Path, cap
 
     assert visits.made == [(SECOND.origin, "start")]
     assert f"{FIRST.origin} is not visited: the store is damaged" in caplog.text
-
-
-async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
-    visits = WrittenVisits(store, seconds=60)
-    async with scheduled(store, visits) as task:
-        await until(lambda: visits.under_way)
-        task.cancel()
-        await asyncio.wait({task}, timeout=5)
-
-        assert task.cancelled()
-        assert visits.under_way == 0
-
-
-async def test_the_heartbeat_is_noted_and_is_no_longer_fresh_once_it_has_stopped(store: Store) -> None:
-    await have_fresh(store)
-    async with scheduled(store, WrittenVisits(store)):
-        async with asyncio.timeout(5):
-            while (beat := await heartbeat.last_beat(store)) is None:
-                await asyncio.sleep(0.01)
-    stopped = await heartbeat.last_beat(store)
-
-    assert abs(time.time() - beat) < 10
-    assert stopped is not None
-    assert not heartbeat.is_fresh(stopped, time.time())
 
 
 async def test_a_nonce_is_renewed_when_it_is_old(store: Store, site: SimulatedSite) -> None:

@@ -1,4 +1,4 @@
-"""What comes due while the schedule is being stopped."""
+"""What is under way, comes due or stands in the store when the schedule is stopped."""
 
 import asyncio
 import time
@@ -7,8 +7,17 @@ import pytest
 
 from shared.models import Visit
 from shared.parsing import Site
+from shared.processes import heartbeat
 from shared.store import Store
-from tests.harvester.service.test_schedule import FIRST, SECOND, WrittenVisits, scheduled, until
+from tests.harvester.service.test_schedule import (
+    FIRST,
+    SECOND,
+    WrittenVisits,
+    have_fresh,
+    looked_again,
+    scheduled,
+    until,
+)
 from tests.shared.samples import capture
 
 INTERVAL = 1.0  # seconds: the first visit is under way sooner, also on a busy machine
@@ -35,3 +44,37 @@ async def test_a_visit_that_comes_due_meanwhile_is_not_begun(store: Store, caplo
 
     assert visits.made == [(FIRST.origin, "start")]
     assert caplog.records == []
+
+
+async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
+    visits = WrittenVisits(store, seconds=60)
+    async with scheduled(store, visits) as task:
+        await until(lambda: visits.under_way)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+
+        assert task.cancelled()
+        assert visits.under_way == 0
+
+
+async def test_the_heartbeat_is_noted_and_is_no_longer_fresh_once_it_has_stopped(store: Store) -> None:
+    await have_fresh(store)
+    async with scheduled(store, WrittenVisits(store)):
+        async with asyncio.timeout(5):
+            while (beat := await heartbeat.last_beat(store)) is None:
+                await asyncio.sleep(0.01)
+    stopped = await heartbeat.last_beat(store)
+
+    assert abs(time.time() - beat) < 10
+    assert stopped is not None
+    assert not heartbeat.is_fresh(stopped, time.time())
+
+
+async def test_of_two_with_one_store_the_one_that_stops_takes_back_no_sign_of_the_other(store: Store) -> None:
+    await have_fresh(store)
+    async with scheduled(store, WrittenVisits(store)):
+        async with scheduled(store, WrittenVisits(store)):
+            await looked_again(store)
+        async with asyncio.timeout(5):
+            while not heartbeat.is_fresh(await heartbeat.last_beat(store), time.time()):
+                await asyncio.sleep(0.01)

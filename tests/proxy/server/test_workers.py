@@ -15,7 +15,6 @@ import aiohttp
 import psutil
 import pytest
 
-import shared.settings
 from proxy.server.listening import open_sockets
 from shared.admin import key_desk
 from shared.admin.keys import wish
@@ -242,7 +241,7 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
 
 
 def test_a_system_that_shares_no_port_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.settings.notations, "SHARES_PORTS", False)
+    monkeypatch.setattr("shared.settings.notations.SHARES_PORTS", False)
 
     with pytest.raises(ValueError, match="shares no port") as caught:
         load(workers=2)
