@@ -33,6 +33,7 @@ _API: _Routes = {
     "/completions": {"POST": counted(completions.create_completion)},
     "/embeddings": {"POST": counted(embeddings.create_embeddings)},
     "/responses": {"POST": counted(responses.create_response)},
+    "/responses/compact": {"POST": counted(responses.compact_response)},
     "/responses/input_tokens": {"POST": responses.count_input_tokens},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},

@@ -19,6 +19,7 @@ TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
 Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
 OURS = ("function", "custom")  # kinds of tools that a client runs itself
 _OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
+_SUMMARY = "summary_of_conversation"
 NO_TOOLS = "The operator of this gateway has switched tools off."
 NO_FORMS = "The operator of this gateway has switched forms of answers off."
 
@@ -211,11 +212,25 @@ def sealed(call: Call) -> str:
 
 def unsealed(value: Any) -> str:
     """What `sealed` hid; empty for what others did."""
+    return signed(_opened(value))
+
+
+def sealed_summary(text: str) -> str:
+    """A conversation's summary, hidden alike."""
+    return b64encode(orjson.dumps({_SUMMARY: text})).decode()
+
+
+def unsealed_summary(value: Any) -> str:
+    """What `sealed_summary` hid; empty for what others did."""
+    return text_or_empty(_opened(value).get(_SUMMARY))
+
+
+def _opened(value: Any) -> Mapping[str, Any]:
     try:
         told = orjson.loads(b64decode(text_or_empty(value), validate=True))
     except ValueError:
-        return ""
-    return signed(told) if isinstance(told, dict) else ""
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def text_or_empty(value: Any) -> str:

@@ -42,7 +42,8 @@ _SAID: Schema = {"allOf": [ref("Message"), at_least({}, type=nullable(const("mes
 ITEMS = told(
     {**MESSAGES, "items": {"anyOf": [_SAID, _CALL, _RESULT]}},
     "A call belongs to the assistant's message before it, if there is one. Shell, patch and MCP calls and their "
-    "results are read alike; what has no meaning in words (`compaction`, `web_search_call` …) is passed over. Tools in "
+    "results are read alike; what has no meaning in words (`web_search_call`, another server's `compaction` …) is "
+    "passed over. Tools in "
     "`additional_tools` are offered with the others; an `agent_message` is the user's. Servers are told the text of "
     "`reasoning`, and what is theirs in `encrypted_content`, with the calls that follow it.",
 )

@@ -69,7 +69,8 @@ SCHEMAS: dict[str, Schema] = {
             "input": shown(
                 told(
                     {"anyOf": [STRING, ITEMS]},
-                    "With `previous_response_id` or `conversation` it may also be left out, null or empty.",
+                    "With `previous_response_id` or `conversation` it may also be left out, null or empty. "
+                    "`compaction_trigger` as the last item asks for a summary in place of an answer.",
                 ),
                 "Hello!",
             ),
@@ -128,6 +129,15 @@ PATHS: Paths = {
                 *STREAM_HEADERS,
                 links=_GOES_ON,
             ),
+            ASKS_THE_SITE,
+            body=json_body(ref("ResponseRequest")),
+        )
+    },
+    "/v1/responses/compact": {
+        "post": operation(
+            "compact_response",
+            "Sum a conversation up by one turn of the model. `output` takes the place of what was said before.",
+            answer("What the user said, and the summary.", json_content(ref("CompactedResponse"))),
             ASKS_THE_SITE,
             body=json_body(ref("ResponseRequest")),
         )

@@ -51,6 +51,19 @@ _REASONING = told(
     ),
     "What the model of a server thought, where the server tells it. A stored response does not show it.",
 )
+_COMPACTION = told(
+    exactly({"id": {"type": "string", "pattern": "^cmp_"}, "type": const("compaction"), "encrypted_content": STRING}),
+    "The summary that `compaction_trigger` asked for, alone: to be sent in place of all that was said before.",
+)
+_KEPT = exactly(
+    {
+        "id": STRING,
+        "type": const("message"),
+        "status": const("completed"),
+        "role": const("user"),
+        "content": array(ANY),
+    }
+)
 _USAGE = exactly(
     {
         "input_tokens": COUNT,
@@ -78,7 +91,8 @@ _RESPONSE = exactly(
         "metadata": ref("Metadata"),
         "model": STRING,
         "output": told(
-            array({"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS]}), "A message, calls, or a message and calls."
+            array({"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS, _COMPACTION]}),
+            "A message, calls, or a message and calls.",
         ),
         "parallel_tool_calls": BOOLEAN,
         "presence_penalty": NUMBER,
@@ -115,7 +129,10 @@ def _event(kind: str, **fields: Schema) -> Schema:
     return exactly({"type": const(kind), "sequence_number": COUNT, **fields})
 
 
-_ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": {"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS]}}
+_ITEM_PLACE: dict[str, Schema] = {
+    "output_index": COUNT,
+    "item": {"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS, _COMPACTION]},
+}
 _CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
 _CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
 _PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "content_index": COUNT}
@@ -133,6 +150,7 @@ EVENTS: dict[str, Schema] = {
     ),
     "response.reasoning_text.delta": _event("response.reasoning_text.delta", **_PLACE, delta=STRING),
     "response.reasoning_text.done": _event("response.reasoning_text.done", **_PLACE, text=STRING),
+    "response.compaction.compacting": _event("response.compaction.compacting", output_index=COUNT, item_id=STRING),
     "response.refusal.delta": _event("response.refusal.delta", **_PLACE, delta=STRING),
     "response.refusal.done": _event("response.refusal.done", **_PLACE, refusal=STRING),
     "response.function_call_arguments.delta": _event(
@@ -151,6 +169,15 @@ EVENTS: dict[str, Schema] = {
 }
 SCHEMAS: dict[str, Schema] = {
     "Response": _RESPONSE,
+    "CompactedResponse": exactly(
+        {
+            "id": RESPONSE_ID,
+            "object": const("response.compaction"),
+            "created_at": SECONDS,
+            "output": array({"anyOf": [_KEPT, _COMPACTION]}, minItems=1),
+            "usage": told(_USAGE, "Estimates."),
+        }
+    ),
     "DeletedResponse": exactly({"id": RESPONSE_ID, "object": const("response"), "deleted": const(True)}),
     "ResponseEvent": {"anyOf": list(EVENTS.values())},
 }

@@ -9,6 +9,8 @@ from proxy.api.chat_completions.handlers import tools_mode
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
 from proxy.api.rendering import json_response
+from proxy.api.responses.compaction import CompactedReply, CompactionReply, is_asked_within, parse_compaction
+from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
 from proxy.api.tools import unsupported
@@ -16,21 +18,35 @@ from proxy.server.bodies import parse_json, read_body
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
-    """Answer, streamed or whole."""
-    wanted = await _read(request)
+    """Answer, streamed or whole; with a summary alone, where that is asked for."""
+    wanted, replies = await _read(request)
+    return await _answer(request, wanted, replies)
+
+
+async def compact_response(request: web.Request) -> web.StreamResponse:
+    """Sum a conversation up."""
+
+    def parse(body: bytes) -> ResponseRequest:
+        fields = parse_json(body)
+        return replace(parse_compaction(fields, tools_mode(request, fields)), stream=False)
+
+    return await _answer(request, await read_body(request, parse), CompactedReply)
+
+
+async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[ResponseReply]) -> web.StreamResponse:
     messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
     caller = request[CALLER]
     wanted = replace(wanted, input=messages, allowed=caller.models)
     with named_as(messages="input", conversation_id="conversation"):
         answer, reply = await request.app[RESPONSES].create(
-            wanted, images, caller=caller.place(request.remote), owner=caller.owner
+            wanted, images, caller=caller.place(request.remote), owner=caller.owner, replies=replies
         )
         return await send(request, [answer], reply, stream=wanted.stream)
 
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    wanted = await _read(request)
+    wanted, _ = await _read(request)
     with named_as(conversation_id="conversation"):
         count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
@@ -57,9 +73,12 @@ async def list_input_items(request: web.Request) -> web.Response:
     return json_response(page_of(items, page))
 
 
-async def _read(request: web.Request) -> ResponseRequest:
-    def parse(body: bytes) -> ResponseRequest:
+async def _read(request: web.Request) -> tuple[ResponseRequest, type[ResponseReply]]:
+    def parse(body: bytes) -> tuple[ResponseRequest, type[ResponseReply]]:
         fields = parse_json(body)
-        return parse_response(fields, tools_mode(request, fields))
+        mode = tools_mode(request, fields)
+        if is_asked_within(fields):
+            return parse_compaction(fields, mode), CompactionReply
+        return parse_response(fields, mode), ResponseReply
 
     return await read_body(request, parse)

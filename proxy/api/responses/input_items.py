@@ -8,7 +8,7 @@ from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture, without_unfit
 from proxy.api.responses.tools import found_in, is_by_client
-from proxy.api.tools import as_json, text_or_empty, unsealed
+from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
@@ -18,9 +18,6 @@ from shared.conversations import Call, Message, Result, ToolKind
 _UNREAD = frozenset(
     {
         "additional_tools",
-        "compaction",
-        "compaction_summary",
-        "context_compaction",
         "web_search_call",
         "file_search_call",
         "code_interpreter_call",
@@ -45,6 +42,8 @@ _CALLS = frozenset(
         "tool_search_call",
     }
 )
+_COMPACTIONS = frozenset({"compaction", "compaction_summary", "context_compaction"})
+SUMMARY = "Summary of the conversation so far:\n\n"
 Read = tuple[tuple[Message, ...], dict[str, Picture]]
 _CIPHER = "gAAAAA"  # how those of OpenAI's begin
 _SEARCHES = ("tool_search_call", "tool_search_output")
@@ -70,8 +69,9 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             continue
         elif kind == "message":
             gathered.say(item)
-        elif kind == "agent_message":
-            gathered.say({"role": "user", "content": _readable(item.get("content"))})
+        elif kind == "agent_message" or kind in _COMPACTIONS:
+            summary = unsealed_summary(item.get("encrypted_content"))
+            gathered.say({"role": "user", "content": SUMMARY + summary if summary else _readable(item.get("content"))})
         elif kind == "item_reference" and may_refer:
             gathered.refer(_reference(item, f"{where}.id"))
         elif call := read_call(kind, item):
@@ -105,6 +105,8 @@ def _is_unread(kind: str, item: Any) -> bool:
     """Whether no model is told of it here."""
     if kind == "configuration_update":  # of how hard to think, which is read with the request's own fields
         return not item.get("text")
+    if kind in _COMPACTIONS:  # those of others are read by their servers alone
+        return not unsealed_summary(item.get("encrypted_content"))
     is_extension = ":" in kind  # `open_webui:code_interpreter`: somebody's own, as Open Responses has them named
     return is_extension or kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
 

@@ -1,6 +1,6 @@
 """Reading a request of OpenAI's Responses API; what it has in common with a chat is read as a chat is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class ResponseRequest:
     ignored: tuple[str, ...]
     offer: Offer | None = None
     allowed: frozenset[str] | None = None
+    kept: Sequence[Mapping[str, Any]] = ()  # items that stay where the others are summed up
 
     def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Media], caller: str) -> Ask:
         """What is asked, with what was said before."""

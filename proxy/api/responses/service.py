@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from proxy.api.responses.compaction import CompactedReply
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
@@ -40,9 +41,15 @@ class Responses:
         self._conversations = conversations
 
     async def create(
-        self, request: ResponseRequest, images: Mapping[str, Media], caller: str, *, owner: str
+        self,
+        request: ResponseRequest,
+        images: Mapping[str, Media],
+        caller: str,
+        *,
+        owner: str,
+        replies: type[ResponseReply] = ResponseReply,
     ) -> tuple[Answer, ResponseReply]:
-        """The answer to *request* of *caller*, not begun yet, and what builds its objects."""
+        """The answer to *request* of *caller*, not begun yet, and the one of *replies* that builds its objects."""
         history, request = await self._whole(request, owner)
         parts = {name: each for name, each in images.items() if isinstance(each, Part)}
         words = await aside(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
@@ -54,13 +61,15 @@ class Responses:
             await self._keep(replace(request, input=kept), history, answer, reply, owner)
 
         answer = await self._chats.answer(request.to_ask(history, images, caller), owner=owner, afterwards=keep)
-        reply = ResponseReply(
+        reply = replies(
             request,
             id=_response_of(answer.message_id),
             message_id=answer.message_id,
             created=answer.created,
             model=answer.model,
         )
+        if isinstance(reply, CompactedReply):
+            reply.keep(history, request.kept)
         return answer, reply
 
     async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:

@@ -81,16 +81,6 @@ async def test_probes_see_who_lacks_a_key(site: SimulatedSite, tmp_path: Path) -
             assert (await exchange(proxy.url, "HEAD", path)).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/compact", "/v1/responses/compact/"])
-async def test_what_is_not_served_below_responses_is_404(proxy: RunningProxy, path: str) -> None:
-    """Codex asks whether compaction is there; 405 would say that it is, for another method."""
-    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "input": "hi"})
-
-    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (404, "unknown_url")
-    assert (await exchange(proxy.url, "GET", path)).status == 404
-    assert (await exchange(proxy.url, "HEAD", path)).status == 404
-
-
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "eA=="}
 
 

@@ -167,7 +167,7 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
     assert "QUERY" not in text
 
 
-@pytest.mark.parametrize("kind", ["compaction_trigger", "configuration_update", "of tomorrow"])
+@pytest.mark.parametrize("kind", ["configuration_update", "of tomorrow"])
 async def test_an_item_that_would_change_what_is_asked_is_refused_by_its_type(
     kind: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:

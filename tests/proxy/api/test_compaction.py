@@ -1,0 +1,162 @@
+"""Long conversations are summed up, and go on from the summary, as OpenAI's clients and Codex ask for it."""
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import openai
+import pytest
+
+from proxy.api.responses.compaction import CompactedReply, CompactionReply, parse_compaction
+from proxy.chat.errors import ServiceError
+from proxy.chat.extras import Extra
+from proxy.chat.tokens import Usage
+from proxy.chat.upstream import End
+from shared.conversations import Message
+from tests.proxy.api.test_described_calls import wrong
+from tests.proxy.api.test_responses import MODEL
+from tests.proxy.running import RunningProxy
+from tests.proxy.wire import exchange
+from tests.site import SimulatedSite
+
+TOLD = "Done: parser.py. Open: the tests."
+HISTORY: list[Any] = [
+    {"role": "developer", "content": "Be brief."},
+    {"role": "user", "content": "[[script:it]] Mend parser.py"},
+    {"type": "function_call", "call_id": "a", "name": "shell", "arguments": '{"cmd":"ls"}'},
+    {"type": "function_call_output", "call_id": "a", "output": "parser.py"},
+    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I mended it."}]},
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Thanks"}], "id": "msg_1"},
+]
+TRIGGER = {"type": "compaction_trigger"}
+FLAT = {"type": "function", "name": "shell", "parameters": {"type": "object"}}
+
+
+@pytest.fixture(autouse=True)
+def summary(site: SimulatedSite) -> None:
+    """What the model says at first."""
+    site.behaviour.scripts = {"it": [{"text": TOLD}] * 3}
+
+
+async def goes_on(proxy: RunningProxy, site: SimulatedSite, *items: Any) -> str:
+    """What the model is told when the client goes on from *items*."""
+    await proxy.openai.responses.create(model=MODEL, input=[*items, {"role": "user", "content": "And?"}])
+    return str(site.model_calls[-1].messages)
+
+
+async def test_the_official_client_compacts_and_goes_on(proxy: RunningProxy, site: SimulatedSite) -> None:
+    compacted = await proxy.openai.responses.compact(model=MODEL, input=HISTORY, instructions="You are Codex.")
+    asked = str(site.model_calls[-1].messages)
+    first, second, item = (each.model_dump(warnings=False) for each in compacted.output)
+    after = await goes_on(proxy, site, first, second, item)
+
+    assert compacted.object == "response.compaction"
+    assert compacted.usage.output_tokens > 0
+    assert all(text in asked for text in ("You are Codex.", "I mended it.", "[result of shell]", "Sum up the"))
+    assert [each["content"][0]["text"] for each in (first, second)] == ["[[script:it]] Mend parser.py", "Thanks"]
+    assert second["id"] == "msg_1"
+    assert (item["type"], item["id"][:4]) == ("compaction", "cmp_")
+    assert TOLD not in item["encrypted_content"]
+    assert f"Summary of the conversation so far:\\n\\n{TOLD}" in after
+    assert "I mended it." not in after
+    with pytest.raises(openai.NotFoundError):
+        await proxy.openai.responses.retrieve(compacted.id)
+
+
+async def test_what_a_stored_response_continued_is_summed_up(proxy: RunningProxy, site: SimulatedSite) -> None:
+    first = await proxy.openai.responses.create(model=MODEL, input="[[script:it]] My name is Ada")
+    body = {"model": MODEL, "previous_response_id": first.id}
+    whole = json.loads((await exchange(proxy.url, "POST", "/v1/responses/compact", body)).body)
+    again = await proxy.openai.responses.create(model=MODEL, input=whole["output"])
+    more = json.loads(
+        (await exchange(proxy.url, "POST", "/v1/responses/compact", {**body, "previous_response_id": again.id})).body
+    )
+
+    assert wrong("CompactedResponse", [whole, more]) == []
+    assert [item["content"][0]["text"] for item in whole["output"][:-1]] == ["[[script:it]] My name is Ada"]
+    assert [item["type"] for item in more["output"]] == ["message", "compaction"]  # no summary beside the new one
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_codex_asks_within_a_response(stream: bool, proxy: RunningProxy, site: SimulatedSite) -> None:
+    body = {"model": MODEL, "input": [*HISTORY, TRIGGER], "stream": stream, "store": False, "tools": [FLAT]}
+    answer = await exchange(proxy.url, "POST", "/v1/responses", body)
+    done = answer.data[-1]["response"] if stream else json.loads(answer.body)
+    (item,) = done["output"]
+
+    assert (done["status"], done["store"], done["error"]) == ("completed", False, None)
+    assert done["usage"]["output_tokens"] > 0
+    assert wrong("Response", [done]) == []
+    assert f"far:\\n\\n{TOLD}" in await goes_on(proxy, site, HISTORY[1], item)
+    if stream:
+        kinds = [event["type"].removeprefix("response.") for event in answer.data]
+        assert kinds[:3] == ["created", "in_progress", "output_item.added"]
+        assert set(kinds[3:-2]) == {"compaction.compacting"}
+        assert kinds[-2:] == ["output_item.done", "completed"]
+        assert answer.data[-2]["item"] == item
+        assert wrong("ResponseEvent", answer.data) == []
+
+
+@pytest.mark.parametrize("kind", ["compaction", "compaction_summary", "context_compaction"])
+@pytest.mark.parametrize("content", ["gAAAAAB", b64encode(b'{"summary": "SECRET"}').decode(), b64encode(b"3"), 3, None])
+async def test_a_summary_of_others_is_passed_over(
+    kind: str, content: Any, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    sealed = content.decode() if isinstance(content, bytes) else content
+    told = await goes_on(proxy, site, {"type": kind, "encrypted_content": sealed})
+
+    assert "Summary" not in told
+    assert "SECRET" not in told
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/compact"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_site_that_says_nothing_is_an_error(
+    path: str, stream: bool, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.scripts = {"it": [{"text": " "}] * 3}
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "input": [*HISTORY, TRIGGER], "stream": stream})
+
+    assert b"encrypted_content" not in answer.body.replace(b'"encrypted_content":""', b"")
+    assert b"upstream_error" in answer.body
+    assert answer.status == 502 or answer.data[-1]["type"] == "response.failed"
+
+
+@pytest.mark.parametrize("end", [End("content_filter"), End(refusal="No."), None])
+@pytest.mark.parametrize("replies", [CompactionReply, CompactedReply])
+def test_what_is_no_summary_is_told_as_an_error(end: End | None, replies: type[CompactionReply]) -> None:
+    request = parse_compaction({"model": MODEL, "input": "hi"}, "emulate")
+    reply = replies(request, id="resp_1", message_id="msg_1", created=1, model=MODEL)
+    text = "Half of" if end else ""
+    reply.text_of(0)(text)
+    reply.extra_of(0)(Extra("", {"reasoning": "A thought"}))
+
+    for told in (
+        lambda: reply.closing([end or End()], Usage(1, 1)),
+        lambda: reply.whole([Message(role="assistant", text=text)], [end or End()], Usage(1, 1)),
+    ):
+        with pytest.raises(ServiceError) as failure:
+            told()
+        assert failure.value.status == 502
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [TRIGGER]}, "input"),
+        ({"input": 3}, "input"),
+        ({"input": [TRIGGER, *HISTORY]}, "input.0"),
+        ({"input": "hi", "conversation": "conv_1"}, "conversation"),
+        ({"input": "hi", "model": None}, "model"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/compact/"])
+async def test_what_cannot_be_summed_up_is_a_400(
+    fields: Any, param: str, path: str, proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, **fields})
+
+    assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, param)
+    assert site.model_calls == []
