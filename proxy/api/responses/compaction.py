@@ -18,6 +18,7 @@ from proxy.api.tools import Mode, sealed_summary, text_or_empty, unsupported
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
+from proxy.chat.tools.definitions import Choice
 from proxy.chat.tools.schema import too_deep
 from proxy.chat.upstream import End
 from shared.conversations import Call, Message
@@ -32,7 +33,7 @@ _INSTRUCTION = (
 
 def is_asked_within(body: Mapping[str, Any]) -> bool:
     """Whether the last item of a response's input asks for a summary in place of an answer."""
-    items = body.get("input")
+    items: Any = body.get("input")
     last = items[-1] if isinstance(items, list) and items else None
     return isinstance(last, dict) and last.get("type") == "compaction_trigger"
 
@@ -43,20 +44,22 @@ def parse_compaction(body: Mapping[str, Any], tools: Mode) -> ResponseRequest:
     Nothing of it is stored: what was said stays as it is. Raises `ServiceError` (400).
     """
     items: Any = body.get("input")
-    if isinstance(items, str):
-        items = [{"role": "user", "content": items}]
-    elif items is None:
-        items = []
-    elif is_asked_within(body):
+    if is_asked_within(body):
         items = items[:-1]
-    asked = items
-    if isinstance(items, list) and (items or body.get("previous_response_id")):  # all else is refused as it is
-        asked = [*items, {"role": "user", "content": _INSTRUCTION}]
-    if body.get("conversation"):
+    request = parse_response({**body, "input": items}, tools)
+    if request.conversation_id is not None:
         raise unsupported("conversation", "Its items stay as they are.")
-    unwanted = dict.fromkeys(("max_output_tokens", "text", "web_search", "include", "top_logprobs"))
-    request = parse_response({**body, **unwanted, "input": asked, "tool_choice": "none", "store": False}, tools)
-    return replace(request, kept=tuple(filter(None, map(_kept, items))))
+    sent = [{"role": "user", "content": items}] if isinstance(items, str) else items or []
+    offer = request.offer
+    return replace(
+        request,
+        input=(*request.input, Message(role="user", text=_INSTRUCTION)),
+        kept=tuple(filter(None, map(_kept, sent))),
+        offer=replace(offer, choice=Choice("none"), wanted=None) if offer and offer.tools else None,
+        web_search=False,
+        max_tokens=None,
+        store=False,
+    )
 
 
 def _kept(item: Any) -> dict[str, Any] | None:
