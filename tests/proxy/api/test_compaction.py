@@ -16,6 +16,7 @@ from shared.conversations import Message
 from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.api.test_responses import MODEL
 from tests.proxy.running import RunningProxy
+from tests.proxy.usage.test_usage import settled
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
@@ -28,7 +29,7 @@ HISTORY: list[Any] = [
     {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I mended it."}]},
     {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Thanks"}], "id": "msg_1"},
 ]
-TRIGGER = {"type": "compaction_trigger"}
+TRIGGER: Any = {"type": "compaction_trigger"}
 FLAT = {"type": "function", "name": "shell", "parameters": {"type": "object"}}
 
 
@@ -61,6 +62,7 @@ async def test_the_official_client_compacts_and_goes_on(proxy: RunningProxy, sit
     assert "I mended it." not in after
     with pytest.raises(openai.NotFoundError):
         await proxy.openai.responses.retrieve(compacted.id)
+    assert (await settled(proxy))["open", MODEL, site.origin]["requests"] == 2
 
 
 async def test_what_a_stored_response_continued_is_summed_up(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -97,13 +99,17 @@ async def test_codex_asks_within_a_response(stream: bool, proxy: RunningProxy, s
         assert wrong("ResponseEvent", answer.data) == []
 
 
+async def test_the_helper_of_the_client_accumulates_the_summary(proxy: RunningProxy) -> None:
+    async with proxy.openai.responses.stream(model=MODEL, input=[*HISTORY, TRIGGER]) as stream:
+        response = await stream.get_final_response()
+
+    assert [item.type for item in response.output] == ["compaction"]
+
+
 @pytest.mark.parametrize("kind", ["compaction", "compaction_summary", "context_compaction"])
-@pytest.mark.parametrize("content", ["gAAAAAB", b64encode(b'{"summary": "SECRET"}').decode(), b64encode(b"3"), 3, None])
-async def test_a_summary_of_others_is_passed_over(
-    kind: str, content: Any, proxy: RunningProxy, site: SimulatedSite
-) -> None:
-    sealed = content.decode() if isinstance(content, bytes) else content
-    told = await goes_on(proxy, site, {"type": kind, "encrypted_content": sealed})
+async def test_a_summary_of_others_is_passed_over(kind: str, proxy: RunningProxy, site: SimulatedSite) -> None:
+    others = ("gAAAAAB", b64encode(b'{"summary": "SECRET"}').decode(), b64encode(b"3").decode(), 3, None)
+    told = await goes_on(proxy, site, *({"type": kind, "encrypted_content": content} for content in others))
 
     assert "Summary" not in told
     assert "SECRET" not in told
@@ -120,6 +126,8 @@ async def test_a_site_that_says_nothing_is_an_error(
     assert b"encrypted_content" not in answer.body.replace(b'"encrypted_content":""', b"")
     assert b"upstream_error" in answer.body
     assert answer.status == 502 or answer.data[-1]["type"] == "response.failed"
+    counters = (await settled(proxy))["open", MODEL, site.origin]
+    assert (counters["requests"], counters["error:upstream_error"]) == (1, 1)
 
 
 @pytest.mark.parametrize("end", [End("content_filter"), End(refusal="No."), None])
@@ -152,11 +160,10 @@ def test_what_is_no_summary_is_told_as_an_error(end: End | None, replies: type[C
         ({"input": "hi", "model": None}, "model"),
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/responses/compact", "/responses/compact/"])
 async def test_what_cannot_be_summed_up_is_a_400(
-    fields: Any, param: str, path: str, proxy: RunningProxy, site: SimulatedSite
+    fields: Any, param: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, **fields})
+    answer = await exchange(proxy.url, "POST", "/responses/compact/", {"model": MODEL, **fields})
 
     assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, param)
     assert site.model_calls == []
