@@ -107,7 +107,7 @@ def _is_unread(kind: str, item: Any) -> bool:
         return not item.get("text")
     if kind in _COMPACTIONS:  # those of others are read by their servers alone
         return not unsealed_summary(item.get("encrypted_content"))
-    is_extension = ":" in kind  # `open_webui:code_interpreter`: somebody's own, as Open Responses has them named
+    is_extension = ":" in kind  # `vendor:kind`: somebody's own, as Open Responses has them named
     return is_extension or kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
 
 
