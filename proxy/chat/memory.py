@@ -23,7 +23,7 @@ from proxy.chat.upstream import Held
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
 
-FLUSH_SECONDS = 0.05  # until then another worker does not know of a copy, and an agent may go on there
+FLUSH_SECONDS = 0.1  # until then another worker does not know of a copy, and an agent may go on there
 LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
 MAX_PENDING = 10_000  # above it, while the store is away, the oldest are forgotten
 RETRY_SECONDS = 1.0
