@@ -11,13 +11,14 @@ from typing import Literal
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.cutting import Cutter
-from proxy.chat.emulation import Emulation, Outcome, failed
+from proxy.chat.emulation import Emulation, failed
 from proxy.chat.errors import ServiceError, release
 from proxy.chat.extras import Extra
 from proxy.chat.history import size_of
 from proxy.chat.memory import Memory
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage, estimate_tokens
+from proxy.chat.tools.reader import Verdict
 from proxy.chat.tools.rendering import retry
 from proxy.chat.upstream import RETRY_SECONDS, About, End, Enough, Held, Refusal, Sink, Tries
 from shared.conversations import Call, Message
@@ -255,13 +256,12 @@ class Answer:
         if offer is None:  # only earlier messages have to do with tools
             return await model.upstream.answer(ask, model.bot, held, self, self._tries)
         self._cutter = Cutter(ask.stops) if ask.stops else None  # of what is shown; the whole counts towards max_tokens
-        outcome = Outcome()
+        verdict = Verdict()
         for left in range(self._retries, -1, -1):
             is_first = left == self._retries
-            reading = Emulation(offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls)
-            if not is_first:
-                reading.hold()
-            self._emulation = reading
+            self._emulation = reading = Emulation(
+                offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls, is_again=not is_first
+            )
             try:
                 async with asyncio.timeout(None) as self._linger:
                     end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
@@ -276,22 +276,22 @@ class Answer:
             finally:
                 self._emulation = self._linger = None
             is_cut = end.reason in ("length", "content_filter")
-            outcome = reading.end(cut=is_cut)
-            if not outcome.trouble or is_cut or end.refusal is not None:
-                if not outcome.trouble and (self.calls or offer.wanted is not None):
-                    self.tool_outcome = "retried" if not is_first else "mended" if outcome.mended else "valid"
-                if self.calls and not outcome.is_half:
+            verdict = reading.end(cut=is_cut)
+            if not verdict.trouble or is_cut or end.refusal is not None:
+                if not verdict.trouble and (self.calls or offer.wanted is not None):
+                    self.tool_outcome = "retried" if not is_first else "mended" if verdict.mended else "valid"
+                if self.calls and not verdict.has_half:
                     end = replace(end, reason="tool_calls")
                 self._raw = reading.raw
                 return end if is_first else replace(end, note=None)
             self._was_delivered = True  # whatever becomes of the next try
             log.info("answer %s came out wrong, %d tries left", self.id, left)
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
-            again = Message(role="user", text=retry(outcome.trouble, of_json=outcome.of_json))
+            again = Message(role="user", text=retry(verdict.trouble, of_json=verdict.of_json))
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
             self._tries = Tries(monotonic() + RETRY_SECONDS, has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"
-        raise Refusal(failed(of_json=outcome.of_json), About.MESSAGE, delivered=True, has_begun=True)
+        raise Refusal(failed(of_json=verdict.of_json), About.MESSAGE, delivered=True, has_begun=True)
 
 
 def _endless() -> ServiceError:

@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Collection
 from secrets import choice
 from string import ascii_letters, digits
-from typing import NamedTuple
 
 from proxy.chat.cutting import Cutter
 from proxy.chat.errors import ServiceError
 from proxy.chat.tools.answers import read_answer
 from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.reader import Event, Reader
+from proxy.chat.tools.reader import Event, Reader, Verdict
 from proxy.chat.upstream import Enough
 from shared.conversations import Call
 
@@ -18,15 +17,6 @@ _ID_CHARACTERS = ascii_letters + digits
 # What may stand after calls and closes them: the rest of a fence, tags, and marks of the end.
 _CLOSING = re.compile(r"(?:[\s`}\]]|<[/|｜]{0,2}[\w▁:.|｜-]{0,40}>?)*+")
 _MAX_CLOSING = 200  # characters
-
-
-class Outcome(NamedTuple):
-    """What became of an answer. *trouble* says in a few words what was wrong with it; empty: nothing."""
-
-    trouble: str = ""
-    mended: bool = False
-    is_half: bool = False  # a call was cut off
-    of_json: bool = False  # what was wrong is the JSON that was asked for, not a call
 
 
 class Emulation:
@@ -44,21 +34,18 @@ class Emulation:
         *,
         max_tokens: int | None,
         given: Collection[Call],
+        is_again: bool,
     ) -> None:
-        """*given*: the calls that an earlier try has brought; a second try that repeats them brings nothing new."""
+        """*is_again*: there was a try before; *given* are the calls that it has brought, which are not given again."""
         self._offer = offer
         self._show, self._give = show, give
         self._reader = Reader(offer, new_call_id)
         self._limit = Cutter((), max_tokens) if max_tokens else None
         self._earlier = {(call.name, call.arguments) for call in given}
-        self._holds = bool(offer.wanted or given) or offer.choice.mode == "required"
+        self._holds = is_again or offer.wanted is not None or offer.choice.mode == "required"
         self._held: list[str] = []
         self._raw: list[str] = []
         self._after = ""  # what came after the calls
-
-    def hold(self) -> None:
-        """Show no text of this answer as it comes."""
-        self._holds = True
 
     @property
     def raw(self) -> str:
@@ -84,24 +71,24 @@ class Emulation:
             self._after = text[max(text.rfind("}"), text.rfind("`"), text.rfind(">")) + 1 :]
         if self._limit is not None and self._limit.reason:
             raise Enough("length")
-        if self.is_over() and not self._reader.verdict.calls:
+        if self.is_over() and not self._reader.has_calls:
             raise Enough("stop")
         return wants_more
 
-    def end(self, *, cut: bool) -> Outcome:
+    def end(self, *, cut: bool) -> Verdict:
         """Give what is left once the answer has ended; *cut*: before the model was done."""
         self._take(self._reader.end(cut=cut))
         verdict = self._reader.verdict
-        if verdict.trouble or verdict.calls or verdict.has_half:
-            return Outcome(verdict.trouble, bool(verdict.mended), verdict.has_half)
+        if verdict.trouble or verdict.has_half or self._reader.has_calls:
+            return verdict
         if self._offer.wanted is None:
             if not self._earlier:
                 self._show("".join(self._held))
-            return Outcome()
+            return verdict
         answer = read_answer("".join(self._held), self._offer.wanted, cut=cut)
         if answer.text is not None:
             self._show(answer.text)
-        return Outcome(answer.trouble, answer.mended, of_json=True)
+        return Verdict(answer.trouble, answer.mended, of_json=True)
 
     def _take(self, events: list[Event]) -> bool:
         wants_more = True

@@ -25,7 +25,7 @@ class Desk:
         self._in_lower_case = _in_lower_case(self._tools)
         self.found: list[Call] = []  # not handed on yet
         self.calls = 0
-        self.mended = 0
+        self.has_mended = False
         self.trouble = ""  # the first thing that was wrong
         self.has_half = False
 
@@ -95,7 +95,7 @@ class Desk:
             is_flat = bool(asked.beside) and asked.beside.keys() <= _properties(tool).keys()
             arguments, changed = self._arguments(tool, dict(asked.beside) if is_flat else asked.arguments)
         self.calls += 1
-        self.mended += asked.mended or changed
+        self.has_mended |= asked.mended or changed
         self.found.append(
             Call(id=self._new_id(), name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
         )

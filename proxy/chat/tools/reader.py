@@ -6,7 +6,7 @@ characters alone, never from how they came in pieces.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.desk import Desk
@@ -23,17 +23,16 @@ _SPECIAL = re.compile(r"[`~<\[{\n]|\s\Z")  # may begin a call or a line on which
 _MAX_FAILED = 200  # openings that were none: after so many, what may begin a call is no longer looked for
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of an answer once it has ended.
 
     *trouble* says in a few words what was wrong, for one more try: a call that does not fit, a call that is missing.
     """
 
-    calls: int = 0
-    mended: int = 0
     trouble: str = ""
+    mended: bool = False
     has_half: bool = False  # a call was cut off, and is not among those that were given
+    of_json: bool = False  # the trouble is with the JSON that was asked for, not with a call
 
 
 class Reader:
@@ -79,6 +78,11 @@ class Reader:
         return self._taken()
 
     @property
+    def has_calls(self) -> bool:
+        """Whether any call was given."""
+        return self._desk.calls > 0
+
+    @property
     def verdict(self) -> Verdict:
         """What became of the answer."""
         desk = self._desk
@@ -88,7 +92,7 @@ class Reader:
         if not trouble and not desk.calls and self._offer.choice.mode == "required":
             names = self._offer.chosen
             trouble = f"a call of {' or '.join(names)} is required" if names else "a call of a tool is required"
-        return Verdict(desk.calls, desk.mended, trouble, desk.has_half)
+        return Verdict(trouble, desk.has_mended, desk.has_half)
 
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []

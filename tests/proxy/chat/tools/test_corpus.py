@@ -24,7 +24,7 @@ def test_what_is_a_call_is_read_as_one(sample: Sample) -> None:
     for (name, arguments), (_, wanted) in zip(outcome.calls, sample.calls, strict=True):
         assert (arguments if name == "apply_patch" else json.loads(arguments)) == wanted
     assert outcome.text == sample.text
-    assert bool(outcome.verdict.mended) == sample.mended
+    assert outcome.verdict.mended == sample.mended
 
 
 @pytest.mark.parametrize("text", TEXTS)

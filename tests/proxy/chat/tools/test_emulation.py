@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pytest
 
-from proxy.chat.emulation import Emulation, Outcome
+from proxy.chat.emulation import Emulation
 from proxy.chat.tools.definitions import Choice, Offer, Wanted
+from proxy.chat.tools.reader import Verdict
 from proxy.chat.upstream import Enough
 from shared.conversations import Call
 from tests.proxy.chat.tools.corpus import CALLS
@@ -33,7 +34,7 @@ class Given(NamedTuple):
 
     text: str
     calls: list[str]
-    outcome: Outcome
+    verdict: Verdict
 
 
 def given(text: str, offer: Offer, *, earlier: Collection[Call] = (), holds: bool = False, cut: bool = False) -> Given:
@@ -49,13 +50,11 @@ def given(text: str, offer: Offer, *, earlier: Collection[Call] = (), holds: boo
         calls.append(call.name)
         return True
 
-    reading = Emulation(offer, show, give, max_tokens=None, given=earlier)
-    if holds:
-        reading.hold()
+    reading = Emulation(offer, show, give, max_tokens=None, given=earlier, is_again=holds or bool(earlier))
     reading.feed(text)
     assert not (holds and shown)
-    outcome = reading.end(cut=cut)
-    return Given("".join(shown), calls, outcome)
+    verdict = reading.end(cut=cut)
+    return Given("".join(shown), calls, verdict)
 
 
 def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
@@ -66,7 +65,7 @@ def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
         calls.append(call)
         return True
 
-    reading = Emulation(offer, lambda _: True, give, max_tokens=None, given=())
+    reading = Emulation(offer, lambda _: True, give, max_tokens=None, given=(), is_again=False)
     for piece in pieces:
         reading.feed(piece)
     reading.end(cut=False)
@@ -116,8 +115,8 @@ def test_what_closes_calls_has_an_end(after: str) -> None:
 def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
     offer = Offer((LIST,), Choice("required"))
 
-    assert given(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Outcome())
-    assert given("No.", offer) == ("", [], Outcome("a call of a tool is required"))
+    assert given(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Verdict())
+    assert given("No.", offer) == ("", [], Verdict("a call of a tool is required"))
 
 
 @pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
@@ -125,25 +124,25 @@ def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls
     earlier = Call(id="call_1", name="list_files", arguments=arguments)
     is_new = arguments != "{}"
 
-    assert given(f"Again.\n{CALL}", OFFER, earlier=[earlier]) == ("", ["list_files"] * is_new, Outcome())
-    assert given("So.", OFFER, earlier=[earlier]) == ("", [], Outcome())
+    assert given(f"Again.\n{CALL}", OFFER, earlier=[earlier]) == ("", ["list_files"] * is_new, Verdict())
+    assert given("So.", OFFER, earlier=[earlier]) == ("", [], Verdict())
 
 
 def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
-    assert given("So.", OFFER, holds=True) == ("So.", [], Outcome())
+    assert given("So.", OFFER, holds=True) == ("So.", [], Verdict())
 
 
 def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
     offer = Offer((LIST,), wanted=Wanted())
 
-    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Outcome(mended=True, of_json=True))
-    assert given(f"Here.\n{CALL}", offer) == ("", ["list_files"], Outcome())
+    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Verdict(mended=True, of_json=True))
+    assert given(f"Here.\n{CALL}", offer) == ("", ["list_files"], Verdict())
     broken = given('```json\n{"a": [1]', offer, cut=True)
-    assert (broken.text, bool(broken.outcome.trouble), broken.outcome.of_json) == ("", True, True)
+    assert (broken.text, bool(broken.verdict.trouble), broken.verdict.of_json) == ("", True, True)
 
 
 def test_a_call_that_was_cut_off_is_told_as_half() -> None:
-    assert given(CALL[:30], OFFER, cut=True) == ("", [], Outcome(is_half=True))
+    assert given(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_half=True))
 
 
 @pytest.mark.parametrize("made_up", ["[result of list_files]\na.txt", "[error of another_tool] \r\nno"])
