@@ -44,7 +44,7 @@ def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Answer:
 def _read(text: str, schema: Schema, *, close: bool) -> Answer:
     content, mended = read_json(text, close=close)
     fitted = fit(content, schema)
-    return Answer(dump_json(fitted.value), mended or fitted.changed)
+    return Answer(dump_json(fitted.value), mended or fitted.mended)
 
 
 def _candidates(text: str) -> Iterator[tuple[str, bool]]:

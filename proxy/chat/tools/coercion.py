@@ -10,9 +10,9 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from operator import eq
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from proxy.chat.tools.mending import Broken, read_json
+from proxy.chat.tools.mending import Broken, Read, read_json
 from proxy.chat.tools.schema import Schema
 
 if TYPE_CHECKING:
@@ -29,23 +29,19 @@ class Unfit(ValueError):
     """The value does not fit the schema; the text says what is wrong where."""
 
 
-class Fit(NamedTuple):
-    """A value that fits, its whole numbers without a fraction; and whether it had to be changed otherwise."""
+def fit(value: Any, schema: Schema) -> Read:
+    """*value*, mended where it must be, so that *schema* admits it. Raises `Unfit`.
 
-    value: Any
-    changed: bool
-
-
-def fit(value: Any, schema: Schema) -> Fit:
-    """*value*, changed where it must be, so that *schema* admits it. Raises `Unfit`."""
+    Its whole numbers lose their fraction, which is no mending.
+    """
     if schema.admits(value):
-        return Fit(_with_whole_numbers(value), changed=False)
+        return Read(_with_whole_numbers(value), mended=False)
     box = [value]  # so that the value itself has a place
     for _ in range(_MAX_FAULTS):
         if not any([*_mend_each(box, schema.faults(box[0]), schema)]):
             break
     if schema.admits(box[0]):
-        return Fit(_with_whole_numbers(box[0]), changed=True)
+        return Read(_with_whole_numbers(box[0]), mended=True)
     raise Unfit("; ".join(map(_told, schema.faults(box[0]))) or "it does not fit the schema")
 
 

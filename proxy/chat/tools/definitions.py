@@ -1,8 +1,9 @@
 """What a client offers and wants: tools, which of them may or must be called, and the form of the answer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from proxy.chat.errors import bad_request
@@ -96,19 +97,21 @@ class Offer:
         self._check_choice()
         if self.wanted and self.wanted.schema is not None:
             _compiled(self.wanted.schema, "of the answer", self.fields.schema, "invalid_json_schema")
-        labels = _labels(self.tools)
-        if len(labels) < len(self.tools):
+        if len(self.labels) < len(self.tools):
             raise bad_request(
                 "Two tools have one name once their namespaces are part of it.",
                 param=self.fields.tools,
                 code="duplicate_tool_name",
             )
-        object.__setattr__(self, "_labels", labels)
 
-    @property
+    @cached_property
     def labels(self) -> Mapping[str, Tool]:
         """The tools by the names that the model is told: a namespace is part of it where two have one name."""
-        labels: Mapping[str, Tool] = self.__dict__["_labels"]
+        names = [tool.name for tool in self.tools]
+        labels: dict[str, Tool] = {}
+        for tool in self.tools:
+            is_bare = not tool.namespace or (names.count(tool.name) == 1 and not tool.is_found)
+            labels[tool.name if is_bare else joined(tool.namespace or "", tool.name)] = tool
         return labels
 
     @property
@@ -119,10 +122,6 @@ class Offer:
     def may_call(self, tool: Tool) -> bool:
         """Whether the client lets the model call *tool* now."""
         return self.choice.mode != "none" and (not self.choice.names or tool.name in self.choice.names)
-
-    def schema(self, tool: Tool) -> Schema:
-        """What the arguments of *tool* are checked against."""
-        return compiled(tool.schema, any_pattern=True)
 
     def _check_tool(self, position: int, tool: Tool, names: set[tuple[str, str | None]]) -> None:
         """*names*: those of the tools before it, to which its own is added."""
@@ -167,15 +166,6 @@ def _compiled(
         return compiled(schema, any_pattern=any_pattern)
     except NotASchema as error:
         raise bad_request(f"The JSON schema {whose} cannot be used: {error}.", param=param, code=code) from None
-
-
-def _labels(tools: Sequence[Tool]) -> dict[str, Tool]:
-    names = [tool.name for tool in tools]
-    labels: dict[str, Tool] = {}
-    for tool in tools:
-        is_bare = not tool.namespace or (names.count(tool.name) == 1 and not tool.is_found)
-        labels[tool.name if is_bare else joined(tool.namespace or "", tool.name)] = tool
-    return labels
 
 
 def joined(namespace: str, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from proxy.chat.tools.coercion import Unfit, fit
 from proxy.chat.tools.definitions import Offer, Tool, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
+from proxy.chat.tools.schema import compiled
 from proxy.chat.tools.shapes import Asked, calls_in, first_name, leading_name, may_be_bare_call
 from proxy.chat.tools.source import Value
 from shared.conversations import Call
@@ -93,20 +94,12 @@ class Desk:
             arguments, changed = _free_text(asked.arguments), False
         else:
             is_flat = bool(asked.beside) and asked.beside.keys() <= _properties(tool).keys()
-            arguments, changed = self._arguments(tool, dict(asked.beside) if is_flat else asked.arguments)
+            arguments, changed = _arguments(tool, dict(asked.beside) if is_flat else asked.arguments)
         self.calls += 1
         self.has_mended |= asked.mended or changed
         self.found.append(
             Call(id=self._new_id(), name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
         )
-
-    def _arguments(self, tool: Tool, value: Any) -> tuple[str, bool]:
-        changed = isinstance(value, str)
-        try:
-            fitted = fit(_object(value), self._offer.schema(tool))
-            return dump_json(fitted.value), changed or fitted.changed
-        except (Broken, Unfit) as error:
-            raise Unfit(f"the arguments of {tool.name}: {error}") from None
 
     def type_of(self, tool_name: str, parameter: str) -> Any:
         """What the schema of a tool says of the type of one parameter, if it says so plainly."""
@@ -123,6 +116,15 @@ class Desk:
 def _properties(tool: Tool) -> Mapping[str, Any]:
     properties = tool.schema.get("properties")
     return properties if isinstance(properties, Mapping) else {}
+
+
+def _arguments(tool: Tool, value: Any) -> tuple[str, bool]:
+    """Arguments as JSON that the schema of *tool* admits, and whether they had to be changed. Raises `Unfit`."""
+    try:
+        fitted = fit(_object(value), compiled(tool.schema, any_pattern=True))
+        return dump_json(fitted.value), fitted.mended or isinstance(value, str)
+    except (Broken, Unfit) as error:
+        raise Unfit(f"the arguments of {tool.name}: {error}") from None
 
 
 def _object(value: Any) -> dict[str, Any]:

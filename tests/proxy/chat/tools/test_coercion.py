@@ -75,7 +75,7 @@ def test_a_whole_number_is_given_without_a_fraction() -> None:
     fitted = fit(WHOLE | value, compiled(CITY))
 
     wanted = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
-    assert (repr(fitted.value), fitted.changed) == (repr(WHOLE | wanted), False)
+    assert (repr(fitted.value), fitted.mended) == (repr(WHOLE | wanted), False)
     earlier = {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"days": {"type": "integer"}}}
     assert repr(fit({"days": 3.0}, compiled(earlier)).value) == repr({"days": 3})
 
