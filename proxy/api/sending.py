@@ -16,7 +16,7 @@ from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra, Extras
-from proxy.chat.tokens import Usage, usage_of
+from proxy.chat.tokens import Usage, total_usage
 from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
@@ -99,7 +99,7 @@ async def send(
         await answers[0].run(sinks[0])
     else:
         await _run(answers, sinks)
-    turn.usage = used = usage_of(answers)
+    turn.usage = used = total_usage([answer.usage for answer in answers])
     messages = [answer.message for answer in answers]
     ends = [sink.all_of(answer.end) for sink, answer in zip(sinks, answers, strict=True)]
     told = {**answers[0].headers, "Cache-Control": "no-store"}
@@ -119,7 +119,7 @@ async def _stream(
             await answers[0].run(_Streamed(events, reply, 0))
         else:
             await _run(answers, [_Streamed(events, reply, number) for number in range(len(answers))])
-        turn.usage = used = usage_of(answers)
+        turn.usage = used = total_usage([answer.usage for answer in answers])
         await events.close(reply.closing([answer.end for answer in answers], used))
     except (Exception, asyncio.CancelledError) as error:
         if not await events.fail(error):

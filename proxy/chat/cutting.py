@@ -1,5 +1,6 @@
 """Ending an answer where the client wants it to end: at a stop sequence, or after so many tokens."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
@@ -64,14 +65,8 @@ class Cutter:
 
     def _fitting(self, limit: int) -> int:
         """The length of the longest beginning of what has passed that has at most *limit* tokens."""
-        low, high = 0, len(self._passed)
-        while low < high:
-            middle = (low + high + 1) // 2
-            if estimate_tokens(self._passed[:middle]) <= limit:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        lengths = range(1, len(self._passed) + 1)
+        return bisect_right(lengths, limit, key=lambda length: estimate_tokens(self._passed[:length]))
 
 
 def _overlap(text: str, stop: str) -> int:

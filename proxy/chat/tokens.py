@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 # Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
@@ -62,18 +62,7 @@ class Usage(NamedTuple):
         return self.asked + self.answered
 
 
-class Used(Protocol):
-    """An answer, as far as its usage goes."""
-
-    @property
-    def usage(self) -> Usage:
-        """What it used."""
-
-
-def usage_of(answers: Sequence[Used]) -> Usage:
-    """What all *answers* used; the question is counted once, as OpenAI does."""
-    if len(answers) == 1:
-        return answers[0].usage
-    each = [answer.usage for answer in answers]
-    answered, thought = sum(used.answered for used in each), sum(used.thought for used in each)
-    return Usage(each[0].asked, answered, each[0].cached, thought)
+def total_usage(answers: Sequence[Usage]) -> Usage:
+    """What *answers* to one question used together; the question is counted once, as OpenAI does."""
+    answered, thought = sum(each.answered for each in answers), sum(each.thought for each in answers)
+    return answers[0]._replace(answered=answered, thought=thought)

@@ -15,7 +15,7 @@ from typing import Protocol
 from proxy.access.rules import Caller
 from proxy.chat.answer import Answer
 from proxy.chat.errors import Refused, ServiceError
-from proxy.chat.tokens import Usage, usage_of
+from proxy.chat.tokens import Usage, total_usage
 from shared.admin.usage import (
     ERROR,
     FIRST_TEXT,
@@ -80,7 +80,7 @@ class Turn:
                 seconds = answer.first_text_at - self._begun
                 self.first_text_seconds = min(seconds, self.first_text_seconds or seconds)
         if self.first_text_seconds is not None and not self.usage.total:
-            self.usage = usage_of(answers)
+            self.usage = total_usage([answer.usage for answer in answers])
 
     @property
     def kind(self) -> str:
