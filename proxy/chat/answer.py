@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from random import getrandbits
-from time import monotonic, perf_counter, time
+from time import perf_counter, time
 from typing import Literal
 
 from proxy.chat.ask import Ask
@@ -20,7 +20,7 @@ from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage, estimate_tokens
 from proxy.chat.tools.reader import Verdict
 from proxy.chat.tools.rendering import retry
-from proxy.chat.upstream import RETRY_SECONDS, About, End, Enough, Held, Refusal, Sink, Tries
+from proxy.chat.upstream import About, End, Enough, Held, Refusal, Sink, Tries
 from shared.conversations import Call, Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
@@ -77,7 +77,7 @@ class Answer:
         self._emulation: Emulation | None = None  # reads the text of this try
         self._linger: asyncio.Timeout | None = None  # how long it may go on once its calls are whole
         self._raw: str | None = None  # the answer as its upstream gave it, where that is not its text
-        self._tries = Tries(monotonic() + RETRY_SECONDS)
+        self._tries = Tries()
         self._parts: list[str] = []
         self._length = self._pieces = 0  # of what all tries gave
         self._thoughts: list[str] = []  # of each piece that the client was shown with what was told beside it
@@ -201,9 +201,8 @@ class Answer:
     async def _from_any(self) -> End:
         """The answer of the first upstream that gives any; what failed before its first text goes on to the next."""
         left = list(self._models)
-        while left:
-            model = left.pop(0)
-            self._model = model
+        while True:
+            self._model = model = left.pop(0)
             rank = model.upstream.rank(model.bot)
             self._tries.has_alternative = any(each.upstream.rank(each.bot) <= rank for each in left)
             try:
@@ -223,7 +222,7 @@ class Answer:
                 self._was_delivered |= has_begun or (isinstance(failure, Refusal) and failure.delivered)
                 if not self._tries.may_retry:  # the server behind the sites is asked however often they were
                     left = [each for each in left if each.is_server and not model.is_server]
-                    self._tries = Tries(monotonic() + RETRY_SECONDS)
+                    self._tries = Tries()
                 if has_begun or not left or not may_move_on:
                     if not self._was_delivered:
                         await self._memory.abandon()
@@ -233,7 +232,6 @@ class Answer:
             )
             if not self._was_delivered:
                 self._memory.put_back()
-        raise AssertionError("unreachable: the last upstream's failure is raised")
 
     def _begin(self, model: Model) -> bool:
         """Begin a try with *model*: what the client is told, and what is to be cut here. True: it is the fallback."""
@@ -289,7 +287,7 @@ class Answer:
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
             again = Message(role="user", text=retry(verdict.trouble, of_json=verdict.of_json))
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
-            self._tries = Tries(monotonic() + RETRY_SECONDS, has_alternative=self._tries.has_alternative)
+            self._tries = Tries(has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"
         raise Refusal(failed(of_json=verdict.of_json), About.MESSAGE, delivered=True, has_begun=True)
 

@@ -78,8 +78,10 @@ class Conversations:
 
     async def item(self, conversation_id: str, item_id: str, *, owner: str) -> Message:
         """One message of the conversation."""
-        messages = (await self.find(conversation_id, owner=owner)).messages
-        return messages[position_of(messages, item_id)]
+        for message in (await self.find(conversation_id, owner=owner)).messages:
+            if message.id == item_id:
+                return message
+        raise unknown_item(item_id)
 
     async def delete_item(self, conversation_id: str, item_id: str, *, owner: str) -> Conversation:
         """Take out one message; returns the conversation without it."""
@@ -148,11 +150,3 @@ async def needed(use: Callable[[], Awaitable[T]]) -> T:
 def unknown_item(item_id: str, *, param: str = "item_id") -> ServiceError:
     """The error for an id that names no item here."""
     return ServiceError(404, f"No item '{item_id}' is stored here.", code="item_not_found", param=param)
-
-
-def position_of(messages: Sequence[Message], item_id: str) -> int:
-    """Where the message with this id stands. Raises `ServiceError` (404)."""
-    for position, message in enumerate(messages):
-        if message.id == item_id:
-            return position
-    raise unknown_item(item_id)

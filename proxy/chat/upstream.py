@@ -5,7 +5,7 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -29,7 +29,6 @@ RETRY_SECONDS = 60.0  # after which nothing is tried again
 
 BreakerState = Literal["closed", "half_open", "open"]
 BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # the best first
-Kind = Literal["aipkit", "ai_engine", "openai_server"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -151,7 +150,7 @@ class AnswerSink(Sink, Protocol):
 class Tries:
     """How often one request may be tried (each one that is made takes one off *left*), and how long."""
 
-    deadline: float  # by `monotonic`
+    deadline: float = field(default_factory=lambda: monotonic() + RETRY_SECONDS)
     left: int = MAX_TRIES
     has_alternative: bool = False  # another upstream, no worse off, is asked next: this one waits for nothing
 
