@@ -99,7 +99,7 @@ class Catalog:
     def __init__(self, sites: Sequence[SiteBots], configured: Mapping[str, int], default_model: str = "") -> None:
         self._default = default_model
         self._listed: dict[str, Model] = {}
-        self._pinned: dict[str, Model] = {}
+        pinned: dict[str, Model] = {}
         for position, site in enumerate(site for site in sites if not site.is_server):
             # A pair without a host means the first site; `name@host=id` names another one.
             aliases = {
@@ -109,16 +109,21 @@ class Catalog:
             }
             for listed, model in _models_of(site, aliases):
                 pinned_id = f"{model.id}@{site.site.host}"
-                self._pinned.setdefault(pinned_id, model)
+                pinned.setdefault(pinned_id, model)
                 if listed and self._listed.setdefault(model.id, model) is not model:
                     self._listed.setdefault(pinned_id, replace(model, id=pinned_id))
-        of_sites = {model.id.lower() for model in self._pinned.values()}
+        of_sites = {model.id.lower() for model in pinned.values()}
         for server in (site for site in sites if site.is_server):
             for model in _served(server, of_sites):
-                self._pinned.setdefault(f"{model.id}@{server.site.host}", model)
+                pinned.setdefault(f"{model.id}@{server.site.host}", model)
                 self._listed.setdefault(model.id, model)
+        self._offers: dict[str, list[Model]] = {}  # every site's model of a name
+        for model in pinned.values():
+            self._offers.setdefault(model.id, []).append(model)
+        for pinned_id, model in pinned.items():
+            self._offers.setdefault(pinned_id, [self._listed.get(pinned_id, model)])
         self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
-        for name in (*self._listed, *self._pinned, *(model.id for model in self._pinned.values())):
+        for name in (*self._listed, *pinned, *self._offers):
             self._spelled.setdefault(name.lower(), name)
         for spelling, name in list(self._spelled.items()):  # Google's servers list it so, and all call it without
             self._spelled.setdefault(spelling.replace(_FOLDER, "", 1), name)
@@ -138,10 +143,11 @@ class Catalog:
 
     def named(self, name: str) -> tuple[str, Model] | None:
         """What *name* means, and how that is written here; None for unknown names."""
-        for spelling in (name, *(_spellings(name) if len(name) <= _LONGEST else ())):
-            own = spelling if spelling is name else self._spelled.get(spelling)
-            if own is not None and (model := self._named(own)) is not None:
-                return own, model
+        if name in self._offers:
+            return name, self._listed.get(name) or self._offers[name][0]
+        for spelling in _spellings(name) if len(name) <= _LONGEST else ():
+            if spelling in self._spelled:
+                return self.named(self._spelled[spelling])
         return None
 
     def near(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
@@ -152,23 +158,13 @@ class Catalog:
 
     def offers(self, name: str) -> Sequence[Model]:
         """Every site's model of that name, in order of preference; only one for a pinned name."""
-        if "@" in name:
-            model = self._named(name)
-            return [model] if model else []
-        return [model for model in self._pinned.values() if model.id == name]
+        return self._offers.get(name, ())
 
     def _first_claude(self) -> tuple[str, Model] | None:
         for model in self._listed.values():
             if model.alias_of is None and model.bot.provider == CLAUDE:
                 return model.id, model
         return None
-
-    def _named(self, name: str) -> Model | None:
-        if name in self._listed:
-            return self._listed[name]
-        if "@" in name:
-            return self._pinned.get(name)
-        return next((model for model in self._pinned.values() if model.id == name), None)
 
 
 def is_claude(name: str) -> bool:
@@ -200,9 +196,9 @@ def slug(name: str) -> str:
 
 def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
     """All models of one site, and whether each is listed; of those with the same name the first one has it."""
+    created = int(site.discovered_at)
     by_id = {bot.id: bot for bot in site.bots}
     slugs = _slugs(site.bots)
-    created = int(site.discovered_at)
 
     def alias(name: str, bot_id: int) -> Model:
         bot = by_id.get(bot_id)
@@ -210,19 +206,14 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
             name, site.site, bot or Bot(id=bot_id, name=""), site.upstream, bot is not None, slugs.get(bot_id), created
         )
 
-    seen: set[str] = set()
-    for name, bot_id in configured.items():
-        seen.add(name)
-        yield True, alias(name, bot_id)
+    listed = {name: alias(name, bot_id) for name, bot_id in configured.items()}
     for bot in site.bots:
-        if slugs[bot.id] not in seen:
-            seen.add(slugs[bot.id])
-            yield True, Model(slugs[bot.id], site.site, bot, site.upstream, True, None, created)
+        name = slugs[bot.id]
+        listed.setdefault(name, Model(name, site.site, bot, site.upstream, True, None, created))
     if site.site.origin == DEFAULT_SITE or not site.bots:
         for name, bot_id in BUILT_IN.items():
-            if name not in seen:
-                seen.add(name)
-                yield True, alias(name, bot_id)
+            listed.setdefault(name, alias(name, bot_id))
+    yield from ((True, model) for model in listed.values())
     for bot in site.bots:  # of bots that share a name the first also answers to the bare name
         yield False, Model(_slug(bot), site.site, bot, site.upstream, True, slugs[bot.id], created)
 

@@ -15,8 +15,6 @@ from proxy.chat.offload import aside
 from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
 from shared.store import Store
 
-MAX_FOUND = 1000  # names that are remembered
-
 
 class ChatService:
     """Everything between what is asked and its answer."""
@@ -44,7 +42,6 @@ class ChatService:
         self._fallback_model = fallback_model
         self._tool_retries = tool_retries
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
-        self._found: dict[str, tuple[str, Sequence[Model]]] = {}  # by what clients wrote; of this catalog
 
     @property
     def catalog(self) -> Catalog:
@@ -52,7 +49,6 @@ class ChatService:
         bots = [upstream.bots() for upstream in self._upstreams]
         if self._catalog is None or self._catalog[0] != bots:
             self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
-            self._found.clear()
         return self._catalog[1]
 
     async def answer(self, ask: Ask, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
@@ -126,9 +122,6 @@ class ChatService:
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The models that answer for *name*, once the upstreams that may have it are known."""
-        catalog = self.catalog
-        if known := self._found.get(name):
-            return known
         for upstream in self._upstreams:
             if not upstream.is_known:
                 found = self.catalog.find(name)
@@ -139,10 +132,7 @@ class ChatService:
         found = catalog.find(name)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed), default=self._default_model)
-        models = catalog.offers(found[0])
-        if len(self._found) < MAX_FOUND and all(upstream.is_known for upstream in self._upstreams):
-            self._found[name] = found[0], models
-        return found[0], models
+        return found[0], catalog.offers(found[0])
 
     async def _discover(self, upstream: Upstream) -> None:
         """Wait a little for what *upstream* offers; without any at all there is nothing to say yet."""
