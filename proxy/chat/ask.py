@@ -93,17 +93,17 @@ class Ask:
         return replace(self, extras={}, message_fields={}, messages=messages)
 
     @property
-    def parts(self) -> Sequence[Part]:
-        """What only servers can take."""
-        return [each for each in self.images.values() if isinstance(each, Part)]
+    def parts(self) -> Mapping[str, Part]:
+        """Those of `images` that only servers can take."""
+        return {name: each for name, each in self.images.items() if isinstance(each, Part)}
 
     def for_sites(self) -> "Ask":
         """The same with words in place of what only servers can take: its text, if it has one. Large ones take long.
 
         Raises `ServiceError` (400) where something else is asked about.
         """
-        parts = {name: each for name, each in self.images.items() if isinstance(each, Part)}
-        texts = file_texts(self.images)
+        parts = self.parts
+        texts = file_texts(parts)
         for name in asked_about(self.messages):
             if name in parts and name not in texts:
                 raise unfit_part(parts[name].where)
@@ -135,10 +135,9 @@ def asked_about(messages: Sequence[Message]) -> Sequence[str]:
     return () if any(each.result for each in turn) else [name for each in turn for name in each.images]
 
 
-def file_texts(media: Mapping[str, Media]) -> dict[str, str]:
-    """The texts of the files among *media* that are nothing else, by their names. Takes long for large ones."""
-    parts = ((name, each) for name, each in media.items() if isinstance(each, Part))
-    return {name: text for name, part in parts if (text := part.as_text()) is not None}
+def file_texts(parts: Mapping[str, Part]) -> dict[str, str]:
+    """The texts of the files among *parts* that are nothing else, by their names. Takes long for large ones."""
+    return {name: text for name, part in parts.items() if (text := part.as_text()) is not None}
 
 
 def in_words(message: Message, words: Mapping[str, str]) -> Message:

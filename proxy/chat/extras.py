@@ -23,10 +23,10 @@ def signed(told: Mapping[str, Any]) -> str:
     Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message; and of thoughts
     that no client was shown the text does too.
     """
-    found: dict[str, Any] = {name: told[name] for name in THOUGHTS if isinstance(told.get(name), str) and told[name]}
-    parts, extra = told.get(DETAILS), told.get(WITH_CALL)
-    if isinstance(parts, list) and any(isinstance(part, dict) and any(map(part.get, _SIGNED)) for part in parts):
-        found[DETAILS] = parts
+    found = read_thoughts(told)
+    if not any(isinstance(part, dict) and any(map(part.get, _SIGNED)) for part in found.get(DETAILS, ())):
+        found.pop(DETAILS, None)
+    extra = told.get(WITH_CALL)
     if isinstance(extra, dict) and extra:
         found[WITH_CALL] = extra
     return json.dumps(found) if found and not too_deep(found) else ""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -14,7 +14,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.conversations import named, needed, unknown_conversation
 from proxy.chat.history import history_digest, plan_turn, size_of
-from proxy.chat.offload import LARGE_BYTES
+from proxy.chat.offload import aside
 from proxy.chat.tokens import estimate_tokens
 from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import Offer
@@ -167,7 +167,7 @@ class Memory:
         scope = model.upstream.scope(model.bot, history if is_plain else self._as_text()[: count + before])
         if scope is None:
             return None
-        digest = await digest_of((*scope, told) if told else scope, history)
+        digest = await _digest((*scope, told) if told else scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
@@ -218,7 +218,7 @@ class Memory:
         if self.conversation_id is not None:
             await self._commit_turn(self.conversation_id, answer, replace(note, told=told) if note and scope else None)
         elif note and scope:
-            self._branches.keep(await digest_of((*scope, told) if told else scope, history), note)
+            self._branches.keep(await _digest((*scope, told) if told else scope, history), note)
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan
@@ -237,11 +237,8 @@ def count_tokens(messages: Sequence[Message], offer: Offer | None) -> int:
     return _tokens_told(messages, instructions(offer) if offer else "")
 
 
-async def digest_of(scope: Sequence[str], messages: Sequence[Message]) -> str:
-    """As `history_digest`; of long histories where nobody else waits for it."""
-    if size_of(messages) > LARGE_BYTES:
-        return await asyncio.to_thread(history_digest, scope, messages)
-    return history_digest(scope, messages)
+def _digest(scope: Sequence[str], messages: Sequence[Message]) -> Awaitable[str]:
+    return aside(size_of(messages), lambda: history_digest(scope, messages))
 
 
 def _tokens_told(messages: Sequence[Message], told: str) -> int:

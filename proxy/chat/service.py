@@ -67,7 +67,7 @@ class ChatService:
             if servers := [model for model in willing if model.is_server]:
                 willing = servers
             else:
-                ask = await aside(sum(part.size for part in parts), ask.for_sites)
+                ask = await aside(sum(part.size for part in parts.values()), ask.for_sites)
         if not willing:
             raise _consent_required(name)
         if ask.messages and ask.messages[-1].role == "assistant":

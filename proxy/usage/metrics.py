@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from proxy.chat.upstream import BREAKER_STATES
 from proxy.usage.numbers import WorkerNumbers
@@ -64,14 +63,11 @@ class Numbers(NamedTuple):
 
 def text(numbers: Numbers) -> bytes:
     """*numbers* in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(
-        _Fixed([*_usage(numbers.workers), *_load(numbers.workers), *_ages(numbers.sites), *_store(numbers)])
-    )
-    return generate_latest(registry)
+    families = [*_usage(numbers.workers), *_load(numbers.workers), *_ages(numbers.sites), *_store(numbers)]
+    return generate_latest(_Fixed(families))
 
 
-class _Fixed(Collector):
+class _Fixed:
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
 
