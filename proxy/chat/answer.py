@@ -15,9 +15,9 @@ from proxy.chat.emulation import Emulation, failed
 from proxy.chat.errors import ServiceError, release
 from proxy.chat.extras import Extra
 from proxy.chat.history import size_of
-from proxy.chat.memory import Memory
+from proxy.chat.memory import Memory, count_tokens
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.tokens import Usage, estimate_tokens
+from proxy.chat.tokens import Usage
 from proxy.chat.tools.reader import Verdict
 from proxy.chat.tools.rendering import retry
 from proxy.chat.upstream import About, End, Enough, Held, Refusal, Sink, Tries
@@ -107,10 +107,7 @@ class Answer:
         if self.end.usage is not None:
             return self.end.usage
         self._asked = self._asked or self._memory.count_tokens()
-        answered = estimate_tokens(self.full_text)
-        for call in self.calls:
-            answered += estimate_tokens(call.name) + estimate_tokens(call.arguments)
-        return Usage(self._asked, answered)
+        return Usage(self._asked, count_tokens([self.message], None))
 
     async def run(self, sink: Sink) -> None:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""

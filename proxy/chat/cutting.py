@@ -36,7 +36,7 @@ class Cutter:
             at, self.stop = min(found)
             self.reason = "stop"
             return self._limited(text[:at])
-        keep = self._begun(text)
+        keep = max((_overlap(text, stop) for stop in self._stops), default=0)  # may begin a stop sequence
         self._held = text[len(text) - keep :]
         return self._limited(text[: len(text) - keep])
 
@@ -44,10 +44,6 @@ class Cutter:
         """What was still held back when the answer ended by itself."""
         rest, self._held = self._held, ""
         return self._limited(rest) if not self.reason else ""
-
-    def _begun(self, text: str) -> int:
-        """How many characters at the end of *text* may begin a stop sequence."""
-        return max((_overlap(text, stop) for stop in self._stops), default=0)
 
     def _limited(self, text: str) -> str:
         if self._max_tokens is None:

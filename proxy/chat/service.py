@@ -57,8 +57,6 @@ class ChatService:
         *owner*: as `Conversations` has it.
         """
         name, models = await self._find_models(ask.model, ask.allowed)
-        if ask.allowed is not None and not may_use(ask.allowed, name):
-            raise unknown_model(ask.model, self.catalog.near(ask.model, ask.allowed))
         willing = [model for model in models if not model.bot.consent_required]
         fallback = self._fallback(models[0], ask.allowed)
         if fallback is not None:
@@ -89,12 +87,9 @@ class ChatService:
 
     async def embed(self, request: Mapping[str, Any], *, caller: str, allowed: frozenset[str] | None) -> Embedded:
         """Embeddings by the upstream that has the model. Raises `ServiceError`; 404 where none makes any."""
-        wanted = request["model"].strip()
-        name, models = await self._find_models(wanted, allowed)
+        name, models = await self._find_models(request["model"].strip(), allowed)
         able = [(model, upstream) for model in models if isinstance(upstream := model.upstream, Embedder)]
         able.sort(key=lambda each: each[0].upstream.rank(each[0].bot))
-        if not may_use(allowed, name):
-            raise unknown_model(wanted, self.catalog.near(wanted, allowed))
         if not able:
             raise _no_embeddings(name)
         for model, upstream in able:
@@ -121,7 +116,10 @@ class ChatService:
         return found is not None and found[1].upstream.has_tools
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
-        """The models that answer for *name*, once the upstreams that may have it are known."""
+        """What *name* means, and the models that answer for it, once the upstreams that may have it are known.
+
+        Raises `ServiceError` (404) where there are none, or none that is *allowed*.
+        """
         for upstream in self._upstreams:
             if not upstream.is_known:
                 found = self.catalog.find(name)
@@ -132,6 +130,8 @@ class ChatService:
         found = catalog.find(name)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed), default=self._default_model)
+        if not may_use(allowed, found[0]):
+            raise unknown_model(name, catalog.near(name, allowed))
         return found[0], catalog.offers(found[0])
 
     async def _discover(self, upstream: Upstream) -> None:

@@ -7,10 +7,9 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from random import uniform
 from time import monotonic
 from typing import Any, Literal, Protocol, runtime_checkable
-
-from tenacity import AsyncRetrying, RetryCallState, wait_exponential, wait_random
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
@@ -21,10 +20,6 @@ from shared.models import Bot, Credentials
 from shared.parsing import Site
 
 MAX_TRIES = 3  # of one request, on all upstreams together
-# Between tries where nobody is there: about 1 s, then 2 s, so that a restart is bridged. The jitter keeps turns that
-# failed together from coming back together.
-RESTART_PAUSES = wait_exponential(multiplier=0.7, exp_base=2.5) + wait_random(0, 0.5)
-_PAUSING = AsyncRetrying(wait=RESTART_PAUSES)
 RETRY_SECONDS = 60.0  # after which nothing is tried again
 
 BreakerState = Literal["closed", "half_open", "open"]
@@ -146,6 +141,14 @@ class AnswerSink(Sink, Protocol):
         """So many of the oldest messages, or images, were not sent. Told before the first text."""
 
 
+def restart_pause(tries: int) -> float:
+    """Seconds to wait after so many *tries* where nobody is there: about 1, then 2, so that a restart is bridged.
+
+    The jitter keeps turns that failed together from coming back together.
+    """
+    return 0.7 * 2.5 ** (tries - 1) + uniform(0, 0.5)  # noqa: S311  (no secret)
+
+
 @dataclass(slots=True)
 class Tries:
     """How often one request may be tried (each one that is made takes one off *left*), and how long."""
@@ -157,9 +160,7 @@ class Tries:
     @property
     def pause(self) -> float:
         """Seconds before the next one where nobody was there, and the upstream may be restarting."""
-        state = RetryCallState(_PAUSING, None, (), {})
-        state.attempt_number = MAX_TRIES - self.left
-        return RESTART_PAUSES(state)
+        return restart_pause(MAX_TRIES - self.left)
 
     @property
     def may_retry(self) -> bool:

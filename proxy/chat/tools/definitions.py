@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import NotASchema, Schema, compiled
+from proxy.chat.tools.schema import NotASchema, compiled
 from shared.conversations import ToolKind
 
 MAX_TOOLS = 128
@@ -96,7 +96,7 @@ class Offer:
             self._check_tool(position, tool, names)
         self._check_choice()
         if self.wanted and self.wanted.schema is not None:
-            _compiled(self.wanted.schema, "of the answer", self.fields.schema, "invalid_json_schema")
+            _check_schema(self.wanted.schema, "of the answer", self.fields.schema, "invalid_json_schema")
         if len(self.labels) < len(self.tools):
             raise bad_request(
                 "Two tools have one name once their namespaces are part of it.",
@@ -142,7 +142,7 @@ class Offer:
         if tool.parameters is not None:
             param = f"{item}.{self.fields.parameters}"
             whose = f"of the tool '{tool.name}'"
-            _compiled(tool.parameters, whose, param, "invalid_function_parameters", any_pattern=True)
+            _check_schema(tool.parameters, whose, param, "invalid_function_parameters", any_pattern=True)
 
     def _check_choice(self) -> None:
         if not self.tools and self.choice.mode == "required":
@@ -159,11 +159,11 @@ class Offer:
                 )
 
 
-def _compiled(
+def _check_schema(
     schema: Mapping[str, Any] | bool, whose: str, param: str, code: str, *, any_pattern: bool = False
-) -> Schema:
+) -> None:
     try:
-        return compiled(schema, any_pattern=any_pattern)
+        compiled(schema, any_pattern=any_pattern)
     except NotASchema as error:
         raise bad_request(f"The JSON schema {whose} cannot be used: {error}.", param=param, code=code) from None
 

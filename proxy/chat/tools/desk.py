@@ -63,7 +63,7 @@ class Desk:
         except Broken as broken:
             named = first_name(value.text)
             return [Asked(named[0], broken=str(broken))] if named and self.knows(named[0]) else []
-        asked = calls_in(content, mended=mended, bare=bare)
+        asked = [call._replace(mended=mended) for call in calls_in(content, bare=bare)]
         return asked if asked and self.knows(asked[0].name) else []
 
     def is_half(self, value: Value) -> bool:

@@ -114,7 +114,7 @@ class _Reading:
                 return True
         if self._parameters:  # its arguments are there: this is no more of them
             return False
-        value = yield from source.value(_anything if self._named else desk.may_be_call)
+        value = yield from source.value(None if self._named else desk.may_be_call)
         return value is not None and self._take_value(value)
 
     def _take_value(self, value: Value) -> bool:
@@ -222,10 +222,6 @@ class _Reading:
         if not is_whole:
             return self._desk.may_name(_COUNTED.sub("", word))
         return word == "function" or (self._desk.knows(_COUNTED.sub("", word)) and self._name(word))
-
-
-def _anything(head: str, size: int) -> bool:
-    return True
 
 
 def _typed(text: str, wanted: Any, is_text: str | None) -> Any:

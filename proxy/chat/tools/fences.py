@@ -27,7 +27,7 @@ def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
         if (yield from source.begins(*IMITATIONS)):
             return is_claimed
         if head in "{[":
-            value = yield from source.value(_anything if is_claimed else desk.may_be_call)
+            value = yield from source.value(None if is_claimed else desk.may_be_call)
             is_claimed = value is not None and _read(desk, value, is_claimed=is_claimed)
             if not is_claimed or desk.is_full:
                 return is_claimed
@@ -37,10 +37,6 @@ def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
             return is_claimed
         else:
             yield from source.until(LINE_END, 1)  # a word between the calls
-
-
-def _anything(head: str, size: int) -> bool:
-    return True
 
 
 def _read(desk: Desk, value: Value, *, is_claimed: bool) -> bool:

@@ -52,7 +52,8 @@ def instructions(offer: Offer) -> str:
 
 def definitions(offer: Offer) -> str:
     """The fence with one line for each tool."""
-    return _fence(_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
+    lines = (_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
+    return _fence(TOOLS_FENCE, lines)
 
 
 def found_tools(tools: Sequence[Tool]) -> str:
@@ -60,16 +61,15 @@ def found_tools(tools: Sequence[Tool]) -> str:
     if not tools:
         return _NOTHING_FOUND
     lines = (_line(joined(tool.namespace, tool.name) if tool.namespace else tool.name, tool) for tool in tools)
-    return f"{_FOUND}\n{_fence(lines)}"
+    return f"{_FOUND}\n{_fence(TOOLS_FENCE, lines)}"
 
 
-def _fence(lines: Iterable[str]) -> str:
-    return "\n".join([TOOLS_FENCE, *lines, FENCE_END])
+def _fence(opening: str, lines: Iterable[str]) -> str:
+    return "\n".join([opening, *lines, FENCE_END])
 
 
 def _line(label: str, tool: Tool) -> str:
-    definition = {"name": label, "description": cut_description(tool.description), "parameters": tool.schema}
-    return _compact(definition)
+    return _compact({"name": label, "description": cut_description(tool.description), "parameters": tool.schema})
 
 
 def _compact(value: Any) -> str:
@@ -93,7 +93,7 @@ def _form(wanted: Wanted, *, with_tools: bool) -> str:
         return _OBJECT
     before = _SCHEMA_OR_CALL if with_tools else _SCHEMA
     about = [f"It is for: {cut_description(wanted.description)}"] if wanted.description else []
-    return "\n".join([*about, before, SCHEMA_FENCE, _compact(wanted.schema), FENCE_END])
+    return "\n".join([*about, before, _fence(SCHEMA_FENCE, [_compact(wanted.schema)])])
 
 
 def as_text(messages: Sequence[Message], offer: Offer | None) -> tuple[Message, ...]:
@@ -115,8 +115,7 @@ def with_calls(text: str, calls: Sequence[Call], offer: Offer | None = None) -> 
     """An answer of earlier as the model would have given it: *text*, then the fence with *calls*."""
     if not calls:
         return text
-    lines = (_call(call, offer) for call in calls)
-    fence = "\n".join([CALLS_FENCE, *lines, FENCE_END])
+    fence = _fence(CALLS_FENCE, (_call(call, offer) for call in calls))
     return f"{text.rstrip()}\n\n{fence}" if text.strip() else fence
 
 

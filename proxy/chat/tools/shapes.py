@@ -28,28 +28,28 @@ class Asked(NamedTuple):
     beside: Mapping[str, Any] = MappingProxyType({})
 
 
-def calls_in(value: Any, *, mended: bool = False, bare: bool = False) -> list[Asked]:
-    """The calls that *value* is; empty where it is anything else. *mended*: as they are to say of themselves.
+def calls_in(value: Any, *, bare: bool = False) -> list[Asked]:
+    """The calls that *value* is; empty where it is anything else.
 
     *bare*: nothing around the value says that it is a call, so only the usual keys count, and arguments must be there.
     """
     if isinstance(value, list):
-        found = [calls_in(item, mended=mended, bare=bare) for item in value]
+        found = [calls_in(item, bare=bare) for item in value]
         return [call for calls in found for call in calls] if all(found) else []
     if not isinstance(value, Mapping):
         return []
     for key in _LISTS[:2] if bare else _LISTS:
         if isinstance(value.get(key), list):
-            return calls_in(value[key], mended=mended)
+            return calls_in(value[key])
     for key in ("function_call", "function"):
         if isinstance(value.get(key), Mapping):
-            return calls_in(value[key], mended=mended)
+            return calls_in(value[key])
     name = next((value[key] for key in (_NAMES[:1] if bare else _NAMES) if isinstance(value.get(key), str)), None)
     keys = [key for key in (_ARGUMENTS[:4] if bare else _ARGUMENTS) if key in value]
     if not name or (bare and not keys):
         return []
     beside = {} if keys else {key: value[key] for key in value if key not in _ABOUT}
-    return [Asked(name, value[keys[0]] if keys else None, mended, beside=beside)]
+    return [Asked(name, value[keys[0]] if keys else None, beside=beside)]
 
 
 def first_name(text: str) -> tuple[str, bool] | None:

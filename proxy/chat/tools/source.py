@@ -108,7 +108,7 @@ class Source:
             self._at = keep
             yield from self.more()
 
-    def value(self, may_be: Callable[[str, int], bool]) -> Steps[Value | None]:
+    def value(self, may_be: Callable[[str, int], bool] | None = None) -> Steps[Value | None]:
         """Take the JSON value that begins here; None as soon as *may_be* rejects its beginning, or its length so far.
 
         A line that closes a fence or imitates a result ends it too, but inside a string, where it may be meant.
@@ -122,7 +122,7 @@ class Source:
             read = line if end < 0 else line[:end]
             size += len(read)
             head = head if len(head) >= _HEAD else (head + read)[:_HEAD]
-            if not may_be(head, size):
+            if may_be is not None and not may_be(head, size):
                 return None
             if end >= 0:
                 self._at += end

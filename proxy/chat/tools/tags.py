@@ -1,7 +1,6 @@
 """Tags by which models mark calls, with full-width bars and prefixes of their own taken off."""
 
 import re
-from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 MAX_TAG = 200  # characters
@@ -14,6 +13,8 @@ OPENERS = (
     *("tool_call", "tool_calls", "function_call", "function_calls", "invoke", "tool_name", "function=", "python_tag"),
     *("tool_call_begin", "tool_calls_begin", "tool_calls_section_begin", "tool_call_section_begin", "python_start"),
 )
+# The same as they stand before attributes, or what closes a tag at once.
+_OPENED = ("function=", "function ", *(word + end for word in OPENERS for end in " /"))
 FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*PREFIXES, *OPENERS)})
 
 
@@ -70,14 +71,4 @@ def _plain(inner: str) -> str:
 
 def _may_open(plain: str) -> bool:
     """Whether *plain*, the beginning of a tag, may become one that begins calls."""
-    return _begins_one(plain, PREFIXES) or _begins_one(plain, OPENERS) or plain.startswith(tuple(_with_more(OPENERS)))
-
-
-def _begins_one(plain: str, words: Iterable[str]) -> bool:
-    return any(word.startswith(plain) for word in words)
-
-
-def _with_more(words: Iterable[str]) -> Iterable[str]:
-    """The words as they stand before attributes, or what closes a tag at once."""
-    for word in words:
-        yield from (word, f"{word[:-1]} ") if word.endswith("=") else (f"{word} ", f"{word}/")
+    return plain.startswith(_OPENED) or any(word.startswith(plain) for word in (*PREFIXES, *OPENERS))

@@ -13,7 +13,7 @@ from time import monotonic, time
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
-from proxy.chat.upstream import MAX_TRIES, RESTART_PAUSES
+from proxy.chat.upstream import MAX_TRIES, restart_pause
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
@@ -165,7 +165,7 @@ class CredentialKeeper:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SiteUnreachable),
             stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
-            wait=RESTART_PAUSES,
+            wait=lambda state: restart_pause(state.attempt_number),
             reraise=True,
         )
         try:
