@@ -204,9 +204,9 @@ class Answer:
             self._tries.has_alternative = any(each.upstream.rank(each.bot) <= rank for each in left)
             try:
                 held = await self._memory.find_held(model)
-                is_fallback = self._begin(model)
+                self._begin(model)
                 ask = self._memory.asked(self._ask)
-                if is_fallback:
+                if model is self._fallback:
                     ask = ask.for_fallback()
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
@@ -230,20 +230,18 @@ class Answer:
             if not self._was_delivered:
                 self._memory.put_back()
 
-    def _begin(self, model: Model) -> bool:
-        """Begin a try with *model*: what the client is told, and what is to be cut here. True: it is the fallback."""
+    def _begin(self, model: Model) -> None:
+        """Begin a try with *model*: what the client is told, and what is to be cut here."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
         if ask.parameters or ask.ignored:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        is_fallback = model is self._fallback
-        if is_fallback:
+        if model is self._fallback:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens
         self._cutter = Cutter(ask.stops, most) if ask.stops or most else None
-        return is_fallback
 
     async def _emulated(self, ask: Ask, model: Model, held: Held | None) -> End:
         """The answer of an upstream that takes nothing but text, asked again where a call or JSON came out wrong."""

@@ -8,6 +8,7 @@ from string import ascii_letters, digits
 from proxy.chat.cutting import Cutter
 from proxy.chat.errors import ServiceError
 from proxy.chat.tools.answers import read_answer
+from proxy.chat.tools.coercion import Unfit
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.reader import Event, Reader, Verdict
 from proxy.chat.upstream import Enough
@@ -85,10 +86,12 @@ class Emulation:
             if not self._earlier:
                 self._show("".join(self._held))
             return verdict
-        answer = read_answer("".join(self._held), self._offer.wanted, cut=cut)
-        if answer.text is not None:
-            self._show(answer.text)
-        return Verdict(answer.trouble, answer.mended, of_json=True)
+        try:
+            text, mended = read_answer("".join(self._held), self._offer.wanted, cut=cut)
+        except Unfit as error:
+            return Verdict(str(error), of_json=True)
+        self._show(text)
+        return Verdict(mended=mended, of_json=True)
 
     def _take(self, events: list[Event]) -> bool:
         wants_more = True

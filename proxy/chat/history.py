@@ -98,8 +98,9 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     if stored is None:
         return Plan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
-    new = _repeated(held, sent)
-    if new is None:
+    if len(sent) > len(held) and all(map(_same, held, sent)):
+        new = sent[len(held) :]
+    else:
         system = _new_system(held, sent)
         new = _only_new(held, sent, under_new=bool(system))
         if new and system:
@@ -111,12 +112,6 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     # A turn that was never committed may have left its message in the site's copy.
     is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
     return Plan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
-
-
-def _repeated(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...] | None:
-    if len(sent) > len(held) and all(map(_same, held, sent)):
-        return tuple(sent[len(held) :])
-    return None
 
 
 def _new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:

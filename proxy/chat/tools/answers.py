@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from proxy.chat.tools.coercion import Unfit, fit
 from proxy.chat.tools.definitions import Wanted
-from proxy.chat.tools.mending import Broken, dump_json, read_json
+from proxy.chat.tools.mending import Broken, Read, dump_json, read_json
 from proxy.chat.tools.scanning import JsonScanner
 from proxy.chat.tools.schema import Schema, compiled
 
@@ -17,34 +16,27 @@ _OPEN = re.compile(r"[{\[]")
 _ANY_OBJECT = {"type": "object"}
 
 
-class Answer(NamedTuple):
-    """The JSON text that was asked for, or else what is wrong with what was given."""
+def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Read:
+    """The JSON text that was asked for, out of *text*. Raises `Unfit`.
 
-    text: str | None
-    mended: bool = False
-    trouble: str = ""
-
-
-def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Answer:
-    """The answer that *text* is; *cut*: it ended before the model was done, so nothing is added to it."""
+    *cut*: it ended before the model was done, so nothing is added to it.
+    """
     schema = compiled(_ANY_OBJECT if wanted.schema is None else wanted.schema)
     if text.lstrip().startswith("<think>"):  # what a model thought first may hold other JSON
         text = text.partition("</think>")[2] or text
     trouble = ""
     for candidate, is_apart in _candidates(text):
         try:
-            found = _read(candidate, schema, close=is_apart and not cut)
+            return _read(candidate, schema, close=is_apart and not cut)
         except (Broken, Unfit) as error:
             trouble = trouble or str(error)
-            continue
-        return found
-    return Answer(None, trouble=trouble or "there is no JSON in the answer")
+    raise Unfit(trouble or "there is no JSON in the answer")
 
 
-def _read(text: str, schema: Schema, *, close: bool) -> Answer:
+def _read(text: str, schema: Schema, *, close: bool) -> Read:
     content, mended = read_json(text, close=close)
     fitted = fit(content, schema)
-    return Answer(dump_json(fitted.value), mended or fitted.mended)
+    return Read(dump_json(fitted.value), mended or fitted.mended)
 
 
 def _candidates(text: str) -> Iterator[tuple[str, bool]]:

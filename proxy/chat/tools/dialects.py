@@ -87,10 +87,10 @@ class _Reading:
 
     def _finish_call(self) -> None:
         if self._named is not None:
-            self._take(self._named, self._parameters)
+            self._take(Asked(self._named, self._parameters))
 
-    def _take(self, name: str, arguments: Any, *, mended: bool = False) -> None:
-        self._desk.take(Asked(name, arguments, mended))
+    def _take(self, asked: Asked) -> None:
+        self._desk.take(asked)
         self._named, self._parameters, self._is_claimed = None, {}, True
 
     def _name(self, name: str) -> bool:
@@ -137,10 +137,9 @@ class _Reading:
         try:
             arguments, mended = read_json(text, close=True)
         except Broken as broken:
-            self._desk.take(Asked(name, broken=str(broken)))
-            self._named, self._is_claimed = None, True
+            self._take(Asked(name, broken=str(broken)))
         else:
-            self._take(name, arguments, mended=mended)
+            self._take(Asked(name, arguments, mended))
 
     def _tag(self) -> Steps[bool]:
         tag = yield from self._next_tag()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from proxy.chat.tools.code import code_fence
@@ -30,24 +29,21 @@ _TOOL_CALLS = "[TOOL_CALLS]"
 _THOUGHT_END = "</think>"
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """Calls may begin here: *parser* reads what comes after *skip* characters."""
 
     parser: Parser
     skip: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block of code begins: all up to a line of at least as many marks is text."""
 
     marks: str
     length: int  # of the opening line
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(NamedTuple):
     """What some models write of their thoughts ends here: the answer begins behind it."""
 
     length: int  # of the mark

@@ -50,8 +50,7 @@ class Reader:
         self._is_first = True  # nothing but blanks so far, or since a thought's end
         self._block = ""  # the marks that opened the block of code we are in
         self._failed = 0
-        self._source: Source | None = None  # what a parser is reading
-        self._steps: Steps[bool] | None = None
+        self._parsing: tuple[Source, Steps[bool]] | None = None  # what a parser is reading, and the parser
         self._opening = ""  # the text that the parser was called for, with the blanks before
         self._events: list[Event] = []
 
@@ -59,7 +58,7 @@ class Reader:
         """The text and the calls that can be given now."""
         if not self._is_active:
             return [piece] if piece else []
-        if self._held or self._block or self._source or self._is_first or self.is_done or _SPECIAL.search(piece):
+        if self._held or self._block or self._parsing or self._is_first or self.is_done or _SPECIAL.search(piece):
             self._work(piece)
             return self._taken()
         if len(self._lead) < _LEAD:
@@ -69,9 +68,10 @@ class Reader:
     def end(self, *, cut: bool = False) -> list[Event]:
         """What was held back. *cut*: the answer ended before the model was done."""
         self._was_cut = cut
-        while self._source is not None and not self.is_done:
-            self._source.finish(cut=cut)
-            self._work(self._advance())
+        while self._parsing is not None and not self.is_done:
+            source, steps = self._parsing
+            source.finish(cut=cut)
+            self._work(self._advance(source, steps))
         if not self.is_done:
             self._release_held()
         self.is_done = True
@@ -101,17 +101,15 @@ class Reader:
     def _work(self, text: str) -> None:
         """Read *text*, by turns as prose and by parsers, until all of it was dealt with."""
         while text and not self.is_done:
-            if self._source is None:
+            if self._parsing is None:
                 text = self._read(text)
             else:
-                self._source.feed(text)
-                text = self._advance()
+                source, steps = self._parsing
+                source.feed(text)
+                text = self._advance(source, steps)
 
-    def _advance(self) -> str:
+    def _advance(self, source: Source, steps: Steps[bool]) -> str:
         """Let the parser go on with what it was fed; the text to be read again if it found no calls."""
-        steps, source = self._steps, self._source
-        if steps is None or source is None:
-            return ""
         is_claimed: bool | None = None
         try:
             next(steps)
@@ -121,7 +119,7 @@ class Reader:
         self._desk.found.clear()
         if is_claimed is None:
             return ""
-        self._steps = self._source = None
+        self._parsing = None
         if is_claimed:
             self.is_done = True
             return ""
@@ -142,7 +140,7 @@ class Reader:
         """Pass *piece* on up to what may begin a call; what comes after that is for its parser."""
         text, self._held = self._held + piece, ""
         at = 0
-        while at < len(text) and self._source is None and not self.is_done:
+        while at < len(text) and self._parsing is None and not self.is_done:
             at = self._pass_block(text, at) if self._block else self._pass_prose(text, at)
         return text[at:]
 
@@ -196,8 +194,8 @@ class Reader:
         """Begin to read what may be calls; where that begins."""
         begin = found + opening.skip
         self._opening = blanks + text[found:begin]
-        self._source = Source()
-        self._steps = opening.parser(self._source, self._desk)
+        source = Source()
+        self._parsing = source, opening.parser(source, self._desk)
         return begin
 
     def _pass_block(self, text: str, start: int) -> int:

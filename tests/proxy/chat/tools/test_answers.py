@@ -1,11 +1,13 @@
 """Answers by schema: bare JSON that fits, or what is wrong."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from proxy.chat.tools.answers import read_answer
+from proxy.chat.tools.coercion import Unfit
 from proxy.chat.tools.definitions import Wanted
 
 WANTED = Wanted(
@@ -40,9 +42,7 @@ WANTED = Wanted(
 def test_the_json_is_found(text: str, value: Any, mended: bool) -> None:
     answer = read_answer(text, WANTED)
 
-    assert answer.text is not None
-    assert json.loads(answer.text) == value
-    assert (answer.mended, answer.trouble) == (mended, "")
+    assert (json.loads(answer.value), answer.mended) == (value, mended)
 
 
 @pytest.mark.parametrize(
@@ -57,29 +57,30 @@ def test_the_json_is_found(text: str, value: Any, mended: bool) -> None:
     ],
 )
 def test_what_is_wrong_is_told(text: str, told: str) -> None:
-    answer = read_answer(text, WANTED)
-
-    assert answer.text is None
-    assert told in answer.trouble
+    with pytest.raises(Unfit, match=re.escape(told)):
+        read_answer(text, WANTED)
 
 
 def test_nothing_is_added_to_what_was_cut_off() -> None:
     text = '```json\n{"s": "x", "a": [1]'
 
-    assert read_answer(text, WANTED).text is not None
-    assert read_answer(text, WANTED, cut=True).text is None
+    assert read_answer(text, WANTED).value == '{"s":"x","a":1}'
+    with pytest.raises(Unfit):
+        read_answer(text, WANTED, cut=True)
 
 
 def test_without_a_schema_any_object_will_do() -> None:
-    assert read_answer('{"x": [1]}', Wanted()).text == '{"x":[1]}'
-    assert read_answer("[1, 2]", Wanted()).text is None
+    assert read_answer('{"x": [1]}', Wanted()).value == '{"x":[1]}'
+    with pytest.raises(Unfit):
+        read_answer("[1, 2]", Wanted())
 
 
 @pytest.mark.parametrize(("schema", "text"), [({"type": "integer"}, "42"), ({"type": "string"}, '"x"'), (True, "[1]")])
 def test_a_schema_may_want_something_else_than_an_object(schema: Any, text: str) -> None:
-    assert read_answer(text, Wanted(schema)).text == text
+    assert read_answer(text, Wanted(schema)).value == text
 
 
 @pytest.mark.parametrize("text", ["{" * 50_000, "```json\n" * 10_000, '{"a":"' * 10_000, "[1]" * 20_000])
 def test_nothing_takes_long(text: str) -> None:
-    assert read_answer(text, WANTED).text is None
+    with pytest.raises(Unfit):
+        read_answer(text, WANTED)
