@@ -122,10 +122,8 @@ class Answer:
             release(enough)
             self.end = End(enough.reason, stop=enough.stop)
         else:
-            cutter, self._cutter = self._cutter, None
-            if cutter is not None and (rest := cutter.end()):
-                self._show(rest)
-            if cutter is not None and cutter.reason == "length":  # met in what might have begun a stop sequence
+            self._release_held()
+            if self._cutter is not None and self._cutter.reason == "length":  # met in what was held back
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
@@ -149,6 +147,7 @@ class Answer:
 
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
+        self._release_held()
         if self.first_text_at is None:
             self.first_text_at = perf_counter()
         self.calls.append(call)
@@ -185,6 +184,13 @@ class Answer:
         if cutter is not None and cutter.reason:
             raise Enough(cutter.reason, cutter.stop)  # leaving drops the upstream
         return wants_more
+
+    def _release_held(self) -> None:
+        """Show what might have begun a stop sequence: the text is over, or goes on behind a call."""
+        cutter, self._cutter = self._cutter, None
+        if cutter is not None and (rest := cutter.end()):
+            self._show(rest)
+        self._cutter = cutter
 
     async def ready(self) -> None:
         """As `Sink.ready`."""

@@ -205,6 +205,16 @@ async def test_stop_words_do_not_stop_a_call(proxy: RunningProxy, site: Simulate
     assert reasons(answer) == ["tool_calls"]
 
 
+async def test_text_that_might_have_begun_a_stop_word_comes_before_the_call(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    answer = await asked(proxy, site, {"text": "Let me look.", "calls": [PARIS]}, stop=["look.\n\nStop"])
+
+    kinds = [next(iter({"content", "tool_calls"} & delta.keys()), "") for delta in deltas(answer)]
+    assert text_of(answer) == "Let me look."
+    assert "content" not in kinds[kinds.index("tool_calls") :]
+
+
 async def test_an_answer_by_schema_is_bare_json(proxy: RunningProxy, site: SimulatedSite) -> None:
     step = {"json": {"city": "北京"}, "form": "with_prose"}
     answer = await asked(proxy, site, step, tools=None, response_format=FORMAT)
