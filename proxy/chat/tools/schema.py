@@ -47,12 +47,11 @@ class Schema:
         if too_deep(definition):
             raise NotASchema(f"it is nested more than {MAX_DEPTH} levels deep")
         self.definition = definition
-        self._named = _Weighing(definition)
         try:
-            self._weight, self._references = self._named.result()
+            self._references = _References(definition)
         except RecursionError:
             raise NotASchema("its references lead too deep") from None
-        if self._weight > _MAX_WEIGHT:
+        if self._references.weight > _MAX_WEIGHT:
             raise NotASchema("its references unfold to too many subschemas")
         self._validator = _compile(definition, _MAX_UNREADABLE if any_pattern else 0)
 
@@ -78,18 +77,14 @@ class Schema:
 
     def referred(self, target: Any) -> Any:
         """The part of the schema that the reference *target* is to; None if there is none."""
-        return next(iter(self._named.find(target)), None) if isinstance(target, str) else None
+        return next(iter(self._references.find(target)), None) if isinstance(target, str) else None
 
     def _explains(self, value: Any) -> bool:
         depth, size = _measures(value)
-        if self._weight > _MAX_EXPLAINED or self._weight * size > _MAX_COMPARED:
+        references = self._references
+        if depth > MAX_DEPTH or references.weight > _MAX_EXPLAINED or references.weight * size > _MAX_COMPARED:
             return False
-        ways = 1
-        for _ in range(depth if self._references > 1 else 0):
-            ways *= self._references
-            if ways > _MAX_EXPLAINED:
-                return False
-        return depth <= MAX_DEPTH
+        return not references.are_circular or references.count**depth <= _MAX_EXPLAINED
 
 
 def compiled(definition: Mapping[str, Any] | bool, *, any_pattern: bool = False) -> Schema:
@@ -191,8 +186,8 @@ def _with_known_dialect(definition: dict[str, Any]) -> dict[str, Any]:
     return definition
 
 
-class _Weighing:
-    """How many subschemas a schema unfolds to, and how many references run in circles.
+class _References:
+    """What the references of a schema lead to, and how many subschemas it unfolds to (*weight*).
 
     What a reference may mean depends on the dialect, and on the `$id` around it. Of all that it may mean here, the
     heaviest counts.
@@ -204,14 +199,10 @@ class _Weighing:
         self._anchors: dict[str, list[Any]] = {}
         self._known: dict[str, int] = {}
         self._open: set[str] = set()
-        self._references = 0
-        self._circular = False
-
-    def result(self) -> tuple[int, int]:
-        """The weight, and the number of references where some run in circles, else 0."""
-        self._note_names(self._root)
-        weight = self._weigh(self._root, 0)
-        return weight, self._references if self._circular else 0
+        self.count = 0
+        self.are_circular = False
+        self._note_names(root)
+        self.weight = self._weigh(root, 0)
 
     def _note_names(self, node: Any) -> None:
         if isinstance(node, Mapping):
@@ -230,7 +221,7 @@ class _Weighing:
             for key in ("$ref", "$dynamicRef", "$recursiveRef"):
                 target = node.get(key)
                 if isinstance(target, str):
-                    self._references += 1
+                    self.count += 1
                     weight += self._refer(target, depth)
         for child in _children(node):
             weight = min(weight + self._weigh(child, depth), _MAX_WEIGHT + 1)
@@ -238,7 +229,7 @@ class _Weighing:
 
     def _refer(self, target: str, depth: int) -> int:
         if target in self._open or depth > MAX_DEPTH:
-            self._circular = True
+            self.are_circular = True
             return 1
         if target not in self._known:
             self._open.add(target)
