@@ -103,14 +103,7 @@ async def open_app(
         limited = [*gates.values(), *(server.gate for server in servers)]
         shared_slots = [SharedSlots(store, gate.site, gate.slots) for gate in limited]
         await asyncio.gather(*(each.claim() for each in shared_slots))
-        chats = ChatService(
-            store,
-            upstreams,
-            aliases=settings.models,
-            default_model=settings.default_model,
-            fallback_model=settings.fallback_model,
-            tool_retries=settings.tool_retries,
-        )
+        chats = ChatService(store, upstreams, settings)
         background = Background()
         background.start("following credentials", keeper.watch)
         background.start("following keys", keyring.watch)

@@ -74,7 +74,7 @@ PURE = (
 )
 PURE_IMPORTS = (
     *("base64", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "itertools", "json"),
-    *("math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson"),
+    *("bisect", "math", "re", "string", "typing", "unicodedata", "urllib.parse", "difflib", "orjson"),
     *("zlib", "brotli", "backports.zstd", "compression.zstd", "sys"),  # sys: for its version alone
     *("proxy.api", "proxy.chat", "proxy.upstreams", "shared.plugins", "shared.conversations"),
     *("shared.models", "shared.parsing", "shared.retry_after", "shared.admin.keys", "shared.admin.wire"),

@@ -46,9 +46,9 @@ class Answer:
         models: Sequence[Model],
         *,
         name: str,
-        fallback: Model | None = None,
-        afterwards: Afterwards | None = None,
-        retries: int = 0,
+        fallback: Model | None,
+        afterwards: Afterwards | None,
+        retries: int,
     ) -> None:
         """*models*: the same one on the upstreams that offer it, in the order in which they are tried; *fallback* is
         the server's among them (`FREEAICHAT_FALLBACK_MODEL`), which the client did not name.

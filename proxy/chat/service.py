@@ -13,34 +13,20 @@ from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, s
 from proxy.chat.memory import Branches, Memory
 from proxy.chat.offload import aside
 from proxy.chat.upstream import Embedded, Embedder, Refusal, SiteBots, Upstream
+from shared.settings import Settings
 from shared.store import Store
 
 
 class ChatService:
     """Everything between what is asked and its answer."""
 
-    def __init__(
-        self,
-        store: Store,
-        upstreams: Sequence[Upstream],
-        *,
-        aliases: Mapping[str, int],
-        default_model: str,
-        fallback_model: str = "",
-        tool_retries: int = 0,
-    ) -> None:
-        """*upstreams*: in order of preference. *tool_retries*: as `Answer` has it.
-
-        *fallback_model*: of a server; it answers where no site that has the model does.
-        """
+    def __init__(self, store: Store, upstreams: Sequence[Upstream], settings: Settings) -> None:
+        """*upstreams*: in order of preference."""
         self._store = store
         self._conversations = Conversations(store)
         self.branches = Branches(store)
         self._upstreams = upstreams
-        self._aliases = aliases
-        self._default_model = default_model
-        self._fallback_model = fallback_model
-        self._tool_retries = tool_retries
+        self._settings = settings
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
 
     @property
@@ -48,7 +34,7 @@ class ChatService:
         """All models that can be named now."""
         bots = [upstream.bots() for upstream in self._upstreams]
         if self._catalog is None or self._catalog[0] != bots:
-            self._catalog = (bots, Catalog(bots, self._aliases, self._default_model))
+            self._catalog = (bots, Catalog(bots, self._settings.models, self._settings.default_model))
         return self._catalog[1]
 
     async def answer(self, ask: Ask, *, owner: str, afterwards: Afterwards | None = None) -> Answer:
@@ -78,11 +64,13 @@ class ChatService:
         if len(willing) > 1:
             willing.sort(key=lambda model: _prospects(model, fallback))  # equals keep the order of preference
         return Answer(
-            *(ask, memory, willing),
+            ask,
+            memory,
+            willing,
             name=name,
             fallback=fallback,
             afterwards=afterwards,
-            retries=self._tool_retries,
+            retries=self._settings.tool_retries,
         )
 
     async def embed(self, request: Mapping[str, Any], *, caller: str, allowed: frozenset[str] | None) -> Embedded:
@@ -105,9 +93,9 @@ class ChatService:
 
     def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Model | None:
         """The server's model that stands behind the sites' *model*, where there is one that may be used."""
-        if not self._fallback_model or model.is_server:
+        if not self._settings.fallback_model or model.is_server:
             return None
-        found = self.catalog.named(self._fallback_model)
+        found = self.catalog.named(self._settings.fallback_model)
         return found[1] if found and found[1].is_server and may_use(allowed, found[0]) else None
 
     def has_tools(self, name: str) -> bool:
@@ -129,7 +117,7 @@ class ChatService:
         catalog = self.catalog
         found = catalog.find(name)
         if found is None:
-            raise unknown_model(name, catalog.near(name, allowed), default=self._default_model)
+            raise unknown_model(name, catalog.near(name, allowed), default=self._settings.default_model)
         if not may_use(allowed, found[0]):
             raise unknown_model(name, catalog.near(name, allowed))
         return found[0], catalog.offers(found[0])

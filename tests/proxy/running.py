@@ -165,14 +165,7 @@ async def _with_upstreams(
         yield
         return
     upstreams = beside(app[UPSTREAMS])
-    chats = ChatService(
-        store,
-        upstreams,
-        aliases=settings.models,
-        default_model=settings.default_model,
-        tool_retries=settings.tool_retries,
-        fallback_model=settings.fallback_model,
-    )
+    chats = ChatService(store, upstreams, settings)
     app[CHAT], app[UPSTREAMS] = chats, upstreams
     app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
     flushing = asyncio.create_task(chats.branches.keep_flushing())

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from proxy.chat.tools.mending import Broken, Read, read_json
+from proxy.chat.tools.mending import Read, read_json
 from proxy.chat.tools.schema import Schema
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _retype(holder: Any, key: Any, types: list[str], fault: "ValidationError", s
     for name in types:
         try:
             holder[key] = _as_type(value, name)
-        except (Broken, ValueError):
+        except ValueError:
             continue
         return True
     if value is None:

@@ -1,11 +1,9 @@
 """JSON schemas of clients: whether they are any, whether a value fits, and what does not.
 
-`jsonschema-rs` was measured against `jsonschema` 4.26 on one machine. Both take about 9 MB of memory, but it is
-imported in 10 ms instead of 450, compiles a schema of a tool in 0.03 ms (the other needs 34 ms to check it) and
-validates its arguments in 2 µs instead of 1.9 ms. Above all its patterns run in bounded time (`re` hangs on `(a+)+$`),
-and it can be told to fetch nothing. What it does not bound is bounded here: deep values overflow its stack, and its
-account of what is wrong grows exponentially where a schema refers to itself in alternatives, though the bare verdict
-does not.
+`jsonschema-rs` is hundreds of times quicker than `jsonschema`, its patterns run in bounded time (`re` hangs on
+`(a+)+$`), and it can be told to fetch nothing. What it does not bound is bounded here: deep values overflow its stack,
+and its account of what is wrong grows exponentially where a schema refers to itself in alternatives, though the bare
+verdict does not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
