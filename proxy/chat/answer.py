@@ -91,15 +91,10 @@ class Answer:
         return self._model.upstream.name
 
     @property
-    def full_text(self) -> str:
-        """All of its text."""
-        return "".join(self._parts)
-
-    @property
     def message(self) -> Message:
         """The whole answer."""
-        calls, thoughts = tuple(self.calls), "".join(self._thoughts) if self.calls else ""
-        return Message(role="assistant", text=self.full_text, id=self.message_id, calls=calls, thoughts=thoughts)
+        text, thoughts = "".join(self._parts), "".join(self._thoughts) if self.calls else ""
+        return Message(role="assistant", text=text, id=self.message_id, calls=tuple(self.calls), thoughts=thoughts)
 
     @property
     def usage(self) -> Usage:
@@ -120,7 +115,7 @@ class Answer:
             self.end = await self._from_any()
         except Enough as enough:
             release(enough)
-            self.end = End(enough.reason, stop=enough.stop)
+            self.end = enough.end
         else:
             self._release_held()
             if self._cutter is not None and self._cutter.reason == "length":  # met in what was held back
@@ -266,7 +261,7 @@ class Answer:
                     end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
             except Enough as enough:
                 release(enough)
-                end = End(enough.reason, stop=enough.stop)
+                end = enough.end
             except (Refusal, TimeoutError) as failure:
                 if not (reading.is_over() and self.calls):
                     raise

@@ -114,8 +114,7 @@ class Enough(Exception):
 
     def __init__(self, reason: FinishReason, stop: str | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.stop = stop
+        self.end = End(reason, stop=stop)
 
 
 class Sink(Protocol):

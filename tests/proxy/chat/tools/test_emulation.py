@@ -98,7 +98,7 @@ def test_what_goes_on_after_calls_is_wanted_by_nobody(after: str, size: int) -> 
     with pytest.raises(Enough) as raised:
         fed([*pieces_of(CALL, 4), *pieces_of(after, size)])
 
-    assert raised.value.reason == "tool_calls"
+    assert raised.value.end.reason == "tool_calls"
 
 
 def test_another_call_where_one_alone_is_wanted_ends_it_too() -> None:
@@ -150,4 +150,4 @@ def test_made_up_results_without_a_call_end_the_answer(made_up: str) -> None:
     with pytest.raises(Enough) as raised:
         fed([f"It is.\n{made_up}"])
 
-    assert raised.value.reason == "stop"
+    assert raised.value.end.reason == "stop"
