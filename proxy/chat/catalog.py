@@ -143,12 +143,13 @@ class Catalog:
 
     def named(self, name: str) -> tuple[str, Model] | None:
         """What *name* means, and how that is written here; None for unknown names."""
-        if name in self._offers:
-            return name, self._listed.get(name) or self._offers[name][0]
-        for spelling in _spellings(name) if len(name) <= _LONGEST else ():
-            if spelling in self._spelled:
-                return self.named(self._spelled[spelling])
-        return None
+        if name not in self._offers:
+            spellings = _spellings(name) if len(name) <= _LONGEST else ()
+            found = next((self._spelled[each] for each in spellings if each in self._spelled), None)
+            if found is None:
+                return None
+            name = found
+        return name, self._listed.get(name) or self._offers[name][0]
 
     def near(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
         """Names like *name* that may be used, the likest first."""
