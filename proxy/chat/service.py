@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.chat.answer import Afterwards, Answer
-from proxy.chat.ask import Ask
+from proxy.chat.ask import Ask, Part
 from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
@@ -48,10 +48,7 @@ class ChatService:
         if fallback is not None:
             willing.append(fallback)
         if ask.images and (parts := ask.parts):
-            if servers := [model for model in willing if model.is_server]:
-                willing = servers
-            else:
-                ask = await aside(sum(part.size for part in parts.values()), ask.for_sites)
+            ask, willing = await _with_parts(ask, parts, willing)
         if not willing:
             raise _consent_required(name)
         if ask.messages and ask.messages[-1].role == "assistant":
@@ -134,6 +131,24 @@ class ChatService:
 def _prospects(model: Model, fallback: Model | None) -> tuple[int, bool, int]:
     """The less, the sooner *model* is asked: of those that may answer as well, where fewer wait."""
     return model.upstream.rank(model.bot), model is fallback, model.upstream.health().queued
+
+
+async def _with_parts(ask: Ask, parts: Mapping[str, Part], willing: Sequence[Model]) -> tuple[Ask, list[Model]]:
+    """*ask*, and those of *willing* that can be asked it. Raises `ServiceError` (400) where nobody can.
+
+    Sites are told the text of files. What has none leaves only servers, which take it as it is.
+    """
+    servers = [model for model in willing if model.is_server]
+    if servers and len(servers) == len(willing):
+        return ask, servers
+    try:
+        told = await aside(sum(part.size for part in parts.values()), ask.for_sites)
+    except ServiceError:
+        if not servers:
+            raise
+        return ask, servers
+    is_whole = told.ignored == ask.ignored
+    return (told, [*willing]) if is_whole or not servers else (ask, servers)
 
 
 def _consent_required(name: str) -> ServiceError:

@@ -1,7 +1,7 @@
 """What clients say of their messages, and put into them, that a server can use and a site cannot."""
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,22 @@ async def test_the_server_that_stands_behind_a_sites_model_answers_what_the_site
     assert (answer.status, answer.headers["x-fallback-model"]) == (200, MODEL)
     assert server.asked[0].body["messages"] == [user(text("listen"), SOUND)]
     assert not site.model_calls
+
+
+async def test_a_file_of_text_is_told_to_the_site_though_a_server_stands_behind_it(
+    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+) -> None:
+    data = f"data:text/plain;base64,{b64encode(b'the words').decode()}"
+    file: Any = {"type": "file", "file": {"filename": "a.txt", "file_data": data}}
+
+    by_site = await served.chat(user(text("read"), file), model=SITES)
+    site.behaviour.ajax_status = 500
+    by_server = await served.chat(user(text("read"), file), model=SITES)
+
+    assert "x-fallback-model" not in by_site.headers
+    assert "the words" in json.dumps(site.model_calls[0].messages)
+    assert by_server.headers["x-fallback-model"] == MODEL
+    assert "the words" in json.dumps(server.asked[0].body)
 
 
 async def test_a_part_that_holds_nothing_and_one_that_nobody_knows_are_refused(served: RunningProxy) -> None:
