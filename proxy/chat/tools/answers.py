@@ -7,7 +7,7 @@ from proxy.chat.tools.coercion import Unfit, fit
 from proxy.chat.tools.definitions import Wanted
 from proxy.chat.tools.mending import Broken, Read, dump_json, read_json
 from proxy.chat.tools.scanning import JsonScanner
-from proxy.chat.tools.schema import Schema, compiled
+from proxy.chat.tools.schema import compiled
 
 _MAX_TRIED = 8  # places where the JSON may begin
 _FENCE = re.compile(r"^[ ]{0,3}```[ \t]*(?:json[5c]?)?[ \t]*\r?\n", re.MULTILINE | re.IGNORECASE)
@@ -27,16 +27,12 @@ def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Read:
     trouble = ""
     for candidate, is_apart in _candidates(text):
         try:
-            return _read(candidate, schema, close=is_apart and not cut)
+            content, mended = read_json(candidate, close=is_apart and not cut)
+            fitted = fit(content, schema)
+            return Read(dump_json(fitted.value), mended or fitted.mended)
         except (Broken, Unfit) as error:
             trouble = trouble or str(error)
     raise Unfit(trouble or "there is no JSON in the answer")
-
-
-def _read(text: str, schema: Schema, *, close: bool) -> Read:
-    content, mended = read_json(text, close=close)
-    fitted = fit(content, schema)
-    return Read(dump_json(fitted.value), mended or fitted.mended)
 
 
 def _candidates(text: str) -> Iterator[tuple[str, bool]]:
