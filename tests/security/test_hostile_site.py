@@ -8,7 +8,6 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from tenacity import wait_none
 
 import proxy.upstreams.aipkit.turn
 from tests.proxy.running import RunningProxy, running_proxy
@@ -109,7 +108,7 @@ async def test_wrong_answers_to_the_message(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy.upstreams.aipkit.turn, "STEP_1_SECONDS", 1.0)
-    monkeypatch.setattr("proxy.chat.upstream.RESTART_PAUSES", wait_none())
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda tries: 0.0)
     hostile.acts[STEP_1] = WRONG_STEP_1[name]
 
     await fails_and_recovers(proxy_of, hostile)

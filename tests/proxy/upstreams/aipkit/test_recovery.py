@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from tenacity import wait_none
 
 import proxy.upstreams.site.credentials
 from shared.models import Credentials
@@ -190,7 +189,7 @@ async def test_a_site_that_limits_the_rate_is_429(proxy: RunningProxy, site: Sim
 async def test_a_site_that_is_gone_is_502(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.chat.upstream.RESTART_PAUSES", wait_none())
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda tries: 0.0)
     state = await proxy.store.site_state(site.origin)
     assert state is not None
     gone = replace(state.current, ajax_url="http://127.0.0.1:9/wp-admin/admin-ajax.php")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from tenacity import wait_none
 
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
@@ -62,7 +61,7 @@ def test_a_certificate_that_is_not_accepted_is_told(
 async def test_a_client_is_told_of_a_certificate_that_has_expired(
     trusted: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.chat.upstream.RESTART_PAUSES", wait_none())
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda tries: 0.0)
     async with SimulatedSite(tls=trusted.context()) as good:
         port = good.port
         async with running_proxy(good, tmp_path) as proxy:
