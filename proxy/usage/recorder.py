@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, perf_counter, time
-from typing import Protocol
 
 from proxy.access.rules import Caller
 from proxy.chat.answer import Answer
@@ -33,7 +32,7 @@ from shared.admin.usage import (
     day_of,
     hour_of,
 )
-from shared.store import StoreError
+from shared.store import Store, StoreError
 
 FLUSH_SECONDS = 0.5
 RETRY_SECONDS = 1.0
@@ -101,17 +100,10 @@ class Turn:
         return {name: value for name, value in details.items() if value != ""}
 
 
-class Ledger(Protocol):
-    """Where usage is kept: a `Store`, of which no more is needed here."""
-
-    async def add_usage(self, batch: UsageBatch) -> None:
-        """As `Store.add_usage`."""
-
-
 class UsageRecorder:
     """Told once of every request to a model; run `keep_flushing` as a task beside."""
 
-    def __init__(self, store: Ledger) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._groups: dict[Group, Counters] = {}
         self._tokens: dict[tuple[str, int], int] = {}

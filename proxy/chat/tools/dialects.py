@@ -13,7 +13,7 @@ from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.mending import Broken, read_json
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, Source, Steps, Value
-from proxy.chat.tools.tags import PREFIXES, Tag, read_tag
+from proxy.chat.tools.tags import OPENERS, PREFIXES, Tag, read_tag
 
 _CALL_ID = "[CALL_ID]"
 _MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
@@ -21,9 +21,8 @@ _NAMING = ("invoke", "function", "tool_call", "function_call")  # where they hav
 _LAST = {"function_calls", "tool_calls", "tool_calls_end", "tool_calls_section_end"}  # closing these, calls are over
 _ENDS_CALL = {*_NAMING, *_LAST, "parameters"}
 _WRAPPERS = {
-    *(*_NAMING, "tool", "use_tool", "tool_calls", "function_calls", "python_tag", "tool_sep", "tool_call_begin"),
-    *("tool_call_end", "tool_calls_begin", "tool_calls_section_begin", "tool_call_section_begin", "python_start"),
-    *("tool_call_argument_begin", "parameters", "arguments", "args", "input", "tool_input"),
+    *(*OPENERS, *_NAMING, "tool", "use_tool", "tool_sep", "tool_call_end", "tool_call_argument_begin"),
+    *("parameters", "arguments", "args", "input", "tool_input"),
 }
 _WORD_END = re.compile(r"[^\w.:-]")
 _FENCE_END = re.compile(r"[^`\w]")
@@ -158,12 +157,12 @@ class _Reading:
             if tag.is_empty:
                 self._finish_call()
             return is_known
-        if tag.name in _WRAPPERS:
-            self._is_wrapped = True
-            return True
         if tag.name == "tool_name" or (tag.name == "name" and self._named is None):
             text, is_whole = yield from self._source.until(_TAG, 1)
             return self._name(text) if is_whole else self._desk.may_name(text)
+        if tag.name in _WRAPPERS:
+            self._is_wrapped = True
+            return True
         if self._named is not None:
             if not tag.is_empty:
                 yield from self._parameter(self._named, tag)

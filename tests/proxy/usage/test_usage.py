@@ -4,6 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 from time import time
+from typing import cast
 
 import aiohttp
 import pytest
@@ -13,7 +14,7 @@ from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
 from proxy.usage.recorder import Turn, UsageRecorder
 from shared.admin.usage import Counters, Group, UsageBatch, add
-from shared.store import StoreUnavailable, open_store
+from shared.store import Store, StoreUnavailable, open_store
 from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.proxy.serving import ask, serving
 from tests.site import SimulatedSite
@@ -163,7 +164,7 @@ class DoubtfulStore:
 async def test_a_batch_of_doubtful_fate_is_sent_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.usage.recorder, "LAST_SECONDS", 0.3)
     store = DoubtfulStore()
-    recorder = UsageRecorder(store)
+    recorder = UsageRecorder(cast(Store, store))
     recorder.finished(Turn(OPEN))
     await recorder.close()
     recorder.finished(Turn(OPEN))
@@ -180,7 +181,7 @@ async def test_what_waits_for_the_store_is_bounded(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(proxy.usage.recorder, "MAX_GROUPS", 2)
     store = DoubtfulStore()
     store.is_doubtful = False
-    recorder = UsageRecorder(store)
+    recorder = UsageRecorder(cast(Store, store))
     for name in ("a", "b", "c", "a"):
         turn = Turn(OPEN)
         turn.model = name
