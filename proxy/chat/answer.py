@@ -260,6 +260,8 @@ class Answer:
                 async with asyncio.timeout(None) as self._linger:
                     end = await model.upstream.answer(ask, model.bot, held, self, self._tries)
             except Enough as enough:
+                if enough.end.stop is not None:  # what came behind a stop sequence is no part of the answer
+                    raise
                 release(enough)
                 end = enough.end
             except (Refusal, TimeoutError) as failure:

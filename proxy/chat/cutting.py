@@ -31,9 +31,9 @@ class Cutter:
         self.has_fed = True
         text = self._held + text
         self._held = ""
-        found = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
-            at, self.stop = min(found)
+            _, at, self.stop = min(found)  # that is complete first, whatever the pieces
             self.reason = "stop"
             return self._limited(text[:at])
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)  # may begin a stop sequence

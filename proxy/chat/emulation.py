@@ -70,10 +70,10 @@ class Emulation:
         wants_more = self._take(self._reader.feed(text))
         if self.is_over():
             self._after = text[max(text.rfind("}"), text.rfind("`"), text.rfind(">")) + 1 :]
-        if self._limit is not None and self._limit.reason:
-            raise Enough("length")
         if self.is_over() and not self._reader.has_calls:
             raise Enough("stop")
+        if self._limit is not None and self._limit.reason:
+            raise Enough("length")
         return wants_more
 
     def end(self, *, cut: bool) -> Verdict:

@@ -1,6 +1,6 @@
 """Stop sequences across any border, and token limits."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.cutting import Cutter
@@ -21,6 +21,7 @@ def cut(texts: list[str], cutter: Cutter) -> str:
 
 
 @given(pieces, stops)
+@example(["ab", "c"], ["b", "abc"])  # the one that is complete first counts
 def test_an_answer_ends_before_the_first_stop_sequence_however_it_is_cut(texts: list[str], stops: list[str]) -> None:
     whole = "".join(texts)
     cutter = Cutter(stops)
@@ -29,6 +30,8 @@ def test_an_answer_ends_before_the_first_stop_sequence_however_it_is_cut(texts: 
 
     assert whole.startswith(passed)
     assert not any(stop in passed for stop in stops)
+    at_once = Cutter(stops)
+    assert (cut([whole], at_once), at_once.stop) == (passed, cutter.stop)
     if cutter.reason:
         assert cutter.stop in stops
         assert whole[len(passed) :].startswith(cutter.stop)

@@ -13,6 +13,7 @@ from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
 JSON = {"type": "json_object"}
+LOOK = {"type": "function", "function": {"name": "look"}}
 
 
 async def test_a_copy_is_not_gone_on_from_once_a_wrong_answer_stands_in_it(
@@ -54,12 +55,27 @@ async def test_whole_calls_are_given_whatever_becomes_of_the_rest(
     pieces = ["```tool_calls\n", '{"name":"look","arguments":{}}\n', "```\n"]
     failure = refusal(About.UPSTREAM, delivered=True, has_begun=True)
     other.answers = [Told(pieces, failure if end == "fails" else End(), hangs=end == "hangs")]
-    look = {"type": "function", "function": {"name": "look"}}
 
-    body = {"model": MODEL, "messages": [{"role": "user", "content": "one"}], "tools": [look], "stream": stream}
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "one"}], "tools": [LOOK], "stream": stream}
     async with asyncio.timeout(3), before.http.post(f"{before.url}/v1/chat/completions", json=body) as answer:
         told = await answer.text()
 
     assert answer.status == 200
     assert '"finish_reason":"tool_calls"' in told
     assert told.endswith("data: [DONE]\n\n") is stream
+
+
+@pytest.mark.parametrize(
+    "behind", ['<tool_call>{"name":"lo', '\n```json\n{"name":"look","arguments":{}}', "```tool_calls\n{"]
+)
+async def test_what_comes_with_a_stop_sequence_behind_it_is_neither_called_nor_asked_for_again(
+    before: RunningProxy, other: ListUpstream, behind: str
+) -> None:
+    other.answers = [Told([f"Look. STOP{behind}"])]
+
+    answer = await before.chat("one", model="listed", tools=[LOOK], stop="STOP")
+
+    choice = answer.body["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("Look. ", "stop")
+    assert "tool_calls" not in choice["message"]
+    assert len(other.asked) == 1

@@ -141,6 +141,17 @@ def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
     assert (broken.text, bool(broken.verdict.trouble), broken.verdict.of_json) == ("", True, True)
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_a_model_makes_up_does_not_count_towards_the_limit(size: int) -> None:
+    made_up = "[result of list_files]\n" + "word " * 100
+    reading = Emulation(OFFER, lambda _: True, lambda _: True, max_tokens=20, given=(), is_again=False)
+
+    with pytest.raises(Enough) as raised:
+        list(map(reading.feed, pieces_of(f"So:\n{made_up}", size)))
+
+    assert raised.value.end.reason == "stop"
+
+
 def test_a_call_that_was_cut_off_is_told_as_half() -> None:
     assert given(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_half=True))
 
