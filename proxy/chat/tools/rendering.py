@@ -41,19 +41,14 @@ def instructions(offer: Offer) -> str:
     """The text before the client's own system text; empty where nothing is offered and wanted."""
     parts = []
     if offer.tools:
-        parts += [_TOOLS_BEFORE, definitions(offer)]
+        lines = (_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
+        parts += [_TOOLS_BEFORE, _fence(TOOLS_FENCE, lines)]
         parts += _choice(offer.choice.mode, offer.chosen)
         if not offer.parallel and offer.choice.mode != "none":
             parts.append(_SINGLE)
     if offer.wanted:
         parts.append(_form(offer.wanted, with_tools=bool(offer.tools) and offer.choice.mode != "none"))
     return "\n".join(parts)
-
-
-def definitions(offer: Offer) -> str:
-    """The fence with one line for each tool."""
-    lines = (_line(label, tool) for label, tool in offer.labels.items() if not tool.is_found)
-    return _fence(TOOLS_FENCE, lines)
 
 
 def found_tools(tools: Sequence[Tool]) -> str:
