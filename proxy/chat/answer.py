@@ -20,7 +20,7 @@ from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.reader import Verdict
 from proxy.chat.tools.rendering import retry
-from proxy.chat.upstream import About, End, Enough, Held, Refusal, Sink, Tries
+from proxy.chat.upstream import MAX_TRIES, About, End, Enough, Held, Refusal, Sink, Tries
 from shared.conversations import Call, Message
 
 MAX_ANSWER_CHARS = 4 * 1024 * 1024  # many times what any model says at once
@@ -212,6 +212,10 @@ class Answer:
                 if self._memory.is_plain:
                     return await model.upstream.answer(ask, model.bot, held, self, self._tries)
                 return await self._emulated(ask, model, held)
+            except asyncio.CancelledError:  # the client left
+                if self._tries.left == MAX_TRIES and not self._was_delivered:  # and nothing was sent yet
+                    await self._memory.abandon()
+                raise
             except (Refusal, ServiceError) as failure:
                 error = failure.error if isinstance(failure, Refusal) else failure
                 may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True

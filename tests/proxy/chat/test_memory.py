@@ -9,7 +9,7 @@ import pytest
 
 from proxy.chat import memory
 from tests.figures import figure
-from tests.proxy.running import RunningProxy, capture, running_proxy
+from tests.proxy.running import RunningProxy, capture, nothing_under_way, running_proxy
 from tests.proxy.upstreams.aipkit.test_transcript import parse
 from tests.site import ModelCall, SimulatedSite
 
@@ -58,6 +58,28 @@ class Client:
         answer = await self._proxy.openai.chat.completions.create(model=self._model, messages=messages)
         assert trimmed(known(self._site.model_calls[-1])) == trimmed(self.history)
         self.history.append({"role": "assistant", "content": answer.choices[0].message.content or ""})
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+async def test_who_leaves_while_the_turn_waits_for_a_slot_finds_the_copy_again(
+    site: SimulatedSite, tmp_path: Path, is_stored: bool
+) -> None:
+    async with running_proxy(site, tmp_path, max_upstream=1) as proxy:
+        fields: Any = {"conversation_id": (await proxy.openai.conversations.create()).id} if is_stored else {}
+        first = await proxy.chat("one", model=STATEFUL, **fields)
+        turn: Any = ["one", {"role": "assistant", "content": first.text}, "two"]
+        other = asyncio.create_task(proxy.chat("[[tokens:5]] [[delay:0.2]]"))
+        async with asyncio.timeout(5):
+            while not site.open_streams:
+                await asyncio.sleep(0.005)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await proxy.chat(*turn, model=STATEFUL, **fields)
+        await other
+        await nothing_under_way(proxy)
+        await proxy.chat(*turn, model=STATEFUL, **fields)
+
+    assert [message["content"] for message in site.model_calls[-1].messages if message["role"] == "user"] == ["two"]
 
 
 def bytes_sent(site: SimulatedSite) -> int:
