@@ -1,6 +1,6 @@
 """Answering a request: which models may answer, and which conversation it continues."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,22 +70,31 @@ class ChatService:
             retries=self._settings.tool_retries,
         )
 
-    async def embed(self, request: Mapping[str, Any], *, caller: str, allowed: frozenset[str] | None) -> Embedded:
-        """Embeddings by the upstream that has the model. Raises `ServiceError`; 404 where none makes any."""
+    async def embed(
+        self,
+        request: Mapping[str, Any],
+        *,
+        caller: str,
+        allowed: frozenset[str] | None,
+        asks: Callable[[str, str], None],
+    ) -> Embedded:
+        """Embeddings by the upstream that has the model. Raises `ServiceError`; 404 where none makes any.
+
+        *asks* is told the names of the model and of each upstream that is asked.
+        """
         name, models = await self._find_models(request["model"].strip(), allowed)
         able = [(model, upstream) for model in models if isinstance(upstream := model.upstream, Embedder)]
         able.sort(key=lambda each: each[0].upstream.rank(each[0].bot))
         if not able:
             raise _no_embeddings(name)
         for model, upstream in able:
+            asks(name, model.upstream.name)
             try:
-                made = await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
+                return await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
             except (Refusal, ServiceError) as failure:
                 is_final = isinstance(failure, Refusal) and not failure.may_move_on
                 if model is able[-1][0] or is_final:
                     raise (failure.error if isinstance(failure, Refusal) else failure) from failure
-            else:
-                return replace(made, model=name, upstream=model.upstream.name)
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
     def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Model | None:

@@ -207,12 +207,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Embeddings as they reach the client. *model* and *upstream*: which name meant what; empty: not told yet."""
+    """Embeddings as they reach the client."""
 
     body: bytes
     usage: Usage
-    model: str = ""
-    upstream: str = ""
 
 
 @runtime_checkable

@@ -65,6 +65,10 @@ class Turn:
         """These are what it is answered with."""
         self._answers, self.model = answers, answers[0].model
 
+    def asks(self, model: str, site: str) -> None:
+        """It is passed on to this site."""
+        self.model, self.site = model, site
+
     def close(self) -> None:
         """It has ended: what was answered until now is what is counted, whole or not."""
         self.seconds = perf_counter() - self._begun

@@ -13,8 +13,9 @@ async def create_embeddings(request: web.Request) -> web.StreamResponse:
     """What the server makes of the input, as it is."""
     fields = await read_body(request, _parse)
     caller, turn = request[CALLER], request[TURN]
-    made = await request.app[CHAT].embed(fields, caller=caller.place(request.remote), allowed=caller.models)
-    turn.model, turn.site, turn.usage = made.model, made.upstream, made.usage
+    place = caller.place(request.remote)
+    made = await request.app[CHAT].embed(fields, caller=place, allowed=caller.models, asks=turn.asks)
+    turn.usage = made.usage
     return web.Response(body=made.body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 

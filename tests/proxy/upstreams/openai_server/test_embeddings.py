@@ -63,6 +63,8 @@ async def test_errors_keep_their_meaning(
 
     assert raised.value.status_code == status
     assert KEY not in str(raised.value)
+    assert served.app[USAGE].totals["mine/tiny", "mine"].keys() >= {"requests", f"error:{raised.value.code}"}
+    assert "rejected" not in served.app[USAGE].totals["mine/tiny", "mine"]
 
 
 async def test_a_server_that_is_left_alone_costs_no_request_where_another_has_the_model(
