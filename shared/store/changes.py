@@ -57,6 +57,7 @@ class Changes(ABC):
         self._is_closed = True
         self.notify()
         await self._stop()
+        self._is_following.set()  # whoever still waits for that is to end too
 
     async def _run(self) -> None:
         """Follow, and begin again whatever happens: who watches would wait for ever otherwise."""
@@ -74,9 +75,9 @@ class Changes(ABC):
     async def _stop(self) -> None:
         follower, self._follower = self._follower, None
         if follower is not None:
+            self._is_following.clear()  # before the wait, in which another follower may begin
             follower.cancel()
             await asyncio.wait({follower})
-            self._is_following.clear()
 
 
 class PolledChanges(Changes):

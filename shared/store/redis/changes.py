@@ -1,6 +1,7 @@
 """Hearing from Redis that somebody changed the store."""
 
 import asyncio
+from contextlib import suppress
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -37,7 +38,8 @@ class PublishedChanges(Changes):
                 is_lost = True
                 self._is_following.set()
             finally:
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                with suppress(RedisError, OSError):  # or it would take the place of a cancellation
+                    await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _subscribe(self, pubsub: PubSub) -> None:

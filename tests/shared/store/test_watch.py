@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from shared.store import Store, open_store
-from shared.store.changes import PolledChanges
+from shared.store.changes import Changes, PolledChanges
 from tests.shared.rounds import Rounds
 from tests.shared.samples import SITE, capture, conversation, turn, visit
 
@@ -176,3 +176,43 @@ async def test_a_fault_in_following_others_is_told_and_they_are_followed_again(
         await _change(watched, 1.0)
     assert "ZeroDivisionError: a fault" in caplog.text
     await changes.close()
+
+
+class _SlowChanges(Changes):
+    """Takes its time to begin, and to end."""
+
+    def __init__(self, begins_after: float) -> None:
+        super().__init__()
+        self._begins_after = begins_after
+
+    async def _follow(self) -> None:
+        await asyncio.sleep(self._begins_after)
+        self._is_following.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+
+
+async def test_who_begins_while_the_last_watcher_leaves_hides_no_change_from_later_ones() -> None:
+    changes = _SlowChanges(begins_after=0.0)
+    first, second, third = changes.watch(), changes.watch(), changes.watch()
+    await anext(first)
+    leaving = asyncio.create_task(first.aclose())
+    await asyncio.sleep(0)
+    await _change(second, 1.0)
+    await leaving
+    await _change(third, 1.0)
+    await changes.close()
+    for watcher in (second, third):
+        assert [change async for change in watcher] == []
+
+
+async def test_who_waits_for_watching_to_begin_is_let_go_when_the_store_closes() -> None:
+    changes = _SlowChanges(begins_after=60.0)
+    watcher = changes.watch()
+    waiting = asyncio.create_task(anext(watcher, None))
+    await asyncio.sleep(0)
+    await changes.close()
+    async with asyncio.timeout(1.0):
+        assert await waiting is None
