@@ -106,7 +106,7 @@ def _row(field: "Field[Any]", language: Language) -> str:
 
 def _choices(field: "Field[Any]", meaning: str, language: Language) -> str:
     """The words a setting may be, unless its meaning explains them already."""
-    kind, *_ = get_args(getattr(notations, str(field.type), None)) or [None]
+    kind, *_ = get_args(getattr(notations, _kind(field), None)) or [None]
     if get_origin(kind) is not Literal:
         return ""
     *most, last = words = [f"`{word}`" for word in get_args(kind)]
@@ -116,10 +116,14 @@ def _choices(field: "Field[Any]", meaning: str, language: Language) -> str:
     return f"{before}{language.comma.join(most)}{between}{last}"
 
 
+def _kind(field: "Field[Any]") -> str:
+    return str(field.type).removeprefix("notations.")
+
+
 def _default(field: "Field[Any]", language: Language) -> str:
     if field.name in language.defaults:
         return language.defaults[field.name]
-    text = "" if field.default is MISSING else _written(field.default, str(field.type))
+    text = "" if field.default is MISSING else _written(field.default, _kind(field))
     return f"`{text}`" if text else language.nothing
 
 

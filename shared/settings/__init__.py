@@ -21,36 +21,7 @@ from shared.processes.apart import begin
 from shared.secrets import Secret
 
 if TYPE_CHECKING:
-    from shared.settings.notations import (
-        Aliases,
-        Characters,
-        Cookie,
-        Count,
-        Directory,
-        Duration,
-        History,
-        Host,
-        Interval,
-        Keepalive,
-        Limit,
-        Line,
-        LogFormat,
-        LogLevel,
-        Port,
-        Program,
-        Retries,
-        ServerKeys,
-        ServerModel,
-        Servers,
-        SessionId,
-        Sites,
-        Size,
-        StoreUrl,
-        Streams,
-        Tools,
-        Words,
-        Workers,
-    )
+    from shared.settings import notations
 
 PREFIX = "FREEAICHAT_"
 LOOPBACKS = ("127.0.0.1", "::1")  # what localhost means here, whatever the system's table of names says
@@ -82,74 +53,81 @@ def setting(default: Any, meaning: str, *names: str, is_shown: bool = True) -> A
 class Settings:
     """Everything that can be set. `load` reads and checks it; what is made without it is taken as it is."""
 
-    sites: Sites = setting(
+    sites: notations.Sites = setting(
         (parsing.site("https://chatgptfree.ai/"),),
         "page URLs that carry the chat, in order of preference; each origin is one site",
     )
-    api_key: Line | None = setting(
+    api_key: notations.Line | None = setting(
         None,
         "the master key; without one, a loopback bind is open and any other bind makes its own",
         *("FREEAICHAT_API_KEY", "API_MASTER_KEY"),
     )
-    host: Host = setting(LOOPBACKS[0], "address the proxy listens on; not set, or `localhost`: on ::1 as well")
-    port: Port = setting(8080, "port the proxy listens on", "FREEAICHAT_PORT", "PORT", "NGINX_PORT")
-    workers: Workers = setting(1, "proxy processes that share the port, one for each processor core to be used (Linux)")
-    data_dir: Directory = setting(_own_data_dir, "where the store and the generated key live")
-    store: StoreUrl = setting(
+    host: notations.Host = setting(
+        LOOPBACKS[0], "address the proxy listens on; not set, or `localhost`: on ::1 as well"
+    )
+    port: notations.Port = setting(8080, "port the proxy listens on", "FREEAICHAT_PORT", "PORT", "NGINX_PORT")
+    workers: notations.Workers = setting(
+        1, "proxy processes that share the port, one for each processor core to be used (Linux)"
+    )
+    data_dir: notations.Directory = setting(_own_data_dir, "where the store and the generated key live")
+    store: notations.StoreUrl = setting(
         "", "store URL: `sqlite:///PATH`, or `redis://HOST:PORT/0` for several machines", is_shown=False
     )
-    harvest_interval: Interval = setting(6 * 3600.0, "time between scheduled visits (jittered)")
-    browser: Program = setting("", "path of a Chromium-family browser")
-    models: Aliases = setting(dict, "`alias=bot_id` pairs added to what is discovered")
+    harvest_interval: notations.Interval = setting(6 * 3600.0, "time between scheduled visits (jittered)")
+    browser: notations.Program = setting("", "path of a Chromium-family browser")
+    models: notations.Aliases = setting(dict, "`alias=bot_id` pairs added to what is discovered")
     default_model: str = setting("", "model that answers for unknown names; none: 404")
-    servers: Servers = setting(
+    servers: notations.Servers = setting(
         (),
         "OpenAI-compatible servers beside the sites: `name=base_url` pairs "
         "(`ollama=http://127.0.0.1:11434/v1`); their models are called `name/model`",
     )
-    server_keys: ServerKeys = setting(dict, "`name=key` pairs: the API keys of servers that want one", is_shown=False)
-    fallback_model: ServerModel = setting(
+    server_keys: notations.ServerKeys = setting(
+        dict, "`name=key` pairs: the API keys of servers that want one", is_shown=False
+    )
+    fallback_model: notations.ServerModel = setting(
         "", "a server's model (`ollama/llama3.2`) that answers when every site that has the model failed"
     )
-    max_server: Streams = setting(32, "as `FREEAICHAT_MAX_UPSTREAM`, of each server")
-    keepalive: Keepalive = setting("comment", "what fills silences in a stream")
-    max_upstream: Streams = setting(
+    max_server: notations.Streams = setting(32, "as `FREEAICHAT_MAX_UPSTREAM`, of each server")
+    keepalive: notations.Keepalive = setting("comment", "what fills silences in a stream")
+    max_upstream: notations.Streams = setting(
         8, "streams open to one site at once, by all proxies of a store; more wait in a queue"
     )
-    max_requests: Streams = setting(4096, "requests under way at once in each proxy; more get 503")
-    shutdown_timeout: Duration = setting(10.0, "how long open streams may go on when told to stop")
-    idle_timeout: Duration = setting(130.0, "longest silence of a site in the middle of an answer")
-    log_level: LogLevel = setting("info", "least level logged")
-    log_format: LogFormat = setting("console", "how log lines look")
-    max_body: Size = setting(32 * 1024**2, "larger request bodies get 413")
-    max_bodies: Size = setting(
+    max_requests: notations.Streams = setting(4096, "requests under way at once in each proxy; more get 503")
+    shutdown_timeout: notations.Duration = setting(10.0, "how long open streams may go on when told to stop")
+    idle_timeout: notations.Duration = setting(130.0, "longest silence of a site in the middle of an answer")
+    log_level: notations.LogLevel = setting("info", "least level logged")
+    log_format: notations.LogFormat = setting("console", "how log lines look")
+    max_body: notations.Size = setting(32 * 1024**2, "larger request bodies get 413")
+    max_bodies: notations.Size = setting(
         128 * 1024**2, "what the requests under way in each proxy may hold together; more get 503"
     )
-    cors_origins: Words = setting(
+    cors_origins: notations.Words = setting(
         (), "further browser origins served without a key; `*` is any part (`chrome-extension://*`), alone all"
     )
-    tools: Tools = setting(
+    tools: notations.Tools = setting(
         "emulate",
         "tools and schemas where a site has none: `emulate`, `refuse` (400), `ignore` (answered in text)",
     )
-    tool_retries: Retries = setting(1, "tries more where a call or JSON came out wrong; each is a turn of the quota")
-    history: History = setting(
+    tool_retries: notations.Retries = setting(
+        1, "tries more where a call or JSON came out wrong; each is a turn of the quota"
+    )
+    history: notations.History = setting(
         "auto", "`continue` always uses the site's own memory, `replay` never; `auto`: only while it is exact"
     )
-    history_limit: Count = setting(4, "messages the site may have to remember in `auto`; more are replayed")
-    max_transcript: Characters = setting(
+    history_limit: notations.Count = setting(4, "messages the site may have to remember in `auto`; more are replayed")
+    max_transcript: notations.Characters = setting(
         400_000, "characters of a replayed history; above it the oldest turns are left out"
     )
-    retention: Duration = setting(30 * 86400.0, "conversations unused for so long are dropped")
-    max_stored: Limit = setting(512 * 1024**2, "what conversations may take in all; above it the oldest go")
-    usage_retention: Duration = setting(90 * 86400.0, "what was used is kept by the hour for so long")
-    cookie: Cookie = setting(Secret(), _BY_HAND.format("Cookie header"), "COOKIE")
-    ajax_nonce: Line = setting(Secret(), _BY_HAND.format("nonce"), "AJAX_NONCE")
-    session_id: SessionId = setting(Secret(), _BY_HAND.format("session id"), "SESSION_ID")
-    post_id: Count = setting(0, _BY_HAND.format("post id"), "POST_ID")
-    given: frozenset[str] = field(
-        default=frozenset(), repr=False, compare=False
-    )  # the fields above that something sets
+    retention: notations.Duration = setting(30 * 86400.0, "conversations unused for so long are dropped")
+    max_stored: notations.Limit = setting(512 * 1024**2, "what conversations may take in all; above it the oldest go")
+    usage_retention: notations.Duration = setting(90 * 86400.0, "what was used is kept by the hour for so long")
+    cookie: notations.Cookie = setting(Secret(), _BY_HAND.format("Cookie header"), "COOKIE")
+    ajax_nonce: notations.Line = setting(Secret(), _BY_HAND.format("nonce"), "AJAX_NONCE")
+    session_id: notations.SessionId = setting(Secret(), _BY_HAND.format("session id"), "SESSION_ID")
+    post_id: notations.Count = setting(0, _BY_HAND.format("post id"), "POST_ID")
+    # The fields above that something sets.
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def key_of(self, server: parsing.Server) -> str:
         """The API key of *server*; empty: it wants none."""

@@ -75,7 +75,7 @@ def _field(declared: "Declared[Any]") -> Any:
 
 
 def _model() -> type[BaseSettings]:
-    hints = get_type_hints(Settings, vars(notations), include_extras=True)
+    hints = get_type_hints(Settings, {"notations": notations}, include_extras=True)
     known = {each.name: (hints[each.name], _field(each)) for each in fields(Settings) if each.name in NAMES}
     return create_model("Settings", __base__=_Sources, **known)  # type: ignore[call-overload,no-any-return]
 
