@@ -5,14 +5,14 @@ import os
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from functools import partial
 
 import click
 
 from shared.cli.dialogue import Dialogue, answer_view, line_history
 from shared.cli.failures import Failure, read_gateway, read_settings
-from shared.cli.gateway import Gateway, GatewayError, NoGateway
 from shared.cli.models import default_model
-from shared.cli.talk import Talk, Turn, failure_of
+from shared.cli.talk import Talk, Turn
 from shared.cli.text import harmless
 from shared.processes.services import EXIT_FAILED
 from shared.secrets import private_dir
@@ -31,17 +31,17 @@ def chat(
     is_loop = message is None and sys.stdin.isatty() and not as_json
     said = "" if is_loop else _message(message)
     gateway = read_gateway(settings)
-    talk = _begin(settings, gateway, model, search=search, conversation=_last(settings) if go_on else conversation)
-    dialogue = Dialogue(gateway, talk, _end) if is_loop else None
+    conversation = _last(settings) if go_on else conversation
+    talk = Talk(gateway, model or default_model(gateway), conversation, search=search, keep=partial(_keep, settings))
     try:
-        if dialogue is not None:
+        if is_loop:
             with line_history(settings):
-                dialogue.run()
+                Dialogue(gateway, talk, _end).run()
             return
         with nullcontext(lambda _: None) if as_json else answer_view() as show:
             turn = talk.turn(said, show)
     finally:
-        (talk if dialogue is None else dialogue.talk).end()
+        talk.end()
     if as_json:
         click.echo(json.dumps(asdict(turn), ensure_ascii=False))
     else:
@@ -50,14 +50,6 @@ def chat(
             click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
     if turn.finish_reason not in _WHOLE:
         sys.exit(EXIT_FAILED)
-
-
-def _begin(settings: Settings, gateway: Gateway, model: str | None, *, search: bool, conversation: str | None) -> Talk:
-    name = model or default_model(gateway)
-    try:
-        return Talk(gateway, name, conversation, search=search, keep=lambda name: _keep(settings, name))
-    except (NoGateway, GatewayError) as error:
-        raise failure_of(error) from error
 
 
 def _message(message: str | None) -> str:

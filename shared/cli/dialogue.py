@@ -11,10 +11,10 @@ from urllib.parse import quote
 import click
 
 from shared.cli import text
-from shared.cli.failures import Failure
-from shared.cli.gateway import Gateway, GatewayError, NoGateway, refusal
+from shared.cli.failures import Failure, told
+from shared.cli.gateway import Gateway, GatewayError, NoGateway
 from shared.cli.models import model_names
-from shared.cli.talk import Talk, Turn, failure_of
+from shared.cli.talk import Talk, Turn
 from shared.secrets import private_dir
 from shared.settings import Settings
 
@@ -38,12 +38,12 @@ class Dialogue:
     def __init__(self, gateway: Gateway, talk: Talk, finish: Callable[[Turn], None]) -> None:
         """*finish* prints what follows an answer's text."""
         self._gateway = gateway
+        self._talk = talk
         self._finish = finish
-        self.talk = talk
 
     def run(self) -> None:
         """Until the person ends it."""
-        click.secho(f"{self.talk.model}; /help lists the commands, Ctrl-C stops an answer", dim=True, err=True)
+        click.secho(f"{self._talk.model}; /help lists the commands, Ctrl-C stops an answer", dim=True, err=True)
         while (said := ask()) is not None:
             try:
                 if not self._obey(said):
@@ -59,7 +59,7 @@ class Dialogue:
         if not _COMMAND.match(word):
             if said:
                 with answer_view() as show:
-                    turn = self.talk.turn(said, show)
+                    turn = self._talk.turn(said, show)
                 self._finish(turn)
             return True
         if word in {"/quit", "/exit"}:
@@ -67,10 +67,11 @@ class Dialogue:
         if word == "/model":
             self._choose(rest.strip())
         elif word == "/search":
-            self.talk.search = rest.strip() == "on" if rest.strip() in {"on", "off"} else not self.talk.search
-            _tell(f"web search is {'on' if self.talk.search else 'off'}")
+            self._talk.search = rest.strip() == "on" if rest.strip() in {"on", "off"} else not self._talk.search
+            _tell(f"web search is {'on' if self._talk.search else 'off'}")
         elif word == "/new":
-            self._begin_anew()
+            self._talk.begin_anew()
+            _tell("a new conversation; `freeaichat chat --conversation ID` goes on with others")
         else:
             if word != "/help":
                 _tell(f"{word} is no command")
@@ -82,26 +83,16 @@ class Dialogue:
         """Go on with the model *name*; without one, list them. Raises `Failure`."""
         if not name:
             for each in model_names(self._gateway):
-                click.echo(f"{'*' if each == self.talk.model else ' '} {each}")
+                click.echo(f"{'*' if each == self._talk.model else ' '} {each}")
             return
         try:
-            status, model = self._gateway.get(f"/v1/models/{quote(name, safe='/:')}")
+            model = self._gateway.fetch(f"/v1/models/{quote(name, safe='/:')}")
         except NoGateway as error:
-            raise failure_of(error) from error
-        if status != 200:
-            raise Failure(f"{refusal(status, model)}; /model lists them")
-        self.talk.model = str(model.get("id", name))
-        _tell(f"going on with {self.talk.model}")
-
-    def _begin_anew(self) -> None:
-        """Raises `Failure`."""
-        try:
-            talk = self.talk.anew()
-        except (NoGateway, GatewayError) as error:
-            raise failure_of(error) from error
-        self.talk.end()
-        self.talk = talk
-        _tell("a new conversation; `freeaichat chat --conversation ID` goes on with others")
+            raise Failure(told(error)) from error
+        except GatewayError as error:
+            raise Failure(f"{error}; /model lists them") from error
+        self._talk.model = str(model.get("id", name))
+        _tell(f"going on with {self._talk.model}")
 
 
 def ask() -> str | None:

@@ -5,10 +5,18 @@ from typing import Any
 
 import click
 
-from shared.cli.gateway import Gateway, gateway_of
+from shared.cli.gateway import Gateway, GatewayError, NoGateway, gateway_of
 from shared.cli.text import harmless
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, SettingsError, load
+
+MENDS: dict[str | int, str] = {  # by code or status of an error that the proxy answers with
+    401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
+    "model_not_found": "`freeaichat models` lists the models",
+    "conversation_not_found": "without --continue and --conversation a new one begins",
+    429: "try again later",
+    503: "`freeaichat status` says why",
+}
 
 
 class Failure(click.ClickException):
@@ -55,3 +63,12 @@ def read_gateway(settings: Settings) -> Gateway:
         return gateway_of(settings)
     except OSError as error:
         raise BadSettings(f"the key file in {settings.data_dir} cannot be read: {error.strerror}") from error
+
+
+def told(error: GatewayError) -> str:
+    """*error* for the person: with the mend, where one is known."""
+    if isinstance(error, NoGateway):
+        mend = "`freeaichat doctor` looks closer" if error.is_silent else "start it with `freeaichat up`"
+    else:
+        mend = MENDS.get(error.code) or MENDS.get(error.status) or ""
+    return f"{error}; {mend}" if mend else str(error)

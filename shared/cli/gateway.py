@@ -17,15 +17,6 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_EVENT_BYTES = 1024 * 1024
 
 
-class NoGateway(Exception):
-    """No proxy answers there."""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether something may listen there, which did not answer in time."""
-        return isinstance(self.__cause__, TimeoutError)
-
-
 class GatewayError(Exception):
     """The proxy answered with an error of this `code`. `status` is 0 where it came in the middle of an answer."""
 
@@ -33,6 +24,15 @@ class GatewayError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class NoGateway(GatewayError):
+    """No proxy answers there."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether something may listen there, which did not answer in time."""
+        return isinstance(self.__cause__, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +54,35 @@ class Gateway:
         with self._answer("GET", path, None, timeout) as answer:
             return answer.status, _json_object(answer.read(MAX_ANSWER_BYTES))
 
+    def fetch(self, path: str) -> dict[str, Any]:
+        """The JSON object at *path*. Raises `GatewayError`."""
+        status, body = self.get(path)
+        if status != 200:
+            raise _refusal(status, body)
+        return body
+
     def new_conversation(self) -> str:
-        """The id of a new conversation. Raises `NoGateway` and `GatewayError`."""
+        """The id of a new conversation. Raises `GatewayError`."""
         with self._answer("POST", "/v1/conversations", "{}", CONNECT_SECONDS) as answer:
             body = _json_object(answer.read(MAX_ANSWER_BYTES))
             if answer.status != 200 or not body.get("id"):
-                raise refusal(answer.status, body)
+                raise _refusal(answer.status, body)
             return str(body["id"])
 
     def delete_conversation(self, conversation: str) -> None:
-        """Delete *conversation*. Raises `NoGateway` and `GatewayError`."""
-        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, CONNECT_SECONDS) as answer:
-            if answer.status != 200:
-                raise refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
+        """Delete *conversation*; one that is not there is left. Raises `NoGateway`."""
+        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, CONNECT_SECONDS):
+            pass
 
     def stream_chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The chunks of the answer to *request*, a body of chat/completions without `stream`.
 
-        Raises `NoGateway` and `GatewayError`, while reading too.
+        Raises `GatewayError`, while reading too.
         """
         body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
         with self._answer("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as answer:
             if answer.status != 200:
-                raise refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
+                raise _refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
             yield from _chunks(answer)
 
     @contextmanager
@@ -117,12 +123,11 @@ def preferred_model(models: list[dict[str, Any]]) -> str | None:
     return str(ranked[0]["id"]) if ranked else None
 
 
-def refusal(status: int, body: dict[str, Any]) -> GatewayError:
+def _refusal(status: int, body: dict[str, Any]) -> GatewayError:
     """The error that an answer with *status* and *body* is."""
-    message = _message(body)
+    message = _of_error(body, "message")
     told = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
-    error = body.get("error")
-    return GatewayError(told, status, str(error.get("code") or "") if isinstance(error, dict) else "")
+    return GatewayError(told, status, _of_error(body, "code"))
 
 
 def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
@@ -134,15 +139,15 @@ def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
             return
         event = _json_object(data)
         if "error" in event:
-            raise GatewayError(_message(event) or "the answer failed")
+            raise GatewayError(_of_error(event, "message") or "the answer failed")
         yield event
     raise GatewayError("the answer broke off before its end")
 
 
-def _message(body: dict[str, Any]) -> str:
-    """The message in an error object of OpenAI's shape, if there is one."""
+def _of_error(body: dict[str, Any], name: str) -> str:
+    """What stands under *name* in an error object of OpenAI's shape; "" where there is none."""
     error = body.get("error")
-    return str(error.get("message") or "") if isinstance(error, dict) else ""
+    return str(error.get(name) or "") if isinstance(error, dict) else ""
 
 
 def _json_object(content: bytes) -> dict[str, Any]:

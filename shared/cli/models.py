@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from shared.cli import text
-from shared.cli.failures import Failure
-from shared.cli.gateway import Gateway, NoGateway, preferred_model, refusal
+from shared.cli.failures import Failure, told
+from shared.cli.gateway import Gateway, GatewayError, preferred_model
 
 
 def show_models(gateway: Gateway, *, as_json: bool) -> None:
@@ -55,14 +55,6 @@ def model_names(gateway: Gateway) -> list[str]:
 
 def _listed(gateway: Gateway) -> dict[str, Any]:
     try:
-        status, answer = gateway.get("/v1/models")
-    except NoGateway as error:
-        raise Failure(not_running(error)) from error
-    if status != 200:
-        raise Failure(str(refusal(status, answer)))
-    return answer
-
-
-def not_running(error: NoGateway) -> str:
-    """That no proxy answers, and the mend."""
-    return f"{error}; {'`freeaichat doctor` looks closer' if error.is_silent else 'start it with `freeaichat up`'}"
+        return gateway.fetch("/v1/models")
+    except GatewayError as error:
+        raise Failure(told(error)) from error

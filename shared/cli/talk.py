@@ -5,9 +5,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shared.cli.failures import Failure
+from shared.cli.failures import Failure, told
 from shared.cli.gateway import Gateway, GatewayError, NoGateway
-from shared.cli.models import not_running
 
 
 @dataclass(slots=True)
@@ -50,15 +49,26 @@ class Talk:
     ) -> None:
         """*keep* gets the conversation's id once it is of use; *conversation* None makes a new one.
 
-        Raises `NoGateway` and `GatewayError`.
+        Raises `Failure`.
         """
         self._gateway = gateway
         self._keep = keep
         self._is_kept = False
+        self._is_new = False
         self.model = model
         self.search = search
-        self._is_new = conversation is None
-        self.conversation = conversation or gateway.new_conversation()
+        self.conversation = conversation or ""
+        if not conversation:
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Go on in a new conversation. Raises `Failure`."""
+        try:
+            conversation = self._gateway.new_conversation()
+        except GatewayError as error:
+            raise Failure(told(error)) from error
+        self.end()
+        self.conversation, self._is_new, self._is_kept = conversation, True, False
 
     def turn(self, message: str, show: Callable[[str], None]) -> Turn:
         """Send *message*; *show* gets the pieces of the answer as they come. Raises `BrokenOff` and `Failure`."""
@@ -76,44 +86,21 @@ class Talk:
                 if piece:
                     self._remember()
                 show(piece)
-        except (NoGateway, GatewayError) as error:
+        except GatewayError as error:
             if not turn.text:
-                raise failure_of(error) from error
+                raise Failure(told(error)) from error
             show("\n")
-            raise BrokenOff(_told(error), turn) from error
+            raise BrokenOff(told(error), turn) from error
         self._remember()
         return turn
 
     def end(self) -> None:
         """Take away a conversation in which nothing was ever answered; one that cannot be reached is left."""
         if self._is_new and not self._is_kept:
-            with suppress(NoGateway, GatewayError):  # what was refused before is what the person has to know
+            with suppress(NoGateway):  # what was refused before is what the person has to know
                 self._gateway.delete_conversation(self.conversation)
-
-    def anew(self) -> "Talk":
-        """Another conversation with the same model. Raises `NoGateway` and `GatewayError`."""
-        return Talk(self._gateway, self.model, None, search=self.search, keep=self._keep)
 
     def _remember(self) -> None:
         if not self._is_kept:
             self._is_kept = True
             self._keep(self.conversation)
-
-
-def failure_of(error: NoGateway | GatewayError) -> Failure:
-    """What *error* is for the person: with the mend, where one is known."""
-    return Failure(_told(error))
-
-
-def _told(error: NoGateway | GatewayError) -> str:
-    if isinstance(error, NoGateway):
-        return not_running(error)
-    mends: dict[str | int, str] = {
-        401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
-        "model_not_found": "`freeaichat models` lists the models",
-        "conversation_not_found": "without --continue and --conversation a new one begins",
-        429: "try again later",
-        503: "`freeaichat status` says why",
-    }
-    mend = mends.get(error.code) or mends.get(error.status)
-    return f"{error}; {mend}" if mend else str(error)

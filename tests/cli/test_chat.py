@@ -220,10 +220,11 @@ async def test_an_answer_that_breaks_off_is_told_and_exits_1(environment: dict[s
     assert errors.startswith("freeaichat: ")
 
 
-async def test_a_refused_key_is_told_with_the_mend(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [("-m", "m"), ()])
+async def test_a_refused_key_is_told_with_the_mend(tmp_path: Path, model: tuple[str, ...]) -> None:
     async with SimulatedSite() as site, running_proxy(site, tmp_path / "data", key="a key") as proxy:
         port = urlsplit(proxy.url).port or 0
-        code, told, errors = await chat(clean_environment(tmp_path / "data", site.url, port), "-m", "m", "hi")
+        code, told, errors = await chat(clean_environment(tmp_path / "data", site.url, port), *model, "hi")
 
     assert (code, told) == (1, "")
     assert "set FREEAICHAT_API_KEY" in errors
