@@ -1,6 +1,5 @@
 """`freeaichat keys`: works on the store itself, whether a proxy runs or not."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from time import time
@@ -11,10 +10,9 @@ import click
 from shared.admin import key_desk, wire
 from shared.admin.keys import ApiKey, wish
 from shared.cli import text
-from shared.cli.failures import BadSettings, Failure, read_settings
-from shared.cli.keys import ensure_administrator
+from shared.cli.failures import Failure, provide_key, read_settings, with_store
 from shared.settings import Settings
-from shared.store import Store, StoreError, open_store
+from shared.store import Store
 
 T = TypeVar("T")
 
@@ -28,10 +26,10 @@ def create(
         wanted = wish(name, rpm=rpm, tpd=tpd, models=models, expires_in=expires)
     except ValueError as error:
         raise Failure(str(error)) from error
-    place = _administrator(settings)  # first: from the first key on, nobody comes in without one
-    own, key = with_store(settings, lambda store: key_desk.create(store, wanted, now=time()))
+    administrators, _ = provide_key(settings)  # first: from the first key on, nobody comes in without one
+    own, key = _at_desk(settings, lambda store: key_desk.create(store, wanted, now=time()))
     _print_secret(own, key, as_json=as_json)
-    click.echo(f"every request needs a key now; the administrator's is {place}", err=True)
+    click.echo(f"every request needs a key now; the administrator's is {administrators.place}", err=True)
 
 
 def show(*, as_json: bool) -> None:
@@ -49,36 +47,22 @@ def show(*, as_json: bool) -> None:
 
 def revoke(wanted: str, *, as_json: bool) -> None:
     """End a key. Raises `Failure`."""
-    key = with_store(read_settings(), lambda store: key_desk.revoke(store, wanted, now=time()))
+    key = _at_desk(read_settings(), lambda store: key_desk.revoke(store, wanted, now=time()))
     _print(key, f"{key.name}: revoked; it stops working within a second", as_json=as_json)
 
 
 def rotate(wanted: str, *, as_json: bool) -> None:
     """Give a key a new secret and show it. Raises `Failure`."""
-    own, key = with_store(read_settings(), lambda store: key_desk.rotate(store, wanted, now=time()))
+    own, key = _at_desk(read_settings(), lambda store: key_desk.rotate(store, wanted, now=time()))
     _print_secret(own, key, as_json=as_json)
 
 
-def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
-    """What *work* makes of the store. Raises `Failure`."""
-
-    async def run() -> T:
-        async with open_store(settings.store_url) as store:
-            return await work(store)
-
+def _at_desk(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    """As `with_store`; raises `Failure` where there is no such key, or it cannot be done."""
     try:
-        return asyncio.run(run())
-    except StoreError as error:
-        raise BadSettings(str(error)) from error
+        return with_store(settings, work)
     except (key_desk.NoSuchKey, key_desk.KeyRefused) as error:
         raise Failure(str(error.args[0])) from error
-
-
-def _administrator(settings: Settings) -> str:
-    try:
-        return ensure_administrator(settings).place
-    except OSError as error:
-        raise BadSettings(f"the key cannot be kept in {settings.data_dir}: {error.strerror}") from error
 
 
 def _print_secret(own: str, key: ApiKey, *, as_json: bool) -> None:

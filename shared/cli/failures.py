@@ -1,14 +1,20 @@
 """How a command ends badly: what is wrong and what to do on standard error, and a documented exit code."""
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import click
 
 from shared.cli.gateway import Gateway, GatewayError, NoGateway, gateway_of
+from shared.cli.keys import Key, ensure_key
 from shared.cli.text import harmless
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, SettingsError, load
+from shared.store import Store, StoreError, open_store
+
+T = TypeVar("T")
 
 MENDS: dict[str | int, str] = {  # by code or status of an error that the proxy answers with
     401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
@@ -63,6 +69,30 @@ def read_gateway(settings: Settings) -> Gateway:
         return gateway_of(settings)
     except OSError as error:
         raise BadSettings(f"the key file in {settings.data_dir} cannot be read: {error.strerror}") from error
+
+
+def provide_key(settings: Settings) -> tuple[Key, bool]:
+    """The master key, made and kept where there is none; whether it was made now.
+
+    Raises `BadSettings` where it cannot be kept.
+    """
+    try:
+        return ensure_key(settings)
+    except OSError as error:
+        raise BadSettings(f"the key cannot be kept in {settings.data_dir}: {error.strerror}") from error
+
+
+def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, patience: float = 0.0) -> T:
+    """What *work* makes of the store; *patience*: as in `open_store`. Raises `BadSettings`."""
+
+    async def run() -> T:
+        async with open_store(settings.store_url, patience=patience) as store:
+            return await work(store)
+
+    try:
+        return asyncio.run(run())
+    except StoreError as error:
+        raise BadSettings(str(error)) from error
 
 
 def told(error: GatewayError) -> str:

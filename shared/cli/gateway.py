@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from shared.cli.keys import administrators_key
+from shared.cli.keys import find_key
 from shared.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -102,7 +102,7 @@ class Gateway:
 
 def gateway_of(settings: Settings) -> Gateway:
     """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
-    key = administrators_key(settings)
+    key = find_key(settings)
     return Gateway(reachable_host(settings.hosts[0]), settings.port, key.value if key else "")
 
 

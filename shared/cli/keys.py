@@ -29,38 +29,21 @@ class Key:
 
 
 def find_key(settings: Settings) -> Key | None:
-    """The key asked for under *settings*; None where none is, or where none was made yet. Raises OSError."""
+    """The master key under *settings*; None where none was made yet. Raises OSError."""
     if settings.api_key is not None and settings.api_key.value:
         return Key(settings.api_key.value)
-    if settings.is_loopback_bind:
-        return None
     value = read_master_key(settings.data_dir)
     return Key(value, settings.data_dir / KEY_FILE) if value else None
 
 
-def ensure_key(settings: Settings) -> tuple[Key | None, bool]:
-    """As `find_key`, but makes the key where one is needed and missing; whether it was made now. Raises OSError."""
-    key = find_key(settings)
-    if key is not None or settings.is_loopback_bind:
+def ensure_key(settings: Settings) -> tuple[Key, bool]:
+    """As `find_key`, but makes and keeps one where there is none; whether it was made now. Raises OSError."""
+    if (key := find_key(settings)) is not None:
         return key, False
     value, is_new = ensure_master_key(settings.data_dir)
     return Key(value, settings.data_dir / KEY_FILE), is_new
 
 
-def administrators_key(settings: Settings) -> Key | None:
-    """As `find_key`; where none would be needed, the one that was kept when the first key was made for others.
-
-    Raises OSError.
-    """
-    if (key := find_key(settings)) is not None:
-        return key
-    value = read_master_key(settings.data_dir)
-    return Key(value, settings.data_dir / KEY_FILE) if value else None
-
-
-def ensure_administrator(settings: Settings) -> Key:
-    """The master key, made and kept where there is none: once others have keys, nobody comes in without one.
-
-    Raises OSError.
-    """
-    return find_key(settings) or Key(ensure_master_key(settings.data_dir)[0], settings.data_dir / KEY_FILE)
+def is_key_needed(settings: Settings) -> bool:
+    """Whether a key is asked for while none was made for others; from the first of those on, it always is."""
+    return not settings.is_loopback_bind or bool(settings.api_key and settings.api_key.value)

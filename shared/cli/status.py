@@ -1,6 +1,5 @@
 """What `freeaichat status` tells: gathered from the store and the running proxy as one plain value, then rendered."""
 
-import asyncio
 import json
 from collections import defaultdict
 from time import time
@@ -8,7 +7,7 @@ from time import time
 import click
 
 from shared.cli import status_text, text
-from shared.cli.failures import BadSettings, read_gateway, read_settings
+from shared.cli.failures import read_gateway, read_settings, with_store
 from shared.cli.gateway import Gateway, NoGateway
 from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
@@ -17,7 +16,7 @@ from shared.processes import heartbeat
 from shared.processes.services import EXIT_FAILED
 from shared.serialization import to_plain
 from shared.settings import Settings
-from shared.store import Store, StoreError, address, open_store
+from shared.store import Store, address
 
 VISITS_SHOWN = 5
 
@@ -28,19 +27,11 @@ ModelNames = dict[tuple[str, int], list[str]]  # host of the site and bot id →
 def show(*, as_json: bool) -> int:
     """Print the report; returns the exit code. Raises `BadSettings`."""
     settings = read_settings()
-    report = asyncio.run(read(settings, read_gateway(settings), time()))
+    gateway = read_gateway(settings)
+    report = with_store(settings, lambda store: gather(settings, store, gateway, time()))
     for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
         click.echo(line)
     return 0 if is_usable(report) else EXIT_FAILED
-
-
-async def read(settings: Settings, gateway: Gateway, now: float) -> Report:
-    """The report on the store that *settings* name. Raises `BadSettings` where it cannot be opened."""
-    try:
-        async with open_store(settings.store_url) as store:
-            return await gather(settings, store, gateway, now)
-    except StoreError as error:
-        raise BadSettings(str(error)) from error
 
 
 async def gather(settings: Settings, store: Store, gateway: Gateway, now: float) -> Report:

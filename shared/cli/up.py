@@ -1,6 +1,5 @@
 """`freeaichat up`: what has to be right before the services start, then the supervisor in place of this process."""
 
-import asyncio
 import os
 import sys
 import time
@@ -11,14 +10,14 @@ import click
 from shared import log_file
 from shared.cli import browser
 from shared.cli.doctor.machine import bind_problem, is_taken
-from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings
-from shared.cli.proxy import provide_key
+from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, with_store
+from shared.cli.proxy import show_key
 from shared.processes.ports import free as free_port
 from shared.processes.services import become, module_command
 from shared.processes.supervise import grace_for
 from shared.secrets import private_dir
 from shared.settings import Settings
-from shared.store import STARTING_SECONDS, StoreError, open_store
+from shared.store import STARTING_SECONDS, Store
 
 PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
 PORT_PAUSE = 0.1
@@ -57,10 +56,10 @@ def provide_log(data_dir: Path) -> Path | None:
 
 def prepare(settings: Settings, *, verbose: bool) -> None:
     """Check store and port, get a browser, and make the key where one is needed. Raises `Failure`."""
-    check_store(settings)
+    with_store(settings, _nothing, patience=STARTING_SECONDS)  # its faults are told once
     await_port(settings)
     provide_browser(settings, verbose=verbose)
-    provide_key(settings)
+    show_key(settings)
 
 
 def provide_browser(settings: Settings, *, verbose: bool) -> None:
@@ -86,17 +85,8 @@ def has_manual_values(settings: Settings) -> bool:
     return any(value.value for value in values)
 
 
-def check_store(settings: Settings) -> None:
-    """Open the store once, so that its faults are told once. Raises `BadSettings`."""
-
-    async def attempt() -> None:
-        async with open_store(settings.store_url, patience=STARTING_SECONDS):
-            pass
-
-    try:
-        asyncio.run(attempt())
-    except StoreError as error:
-        raise BadSettings(str(error)) from error
+async def _nothing(_: Store) -> None:
+    """Opening the store is enough."""
 
 
 def await_port(settings: Settings) -> None:

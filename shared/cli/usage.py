@@ -12,8 +12,7 @@ import click
 
 from shared.admin import usage_desk, wire
 from shared.cli import text
-from shared.cli.api_keys import with_store
-from shared.cli.failures import Failure, read_settings
+from shared.cli.failures import Failure, read_settings, with_store
 
 Row = dict[str, Any]
 _FIGURES = ("requests", "refused", "tokens_in", "tokens_out", "ms_p50", "ms_p95", "ttft_ms_p50", "ttft_ms_p95")

@@ -12,7 +12,7 @@ import click
 
 from shared.cli import accept_any_encoding, narration
 from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
-from shared.cli.keys import administrators_key, find_key
+from shared.cli.keys import find_key, is_key_needed
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 from shared.models import UNDER_WAY, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_gone
@@ -51,14 +51,9 @@ class Narrator:
             await self._tell_news()
             await self._wait(EAGER_PAUSE if time() - self._begun < EAGER_SECONDS else PATIENT_PAUSE)
         await self._tell_how_it_came()
-        self._print(
-            narration.ready_lines(
-                self._gateway.base_url,
-                model,
-                find_key(self._settings) or (administrators_key(self._settings) if await self._store.keys() else None),
-                seconds=time() - self._begun,
-            )
-        )
+        is_asked = is_key_needed(self._settings) or await self._store.keys()
+        key = find_key(self._settings) if is_asked else None
+        self._print(narration.ready_lines(self._gateway.base_url, model, key, seconds=time() - self._begun))
 
     async def _wait(self, seconds: float) -> None:
         """Pause; on a terminal it is shown what for."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
-from shared.cli.keys import administrators_key
+from shared.cli.keys import find_key
 from shared.secrets import KEY_FILE
 from shared.settings import Settings
 
@@ -76,7 +76,7 @@ def check_key(settings: Settings) -> Check:
     """Whether a key protects what others can reach, and is itself protected."""
     file = settings.data_dir / KEY_FILE
     try:
-        key = administrators_key(settings)
+        key = find_key(settings)
     except OSError as error:
         mend = f"chown {os.geteuid()} {file}, or delete that file"
         return fail("key", f"the key file cannot be read ({error.strerror})", mend)
