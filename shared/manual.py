@@ -23,7 +23,7 @@ async def seed_manual(store: Store, settings: Settings, *, now: float) -> Creden
     edited `.env` wins over what stands, and one that stayed the same never replaces what was harvested since. What
     is not given by hand stays as it stands. *now* is in Unix seconds. Raises what `Store` methods raise.
     """
-    if not (_cookie(settings) or _nonce(settings) or _session_id(settings)):
+    if not settings.has_values_by_hand:
         return None
     site = settings.sites[0]
     key, digest = f"seeded by hand: {site.origin}", _digest(settings)
@@ -34,11 +34,11 @@ async def seed_manual(store: Store, settings: Settings, *, now: float) -> Creden
         if state is not None and await store.get_note(key) == digest:
             return None
         stored = await store.identity(site.origin)
-        session_id = _session_id(settings) or guest_id(stored, site.origin) or new_session_id
+        session_id = settings.session_id.value or guest_id(stored, site.origin) or new_session_id
         capture = Capture(
             credentials=_credentials(settings, state, session_id, now),
             bots=state.bots if state else (),
-            identity=merged_identity(stored, site, cookie=_cookie(settings), session_id=session_id),
+            identity=merged_identity(stored, site, cookie=settings.cookie.value, session_id=session_id),
         )
         try:
             saved = await store.save_capture(capture, base=state.current.generation if state else 0)
@@ -74,7 +74,7 @@ def merged_identity(stored: str | None, site: Site, *, cookie: str, session_id: 
 def _credentials(settings: Settings, state: SiteState | None, session_id: str, now: float) -> Credentials:
     site = settings.sites[0]
     stands = state.current if state else None
-    cookie, nonce = _cookie(settings), _nonce(settings)
+    cookie, nonce = settings.cookie.value, settings.ajax_nonce.value
     return Credentials(
         site=site.origin,
         plugin=stands.plugin if stands else AIPKIT,
@@ -121,17 +121,5 @@ def _local_storage(state: dict[str, Any], origin: str) -> list[dict[str, str]]:
 
 
 def _digest(settings: Settings) -> str:
-    values = [_cookie(settings), _nonce(settings), _session_id(settings), settings.post_id]
+    values = [settings.cookie.value, settings.ajax_nonce.value, settings.session_id.value, settings.post_id]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
-
-
-def _cookie(settings: Settings) -> str:
-    return settings.cookie.value
-
-
-def _nonce(settings: Settings) -> str:
-    return settings.ajax_nonce.value
-
-
-def _session_id(settings: Settings) -> str:
-    return settings.session_id.value

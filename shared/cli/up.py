@@ -68,7 +68,7 @@ def provide_browser(settings: Settings, *, verbose: bool) -> None:
     found = browser.locate(settings)
     if found is not None:
         click.echo(f"browser found: {found.path} ({time.monotonic() - begun:.1f} s)")
-    elif has_manual_values(settings):
+    elif settings.has_values_by_hand:
         click.echo("no browser: the values captured by hand serve until they fail; see `freeaichat browser install`")
     else:
         try:
@@ -77,12 +77,6 @@ def provide_browser(settings: Settings, *, verbose: bool) -> None:
             if not settings.servers:
                 raise
             click.echo(f"no browser, so that no site is visited; the servers answer. {failure}")
-
-
-def has_manual_values(settings: Settings) -> bool:
-    """Whether credentials captured by hand are set."""
-    values = (settings.cookie, settings.ajax_nonce, settings.session_id)
-    return any(value.value for value in values)
 
 
 async def _nothing(_: Store) -> None:

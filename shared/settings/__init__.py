@@ -134,6 +134,11 @@ class Settings:
         keys = {name.lower(): key.value for name, key in self.server_keys.items()}
         return keys.get(server.name.lower(), "")
 
+    @property
+    def has_values_by_hand(self) -> bool:
+        """Whether credentials captured by hand are set."""
+        return any(value.value for value in (self.cookie, self.ajax_nonce, self.session_id))
+
     @cached_property
     def store_url(self) -> str:
         """The store's URL, with the default filled in."""
