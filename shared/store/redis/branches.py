@@ -10,13 +10,14 @@ from shared.store.redis.server import Part, Script
 
 REPEATED_SECONDS = 60  # so long a copy is known again that was kept and taken already
 
+_PREFIX, _SEEN_PREFIX = schema.key("branch", ""), schema.key("branch-seen", "")
 _KEEP = Script(
-    """
+    f"""
     for position = rest, #ARGV, 3 do
         local history, upstream, at = ARGV[position], ARGV[position + 1], ARGV[position + 2]
-        local copies, copy = prefix .. history, at .. ' ' .. upstream
-        local seen = seen_prefix .. redis.sha1hex(history .. copy)
-        if not redis.call('ZSCORE', copies, copy) and redis.call('SET', seen, '', 'NX', 'EX', seconds) then
+        local copies, copy = '{_PREFIX}' .. history, at .. ' ' .. upstream
+        local seen = '{_SEEN_PREFIX}' .. redis.sha1hex(history .. copy)
+        if not redis.call('ZSCORE', copies, copy) and redis.call('SET', seen, '', 'NX', 'EX', {REPEATED_SECONDS}) then
             local number = redis.call('INCR', last_number)
             redis.call('ZADD', copies, number, copy)
             redis.call('ZADD', branches, at, number .. ' ' .. history)
@@ -25,7 +26,6 @@ _KEEP = Script(
     changed()
     """,
     keys="branches last_number",
-    args="prefix seen_prefix seconds",
     is_repeatable=True,
 )
 _TAKE = Script(
@@ -48,9 +48,7 @@ class BranchStore(Part):
         if branches:
             keys = [schema.key("branches"), schema.key("branch-number")]
             values = [value for history, note, at in branches for value in (history, to_json(note), at)]
-            await self._run(
-                _KEEP, keys, schema.key("branch", ""), schema.key("branch-seen", ""), REPEATED_SECONDS, *values
-            )
+            await self._run(_KEEP, keys, *values)
 
     async def take_branch(self, history: str) -> Note | None:
         found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)

@@ -60,12 +60,14 @@ _REPLACE = Script(
     is_repeatable=True,
     is_frugal=True,
 )
-_COUNTS = """
+_COUNTS = f"""
+    -- Seconds that are still to come were counted before the clock was set back.
+    local before, latest = now - {WINDOW_SECONDS}, now + {AHEAD_SECONDS}
     local sum, oldest = 0, -1
     local seconds = redis.call('HGETALL', requests)
     for position = 1, #seconds, 2 do
         local second = tonumber(seconds[position])
-        if second > tonumber(before) and second <= tonumber(latest) then
+        if second > before and second <= latest then
             sum = sum + tonumber(seconds[position + 1])
             if oldest < 0 or second < oldest then oldest = second end
         end
@@ -75,28 +77,28 @@ _COUNTS = """
 _PEEK = Script(
     _COUNTS + "return {0, sum, oldest, used}",
     keys="requests tokens",
-    args="before latest",
+    args="now",
     is_reading=True,
 )
 _TAKE = Script(
     _COUNTS
-    + """
+    + f"""
     if (rpm ~= '' and sum + tonumber(count) > tonumber(rpm)) or (tpd ~= '' and used >= tonumber(tpd)) then
-        return {0, sum, oldest, used}
+        return {{0, sum, oldest, used}}
     end
     for position = 1, #seconds, 2 do
         local second = tonumber(seconds[position])
-        if second <= tonumber(before) or second > tonumber(latest) then
+        if second <= before or second > latest then
             redis.call('HDEL', requests, seconds[position])
         end
     end
     redis.call('HINCRBY', requests, now, count)
-    redis.call('EXPIRE', requests, expiry)
+    redis.call('EXPIRE', requests, {2 * WINDOW_SECONDS})
     if oldest < 0 or tonumber(now) < oldest then oldest = tonumber(now) end
-    return {1, sum + tonumber(count), oldest, used}
+    return {{1, sum + tonumber(count), oldest, used}}
     """,
     keys="requests tokens",
-    args="before latest now rpm tpd count expiry",
+    args="now rpm tpd count",
 )
 
 _ALL = (schema.key("api-key-names"), schema.key("api-keys"), schema.key("api-keys-version"))
@@ -129,11 +131,10 @@ class KeyStore(Part):
 
     async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
         limits = ("" if limit is None else limit for limit in (rpm, tpd))
-        values = (*_window(at), int(at), *limits, count, 2 * WINDOW_SECONDS)
-        return _counts(await self._run(_TAKE, _counted(key_id, at), *values))
+        return _counts(await self._run(_TAKE, _counted(key_id, at), int(at), *limits, count))
 
     async def key_counts(self, key_id: str, *, at: float) -> Counts:
-        return _counts(await self._run(_PEEK, _counted(key_id, at), *_window(at)))
+        return _counts(await self._run(_PEEK, _counted(key_id, at), int(at)))
 
     async def _change(self, key_id: str, update: dict[str, Any]) -> bool:
         for _ in range(ATTEMPTS):
@@ -151,11 +152,6 @@ class KeyStore(Part):
 
 def _counted(key_id: str, at: float) -> list[str]:
     return [schema.key("key-requests", key_id), schema.key("key-tokens", key_id, str(day_of(at)))]
-
-
-def _window(at: float) -> tuple[int, int]:
-    """The last second before those that count, and the last of them: later ones came before the clock was set back."""
-    return int(at) - WINDOW_SECONDS, int(at) + AHEAD_SECONDS
 
 
 def _counts(answer: list[int]) -> Counts:

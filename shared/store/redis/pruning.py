@@ -21,17 +21,18 @@ _REDATE = Script(
     is_repeatable=True,
     is_frugal=True,
 )
+_CONVERSATION, _MESSAGES = schema.key("conversation", ""), schema.key("messages", "")
 _CONVERSATIONS = Script(
     f"""
     local bytes = tonumber(redis.call('GET', total))
     if not bytes then
         bytes = 0
         for _, id in ipairs(redis.call('ZRANGE', conversations, 0, -1)) do
-            local own = tonumber(redis.call('HGET', prefix .. id, 'bytes'))
+            local own = tonumber(redis.call('HGET', '{_CONVERSATION}' .. id, 'bytes'))
             if own then
                 bytes = bytes + own
             else
-                redis.call('UNLINK', prefix .. id, messages_prefix .. id)
+                redis.call('UNLINK', '{_CONVERSATION}' .. id, '{_MESSAGES}' .. id)
                 redis.call('ZREM', conversations, id)
             end
         end
@@ -41,10 +42,10 @@ _CONVERSATIONS = Script(
     local gone, is_lost = 0, false
     for number = 1, #oldest, 2 do
         if tonumber(oldest[number + 1]) >= tonumber(before) and bytes <= tonumber(max_bytes) then break end
-        local conversation = prefix .. oldest[number]
+        local conversation = '{_CONVERSATION}' .. oldest[number]
         local own = tonumber(redis.call('HGET', conversation, 'bytes'))
         bytes, is_lost = bytes - (own or 0), not own
-        redis.call('UNLINK', conversation, messages_prefix .. oldest[number])
+        redis.call('UNLINK', conversation, '{_MESSAGES}' .. oldest[number])
         redis.call('ZREM', conversations, oldest[number])
         gone = gone + 1
         if is_lost then break end
@@ -57,9 +58,10 @@ _CONVERSATIONS = Script(
     return gone
     """,
     keys="conversations total",
-    args="before max_bytes prefix messages_prefix",
+    args="before max_bytes",
     is_frugal=True,
 )
+_BRANCH = schema.key("branch", "")
 _BRANCHES = Script(
     f"""
     local surplus = redis.call('ZCARD', branches) - most
@@ -68,7 +70,7 @@ _BRANCHES = Script(
     for position = 1, #oldest, 2 do
         if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
         local number, history = string.match(oldest[position], '^(%d+) (.*)$')
-        redis.call('ZREMRANGEBYSCORE', prefix .. history, number, number)
+        redis.call('ZREMRANGEBYSCORE', '{_BRANCH}' .. history, number, number)
         redis.call('ZREM', branches, oldest[position])
         gone = gone + 1
     end
@@ -76,7 +78,7 @@ _BRANCHES = Script(
     return gone
     """,
     keys="branches",
-    args="before most prefix",
+    args="before most",
     is_frugal=True,
 )
 
@@ -88,10 +90,9 @@ class PruningStore(Part):
             while await self._run(_REDATE, [dated], now):
                 pass
         gone = 0
-        prefixes = schema.key("conversation", ""), schema.key("messages", "")
         keys = [conversations, schema.key("conversation-bytes")]
-        while some := await self._run(_CONVERSATIONS, keys, before, max_bytes, *prefixes):
+        while some := await self._run(_CONVERSATIONS, keys, before, max_bytes):
             gone += some
-        while await self._run(_BRANCHES, [branches], before, MAX_BRANCHES, schema.key("branch", "")):
+        while await self._run(_BRANCHES, [branches], before, MAX_BRANCHES):
             pass
         return gone

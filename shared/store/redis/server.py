@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import redis.asyncio
@@ -50,19 +51,22 @@ class Script:
     is_reading: bool = False
     is_frugal: bool = False  # it frees memory, or takes next to none: it runs where memory is full
     is_repeatable: bool = False  # doing it twice leaves and answers what doing it once does
-    text: str = field(init=False)
-    sha: str = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def text(self) -> str:
+        """All of it."""
         keys, args = self.keys.split(), self.args.split()
         # By the first line Redis refuses before anything is done where it cannot do it all, as when memory is full.
         first = f"#!lua{' flags=allow-oom' if self.is_frugal else ''}"
         lines = ["#!lua flags=no-writes", _CHECK] if self.is_reading else [first, _CHECK, _CHANGE]
         lines += [f"local {name} = KEYS[{number}]" for number, name in enumerate(keys, 2)]
         lines += [f"local {name} = ARGV[{number}]" for number, name in enumerate(args, 2)]
-        text = "\n".join((*lines, f"local rest = {len(args) + 2}", self.body))
-        object.__setattr__(self, "text", text)
-        object.__setattr__(self, "sha", hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+        return "\n".join((*lines, f"local rest = {len(args) + 2}", self.body))
+
+    @cached_property
+    def sha(self) -> str:
+        """What Redis knows it by."""
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Server:

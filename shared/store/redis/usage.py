@@ -15,9 +15,11 @@ REPEATED_SECONDS = 3600  # so long a batch is known again
 TOKENS_SECONDS = 2 * 86400
 AT_ONCE = 500  # groups read or dropped by one script
 
+_USAGE, _TOKENS = schema.key("usage", ""), schema.key("key-tokens", "")
+
 _ADD = Script(
-    """
-    if not redis.call('SET', seen, '', 'NX', 'EX', repeated) then return end
+    f"""
+    if not redis.call('SET', seen, '', 'NX', 'EX', {REPEATED_SECONDS}) then return end
     local position = rest
     local function following() position = position + 1 return ARGV[position - 1] end
     for _ = 1, tonumber(following()) do
@@ -25,13 +27,13 @@ _ADD = Script(
         redis.call('ZADD', groups, hour, name)
         for _ = 1, tonumber(following()) do
             local counter = following()
-            redis.call('HINCRBY', prefix .. name, counter, following())
+            redis.call('HINCRBY', '{_USAGE}' .. name, counter, following())
         end
     end
     for _ = 1, tonumber(following()) do
-        local tokens = tokens_prefix .. following()
+        local tokens = '{_TOKENS}' .. following()
         redis.call('INCRBY', tokens, following())
-        redis.call('EXPIRE', tokens, tokens_seconds)
+        redis.call('EXPIRE', tokens, {TOKENS_SECONDS})
     end
     for _ = 1, tonumber(following()) do
         local id, at = following(), following()
@@ -39,7 +41,6 @@ _ADD = Script(
     end
     """,
     keys="groups used seen",
-    args="prefix tokens_prefix tokens_seconds repeated",
     is_repeatable=True,
 )
 _NAMES = Script(
@@ -49,13 +50,11 @@ _NAMES = Script(
     is_reading=True,
 )
 _READ = Script(
-    """
-    local found = {}
-    for position = rest, #ARGV do table.insert(found, redis.call('HGETALL', prefix .. ARGV[position])) end
+    f"""
+    local found = {{}}
+    for position = rest, #ARGV do table.insert(found, redis.call('HGETALL', '{_USAGE}' .. ARGV[position])) end
     return found
     """,
-    keys="groups",
-    args="prefix",
     is_reading=True,
 )
 _PRUNE = Script(
@@ -65,13 +64,13 @@ _PRUNE = Script(
         gone = redis.call('ZRANGE', groups, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, {AT_ONCE})
     end
     for _, name in ipairs(gone) do
-        redis.call('DEL', prefix .. name)
+        redis.call('DEL', '{_USAGE}' .. name)
         redis.call('ZREM', groups, name)
     end
     return #gone
     """,
     keys="groups",
-    args="before after prefix",
+    args="before after",
     is_repeatable=True,
     is_frugal=True,
 )
@@ -88,9 +87,7 @@ class UsageStore(Part):
         values.append(len(batch.seen))
         values += (value for pair in batch.seen.items() for value in pair)
         keys = [schema.key("usage"), schema.key("api-keys-used"), schema.key("usage-seen", batch.id)]
-        await self._run(
-            _ADD, keys, schema.key("usage", ""), schema.key("key-tokens", ""), TOKENS_SECONDS, REPEATED_SECONDS, *values
-        )
+        await self._run(_ADD, keys, *values)
 
     async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
         """In many scripts, so that none keeps Redis busy for long."""
@@ -98,14 +95,14 @@ class UsageStore(Part):
         found: list[tuple[Group, Counters]] = []
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
-            hashes = await self._run(_READ, [schema.key("usage")], schema.key("usage", ""), *some)
+            hashes = await self._run(_READ, [], *some)
             found += readable(_read, zip(some, hashes, strict=True))
         return found
 
     async def prune_usage(self, *, before: float, after: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
         gone = 0
-        while some := await self._run(_PRUNE, [schema.key("usage")], before, after, schema.key("usage", "")):
+        while some := await self._run(_PRUNE, [schema.key("usage")], before, after):
             gone += some
         return gone
 
