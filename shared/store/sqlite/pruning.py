@@ -10,13 +10,18 @@ REDATED_AT_ONCE = 1000
 BRANCHES_AT_ONCE = 1000
 CONVERSATIONS_AT_ONCE = 50
 
+_REDATE = (
+    "UPDATE conversations SET updated_at = ?1 WHERE number IN "
+    "(SELECT number FROM conversations WHERE updated_at > ?1 LIMIT ?2)",
+    "UPDATE branches SET kept_at = ?1 WHERE number IN (SELECT number FROM branches WHERE kept_at > ?1 LIMIT ?2)",
+)
+
 
 class PruningStore(Part):
     async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
-        while await self._redate_conversations(now):
-            pass
-        while await self._redate_branches(now):
-            pass
+        for statement in _REDATE:
+            while await self._redate(statement, now):
+                pass
         gone = 0
         while some := await self._prune_conversations(before, max_bytes):
             gone += some
@@ -25,13 +30,9 @@ class PruningStore(Part):
         return gone
 
     @writes_quietly
-    def _redate_conversations(self, db: Connection, now: float) -> int:
-        """Let some conversations that were touched later than *now* count as touched now; 0: none is left."""
-        return db.execute(
-            "UPDATE conversations SET updated_at = ?1 WHERE number IN "
-            "(SELECT number FROM conversations WHERE updated_at > ?1 LIMIT ?2)",
-            (now, REDATED_AT_ONCE),
-        ).rowcount
+    def _redate(self, db: Connection, statement: str, now: float) -> int:
+        """Let some that were touched or kept later than *now* count as of now; how many."""
+        return db.execute(statement, (now, REDATED_AT_ONCE)).rowcount
 
     @writes
     def _prune_conversations(self, db: Connection, before: float, max_bytes: int) -> int:
@@ -49,15 +50,6 @@ class PruningStore(Part):
             total -= row["bytes"]
             gone += 1
         return gone
-
-    @writes_quietly
-    def _redate_branches(self, db: Connection, now: float) -> int:
-        """Let some branches that were kept later than *now* count as kept now; 0: none is left."""
-        return db.execute(
-            "UPDATE branches SET kept_at = ?1 WHERE number IN "
-            "(SELECT number FROM branches WHERE kept_at > ?1 LIMIT ?2)",
-            (now, REDATED_AT_ONCE),
-        ).rowcount
 
     @writes
     def _prune_branches(self, db: Connection, before: float) -> int:
