@@ -174,9 +174,9 @@ def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
 
 
 def _count_own(db: Connection, number: int) -> None:
-    """Count what a conversation takes without its messages."""
+    """Count what a conversation takes without its messages. LENGTH alone counts characters, and metadata is ASCII."""
     db.execute(
-        "UPDATE conversations SET bytes = ? + LENGTH(metadata) + LENGTH(response) WHERE number = ?",
+        "UPDATE conversations SET bytes = ? + LENGTH(metadata) + LENGTH(CAST(response AS BLOB)) WHERE number = ?",
         (CONVERSATION_BYTES, number),
     )
 

@@ -103,11 +103,11 @@ async def test_a_stored_response_is_read_back_and_its_size_counts(store: Store) 
         created_at=1.0,
         updated_at=1.0,
         messages=(message("msg_a", "hi"),),
-        response='{"a":"%s"}' % ("x" * 90),
+        response='{"a":"%s"}' % ("视x" * 90),
     )
     await store.create_conversation(stored)
 
     assert await store.conversation("resp-1") == stored
-    size = CONVERSATION_BYTES + len("{}") + len(stored.response) + MESSAGE_BYTES + len("hi")
+    size = CONVERSATION_BYTES + len("{}") + len(stored.response.encode()) + MESSAGE_BYTES + len("hi")
     assert await store.prune(before=0.0, max_bytes=size) == 0
     assert await store.prune(before=0.0, max_bytes=size - 1) == 1
