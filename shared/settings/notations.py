@@ -6,6 +6,7 @@ What comes out are plain values, none of them pydantic's own.
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,15 @@ def _at_most(longest: float) -> Callable[[float], float]:
         return seconds
 
     return check
+
+
+def _host(text: str) -> str:
+    """An address or a name; an IPv6 address may stand in brackets, as in URLs. Raises ValueError."""
+    host = text.removeprefix("[").removesuffix("]")
+    with suppress(UnicodeError):
+        if all(0x20 < byte < 0x7F for byte in host.encode("idna")):  # as whoever listens or connects there does
+            return host
+    raise ValueError("is no host; write an address of this machine, for example 127.0.0.1 or 0.0.0.0")
 
 
 def _at_home(path: Path) -> Path:
@@ -104,7 +114,7 @@ Characters = Annotated[int, Field(ge=1000)]
 Retries = Annotated[int, Field(ge=0, le=3)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS), AfterValidator(_shareable)]
-Host = Annotated[str, _read(lambda text: text.removeprefix("[").removesuffix("]"))]  # as URLs have IPv6 addresses
+Host = Annotated[str, _read(_host)]
 Directory = Annotated[Path, AfterValidator(_at_home)]
 Program = Annotated[str, AfterValidator(_file_at_home)]
 StoreUrl = Annotated[str, AfterValidator(_store_at_home)]
