@@ -9,10 +9,9 @@ import click
 
 from shared import log_file
 from shared.cli import browser
-from shared.cli.doctor.machine import bind_problem, is_taken
 from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, with_store
 from shared.cli.proxy import show_key
-from shared.processes.ports import free as free_port
+from shared.processes import ports
 from shared.processes.services import become, module_command
 from shared.processes.supervise import grace_for
 from shared.secrets import private_dir
@@ -34,7 +33,7 @@ def up(*, verbose: bool) -> None:
     is_watched = sys.stdout.isatty() and sys.stderr.isatty()
     log = provide_log(settings.data_dir) if is_watched and not verbose else None
     grace = grace_for(settings.shutdown_timeout)
-    port = settings.port or free_port(settings.hosts[0])
+    port = settings.port or ports.free(settings.hosts[0])
     words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
     os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
     become(module_command("shared.cli.supervise", *words))
@@ -86,8 +85,8 @@ async def _nothing(_: Store) -> None:
 def await_port(settings: Settings) -> None:
     """Wait a little for the port where it is taken. Raises `PortTaken`, or `BadSettings` for a bad address."""
     deadline = time.monotonic() + PORT_PATIENCE_SECONDS
-    while (problem := bind_problem(settings.hosts, settings.port)) is not None:
-        if not is_taken(problem):
+    while (problem := ports.bind_problem(settings.hosts, settings.port)) is not None:
+        if not ports.is_taken(problem):
             raise BadSettings(f"cannot listen on {settings.host} port {settings.port}: {problem.strerror}")
         if time.monotonic() > deadline:
             raise PortTaken(

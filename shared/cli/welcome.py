@@ -136,14 +136,10 @@ async def _run(settings: Settings, *, begun: float, is_live: bool) -> None:
     try:
         async with open_store(settings.store_url) as store:
             telling = asyncio.create_task(Narrator(settings, store, live, begun=begun).run())
-            on_parent_gone(lambda: _cancel(telling))
+            on_parent_gone(telling.cancel)
             await telling
     finally:
         live.clear()
-
-
-def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
 
 
 def main() -> int:

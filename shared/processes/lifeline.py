@@ -42,7 +42,7 @@ def make_lifeline() -> Lifeline:
     return Lifeline(*os.pipe())
 
 
-def on_parent_gone(callback: Callable[[], None]) -> None:
+def on_parent_gone(callback: Callable[[], object]) -> None:
     """Call *callback* once in the running loop when the parent is gone. Does nothing without a lifeline."""
     import asyncio  # here, so that a parent which only makes lifelines stays small
 

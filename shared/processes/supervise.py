@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.log_file import APPENDING, MODE, STDERR, append
 from shared.processes.lifeline import Lifeline, make_lifeline
@@ -95,15 +95,15 @@ class _Child:
         if self.pid:
             os.kill(self.pid, signal.SIGTERM)
 
-    def kill_group(self, pid: int) -> None:
-        """Kill *pid* and what it left behind in its process group."""
+    def kill_group(self) -> None:
+        """Kill the process and what it left behind in its process group."""
         try:
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):  # an empty group; macOS says the latter of zombies
             return
 
     def ended(self) -> None:
-        self.kill_group(self.pid)
+        self.kill_group()
         if self.lifeline is not None:
             self.lifeline.cut()
         self.pid, self.lifeline = 0, None
@@ -117,13 +117,12 @@ class _Supervisor:
     log: str
     exit_code: int = 0
     stopping_since: float | None = None
-    by_pid: dict[int, _Child] = field(default_factory=dict)
 
     def run(self) -> int:
         while True:
             now = time.monotonic()
             self.start_due(now)
-            if self.stopping_since is not None and not self.by_pid:
+            if self.stopping_since is not None and not any(child.pid for child in self.children):
                 return self.exit_code
             ready, _, _ = select.select([self.wakeup], [], [], self.seconds_to_next(now))
             for number in os.read(self.wakeup, 1024) if ready else b"":
@@ -139,8 +138,6 @@ class _Supervisor:
                 child.start(now)
             except OSError as error:
                 self.start_again(child, f"cannot be started ({error.strerror})", LONGEST_PAUSE)
-            else:
-                self.by_pid[child.pid] = child
 
     def seconds_to_next(self, now: float) -> float | None:
         """How long nothing is due; None: until a signal comes."""
@@ -170,8 +167,9 @@ class _Supervisor:
     def kill_overdue(self) -> None:
         if self.stopping_since is None or time.monotonic() < self.stopping_since + self.grace:
             return
-        for pid, child in self.by_pid.items():
-            child.kill_group(pid)
+        for child in self.children:
+            if child.pid:
+                child.kill_group()
         self.stopping_since = time.monotonic()  # what was killed ends at once; wait for it without a busy loop
 
     def reap(self) -> None:
@@ -183,7 +181,7 @@ class _Supervisor:
                 return
             if pid == 0:
                 return
-            child = self.by_pid.pop(pid, None)
+            child = next((each for each in self.children if each.pid == pid), None)
             if child is not None:
                 child.ended()
                 self.after_end(child, os.waitstatus_to_exitcode(status))

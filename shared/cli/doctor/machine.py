@@ -1,19 +1,16 @@
 """Checks of this machine: Python, the data directory, the key, the port."""
 
-import errno
 import os
 import platform
 import shutil
-import socket
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
 from shared.cli.keys import find_key
+from shared.processes.ports import bind_problem
 from shared.secrets import KEY_FILE
 from shared.settings import Settings
 
@@ -136,33 +133,3 @@ def _check_bind(settings: Settings) -> Check:
         return ok("port", f"{where} is free")
     mend = "FREEAICHAT_HOST names an address of this machine, FREEAICHAT_PORT a free port above 1023"
     return fail("port", f"cannot listen on {where}: {problem.strerror}", f"stop what listens there; {mend}")
-
-
-def bind_problem(hosts: Sequence[str], port: int) -> OSError | None:
-    """Why a server could not listen on *hosts* and *port*; None if it could. One usable address is enough."""
-    addresses = []
-    try:
-        for host in hosts:
-            addresses += socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        return error
-    problems = [_try_bind(socket.AddressFamily(family), address) for family, _, _, _, address in addresses]
-    taken = next((problem for problem in problems if is_taken(problem)), None)
-    return taken or (problems[0] if all(problems) else None)
-
-
-def _try_bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> OSError | None:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error
-    return None
-
-
-def is_taken(problem: OSError | None) -> bool:
-    """Whether *problem* is that somebody else listens there."""
-    return problem is not None and problem.errno == errno.EADDRINUSE
