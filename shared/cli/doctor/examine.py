@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import time
 
 from shared.cli.doctor.browser import check_browser, check_driver
@@ -22,50 +22,46 @@ from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
 from shared.cli.doctor.surroundings import check_authorities, check_proxies, check_store_files
 from shared.cli.gateway import Gateway
-from shared.parsing import Site
 from shared.settings import Settings
 from shared.site_client.client import SiteClient
 
 CHECK_SECONDS = 60.0  # longest wait for one group of checks; each has shorter limits of its own
 
 
-async def examine(
-    settings: Settings, gateway: Gateway, *, progress: Callable[[int, Sequence[str]], None] = lambda done, awaited: None
-) -> AsyncIterator[Check]:
-    """Every finding, as soon as it is known; the checks run beside each other. *gateway*: the proxy, with its key.
+async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[tuple[list[Check], list[str]]]:
+    """What each group of checks found, as soon as it ended, and the names of those that have not ended yet.
 
-    *progress* is told how many groups of checks have ended, and the names of those that have not.
+    At first these are all, and nothing was found. The groups run beside each other. *gateway*: the proxy, with its key.
     """
+    in_threads: dict[str, Callable[[], list[Check]]] = {
+        "python": lambda: [check_python()],
+        "settings": lambda: [*check_settings(settings), *check_keys(settings)],
+        "data dir": lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)],
+        "temp dir": lambda: [check_temporary_dir()],
+        "limits": lambda: [check_open_files(settings.max_requests), check_memory()],
+        "key": lambda: [check_key(settings), check_key_accepted(gateway)],
+        "port": lambda: [check_port(settings, gateway)],
+        "browser": lambda: [check_browser(settings.browser)],
+        "driver": lambda: [check_driver()],
+        "network": lambda: [
+            *check_proxies([*settings.sites, *(server.site for server in settings.servers)]),
+            check_authorities(os.environ),
+        ],
+        "store files": lambda: check_store_files(settings.store_url),
+    }
     async with SiteClient() as client:
-        groups = {
-            "python": _in_thread(lambda: [check_python()]),
-            "settings": _in_thread(lambda: [*check_settings(settings), *check_keys(settings)]),
-            "data dir": _in_thread(lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)]),
-            "temp dir": _in_thread(lambda: [check_temporary_dir()]),
-            "limits": _in_thread(lambda: [check_open_files(settings.max_requests), check_memory()]),
-            "key": _in_thread(lambda: [check_key(settings), check_key_accepted(gateway)]),
-            "port": _in_thread(lambda: [check_port(settings, gateway)]),
-            "browser": _in_thread(lambda: [check_browser(settings.browser)]),
-            "driver": _in_thread(lambda: [check_driver()]),
-            "network": _in_thread(
-                lambda: [
-                    *check_proxies([*settings.sites, *(server.site for server in settings.servers)]),
-                    check_authorities(os.environ),
-                ]
-            ),
-            "store files": _in_thread(lambda: check_store_files(settings.store_url)),
+        groups: dict[str, Awaitable[list[Check]]] = {
+            **{name: asyncio.to_thread(checks) for name, checks in in_threads.items()},
             "store": _stored(client, settings),
-        } | {f"site {site.origin}": _site(client, site) for site in settings.sites}
-        groups |= {f"server {server.name}": check_server(client, server, settings) for server in settings.servers}
+            **{f"site {site.origin}": check_site(client, site, time()) for site in settings.sites},
+            **{f"server {server.name}": check_server(client, server, settings) for server in settings.servers},
+        }
         awaited = list(groups)
-        progress(0, awaited)
-        running = asyncio.as_completed([_limited(name, group) for name, group in groups.items()])
-        for done, ended in enumerate(running, 1):
+        yield [], awaited
+        for ended in asyncio.as_completed([_limited(name, group) for name, group in groups.items()]):
             name, findings = await ended
-            for finding in findings:
-                yield finding
             awaited.remove(name)
-            progress(done, awaited)
+            yield findings, awaited
 
 
 async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[Check]]:
@@ -78,14 +74,6 @@ async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[
         ]
     except OSError as error:
         return name, [fail(name, f"cannot be looked at: {error}", "mend the owner, mode or path of what it names")]
-
-
-async def _in_thread(checks: Callable[[], list[Check]]) -> list[Check]:
-    return await asyncio.to_thread(checks)
-
-
-async def _site(client: SiteClient, site: Site) -> list[Check]:
-    return await check_site(client, site, time())
 
 
 async def _stored(client: SiteClient, settings: Settings) -> list[Check]:

@@ -39,20 +39,22 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
 
 async def _collect(settings: Settings, gateway: Gateway, *, show: bool) -> list[Check]:
     bar = LiveLine(is_shown=show and sys.stdout.isatty())
-
-    def draw(done: int, awaited: Sequence[str]) -> None:
-        if awaited:
-            names = ", ".join(awaited[:AWAITED_SHOWN]) + (" …" if len(awaited) > AWAITED_SHOWN else "")
-            bar.draw(f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}")
-
-    findings = []
-    async for finding in examine(settings, gateway, progress=draw):
-        findings.append(finding)
-        if show:
-            bar.clear()
+    findings: list[Check] = []
+    total = 0
+    async for found, awaited in examine(settings, gateway):
+        findings += found
+        total = total or len(awaited)
+        bar.clear()
+        for finding in found if show else ():
             click.echo("\n".join(finding.lines()))
-    bar.clear()
+        if awaited:
+            bar.draw(_progress(total - len(awaited), awaited))
     return findings
+
+
+def _progress(done: int, awaited: Sequence[str]) -> str:
+    names = ", ".join(awaited[:AWAITED_SHOWN]) + (" …" if len(awaited) > AWAITED_SHOWN else "")
+    return f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}"
 
 
 def _gateway(settings: Settings) -> Gateway:
