@@ -16,11 +16,9 @@ def keys() -> None:
 @click.option("--rpm", type=int, help="Requests a minute; without it as many as the site takes.")
 @click.option("--tpd", type=int, help="Tokens a day (UTC), in and out, estimated.")
 @click.option("--models", help="The only models it may use, separated by commas.")
-@click.option("--expires", metavar="TIME", help="When it ends by itself: 30d, 12h …")
+@click.option("--expires", "expires_in", metavar="TIME", help="When it ends by itself: 30d, 12h …")
 @AS_JSON
-def keys_create(
-    *, name: str, rpm: int | None, tpd: int | None, models: str | None, expires: str | None, as_json: bool
-) -> None:
+def keys_create(*, as_json: bool, **wanted: object) -> None:
     """Make a key, and show it this once.
 
     Once any key was made, every request needs one; the master key remains the administrator's.
@@ -29,7 +27,7 @@ def keys_create(
     """
     from shared.cli.api_keys import create
 
-    create(name, rpm=rpm, tpd=tpd, models=models, expires=expires, as_json=as_json)
+    create(wanted, as_json=as_json)
 
 
 @keys.command("list")

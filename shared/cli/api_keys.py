@@ -1,7 +1,7 @@
 """`freeaichat keys`: works on the store itself, whether a proxy runs or not."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import time
 from typing import TypeVar
 
@@ -17,13 +17,11 @@ from shared.store import Store
 T = TypeVar("T")
 
 
-def create(
-    name: str, *, rpm: int | None, tpd: int | None, models: str | None, expires: str | None, as_json: bool
-) -> None:
-    """Make a key and show it. Raises `Failure`."""
+def create(options: Mapping[str, object], *, as_json: bool) -> None:
+    """Make a key and show it; *options* as of `wish`. Raises `Failure`."""
     settings = read_settings()
     try:
-        wanted = wish(name, rpm=rpm, tpd=tpd, models=models, expires_in=expires)
+        wanted = wish(**options)
     except ValueError as error:
         raise Failure(str(error)) from error
     administrators, _ = provide_key(settings)  # first: from the first key on, nobody comes in without one

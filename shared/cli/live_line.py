@@ -3,9 +3,10 @@
 import shutil
 import sys
 from time import monotonic
-from unicodedata import east_asian_width
 
 import click
+
+from shared.cli import text
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PLAIN_FRAMES = "|/-\\"  # where the terminal knows no others
@@ -52,7 +53,7 @@ def _cut(line: str, room: int) -> tuple[str, int]:
     """The beginning of *line* that fits into *room* places, and how many it takes."""
     width = 0
     for position, character in enumerate(line):
-        places = 2 if east_asian_width(character) in "WF" else 1
+        places = text.places(character)
         if width + places > room:
             return line[:position], width
         width += places

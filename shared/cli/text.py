@@ -86,5 +86,10 @@ def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
     return lines
 
 
+def places(character: str) -> int:
+    """How many places of a terminal's line *character* takes."""
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
 def _width(cell: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in click.unstyle(cell))
+    return sum(map(places, click.unstyle(cell)))

@@ -6,15 +6,15 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ClusterDownError,
-    ConnectionError,
     InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
-    TimeoutError,
     TryAgainError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from shared.store.redis.schema import VERSION
@@ -51,11 +51,11 @@ def translated(error: Exception, shown: str) -> StoreError:
     for kind, reason in _KINDS:
         if isinstance(error, kind):
             return StoreUnavailable(f"the store {shown} cannot be used just now: {reason}")
-    if isinstance(error, ConnectionError):
+    if isinstance(error, RedisConnectionError):
         return StoreUnavailable(
             f"the store {shown} cannot be reached: {error} Check that Redis runs there, and FREEAICHAT_STORE"
         )
-    if isinstance(error, TimeoutError):
+    if isinstance(error, RedisTimeoutError | TimeoutError):
         return StoreUnavailable(f"the store {shown} cannot be used just now: it does not answer in time")
     return StoreCorrupt(f"the store {shown} is damaged, or does not do what it is asked: {error}")
 

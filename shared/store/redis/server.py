@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ import redis.asyncio
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.store import StoreError, StoreUnavailable
 from shared.store.address import shown
@@ -97,20 +96,22 @@ class Server:
     async def _bounded(self, call: Callable[[], Awaitable[Any]]) -> Any:
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
-        with self._counted():
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    return await call()
-            except TimeoutError:
-                failure: Exception = RedisTimeoutError()
-            except (RedisError, OSError) as error:
-                failure = error
-            known = translated(failure, self.shown)
+        self._running += 1
+        self._is_idle.clear()
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await call()
+        except (RedisError, OSError) as error:
+            known = translated(error, self.shown)
             if isinstance(known, StoreUnavailable):
                 # The others lead to the same place, which is gone or no longer the one that takes writes.
                 with suppress(RedisError, OSError):
                     await self._pool.disconnect(inuse_connections=False)
-            raise known from failure
+            raise known from error
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._is_idle.set()
 
     def pubsub(self) -> PubSub:
         """A connection of its own to listen on; raises Redis's errors."""
@@ -136,17 +137,6 @@ class Server:
             return await self._client.evalsha(script.sha, key_count, *values)
         except NoScriptError:
             return await self._client.eval(script.text, key_count, *values)
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._running += 1
-        self._is_idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._is_idle.set()
 
 
 class Part:
