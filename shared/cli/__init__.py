@@ -12,6 +12,7 @@ def main() -> None:
     try:
         from shared.cli.app import freeaichat
 
+        open_missing_streams()
         accept_any_encoding()
         freeaichat()
     except KeyboardInterrupt:
@@ -20,6 +21,18 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         sys.exit(f"freeaichat: this cannot be written: {error.strerror}")
+
+
+def open_missing_streams() -> None:
+    """Where a standard stream was closed there is nothing to read, or nowhere to write: no file may take its place."""
+    import os
+    import sys
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def accept_any_encoding() -> None:

@@ -1,4 +1,4 @@
-"""How a command ends badly: what is wrong and what to do on standard error, and a documented exit code."""
+"""What commands begin with, and how they end badly: what is wrong and what to do, and a documented exit code."""
 
 import asyncio
 import json

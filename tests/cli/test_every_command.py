@@ -162,3 +162,19 @@ def test_a_terminal_gets_colour_unless_it_is_declined(
 
     assert "credentials" in shown
     assert ("\x1b[" in shown) is coloured
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [("chat <&-", "there is nothing to say"), ("browser install --json >&-", "")]
+)
+def test_a_closed_standard_stream_is_an_empty_one(words: str, says: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec '{FREEAICHAT}' {words}"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert "Traceback" not in done.stderr
+    assert says in done.stderr
