@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from select import select
 from time import monotonic
@@ -135,15 +136,8 @@ def _printed(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]
         if not piece:
             yield ""
         if not is_open and not has_ended:
-            _pause(process)
-
-
-def _pause(process: subprocess.Popen[bytes]) -> None:
-    """Wait a moment for the end of *process*, which closed its output already."""
-    try:
-        process.wait(REDRAW_SECONDS)
-    except subprocess.TimeoutExpired:
-        return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(REDRAW_SECONDS)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
