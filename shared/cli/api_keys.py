@@ -46,7 +46,8 @@ def show(*, as_json: bool) -> None:
 def revoke(wanted: str, *, as_json: bool) -> None:
     """End a key. Raises `Failure`."""
     key = _at_desk(read_settings(), lambda store: key_desk.revoke(store, wanted, now=time()))
-    _print(key, f"{key.name}: revoked; it stops working within a second", as_json=as_json)
+    told = f"{key.name}: revoked; it stops working within a second"
+    click.echo(json.dumps(wire.key_object(key), ensure_ascii=False) if as_json else told)
 
 
 def rotate(wanted: str, *, as_json: bool) -> None:
@@ -69,10 +70,6 @@ def _print_secret(own: str, key: ApiKey, *, as_json: bool) -> None:
         return
     click.echo(click.style(own, bold=True))
     click.echo(f"{key.name} ({key.id}); shown this once", err=True)
-
-
-def _print(key: ApiKey, line: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(wire.key_object(key), ensure_ascii=False) if as_json else line)
 
 
 def _row(key: ApiKey, now: float) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -30,16 +30,17 @@ class Failure(click.ClickException):
 
     exit_code = EXIT_FAILED
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        """*details*: what stands beside the error with `--json`."""
         super().__init__(message)
-        self.details: dict[str, Any] = {}  # what stands beside the error with `--json`
+        self._details = details or {}
         context = click.get_current_context(silent=True)  # it is gone when the message is shown
         self._as_json = bool(context and context.params.get("as_json"))
 
     def show(self, file: Any = None) -> None:
         """Print the message to standard error."""
         if self._as_json:
-            click.echo(json.dumps({**self.details, "error": {"message": self.message}}, ensure_ascii=False))
+            click.echo(json.dumps({**self._details, "error": {"message": self.message}}, ensure_ascii=False))
         click.echo(harmless(f"freeaichat: {self.message}"), file=file, err=True)
 
 

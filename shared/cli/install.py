@@ -4,6 +4,7 @@ Everything runs in the terminal's own process group, so that its Ctrl-C ends it.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,10 +20,12 @@ from shared.processes.services import module_command
 DOWNLOAD_SECONDS = 300.0
 PACKAGES_SECONDS = 900.0  # a slow mirror is slow for a whole browser
 CONNECTION_MILLISECONDS = 10_000  # Playwright's own wait for each host it downloads from
-DRIVER_SECONDS = 20.0
+START_SECONDS = 20.0
+MAX_SHOWN = 200  # characters of what a program said
 
 DOWNLOAD = module_command("playwright", "install", "--only-shell", "chromium")
 DRIVER_CHECK = module_command("playwright", "--version")
+_MISSING_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +113,30 @@ def packages_command(manager: Manager, packages: Sequence[str]) -> str:
 
 def driver_starts() -> bool:
     """Whether Playwright's driver, which moves the browser, can be started here."""
+    problem, _ = try_start(DRIVER_CHECK)
+    return not problem
+
+
+def try_start(command: Sequence[str]) -> tuple[str, str]:
+    """Run *command* to its end: what is wrong ("": nothing), and the first line it printed."""
     try:
         answer = subprocess.run(
-            DRIVER_CHECK, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=DRIVER_SECONDS
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",  # a browser may say it in another encoding than ours
+            stdin=subprocess.DEVNULL,
+            timeout=START_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
-    return answer.returncode == 0
+        return f"no answer within {START_SECONDS:.0f} s", ""
+    except OSError as error:
+        return error.strerror or type(error).__name__, ""
+    if answer.returncode == 0:
+        return "", next(iter(answer.stdout.strip().splitlines()), "")
+    missing = _MISSING_LIBRARY.findall(answer.stderr)
+    if missing:
+        return f"{', '.join(dict.fromkeys(missing))} is missing", ""
+    last = next(iter(answer.stderr.strip().splitlines()[-1:]), "")
+    return f"exit code {answer.returncode} {last[:MAX_SHOWN]}".strip(), ""

@@ -33,14 +33,6 @@ class Turn:
         return came
 
 
-class BrokenOff(Failure):
-    """The answer ended with an error after some of its text had come; with `--json` that text is told too."""
-
-    def __init__(self, message: str, turn: Turn) -> None:
-        super().__init__(message)
-        self.details = asdict(turn)
-
-
 class Talk:
     """A conversation that goes on turn by turn. `model` and `search` may be changed between two."""
 
@@ -71,7 +63,7 @@ class Talk:
         self.conversation, self._is_new, self._is_kept = conversation, True, False
 
     def turn(self, message: str, show: Callable[[str], None]) -> Turn:
-        """Send *message*; *show* gets the pieces of the answer as they come. Raises `BrokenOff` and `Failure`."""
+        """Send *message*; *show* gets the pieces of the answer as they come. Raises `Failure`."""
         request: dict[str, Any] = {
             "model": self.model,
             "conversation_id": self.conversation,
@@ -90,7 +82,7 @@ class Talk:
             if not turn.text:
                 raise Failure(told(error)) from error
             show("\n")
-            raise BrokenOff(told(error), turn) from error
+            raise Failure(told(error), asdict(turn)) from error  # with `--json` the text so far is told too
         self._remember()
         return turn
 

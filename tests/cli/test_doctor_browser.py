@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli.doctor.browser import check_browser, check_driver, try_start
+from shared.cli.doctor.browser import check_browser, check_driver
 from shared.cli.doctor.check import Level
+from shared.cli.install import try_start
 from tests.cli.processes import program
 
 
