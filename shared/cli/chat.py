@@ -3,24 +3,22 @@
 import json
 import os
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 
 import click
 
-from shared.cli.dialogue import Dialogue, answer_view, line_history
+from shared.cli.dialogue import Dialogue, answer, line_history
 from shared.cli.failures import Failure, read_gateway, read_settings
 from shared.cli.models import default_model
-from shared.cli.talk import Talk, Turn
-from shared.cli.text import harmless
+from shared.cli.talk import Talk
 from shared.processes.services import EXIT_FAILED
 from shared.secrets import private_dir
 from shared.settings import Settings
 
 LAST_FILE = "chat.last"  # in the data directory: the id of the last conversation
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-_WHOLE = {"stop", "length"}
 
 
 def chat(
@@ -36,19 +34,16 @@ def chat(
     try:
         if is_loop:
             with line_history(settings):
-                Dialogue(gateway, talk, _end).run()
+                Dialogue(gateway, talk).run()
             return
-        with nullcontext(lambda _: None) if as_json else answer_view() as show:
-            turn = talk.turn(said, show)
+        turn = talk.turn(said, lambda _: None) if as_json else answer(talk, said)
     finally:
         talk.end()
     if as_json:
         click.echo(json.dumps(asdict(turn), ensure_ascii=False))
-    else:
-        _end(turn)
-        if sys.stderr.isatty():
-            click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
-    if turn.finish_reason not in _WHOLE:
+    elif sys.stderr.isatty():
+        click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
+    if not turn.is_whole:
         sys.exit(EXIT_FAILED)
 
 
@@ -62,18 +57,6 @@ def _message(message: str | None) -> str:
     if not message.strip():
         raise Failure('there is nothing to say: freeaichat chat "hi", or text through a pipe')
     return message
-
-
-def _end(turn: Turn) -> None:
-    """What follows the text: the sources, and that it is not whole where it is not."""
-    click.echo()
-    sources = [note["url_citation"] for note in turn.annotations if "url_citation" in note]
-    if sources:
-        click.echo("\nSources:")
-    for source in {str(source["url"]): source for source in sources}.values():
-        click.echo(harmless(f"- {source.get('title') or source['url']}: {source['url']}"))
-    if turn.finish_reason not in _WHOLE:
-        click.echo(f"freeaichat: the answer is not whole ({turn.finish_reason or 'no reason told'})", err=True)
 
 
 def _keep(settings: Settings, conversation: str) -> None:

@@ -35,11 +35,9 @@ Show = Callable[[str], None]
 class Dialogue:
     """One sitting: the conversation under way, and what is typed."""
 
-    def __init__(self, gateway: Gateway, talk: Talk, finish: Callable[[Turn], None]) -> None:
-        """*finish* prints what follows an answer's text."""
+    def __init__(self, gateway: Gateway, talk: Talk) -> None:
         self._gateway = gateway
         self._talk = talk
-        self._finish = finish
 
     def run(self) -> None:
         """Until the person ends it."""
@@ -58,9 +56,7 @@ class Dialogue:
         word, _, rest = said.partition(" ")
         if not _COMMAND.match(word):
             if said:
-                with answer_view() as show:
-                    turn = self._talk.turn(said, show)
-                self._finish(turn)
+                answer(self._talk, said)
             return True
         if word in {"/quit", "/exit"}:
             return False
@@ -107,7 +103,25 @@ def ask() -> str | None:
         return None
 
 
-def answer_view() -> AbstractContextManager[Show]:
+def answer(talk: Talk, said: str) -> Turn:
+    """Show the answer to what was *said*, then its sources, and that it is not whole where it is not.
+
+    Raises `Failure`.
+    """
+    with _answer_view() as show:
+        turn = talk.turn(said, show)
+    click.echo()
+    sources = [note["url_citation"] for note in turn.annotations if "url_citation" in note]
+    if sources:
+        click.echo("\nSources:")
+    for source in {str(source["url"]): source for source in sources}.values():
+        click.echo(text.harmless(f"- {source.get('title') or source['url']}: {source['url']}"))
+    if not turn.is_whole:
+        click.echo(f"freeaichat: the answer is not whole ({turn.finish_reason or 'no reason told'})", err=True)
+    return turn
+
+
+def _answer_view() -> AbstractContextManager[Show]:
     """How an answer is shown: as its Markdown means it where there is colour, else as it comes."""
     if not sys.stdout.isatty():
         return nullcontext(_print)

@@ -20,6 +20,11 @@ class Turn:
     usage: dict[str, Any] | None = None
     annotations: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end."""
+        return self.finish_reason in {"stop", "length"}
+
     def take(self, chunk: dict[str, Any]) -> str:
         """Add what *chunk* brings; returns its text."""
         came = ""
