@@ -48,9 +48,9 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
 def page_lines(state: SiteState, named: str) -> list[str]:
     """That the chat in use is not that of the *named* page, if so."""
     found = state.current
-    return [f"this is the chat of {found.page_url}, not of {named}, which the settings name"] * found.is_of_other_page(
-        named
-    )
+    if not found.is_of_other_page(named):
+        return []
+    return [f"this is the chat of {found.page_url}, not of {named}, which the settings name"]
 
 
 def kept_line(state: SiteState, now: float) -> str:

@@ -40,8 +40,9 @@ def check_data_dir(directory: Path) -> Check:
         with tempfile.TemporaryFile(dir=directory):
             free = shutil.disk_usage(directory).free
     except OSError as error:
-        by_owner = isinstance(error, PermissionError)  # and not a disk that is full, or may only be read
-        mend = f"mend that{f': chown {os.geteuid()} {directory}' * by_owner}, or set FREEAICHAT_DATA_DIR to another one"
+        # Another error is that of a disk that is full, or may only be read.
+        how = f": chown {os.geteuid()} {directory}" if isinstance(error, PermissionError) else ""
+        mend = f"mend that{how}, or set FREEAICHAT_DATA_DIR to another one"
         return fail(name, f"{directory} cannot be written ({error.strerror})", mend)
     if free < LEAST_FREE_BYTES:
         return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {LEAST_FREE_BYTES >> 20} MiB are needed")
