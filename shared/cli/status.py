@@ -42,7 +42,7 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
         "proxy": proxy,
         "harvester": await _harvester(store, now),
         "keys": await _keys(store, now),
-        "sites": [await _site(store, site, names, now, proxy) for site in settings.sites],
+        "sites": [await _site(store, site, names, now) for site in settings.sites],
         "servers": [_server(server, names) for server in settings.servers],
     }
 
@@ -78,7 +78,7 @@ def _server(server: Server, names: ModelNames) -> Report:
     return {"server": server.name, "kind": "openai_server", "base_url": server.base_url, "models": models}
 
 
-async def _site(store: Store, site: Site, names: ModelNames, now: float, proxy: Report) -> Report:
+async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Report:
     state = await store.site_state(site.origin)
     return {
         "site": site.origin,

@@ -44,9 +44,11 @@ def test_a_store_on_a_network_drive_is_told_of(tmp_path: Path) -> None:
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/export {tmp_path}/a\\040share nfs4 rw 0 0\n")
     (tmp_path / "a share").mkdir()
     remote = check_store_files(f"sqlite:///{tmp_path}/a share/x.db", mounts)
+    (tmp_path / "link").symlink_to(tmp_path / "a share")
+    by_link = check_store_files(f"sqlite:///{tmp_path}/link/x.db", mounts)
     local = check_store_files(f"sqlite:///{tmp_path}/x.db", mounts)
 
-    assert [each.level for each in remote] == [Level.WARN]
+    assert [each.level for each in (*remote, *by_link)] == [Level.WARN, Level.WARN]
     assert "nfs4" in remote[0].what
     assert [each.level for each in local] == [Level.OK]
 

@@ -47,7 +47,7 @@ def check_store_files(store_url: str, mounts: Path = MOUNTS) -> list[Check]:
 
 
 def _check_drive(file: Path, mounts: Path) -> Check:
-    kind = _file_system(file.absolute(), mounts)
+    kind = _file_system(file.resolve(), mounts)
     if kind in _REMOTE:
         mend = "put it on a disk of this machine (FREEAICHAT_STORE), or use FREEAICHAT_STORE=redis://…"
         return warn("store drive", f"{file} lies on a network drive ({kind}), where SQLite may break", mend)
