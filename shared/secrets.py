@@ -1,5 +1,6 @@
 """Making, keeping and masking secrets."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -70,3 +71,5 @@ def _read(path: Path) -> str | None:
         return path.read_text("utf-8").strip() or None
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError:
+        raise OSError(errno.EINVAL, "it holds no text", str(path)) from None

@@ -72,7 +72,7 @@ def _keep(settings: Settings, conversation: str) -> None:
 
 def _last(settings: Settings) -> str:
     """The last conversation. Raises `Failure` where there is none."""
-    with suppress(OSError):
+    with suppress(OSError, UnicodeDecodeError):
         if kept := (settings.data_dir / LAST_FILE).read_text("utf-8").strip():
             return kept
     raise Failure("there is no conversation to go on with; begin one without --continue")

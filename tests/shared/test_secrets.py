@@ -80,3 +80,11 @@ def test_a_directory_that_cannot_be_made_is_the_systems_error(tmp_path: Path) ->
     with pytest.raises(OSError, match="file"):
         ensure_master_key(tmp_path / "file" / "data")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_key_file_that_was_damaged_is_the_systems_error_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).write_bytes(b"\xff\xfe")
+    for ask in (read_master_key, ensure_master_key):
+        with pytest.raises(OSError, match="it holds no text"):
+            ask(tmp_path)
+    assert (tmp_path / KEY_FILE).read_bytes() == b"\xff\xfe"

@@ -40,9 +40,8 @@ def ensure_key_secret(path: Path) -> bytes:
     file = path.with_name(path.name + _HASHING)
     try:
         return ensure_secret(file)[0].encode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds no text"
-        raise StoreUnavailable(f"the secret of the keys in {file} cannot be used: {reason}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"the secret of the keys in {file} cannot be used: {error.strerror}") from error
 
 
 def open_database(path: Path, *, busy_timeout: float, max_pages: int | None = None) -> sqlite3.Connection:
