@@ -22,9 +22,11 @@ async def take_back(store: Store, beat_at: float) -> None:
 
 
 async def last_beat(store: Store) -> float | None:
-    """When the last sign was left (Unix seconds), None: never. Raises StoreError."""
-    note = await store.get_note(NOTE)
-    return float(note) if note else None
+    """When the last sign was left (Unix seconds), None: never, or it cannot be read any more. Raises StoreError."""
+    try:
+        return float(await store.get_note(NOTE) or "")
+    except ValueError:
+        return None
 
 
 async def is_missing(store: Store, now: float) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.processes.heartbeat import EVERY_SECONDS, beat, is_fresh, last_beat, take_back
+from shared.processes.heartbeat import EVERY_SECONDS, NOTE, beat, is_fresh, last_beat, take_back
 from shared.store import Store
 
 NOW = 1_000_000.0
@@ -30,6 +30,8 @@ async def test_the_last_heartbeat_is_the_one_that_counts(store: Store) -> None:
     await beat(store, NOW + 30)
 
     assert await last_beat(store) == NOW + 30
+    await store.set_note(NOTE, "damaged")
+    assert await last_beat(store) is None
 
 
 async def test_whoever_stops_takes_only_its_own_sign_back(store: Store) -> None:
