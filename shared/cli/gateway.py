@@ -117,6 +117,13 @@ def reachable_host(host: str) -> str:
     return host
 
 
+def listed(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models in an *answer* to `GET /v1/models`, as far as it holds any: another program may listen there."""
+    data = answer.get("data")
+    models = data if isinstance(data, list) else []
+    return [model for model in models if isinstance(model, dict) and model.get("id")]
+
+
 def preferred_model(models: list[dict[str, Any]]) -> str | None:
     """The first of the proxy's *models* that the page shows, else the first of all; None where there is none."""
     ranked = sorted(models, key=lambda model: not model.get("discovered"))  # stable: the order of preference stays
@@ -153,7 +160,7 @@ def _of_error(body: dict[str, Any], name: str) -> str:
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

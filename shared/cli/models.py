@@ -7,16 +7,16 @@ import click
 
 from shared.cli import text
 from shared.cli.failures import Failure, told
-from shared.cli.gateway import Gateway, GatewayError, preferred_model
+from shared.cli.gateway import Gateway, GatewayError, listed, preferred_model
 
 
 def show_models(gateway: Gateway, *, as_json: bool) -> None:
     """Print the models. Raises `Failure`."""
-    answer = _listed(gateway)
+    answer = _answer(gateway)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
-    models = answer.get("data", [])
+    models = listed(answer)
     has_several = len({model.get("site") for model in models}) > 1
     rows = [
         (
@@ -42,7 +42,7 @@ def _remarks(model: dict[str, Any]) -> str:
 
 def default_model(gateway: Gateway) -> str:
     """The first model that the page shows, else the first of all. Raises `Failure`."""
-    name = preferred_model(_listed(gateway).get("data", []))
+    name = preferred_model(listed(_answer(gateway)))
     if name is None:
         raise Failure("the proxy knows no model yet; `freeaichat status` shows what the visits meet")
     return name
@@ -50,10 +50,10 @@ def default_model(gateway: Gateway) -> str:
 
 def model_names(gateway: Gateway) -> list[str]:
     """All that can be asked for. Raises `Failure`."""
-    return [str(model["id"]) for model in _listed(gateway).get("data", [])]
+    return [str(model["id"]) for model in listed(_answer(gateway))]
 
 
-def _listed(gateway: Gateway) -> dict[str, Any]:
+def _answer(gateway: Gateway) -> dict[str, Any]:
     try:
         return gateway.fetch("/v1/models")
     except GatewayError as error:

@@ -8,7 +8,7 @@ import click
 
 from shared.cli import status_text, text
 from shared.cli.failures import read_gateway, read_settings, with_store
-from shared.cli.gateway import Gateway, NoGateway
+from shared.cli.gateway import Gateway, NoGateway, listed
 from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site
@@ -52,8 +52,8 @@ def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
     names: ModelNames = defaultdict(list)
     try:
         status, ready = gateway.get("/readyz")
-        for model in gateway.get("/v1/models")[1].get("data", []):
-            names[str(model.get("site")), int(model.get("bot_id") or 0)].append(str(model["id"]))
+        for model in listed(gateway.get("/v1/models")[1]):
+            names[str(model.get("site")), model.get("bot_id") or 0].append(str(model["id"]))
     except NoGateway as error:
         reason = "does not answer in time" if error.is_silent else "not running"
         return {"base_url": gateway.base_url, "running": error.is_silent, "ready": False, "reason": reason}, {}

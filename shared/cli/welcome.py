@@ -11,7 +11,7 @@ from time import monotonic, time
 import click
 
 from shared.cli import accept_any_encoding, narration
-from shared.cli.gateway import Gateway, NoGateway, gateway_of, preferred_model
+from shared.cli.gateway import Gateway, NoGateway, gateway_of, listed, preferred_model
 from shared.cli.keys import find_key, is_key_needed
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 from shared.models import UNDER_WAY, Outcome, SiteState, Visit
@@ -126,7 +126,7 @@ def model_when_ready(gateway: Gateway) -> str | None:
     try:
         if gateway.get("/readyz", timeout=PROBE_SECONDS)[0] != 200:
             return None
-        return preferred_model(gateway.get("/v1/models", timeout=PROBE_SECONDS)[1].get("data", []))
+        return preferred_model(listed(gateway.get("/v1/models", timeout=PROBE_SECONDS)[1]))
     except NoGateway:
         return None
 

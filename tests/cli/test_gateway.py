@@ -113,6 +113,21 @@ def test_a_discovered_model_is_preferred_and_the_order_kept() -> None:
     assert preferred_model([]) is None
 
 
+@pytest.mark.parametrize(
+    "body", ["null", '{"data":null}', '{"data":["a",1,{}]}', '{"data":[{"id":"a","bot_id":"b"}]}', "[" * 10_000]
+)
+async def test_what_another_program_answers_is_no_fault(body: str) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=body)
+
+    async with answering(answer) as gateway:
+        names = await asyncio.to_thread(model_names, gateway)
+        found, _ = await asyncio.to_thread(ask_proxy, gateway)
+
+    assert names == (["a"] if "id" in body else [])
+    assert found["running"]
+
+
 class Impatient(Gateway):
     """Waits for no answer."""
 
