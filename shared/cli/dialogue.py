@@ -54,25 +54,24 @@ class Dialogue:
     def _obey(self, said: str) -> bool:
         """Do what was *said*: a command, or words for the model; whether to go on. Raises `Failure`."""
         word, _, rest = said.partition(" ")
-        if not _COMMAND.match(word):
-            if said:
-                answer(self._talk, said)
-            return True
+        rest = rest.strip()
         if word in {"/quit", "/exit"}:
             return False
         if word == "/model":
-            self._choose(rest.strip())
+            self._choose(rest)
         elif word == "/search":
-            self._talk.search = rest.strip() == "on" if rest.strip() in {"on", "off"} else not self._talk.search
+            self._talk.search = {"on": True, "off": False}.get(rest, not self._talk.search)
             _tell(f"web search is {'on' if self._talk.search else 'off'}")
         elif word == "/new":
             self._talk.begin_anew()
             _tell("a new conversation; `freeaichat chat --conversation ID` goes on with others")
-        else:
+        elif _COMMAND.match(word):
             if word != "/help":
                 _tell(f"{word} is no command")
             for name, does in COMMANDS.items():
                 _tell(f"{name:<8} {does}")
+        elif said:
+            answer(self._talk, said)
         return True
 
     def _choose(self, name: str) -> None:

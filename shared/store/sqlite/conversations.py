@@ -110,14 +110,13 @@ class ConversationStore(Part):
     @writes
     def delete_message(self, db: Connection, conversation_id: str, message_id: str, *, at: float) -> bool:
         row = _find(db, conversation_id)
-        gone = (
-            row
-            and db.execute(
-                "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item, tools",
-                (row["number"], message_id),
-            ).fetchone()
-        )
-        if not row or not gone:
+        if row is None:
+            return False
+        gone = db.execute(
+            "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item, tools",
+            (row["number"], message_id),
+        ).fetchone()
+        if gone is None:
             return False
         _count(db, row["number"], -stored_bytes([_message(gone)]))
         _edited(db, row["number"], at)
