@@ -124,10 +124,9 @@ def models(as_json: bool) -> None:
 
     Exit codes: 0, 1 no proxy runs or it refuses, 2 settings cannot be used.
     """
-    from shared.cli.failures import read_gateway, read_settings
-    from shared.cli.models import show_models
+    from shared.cli.models import show
 
-    show_models(read_gateway(read_settings()), as_json=as_json)
+    show(as_json=as_json)
 
 
 @freeaichat.command()
@@ -207,6 +206,5 @@ def browser_install(force: bool, verbose: bool, as_json: bool) -> None:
     Exit codes: 0 there is a browser, 1 none could be had, 2 settings cannot be used.
     """
     from shared.cli.browser import show
-    from shared.cli.failures import read_settings
 
-    show(read_settings(), force=force, verbose=verbose, as_json=as_json)
+    show(force=force, verbose=verbose, as_json=as_json)

@@ -10,7 +10,7 @@ import click
 
 from shared.browsers import Browser, NoBrowser, find_browser
 from shared.cli import install
-from shared.cli.failures import BadSettings, Failure
+from shared.cli.failures import BadSettings, Failure, read_settings
 from shared.settings import Settings
 
 
@@ -36,8 +36,9 @@ def provide(settings: Settings, *, force: bool = False, verbose: bool = False) -
     return browser
 
 
-def show(settings: Settings, *, force: bool, verbose: bool, as_json: bool) -> None:
+def show(*, force: bool, verbose: bool, as_json: bool) -> None:
     """Get a browser, and tell which one there is now. Raises `Failure`."""
+    settings = read_settings()
     if not as_json:
         provide(settings, force=force, verbose=verbose)
         return

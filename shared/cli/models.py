@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from shared.cli import text
-from shared.cli.failures import Failure, told
+from shared.cli.failures import Failure, read_gateway, read_settings, told
 from shared.cli.gateway import Gateway, GatewayError, listed, preferred_model
 
 
-def show_models(gateway: Gateway, *, as_json: bool) -> None:
+def show(*, as_json: bool) -> None:
     """Print the models. Raises `Failure`."""
-    answer = _answer(gateway)
+    answer = _answer(read_gateway(read_settings()))
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
