@@ -92,21 +92,19 @@ class PolledChanges(Changes):
         self._version = version
         self._seconds = seconds
         self._eager_until = time.monotonic() + EAGER_SECONDS
-        self._seen: Version = None
-
-    def start_from(self, version: Version) -> None:
-        """Take *version* as seen."""
-        self._seen = version
 
     async def _follow(self) -> None:
+        seen = await self._look()
         self._is_following.set()
         while True:
-            try:
-                version = await self._version()
-            except StoreError:
-                version = None  # that the store went away is a change too: whoever looks at it sees the error itself
-            if version != self._seen:
-                self._seen = version
-                self.notify()
             is_eager = time.monotonic() < self._eager_until
             await asyncio.sleep(min(self._seconds, EAGER_PAUSE) if is_eager else self._seconds)
+            if (version := await self._look()) != seen:
+                seen = version
+                self.notify()
+
+    async def _look(self) -> Version:
+        try:
+            return await self._version()
+        except StoreError:
+            return None  # that the store went away is a change too: whoever looks at it sees the error itself

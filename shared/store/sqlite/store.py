@@ -65,7 +65,7 @@ class SqliteStore(
 
     async def open(self) -> None:
         """Open the file now, so that its faults show at once."""
-        self._changes.start_from(await self._worker.version())
+        await self._worker.version()
 
     async def close(self) -> None:
         """End watching, wait for running calls and close the file."""
