@@ -54,13 +54,13 @@ _END = Script(
         local is_read, found = pcall(cjson.decode, redis.call('HGET', records, kept))
         local site = is_read and type(found) == 'table' and found.site
         if site then of_site[site] = (of_site[site] or 0) + 1 end
-        pictured = pictured + redis.call('HEXISTS', screenshots, kept)
         if not site or (number > {KEPT_VISITS} and of_site[site] > {KEPT_OF_A_SITE}) then
             redis.call('LREM', visits, -1, kept)
             redis.call('HDEL', records, kept)
             redis.call('HDEL', screenshots, kept)
-        elseif pictured > {KEPT_SCREENSHOTS} then
-            redis.call('HDEL', screenshots, kept)
+        else
+            pictured = pictured + redis.call('HEXISTS', screenshots, kept)
+            if pictured > {KEPT_SCREENSHOTS} then redis.call('HDEL', screenshots, kept) end
         end
     end
     if redis.call('GET', claim) == holder then redis.call('DEL', claim) end

@@ -3,7 +3,7 @@
 import asyncio
 from time import time
 
-from shared.store import Store
+from shared.store import KEPT_SCREENSHOTS, KEPT_VISITS, Store
 from tests.shared.samples import SITE, visit
 
 OTHER_SITE = "http://127.0.0.1:8090"
@@ -107,3 +107,16 @@ async def test_a_visit_that_is_recorded_again_is_one_and_stands_as_told_last(sto
 
     assert await store.visits() == [visit(1), visit(2)]
     assert await store.screenshot("visit-1") is None
+
+
+async def test_a_visit_that_goes_takes_no_place_from_the_pictures_of_those_that_stay(store: Store) -> None:
+    rare = "https://rare.example"
+    await store.end_visit(visit(0, site=rare), "h", screenshot=b"rare")
+    await store.end_visit(visit(1), "h", screenshot=b"goes")
+    last = KEPT_VISITS + 1
+    for number in range(2, last + 1):
+        picture = b"kept" if number < KEPT_SCREENSHOTS or number == last else None
+        await store.end_visit(visit(number), "h", screenshot=picture)
+
+    assert await store.screenshot("visit-1") is None
+    assert await store.screenshot("visit-0") == b"rare"
