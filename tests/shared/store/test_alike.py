@@ -63,7 +63,7 @@ class Hand:
 
     async def _conversation(self) -> None:
         pick, name = self._random.choice, self._random.choice(IDS)
-        response, metadata = pick(("", '{"a":"视"}')), pick(({}, {"视": "x" * 40}))
+        response, metadata = pick(("", '{"a":"%s"}' % ("视" * 300))), pick(({}, {"视": "x" * 40}))
         new = Conversation(id=name, created_at=self._now, updated_at=self._now, messages=self._messages())
         await self.same("create_conversation", replace(new, response=response, metadata=metadata, note=self._note()))
         await self.same("update_metadata", pick(IDS), pick(({}, {"k": "v"})), at=self._now + 0.125)
