@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.lifeline import Lifeline
 
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 KEPT_LINES = 20  # of the error output
@@ -58,7 +58,7 @@ class Child:
 
 async def start_child() -> Child:
     """Start the process of a visit. Raises OSError."""
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -10,7 +10,7 @@ import click
 
 from shared.cli import text
 from shared.cli.failures import Failure
-from shared.processes.lifeline import make_lifeline
+from shared.processes.lifeline import Lifeline
 from shared.processes.services import become, module_command
 
 SHOWN = {
@@ -43,7 +43,7 @@ def _run(command: list[str]) -> tuple[str, int]:
 
     Raises `Failure` where a signal ended it.
     """
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

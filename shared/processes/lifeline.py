@@ -6,40 +6,25 @@ ends, and the child, which watches the read end, sees end-of-file.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 ENVIRONMENT_NAME = "FREEAICHAT_LIFELINE_FD"
 
 
-@dataclass(frozen=True, slots=True)
 class Lifeline:
-    """The parent's side. Give `environment` and `pass_fds` to the child, then call `hand_over`."""
+    """The parent's side for one child. Start the child with `environment` and `pass_fds`, then call `hand_over`."""
 
-    read_end: int
-    write_end: int
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the child needs in its environment."""
-        return {ENVIRONMENT_NAME: str(self.read_end)}
-
-    @property
-    def pass_fds(self) -> tuple[int, ...]:
-        """The descriptors the child must inherit."""
-        return (self.read_end,)
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        self.environment = {ENVIRONMENT_NAME: str(self._read_end)}
+        self.pass_fds = (self._read_end,)
 
     def hand_over(self) -> None:
         """Close our copy of the child's end, once the child runs."""
-        os.close(self.read_end)
+        os.close(self._read_end)
 
     def cut(self) -> None:
         """Let the child know that it is to end."""
-        os.close(self.write_end)
-
-
-def make_lifeline() -> Lifeline:
-    """A lifeline for one child."""
-    return Lifeline(*os.pipe())
+        os.close(self._write_end)
 
 
 def on_parent_gone(callback: Callable[[], object]) -> None:

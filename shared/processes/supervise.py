@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.log_file import APPENDING, MODE, STDERR, append
-from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.lifeline import Lifeline
 from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, STOPPING, hear_signals, module_command
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
@@ -70,7 +70,7 @@ class _Child:
     def start(self, now: float) -> None:
         """Start the process. Raises OSError where the system cannot."""
         self.started_at, self.start_at = now, None
-        lifeline = make_lifeline()
+        lifeline = Lifeline()
         for descriptor in lifeline.pass_fds:
             os.set_inheritable(descriptor, True)
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from harvester.service.workspace import Workspace
-from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.lifeline import Lifeline
 from tests.cli.processes import ROOT, clean_environment
 
 STOP_SECONDS = 5.0
@@ -79,7 +79,7 @@ async def harvester(
     *is_impatient*: with short pauses (`tests.harvester.impatient`).
     """
     words = ("-m", "tests.harvester.impatient") if is_impatient else ("-P", "-m", "harvester")
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     with log.open("a") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *words),

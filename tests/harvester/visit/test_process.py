@@ -14,7 +14,7 @@ from harvester.service.visitor import Visitor
 from harvester.service.worker import Workers
 from shared.models import Outcome
 from shared.parsing import Site
-from shared.processes.lifeline import Lifeline, make_lifeline
+from shared.processes.lifeline import Lifeline
 from shared.processes.services import EXIT_ORPHANED
 from tests.cli.processes import ROOT
 from tests.end_to_end.running_up import still_running
@@ -67,7 +67,7 @@ async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     process = await start(lifeline=lifeline)
     lifeline.hand_over()
     lifeline.cut()

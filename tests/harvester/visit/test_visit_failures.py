@@ -17,7 +17,7 @@ from harvester.processes import end_family
 from harvester.service.visitor import ATTEMPTS
 from harvester.service.workspace import Workspace
 from shared.models import Cause, Outcome
-from shared.processes.lifeline import make_lifeline
+from shared.processes.lifeline import Lifeline
 from shared.processes.services import EXIT_ORPHANED
 from shared.store import Store
 from tests.cli.processes import program
@@ -255,7 +255,7 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
     for directory in (own, other):
         directory.mkdir()
         (directory / "file").touch()
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "harvester.visit"),
         # A full or missing temporary directory makes Python fall back to another one, which belongs to everybody.

@@ -9,14 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.processes.lifeline import ENVIRONMENT_NAME, make_lifeline, on_parent_gone
+from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_gone
 
 
 def parent(file: str) -> None:
     """Start two children, each on a lifeline of its own, and sleep."""
     children = []
     for number in range(2):
-        lifeline = make_lifeline()
+        lifeline = Lifeline()
         children.append(
             subprocess.Popen(
                 [sys.executable, "-m", "tests.shared.processes.lifeline_process", "child", f"{file}{number}"],

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from shared.processes.lifeline import ENVIRONMENT_NAME, make_lifeline, on_parent_gone
+from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_gone
 
 
 def _is_running(pid: int) -> bool:
@@ -62,7 +62,7 @@ async def _looked() -> None:
 
 
 async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    lifeline = make_lifeline()
+    lifeline = Lifeline()
     monkeypatch.setenv(ENVIRONMENT_NAME, lifeline.environment[ENVIRONMENT_NAME])
     calls: list[str] = []
     on_parent_gone(lambda: calls.append("gone"))
@@ -74,7 +74,7 @@ async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPat
     await _looked()
 
     assert calls == ["gone"]
-    os.close(lifeline.read_end)
+    lifeline.hand_over()
 
 
 async def test_without_a_lifeline_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
