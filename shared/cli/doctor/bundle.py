@@ -11,7 +11,6 @@ from dataclasses import asdict
 from importlib.metadata import distributions
 from pathlib import Path
 from time import gmtime, strftime, time
-from typing import Any
 
 from shared import __version__, log_file
 from shared.admin import usage_desk
@@ -102,13 +101,10 @@ def _shown(value: object) -> object:
 async def _of_store(store: Store, settings: Settings, gateway: Gateway) -> Documents:
     now = time()
     span = Span(now - USAGE_SECONDS, now, ("day", "site"))
-    visits: dict[str, Any] = {}
-    for site in settings.sites:
-        found = await store.visits(site.origin, limit=VISITS)
-        visits[site.origin] = to_plain(found)
+    origins = [site.origin for site in settings.sites]
     return {
         "status": await status.gather(settings, store, gateway, now),
-        "visits": visits,
+        "visits": {origin: to_plain(await store.visits(origin, limit=VISITS)) for origin in origins},
         "errors": await usage_desk.rows(store, span),
     }
 
