@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, stored_bytes
-from shared.serialization import from_json, to_json, to_plain
+from shared.serialization import from_plain, to_json, to_plain
 from shared.store import StoreError
 from shared.store.documents import load_note, reading
 from shared.store.redis import schema
@@ -119,7 +120,7 @@ class ConversationStore(Part):
                 created_at=float(created_at),
                 updated_at=float(updated_at or created_at),  # lost: the next use sets it
                 metadata=json.loads(metadata),
-                messages=tuple(map(_load_message, messages)),
+                messages=_load_messages(messages),
                 note=load_note(upstream) if upstream and not spoilt else None,
                 pending_turn=pending_turn.decode() if pending_turn else None,
                 response=str(response, "utf-8", "surrogatepass"),
@@ -145,6 +146,7 @@ def dump_message(message: Message) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _load_message(document: bytes) -> Message:
+def _load_messages(documents: Iterable[bytes]) -> tuple[Message, ...]:
     with reading("one Message"):
-        return from_json(Message, str(document, "utf-8", "surrogatepass"))
+        plain = [json.loads(str(document, "utf-8", "surrogatepass")) for document in documents]
+        return from_plain(tuple[Message, ...], plain)  # all at once: one by one takes three times as long
