@@ -42,7 +42,8 @@ def ensure_master_key(data_dir: Path) -> tuple[str, bool]:
 
     Processes that ask at once get the same key, of which one made it.
     """
-    return ensure_secret(private_dir(data_dir) / KEY_FILE, prefix="sk-")
+    kept = read_master_key(private_dir(data_dir))
+    return (kept, False) if kept is not None else ensure_secret(data_dir / KEY_FILE, prefix="sk-")
 
 
 def ensure_secret(path: Path, *, prefix: str = "") -> tuple[str, bool]:
@@ -62,8 +63,12 @@ def ensure_secret(path: Path, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def read_master_key(data_dir: Path) -> str | None:
-    """The key kept in *data_dir*, if one was made. Raises OSError."""
-    return _read(data_dir / KEY_FILE)
+    """The key kept in *data_dir*, if one was made. Raises OSError, also for one that no header can carry."""
+    path = data_dir / KEY_FILE
+    kept = _read(path)
+    if kept is not None and not kept.isprintable():
+        raise OSError(errno.EINVAL, "it holds more than one line of text", str(path))
+    return kept
 
 
 def _read(path: Path) -> str | None:
