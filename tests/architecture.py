@@ -58,7 +58,8 @@ _AIPKIT = ("mojibake", "reader", "refusals", "requests", "transcript")
 PURE = (
     *("shared/plugins/", "shared/retry_after.py", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
     *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
-    *("proxy/upstreams/breaker.py", "proxy/upstreams/event_decoder.py", "proxy/server/content_encoding.py"),
+    *(f"proxy/upstreams/{name}.py" for name in ("breaker", "event_decoder", "meaning")),
+    "proxy/server/content_encoding.py",
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
     *(f"proxy/upstreams/site/{name}.py" for name in ("refusals", "telling", "texts", "wordings")),
     *(f"proxy/upstreams/ai_engine/{name}.py" for name in ("lines", "planning", "reader", "refusals", "requests")),

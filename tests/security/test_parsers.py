@@ -38,7 +38,7 @@ from proxy.upstreams.aipkit.requests import (
 )
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
 from proxy.upstreams.site.refusals import SiteRefusal, read_retry_after
-from proxy.upstreams.site.telling import to_error
+from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message
 from shared.logs import redact
 from shared.parsing import duration, pairs, site, sites, words
@@ -156,7 +156,7 @@ def test_answers_to_the_message(status: int, body: bytes, data: dict[str, Any]) 
         try:
             key = read_cache_key(status, {}, answer)
         except SiteRefusal as refusal:
-            valid_json(b"data: " + orjson.dumps(to_error(refusal).body))
+            valid_json(b"data: " + orjson.dumps(to_refusal(refusal).error.body))
         else:
             assert urlsplit(stream_url("http://site/x", TURN, "nonce", key)).query.isascii()
 
@@ -197,7 +197,7 @@ def test_events_of_a_reply_and_what_clients_are_told_of_them(stream: list[Server
         end = End(reader.finish_reason, reader.refusal, sources(reader.citations))
         made += reply.closing([end], Usage(1, 1))
     except SiteRefusal as refusal:
-        made += reply.failure(to_error(refusal))
+        made += reply.failure(to_refusal(refusal).error)
     valid_json(made)
 
 

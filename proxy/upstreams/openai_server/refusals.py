@@ -7,9 +7,9 @@ import orjson
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About, Refusal
+from proxy.upstreams.meaning import Meaning, brief
 from shared.retry_after import retry_after
 
-MAX_TEXT = 500  # characters of what a server says
 _QUOTA_CODES = (
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -34,70 +34,37 @@ class Told(NamedTuple):
     param: str = ""
 
 
-class _Meaning(NamedTuple):
-    about: About
-    status: int
-    type: str
-    code: str
-    message: str  # {server} is its name, {text} what it said
-    should_retry: bool | None = None
-    retry_after: float | None = None  # seconds, where the server names none
-
-
-_FAILED = _Meaning(
-    About.UPSTREAM, 502, "server_error", "upstream_error", "The server '{server}' failed to answer: {text}"
-)
+_FAILED = Meaning(About.UPSTREAM, 502, "upstream_error", "The server '{server}' failed to answer: {text}")
 _ELSEWHERE = _FAILED._replace(
     message="The server '{server}' leads elsewhere; FREEAICHAT_SERVERS takes its base URL: {text}"
 )
-_REFUSED = _Meaning(
-    About.MESSAGE, 400, "invalid_request_error", "upstream_refused", "The server '{server}' refused: {text}", False
-)
-_KEY = _Meaning(
+_REFUSED = Meaning(About.MESSAGE, 400, "upstream_refused", "The server '{server}' refused: {text}", False)
+_KEY = Meaning(
     About.CREDENTIALS,
     503,
-    "server_error",
     "credentials_refused",
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
 _FILTERED = _REFUSED._replace(code="content_filter")
-_UNABLE = _Meaning(  # and can do others
-    About.ANSWER, 400, "invalid_request_error", "not_supported", "The server '{server}' cannot do this: {text}", False
+_UNABLE = Meaning(  # and can do others
+    About.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
 )
-_LATE = _Meaning(
-    About.UPSTREAM, 504, "server_error", "upstream_timeout", "The server '{server}' did not answer in time: {text}"
+_LATE = Meaning(About.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
+_SPENT = Meaning(About.QUOTA, 429, "insufficient_quota", "The quota at the server '{server}' is used up: {text}", False)
+_NO_MODEL = Meaning(
+    About.MODEL, 404, "model_not_found", "The server '{server}' does not have this model: {text}", False
 )
 _BY_STATUS = {
     401: _KEY,
-    402: _Meaning(
-        About.QUOTA,
-        429,
-        "insufficient_quota",
-        "insufficient_quota",
-        "The quota at the server '{server}' is used up: {text}",
-        False,
-    ),
+    402: _SPENT,
     403: _KEY,
-    404: _Meaning(
-        About.MODEL,
-        404,
-        "invalid_request_error",
-        "model_not_found",
-        "The server '{server}' does not have this model: {text}",
-        False,
-    ),
+    404: _NO_MODEL,
     408: _LATE,
     409: _FAILED,
     413: _UNABLE._replace(status=413, code="request_too_large", message="Too large for the server '{server}': {text}"),
     425: _FAILED,
-    429: _Meaning(
-        About.RATE,
-        429,
-        "rate_limit_error",
-        "rate_limit_exceeded",
-        "The server '{server}' is rate limited: {text}",
-        None,
-        5.0,
+    429: Meaning(
+        About.RATE, 429, "rate_limit_exceeded", "The server '{server}' is rate limited: {text}", retry_after=5.0
     ),
     501: _UNABLE,
     503: _FAILED._replace(status=503, code="upstream_unavailable"),
@@ -105,8 +72,8 @@ _BY_STATUS = {
     524: _LATE,
 }
 _BY_CODE = {  # model_not_found: with 403 for an account that may not use it, with 503 by gateways
-    **dict.fromkeys(_QUOTA_CODES, _BY_STATUS[402]),
-    "model_not_found": _BY_STATUS[404],
+    **dict.fromkeys(_QUOTA_CODES, _SPENT),
+    "model_not_found": _NO_MODEL,
     "content_filter": _FILTERED,
 }
 _BY_WORDS = {  # that a text begins with, under a status that means something else
@@ -145,16 +112,10 @@ def read_body(body: bytes, key: str) -> Told:
 
 def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
     """What an answer other than success means; *status* is 0 where what it told of was a success."""
-    means, text = _meaning(status, told), told.text or "no reason given"
+    means = _meaning(status, told)
     wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
-    error = ServiceError(
-        means.status,
-        means.message.format(server=server, text=f"{text} (HTTP {status})" if status else text),
-        type=means.type,
-        code=means.code,
-        retry_after=wait or means.retry_after,
-        should_retry=means.should_retry,
-    )
+    text = f"{told.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
+    error = means.error(server=server, text=text, retry_after=wait or None)
     if means is _REFUSED:
         error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
         if any(words in told.text for words in _TOO_LONG):
@@ -164,7 +125,7 @@ def from_status(server: str, status: int, headers: Mapping[str, str], told: Told
     return _refused(error, means.about, wait)
 
 
-def _meaning(status: int, told: Told) -> _Meaning:
+def _meaning(status: int, told: Told) -> Meaning:
     if status == 500 and "input is not supported" in told.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
     by_words = next((means for words, means in _BY_WORDS.items() if told.text.startswith(words)), None)
@@ -209,6 +170,4 @@ def _refused(error: ServiceError, about: About, wait: float | None = None) -> Re
 
 
 def _brief(value: Any) -> str:
-    """*value* on one line, no longer than a message should be."""
-    text = " ".join((value if isinstance(value, str) else orjson.dumps(value).decode()).split())
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    return brief(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from proxy.upstreams.meaning import brief
 from shared.retry_after import retry_after
 
 
@@ -56,7 +57,7 @@ class SiteRefusal(Exception):
     @property
     def brief(self) -> str:
         """What the site said, no longer than a message should be."""
-        return _shortened(self.text) or "no reason given"
+        return brief(self.text) or "no reason given"
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Blot *secrets* out of what the site said: it may repeat what it was sent."""
@@ -83,9 +84,3 @@ def described(status: int, headers: Mapping[str, str], wanted: str) -> str:
     kind = headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
     coding = headers.get("Content-Encoding", "")
     return f"HTTP status {status} with {kind}{f' ({coding})' if coding else ''} instead of {wanted}"
-
-
-def _shortened(text: str, limit: int = 500) -> str:
-    """The site's text on one line, no longer than a message should be."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -8,7 +8,7 @@ from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_error
+from proxy.upstreams.site.telling import to_refusal
 from tests.proxy.upstreams.aipkit.test_turn import GUEST, TURN, CutReply, Texts
 from tests.security.hostile_site import OPENING, delta
 
@@ -22,7 +22,7 @@ from tests.security.hostile_site import OPENING, delta
     ],
 )
 def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> None:
-    error = to_error(from_stream_error(text, quota=False, started=True))
+    error = to_refusal(from_stream_error(text, quota=False, started=True)).error
 
     assert (error.status, error.headers["x-should-retry"]) == (502, "false")
 

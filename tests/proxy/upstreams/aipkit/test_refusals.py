@@ -7,11 +7,11 @@ import pytest
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_error
+from proxy.upstreams.site.telling import to_refusal
 
 
 def told(refusal: SiteRefusal) -> tuple[int, str | None]:
-    error = to_error(refusal)
+    error = to_refusal(refusal).error
     assert set(error.body["error"]) == {"message", "type", "param", "code"}
     return error.status, error.code
 
@@ -170,7 +170,7 @@ def test_a_missing_key_is_known_in_other_languages_since_the_message_is_logged_b
 def test_a_quota_notice_counts_whatever_the_words() -> None:
     refusal = from_stream_error("您已达到本周期的配额。", quota=True, started=False)
 
-    error = to_error(refusal)
+    error = to_refusal(refusal).error
     assert (error.status, error.code, error.type) == (429, "insufficient_quota", "insufficient_quota")
     assert error.headers["x-should-retry"] == "false"
     assert "您已达到本周期的配额。" in error.message
@@ -239,11 +239,11 @@ def test_a_large_message_that_php_or_the_database_dropped_is_too_large(status: i
 
 
 def test_the_sites_own_retry_after_is_passed_on() -> None:
-    assert to_error(step_1(429, b"", {"Retry-After": "17"})).headers["retry-after"] == "17"
-    assert to_error(step_1(429, b"", {"Retry-After": "Wed, 21 Oct 2026"})).headers["retry-after"] == "20"
+    assert to_refusal(step_1(429, b"", {"Retry-After": "17"})).error.headers["retry-after"] == "17"
+    assert to_refusal(step_1(429, b"", {"Retry-After": "Wed, 21 Oct 2026"})).error.headers["retry-after"] == "20"
     dates = {"Date": "Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT"}
-    assert to_error(step_1(429, b"", dates)).headers["retry-after"] == "90"
-    assert to_error(step_1(429, b"", dates | {"Date": dates["Retry-After"]})).headers["retry-after"] == "1"
+    assert to_refusal(step_1(429, b"", dates)).error.headers["retry-after"] == "90"
+    assert to_refusal(step_1(429, b"", dates | {"Date": dates["Retry-After"]})).error.headers["retry-after"] == "1"
 
 
 def test_a_check_page_is_named_as_such() -> None:
@@ -281,8 +281,8 @@ def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
 
 
 def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
-    message = to_error(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).message
+    message = to_refusal(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).error.message
 
     assert "\n" not in message
     assert len(message) < 600
-    assert to_error(SiteRefusal(Kind.UPSTREAM, " ", logged=True)).message.endswith(": no reason given")
+    assert to_refusal(SiteRefusal(Kind.UPSTREAM, " ", logged=True)).error.message.endswith(": no reason given")

@@ -1,0 +1,38 @@
+"""What it means, in terms of any upstream, when one does not answer: what that is about, and what a client is told."""
+
+from typing import NamedTuple
+
+from proxy.chat.errors import ServiceError
+from proxy.chat.upstream import About
+
+MAX_TEXT = 500  # characters of what an upstream said
+_TYPES = {403: "permission_error", 429: "rate_limit_error"}
+
+
+class Meaning(NamedTuple):
+    """*message* has places in braces for what the upstream said. *retry_after*: seconds, where it names none."""
+
+    about: About
+    status: int
+    code: str
+    message: str
+    should_retry: bool | None = None
+    retry_after: float | None = None
+
+    def error(self, *, retry_after: float | None, **told: str) -> ServiceError:
+        """What a client is told. *told* fills the places; *retry_after*: seconds that the upstream names."""
+        by_status = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+        return ServiceError(
+            self.status,
+            self.message.format(**told),
+            type=self.code if self.code == "insufficient_quota" else by_status,
+            code=self.code,
+            retry_after=self.retry_after if retry_after is None else retry_after,
+            should_retry=self.should_retry,
+        )
+
+
+def brief(text: str) -> str:
+    """*text* on one line, no longer than a message should be."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
