@@ -58,7 +58,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("harvester/service/x.py", "from harvester.visit.tab import Tab"),
         ("harvester/visit/x.py", "from harvester.service.worker import Workers"),
         ("harvester/visit/x.py", "from shared.plugins.aipkit.page import read_configs"),
-        ("harvester/visit/plugins/other.py", "from shared.plugins.aipkit.nonce import nonce_form"),
+        ("harvester/visit/plugins/other.py", "from shared.plugins.aipkit.nonce import nonce_request"),
         ("harvester/x.py", "from playwright.async_api import async_playwright"),
         ("shared/x.py", "import playwright"),
         ("harvester/x.py", "import apscheduler.schedulers.asyncio"),

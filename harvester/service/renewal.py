@@ -12,7 +12,8 @@ from tenacity import (
 )
 
 from shared.models import Credentials
-from shared.plugins.renewal import RenewalRequest, proof_request, read_proof, read_renewed, renewal_request
+from shared.plugins.renewal import renewed
+from shared.plugins.requests import PluginRequest
 from shared.store import StaleWrite, Store
 
 REPLY_SECONDS = 15.0
@@ -44,7 +45,7 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     """The nonce, or None; and then the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.site_client.client import Reply, SiteClient, visitor_headers
+    from shared.site_client.client import Reply, SiteClient
     from shared.site_client.errors import SiteUnreachable
 
     retrying = AsyncRetrying(
@@ -54,17 +55,13 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
         reraise=True,
     )
 
-    async def ask(request: RenewalRequest) -> Reply:
-        headers = {**visitor_headers(credentials), **request.headers}
-        reply: Reply = await retrying(client.post, request.url, request.body, headers, timeout=REPLY_SECONDS)
-        return reply
+    async def ask(request: PluginRequest) -> tuple[int, bytes]:
+        reply: Reply = await retrying(client.ask, credentials, request, timeout=REPLY_SECONDS)
+        return reply.status, reply.body
 
     try:
         async with SiteClient() as client:
-            reply = await ask(renewal_request(credentials))
-            nonce = read_renewed(credentials, reply.status, reply.body)
-            if (proof := proof_request(credentials, reply.status, reply.body)) is not None:
-                nonce = read_proof(credentials, (await ask(proof)).body)
+            nonce, status = await renewed(credentials, ask)
     except SiteUnreachable as error:
         return None, str(error)
-    return nonce, f"the site answered HTTP {reply.status} without one"
+    return nonce, f"the site answered HTTP {status} without one"

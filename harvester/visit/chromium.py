@@ -19,6 +19,7 @@ from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
 from harvester.visit.tab import Signs, Snapshot
 from shared.parsing import is_same_site
+from shared.plugins.requests import PluginRequest
 
 SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
@@ -118,12 +119,8 @@ class ChromiumTab:
         prefixes = tuple(plugin.storage_prefix for plugin in PLUGINS)
         return bounded(await call(self._context.storage_state()), first=prefixes)
 
-    async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
-        answer = await call(self._context.request.post(url, form=dict(form), timeout=timeout * 1000, max_redirects=0))
-        return answer.status, await call(answer.body())
-
-    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
-        headers = {"Content-Type": "application/json"} | ({"X-WP-Nonce": nonce} if nonce else {})
+    async def post(self, request: PluginRequest, *, timeout: float) -> tuple[int, bytes]:
+        url, body, headers = request.url, request.body, dict(request.headers)
         posting = self._context.request.post(url, data=body, headers=headers, timeout=timeout * 1000, max_redirects=0)
         answer = await call(posting)
         return answer.status, await call(answer.body())

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from harvester.visit.addresses import Link
 from harvester.visit.requests import Request
+from shared.plugins.requests import PluginRequest
 
 POLL_SECONDS = 0.05  # between two snapshots
 RETRY_SECONDS = 1.0  # before a request is repeated
@@ -73,14 +74,11 @@ class Tab(Protocol):
     async def identity(self) -> str:
         """Playwright's storage_state as JSON: all cookies, also those of the session, and all local storage."""
 
-    async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
+    async def post(self, request: PluginRequest, *, timeout: float) -> tuple[int, bytes]:
         """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
 
-    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
-        """As `post_form`, for JSON; *nonce*: of WordPress' REST API."""
-
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
-        """As `post_form`, for an address that is only read."""
+        """As `post`, for an address that is only read."""
 
     async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
         """Type *text* into the chat and press Enter; False if the page has no field that can be seen.

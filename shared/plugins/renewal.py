@@ -1,33 +1,22 @@
 """Having a site hand out its nonce of now, whichever plugin it has: one request, which asks nothing of the chat."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import urlencode
+from collections.abc import Awaitable, Callable
 
 from shared.models import AI_ENGINE, Credentials
 from shared.plugins.ai_engine import session
-from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, START_SESSION, SUBMIT, error_code, lacks_route
+from shared.plugins.ai_engine.routes import error_code, lacks_route
 from shared.plugins.aipkit import probe
-from shared.plugins.aipkit.nonce import is_by_wordpress, lacks_action, nonce_form, read_nonce
+from shared.plugins.aipkit.nonce import is_by_wordpress, lacks_action, nonce_request, read_nonce
+from shared.plugins.requests import PluginRequest
 
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_JSON = {"Content-Type": JSON}
-
-
-class RenewalRequest(NamedTuple):
-    """What is posted."""
-
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
+Ask = Callable[[PluginRequest], Awaitable[tuple[int, bytes]]]  # makes a request; status and body of its answer
 
 
-def renewal_request(credentials: Credentials) -> RenewalRequest:
-    """The request that brings the nonce of the guest of these *credentials*. Not with the old one: a dead one would be
-    refused here too."""
+def renewal_request(credentials: Credentials) -> PluginRequest:
+    """The request that brings the nonce of the guest of these *credentials*."""
     if credentials.plugin == AI_ENGINE:
-        return RenewalRequest(f"{credentials.ajax_url}{START_SESSION}", b"", _JSON)
-    return RenewalRequest(credentials.ajax_url, urlencode(nonce_form()).encode(), _FORM)
+        return session.session_request(credentials.ajax_url)
+    return nonce_request(credentials.ajax_url)
 
 
 def read_renewed(credentials: Credentials, status: int, body: bytes) -> str | None:
@@ -38,25 +27,20 @@ def read_renewed(credentials: Credentials, status: int, body: bytes) -> str | No
     return read_nonce(status, body)
 
 
-def proof_request(credentials: Credentials, status: int, body: bytes) -> RenewalRequest | None:
-    """The request that shows whether the nonce still works, where the site's answer was that it hands out none.
+async def renewed(credentials: Credentials, ask: Ask) -> tuple[str | None, int]:
+    """The nonce that the site hands out, None where it hands out none, and the HTTP status of its answer.
 
-    None where that is not to be asked.
+    A site whose plugin is too old to do so is asked whether it takes the nonce of *credentials*, which is good then.
     """
-    if credentials.plugin == AI_ENGINE:
-        if not lacks_route(status, body):
-            return None
-        headers = {**_JSON, NONCE_HEADER: credentials.nonce}
-        return RenewalRequest(f"{credentials.ajax_url}{SUBMIT}", session.probe_body("", ""), headers)
-    if not lacks_action(status, body):
-        return None
-    return RenewalRequest(credentials.ajax_url, urlencode(probe.probe_form(credentials.nonce)).encode(), _FORM)
-
-
-def read_proof(credentials: Credentials, body: bytes) -> str | None:
-    """The nonce of *credentials* if the answer to `proof_request` shows that the site takes it, else None."""
-    takes_nonce = session.takes_nonce if credentials.plugin == AI_ENGINE else probe.takes_nonce
-    return credentials.nonce if takes_nonce(body) else None
+    url, nonce = credentials.ajax_url, credentials.nonce
+    status, body = await ask(renewal_request(credentials))
+    if credentials.plugin == AI_ENGINE and lacks_route(status, body):
+        is_taken = session.takes_nonce((await ask(session.probe_request(url, nonce)))[1])
+    elif credentials.plugin != AI_ENGINE and lacks_action(status, body):
+        is_taken = probe.takes_nonce((await ask(probe.probe_request(url, nonce)))[1])
+    else:
+        return read_renewed(credentials, status, body), status
+    return nonce if is_taken else None, status
 
 
 def is_by_site(credentials: Credentials, status: int, body: bytes) -> bool:

@@ -6,12 +6,12 @@ Cookies go out exactly as they were captured, redirects are not followed, and ev
 from collections.abc import AsyncIterable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from multidict import CIMultiDict
 
 from shared import __version__
 from shared.models import Credentials
+from shared.plugins.requests import PluginRequest
 from shared.site_client.bodies import Body
 from shared.site_client.connection import Bounds, Connection
 from shared.site_client.errors import SiteTimeout, SiteUnreachable, reason
@@ -55,11 +55,6 @@ def visitor_headers(credentials: Credentials) -> dict[str, str]:
     return headers
 
 
-def form_body(fields: Mapping[str, str]) -> tuple[str, bytes]:
-    """Content type and body of an urlencoded form."""
-    return "application/x-www-form-urlencoded", urlencode(fields).encode()
-
-
 class SiteClient:
     """A pool of kept-alive connections. Use as an async context manager."""
 
@@ -73,6 +68,11 @@ class SiteClient:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
         return await self._whole("POST", url, body, headers, timeout, most=MAX_REPLY_BYTES)
+
+    async def ask(self, guest: Credentials, request: PluginRequest, *, timeout: float) -> Reply:
+        """Make *request* as the guest of these credentials. As `post`."""
+        headers = {**visitor_headers(guest), **request.headers}
+        return await self.post(request.url, request.body, headers, timeout=timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""

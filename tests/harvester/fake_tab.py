@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from harvester.visit.errors import NotNow, PageFailed
 from harvester.visit.requests import Request
 from harvester.visit.tab import Signs, Snapshot
+from shared.plugins.requests import PluginRequest
 
 SITE = "https://chat.example"
 AJAX = f"{SITE}/wp-admin/admin-ajax.php"
@@ -96,14 +97,11 @@ class FakeTab:
     async def identity(self) -> str:
         return json.dumps({"kept": self.kept})
 
-    async def post_form(self, url: str, form: dict[str, str], *, timeout: float) -> tuple[int, bytes]:
+    async def post(self, request: PluginRequest, *, timeout: float) -> tuple[int, bytes]:
         answer = self.nonce_answers.pop(0) if self.nonce_answers else (400, b"0")
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    async def post_json(self, url: str, body: bytes, *, nonce: str = "", timeout: float) -> tuple[int, bytes]:
-        return await self.post_form(url, {}, timeout=timeout)
 
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
         answer = self.got.pop(0) if self.got else PageFailed("nothing there")

@@ -6,20 +6,17 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from harvester.job import Job
 from harvester.visit.addresses import own_address
 from harvester.visit.caches import afresh
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.plugins import interface
-from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
+from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
 from shared.models import AI_ENGINE, Cause, Outcome
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, has_agreed, nonce_in, read_chats
-from shared.plugins.ai_engine.routes import START_SESSION, SUBMIT, error_code, lacks_route
-from shared.plugins.ai_engine.session import probe_body, read_session, takes_nonce
+from shared.plugins.ai_engine.routes import error_code, lacks_route
+from shared.plugins.ai_engine.session import probe_request, read_session, session_request, takes_nonce
 
-ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
 _STALE = (
     "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (AI Engine before "
     "2.4.4) hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's "
@@ -81,7 +78,7 @@ class _Chat:
 
     async def confirm(self) -> interface.Reading:
         """What the site hands out now, whatever the page says: that may be kept since somebody else looked at it."""
-        status, body = await self._post(START_SESSION, b"")
+        status, body = await interface.asked(self._tab, session_request(self._rest_url))
         session = read_session(status, body)
         if session is not None:
             return self._reading(session.nonce, session.session_id)
@@ -105,7 +102,7 @@ class _Chat:
         """Have the site make the page, so that it knows its chats' own settings: a day later it forgets them, while a
         cache goes on showing their names, which it need not say."""
         try:
-            status, body = await self._tab.get(next(self._past_cache()), timeout=ANSWER_SECONDS)
+            status, body = await self._tab.get(next(self._past_cache()), timeout=interface.ANSWER_SECONDS)
         except (PageFailed, TimeoutError) as error:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
@@ -131,11 +128,7 @@ class _Chat:
         if await self._is_taken(nonce) is not False:
             return nonce
         for url in self._past_cache():
-            try:
-                status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
-            except (PageFailed, TimeoutError):
-                continue
-            fresh = nonce_in(body) if status == 200 else ""
+            fresh = nonce_in(await interface.got(self._tab, url))
             if fresh and await self._is_taken(fresh):
                 log.info("the page's nonce came out of a cache; a fresh one was found past it")
                 return fresh
@@ -144,27 +137,14 @@ class _Chat:
     async def _is_taken(self, nonce: str) -> bool | None:
         """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
         bot = self._chats.bots[0]
-        try:
-            _, body = await self._post(SUBMIT, probe_body(bot.key, bot.custom_key), nonce=nonce)
-        except (PageFailed, TimeoutError):
-            return None
-        return takes_nonce(body)
+        probe = probe_request(self._rest_url, nonce, key=bot.key, custom_key=bot.custom_key)
+        return await interface.proves(self._tab, probe, takes_nonce)
 
     def _past_cache(self) -> Iterator[str]:
         """Where the page may be had as it is now."""
         yield afresh(self._page.url)
         if self._chats.context_id:
             yield from (f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}" for kind in ("pages", "posts"))
-
-    async def _post(self, route: str, body: bytes, *, nonce: str = "") -> tuple[int, bytes]:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(PageFailed),
-            stop=stop_after_attempt(2),
-            wait=wait_fixed(RETRY_SECONDS),
-            reraise=True,
-        )
-        url = f"{self._rest_url}{route}"
-        return await retrying(self._tab.post_json, url, body, nonce=nonce, timeout=ANSWER_SECONDS)
 
 
 def _refused(status: int, body: bytes) -> VisitFailed:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from uuid import uuid4
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from harvester.job import Job
 from harvester.visit.addresses import own_address
 from harvester.visit.caches import afresh, rest_roots, rest_routes
@@ -19,9 +17,9 @@ from harvester.visit.headers import is_from_cache
 from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
-from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
+from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
 from shared.models import AIPKIT, Bot, Cause, Outcome
-from shared.plugins.aipkit.nonce import nonce_form, read_nonce
+from shared.plugins.aipkit.nonce import nonce_request, read_nonce
 from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
 from shared.plugins.aipkit.page import (
     CONFIG_ATTRIBUTE,
@@ -32,9 +30,8 @@ from shared.plugins.aipkit.page import (
     read_configs,
     rest_root_in,
 )
-from shared.plugins.aipkit.probe import probe_form, takes_nonce
+from shared.plugins.aipkit.probe import probe_request, takes_nonce
 
-ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
 GREETINGS = ("Hi", "Hello", "Good day")
 _OPENER = ".aipkit_popup_trigger"
@@ -183,15 +180,8 @@ class _Chat:
 
     async def _given_nonce(self) -> str | None:
         """The nonce that the site hands out to this guest; None where it hands out none."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(PageFailed),
-            stop=stop_after_attempt(2),
-            wait=wait_fixed(RETRY_SECONDS),
-            reraise=True,
-        )
-        url = self._reading.ajax_url
         try:
-            answer: tuple[int, bytes] = await retrying(self._tab.post_form, url, nonce_form(), timeout=ANSWER_SECONDS)
+            answer = await interface.asked(self._tab, nonce_request(self._reading.ajax_url))
         except (PageFailed, TimeoutError):
             return None
         interface.refuse_check(*answer, "admin-ajax.php")
@@ -216,19 +206,15 @@ class _Chat:
 
     async def _is_taken(self, nonce: str) -> bool | None:
         """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
-        try:
-            _, body = await self._tab.post_form(self._reading.ajax_url, probe_form(nonce), timeout=ANSWER_SECONDS)
-        except (PageFailed, TimeoutError):
-            return None
-        return takes_nonce(body)
+        return await interface.proves(self._tab, probe_request(self._reading.ajax_url, nonce), takes_nonce)
 
     async def _nonce_past_cache(self) -> str | None:
         """A nonce that the site takes, from the same page past its cache or from core REST; None where neither has."""
-        now = await self._got(afresh(self._page.url))
+        now = await interface.got(self._tab, afresh(self._page.url))
         if nonce := await self._taken_in(now):
             return nonce
         for url in self._told_by_rest(rest_root_in(now)):
-            if nonce := await self._taken_in(await self._got(url)):
+            if nonce := await self._taken_in(await interface.got(self._tab, url)):
                 return nonce
         return None
 
@@ -238,14 +224,6 @@ class _Chat:
         below, is_own, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
         for one in [named] if named else rest_roots(below) if is_own else []:
             yield from rest_routes(one, self._page.url, post_id)
-
-    async def _got(self, url: str) -> bytes:
-        """What is at *url*; nothing where that is no page."""
-        try:
-            status, body = await self._tab.get(url, timeout=ANSWER_SECONDS)
-        except (PageFailed, TimeoutError):
-            return b""
-        return body if status == 200 else b""
 
     async def _taken_in(self, body: bytes) -> str | None:
         """The chat's nonce in *body*, if the site takes it."""

@@ -1,16 +1,20 @@
 """The interface of a chat plugin: what tells it in a page, and what a visit reads and asks where its chat is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from harvester.job import Job
-from harvester.visit.errors import VisitFailed
-from harvester.visit.tab import Snapshot, Tab
+from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
 from shared.models import Bot, Cause, Outcome
 from shared.plugins import bot_checks
+from shared.plugins.requests import PluginRequest
 
+ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
 _LOOKED_AT = 64 * 1024  # bytes of an answer
 
 
@@ -58,6 +62,36 @@ class Plugin(ABC):
     @abstractmethod
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> Chat:
         """The chat of *page*, which the *tab* shows."""
+
+
+async def asked(tab: Tab, request: PluginRequest) -> tuple[int, bytes]:
+    """Status and body of the answer to *request*, made once more where it failed. Raises as `Tab.post`."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(PageFailed),
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(RETRY_SECONDS),
+        reraise=True,
+    )
+    answer: tuple[int, bytes] = await retrying(tab.post, request, timeout=ANSWER_SECONDS)
+    return answer
+
+
+async def proves(tab: Tab, probe: PluginRequest, takes_nonce: Callable[[bytes], bool | None]) -> bool | None:
+    """Whether the site takes the nonce in *probe*, by what *takes_nonce* reads in the answer; None: it does not say."""
+    try:
+        _, body = await asked(tab, probe)
+    except (PageFailed, TimeoutError):
+        return None
+    return takes_nonce(body)
+
+
+async def got(tab: Tab, url: str) -> bytes:
+    """What is at *url*; nothing where that is no page."""
+    try:
+        status, body = await tab.get(url, timeout=ANSWER_SECONDS)
+    except (PageFailed, TimeoutError):
+        return b""
+    return body if status == 200 else b""
 
 
 def refuse_check(status: int, body: bytes, what: str) -> None:

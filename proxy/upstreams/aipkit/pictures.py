@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from shared.models import Credentials
-from shared.plugins.aipkit.probe import probe_form, takes_several_pictures
-from shared.site_client.client import SiteClient, form_body, visitor_headers
+from shared.plugins.aipkit.probe import probe_request, takes_several_pictures
+from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 
 MAX_IMAGES = 4  # no plugin takes more in one message
@@ -23,9 +23,8 @@ class PictureLimit:
         """Ask once after each visit whether it takes more than one: plugins before 2.4.21 pass the rest over."""
         if self._asked_of == credentials.captured_at:
             return
-        content_type, body = form_body(probe_form(credentials.nonce))
-        headers = {**visitor_headers(credentials), "Content-Type": content_type}
+        request = probe_request(credentials.ajax_url, credentials.nonce)
         with suppress(SiteUnreachable):
-            reply = await self._client.post(credentials.ajax_url, body, headers, timeout=PROBE_SECONDS)
+            reply = await self._client.ask(credentials, request, timeout=PROBE_SECONDS)
             if (several := takes_several_pictures(reply.body)) is not None:
                 self._asked_of, self.most = credentials.captured_at, MAX_IMAGES if several else 1

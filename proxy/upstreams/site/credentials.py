@@ -17,7 +17,7 @@ from proxy.chat.upstream import MAX_TRIES, restart_pause
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
-from shared.site_client.client import Reply, SiteClient, visitor_headers
+from shared.site_client.client import Reply, SiteClient
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StaleWrite, Store, StoreError
 
@@ -161,7 +161,7 @@ class CredentialKeeper:
         return await self._keep(refused, await self._fetch_nonce(refused))
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
-        url, body, headers = renewal_request(credentials)
+        request = renewal_request(credentials)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SiteUnreachable),
             stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
@@ -169,8 +169,7 @@ class CredentialKeeper:
             reraise=True,
         )
         try:
-            sent = {**visitor_headers(credentials), **headers}
-            reply: Reply = await retrying(self._client.post, url, body, sent, timeout=NONCE_SECONDS)
+            reply: Reply = await retrying(self._client.ask, credentials, request, timeout=NONCE_SECONDS)
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
             raise NoCredentials(_NO_NONCE) from error

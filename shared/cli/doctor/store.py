@@ -3,9 +3,10 @@
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials
-from shared.plugins.renewal import RenewalRequest, proof_request, read_proof, read_renewed, renewal_request
+from shared.plugins.renewal import renewed
+from shared.plugins.requests import PluginRequest
 from shared.settings import Settings
-from shared.site_client.client import Reply, SiteClient, visitor_headers
+from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StoreError, address, is_redis, open_store
 
@@ -47,19 +48,16 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
         return warn(name, f"none yet for {site}", "`freeaichat up` or `freeaichat harvest` captures them")
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
 
-    async def ask(request: RenewalRequest) -> Reply:
-        headers = {**visitor_headers(found), **request.headers}
-        return await client.post(request.url, request.body, headers, timeout=NONCE_SECONDS)
+    async def ask(request: PluginRequest) -> tuple[int, bytes]:
+        reply = await client.ask(found, request, timeout=NONCE_SECONDS)
+        return reply.status, reply.body
 
     try:
-        reply = await ask(renewal_request(found))
-        proof = proof_request(found, reply.status, reply.body)
-        proven = read_proof(found, (await ask(proof)).body) if proof is not None else None
+        nonce, status = await renewed(found, ask)
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line above")
-    nonce = proven or read_renewed(found, reply.status, reply.body)
     if nonce is None:
         mend = "`freeaichat harvest` shows what a visit meets"
-        return fail(name, f"{what}; the site hands out no nonce (HTTP {reply.status})", mend)
+        return fail(name, f"{what}; the site hands out no nonce (HTTP {status})", mend)
     fresh = "the nonce is current" if nonce == found.nonce else "a newer nonce is handed out and will be taken when due"
     return ok(name, f"{what}; {fresh}")

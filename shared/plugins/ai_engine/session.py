@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.plugins.ai_engine.routes import error_code, is_nonce, lacks_route, refuses_nonce
+from shared.plugins.ai_engine.routes import (
+    JSON,
+    NONCE_HEADER,
+    START_SESSION,
+    SUBMIT,
+    error_code,
+    is_nonce,
+    lacks_route,
+    refuses_nonce,
+)
 from shared.plugins.answers import read_object, text_at
+from shared.plugins.requests import PluginRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +24,11 @@ class Session:
 
     nonce: str
     session_id: str
+
+
+def session_request(rest_url: str) -> PluginRequest:
+    """What is asked. Not with the old nonce: a dead one would be refused here too."""
+    return PluginRequest(f"{rest_url}{START_SESSION}", b"", {"Content-Type": JSON})
 
 
 def read_session(status: int, body: bytes) -> Session | None:
@@ -25,14 +40,15 @@ def read_session(status: int, body: bytes) -> Session | None:
     return Session(nonce, text_at(answer, "sessionId"))
 
 
-def probe_body(key: str, custom_key: str) -> bytes:
+def probe_request(rest_url: str, nonce: str, *, key: str = "", custom_key: str = "") -> PluginRequest:
     """An empty message, which stores and asks nothing: the nonce is looked at first."""
-    return orjson.dumps({"botId": key or None, "customId": custom_key or None, "newMessage": ""})
+    body = orjson.dumps({"botId": key or None, "customId": custom_key or None, "newMessage": ""})
+    return PluginRequest(f"{rest_url}{SUBMIT}", body, {"Content-Type": JSON, NONCE_HEADER: nonce})
 
 
 def takes_nonce(body: bytes) -> bool | None:
-    """Whether the answer to `probe_body` shows that the site takes the nonce; None where it is not WordPress', or the
-    plugin is off."""
+    """Whether the answer to `probe_request` shows that the site takes the nonce; None where that is not WordPress' own,
+    or the plugin is off."""
     if refuses_nonce(body):
         return False
     if lacks_route(404, body):

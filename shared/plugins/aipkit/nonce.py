@@ -1,13 +1,14 @@
 """The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
 
 from shared.plugins.answers import read_object, text_at
+from shared.plugins.requests import PluginRequest, form_request
 
 FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
 
 
-def nonce_form() -> dict[str, str]:
-    """The form to post. Without `bot_id` no cross-origin check is made, and the nonce is the same for all bots."""
-    return {"action": FRONTEND_NONCE_ACTION}
+def nonce_request(ajax_url: str) -> PluginRequest:
+    """What is asked. Without `bot_id` no cross-origin check is made, and the nonce is the same for all bots."""
+    return form_request(ajax_url, {"action": FRONTEND_NONCE_ACTION})
 
 
 def read_nonce(status: int, body: bytes) -> str | None:

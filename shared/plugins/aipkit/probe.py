@@ -5,15 +5,17 @@ that, where it looked for the first one alone, the empty message.
 """
 
 from shared.plugins.answers import read_object, text_at
+from shared.plugins.requests import PluginRequest, form_request
 
 _NONCE_REFUSED = "nonce_failure_cache_sse"
 _READS_PICTURES = "invalid_image_payload"
 _SAW_NO_PICTURE = "empty_data_to_cache"
 
 
-def probe_form(nonce: str) -> dict[str, str]:
-    """The form to post."""
-    return {"action": "aipkit_cache_sse_message", "message": "", "image_inputs": "-", "_ajax_nonce": nonce}
+def probe_request(ajax_url: str, nonce: str) -> PluginRequest:
+    """What is asked."""
+    fields = {"action": "aipkit_cache_sse_message", "message": "", "image_inputs": "-", "_ajax_nonce": nonce}
+    return form_request(ajax_url, fields)
 
 
 def takes_nonce(body: bytes) -> bool | None:

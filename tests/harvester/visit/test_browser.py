@@ -17,6 +17,7 @@ from harvester.visit.errors import BrowserFailed, PageFailed
 from harvester.visit.plugins.aipkit import AIPKit, observed_in
 from shared.browsers import find_browser
 from shared.plugins.aipkit.observed import Observed
+from shared.plugins.requests import form_request
 from tests.harvester.visiting import wait_for
 
 SCRIPTED = '<script>fetch("/told?" + new URLSearchParams({}))</script>'
@@ -208,7 +209,7 @@ async def test_a_field_that_is_not_the_plugins_is_none_of_its_chat(pages: Pages)
 async def test_a_form_that_cannot_be_posted_is_a_failure_of_the_page(pages: Pages, free_port: int) -> None:
     async with at(pages) as shown:
         with pytest.raises(PageFailed, match="ECONNREFUSED"):
-            await shown.post_form(f"http://127.0.0.1:{free_port}/", {"a": "b"}, timeout=2)
+            await shown.post(form_request(f"http://127.0.0.1:{free_port}/", {"a": "b"}), timeout=2)
         with pytest.raises(PageFailed, match="refuses connections"):
             await shown.go(f"http://127.0.0.1:{free_port}/", timeout=5)
 

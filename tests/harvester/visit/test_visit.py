@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from shared.models import Credentials, Outcome
-from shared.site_client.client import SiteClient, form_body, visitor_headers
+from shared.plugins.requests import form_request
+from shared.site_client.client import SiteClient
 from shared.store import Store
 from tests.harvester.visiting import NONCE_ACTION, Visits
 from tests.site import ODD_COOKIES, SimulatedSite, SiteBot
@@ -25,9 +26,7 @@ async def is_taken(credentials: Credentials) -> bool:
     """Whether the site takes a message that is sent with *credentials*."""
     fields = {"action": "aipkit_cache_sse_message", "message": "Hello", "_ajax_nonce": credentials.nonce}
     async with SiteClient() as client:
-        content_type, body = form_body(fields)
-        headers = {**visitor_headers(credentials), "Content-Type": content_type}
-        return (await client.post(credentials.ajax_url, body, headers, timeout=5)).status == 200
+        return (await client.ask(credentials, form_request(credentials.ajax_url, fields), timeout=5)).status == 200
 
 
 async def test_an_inline_chat_gives_everything_a_turn_needs(visits: Visits, site: SimulatedSite) -> None:

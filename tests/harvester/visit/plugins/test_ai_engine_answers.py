@@ -96,7 +96,7 @@ async def test_what_a_page_made_anew_does_not_show_of_its_chats_stays_as_it_was(
 
 
 async def test_a_broken_connection_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.visit.plugins.ai_engine.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("harvester.visit.plugins.interface.RETRY_SECONDS", 0.0)
 
     assert (await visited(chat_page(), PageFailed("reset"), STARTED)).credentials.nonce == NONCE
 

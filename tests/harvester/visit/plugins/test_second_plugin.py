@@ -11,6 +11,7 @@ from harvester.visit.plugins.interface import Plugin, Reading
 from harvester.visit.run import Steps, visit
 from harvester.visit.tab import Snapshot, Tab
 from shared.models import Bot
+from shared.plugins.requests import form_request
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
 FRONT, OTHER = f"{SITE}/", f"{SITE}/chat/"
@@ -44,7 +45,7 @@ class SecondChat:
         pass
 
     async def confirm(self) -> Reading:
-        _, nonce = await self._tab.post_form(f"{SITE}/wp-json/second/v1/start", {}, timeout=1)
+        _, nonce = await self._tab.post(form_request(f"{SITE}/wp-json/second/v1/start", {}), timeout=1)
         return replace(READING, nonce=nonce.decode(), session_id="guest")
 
 

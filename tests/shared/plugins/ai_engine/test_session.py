@@ -7,7 +7,8 @@ import pytest
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
 from shared.plugins.ai_engine.session import Session, read_session, takes_nonce
-from shared.plugins.renewal import is_by_site, proof_request, read_proof, read_renewed, renewal_request
+from shared.plugins.renewal import is_by_site, read_renewed, renewal_request, renewed
+from shared.plugins.requests import PluginRequest
 from shared.serialization import from_plain, to_plain
 from tests.site_checks.ai_engine.recordings import recording
 
@@ -76,16 +77,35 @@ JSON_BODY = {"Content-Type": "application/json"}
 NO_ROUTE = b'{"code":"rest_no_route"}'
 
 
-def test_where_no_session_is_started_the_nonce_in_use_is_asked_about() -> None:
-    assert proof_request(CREDENTIALS, 403, body("01d-start-session-wrong-nonce")) is None
-    proof = proof_request(CREDENTIALS, 404, NO_ROUTE)
+@pytest.mark.parametrize(
+    ("proof", "nonce"),
+    [
+        (body("23-empty"), CREDENTIALS.nonce),
+        (body("20b-wrong-nonce"), None),
+        (NO_ROUTE, None),  # the plugin is off
+    ],
+)
+async def test_where_no_session_is_started_the_nonce_in_use_is_asked_about(proof: bytes, nonce: str | None) -> None:
+    asked: list[PluginRequest] = []
 
-    assert proof is not None
-    assert proof.url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
-    assert proof.headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
-    assert read_proof(CREDENTIALS, body("23-empty")) == CREDENTIALS.nonce
-    assert read_proof(CREDENTIALS, body("20b-wrong-nonce")) is None
-    assert read_proof(CREDENTIALS, NO_ROUTE) is None  # the plugin is off
+    async def ask(request: PluginRequest) -> tuple[int, bytes]:
+        asked.append(request)
+        return (404, NO_ROUTE) if len(asked) == 1 else (200, proof)
+
+    assert await renewed(CREDENTIALS, ask) == (nonce, 404)
+    assert asked[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
+    assert asked[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
+
+
+async def test_a_site_that_refuses_is_not_asked_about_the_nonce_in_use() -> None:
+    asked: list[PluginRequest] = []
+
+    async def ask(request: PluginRequest) -> tuple[int, bytes]:
+        asked.append(request)
+        return 403, body("01d-start-session-wrong-nonce")
+
+    assert await renewed(CREDENTIALS, ask) == (None, 403)
+    assert len(asked) == 1
 
 
 def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:

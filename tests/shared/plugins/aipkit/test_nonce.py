@@ -2,12 +2,12 @@
 
 import pytest
 
-from shared.plugins.aipkit.nonce import nonce_form, read_nonce
+from shared.plugins.aipkit.nonce import nonce_request, read_nonce
 from tests.shared.plugins.aipkit.test_page import SAMPLES
 
 
 def test_the_form_names_the_action_and_nothing_that_a_check_could_refuse() -> None:
-    assert nonce_form() == {"action": "aipkit_get_frontend_chat_nonce"}
+    assert nonce_request("http://h/a")[:2] == ("http://h/a", b"action=aipkit_get_frontend_chat_nonce")
 
 
 def test_the_recorded_answer_is_read() -> None:
