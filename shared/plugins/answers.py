@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+MOST = 2**63 - 1  # what a site's database can hold
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -43,3 +44,16 @@ def text_at(fields: Mapping[str, Any], name: str) -> str:
     """The text under *name*; empty where there is none, or a value of another kind."""
     value = fields.get(name)
     return value if isinstance(value, str) else ""
+
+
+def number_at(fields: Mapping[str, Any], name: str) -> int:
+    """The positive number under *name*, be it a text of digits; 0 for anything else."""
+    value = fields.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MOST)):
+        value = int(value)
+    return value if type(value) is int and 0 < value <= MOST else 0
+
+
+def is_on(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether the switch of this *name* is on."""
+    return fields.get(name) in (True, 1, "1", "true")

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from html.parser import HTMLParser
 
+from shared.plugins.answers import read_json, text_at
+
 
 def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
     """For each element with some of these attributes: those and its `class`, HTML-unescaped, in the page's order."""
@@ -11,6 +13,14 @@ def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
     found = _Elements(attributes)
     found.feed(html)
     return found.elements
+
+
+def pages_in(body: bytes) -> list[str]:
+    """The HTML of a page, or that in what core REST tells of one or several (PROTOCOL 14)."""
+    told = read_json(body)
+    contents = [each.get("content") for each in (told if isinstance(told, list) else [told]) if isinstance(each, dict)]
+    rendered = [text_at(content, "rendered") for content in contents if isinstance(content, dict)]
+    return list(filter(None, rendered)) or [body.decode("utf-8", "replace")]
 
 
 class _Elements(HTMLParser):

@@ -12,8 +12,8 @@ from typing import Any
 
 from shared.models import Bot
 from shared.plugins.ai_engine.routes import is_nonce
-from shared.plugins.answers import read_json, text_at
-from shared.plugins.markup import elements_in
+from shared.plugins.answers import is_on, number_at, read_json, text_at
+from shared.plugins.markup import elements_in, pages_in
 
 PARAMS, SYSTEM = "data-params", "data-system"
 MAX_LENGTH = 512  # characters of a message, where the page does not say
@@ -22,7 +22,6 @@ _SPEECHLESS = frozenset({"images", "realtime"})  # modes in which no text is ask
 _CONTAINER = "mwai-chatbot-container"  # the class of a chat; a list of earlier conversations has the same attributes
 _CONSENT = ("mwai_gdpr", "mwai-gdpr")  # what the box that asks for consent is known by, in any version
 _CONSENT_COOKIE = "mwai_gdpr_accepted=1"
-_MOST = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
     return PageChats(
         rest_url=text_at(systems[0], "restUrl"),
         nonce=next((nonce for system in systems if is_nonce(nonce := text_at(system, "restNonce"))), ""),
-        context_id=next((number for system in systems if (number := _number(system, "contextId"))), 0),
+        context_id=next((number for system in systems if (number := number_at(system, "contextId"))), 0),
         bots=tuple(bots.values()),
     )
 
@@ -65,10 +64,7 @@ def nonce_in(body: bytes) -> str:
 
 def chats_in(body: bytes) -> PageChats | None:
     """The chats in a page, or in what core REST tells of one."""
-    told = read_json(body)
-    content = told.get("content") if isinstance(told, dict) else None
-    text = text_at(content, "rendered") if isinstance(content, dict) else ""
-    return read_chats(elements_in(text or body.decode("utf-8", "replace"), (PARAMS, SYSTEM)))
+    return read_chats(element for html in pages_in(body) for element in elements_in(html, (PARAMS, SYSTEM)))
 
 
 def has_agreed(cookie: str) -> bool:
@@ -91,17 +87,17 @@ def _parse(element: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]] 
 def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
     key, custom_key = _name(system, "botId"), _name(system, "customId")
     name = _name(params, "aiName").strip().removesuffix(":").strip()
-    takes_images = _is_on(params, "fileUpload" if "fileUpload" in params else "imageUpload")  # as old versions say it
+    takes_images = is_on(params, "fileUpload" if "fileUpload" in params else "imageUpload")  # as old versions say it
     return Bot(
         id=_id(key, custom_key),
         name=(key or custom_key) if name in _UNNAMED else name,
         images=takes_images,
-        max_images=max(_number(params, "maxUploads"), 1) if takes_images and _is_on(params, "multiUpload") else 1,
+        max_images=max(number_at(params, "maxUploads"), 1) if takes_images and is_on(params, "multiUpload") else 1,
         consent_required=_asks_consent(system),
         key=key,
         custom_key=custom_key,
-        streams=_is_on(system, "stream"),
-        max_message=_number(params, "textInputMaxLength") or MAX_LENGTH,
+        streams=is_on(system, "stream"),
+        max_message=number_at(params, "textInputMaxLength") or MAX_LENGTH,
     )
 
 
@@ -123,15 +119,3 @@ def _name(fields: Mapping[str, Any], key: str) -> str:
     """A name; the plugin writes one of digits alone as a number."""
     value = fields.get(key)
     return str(value) if type(value) is int else text_at(fields, key)
-
-
-def _number(fields: Mapping[str, Any], key: str) -> int:
-    """A positive number given as int or as digits; 0 for anything else."""
-    value = fields.get(key)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(_MOST)):
-        value = int(value)
-    return value if type(value) is int and 0 < value <= _MOST else 0
-
-
-def _is_on(fields: Mapping[str, Any], key: str) -> bool:
-    return fields.get(key) in (True, 1, "1", "true")

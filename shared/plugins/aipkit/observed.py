@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.plugins.aipkit.nonce import FRONTEND_NONCE_ACTION
+from shared.plugins.answers import number_at
 
 AJAX_FILE = "/admin-ajax.php"
 AJAX_PATH = f"/wp-admin{AJAX_FILE}"  # below the root of the site
@@ -39,13 +40,8 @@ def read_request(address: str, fields: Mapping[str, str], status: int) -> Observ
         ajax_url=address,
         action=action,
         nonce=fields.get("_ajax_nonce", ""),
-        bot_id=_number(fields, "bot_id"),
+        bot_id=number_at(fields, "bot_id"),
         session_id=fields.get("session_id", ""),
-        post_id=_number(fields, "post_id"),
+        post_id=number_at(fields, "post_id"),
         status=status,
     )
-
-
-def _number(fields: Mapping[str, str], key: str) -> int:
-    text = fields.get(key, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -1,19 +1,17 @@
 """Reading the plugin's page: every `data-config` attribute that belongs to a chat (PROTOCOL 2)."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
 
 from shared.models import Bot
-from shared.plugins.answers import read_json
-from shared.plugins.markup import elements_in
+from shared.plugins.answers import is_on, number_at, read_json, text_at
+from shared.plugins.markup import elements_in, pages_in
 
 CONFIG_ATTRIBUTE = "data-config"
 GUEST_ID_KEY = "aipkit_guest_uuid"  # local storage: the guest's session_id, kept for ever
 MAX_GUEST_ID = 64  # characters; the site fails with a longer one (PROTOCOL 5)
-MAX_ID = 2**63 - 1  # what the site's database can hold
 CONSENT_KEY = "aipkit_chatbot_consent_given_{bot_id}"  # local storage: set once the guest agreed
 _REST_ROOT = re.compile(
     rb"""<link\b(?=[^>]{0,500}\bapi\.w\.org)[^>]{0,500}?\bhref\s*=\s*["']?([^"'\s>]{1,500})""", re.IGNORECASE
@@ -41,19 +39,19 @@ def read_configs(
     means, "" where it is another site's.
     """
     chats = [chat for chat in map(_parse, attributes) if chat is not None]
-    ajax_url = next((url for chat in chats if (url := own(_text(chat, "ajaxUrl")))), "")
-    chats = [chat for chat in chats if ajax_url and own(_text(chat, "ajaxUrl")) == ajax_url]
+    ajax_url = next((url for chat in chats if (url := own(text_at(chat, "ajaxUrl")))), "")
+    chats = [chat for chat in chats if ajax_url and own(text_at(chat, "ajaxUrl")) == ajax_url]
     if not chats:
         return None
     bots: dict[int, Bot] = {}
     for chat in chats:
         bot = _bot(chat, local_storage)
         bots.setdefault(bot.id, bot)
-    triggers = (word.strip().lower() for chat in chats for word in _text(chat, "imageTriggers").split(","))
+    triggers = (word.strip().lower() for chat in chats for word in text_at(chat, "imageTriggers").split(","))
     return PageConfig(
         ajax_url=ajax_url,
-        nonce=next((nonce for chat in chats if (nonce := _text(chat, "nonce"))), ""),
-        post_id=next((number for chat in chats if (number := _number(chat.get("postId")))), 0),
+        nonce=next((nonce for chat in chats if (nonce := text_at(chat, "nonce"))), ""),
+        post_id=next((number for chat in chats if (number := number_at(chat, "postId"))), 0),
         bots=tuple(bots.values()),
         image_triggers=tuple(dict.fromkeys(word for word in triggers if word)),
     )
@@ -73,10 +71,7 @@ def guest_id_in(local_storage: Mapping[str, str]) -> str:
 def nonce_in(body: bytes, own: Callable[[str], str] = str) -> str:
     """The chat's nonce in a page, or in what core REST tells of pages (PROTOCOL 14); "" where there is none. *own*: as
     in `read_configs`."""
-    told = read_json(body)
-    pages = told if isinstance(told, list) else [told]
-    texts = [text for page in pages if (text := _rendered(page))] or [body.decode("utf-8", "replace")]
-    found = (config for text in texts if (config := read_configs(configs_in(text), {}, own)))
+    found = (config for html in pages_in(body) if (config := read_configs(configs_in(html), {}, own)))
     return next((config.nonce for config in found if config.nonce), "")
 
 
@@ -86,50 +81,25 @@ def rest_root_in(body: bytes) -> str:
     return unescape(found[1].decode("utf-8", "replace")) if found else ""
 
 
-def _rendered(page: object) -> str:
-    content = page.get("content") if isinstance(page, dict) else None
-    return _text(content, "rendered") if isinstance(content, dict) else ""
-
-
 def _parse(attribute: str) -> dict[str, object] | None:
-    try:
-        config = json.loads(attribute)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(config, dict) or not _number(config.get("botId")) or not _text(config, "ajaxUrl"):
+    config = read_json(attribute)
+    if not isinstance(config, dict) or not number_at(config, "botId") or not text_at(config, "ajaxUrl"):
         return None
     return config
 
 
-def _text(chat: Mapping[str, object], key: str) -> str:
-    """A text without halves of surrogate pairs, which no UTF-8 can carry; "" where there is none."""
-    value = chat.get(key)
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
-
-def _number(value: object) -> int:
-    """A positive id given as int or as digits; 0 for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_ID)):
-        value = int(value)
-    return value if type(value) is int and 0 < value <= MAX_ID else 0
-
-
 def _bot(chat: Mapping[str, object], local_storage: Mapping[str, str]) -> Bot:
-    bot_id = _number(chat["botId"])
-    provider = _text(chat, "provider")
+    bot_id = number_at(chat, "botId")
+    provider = text_at(chat, "provider")
     is_google = provider == "Google"
     return Bot(
         id=bot_id,
-        name=_text(chat, "headerName").strip(),
+        name=text_at(chat, "headerName").strip(),
         provider=provider,
-        keeps_state=_is_on(chat, "enableGoogleConversationState" if is_google else "enableOpenAIConversationState")
+        keeps_state=is_on(chat, "enableGoogleConversationState" if is_google else "enableOpenAIConversationState")
         and provider in {"OpenAI", "Google"},
-        web_search=_is_on(chat, "allowGoogleSearchGrounding" if is_google else "allowWebSearchTool"),
-        images=_is_on(chat, "imageUploadEnabledUI"),
-        consent_required=_is_on(chat, "requireConsentCompliance")
+        web_search=is_on(chat, "allowGoogleSearchGrounding" if is_google else "allowWebSearchTool"),
+        images=is_on(chat, "imageUploadEnabledUI"),
+        consent_required=is_on(chat, "requireConsentCompliance")
         and not local_storage.get(CONSENT_KEY.format(bot_id=bot_id)),
     )
-
-
-def _is_on(chat: Mapping[str, object], key: str) -> bool:
-    return chat.get(key) in (True, 1, "1", "true")

@@ -115,4 +115,4 @@ def test_odd_values_of_a_chat_do_no_harm() -> None:
     )
 
     assert (found.nonce, found.post_id, found.image_triggers) == ("aaaaaaaaaa", 7, ())
-    assert [bot.name for bot in found.bots] == ["", "half ?"]
+    assert [bot.name for bot in found.bots] == ["", "half \ufffd"]
