@@ -5,7 +5,6 @@ done for every token.
 """
 
 import asyncio
-from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
@@ -38,7 +37,6 @@ class Connection(asyncio.Protocol):
         "_coding",
         "_due",
         "_framing",
-        "_free",
         "_head",
         "_head_bytes",
         "_heard_at",
@@ -57,11 +55,9 @@ class Connection(asyncio.Protocol):
         "is_reused",
     )
 
-    def __init__(self, free: Callable[["Connection"], None]) -> None:
-        """*free* is called when the connection may be used for another request."""
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
-        self._free = free
         self._transport: asyncio.Transport
         self._head_bytes = bytearray()
         self._head: asyncio.Future[Head] | None = None
@@ -129,7 +125,7 @@ class Connection(asyncio.Protocol):
         if self._body is body and self._framing is not None and not self._framing.finished:
             self._body = _NOBODY
             self._transport.resume_reading()
-            self._end_in(LINGER_SECONDS)
+            self.end_in(LINGER_SECONDS)
 
     def drop(self, body: Body) -> None:
         """The reader of *body* wants no more of it: the other side is to notice at once."""
@@ -141,9 +137,8 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         self._transport.abort()
 
-    def rest(self, seconds: float) -> None:
-        """Close after so long, unless it is used again."""
-        self._end_in(seconds)
+    def keep(self) -> None:
+        """It may be used for another request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
@@ -235,7 +230,7 @@ class Connection(asyncio.Protocol):
         if self._is_sending:
             self._transport.abort()
         elif self._keeps_alive and not framing.has_surplus and self.is_usable:
-            self._free(self)
+            self.keep()
         else:
             self._transport.close()
 
@@ -248,7 +243,8 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         self._transport.abort()
 
-    def _end_in(self, seconds: float) -> None:
+    def end_in(self, seconds: float) -> None:
+        """Close after so long, unless it is used again."""
         self._idle, self._due = inf, self._now() + seconds
         self._wake_in(seconds)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import cast
 
 from yarl import URL
 
@@ -117,7 +116,7 @@ class _Pooled(Connection):
 
     def __init__(self, everything: set[Connection], idle: "list[_Pooled]", proxy: HttpProxy | None) -> None:
         """*proxy*: the one that gets the requests, and hands them on."""
-        super().__init__(_keep)  # a function of its own: a method would lead back here
+        super().__init__()
         self._everything, self._idle_list, self.proxy = everything, idle, proxy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -133,11 +132,7 @@ class _Pooled(Connection):
     def keep(self) -> None:
         """Wait for the next request to the same site, where not too many wait already."""
         if len(self._idle_list) < MAX_IDLE:
-            self.rest(IDLE_SECONDS)
+            self.end_in(IDLE_SECONDS)
             self._idle_list.append(self)
         else:
             self.abort()
-
-
-def _keep(connection: Connection) -> None:
-    cast(_Pooled, connection).keep()

@@ -113,7 +113,7 @@ def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory
                     super().connection_lost(error)
                     lost.set()
 
-            _, connection = await loop.create_connection(lambda: Watched(lambda _: None), *server.getsockname())
+            _, connection = await loop.create_connection(Watched, *server.getsockname())
             server.accept()[0].close()
             await lost.wait()
             async with asyncio.timeout(1):

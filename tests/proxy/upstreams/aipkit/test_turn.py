@@ -67,7 +67,7 @@ class CutReply(SiteClient):
     async def _ask(self) -> tuple[Head, Body, Connection]:
         body = Body(lambda: None, lambda: None)
         self.giving = asyncio.create_task(self._give(body))
-        return Head(200, {"content-type": self.kind}, True), body, Connection(lambda _: None)
+        return Head(200, {"content-type": self.kind}, True), body, Connection()
 
     async def _give(self, body: Body) -> None:
         for piece in self._pieces:
