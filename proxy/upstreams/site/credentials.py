@@ -6,10 +6,11 @@ time and site, however many turns were refused; where that does not help, a visi
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from time import monotonic, time
+from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
@@ -47,22 +48,21 @@ class CredentialKeeper:
     """The proxy's view of all sites. Run `watch` as a task for as long as requests are served."""
 
     def __init__(self, sites: Sequence[Site], store: Store, client: SiteClient) -> None:
-        self.sites = tuple(sites)
+        self._sites = sites
         self._store = store
         self._client = client
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
         self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
-        self._notes: set[asyncio.Task[None]] = set()
-        self._away = ""
-
+        self._notes: set[asyncio.Task[Any]] = set()  # what is being stored while no turn waits for it
+        self.store_trouble: str | None = None  # why it could not be used when it was needed last
         self._passed: dict[str, tuple[Credentials, float]] = {}  # with which ones a turn succeeded last, and when
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
         self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
 
     async def load(self) -> None:
         """Read what the store holds now."""
-        for site in self.sites:
+        for site in self._sites:
             await self._reload(site.origin)
 
     async def watch(self) -> None:
@@ -73,14 +73,9 @@ class CredentialKeeper:
                     async for _ in changes:
                         await self.load()
             except StoreError as error:
-                self._away = str(error)
+                self.store_trouble = str(error)
                 log.warning("store away, going on with what was last seen: %s", error)
                 await asyncio.sleep(STORE_RETRY_SECONDS)
-
-    @property
-    def store_trouble(self) -> str | None:
-        """Why the store could not be used when it was needed last; None if it could."""
-        return self._away or None
 
     def state(self, site: str) -> SiteState | None:
         """What was last read of *site*."""
@@ -128,9 +123,7 @@ class CredentialKeeper:
         self._passed[used.site] = used, monotonic()
         self._refused.pop(used.site, None)
         if before is None or before[0] != used:  # of those that are no longer the current ones the store notes nothing
-            noting = asyncio.create_task(self._note_good(used))  # a turn does not wait for it
-            self._notes.add(noting)
-            noting.add_done_callback(self._notes.discard)
+            self._note(self._note_good(used))
 
     def passed_lately(self, used: Credentials) -> bool:
         """Whether a turn succeeded with *used* so short a while ago that nothing can stand before the site now."""
@@ -148,14 +141,13 @@ class CredentialKeeper:
     def hand_on(self, used: Credentials, nonce: str) -> None:
         """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
         state = self._states.get(used.site)
-        if nonce == used.nonce or state is None or is_newer(state.current, used):
-            return
-        keeping = asyncio.create_task(self._note_nonce(used, nonce))
-        self._notes.add(keeping)
-        keeping.add_done_callback(self._notes.discard)
+        if nonce != used.nonce and state is not None and not is_newer(state.current, used):
+            self._note(self._keep(used, nonce))
 
-    async def _note_nonce(self, used: Credentials, nonce: str) -> None:
-        await self._keep(used, nonce)
+    def _note(self, storing: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(storing)
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     async def _renew(self, refused: Credentials) -> Credentials:
         return await self._keep(refused, await self._fetch_nonce(refused))
@@ -196,9 +188,9 @@ class CredentialKeeper:
         try:
             state = await self._store.site_state(site)
         except StoreError as error:
-            self._away = str(error)
+            self.store_trouble = str(error)
             return self._states.get(site)
-        self._away = ""
+        self.store_trouble = None
         if state is not None and state != self._states.get(site):
             self._hold(site, state)
         return state
