@@ -41,7 +41,7 @@ class AiEngineSite:
         self._keeper = keeper
         self._client = client
         self._limits = limits
-        self._recovery = Recovery(keeper, gate.site)
+        self._recovery = Recovery(keeper)
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`: there are no copies."""

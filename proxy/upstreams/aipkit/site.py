@@ -50,7 +50,7 @@ class AipkitSite:
         self._client = client
         self._policy = policy
         self._limits = limits
-        self._recovery = Recovery(keeper, gate.site)
+        self._recovery = Recovery(keeper)
         self._pictures = PictureLimit(client)
         self._old_bots = OldBots()
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
