@@ -6,6 +6,7 @@ It ends by itself, with the browser, when the service that started it is gone, o
 import asyncio
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -46,10 +47,14 @@ async def _main() -> None:
 
 
 def _end_alone(told: Sequence[Path]) -> None:
-    if told:
-        from harvester.visit.process import end_alone
+    """The service is gone: end the browser, remove the directory, and go too."""
+    for directory in told:
+        from psutil import Process
 
-        end_alone(told[0])
+        from harvester.processes import end_family
+
+        end_family(directory, root=Process(), spare={os.getpid()})
+        shutil.rmtree(directory, ignore_errors=True)
     os._exit(EXIT_ORPHANED)
 
 

@@ -20,13 +20,14 @@ from harvester.visit import page_script
 from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
 from harvester.visit.chromium import ChromiumTab
 from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
-from harvester.visit.launching import launch_options
 from harvester.visit.playwright_calls import call, first_line
 from harvester.visit.plugins import PLUGINS
 from shared.models import Cause
+from shared.site_client.proxies import BadProxy, exceptions, proxy_to
 
 T = TypeVar("T")
 CLOSE_SECONDS = 1.0
+_ARGUMENTS = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: 
             headless=not is_headed,
             chromium_sandbox=with_sandbox,
             timeout=timeout * 1000,
-            **launch_options(url),
+            **_launch_options(url),
         )
 
     try:
@@ -138,6 +139,23 @@ async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: 
         reason, is_passing = launch_failure(error.message)
         reason = f"{program} did not start: {reason}"
         raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=is_passing) from error
+
+
+def _launch_options(url: str) -> dict[str, Any]:
+    """Playwright's options for a browser that is to visit *url*. Raises `BrowserFailed`."""
+    options: dict[str, Any] = {"args": _ARGUMENTS}
+    # Who started the visit ends it.
+    options |= dict.fromkeys(("handle_sigint", "handle_sigterm", "handle_sighup"), False)
+    try:
+        proxy = proxy_to(url)
+    except BadProxy as error:
+        raise BrowserFailed(
+            f"the browser cannot be used: {error}", cause=Cause.NOT_STARTED, is_passing=False
+        ) from error
+    if proxy is not None:  # of which the driver, which asks for the nonce, would not know by itself
+        who = {"username": proxy.user, "password": proxy.password}
+        options["proxy"] = {"server": f"http://{proxy}", "bypass": ",".join(exceptions()), **who}
+    return options
 
 
 async def _guest_context(browser: Browser, identity: str | None, session_id: str, *, is_headed: bool) -> BrowserContext:

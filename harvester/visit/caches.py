@@ -1,8 +1,20 @@
-"""Where a page may be had as it is now, when the one that was shown came out of a cache."""
+"""Whether a page came out of a cache on the way, and where it may be had as it is now."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
+
+_CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
+
+
+def is_from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether a page came out of a cache on the way, so that its nonce may be old. *headers*: lower-case names."""
+    age = headers.get("age", "")
+    if age.isascii() and age.isdigit() and int(age[:9]) > 0:
+        return True
+    names = (name for name in headers if "cache" in name and name != "cache-control")
+    return any(_CACHE_HIT.search(headers[name]) for name in names)
 
 
 def afresh(page_url: str) -> str:

@@ -2,25 +2,20 @@
 
 import asyncio
 import base64
-import os
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 from playwright.async_api import Playwright
 
 from harvester.job import Job, Report
-from harvester.processes import end_family
 from harvester.visit.browser import open_tab
 from harvester.visit.errors import BrowserFailed, NotNow, PageFailed, VisitFailed
 from harvester.visit.run import Steps, visit
 from harvester.visit.tab import Tab
 from shared.models import Cause, Outcome, Step
-from shared.processes.services import EXIT_ORPHANED
 from shared.serialization import from_json, to_json
 
 
@@ -43,13 +38,6 @@ async def run(driver: Awaitable[Playwright]) -> None:
         timeout=job.limits.browser,
     )
     await make_visit(job, opening, tell)
-
-
-def end_alone(directory: Path) -> None:
-    """The service is gone: end the browser, remove the directory, and go too."""
-    end_family(directory, root=psutil.Process(), spare={os.getpid()})
-    shutil.rmtree(directory, ignore_errors=True)
-    os._exit(EXIT_ORPHANED)
 
 
 async def make_visit(job: Job, opening: AbstractAsyncContextManager[Tab], tell: Callable[[Report], None]) -> None:

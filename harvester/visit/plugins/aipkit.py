@@ -11,9 +11,8 @@ from uuid import uuid4
 
 from harvester.job import Job
 from harvester.visit.addresses import own_address
-from harvester.visit.caches import afresh, rest_roots, rest_routes
+from harvester.visit.caches import afresh, is_from_cache, rest_roots, rest_routes
 from harvester.visit.errors import NotNow, PageFailed, VisitFailed
-from harvester.visit.headers import is_from_cache
 from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request

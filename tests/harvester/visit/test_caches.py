@@ -2,7 +2,7 @@
 
 import pytest
 
-from harvester.visit.headers import is_from_cache
+from harvester.visit.caches import is_from_cache
 
 
 @pytest.mark.parametrize(
