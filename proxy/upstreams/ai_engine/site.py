@@ -22,7 +22,7 @@ from proxy.upstreams.site.recovery import Recovery
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message, Note
-from shared.models import Bot, Credentials
+from shared.models import Bot
 from shared.site_client.client import SiteClient
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
@@ -67,11 +67,17 @@ class AiEngineSite:
         if planned.dropped_images:
             sink.dropped("images", planned.dropped_images)
         files: list[str] = []  # pictures that a try before has brought to the site
+
+        def begun() -> None:
+            # Known now, since the answer may be left at any time: cut, or without its client.
+            passage.answered()
+            self._keeper.mark_good(credentials)
+
         while True:
             bot = await self._shown(bot)  # a visit may have found others meanwhile
             tries.left -= 1
             used = credentials
-            attempt = self._attempt(planned, bot, used, passage, sink, files=files)
+            attempt = Attempt(self._client, used, planned, bot, files=files, sink=sink, begun=begun)
             try:
                 await attempt.run(self._limits.idle_timeout)
             except SiteRefusal as refusal:
@@ -91,23 +97,6 @@ class AiEngineSite:
             if is_restarting:
                 async with passage.outside():
                     await asyncio.sleep(tries.pause)
-
-    def _attempt(
-        self,
-        planned: Planned,
-        bot: Bot,
-        credentials: Credentials,
-        passage: Passage,
-        sink: AnswerSink,
-        *,
-        files: list[str],
-    ) -> Attempt:
-        def begun() -> None:
-            # Known now, since the answer may be left at any time: cut, or without its client.
-            passage.answered()
-            self._keeper.mark_good(credentials)
-
-        return Attempt(self._client, credentials, planned, bot, files=files, sink=sink, begun=begun)
 
     async def _shown(self, bot: Bot) -> Bot:
         """The bot as the page showed it last. For one that it shows no more the site's default one would answer."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from proxy.chat.upstream import FinishReason, Source
 from proxy.upstreams.aipkit.refusals import from_stream_error
@@ -196,17 +196,11 @@ def _index(value: object) -> int:
     return value if type(value) is int and 0 <= value < 2**53 else 0
 
 
-class Warned(NamedTuple):
-    """A warning: the answer's text in it, and the reasons behind that."""
-
-    text: str
-    reasons: str
-
-
-def read_warning(told: str) -> Warned:
-    """Where no reason is recognised (a site in another language), all of it is text, as in the plugin's own window."""
+def read_warning(told: str) -> tuple[str, str]:
+    """The answer's text in a warning, and the reasons behind that. Where no reason is recognised (a site in another
+    language), all of it is text, as in the plugin's own window."""
     found = _REASONS.search(told)
-    return Warned(told[: found.start()], found[1]) if found else Warned(told, "")
+    return (told[: found.start()], found[1]) if found else (told, "")
 
 
 def refusal_in(reasons: str) -> str | None:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote_plus
 
 from proxy.chat.ask import Image
+from proxy.chat.errors import bad_request
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
 from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
@@ -23,10 +24,6 @@ _LOOKED_AT = 16384  # bytes of a page that came in place of an answer
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
 _NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
-
-
-class EmptyMessage(ValueError):
-    """There is nothing in the message that the model would get to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class SiteTurn:
 
 
 def guard(text: str, *, images: int = 0) -> str:
-    """*text* as it must be sent so that the model gets to see it. Raises `EmptyMessage`.
+    """*text* as it must be sent so that the model gets to see it. Raises `ServiceError` (400).
 
     - Lone surrogates are not UTF-8, and one invalid byte empties the whole message (PROTOCOL 4): U+FFFD instead.
     - NUL is removed, as the site does (PROTOCOL 4).
@@ -60,7 +57,7 @@ def guard(text: str, *, images: int = 0) -> str:
     stripped = text.strip(PHP_BLANKS)
     if not stripped:
         if not images:
-            raise EmptyMessage("the message is empty")
+            raise bad_request("The message is empty.", param="messages", code="empty_message")
         return look_at(images)
     if text == "0":
         return "0\n"

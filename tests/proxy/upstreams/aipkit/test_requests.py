@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.ask import Image
+from proxy.chat.errors import ServiceError
 from proxy.upstreams.aipkit.requests import (
-    EmptyMessage,
     SiteTurn,
     guard,
     message_fields,
@@ -53,7 +53,7 @@ def test_a_text_is_changed_where_the_model_would_not_get_it_else(text: str, imag
 
 
 def test_blanks_are_no_message() -> None:
-    with pytest.raises(EmptyMessage):
+    with pytest.raises(ServiceError):
         guard(" \0\t\n")
 
 

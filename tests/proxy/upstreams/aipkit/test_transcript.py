@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proxy.upstreams.aipkit.requests import EmptyMessage, guard
+from proxy.chat.errors import ServiceError
+from proxy.upstreams.aipkit.requests import guard
 from proxy.upstreams.aipkit.transcript import shorten, transcript
 from shared.conversations import Message, Role
 
@@ -236,7 +237,7 @@ def test_what_the_site_would_get_wrong_is_changed(text: str, sent: str) -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t \r\x0b", "\0", " \0 "])
 def test_blanks_alone_are_refused_or_stand_for_their_images(blank: str) -> None:
-    with pytest.raises(EmptyMessage):
+    with pytest.raises(ServiceError):
         guard(blank)
     assert guard(blank, images=1) == "Please look at the attached image."
     assert guard(blank, images=2) == "Please look at the attached images."
@@ -257,7 +258,7 @@ json_objects = st.builds(
 def test_a_guarded_text_reaches_the_model(text: str) -> None:
     try:
         sent = guard(text)
-    except EmptyMessage:
+    except ServiceError:
         assert not text.strip(" \t\n\r\0\x0b")
         return
 
