@@ -6,6 +6,13 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About
 
 MAX_TEXT = 500  # characters of what an upstream said
+# What models say of too long a request: vLLM's and most others' words, xAI's, Anthropic's and Google's.
+TOO_LONG = (
+    "maximum context length",
+    "maximum prompt length",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 
 

@@ -40,6 +40,7 @@ _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site ha
 )
 _REFUSED_MARKUP = (_CLOUDFLARE, "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
 _REFUSED_STATUSES = frozenset({403, 429, 503})
+_LOOKED_AT = 64 * 1024  # bytes of a page
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
 
 
@@ -51,10 +52,12 @@ def by_headers(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def by_page(status: int, html: str) -> bool:
+def by_page(status: int, body: bytes) -> bool:
     """Whether a page of this HTTP *status* that came without a browser is a check."""
+    html = body[:_LOOKED_AT].decode("utf-8", "replace")
     title, lowered = _TITLE.search(html), html.lower()
-    return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or by_refusal(status, lowered))
+    is_refusal = status in _REFUSED_STATUSES and any(mark in lowered for mark in _REFUSED_MARKUP)
+    return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or is_refusal)
 
 
 def by_title(title: str) -> str | None:
@@ -71,11 +74,6 @@ def by_scripts(texts: Iterable[str]) -> str | None:
 def by_widgets(addresses: Iterable[str]) -> str | None:
     """Whose check the scripts and frames at *addresses* show, be it in place of a page or in a form of it."""
     return _named_in(addresses, _WIDGETS)
-
-
-def by_refusal(status: int, html: str) -> bool:
-    """Whether a page of this HTTP *status* is a refusal whose markup (lower case) has something of a check."""
-    return status in _REFUSED_STATUSES and any(mark in html for mark in _REFUSED_MARKUP)
 
 
 def _named_in(texts: Iterable[str], marks: Iterable[tuple[str, str]]) -> str | None:

@@ -5,7 +5,6 @@ Requests ask for none, since a compressed stream may arrive in lumps; some serve
 
 import zlib
 from dataclasses import replace
-from typing import Protocol
 
 import brotli
 
@@ -14,14 +13,7 @@ from shared.site_client.http1 import BadResponse, Head
 MAX_PIECE_BYTES = 16 * 1024 * 1024  # that one read may unpack to: a few bytes may stand for gigabytes
 
 
-class Coding(Protocol):
-    """The coding of one body."""
-
-    def feed(self, data: bytes) -> bytes:
-        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
-
-
-def decoded(head: Head) -> tuple[Head, Coding | None]:
+def decoded(head: Head) -> "tuple[Head, Coding | None]":
     """*head* as its readers need it, and what unpacks its body, if it has to be and can be."""
     name = head.headers.get("content-encoding", "").strip().lower()
     if name not in _CODINGS:
@@ -39,7 +31,7 @@ class Gzip:
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def feed(self, data: bytes) -> bytes:
-        """As `Coding.feed`."""
+        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
         unpacked = b""
         while data:
             if self._stream.eof:
@@ -63,7 +55,7 @@ class Brotli:
         self._stream = brotli.Decompressor()
 
     def feed(self, data: bytes) -> bytes:
-        """As `Coding.feed`."""
+        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
         try:
             unpacked: bytes = self._stream.process(data, output_buffer_limit=MAX_PIECE_BYTES)
         except brotli.error as error:
@@ -73,4 +65,5 @@ class Brotli:
         return unpacked
 
 
-_CODINGS: dict[str, type[Gzip | Brotli]] = {"gzip": Gzip, "x-gzip": Gzip, "br": Brotli}
+Coding = Gzip | Brotli
+_CODINGS: dict[str, type[Coding]] = {"gzip": Gzip, "x-gzip": Gzip, "br": Brotli}

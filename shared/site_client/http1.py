@@ -7,7 +7,6 @@ Pure, and strict where leniency would let bytes of one message pass for another:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_LINE_BYTES = 8 * 1024  # of a chunk's size line, or of all trailers together
@@ -26,19 +25,6 @@ class BadResponse(ValueError):
     """What came is no HTTP/1.1 response, or breaks its framing."""
 
 
-class Framing(Protocol):
-    """Where a body ends."""
-
-    finished: bool
-    has_surplus: bool  # bytes came that stand behind the body's end: whose they are cannot be told
-
-    def feed(self, data: bytes) -> bytes:
-        """The body's bytes in *data*. Raises `BadResponse`."""
-
-    def end(self) -> None:
-        """The connection has ended. Raises `BadResponse` if the body has not."""
-
-
 @dataclass(frozen=True, slots=True)
 class Head:
     """Status and headers; names in lower case, repeated ones joined with commas."""
@@ -47,7 +33,7 @@ class Head:
     headers: Mapping[str, str]
     keeps_alive: bool
 
-    def framing(self) -> Framing:
+    def framing(self) -> "Framing":
         """How the body that follows is framed. Raises `BadResponse`."""
         if self.status in {204, 304}:
             return Sized(0)
@@ -91,6 +77,10 @@ def parse_head(data: bytes) -> Head:
     options = {option.strip() for option in headers.get("connection", "").lower().split(",")}
     keeps_alive = "close" not in options and (status[1] == b"1" or "keep-alive" in options)
     return Head(int(status[2]), headers, keeps_alive)
+
+
+# Each kind of body is fed what comes and gives the body's bytes in it; `end` tells that the connection has ended. Both
+# raise `BadResponse`. *has_surplus*: bytes came that stand behind the body's end: whose they are cannot be told.
 
 
 class Sized:
@@ -217,3 +207,6 @@ class Chunked:
         if len(rest) > MAX_LINE_BYTES or (self._in_chunk and rest != b"\r"):
             raise BadResponse("a chunk is malformed")
         self._held = rest
+
+
+Framing = Sized | UntilEnd | Chunked

@@ -15,7 +15,6 @@ from shared.plugins import bot_checks
 from shared.plugins.requests import PluginRequest
 
 ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
-_LOOKED_AT = 64 * 1024  # bytes of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,6 @@ async def got(tab: Tab, url: str) -> bytes:
 
 def refuse_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` where an answer is the page of a bot check. *what*: of the site was asked."""
-    if bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
+    if bot_checks.by_page(status, body):
         reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
         raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from proxy.upstreams.meaning import TOO_LONG
 from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
@@ -25,10 +26,7 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("curl error 28", Kind.TIMEOUT),
     ("curl error", Kind.UPSTREAM),
     ("context_length_exceeded", Kind.CONTEXT_LENGTH),
-    ("maximum context length", Kind.CONTEXT_LENGTH),
-    ("prompt is too long", Kind.CONTEXT_LENGTH),
-    ("maximum prompt length", Kind.CONTEXT_LENGTH),
-    ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
+    *((words, Kind.CONTEXT_LENGTH) for words in TOO_LONG),
     ("string_above_max_length", Kind.CONTEXT_LENGTH),
     ("content_policy_violation", Kind.FILTERED),
     ("content_filter", Kind.FILTERED),
@@ -110,6 +108,6 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> Kind:
         return Kind.NONCE
     if error_code(body) and status in {400, 401, 403}:
         return Kind.UNRECOGNISED if status == 400 else Kind.GUESTS
-    if bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
+    if bot_checks.by_page(status, body):
         return Kind.CHALLENGE
     return _BY_STATUS.get(status, Kind.UPSTREAM)

@@ -7,6 +7,7 @@ that tell a quota and a rate limit in other languages.
 
 import re
 
+from proxy.upstreams.meaning import TOO_LONG
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
 
@@ -52,11 +53,8 @@ _AFTER_START = (
     ("you exceeded your current quota", Kind.RATE_LIMIT),  # Google's, by the minute or the day; it comes without code
     ("too many requests", Kind.RATE_LIMIT),
     ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
-    ("maximum context length", Kind.CONTEXT_LENGTH),
-    ("maximum prompt length", Kind.CONTEXT_LENGTH),
-    ("prompt is too long", Kind.CONTEXT_LENGTH),
+    *((words, Kind.CONTEXT_LENGTH) for words in TOO_LONG),
     ("too long for the selected cloud model", Kind.CONTEXT_LENGTH),
-    ("exceeds the maximum number of tokens", Kind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", Kind.FILTERED),
     ("(code: content_filter)", Kind.FILTERED),
     ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),

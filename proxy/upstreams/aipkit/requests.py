@@ -19,7 +19,6 @@ _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an
 # A body that PHP or the database may have found too large, which they tell no better than by what they then lack: the
 # smallest of their usual limits (PROTOCOL 4).
 LARGE_BYTES = 1 << 20
-_LOOKED_AT = 16384  # bytes of a page that came in place of an answer
 # What hides a body; all other words, such as the "none" that keeps servers from compressing, mean nothing to browsers.
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
@@ -124,7 +123,7 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
     key = text_at(data, "cache_key")
     if status == 200 and key:
         return key
-    if not data and bot_checks.by_page(status, body[:_LOOKED_AT].decode("utf-8", "replace")):
+    if not data and bot_checks.by_page(status, body):
         raise _challenge()
     code, text = text_at(data, "code"), text_at(data, "message")
     if status == 400 and not data:

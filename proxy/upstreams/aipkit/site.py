@@ -129,16 +129,15 @@ class AipkitSite:
                         await asyncio.sleep(tries.pause)
 
     async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
-        most, size = self._limits.max_transcript, size_of(plan.ask.messages)
-        if size <= LARGE_BYTES and len(plan.ask.images) <= 1:
-            planned = plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
-        else:
-            planned = await asyncio.to_thread(
-                plan.turn, credentials, max_transcript=most, max_images=self._pictures.most
-            )
-            if len(planned.turn.images) > 1:
-                await self._pictures.learn(credentials)
-                planned = plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
+        def planned_now() -> Planned:
+            most = self._limits.max_transcript
+            return plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
+
+        is_large = size_of(plan.ask.messages) > LARGE_BYTES
+        planned = await asyncio.to_thread(planned_now) if is_large else planned_now()
+        if len(planned.turn.images) > 1:
+            await self._pictures.learn(credentials)
+            planned = planned_now()
         if planned.dropped_messages:
             sink.dropped("messages", planned.dropped_messages)
         if planned.dropped_images:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import About, Refusal
-from proxy.upstreams.meaning import Meaning, brief
+from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
 from shared.retry_after import retry_after
 
 _QUOTA_CODES = (
@@ -17,13 +16,6 @@ _QUOTA_CODES = (
     "exceeded_current_quota_error",  # Moonshot's
 )
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
-_TOO_LONG = (  # vLLM's and most others' words, xAI's, Anthropic's and Google's
-    "maximum context length",
-    "maximum prompt length",
-    "prompt is too long",
-    "exceeds the maximum number of tokens",
-)
-_CUT = "The answer of the server '{}' broke off: {}"
 
 
 class Told(NamedTuple):
@@ -50,6 +42,8 @@ _UNABLE = Meaning(  # and can do others
     About.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
 )
 _LATE = Meaning(About.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
+_CUT = Meaning(About.ANSWER, 502, "upstream_truncated", "The answer of the server '{server}' broke off: {text}")
+_UNREACHABLE = Meaning(About.UPSTREAM, 502, "upstream_unreachable", "The server '{server}' cannot be reached: {text}")
 _SPENT = Meaning(About.QUOTA, 429, "insufficient_quota", "The quota at the server '{server}' is used up: {text}", False)
 _NO_MODEL = Meaning(
     About.MODEL, 404, "model_not_found", "The server '{server}' does not have this model: {text}", False
@@ -113,16 +107,16 @@ def read_body(body: bytes, key: str) -> Told:
 def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
     """What an answer other than success means; *status* is 0 where what it told of was a success."""
     means = _meaning(status, told)
-    wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     text = f"{told.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
-    error = means.error(server=server, text=text, retry_after=wait or None)
+    wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
+    refusal = _refusal(means, server, text, retry_after=wait)
     if means is _REFUSED:
-        error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
-        if any(words in told.text for words in _TOO_LONG):
-            error.code = "context_length_exceeded"
+        refusal.error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
+        if any(words in told.text for words in TOO_LONG):
+            refusal.error.code = "context_length_exceeded"
     if means.about is About.MESSAGE:
-        error.param = told.param or None
-    return _refused(error, means.about, wait)
+        refusal.error.param = told.param or None
+    return refusal
 
 
 def _meaning(status: int, told: Told) -> Meaning:
@@ -140,33 +134,30 @@ def from_event(server: str, told: Told, status: int, *, has_begun: bool) -> Refu
     """What an error in the middle of a stream means. *status*: what it names as its own; 0 for none."""
     if not has_begun:
         return from_status(server, status, {}, told)
-    text = _CUT.format(server, told.text or "it told of an error")
-    error = ServiceError(502, text, type="server_error", code="upstream_error")
-    return Refusal(error, About.ANSWER, delivered=False, has_begun=True)
+    return _refusal(_CUT._replace(code="upstream_error"), server, told.text or "it told of an error", has_begun=True)
 
 
 def cut_off(server: str, why: str, *, has_begun: bool) -> Refusal:
     """An answer without its end."""
-    error = ServiceError(502, _CUT.format(server, why), type="server_error", code="upstream_truncated")
-    return Refusal(error, About.ANSWER, delivered=False, has_begun=has_begun)
+    return _refusal(_CUT, server, why, has_begun=has_begun)
 
 
 def unreachable(server: str, why: str) -> Refusal:
     """There was no answer at all."""
-    text = f"The server '{server}' cannot be reached: {why}"
-    return _refused(ServiceError(502, text, type="server_error", code="upstream_unreachable"), About.UPSTREAM)
+    return _refusal(_UNREACHABLE, server, why)
 
 
 def silent(server: str, why: str, *, has_begun: bool) -> Refusal:
     """Nothing came for too long."""
-    text = f"The server '{server}' did not answer in time: {why}"
-    error = ServiceError(504, text, type="server_error", code="upstream_timeout")
-    return Refusal(error, About.UPSTREAM, delivered=False, has_begun=has_begun)
+    return _refusal(_LATE, server, why, has_begun=has_begun)
 
 
-def _refused(error: ServiceError, about: About, wait: float | None = None) -> Refusal:
-    """Before anything of an answer came. A server holds nothing: nothing was delivered."""
-    return Refusal(error, about, delivered=False, has_begun=False, retry_after=wait)
+def _refusal(
+    means: Meaning, server: str, text: str, *, has_begun: bool = False, retry_after: float | None = None
+) -> Refusal:
+    """A server holds nothing: nothing was delivered."""
+    error = means.error(server=server, text=text, retry_after=retry_after or None)
+    return Refusal(error, means.about, delivered=False, has_begun=has_begun, retry_after=retry_after)
 
 
 def _brief(value: Any) -> str:

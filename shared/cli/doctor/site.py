@@ -68,7 +68,7 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
     ):
         if found is not None and status == 200:
             return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
-    if is_challenge(status, headers, page):
+    if is_challenge(status, headers, body):
         mend = "`freeaichat harvest --headed` opens a window in which you may pass it yourself"
         return warn(
             "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
@@ -85,9 +85,9 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
     return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", mend)
 
 
-def is_challenge(status: int, headers: Mapping[str, str], page: str) -> bool:
+def is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether the answer looks like a check of visitors rather than the page."""
-    return bool(bot_checks.by_headers(headers)) or bot_checks.by_page(status, page)
+    return bool(bot_checks.by_headers(headers)) or bot_checks.by_page(status, body)
 
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:

@@ -19,4 +19,4 @@ PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
     ],
 )
 def test_a_check_is_told_from_what_stands_in_ordinary_pages(status: int, html: str, is_check: bool) -> None:
-    assert by_page(status, html) is is_check
+    assert by_page(status, html.encode()) is is_check
