@@ -135,7 +135,7 @@ class AipkitSite:
 
         is_large = size_of(plan.ask.messages) > LARGE_BYTES
         planned = await asyncio.to_thread(planned_now) if is_large else planned_now()
-        if len(planned.turn.images) > 1:
+        if len(planned.turn.images) + planned.dropped_images > 1:
             await self._pictures.learn(credentials)
             planned = planned_now()
         if planned.dropped_messages:

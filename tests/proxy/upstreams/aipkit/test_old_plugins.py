@@ -130,6 +130,22 @@ async def test_how_many_pictures_a_site_takes_is_asked_once_and_only_for_several
     assert pictures_sent(site) == [PNG, JPEG]
 
 
+async def test_a_plugin_that_was_updated_gets_all_pictures_after_the_next_visit(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.version = "2.4.12"
+    assert (await proxy.chat(shows(PNG, JPEG))).headers["x-dropped-images"] == "1"
+
+    site.behaviour.version = "2.4.71"
+    taken = await capture(site)
+    later = replace(taken.credentials, captured_at=taken.credentials.captured_at + 1)
+    await proxy.takes(replace(taken, credentials=later), base=1)
+    answer = await proxy.chat(shows(PNG, JPEG))
+
+    assert "x-dropped-images" not in answer.headers
+    assert pictures_sent(site) == [PNG, JPEG]
+
+
 async def test_more_pictures_than_any_site_takes_are_told_too(proxy: RunningProxy, site: SimulatedSite) -> None:
     answer = await proxy.chat(shows(PNG, PNG), {"role": "assistant", "content": "ok"}, shows(JPEG, JPEG, JPEG, JPEG))
 
