@@ -9,8 +9,9 @@ from math import ceil
 from time import monotonic, time
 
 from proxy.chat.errors import Refused, ServiceError
-from proxy.chat.upstream import About, Enough, Refusal
+from proxy.chat.upstream import About, Enough, Health, Refusal
 from proxy.upstreams.breaker import Breaker
+from shared.models import Credentials
 
 # Where another site offers the same model it is asked first for so long. Seconds.
 QUOTA_COOLDOWN = 600.0
@@ -77,11 +78,24 @@ class Gate:
         left = max((self._paced_until, *self._cool_until.values())) - monotonic()
         return time() + left if left > 0 else None
 
-    def trouble(self) -> str | None:
-        """Why the site is left alone now, in words."""
-        if self.breaker.state(monotonic()) == "open":
-            return "the site failed again and again and is left alone for a moment"
-        return None
+    def health(
+        self, kind: str | None, trouble: str | None, *, bots: int, credentials: Credentials | None = None
+    ) -> Health:
+        """How the upstream is now; *trouble*: what it has beside being left alone."""
+        breaker = self.breaker.state(monotonic())
+        if breaker == "open":
+            trouble = trouble or "the site failed again and again and is left alone for a moment"
+        return Health(
+            name=self.site,
+            kind=kind,
+            trouble=trouble,
+            breaker=breaker,
+            cooldown_until=self.cooldown_until,
+            open_streams=self.slots.open,
+            queued=self.slots.queued,
+            credentials=credentials,
+            bots=bots,
+        )
 
     def rank(self, bot_id: int) -> int:
         """The lower, the better a turn's prospects here are.

@@ -39,10 +39,13 @@ log = logging.getLogger(__name__)
 class OpenAiServer:
     """The upstream behind one server. Run `keep_listing` as a task for as long as requests are served."""
 
+    kind = "openai_server"
+    has_tools = True
+    takes = TAKEN
+
     def __init__(self, server: Server, key: str, gate: Gate, client: SiteClient, *, idle_timeout: float) -> None:
         """*key*: its API key; empty: none is sent. *idle_timeout*: the longest silence in an answer, seconds."""
         self.name = server.name
-        self.kind = "openai_server"
         self.gate = gate
         self._server = server
         self._key = key
@@ -55,32 +58,13 @@ class OpenAiServer:
         self._looked_at = -AWAY_PAUSE
         self._manners: dict[int, Manner] = {}
 
-    @property
-    def has_tools(self) -> bool:
-        """As `Upstream.has_tools`."""
-        return True
-
-    @property
-    def takes(self) -> frozenset[str]:
-        """As `Upstream.takes`."""
-        return TAKEN
-
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return 3 if self._trouble else self.gate.rank(bot.id)
 
     def health(self) -> Health:
         """As `Upstream.health`."""
-        return Health(
-            name=self.name,
-            trouble=self._trouble or self.gate.trouble(),
-            breaker=self.gate.breaker.state(monotonic()),
-            cooldown_until=self.gate.cooldown_until,
-            open_streams=self.gate.slots.open,
-            queued=self.gate.slots.queued,
-            bots=len(self._bots.bots),
-            kind=self.kind,
-        )
+        return self.gate.health(self.kind, self._trouble, bots=len(self._bots.bots))
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`: it holds no copies."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Protocol
 
 from proxy.chat.ask import Ask
@@ -62,18 +61,9 @@ class PluginSite:
 
     def health(self) -> Health:
         """As `Upstream.health`."""
-        state, gate = self._keeper.state(self.name), self._gate
-        return Health(
-            name=self.name,
-            kind=self.kind,
-            trouble=self._keeper.trouble(self.name) or gate.trouble(),
-            breaker=gate.breaker.state(monotonic()),
-            cooldown_until=gate.cooldown_until,
-            open_streams=gate.slots.open,
-            queued=gate.slots.queued,
-            credentials=state.current if state else None,
-            bots=len(state.bots) if state else 0,
-        )
+        state, trouble = self._keeper.state(self.name), self._keeper.trouble(self.name)
+        current, bots = (state.current, len(state.bots)) if state else (None, 0)
+        return self._gate.health(self.kind, trouble, bots=bots, credentials=current)
 
     @property
     def is_known(self) -> bool:

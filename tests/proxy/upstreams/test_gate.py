@@ -48,7 +48,7 @@ async def test_a_site_that_fails_is_left_alone(about: About) -> None:
     assert (error.status, error.code) == (503, "site_unavailable")
     assert error.retry_after is not None
     assert error.retry_after >= 1
-    assert gate.trouble() is not None
+    assert gate.health(None, None, bots=0).trouble is not None
     assert gate.rank(BOT) == 2
 
 
@@ -92,7 +92,7 @@ async def test_a_trial_that_shows_nothing_is_followed_by_another(
         await turn(gate, ends)
 
     await turn(gate)
-    assert gate.trouble() is None
+    assert gate.health(None, None, bots=0).trouble is None
 
 
 async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_place() -> None:
