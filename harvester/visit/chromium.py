@@ -192,18 +192,18 @@ class ChromiumTab:
 
     def _on_request(self, request: Request) -> None:
         is_plugins = any(plugin.request_mark in request.url for plugin in PLUGINS)
-        if is_plugins and len(self._requests) < MAX_OBSERVED:
-            self._requests[request] = 0
-        elif self._is_document(request):
+        if self._is_document(request):
             self._hosts.add(urlsplit(request.url).hostname or "")
+        elif is_plugins and len(self._requests) < MAX_OBSERVED:
+            self._requests[request] = 0
         self._documents.begun(request)
 
     def _on_response(self, response: Response) -> None:
-        if response.request in self._requests:
-            self._requests[response.request] = response.status
-        elif self._is_document(response.request):
+        if self._is_document(response.request):
             self._document = response
             self._loads += "location" not in response.headers
+        elif response.request in self._requests:
+            self._requests[response.request] = response.status
 
     def _is_document(self, request: Request) -> bool:
         """Whether this loads the tab's own page, which may lead to another host."""

@@ -94,6 +94,17 @@ def telling(expression: str) -> str:
     return SCRIPTED.replace("{}", f"{{ value: {expression} }}")
 
 
+@pytest.mark.parametrize("path", ["/mwai-chat/", "/admin-ajax.php-explained/"])
+async def test_a_page_whose_address_is_like_a_plugins_is_a_page_all_the_same(pages: Pages, path: str) -> None:
+    pages.headers[path] = [("Age", "60")]
+    async with tab() as shown:
+        await shown.go(f"{pages.url}{path}", timeout=10)
+        page = await shown.snapshot()
+
+        assert (page.status, page.headers.get("age"), page.loads) == (200, "60", 1)
+        assert shown.requests() == []
+
+
 async def test_that_it_is_automated_is_not_hidden(pages: Pages) -> None:
     pages.html["/"] = telling("`${navigator.webdriver} ${navigator.userAgent}`")
     async with at(pages) as shown:
