@@ -6,7 +6,7 @@ that another one would have to know. So a turn that gave no text may be tried ag
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from functools import partial
 from time import time
 
 from proxy.chat.ask import Ask
@@ -15,15 +15,11 @@ from proxy.chat.offload import aside
 from proxy.chat.upstream import AnswerSink, End, Held, Refusal, Tries
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned, plan_turn
-from proxy.upstreams.gate import Gate, Passage
-from proxy.upstreams.site.credentials import CredentialKeeper
-from proxy.upstreams.site.plugin_site import Limits
-from proxy.upstreams.site.recovery import Recovery
+from proxy.upstreams.gate import Passage
+from proxy.upstreams.site.plugin_site import PluginClient
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_refusal
-from shared.conversations import Message, Note
 from shared.models import Bot
-from shared.site_client.client import SiteClient
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
 # Before any text: what comes within one is TRUNCATED.
@@ -32,20 +28,8 @@ _MENDED = frozenset({Kind.NONCE, Kind.CHALLENGE, Kind.FIREWALL, Kind.MOVED, Kind
 log = logging.getLogger(__name__)
 
 
-class AiEngineSite:
+class AiEngineSite(PluginClient):
     """Asks one site, as `PluginClient` has it."""
-
-    def __init__(self, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
-        self.name = gate.site
-        self._gate = gate
-        self._keeper = keeper
-        self._client = client
-        self._limits = limits
-        self._recovery = Recovery(keeper)
-
-    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
-        """As `Upstream.scope`: there are no copies."""
-        return None
 
     async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
         """As `Upstream.answer`."""
@@ -62,21 +46,13 @@ class AiEngineSite:
     async def _answer(self, planned: Planned, bot: Bot, passage: Passage, sink: AnswerSink, tries: Tries) -> End:
         """Run the turn, tried again where that may help."""
         credentials = await self._keeper.current(self.name)
-        if planned.dropped_messages:
-            sink.dropped("messages", planned.dropped_messages)
-        if planned.dropped_images:
-            sink.dropped("images", planned.dropped_images)
+        self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)
         files: list[str] = []  # pictures that a try before has brought to the site
-
-        def begun() -> None:
-            # Known now, since the answer may be left at any time: cut, or without its client.
-            passage.answered()
-            self._keeper.mark_good(credentials)
-
         while True:
             bot = await self._shown(bot)  # a visit may have found others meanwhile
             tries.left -= 1
             used = credentials
+            begun = partial(self._begun, passage, used)
             attempt = Attempt(self._client, used, planned, bot, files=files, sink=sink, begun=begun)
             try:
                 await attempt.run(self._limits.idle_timeout)

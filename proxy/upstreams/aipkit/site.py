@@ -7,6 +7,7 @@ was not made. Never retried: anything after the site may have put the message in
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from proxy.chat.ask import Ask
 from proxy.chat.history import is_empty, size_of
@@ -18,8 +19,7 @@ from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
-from proxy.upstreams.site.plugin_site import Limits
-from proxy.upstreams.site.recovery import Recovery
+from proxy.upstreams.site.plugin_site import Limits, PluginClient
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message, Note
@@ -32,7 +32,7 @@ TRIAL_SECONDS, MOVE_ON_SECONDS = 5.0, 30.0
 log = logging.getLogger(__name__)
 
 
-class AipkitSite:
+class AipkitSite(PluginClient):
     """Asks one site, as `PluginClient` has it."""
 
     def __init__(
@@ -44,13 +44,8 @@ class AipkitSite:
         policy: MemoryPolicy,
         limits: Limits,
     ) -> None:
-        self.name = gate.site
-        self._gate = gate
-        self._keeper = keeper
-        self._client = client
+        super().__init__(gate, keeper, client, limits=limits)
         self._policy = policy
-        self._limits = limits
-        self._recovery = Recovery(keeper)
         self._pictures = PictureLimit(client)
         self._old_bots = OldBots()
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
@@ -83,12 +78,6 @@ class AipkitSite:
         """Run the turn, tried again where that may help: before the site put the message into its history."""
         async with self._gate.enter(plan.bot.id, plan.ask.caller) as passage:
             credentials = await self._keeper.current(self.name)
-
-            def begun() -> None:
-                # Known now, since the answer may be left at any time: cut, or without its client.
-                passage.answered()
-                self._keeper.mark_good(credentials)
-
             while True:
                 tries.left -= 1
                 planned = await self._planned(plan, credentials, sink)
@@ -99,7 +88,7 @@ class AipkitSite:
                     reader=reader,
                     double_encodes=self._double_encodes,
                     sink=sink,
-                    begun=begun,
+                    begun=partial(self._begun, passage, credentials),
                 )
                 patience = TRIAL_SECONDS if passage.is_trial else MOVE_ON_SECONDS
                 try:
@@ -138,10 +127,7 @@ class AipkitSite:
         if len(planned.turn.images) + planned.dropped_images > 1:
             await self._pictures.learn(credentials)
             planned = planned_now()
-        if planned.dropped_messages:
-            sink.dropped("messages", planned.dropped_messages)
-        if planned.dropped_images:
-            sink.dropped("images", planned.dropped_images)
+        self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)
         return planned
 
 

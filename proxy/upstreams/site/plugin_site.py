@@ -1,17 +1,18 @@
 """One configured site as an upstream, whichever chat plugin its last visit found there."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from proxy.chat.ask import Ask
 from proxy.chat.upstream import AnswerSink, End, Health, Held, SiteBots, Tries
-from proxy.upstreams.gate import Gate
+from proxy.upstreams.gate import Gate, Passage
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
-from proxy.upstreams.site.recovery import not_ready
+from proxy.upstreams.site.recovery import Recovery, not_ready
 from shared.conversations import Message, Note
-from shared.models import AIPKIT, Bot
+from shared.models import AIPKIT, Bot, Credentials
 from shared.parsing import Site
+from shared.site_client.client import SiteClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,35 @@ class Limits:
     idle_timeout: float
 
 
-class PluginClient(Protocol):
+class PluginClient(ABC):
     """What differs from plugin to plugin: how a site that has it is asked."""
 
-    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
-        """As `Upstream.scope`."""
+    def __init__(self, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
+        self.name = gate.site
+        self._gate = gate
+        self._keeper = keeper
+        self._client = client
+        self._limits = limits
+        self._recovery = Recovery(keeper)
 
+    def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
+        """As `Upstream.scope`; None where there are no copies."""
+        return None
+
+    @abstractmethod
     async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
         """As `Upstream.answer`; there are credentials, and they are for this plugin."""
+
+    def _begun(self, passage: Passage, credentials: Credentials) -> None:
+        """The first text comes: known now, since the answer may be left at any time, cut or without its client."""
+        passage.answered()
+        self._keeper.mark_good(credentials)
+
+    def _tell_dropped(self, sink: AnswerSink, messages: int, images: int) -> None:
+        if messages:
+            sink.dropped("messages", messages)
+        if images:
+            sink.dropped("images", images)
 
 
 class PluginSite:
