@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from harvester.job import Job
@@ -17,11 +17,6 @@ from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, h
 from shared.plugins.ai_engine.routes import error_code, lacks_route
 from shared.plugins.ai_engine.session import probe_request, read_session, session_request, takes_nonce
 
-_STALE = (
-    "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (AI Engine before "
-    "2.4.4) hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's "
-    "operator can mend that: by an update of the plugin, or by leaving the page out of the cache"
-)
 _NO_ROUTE = (
     "the site has no route that starts a session for a guest, and its page holds no nonce: its plugin is off, or "
     "something closes WordPress' REST API to guests, whom the chat needs it for"
@@ -102,7 +97,7 @@ class _Chat:
         """Have the site make the page, so that it knows its chats' own settings: a day later it forgets them, while a
         cache goes on showing their names, which it need not say."""
         try:
-            status, body = await self._tab.get(next(self._past_cache()), timeout=interface.ANSWER_SECONDS)
+            status, body = await self._tab.get(afresh(self._page.url), timeout=interface.ANSWER_SECONDS)
         except (PageFailed, TimeoutError) as error:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
@@ -127,12 +122,9 @@ class _Chat:
             raise VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, _NO_ROUTE)
         if await self._is_taken(nonce) is not False:
             return nonce
-        for url in self._past_cache():
-            fresh = nonce_in(await interface.got(self._tab, url))
-            if fresh and await self._is_taken(fresh):
-                log.info("the page's nonce came out of a cache; a fresh one was found past it")
-                return fresh
-        raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, _STALE)
+        if fresh := await interface.fresh_nonce(self._past_cache(), nonce_in, self._is_taken):
+            return fresh
+        raise interface.stale("AI Engine before 2.4.4")
 
     async def _is_taken(self, nonce: str) -> bool | None:
         """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
@@ -140,11 +132,11 @@ class _Chat:
         probe = probe_request(self._rest_url, nonce, key=bot.key, custom_key=bot.custom_key)
         return await interface.proves(self._tab, probe, takes_nonce)
 
-    def _past_cache(self) -> Iterator[str]:
-        """Where the page may be had as it is now."""
-        yield afresh(self._page.url)
-        if self._chats.context_id:
-            yield from (f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}" for kind in ("pages", "posts"))
+    async def _past_cache(self) -> AsyncIterator[bytes]:
+        """The page as it is now."""
+        yield await interface.got(self._tab, afresh(self._page.url))
+        for kind in ("pages", "posts") if self._chats.context_id else ():
+            yield await interface.got(self._tab, f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}")
 
 
 def _refused(status: int, body: bytes) -> VisitFailed:

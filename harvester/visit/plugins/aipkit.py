@@ -1,9 +1,8 @@
 """AIPKit: its chat in a page, its guest id, and a nonce that the site takes (PROTOCOL 2 to 5, 13 and 14)."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,14 +33,7 @@ from shared.plugins.aipkit.probe import probe_request, takes_nonce
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
 GREETINGS = ("Hi", "Hello", "Good day")
 _OPENER = ".aipkit_popup_trigger"
-_STALE = (
-    "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin (older than 2.3.41) "
-    "hands out none, and neither the page past the cache nor core REST has a fresh one; only the site's operator can "
-    "mend that: by an update of the plugin, or by leaving the page out of the cache"
-)
 _MAY_BE_STALE = "the site hands out no nonce, and the page's own may be old: the page came from a cache"
-
-log = logging.getLogger(__name__)
 
 
 class AIPKit(interface.Plugin):
@@ -193,29 +185,28 @@ class _Chat:
         taken = await self._is_taken(written) if written else None
         if taken:
             return written
-        if taken is False and (nonce := await self._nonce_past_cache()):
+        own_nonce_in = partial(nonce_in, own=partial(own_address, self._page.url))
+        if taken is False and (nonce := await interface.fresh_nonce(self._past_cache(), own_nonce_in, self._is_taken)):
             return nonce
         if taken is None and written and not is_from_cache(self._page.headers):
             return written
         await self._read_by_typing(self._page)
         if not self._is_proven():
-            reason = _STALE if taken is False else _MAY_BE_STALE
-            raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, reason)
+            if taken is False:
+                raise interface.stale("older than 2.3.41")
+            raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, _MAY_BE_STALE)
         return self._reading.nonce
 
     async def _is_taken(self, nonce: str) -> bool | None:
         """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
         return await interface.proves(self._tab, probe_request(self._reading.ajax_url, nonce), takes_nonce)
 
-    async def _nonce_past_cache(self) -> str | None:
-        """A nonce that the site takes, from the same page past its cache or from core REST; None where neither has."""
+    async def _past_cache(self) -> AsyncIterator[bytes]:
+        """The same page past its cache, and what core REST tells of it."""
         now = await interface.got(self._tab, afresh(self._page.url))
-        if nonce := await self._taken_in(now):
-            return nonce
+        yield now
         for url in self._told_by_rest(rest_root_in(now)):
-            if nonce := await self._taken_in(await interface.got(self._tab, url)):
-                return nonce
-        return None
+            yield await interface.got(self._tab, url)
 
     def _told_by_rest(self, root: str) -> Iterator[str]:
         """Where core REST tells of the page. *root*: where REST is, if the page says it."""
@@ -223,14 +214,6 @@ class _Chat:
         below, is_own, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
         for one in [named] if named else rest_roots(below) if is_own else []:
             yield from rest_routes(one, self._page.url, post_id)
-
-    async def _taken_in(self, body: bytes) -> str | None:
-        """The chat's nonce in *body*, if the site takes it."""
-        nonce = nonce_in(body, partial(own_address, self._page.url))
-        if not nonce or not await self._is_taken(nonce):
-            return None
-        log.info("the page's nonce came out of a cache; a fresh one was found past it")
-        return nonce
 
     async def _with_guest_id(self) -> Snapshot:
         """The page once its script has made the guest id, or as it is where the script makes none."""

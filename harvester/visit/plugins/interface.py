@@ -1,7 +1,8 @@
 """The interface of a chat plugin: what tells it in a page, and what a visit reads and asks where its chat is."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from shared.plugins import bot_checks
 from shared.plugins.requests import PluginRequest
 
 ANSWER_SECONDS = 8.0  # longest wait for one answer of the site
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,29 @@ async def got(tab: Tab, url: str) -> bytes:
     return body if status == 200 else b""
 
 
+async def fresh_nonce(
+    bodies: AsyncIterator[bytes], nonce_in: Callable[[bytes], str], is_taken: Callable[[str], Awaitable[bool | None]]
+) -> str | None:
+    """The first nonce in *bodies*, which came past a cache, that the site takes; None where there is none."""
+    async for body in bodies:
+        if (nonce := nonce_in(body)) and await is_taken(nonce):
+            log.info("the page's nonce came out of a cache; a fresh one was found past it")
+            return nonce
+    return None
+
+
 def refuse_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` where an answer is the page of a bot check. *what*: of the site was asked."""
     if bot_checks.by_page(status, body):
         reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
         raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
+
+
+def stale(plugin: str) -> VisitFailed:
+    """That no nonce can be had that the site takes. *plugin*: the versions that write it into the page alone."""
+    reason = (
+        "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin "
+        f"({plugin}) hands out none, and neither the page past the cache nor core REST has a fresh one; only the "
+        "site's operator can mend that: by an update of the plugin, or by leaving the page out of the cache"
+    )
+    return VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, reason)
