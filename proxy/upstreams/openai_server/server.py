@@ -13,23 +13,25 @@ from proxy.chat.ask import Ask, Media, Part
 from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
 from proxy.chat.offload import aside
+from proxy.chat.tokens import Usage
 from proxy.chat.upstream import About, AnswerSink, Embedded, End, Health, Held, Refusal, SiteBots, Tries
 from proxy.upstreams.gate import Gate
-from proxy.upstreams.openai_server.embedding import embed
 from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.listing import NoListing, read_models
-from proxy.upstreams.openai_server.refusals import from_status, read_body, unreachable
-from proxy.upstreams.openai_server.requests import TAKEN, Manner, request_body
+from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
+from proxy.upstreams.openai_server.requests import TAKEN, Manner, encoded, request_body
 from proxy.upstreams.openai_server.turn import Attempt
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
-from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient
-from shared.site_client.errors import SiteUnreachable
+from shared.plugins.answers import read_object
+from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient, read_bounded
+from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 LISTING_SECONDS = 10.0  # longest wait for the models
 LISTED_PAUSE = 60.0  # between two looks at them
 AWAY_PAUSE = 5.0  # while they cannot be had
+MAX_EMBEDDING_BYTES = 64 * 1024**2  # 2048 vectors of 1536 numbers as text are half of it
 PATIENCE_SECONDS = 3.0  # how long a request waits for the first look
 _UNKNOWN = "its models are not known yet"
 
@@ -159,10 +161,28 @@ class OpenAiServer:
 
     async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> Embedded:
         """As `Embedder.embed`."""
+        name, url = self.name, f"{self._server.base_url}/embeddings"
         async with self.gate.enter(bot.id, caller):
-            return await embed(
-                self._client, self._server, self._key, self._headers(), request, idle_timeout=self._idle_timeout
-            )
+            try:
+                asking = self._client.post_stream(
+                    url, encoded(request), self._headers(), idle_timeout=self._idle_timeout
+                )
+                async with asking as reply:
+                    answer = await read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1)
+            except SiteTimeout as error:
+                raise silent(name, str(error), has_begun=False) from error
+            except SiteUnreachable as error:
+                raise unreachable(name, str(error)) from error
+            if len(answer) > MAX_EMBEDDING_BYTES:
+                raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
+            if reply.status // 100 != 2:
+                raise from_status(name, reply.status, reply.headers, read_body(answer, self._key))
+            told = await aside(len(answer), lambda: read_object(answer))
+            if not told or told.get("error"):
+                raise from_status(name, 0, {}, read_body(answer, self._key))
+            usage = told.get("usage")
+            tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
+            return Embedded(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
 
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
