@@ -17,7 +17,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from harvester.service.policy import FAILURE_PAUSES, Known, next_renewal, next_visit
 from harvester.service.renewal import renew_nonce
-from shared.models import Outcome, SiteState, Visit, VisitAsk
+from shared.models import Outcome, Visit, VisitAsk
 from shared.parsing import Site
 from shared.processes import heartbeat
 from shared.store import Store, StoreCorrupt, StoreError
@@ -155,18 +155,10 @@ class Schedule:
                 held_until = now + plan.held_until - time.monotonic()
                 self._put("visit", plan, max(due.at, held_until) if due else None, due.trigger if due else "")
             if "renewal" not in plan.under_way:
-                self._put("renewal", plan, self._renewal_due(plan, known.state, now))
-
-    def _renewal_due(self, plan: _Plan, state: SiteState | None, now: float) -> float | None:
-        if state is None:
-            return None
-        return next_renewal(
-            state.current,
-            now=now,
-            interval=self._interval,
-            renewed_at=plan.renewed_at,
-            failed_at=plan.renewal_failed_at,
-        )
+                times = {"renewed_at": plan.renewed_at, "failed_at": plan.renewal_failed_at}
+                current = known.state.current if known.state else None
+                at = next_renewal(current, now=now, interval=self._interval, **times) if current else None
+                self._put("renewal", plan, at)
 
     def _put(self, kind: Kind, plan: _Plan, at: float | None, *details: str) -> None:
         job_id = f"{kind} {plan.site.origin}"

@@ -165,7 +165,7 @@ class ChromiumTab:
     async def keep_small(self) -> None:
         """Load only what the visit needs, and in this one tab."""
         await call(self._context.route("**/*", unless_closed(self._decide)))
-        self._context.on("page", unless_closed(_close_popup))
+        self._context.on("page", unless_closed(Page.close))
 
     async def _decide(self, route: Route) -> None:
         request = route.request
@@ -211,10 +211,6 @@ class ChromiumTab:
             return request.is_navigation_request() and request.frame == self._page.main_frame
         except Error:  # a window that was just opened has no frame yet
             return False
-
-
-async def _close_popup(page: Page) -> None:
-    await page.close()
 
 
 async def _type_into(frame: Frame, text: str, *, mark: str, opener: str, timeout: float) -> bool:

@@ -33,7 +33,9 @@ class Gate:
         self.slots = Slots(slots)
         self.breaker = Breaker()
         self._paced_until = 0.0  # the site's plugin counts the turns of all its visitors from one address
-        self._cool_until: dict[int, float] = {}  # by bot; a quota belongs to the bot and this guest (PROTOCOL 7)
+        # By bot: of those whose quota or rate limit was reached, or that are gone, broken or closed. A quota belongs to
+        # the bot and this guest (PROTOCOL 7).
+        self._cool_until: dict[int, float] = {}
 
     def enter(self, bot_id: int, caller: str) -> "Passage":
         """Hold a slot for one turn, in an `async with`, and learn from how it ends."""
@@ -52,7 +54,13 @@ class Gate:
                 retry_after=ceil(self._paced_until - now),
             )
         if not self.breaker.is_well and not self.breaker.admits(now):
-            raise self._resting()
+            raise ServiceError(
+                503,
+                f"{self.site} failed again and again and is left alone for a moment.",
+                type="server_error",
+                code="site_unavailable",
+                retry_after=max(1.0, self.breaker.wait(now)),
+            )
 
     def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
         """Learn from how a turn ended that was admitted."""
@@ -67,10 +75,6 @@ class Gate:
     def revived(self) -> None:
         """A visit or a renewal got what it came for."""
         self.breaker.revived(monotonic())
-
-    def is_cooling(self, bot_id: int) -> bool:
-        """Whether a short while ago the bot's quota or rate limit was reached, or the bot gone, broken or closed."""
-        return monotonic() < self._cool_until.get(bot_id, 0.0)
 
     @property
     def cooldown_until(self) -> float | None:
@@ -103,9 +107,10 @@ class Gate:
         A half-open breaker costs a site nothing of its rank: the turn that is its trial can still go on elsewhere, and
         a site that no turn ever tries again would never be known to be well.
         """
-        if not self.breaker.admits(monotonic()):
+        now = monotonic()
+        if not self.breaker.admits(now):
             return 2
-        return int(self.is_cooling(bot_id) or monotonic() < self._paced_until)
+        return int(now < self._paced_until or now < self._cool_until.get(bot_id, 0.0))
 
     def _learn(self, bot_id: int, refusal: Refusal, *, is_trial: bool) -> None:
         now = monotonic()
@@ -123,15 +128,6 @@ class Gate:
         self.breaker.failed(now)
         if was_closed and self.breaker.state(now) == "open":
             log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.error.code)
-
-    def _resting(self) -> ServiceError:
-        return ServiceError(
-            503,
-            f"{self.site} failed again and again and is left alone for a moment.",
-            type="server_error",
-            code="site_unavailable",
-            retry_after=max(1.0, self.breaker.wait(monotonic())),
-        )
 
 
 class Passage:

@@ -26,6 +26,9 @@ _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stre
 OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
 
+_Asking = Coroutine[Any, Any, tuple[Head, Body, Connection]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer. `body` is cut at `MAX_REPLY_BYTES`, or at `MAX_PAGE_BYTES` where it was got."""
@@ -67,7 +70,7 @@ class SiteClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
-        return await self._whole("POST", url, body, headers, timeout, most=MAX_REPLY_BYTES)
+        return await self._whole(url, headers, timeout, body, most=MAX_REPLY_BYTES)
 
     async def ask(self, guest: Credentials, request: PluginRequest, *, timeout: float) -> Reply:
         """Make *request* as the guest of these credentials. As `post`."""
@@ -76,15 +79,14 @@ class SiteClient:
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
         """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._whole("GET", url, None, headers, timeout, most=MAX_PAGE_BYTES)
+        return await self._whole(url, headers, timeout, None, most=MAX_PAGE_BYTES)
 
     async def _whole(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float, *, most: int
+        self, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None, *, most: int
     ) -> Reply:
         with _translated():
-            head, answer, connection = await self._streams.ask(
-                method, url, {**_HEADERS, **headers}, body=body, bounds=Bounds(timeout, timeout, is_for_all=True)
-            )
+            bounds = Bounds(timeout, timeout, is_for_all=True)
+            head, answer, connection = await self._asking(url, headers, body, bounds)
             try:
                 content = await read_bounded(answer, most)
             except BaseException:
@@ -93,18 +95,20 @@ class SiteClient:
             connection.leave(answer)
         return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
 
-    def stream(self, url: str, headers: Mapping[str, str], *, idle_timeout: float) -> "Stream":
-        """Get *url* and hand out the body as it comes, in an `async with`; leaving it drops the connection, or keeps it
-        for the next stream if the body's end comes in a moment.
+    def stream(
+        self, url: str, headers: Mapping[str, str], *, idle_timeout: float, body: bytes | None = None
+    ) -> "Stream":
+        """Get *url*, or post *body* to it, and hand out the answer's body as it comes, in an `async with`; leaving it
+        drops the connection, or keeps it for the next stream if the body's end comes in a moment.
 
         *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
         """
-        return Stream(self._streams.ask("GET", url, {**_HEADERS, **headers}, bounds=_of_stream(idle_timeout)))
+        bounds = Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
+        return Stream(self._asking(url, headers, body, bounds))
 
-    def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> "Stream":
-        """As `stream`, for an answer to *body*."""
-        asking = self._streams.ask("POST", url, {**_HEADERS, **headers}, body=body, bounds=_of_stream(idle_timeout))
-        return Stream(asking)
+    def _asking(self, url: str, headers: Mapping[str, str], body: bytes | None, bounds: Bounds) -> _Asking:
+        method = "GET" if body is None else "POST"
+        return self._streams.ask(method, url, {**_HEADERS, **headers}, body=body, bounds=bounds)
 
 
 class Stream:
@@ -112,7 +116,7 @@ class Stream:
 
     __slots__ = ("_asking", "_body", "_connection")
 
-    def __init__(self, asking: Coroutine[Any, Any, tuple[Head, Body, Connection]]) -> None:
+    def __init__(self, asking: _Asking) -> None:
         self._asking = asking
         self._body: Body
         self._connection: Connection
@@ -129,10 +133,6 @@ class Stream:
             self._connection.leave(self._body)
         else:
             self._connection.drop(self._body)
-
-
-def _of_stream(idle_timeout: float) -> Bounds:
-    return Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
 
 
 async def read_bounded(pieces: AsyncIterable[bytes], most: int = MAX_REPLY_BYTES) -> bytes:

@@ -80,7 +80,7 @@ class Attempt:
         url = f"{credentials.ajax_url}{SUBMIT}"
         body = submit_body(self._planned, bot, credentials, chat_id=token_hex(5), files=self._files)
         headers = {**visitor_headers(credentials), **submit_headers(credentials.nonce, streams=bot.streams)}
-        async with self._client.post_stream(url, body, headers, idle_timeout=idle_timeout) as reply:
+        async with self._client.stream(url, headers, idle_timeout=idle_timeout, body=body) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200:

@@ -164,10 +164,8 @@ class OpenAiServer:
         name, url = self.name, f"{self._server.base_url}/embeddings"
         async with self.gate.enter(bot.id, caller):
             try:
-                asking = self._client.post_stream(
-                    url, encoded(request), self._headers(), idle_timeout=self._idle_timeout
-                )
-                async with asking as reply:
+                body, idle_timeout = encoded(request), self._idle_timeout
+                async with self._client.stream(url, self._headers(), idle_timeout=idle_timeout, body=body) as reply:
                     answer = await read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1)
             except SiteTimeout as error:
                 raise silent(name, str(error), has_begun=False) from error

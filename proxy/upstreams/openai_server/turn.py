@@ -62,7 +62,7 @@ class Attempt:
         """
         reader = self._reader
         try:
-            async with self._client.post_stream(self._url, body, headers, idle_timeout=idle_timeout) as reply:
+            async with self._client.stream(self._url, headers, idle_timeout=idle_timeout, body=body) as reply:
                 if reply.status // 100 != 2:
                     told = read_body(await read_bounded(reply.body), self._key)
                     raise from_status(self._server, reply.status, reply.headers, told)

@@ -33,14 +33,13 @@ log = logging.getLogger(__name__)
 
 
 class NoCredentials(Exception):
-    """There are no usable credentials for a site now. `reason` says why, for the client.
+    """There are no usable credentials for a site now; the text says why, for the client.
 
     *gets_through*: the site itself was asked for new ones and answered, so that nothing stands before it.
     """
 
     def __init__(self, reason: str, *, gets_through: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
         self.gets_through = gets_through
 
 

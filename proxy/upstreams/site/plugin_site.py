@@ -97,7 +97,7 @@ class PluginSite:
         try:
             await self._keeper.current(self.name)
         except NoCredentials as error:
-            raise not_ready(error.reason) from error
+            raise not_ready(str(error)) from error
 
     def bots(self) -> SiteBots:
         """As `Upstream.bots`."""

@@ -83,7 +83,7 @@ class Recovery:
         except NoCredentials as error:
             if refusal.kind is Kind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
-            raise not_ready(f"{error.reason} (it answers: {refusal.brief})") from error
+            raise not_ready(f"{error} (it answers: {refusal.brief})") from error
 
 
 def not_ready(reason: str) -> ServiceError:

@@ -60,7 +60,7 @@ class CutReply(SiteClient):
         """Take the message."""
         return Reply(200, "application/json", {}, b'{"success":true,"data":{"cache_key":"aipkit_sse_0123456789"}}')
 
-    def stream(self, url: str, headers: object, *, idle_timeout: float) -> Stream:
+    def stream(self, url: str, headers: object, *, idle_timeout: float, body: bytes | None = None) -> Stream:
         """The reply."""
         return Stream(self._ask())
 
