@@ -97,6 +97,8 @@ class Attempt:
                     if event.name == "error":
                         reader.fail(event.data)
                     texts.append(reader.read(event.data.encode()))
+                else:  # a comment, as a sign of life
+                    continue
                 if reader.extra is not None:
                     before = "".join(texts)
                     texts.clear()

@@ -1,7 +1,6 @@
 """How the simulated AI Engine site fails, and what a client is told: most of it looks like success there."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from shared.site_client.client import Stream
 from shared.site_client.errors import SiteUnreachable
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
@@ -54,15 +52,7 @@ async def test_nothing_behind_an_answers_end_is_of_it(
     assert (text_of(events), events[-1]) == ("all", "data: [DONE]")
 
 
-class Posted(CutReply):
-    """Answers a turn with its pieces."""
-
-    def post_stream(self, url: str, body: bytes, headers: Mapping[str, str], *, idle_timeout: float) -> Stream:
-        """As `SiteClient.post_stream`."""
-        return self.stream(url, headers, idle_timeout=idle_timeout)
-
-
-async def read(engine: SimulatedAiEngine, client: Posted, sink: Texts) -> None:
+async def read(engine: SimulatedAiEngine, client: CutReply, sink: Texts) -> None:
     """Read the answer as a turn does."""
     told, planned = await captured(engine), Planned((), "hi", (), 0, 0)
     attempt = Attempt(client, told.credentials, planned, told.bots[0], files=[], sink=sink, begun=lambda: None)
@@ -73,7 +63,7 @@ async def read(engine: SimulatedAiEngine, client: Posted, sink: Texts) -> None:
 async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
     whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', Texts(2)
 
-    await read(engine, Posted([whole], ends=False), sink)
+    await read(engine, CutReply([whole], ends=False), sink)
 
     assert sink.text_so_far == "all"
 
@@ -85,7 +75,7 @@ async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(en
 async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plugin(
     engine: SimulatedAiEngine, whole: bytes, kind: str
 ) -> None:
-    posted, sink = Posted([whole]), Texts(1)
+    posted, sink = CutReply([whole]), Texts(1)
     posted.kind = kind
     await read(engine, posted, sink)
 
@@ -108,7 +98,7 @@ async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_20
     engine: SimulatedAiEngine, body: bytes, kind: Kind
 ) -> None:
     with pytest.raises(SiteRefusal) as caught:
-        await read(engine, Posted([body]), Texts(1))
+        await read(engine, CutReply([body]), Texts(1))
 
     assert caught.value.kind is kind
 
@@ -118,7 +108,7 @@ async def test_a_connection_that_breaks_cuts_what_has_begun(engine: SimulatedAiE
     event = f'data: {{"type":"live","data":"{text}"}}\n\n'.encode()
 
     with pytest.raises(SiteRefusal) as caught:
-        await read(engine, Posted([event], error=SiteUnreachable("reset")), Texts(1))
+        await read(engine, CutReply([event], error=SiteUnreachable("reset")), Texts(1))
 
     assert caught.value.kind is kind
 

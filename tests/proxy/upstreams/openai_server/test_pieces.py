@@ -16,7 +16,7 @@ from proxy.upstreams.openai_server.turn import Attempt
 from shared.conversations import Call
 from shared.parsing import Server
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
-from tests.proxy.upstreams.ai_engine.test_failures import Posted
+from tests.proxy.upstreams.aipkit.test_turn import CutReply
 
 SERVER = Server("mine", "http://127.0.0.1:1/v1")
 DONE = b"data: [DONE]\n\n"
@@ -55,7 +55,7 @@ class Wary:
         self._wants_pause = False
 
 
-async def read(client: Posted, sink: Wary, gate: Gate | None = None) -> None:
+async def read(client: CutReply, sink: Wary, gate: Gate | None = None) -> None:
     """Read the answer as a turn does."""
     reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
     async with client, (gate or Gate("mine", 1)).enter(1, "me") as passage:
@@ -67,7 +67,7 @@ async def read(client: Posted, sink: Wary, gate: Gate | None = None) -> None:
 
 async def test_an_answer_is_whole_at_its_end_mark_though_the_connection_stays_open() -> None:
     sink = Wary(pauses=False)
-    await read(Posted([chunk(content="all") + DONE], ends=False), sink)
+    await read(CutReply([chunk(content="all") + DONE], ends=False), sink)
 
     assert sink.given == ["all"]
 
@@ -77,12 +77,14 @@ async def test_an_answer_is_whole_at_its_end_mark_though_the_connection_stays_op
     [
         ([chunk(content="a"), chunk(content="b"), chunk(content="c"), DONE], ["a", "bc"]),
         ([chunk(reasoning="hm"), chunk(content="a"), DONE], ["(hm)", "a"]),
+        ([chunk(reasoning="hm") + b": alive\n\n", chunk(content="a"), DONE], ["(hm)", "a"]),
+        ([chunk(reasoning="hm"), b": alive\n\n", b"event: ping\n\n", chunk(content="a"), DONE], ["(hm)", "a"]),
         ([b'{"choices":[{"message":{"content":"a","tool_calls":[{"function":{"name":"f"}}]}}]}'], ["a", "f"]),
     ],
 )
 async def test_nothing_is_given_before_a_pause_that_is_wanted(pieces: list[bytes | None], given: list[str]) -> None:
     sink = Wary()
-    await read(Posted(pieces), sink)
+    await read(CutReply(pieces), sink)
 
     assert (sink.given, sink.unasked) == (given, 0)
 
@@ -90,7 +92,7 @@ async def test_nothing_is_given_before_a_pause_that_is_wanted(pieces: list[bytes
 async def test_a_chunk_like_all_others_is_none_behind_the_name_of_an_error() -> None:
     sink = Wary(pauses=False)
     with pytest.raises(Refusal):
-        await read(Posted([chunk(content="a"), chunk(content="b"), b"event: error\n", chunk(content="c")]), sink)
+        await read(CutReply([chunk(content="a"), chunk(content="b"), b"event: error\n", chunk(content="c")]), sink)
 
     assert sink.given == ["a", "b"]
 
@@ -106,7 +108,7 @@ async def test_a_chunk_like_all_others_is_none_behind_the_name_of_an_error() -> 
 )
 async def test_how_a_connection_breaks_is_told(error: SiteUnreachable, pieces: list[bytes | None], code: str) -> None:
     with pytest.raises(Refusal) as caught:
-        await read(Posted(pieces, error=error), Wary())
+        await read(CutReply(pieces, error=error), Wary())
 
     assert (caught.value.error.code, caught.value.has_begun) == (code, bool(pieces))
 
@@ -118,7 +120,7 @@ async def test_a_server_is_well_once_its_answer_has_begun(begun: bytes, state: s
         gate.breaker.failed(monotonic())
     gate.revived()
 
-    reading = asyncio.create_task(read(Posted([begun], ends=False), Wary(), gate))
+    reading = asyncio.create_task(read(CutReply([begun], ends=False), Wary(), gate))
     while not gate.slots.open:
         await asyncio.sleep(0)
     for _ in range(10):
