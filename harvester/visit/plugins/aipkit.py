@@ -1,6 +1,7 @@
 """AIPKit: its chat in a page, its guest id, and a nonce that the site takes (PROTOCOL 2 to 5, 13 and 14)."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +35,8 @@ TYPING_SECONDS = 2.0  # longest wait for a field to take the message
 GREETINGS = ("Hi", "Hello", "Good day")
 _OPENER = ".aipkit_popup_trigger"
 _MAY_BE_STALE = "the site hands out no nonce, and the page's own may be old: the page came from a cache"
+
+log = logging.getLogger(__name__)
 
 
 class AIPKit(interface.Plugin):
@@ -113,6 +116,11 @@ def _config(page: Snapshot) -> PageConfig | None:
     return read_configs(_written(page), page.stored, partial(own_address, page.url))
 
 
+def _asks_consent(page: Snapshot) -> bool:
+    config = _config(page)
+    return config is not None and any(bot.consent_required for bot in config.bots)
+
+
 def _foreign(page: Snapshot) -> str:
     """The address of the chat that the page shows, where it has only one of another site; else ""."""
     shown = read_configs(_written(page), {})
@@ -139,7 +147,7 @@ class _Chat:
 
     async def read(self) -> None:
         """All that the page and its requests tell; a message is typed only where that is not enough."""
-        page = await self._with_guest_id()
+        page = await self._settled()
         self._reading = read_page(page, self._observed())
         if not self._reading.is_complete:
             await self._refuse_unusable(page)
@@ -215,16 +223,20 @@ class _Chat:
         for one in [named] if named else rest_roots(below) if is_own else []:
             yield from rest_routes(one, self._page.url, post_id)
 
-    async def _with_guest_id(self) -> Snapshot:
-        """The page once its script has made the guest id, or as it is where the script makes none."""
-        page, deadline = self._page, time.monotonic() + self._job.limits.guest_id
-        while not guest_id_in(page.stored) and time.monotonic() < deadline:
+    async def _settled(self) -> Snapshot:
+        """The page once its script has made the guest id, and a person in a window has agreed to what the chat asks."""
+        page, limits, begun = self._page, self._job.limits, time.monotonic()
+        if limits.consent and _asks_consent(page):
+            log.info("the chat asks its visitors to agree; %g s for a person to do so", limits.consent)
+        while True:
+            waited = time.monotonic() - begun
+            lacks_id = waited < limits.guest_id and not guest_id_in(page.stored)
+            lacks_consent = waited < limits.consent and _asks_consent(page)
+            if not lacks_id and not lacks_consent:
+                return page
             await asyncio.sleep(POLL_SECONDS)
-            try:
+            with suppress(NotNow):
                 page = await self._tab.snapshot()
-            except NotNow:
-                continue
-        return page
 
     async def _read_by_typing(self, page: Snapshot) -> None:
         """Type one short message and read the requests that this causes, until they tell all or the time is over.

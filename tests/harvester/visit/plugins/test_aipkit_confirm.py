@@ -1,5 +1,6 @@
 """Which nonce and which guest id a visit comes home with; without a browser."""
 
+import asyncio
 import json
 
 import pytest
@@ -14,6 +15,7 @@ FRONT = f"{SITE}/"
 CACHED = {"x-cache": "HIT"}
 GIVEN = (200, b'{"success":true,"data":{"nonce":"given"}}')
 TAKEN = asked("aipkit_cache_sse_message", _ajax_nonce="taken", bot_id=9)
+ASKING = json.dumps(json.loads(CONFIG) | {"requireConsentCompliance": True})
 STREAMED = asked("aipkit_frontend_chat_stream", _ajax_nonce="taken", session_id="s-1")
 
 
@@ -22,8 +24,8 @@ def tab(*configs: str, **values: object) -> FakeTab:
     return FakeTab({FRONT: page(FRONT, *(configs or (CONFIG,)), **values)})
 
 
-async def make(tab: FakeTab, *, session_id: str = "") -> Capture:
-    limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3)
+async def make(tab: FakeTab, *, session_id: str = "", consent: float = 0.0) -> Capture:
+    limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3, consent=consent)
     job = Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits)
     return (await visit(job, tab, Steps()))[0]
 
@@ -83,12 +85,29 @@ async def test_a_cached_nonce_that_the_site_does_not_take_is_not_kept() -> None:
 
 
 async def test_nothing_is_typed_where_that_would_need_consent() -> None:
-    asking = json.dumps(json.loads(CONFIG) | {"requireConsentCompliance": True})
-    tab_ = tab(asking, headers=CACHED)
+    tab_ = tab(ASKING, headers=CACHED)
 
     with pytest.raises(VisitFailed):
         await make(tab_)
     assert tab_.typed == []
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_a_visit_in_a_window_waits_for_a_person_to_agree(agrees: bool) -> None:
+    tab_ = tab(ASKING)
+    tab_.nonce_answers = [GIVEN]
+    agreed = page(FRONT, ASKING, stored={"aipkit_guest_uuid": GUEST, "aipkit_chatbot_consent_given_5": "true"})
+
+    async def click() -> None:
+        await asyncio.sleep(0.1)
+        tab_.pages[FRONT] = agreed
+
+    async with asyncio.TaskGroup() as tasks:
+        made = tasks.create_task(make(tab_, consent=10.0 if agrees else 0.3))
+        if agrees:
+            tasks.create_task(click())
+
+    assert [bot.consent_required for bot in made.result().bots] == [not agrees]
 
 
 async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
