@@ -10,11 +10,11 @@ from proxy.upstreams.ai_engine.lines import LineDecoder
 from proxy.upstreams.ai_engine.planning import Planned
 from proxy.upstreams.ai_engine.reader import ReplyReader
 from proxy.upstreams.ai_engine.refusals import from_answer
-from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, upload_form, upload_headers
+from proxy.upstreams.ai_engine.requests import submit_request, upload_request
 from proxy.upstreams.event_decoder import EventTooLarge
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Bot, Credentials
-from shared.plugins.ai_engine.routes import NONCE_HEADER, SUBMIT, UPLOAD, is_nonce
+from shared.plugins.ai_engine.routes import NONCE_HEADER, is_nonce
 from shared.plugins.answers import read_object, text_at
 from shared.site_client.client import SiteClient, read_bounded, visitor_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
@@ -76,11 +76,10 @@ class Attempt:
         self.reader.end()
 
     async def _submit(self, idle_timeout: float) -> None:
-        credentials, bot = self._credentials, self._bot
-        url = f"{credentials.ajax_url}{SUBMIT}"
-        body = submit_body(self._planned, bot, credentials, chat_id=token_hex(5), files=self._files)
-        headers = {**visitor_headers(credentials), **submit_headers(credentials.nonce, streams=bot.streams)}
-        async with self._client.stream(url, headers, idle_timeout=idle_timeout, body=body) as reply:
+        credentials = self._credentials
+        asked = submit_request(self._planned, self._bot, credentials, chat_id=token_hex(5), files=self._files)
+        headers = {**visitor_headers(credentials), **asked.headers}
+        async with self._client.stream(asked.url, headers, idle_timeout=idle_timeout, body=asked.body) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200:
@@ -116,10 +115,8 @@ class Attempt:
 
     async def _upload(self, image: Image) -> str:
         """The name under which the site keeps a picture, for a while and for everybody."""
-        boundary, credentials = token_hex(24), self._credentials
-        body = await asyncio.to_thread(upload_form, image, boundary)  # pictures are long
-        headers = {**visitor_headers(credentials), **upload_headers(credentials.nonce, boundary)}
-        reply = await self._client.post(f"{credentials.ajax_url}{UPLOAD}", body, headers, timeout=UPLOAD_SECONDS)
+        asked = await asyncio.to_thread(upload_request, image, self._credentials, token_hex(24))  # pictures are long
+        reply = await self._client.ask(self._credentials, asked, timeout=UPLOAD_SECONDS)
         data = read_object(reply.body).get("data")
         name = text_at(data, "id") if isinstance(data, dict) else ""
         if not name:

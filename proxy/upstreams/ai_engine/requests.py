@@ -12,17 +12,20 @@ import orjson
 from proxy.chat.ask import Image
 from proxy.upstreams.ai_engine.planning import Planned
 from shared.models import Bot, Credentials
-from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER
+from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD
+from shared.plugins.requests import PluginRequest
 
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
 
-def submit_body(planned: Planned, bot: Bot, credentials: Credentials, *, chat_id: str, files: Sequence[str]) -> bytes:
-    """The body of a turn. *chat_id*: a new one for each turn, since the site is to put nothing together.
+def submit_request(
+    planned: Planned, bot: Bot, credentials: Credentials, *, chat_id: str, files: Sequence[str]
+) -> PluginRequest:
+    """A turn. *chat_id*: a new one for each turn, since the site is to put nothing together.
 
     `previousResponseId` is left out: with it the site would send the model the new message alone.
     """
-    return orjson.dumps(
+    body = orjson.dumps(
         {
             "botId": bot.key or None,
             "customId": bot.custom_key or None,
@@ -36,15 +39,14 @@ def submit_body(planned: Planned, bot: Bot, credentials: Credentials, *, chat_id
             "stream": bot.streams,
         }
     )
+    headers = {"Content-Type": JSON, NONCE_HEADER: credentials.nonce}
+    if bot.streams:
+        headers["Accept"] = "text/event-stream"
+    return PluginRequest(f"{credentials.ajax_url}{SUBMIT}", body, headers)
 
 
-def submit_headers(nonce: str, *, streams: bool) -> dict[str, str]:
-    """The headers of a turn, beside the visitor's own."""
-    return {"Content-Type": JSON, NONCE_HEADER: nonce, **({"Accept": "text/event-stream"} if streams else {})}
-
-
-def upload_form(image: Image, boundary: str) -> bytes:
-    """A picture as a `multipart/form-data` body. *boundary* must not occur in it."""
+def upload_request(image: Image, credentials: Credentials, boundary: str) -> PluginRequest:
+    """A picture, as a form. *boundary* must not occur in it."""
     ending = _ENDINGS.get(image.mime_type, "png")
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="image.{ending}"\r\n'
@@ -53,9 +55,6 @@ def upload_form(image: Image, boundary: str) -> bytes:
     rest = "".join(
         f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\nN/A' for name in ("type", "purpose")
     )
-    return b"".join([head.encode(), base64.b64decode(image.base64), rest.encode(), f"\r\n--{boundary}--\r\n".encode()])
-
-
-def upload_headers(nonce: str, boundary: str) -> dict[str, str]:
-    """The headers of an upload, beside the visitor's own."""
-    return {"Content-Type": f"multipart/form-data; boundary={boundary}", NONCE_HEADER: nonce}
+    parts = (head.encode(), base64.b64decode(image.base64), rest.encode(), f"\r\n--{boundary}--\r\n".encode())
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", NONCE_HEADER: credentials.nonce}
+    return PluginRequest(f"{credentials.ajax_url}{UPLOAD}", b"".join(parts), headers)

@@ -7,13 +7,13 @@ was not made. Never retried: anything after the site may have put the message in
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from proxy.chat.ask import Ask
 from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import MAX_TRIES, About, AnswerSink, End, Held, Refusal, Tries
-from proxy.upstreams.aipkit.pictures import PictureLimit
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.turn import Attempt
@@ -24,10 +24,14 @@ from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from proxy.upstreams.site.telling import to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
+from shared.plugins.aipkit.probe import probe_request, takes_several_pictures
 from shared.site_client.client import SiteClient
+from shared.site_client.errors import SiteUnreachable
 
 # For connecting and step 1, where another site answers if this one does not: while tries are left to ask it.
 TRIAL_SECONDS, MOVE_ON_SECONDS = 5.0, 30.0
+MAX_IMAGES = 4  # no plugin takes more in one message
+PROBE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,8 @@ class AipkitSite(PluginClient):
     ) -> None:
         super().__init__(gate, keeper, client, limits=limits)
         self._policy = policy
-        self._pictures = PictureLimit(client)
+        self._max_pictures = MAX_IMAGES  # in one message, as far as is known
+        self._asked_of = 0.0  # the visit after which it was asked how many
         self._old_bots = OldBots()
         self._double_encodes: bool | None = None  # what replies have shown of the site's text encoding
 
@@ -120,15 +125,25 @@ class AipkitSite(PluginClient):
     async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
         def planned_now() -> Planned:
             most = self._limits.max_transcript
-            return plan.turn(credentials, max_transcript=most, max_images=self._pictures.most)
+            return plan.turn(credentials, max_transcript=most, max_images=self._max_pictures)
 
         is_large = size_of(plan.ask.messages) > LARGE_BYTES
         planned = await asyncio.to_thread(planned_now) if is_large else planned_now()
         if len(planned.turn.images) + planned.dropped_images > 1:
-            await self._pictures.learn(credentials)
+            await self._learn_pictures(credentials)
             planned = planned_now()
         self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)
         return planned
+
+    async def _learn_pictures(self, credentials: Credentials) -> None:
+        """Ask once after each visit whether it takes several: plugins before 2.4.21 pass the rest over."""
+        if self._asked_of == credentials.captured_at:
+            return
+        request = probe_request(credentials.ajax_url, credentials.nonce)
+        with suppress(SiteUnreachable):
+            reply = await self._client.ask(credentials, request, timeout=PROBE_SECONDS)
+            if (several := takes_several_pictures(reply.body)) is not None:
+                self._asked_of, self._max_pictures = credentials.captured_at, MAX_IMAGES if several else 1
 
 
 def _end(reader: ReplyReader, planned: Planned, credentials: Credentials, *, is_held: bool) -> End:

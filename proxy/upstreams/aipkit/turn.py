@@ -21,7 +21,7 @@ from proxy.upstreams.aipkit.requests import (
     stream_url,
     until_next_minute,
 )
-from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
+from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge
 from proxy.upstreams.site.refusals import Kind, SiteRefusal
 from shared.models import Credentials
 from shared.site_client.client import SiteClient, visitor_headers
@@ -164,8 +164,8 @@ class Attempt:
         self._read_events(data, texts)
 
     def _read_events(self, data: bytes, texts: list[str]) -> None:
-        for block in self._decoder.blocks(data):
-            if not self._reader.finished and (event := read_block(block)):
+        for event in self._decoder.feed(data):
+            if not self._reader.finished:
                 texts.append(self._reader.read(event))
 
     def _pass_on(self, text: str) -> bool:

@@ -20,7 +20,7 @@ from proxy.api.images.reading import (
 )
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.aipkit.pictures import MAX_IMAGES
+from proxy.upstreams.aipkit.site import MAX_IMAGES
 from shared.conversations import Message, Role
 from tests.pictures import GIF, JPEG, PNG, WEBP
 

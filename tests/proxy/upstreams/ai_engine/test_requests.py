@@ -8,7 +8,7 @@ import pytest
 
 from proxy.chat.ask import Image
 from proxy.upstreams.ai_engine.planning import Planned
-from proxy.upstreams.ai_engine.requests import submit_body, submit_headers, upload_form, upload_headers
+from proxy.upstreams.ai_engine.requests import submit_request, upload_request
 from shared.models import AI_ENGINE, Bot, Credentials
 from tests.site_checks.ai_engine.recordings import recording
 
@@ -30,7 +30,7 @@ PLANNED = Planned((("user", "a"), ("assistant", "b")), "Hello 世界 😀 <b>x</
 
 def test_the_body_has_the_recorded_keys_and_no_other() -> None:
     recorded = json.loads(recording("10b-browser-submit-1.http").request_body)
-    made = json.loads(submit_body(PLANNED, BOT, CREDENTIALS, chat_id="rxsj641opyn", files=[]))
+    made = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="rxsj641opyn", files=[]).body)
 
     assert list(made) == list(recorded)
     same = set(recorded) - {"messages"}
@@ -42,7 +42,7 @@ def test_the_body_has_the_recorded_keys_and_no_other() -> None:
     ("files", "one", "many"), [([], None, None), (["a"], "a", None), (["a", "b"], None, ["a", "b"])]
 )
 def test_files_are_named_as_the_page_does(files: list[str], one: str | None, many: list[str] | None) -> None:
-    made = json.loads(submit_body(PLANNED, BOT, CREDENTIALS, chat_id="x", files=files))
+    made = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="x", files=files).body)
 
     assert (made["newFileId"], made["newFileIds"]) == (one, many)
 
@@ -50,19 +50,21 @@ def test_files_are_named_as_the_page_does(files: list[str], one: str | None, man
 def test_what_the_page_does_not_have_is_null_as_there() -> None:
     bare = replace(CREDENTIALS, session_id="", post_id=0)
     custom = Bot(id=1, name="B", custom_key="my-bot", streams=False)
-    made = json.loads(submit_body(PLANNED, custom, bare, chat_id="x", files=[]))
+    request = submit_request(PLANNED, custom, bare, chat_id="x", files=[])
+    made = json.loads(request.body)
 
     assert [made[key] for key in ("botId", "customId", "session", "contextId")] == [None, "my-bot", None, None]
     assert made["stream"] is False
-    assert "Accept" not in submit_headers("n", streams=False)
+    assert "Accept" not in request.headers
 
 
 def test_a_picture_is_uploaded_in_the_recorded_form() -> None:
     made = recording("12-browser-upload.http")
     boundary = "----WebKitFormBoundaryvkWVkHrT37hTYVBE"
     picture = made.request_body.partition(b"image/png\r\n\r\n")[2].partition(f"\r\n--{boundary}".encode())[0]
-    form = upload_form(Image("image/png", base64.b64encode(picture).decode()), boundary)
+    form = upload_request(Image("image/png", base64.b64encode(picture).decode()), CREDENTIALS, boundary)
 
-    assert form == made.request_body.replace(b"a.png", b"image.png")
-    assert b'filename="image.jpg"' in upload_form(Image("image/jpeg", "QUJD"), "b")  # WordPress minds the ending
-    assert upload_headers("n", boundary)["Content-Type"].endswith(boundary)
+    assert form.body == made.request_body.replace(b"a.png", b"image.png")
+    assert form.headers["Content-Type"].endswith(boundary)
+    jpeg = upload_request(Image("image/jpeg", "QUJD"), CREDENTIALS, "b")
+    assert b'filename="image.jpg"' in jpeg.body  # WordPress minds the ending
