@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
 from proxy.chat.upstream import About, Refusal
-from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
+from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.conversations import Message
 from shared.models import Bot
+from shared.plugins.answers import as_utf8
 
 MAX_HISTORY = 16  # messages before the new one: the first, and the 15 that the plugin's own default lets through
 _SYSTEM = "Follow the system text.\n\n----- system -----\n"  # the page has no role for it

@@ -11,9 +11,9 @@ from proxy.chat.ask import Image
 from proxy.chat.errors import bad_request
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
 from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
-from proxy.upstreams.site.texts import PHP_BLANKS, as_utf8, look_at
+from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.plugins import bot_checks
-from shared.plugins.answers import read_object, text_at
+from shared.plugins.answers import as_utf8, read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 # A body that PHP or the database may have found too large, which they tell no better than by what they then lack: the

@@ -13,6 +13,7 @@ from proxy.chat.ask import EFFORT, SAMPLING, Ask, Media, Part
 from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from shared.conversations import Call, Message
+from shared.plugins.answers import as_utf8
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
@@ -89,8 +90,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # half a surrogate pair, which is no UTF-8
-        text = json.dumps(body, ensure_ascii=False)
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        return as_utf8(json.dumps(body, ensure_ascii=False)).encode()
 
 
 def _effort(parameters: Mapping[str, Any]) -> str | None:
