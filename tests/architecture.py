@@ -61,7 +61,7 @@ PURE = (
     *(f"proxy/upstreams/{name}.py" for name in ("breaker", "event_decoder", "meaning")),
     "proxy/server/content_encoding.py",
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
-    *(f"proxy/upstreams/site/{name}.py" for name in ("refusals", "telling", "texts", "wordings")),
+    *(f"proxy/upstreams/site/{name}.py" for name in ("refusals", "texts", "wordings")),
     *(f"proxy/upstreams/ai_engine/{name}.py" for name in ("lines", "planning", "reader", "refusals", "requests")),
     *(f"proxy/upstreams/openai_server/{name}.py" for name in ("requests", "events", "refusals", "listing")),
     *(

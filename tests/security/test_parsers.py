@@ -37,8 +37,7 @@ from proxy.upstreams.aipkit.requests import (
     stream_url,
 )
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
-from proxy.upstreams.site.refusals import SiteRefusal, read_retry_after
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import SiteRefusal, read_retry_after, to_refusal
 from shared.conversations import Message
 from shared.logs import redact
 from shared.parsing import duration, pairs, site, sites, words

@@ -17,8 +17,7 @@ from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned, plan_turn
 from proxy.upstreams.gate import Passage
 from proxy.upstreams.site.plugin_site import PluginClient
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
 from shared.models import Bot
 
 CUSTOM_SECONDS = 23 * 3600.0  # the site forgets settings of a page's own a day after it last showed them
@@ -64,7 +63,7 @@ class AiEngineSite(PluginClient):
                 credentials = await self._recovery.recover(
                     refusal, used, passage, bot_id=bot.id, has_alternative=tries.has_alternative
                 )
-                log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
+                log.info("turn refused by %s (%s), mended", self.name, refusal.kind.name.lower())
             else:
                 return End(usage=attempt.reader.usage)
             finally:

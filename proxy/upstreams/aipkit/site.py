@@ -20,8 +20,7 @@ from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginClient
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
 from shared.plugins.aipkit.probe import probe_request, takes_several_pictures
@@ -111,7 +110,7 @@ class AipkitSite(PluginClient):
                     credentials = await self._recovery.recover(
                         refusal, credentials, passage, bot_id=plan.bot.id, has_alternative=has_alternative
                     )
-                    log.info("turn refused by %s (%s), mended", self.name, refusal.kind.value)
+                    log.info("turn refused by %s (%s), mended", self.name, refusal.kind.name.lower())
                 else:
                     if attempt.verdict is not None:
                         self._double_encodes = attempt.verdict

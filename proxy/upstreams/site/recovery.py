@@ -3,8 +3,7 @@
 from proxy.chat.errors import ServiceError
 from proxy.upstreams.gate import Passage
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials, is_newer
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
 from shared.models import Credentials
 
 RETRY_AFTER_SECONDS = 10.0

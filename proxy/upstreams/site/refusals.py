@@ -1,40 +1,78 @@
-"""Why a site did not answer, whichever plugin it has; what the client is told of it is in `telling.py`."""
+"""Why a site did not answer, whichever plugin it has, and what that means."""
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from proxy.upstreams.meaning import brief
+from proxy.chat.upstream import About, Refusal
+from proxy.upstreams.meaning import Meaning, brief
 from shared.retry_after import retry_after
 
 
 class Kind(Enum):
-    """Why the site did not answer."""
+    """Why the site did not answer; {text} is what it said."""
 
-    NONCE = "nonce"  # refused credentials, for certain: step 1 said so
-    CACHE_KEY = "cache_key"  # the stored message was gone; nothing reached the model
-    PREVIOUS = "previous"  # the provider forgot the response that was to be continued
-    UNRECOGNISED = "unrecognised"  # refused before the model was called, in words we do not know
-    FIREWALL = "firewall"  # a server in front let step 1 not pass: for what the message says, if other requests pass
-    MOVED = "moved"  # its address leads to another one, or has no chat plugin: a visit tells what there is now
-    CHALLENGE = "challenge"
-    QUOTA = "quota"
-    GUESTS = "guests"
-    BLOCKED = "blocked"
-    BOT = "bot"
-    BOT_BROKEN = "bot_broken"  # the site is well, but has not set this bot up
-    FILTERED = "filtered"
-    IMAGE = "image"
-    TOO_LARGE = "too_large"
-    CONTEXT_LENGTH = "context_length"
-    RATE_LIMIT = "rate_limit"
-    MINUTE_LIMIT = "minute_limit"  # the plugin's own: so many turns a minute from one address, whichever the bot
-    BUSY = "busy"  # the plugin itself could not work just now
-    UNREACHABLE = "unreachable"  # no connection; nothing was sent
-    UPSTREAM = "upstream"
-    TIMEOUT = "timeout"
-    SITE_LIMIT = "site_limit"  # the site cuts every answer after a time of its own, however alive it is
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
+    # Refused credentials, for certain: step 1 said so.
+    NONCE = Meaning(About.CREDENTIALS, 503, "credentials_refused", "The site refuses the current credentials: {text}")
+    # The stored message was gone; nothing reached the model.
+    CACHE_KEY = Meaning(About.ANSWER, 502, "upstream_error", "The site lost the message on its way: {text}")
+    # The provider forgot the response that was to be continued.
+    PREVIOUS = Meaning(About.COPY, 502, "upstream_error", "The site lost the conversation: {text}")
+    # Refused before the model was called, in words we do not know.
+    UNRECOGNISED = Meaning(About.ANSWER, 400, "upstream_refused", "The site refused: {text}", False)
+    # A server in front let step 1 not pass: for what the message says, if other requests pass.
+    FIREWALL = Meaning(
+        About.ANSWER,
+        400,
+        "upstream_blocked_message",
+        "A firewall of the site blocks this message for something in its text (HTML, SQL or the like): {text}",
+        False,
+    )
+    # Its address leads to another one, or has no chat plugin: a visit tells what there is now.
+    MOVED = Meaning(
+        About.CREDENTIALS, 503, "upstream_unavailable", "The site is not where the last visit found it: {text}"
+    )
+    CHALLENGE = Meaning(
+        About.CREDENTIALS,
+        503,
+        "challenge",
+        "The site asks visitors to pass a check before it answers. Its operator's rule stands; run "
+        "`freeaichat harvest --headed` to pass it by hand. ({text})",
+        False,
+    )
+    QUOTA = Meaning(About.QUOTA, 429, "insufficient_quota", "The site's guest quota is used up: {text}", False)
+    GUESTS = Meaning(About.MODEL, 403, "guests_refused", "This bot is for the site's members: {text}", False)
+    BLOCKED = Meaning(About.MODEL, 403, "address_blocked", "The site blocks this address: {text}", False)
+    BOT = Meaning(
+        About.MODEL, 404, "model_not_found", "The site no longer has the bot behind this model: {text}", False
+    )
+    # The site is well, but has not set this bot up.
+    BOT_BROKEN = Meaning(About.MODEL, 502, "upstream_error", "This bot does not work on its site: {text}", False)
+    FILTERED = Meaning(About.MESSAGE, 400, "content_filter", "The site refused the message: {text}", False)
+    IMAGE = Meaning(About.MESSAGE, 400, "invalid_image", "The site refused the image: {text}", False)
+    TOO_LARGE = Meaning(About.ANSWER, 413, "request_too_large", "Too large for the site: {text}", False)
+    CONTEXT_LENGTH = Meaning(About.MESSAGE, 400, "context_length_exceeded", "Too long for the model: {text}", False)
+    RATE_LIMIT = Meaning(About.RATE, 429, "rate_limit_exceeded", "The site is rate limited: {text}", retry_after=20.0)
+    # The plugin's own: so many turns a minute from one address, whichever the bot.
+    MINUTE_LIMIT = Meaning(
+        About.PACE, 429, "rate_limit_exceeded", "The site takes no more requests this minute: {text}", retry_after=60.0
+    )
+    # The plugin itself could not work just now.
+    BUSY = Meaning(
+        About.ANSWER, 503, "upstream_unavailable", "The site could not work just now: {text}", retry_after=5.0
+    )
+    # No connection; nothing was sent.
+    UNREACHABLE = Meaning(About.UPSTREAM, 502, "upstream_unreachable", "The site cannot be reached: {text}")
+    UPSTREAM = Meaning(About.UPSTREAM, 502, "upstream_error", "The site failed to answer: {text}")
+    TIMEOUT = Meaning(About.UPSTREAM, 504, "upstream_timeout", "The site did not answer in time: {text}")
+    # The site cuts every answer after a time of its own, however alive it is.
+    SITE_LIMIT = Meaning(
+        About.ANSWER,
+        504,
+        "upstream_timeout",
+        "The site cut the answer at its own time limit (120 s unless its operator changed that): {text}",
+    )
+    EMPTY = Meaning(About.ANSWER, 502, "upstream_empty_response", "The site sent an answer without any text.")
+    TRUNCATED = Meaning(About.ANSWER, 502, "upstream_truncated", "The site's answer broke off: {text}")
 
 
 class SiteRefusal(Exception):
@@ -63,6 +101,18 @@ class SiteRefusal(Exception):
         """Blot *secrets* out of what the site said: it may repeat what it was sent."""
         for secret in secrets:
             self.text = self.text.replace(secret, "***")
+
+
+def to_refusal(refusal: SiteRefusal) -> Refusal:
+    """The same in terms that any kind of upstream has."""
+    meaning = refusal.kind.value
+    return Refusal(
+        meaning.error(text=refusal.brief, retry_after=refusal.retry_after),
+        meaning.about,
+        delivered=refusal.logged,
+        has_begun=refusal.logged and refusal.by_plugin,
+        retry_after=refusal.retry_after,
+    )
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -7,8 +7,7 @@ import pytest
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
 from proxy.upstreams.aipkit.turn import Attempt
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
 from tests.proxy.upstreams.aipkit.test_turn import GUEST, TURN, CutReply, Texts
 from tests.security.hostile_site import OPENING, delta
 

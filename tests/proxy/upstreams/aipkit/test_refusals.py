@@ -6,8 +6,7 @@ import pytest
 
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from proxy.upstreams.site.telling import to_refusal
+from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
 
 
 def told(refusal: SiteRefusal) -> tuple[int, str | None]:
