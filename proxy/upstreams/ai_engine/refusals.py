@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from proxy.upstreams.meaning import TOO_LONG
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
+from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.routes import error_code, lacks_route, refuses_nonce
@@ -53,15 +53,10 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("` does not exist", Kind.BOT_BROKEN),  # the model
     ("' is not available", Kind.BOT_BROKEN),
 )
-_BY_STATUS = {  # of a server in front
+_BY_STATUS = BY_STATUS | {  # of a server in front
     403: Kind.FIREWALL,
     404: Kind.MOVED,  # where addresses are written in another way now, say
     406: Kind.FIREWALL,
-    408: Kind.TIMEOUT,
-    413: Kind.TOO_LARGE,
-    429: Kind.RATE_LIMIT,
-    504: Kind.TIMEOUT,
-    524: Kind.TIMEOUT,
 }
 _LOOKED_AT = 4096
 

@@ -8,7 +8,7 @@ that tell a quota and a rate limit in other languages.
 import re
 
 from proxy.upstreams.meaning import TOO_LONG
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal
 from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
 
 # The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
@@ -122,14 +122,8 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None,
         kind = Kind.FIREWALL
     elif status == 403:
         kind = Kind.NONCE
-    elif status == 413:
-        kind = Kind.TOO_LARGE
-    elif status == 429:
-        kind = Kind.RATE_LIMIT
-    elif status in {408, 504, 524}:
-        kind = Kind.TIMEOUT
     else:
-        kind = Kind.UPSTREAM
+        kind = BY_STATUS.get(status, Kind.UPSTREAM)
     return SiteRefusal(
         kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after, by_plugin=by_plugin
     )

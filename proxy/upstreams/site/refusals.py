@@ -75,6 +75,9 @@ class Kind(Enum):
     TRUNCATED = Meaning(About.ANSWER, 502, "upstream_truncated", "The site's answer broke off: {text}")
 
 
+BY_STATUS = {408: Kind.TIMEOUT, 413: Kind.TOO_LARGE, 429: Kind.RATE_LIMIT, 504: Kind.TIMEOUT, 524: Kind.TIMEOUT}
+
+
 class SiteRefusal(Exception):
     """The site refused or failed a turn.
 
