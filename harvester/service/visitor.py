@@ -15,7 +15,7 @@ from harvester.service.saving import patiently, save_capture
 from harvester.service.tasks import to_the_end
 from harvester.service.worker import MARGIN_SECONDS, Workers
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
-from shared.browsers import Browser, NoBrowser, find_browser, has_display
+from shared.browsers import NoBrowser, find_browser, has_display
 from shared.models import AIPKIT, UNDER_WAY, Cause, Credentials, Outcome, Visit
 from shared.parsing import Site, is_same_site
 from shared.serialization import from_json, to_json, to_plain
@@ -38,10 +38,6 @@ class _Record:
     holder: str
     note: str  # that it was under way
     screenshot: bytes | None
-
-
-class NoDisplay(NoBrowser):
-    """A window cannot be opened here."""
 
 
 class Visitor:
@@ -134,10 +130,13 @@ class Visitor:
     async def _make(self, site: Site, claim: Claim, reports: list[Report], *, is_page_given: bool) -> None:
         """Add to *reports* as soon as there is one: what was stored counts, even if closing is interrupted."""
         try:
-            browser = self._find_browser()
+            browser = find_browser(self._browser, full_only=self._is_headed)
         except NoBrowser as error:
-            cause = Cause.NO_DISPLAY if isinstance(error, NoDisplay) else Cause.NO_BROWSER
-            reports.append(_failure(cause, str(error)))
+            reports.append(_failure(Cause.NO_BROWSER, str(error)))
+            return
+        if self._is_headed and not has_display():
+            reason = "no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)"
+            reports.append(_failure(Cause.NO_DISPLAY, reason))
             return
         state = await self._store.site_state(site.origin)
         current = state.current if state else None
@@ -172,12 +171,6 @@ class Visitor:
                 reason = f"the visit's process cannot be started: {error}"
                 reports.append(_failure(Cause.NOT_STARTED, reason))
         return reports[-1]
-
-    def _find_browser(self) -> Browser:
-        browser = find_browser(self._browser, full_only=self._is_headed)
-        if self._is_headed and not has_display():
-            raise NoDisplay("no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)")
-        return browser
 
     async def _stored(self, report: Report, base: Credentials | None) -> Report:
         """Keep what was captured, before the visit counts as captured."""

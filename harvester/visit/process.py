@@ -5,7 +5,6 @@ import base64
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import Playwright
@@ -62,15 +61,14 @@ async def _visit_in(tab: Tab, job: Job, steps: Steps, deadline: float) -> Report
         async with asyncio.timeout_at(deadline):
             capture, note = await visit(job, tab, steps)
     except VisitFailed as failure:
-        report = await _failed(tab, steps, failure.outcome, failure.cause, failure.reason)
-        return replace(report, retry_after=failure.retry_after)
+        return await _failed(tab, steps, failure)
     except (PageFailed, NotNow) as error:
         cause = error.cause if isinstance(error, PageFailed) else Cause.RESTLESS
-        return await _failed(tab, steps, Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}")
+        return await _failed(tab, steps, VisitFailed(Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}"))
     except TimeoutError:
         took = steps.seconds.get(steps.current, 0.0)
         reason = f"the step '{steps.current}' was not over after {took:.0f} s"
-        return await _failed(tab, steps, Outcome.TIMEOUT, Cause.SLOW, reason)
+        return await _failed(tab, steps, VisitFailed(Outcome.TIMEOUT, Cause.SLOW, reason))
     except BrowserFailed as error:
         reason = f"the window was closed, or {error}" if job.is_headed else str(error)
         return _browser_error(steps, error.cause, reason, is_passing=not job.is_headed)
@@ -82,12 +80,13 @@ def _browser_error(steps: Steps, cause: Cause, reason: str, *, is_passing: bool 
     return Report(outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason, steps=steps.seconds, is_passing=is_passing)
 
 
-async def _failed(tab: Tab, steps: Steps, outcome: Outcome, cause: Cause, reason: str) -> Report:
+async def _failed(tab: Tab, steps: Steps, failure: VisitFailed) -> Report:
     picture = await tab.screenshot()
     return Report(
-        outcome=outcome,
-        cause=cause,
-        reason=reason,
+        outcome=failure.outcome,
+        cause=failure.cause,
+        reason=failure.reason,
+        retry_after=failure.retry_after,
         steps=steps.seconds,
         screenshot=base64.b64encode(picture).decode() if picture else "",
     )
