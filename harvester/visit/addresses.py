@@ -68,17 +68,20 @@ def refresh_of(page_url: str, refreshes: Iterable[str]) -> Refresh | None:
 
 def own_pages(page_url: str, urls: Iterable[str], visited: Collection[str]) -> list[str]:
     """Those of *urls* that are pages of the same site, each once; *visited* ones are left out."""
-    found: dict[str, None] = {}
-    for text in urls:
-        try:
-            url = urldefrag(urljoin(page_url, text))[0]
-            parts, host = urlsplit(url), urlsplit(page_url).hostname or ""
-        except ValueError:  # not an address at all
-            continue
-        if parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or ""):
-            found[url] = None
     seen = {_plain(url) for url in visited}
-    return [url for url in found if _plain(url) not in seen]
+    found = dict.fromkeys(_own_page(page_url, text) for text in urls)
+    return [url for url in found if url and _plain(url) not in seen]
+
+
+def _own_page(page_url: str, written: str) -> str:
+    """What a page *written* as an address means, without its fragment; "" where that is not on the same site."""
+    try:
+        url = urldefrag(urljoin(page_url, written))[0]
+        parts, host = urlsplit(url), urlsplit(page_url).hostname or ""
+        is_own = parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or "")
+    except ValueError:  # not an address at all
+        return ""
+    return url if is_own else ""
 
 
 def own_address(page_url: str, written: str) -> str:
@@ -121,11 +124,8 @@ def chat_candidates(page_url: str, links: Iterable[Link], visited: Collection[st
     seen = {_plain(url) for url in visited}
     scores: dict[str, int] = {}
     for link in links:
-        try:
-            url = urldefrag(urljoin(page_url, link.href))[0]
-            score = _score(url, link.text, base.hostname or "")
-        except ValueError:  # not an address at all
-            continue
+        url = _own_page(page_url, link.href)
+        score = _score(url, link.text) if url else 0
         if score and _plain(url) not in seen:
             scores[url] = max(score, scores.get(url, 0))
     ranked = sorted(scores, key=lambda url: (-scores[url], len(url)))
@@ -135,10 +135,8 @@ def chat_candidates(page_url: str, links: Iterable[Link], visited: Collection[st
     return ranked[:MAX_CANDIDATES]
 
 
-def _score(url: str, text: str, host: str) -> int:
+def _score(url: str, text: str) -> int:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not is_same_site(host, parts.hostname or ""):
-        return 0
     if _NO_PAGE.search(parts.path) or _NOT_FOR_GUESTS.search(parts.path):
         return 0
     said = unquote(f"{parts.path} {text}").lower()
