@@ -24,7 +24,7 @@ _QUOTA = re.compile(
     r"|όριο|الحد|حصة|سهمیه|מכסה|सीमा|कोटा|โควต"
 )
 _LOOKED_AT = 4096  # how much of a text is: nobody writes a longer refusal, and a page of garbage must not hold the loop
-_PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama")
+_PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama", "aipuffercloud")
 _API = re.compile(r"\bapi\b|api[-\s]?(?:key|密)")
 
 

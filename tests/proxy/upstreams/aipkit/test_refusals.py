@@ -158,7 +158,13 @@ def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, 
 
 
 @pytest.mark.parametrize(
-    "text", ["API-Schlüssel fehlt für DeepSeek.", "缺少 OpenAI 的 API 密钥。", "Clé API manquante pour Claude."]
+    "text",
+    [
+        "API-Schlüssel fehlt für DeepSeek.",
+        "缺少 OpenAI 的 API 密钥。",
+        "Clé API manquante pour Claude.",
+        "API-Schlüssel fehlt für AIPufferCloud.",
+    ],
 )
 def test_a_missing_key_is_known_in_other_languages_since_the_message_is_logged_by_then(text: str) -> None:
     refusal = from_stream_error(text, quota=False, started=False)
