@@ -26,20 +26,18 @@ async def open_connection(make: Callable[[], P], host: str, port: int, **tls: An
     if len(found) == 1:  # there is nothing to race: the event loop connects by itself, in a quarter of the time
         try:
             return (await loop.create_connection(make, *found[0][4][:2], **tls))[1]
-        except RuntimeError as error:
-            raise _uncommon(error) from error
-    made = await _first(found)
-    try:
-        return await take_over(made, make, **tls)
-    except BaseException:
-        made.close()
-        raise
+        except RuntimeError as error:  # uvloop's word for a connect that failed in an uncommon way
+            raise OSError(str(error)) from error
+    return await take_over(await _first(found), make, **tls)
 
 
 async def take_over(made: socket.socket, make: Callable[[], P], **tls: Any) -> P:
-    """The protocol that *make* makes, on a socket that is connected. Raises OSError; then it is for the caller to
-    close."""
-    return (await asyncio.get_running_loop().create_connection(make, sock=made, **tls))[1]
+    """The protocol that *make* makes, on a socket that is connected. Raises OSError, and closes it."""
+    try:
+        return (await asyncio.get_running_loop().create_connection(make, sock=made, **tls))[1]
+    except BaseException:
+        made.close()
+        raise
 
 
 async def connect(host: str, port: int) -> socket.socket:
@@ -52,14 +50,9 @@ async def _first(found: list[Any]) -> socket.socket:
     try:
         made = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
     except RuntimeError as error:
-        raise _uncommon(error) from error
+        raise OSError(str(error)) from error
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
-
-
-def _uncommon(error: RuntimeError) -> OSError:
-    """uvloop's word for a connect that failed in an uncommon way, as what it is."""
-    return OSError(str(error))
 
 
 async def connect_to_proxy(proxy: HttpProxy) -> socket.socket:
