@@ -43,7 +43,7 @@ class Workers:
         directory is gone. Raises OSError where nothing can be started.
         """
         await asyncio.to_thread(claim.sweep)
-        claim.prepare()
+        claim.directory.mkdir(mode=0o700, exist_ok=True)
         try:
             child = await self._child()
         except BaseException:

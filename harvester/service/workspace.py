@@ -14,7 +14,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,10 +40,6 @@ class Claim:
         """End and remove what earlier visits left. Blocks for as long."""
         for directory in self.leftovers:
             _clear(directory)
-
-    def prepare(self) -> None:
-        """Make the directory. Raises OSError."""
-        self.directory.mkdir(mode=0o700, exist_ok=True)
 
     def clear(self) -> None:
         """End what still runs of the visit, and remove its directory. Blocks for as long."""
@@ -73,11 +69,9 @@ class Workspace:
         # Names of any bytes are names.
         return ascii(f"{socket.gethostname()}:{_boot_id()}:{status.st_dev}:{status.st_ino}:{self.path}")
 
-    @contextmanager
-    def claim(self, site: str) -> Iterator[Claim | None]:
-        """Claim *site*, or None while another process has it. Raises `WorkspaceError`."""
-        with self._claim(hashlib.sha256(site.encode()).hexdigest()[:8]) as claim:
-            yield claim
+    def claim(self, site: str) -> AbstractContextManager[Claim | None]:
+        """Claim *site*, or None while another process has it. Entering it raises `WorkspaceError`."""
+        return self._claim(hashlib.sha256(site.encode()).hexdigest()[:8])
 
     def sweep(self) -> None:
         """End and remove what killed visits of any site left, unless somebody visits that site now.

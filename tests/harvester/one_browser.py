@@ -37,7 +37,7 @@ class OneBrowser(Workers):
     async def run(self, job: Job, claim: Claim) -> AsyncIterator[Report]:
         """Make the visit and hand out its report."""
         await asyncio.to_thread(claim.sweep)
-        claim.prepare()
+        claim.directory.mkdir(mode=0o700)
         try:
             yield await asyncio.wrap_future(self._soon(self._report(job)))
         finally:

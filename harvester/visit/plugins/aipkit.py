@@ -236,7 +236,9 @@ class _Chat:
                 return page
             await asyncio.sleep(POLL_SECONDS)
             with suppress(NotNow):
-                page = await self._tab.snapshot()
+                seen = await self._tab.snapshot()
+                if _config(seen) is not None or not lacks_consent:  # a person may read the terms on another page first
+                    page = seen
 
     async def _read_by_typing(self, page: Snapshot) -> None:
         """Type one short message and read the requests that this causes, until they tell all or the time is over.

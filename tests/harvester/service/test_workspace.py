@@ -16,7 +16,7 @@ HOLD = """
 import sys, time
 from harvester.service.workspace import Workspace
 with Workspace(sys.argv[1]).claim(sys.argv[2]) as claim:
-    claim.prepare()
+    claim.directory.mkdir(mode=0o700)
     (claim.directory / "profile").mkdir()
     print(claim.holder, flush=True)
     time.sleep(60)
@@ -57,7 +57,7 @@ def test_everything_is_private_and_gone_afterwards(url: str) -> None:
     workspace = Workspace(url)
     with workspace.claim(SITE) as claim:
         assert claim is not None
-        claim.prepare()
+        claim.directory.mkdir(mode=0o700)
         assert claim.directory.stat().st_mode & 0o777 == 0o700
         assert workspace.path.stat().st_mode & 0o777 == 0o700
         assert len(f"{claim.directory}/org.chromium.Chromium.XXXXXX/SingletonSocket") < 108  # a socket's longest name
@@ -111,7 +111,7 @@ def test_a_sweep_ends_what_killed_visits_left_and_spares_those_under_way(url: st
     kill(dead)
     with workspace.claim(OTHER) as claim:
         assert claim is not None
-        claim.prepare()
+        claim.directory.mkdir(mode=0o700)
         workspace.sweep()
         assert claim.directory.exists()
         claim.clear()

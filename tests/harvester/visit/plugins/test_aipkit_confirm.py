@@ -100,6 +100,8 @@ async def test_a_visit_in_a_window_waits_for_a_person_to_agree(agrees: bool) -> 
 
     async def click() -> None:
         await asyncio.sleep(0.1)
+        tab_.pages[FRONT] = page(FRONT, title="Our terms")
+        await asyncio.sleep(0.2)
         tab_.pages[FRONT] = agreed
 
     async with asyncio.TaskGroup() as tasks:
