@@ -1,13 +1,14 @@
 """Why a site did not answer, whichever plugin it has, and what that means."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from enum import Enum, unique
 
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.meaning import Meaning, brief
 from shared.retry_after import retry_after
 
 
+@unique  # two that meant the same would be one
 class Kind(Enum):
     """Why the site did not answer; {text} is what it said."""
 
