@@ -112,13 +112,12 @@ class Plan:
             messages = self.ask.messages
             if len(messages) > 1:  # the last one always stays
                 messages, dropped = shorten(messages, max_transcript)
-        is_bare = len(messages) == 1 and messages[0].role == "user"
         images, dropped_images = self.ask.pictures(messages, most=max_images) if self.ask.images else ((), 0)
         keeps_state = copy is not None and self.bot.keeps_state
         turn = SiteTurn(
             bot_id=self.bot.id,
             provider=self.bot.provider,
-            message=guard(messages[0].text if is_bare else transcript(messages), images=len(images)),
+            message=guard(transcript(messages), images=len(images)),
             images=images,
             session_id=credentials.session_id,
             conversation_uuid=copy.conversation_uuid if copy else str(uuid.uuid4()),

@@ -9,12 +9,6 @@ from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
 from shared.retry_after import retry_after
 
-_QUOTA_CODES = (
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "insufficient_credits",
-    "exceeded_current_quota_error",  # Moonshot's
-)
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 
 
@@ -65,9 +59,12 @@ _BY_STATUS = {
     504: _LATE,
     524: _LATE,
 }
-_BY_CODE = {  # model_not_found: with 403 for an account that may not use it, with 503 by gateways
-    **dict.fromkeys(_QUOTA_CODES, _SPENT),
-    "model_not_found": _NO_MODEL,
+_BY_CODE = {
+    "insufficient_quota": _SPENT,
+    "billing_hard_limit_reached": _SPENT,
+    "insufficient_credits": _SPENT,
+    "exceeded_current_quota_error": _SPENT,  # Moonshot's
+    "model_not_found": _NO_MODEL,  # with 403 for an account that may not use it, with 503 by gateways
     "content_filter": _FILTERED,
 }
 _BY_WORDS = {  # that a text begins with, under a status that means something else
