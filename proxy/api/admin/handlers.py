@@ -11,7 +11,7 @@ from proxy.api.admin.requests import check_query, read_key_wish, read_sign_in, r
 from proxy.api.app_keys import ADMINISTRATION, CALLER, SIBLINGS, UPSTREAMS
 from proxy.api.health.handlers import describe
 from proxy.api.rendering import json_response
-from proxy.chat.errors import ServiceError
+from proxy.chat.errors import Refused
 from proxy.chat.upstream import Health
 from proxy.server.bodies import read_body
 from proxy.usage.numbers import SiteLoad, load_of
@@ -122,9 +122,10 @@ async def sign_in(request: web.Request) -> web.Response:
     async with administration.door():
         try:
             own = await read_body(request.clone(client_max_size=MAX_BODY), read_sign_in)
-        except web.HTTPRequestEntityTooLarge:
-            message = f"Signing in takes no more than {MAX_BODY} bytes."
-            raise ServiceError(413, message, code="request_too_large") from None
+        except Refused as error:
+            if error.code == "request_too_large":  # by this limit, which is not that of other bodies
+                error.message = f"Signing in takes no more than {MAX_BODY} bytes."
+            raise
     text = await administration.sign_in(own, request.remote)
     response = web.Response(status=204)
     if text is not None:

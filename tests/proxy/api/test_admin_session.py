@@ -272,3 +272,4 @@ async def test_strangers_send_no_more_than_a_key_takes(proxy: RunningProxy) -> N
     refused = await call(proxy, "POST", "/admin/session", {"key": "x" * 100_000}, key=None)
 
     assert (refused.status, refused.code) == (413, "request_too_large")
+    assert refused.body["error"]["message"] == "Signing in takes no more than 32768 bytes."
