@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -15,10 +15,12 @@ from proxy.api.tools import Mode
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
 
+T = TypeVar("T")
+
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
-    chat = await read_chat(request, parse_json)
+    chat = await read_chat(request, _parse)
     chats, owner = request.app[CHAT], request[CALLER].owner
     if chat.choices > 1:
         await admit_turns(request, chat.choices)
@@ -38,7 +40,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     return await send(request, answers, reply, stream=chat.stream)
 
 
-def tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
+def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
     """What is done with the tools and the form of the answer that *body* asks for."""
     mode: Mode = request.app[SETTINGS].tools
     name = body.get("model")
@@ -63,19 +65,19 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
     )
 
 
-async def read_chat(
-    request: web.Request,
-    to_fields: Callable[[bytes], Mapping[str, Any]],
-    parse: Callable[[Mapping[str, Any], Mode], ChatRequest] = _parse,
-) -> ChatRequest:
-    """The request as *parse*, a pure function, reads it, with the pictures that it names by address. Raises
-    `ServiceError`."""
+async def read_request(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T]) -> T:
+    """The request as *parse*, a pure function, reads its fields. Raises what it raises, and `ServiceError`."""
 
-    def read(body: bytes) -> ChatRequest:
-        fields = to_fields(body)
-        return parse(fields, tools_mode(request, fields))
+    def read(body: bytes) -> T:
+        fields = parse_json(body)
+        return parse(fields, _tools_mode(request, fields))
 
-    chat = await read_body(request, read)
+    return await read_body(request, read)
+
+
+async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], ChatRequest]) -> ChatRequest:
+    """The same of a chat, with who asks and the pictures that are named by address."""
+    chat = await read_request(request, parse)
     ask, caller = chat.ask, request[CALLER]
     if chat.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)

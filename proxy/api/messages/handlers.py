@@ -1,20 +1,23 @@
 """`/v1/messages`: Anthropic's Messages API."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID
-from proxy.api.chat_completions.handlers import read_chat, tools_mode
+from proxy.api.chat_completions.handlers import read_chat, read_request
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
+from proxy.api.tools import Mode
 from proxy.chat.memory import count_tokens
-from proxy.server.bodies import parse_json, read_body
 
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    asked = await read_chat(request, parse_json, parse_messages)
+    asked = await read_chat(request, parse_messages)
     answer = await request.app[CHAT].answer(asked.ask, owner=request[CALLER].owner)
     reply = MessageReply(
         id=answer.message_id,
@@ -28,9 +31,8 @@ async def create_message(request: web.Request) -> web.StreamResponse:
 async def count_message_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
 
-    def count(body: bytes) -> int:
-        fields = parse_json(body)
-        ask = parse_messages(fields, tools_mode(request, fields), counts_only=True).ask
+    def count(fields: Mapping[str, Any], tools: Mode) -> int:
+        ask = parse_messages(fields, tools, counts_only=True).ask
         return count_tokens(ask.messages, ask.offer)
 
-    return json_response({"input_tokens": await read_body(request, count)})
+    return json_response({"input_tokens": await read_request(request, count)})

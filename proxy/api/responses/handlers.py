@@ -1,11 +1,13 @@
 """`/v1/responses`: OpenAI's Responses API."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
-from proxy.api.chat_completions.handlers import tools_mode
+from proxy.api.chat_completions.handlers import read_request
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
 from proxy.api.rendering import json_response
@@ -13,24 +15,19 @@ from proxy.api.responses.compaction import CompactedReply, CompactionReply, is_a
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
-from proxy.api.tools import unsupported
-from proxy.server.bodies import parse_json, read_body
+from proxy.api.tools import Mode, unsupported
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole; with a summary alone, where that is asked for."""
-    wanted, replies = await _read(request)
+    wanted, replies = await read_request(request, _parse)
     return await _answer(request, wanted, replies)
 
 
 async def compact_response(request: web.Request) -> web.StreamResponse:
     """Sum a conversation up."""
-
-    def parse(body: bytes) -> ResponseRequest:
-        fields = parse_json(body)
-        return replace(parse_compaction(fields, tools_mode(request, fields)), stream=False)
-
-    return await _answer(request, await read_body(request, parse), CompactedReply)
+    wanted = await read_request(request, parse_compaction)
+    return await _answer(request, replace(wanted, stream=False), CompactedReply)
 
 
 async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[ResponseReply]) -> web.StreamResponse:
@@ -46,7 +43,7 @@ async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[R
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    wanted, _ = await _read(request)
+    wanted, _ = await read_request(request, _parse)
     with named_as(conversation_id="conversation"):
         count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
@@ -73,12 +70,7 @@ async def list_input_items(request: web.Request) -> web.Response:
     return json_response(page_of(items, page))
 
 
-async def _read(request: web.Request) -> tuple[ResponseRequest, type[ResponseReply]]:
-    def parse(body: bytes) -> tuple[ResponseRequest, type[ResponseReply]]:
-        fields = parse_json(body)
-        mode = tools_mode(request, fields)
-        if is_asked_within(fields):
-            return parse_compaction(fields, mode), CompactionReply
-        return parse_response(fields, mode), ResponseReply
-
-    return await read_body(request, parse)
+def _parse(fields: Mapping[str, Any], tools: Mode) -> tuple[ResponseRequest, type[ResponseReply]]:
+    if is_asked_within(fields):
+        return parse_compaction(fields, tools), CompactionReply
+    return parse_response(fields, tools), ResponseReply
