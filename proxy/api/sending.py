@@ -30,11 +30,11 @@ class Reply(Encoder, Protocol):
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """What makes an event of a piece of text of the answer with that number."""
 
-    def call_of(self, answer: int) -> Callable[[Call], bytes]:
-        """What makes the events of a call in the answer with that number."""
+    def call(self, answer: int, call: Call, /) -> bytes:
+        """The events of a call in the answer with that number."""
 
-    def extra_of(self, answer: int) -> Callable[[Extra], bytes]:
-        """What makes an event of a piece of text with what was told beside it."""
+    def beside(self, answer: int, extra: Extra, /) -> bytes:
+        """The events of a piece of text with what was told beside it."""
 
     def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
         """The last events of whole answers, and the end mark."""
@@ -146,7 +146,6 @@ class _Streamed:
         self._events = events
         self._reply, self._number = reply, number
         self._encode = reply.text_of(number)
-        self._encode_call: Callable[[Call], bytes] | None = None
         self.ready = events.ready
 
     def text(self, text: str) -> bool:
@@ -157,14 +156,12 @@ class _Streamed:
     def call(self, call: Call) -> bool:
         """As `Sink.call`."""
         self._events.begin()
-        if self._encode_call is None:
-            self._encode_call = self._reply.call_of(self._number)
-        return self._events.write(self._encode_call(call))
+        return self._events.write(self._reply.call(self._number, call))
 
     def beside(self, extra: Extra) -> bool:
         """As `Sink.beside`."""
         self._events.begin()
-        return self._events.write(self._reply.extra_of(self._number)(extra))
+        return self._events.write(self._reply.beside(self._number, extra))
 
 
 class _Whole:

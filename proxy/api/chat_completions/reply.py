@@ -80,7 +80,7 @@ class ChatReply:
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
         self._includes_usage = include_usage
-        self._answers = answers
+        self._calls = [0] * answers  # how many each has
         self._is_old = is_old
         self._is_flat = is_flat
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
@@ -88,7 +88,7 @@ class ChatReply:
     def opening(self) -> bytes:
         """The first chunk of each answer: its role, once."""
         role, begun = {"role": "assistant", "content": "", "refusal": None}, b""
-        for index in range(self._answers):
+        for index in range(len(self._calls)):
             begun += self._chunk(index, role, None, first=True)
         return begun
 
@@ -103,25 +103,17 @@ class ChatReply:
 
         return chunk
 
-    def call_of(self, answer: int) -> Callable[[Call], bytes]:
-        """What makes the chunks of a call in that answer: first its name, then its arguments."""
-        numbers = count()
+    def call(self, answer: int, call: Call) -> bytes:
+        """The chunks of a call in that answer: first its name, then its arguments."""
+        call = self._told(call)
+        begun, rest = _old_deltas(call) if self._is_old else _deltas(call, self._calls[answer])
+        self._calls[answer] += 1
+        return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
-        def chunks(call: Call) -> bytes:
-            call = self._told(call)
-            begun, rest = _old_deltas(call) if self._is_old else _deltas(call, next(numbers))
-            return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
-
-        return chunks
-
-    def extra_of(self, answer: int) -> Callable[[Extra], bytes]:
-        """What makes a chunk of a text of that answer with what was told beside it."""
-
-        def chunk(extra: Extra) -> bytes:
-            text = {"content": extra.text} if extra.text else {}
-            return self._chunk(answer, {**extra.thoughts, **text}, None, logprobs=extra.logprobs)
-
-        return chunk
+    def beside(self, answer: int, extra: Extra) -> bytes:
+        """The chunk of a text of that answer with what was told beside it."""
+        text = {"content": extra.text} if extra.text else {}
+        return self._chunk(answer, {**extra.thoughts, **text}, None, logprobs=extra.logprobs)
 
     def silence(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""

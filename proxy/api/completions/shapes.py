@@ -69,13 +69,15 @@ class CompletionReply:
         """What makes a chunk of a text."""
         return lambda text: self._chunk(text, None)
 
-    def call_of(self, _: int) -> Callable[[Call], bytes]:
+    def call(self, _: int, __: Call) -> bytes:
         """Nothing: a prompt offers no tools."""
-        return lambda call: b""
+        return b""
 
-    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """What makes a chunk of a text with its log probabilities; of thoughts this API knows nothing."""
-        return self._beside
+    def beside(self, _: int, extra: Extra) -> bytes:
+        """The chunk of a text with its log probabilities; of thoughts this API knows nothing."""
+        told = _logprobs(extra, self._offset)
+        self._offset += sum(map(len, told["tokens"])) if told else 0
+        return self._chunk(extra.text, None, told) if extra.text or told else b""
 
     def silence(self) -> bytes:
         """A chunk that adds nothing."""
@@ -96,11 +98,6 @@ class CompletionReply:
         """The answer in one piece."""
         told = _logprobs(ends[0].extra or Extra(), 0)
         return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason, told)], "usage": usage(used)}
-
-    def _beside(self, extra: Extra) -> bytes:
-        told = _logprobs(extra, self._offset)
-        self._offset += sum(map(len, told["tokens"])) if told else 0
-        return self._chunk(extra.text, None, told) if extra.text or told else b""
 
     def _chunk(self, text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | None = None) -> bytes:
         chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason, logprobs)]}

@@ -45,13 +45,29 @@ class MessageReply:
         """What makes a delta of a text."""
         return self._delta
 
-    def call_of(self, _: int) -> Callable[[Call], bytes]:
-        """What makes the block of a call."""
-        return self._call
+    def call(self, _: int, call: Call) -> bytes:
+        """The block of a call; what comes before it is whole before that begins."""
+        events = [self._close()]
+        if call.signed:
+            events.append(_event("content_block_start", index=self._number, content_block=_signed_block(call)))
+            events.append(self._stop())
+        events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
+        for piece in ("", call.arguments or "{}"):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            events.append(_event("content_block_delta", index=self._number, delta=delta))
+        return b"".join((*events, self._stop()))
 
-    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """What makes the deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
-        return self._beside
+    def beside(self, _: int, extra: Extra) -> bytes:
+        """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
+        events = b""
+        if extra.thought:
+            if not self._is_thinking:
+                events = self._close()
+                self._is_thinking = True
+                events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
+            delta = {"type": "thinking_delta", "thinking": extra.thought}
+            events += _event("content_block_delta", index=self._number, delta=delta)
+        return events + self._delta(extra.text) if extra.text else events
 
     def silence(self) -> bytes:
         """An event that adds nothing."""
@@ -92,17 +108,6 @@ class MessageReply:
         begun = b"" if self._is_open else self._open()
         return b"".join((begun, self._before, orjson.dumps(text), b"}}\n\n"))
 
-    def _beside(self, extra: Extra) -> bytes:
-        events = b""
-        if extra.thought:
-            if not self._is_thinking:
-                events = self._close()
-                self._is_thinking = True
-                events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
-            delta = {"type": "thinking_delta", "thinking": extra.thought}
-            events += _event("content_block_delta", index=self._number, delta=delta)
-        return events + self._delta(extra.text) if extra.text else events
-
     def _open(self) -> bytes:
         ended = self._close()
         self._is_open = True
@@ -126,18 +131,6 @@ class MessageReply:
         events.append(self._stop())
         self._is_open = False
         return b"".join(events)
-
-    def _call(self, call: Call) -> bytes:
-        """What comes before a call is whole before that begins."""
-        events = [self._close()]
-        if call.signed:
-            events.append(_event("content_block_start", index=self._number, content_block=_signed_block(call)))
-            events.append(self._stop())
-        events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
-        for piece in ("", call.arguments or "{}"):
-            delta = {"type": "input_json_delta", "partial_json": piece}
-            events.append(_event("content_block_delta", index=self._number, delta=delta))
-        return b"".join((*events, self._stop()))
 
     def _stop(self) -> bytes:
         number, self._number = self._number, self._number + 1

@@ -82,13 +82,13 @@ class CompactionReply(ResponseReply):
         """What makes an event of a piece of the summary, which is told at its end alone."""
         return self._piece
 
-    def call_of(self, _: int) -> Callable[[Call], bytes]:
+    def call(self, _: int, __: Call) -> bytes:
         """Calls are no part of a summary."""
-        return lambda _: b""
+        return b""
 
-    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
+    def beside(self, _: int, extra: Extra) -> bytes:
         """Nor are thoughts."""
-        return lambda extra: self._piece(extra.text)
+        return self._piece(extra.text)
 
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole summary. Raises `ServiceError` where there is none."""

@@ -50,13 +50,37 @@ class ResponseReply:
         """What makes a delta of a text."""
         return self._delta
 
-    def call_of(self, _: int) -> Callable[[Call], bytes]:
-        """What makes the events of a call."""
-        return self._call
+    def call(self, _: int, call: Call) -> bytes:
+        """The events of a call; the message is whole before it begins."""
+        events = self._close(End()) if self._is_open else self._stop_thinking()
+        if call.signed:
+            events += self._signed(call)
+        index = len(self._done)
+        item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
+        self._done.append(item)
+        if call.kind == "tool_search":
+            begun = {**item, "arguments": {}, "status": "in_progress"}
+            events += self._event("response.output_item.added", output_index=index, item=begun)
+            return events + self._event("response.output_item.done", output_index=index, item=item)
+        is_custom = call.kind == "custom"
+        field, kind = ("input", "custom_tool_call_input") if is_custom else ("arguments", "function_call_arguments")
+        place = {"item_id": item["id"], "output_index": index}
+        named = {} if is_custom else {"name": call.name}
+        begun = {**item, field: "", "status": "in_progress"}
+        events += self._event("response.output_item.added", output_index=index, item=begun)
+        events += self._event(f"response.{kind}.delta", **place, delta=call.arguments)
+        events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
+        return events + self._event("response.output_item.done", output_index=index, item=item)
 
-    def extra_of(self, _: int) -> Callable[[Extra], bytes]:
-        """What makes the events of thoughts, and of a text with its log probabilities."""
-        return self._beside
+    def beside(self, _: int, extra: Extra) -> bytes:
+        """The events of thoughts, and of a text with its log probabilities."""
+        events = self._think(extra.thought) if extra.thought else b""
+        if not (told := logprobs_of(extra)):
+            return events + self._delta(extra.text) if extra.text else events
+        begun = events if self._is_open else events + self._open()
+        self._texts.append(extra.text)
+        self._logprobs += told
+        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=told)
 
     def silence(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
@@ -147,15 +171,6 @@ class ResponseReply:
         number = str(next(self._numbers)).encode()
         return b"".join((begun, self._before, number, b',"delta":', orjson.dumps(text), b"}\n\n"))
 
-    def _beside(self, extra: Extra) -> bytes:
-        events = self._think(extra.thought) if extra.thought else b""
-        if not (told := logprobs_of(extra)):
-            return events + self._delta(extra.text) if extra.text else events
-        begun = events if self._is_open else events + self._open()
-        self._texts.append(extra.text)
-        self._logprobs += told
-        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=told)
-
     def _think(self, thought: str) -> bytes:
         if self._is_open:
             self._late.append(thought)
@@ -184,28 +199,6 @@ class ResponseReply:
 
     def _reasoning(self, text: str) -> dict[str, Any]:
         return reasoning_item(self._message_id, _thoughts_in(self._done), text)
-
-    def _call(self, call: Call) -> bytes:
-        """The message is whole before a call begins."""
-        events = self._close(End()) if self._is_open else self._stop_thinking()
-        if call.signed:
-            events += self._signed(call)
-        index = len(self._done)
-        item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
-        self._done.append(item)
-        if call.kind == "tool_search":
-            begun = {**item, "arguments": {}, "status": "in_progress"}
-            events += self._event("response.output_item.added", output_index=index, item=begun)
-            return events + self._event("response.output_item.done", output_index=index, item=item)
-        is_custom = call.kind == "custom"
-        field, kind = ("input", "custom_tool_call_input") if is_custom else ("arguments", "function_call_arguments")
-        place = {"item_id": item["id"], "output_index": index}
-        named = {} if is_custom else {"name": call.name}
-        begun = {**item, field: "", "status": "in_progress"}
-        events += self._event("response.output_item.added", output_index=index, item=begun)
-        events += self._event(f"response.{kind}.delta", **place, delta=call.arguments)
-        events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
-        return events + self._event("response.output_item.done", output_index=index, item=item)
 
     def _signed(self, call: Call) -> bytes:
         """The item that the call needs before it, where clients send their history back."""
