@@ -93,7 +93,7 @@ class CompactionReply(ResponseReply):
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole summary. Raises `ServiceError` where there is none."""
         item = self._summary("".join(self._texts), ends[0])
-        last = self._event("response.output_item.done", output_index=0, item=item)
+        last = self._end_item(item)
         return last + self._event("response.completed", response=self._whole([item], End(), used))
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
@@ -101,12 +101,10 @@ class CompactionReply(ResponseReply):
         return self._whole([self._summary(answers[0].text, ends[0])], End(), used)
 
     def _piece(self, text: str) -> bytes:
-        place = {"output_index": 0}
-        begun = b""
-        if not self._texts:
-            begun = self._event("response.output_item.added", **place, item=self._item(""))
+        item = self._item("")
+        begun = b"" if self._texts else self._begin_item(item)
         self._texts.append(text)
-        return begun + self._event("response.compaction.compacting", **place, item_id=self._item("")["id"])
+        return begun + self._event("response.compaction.compacting", output_index=0, item_id=item["id"])
 
     def _summary(self, text: str, end: End) -> dict[str, Any]:
         """The item. A summary that was cut is one still: without any the conversation could not go on."""

@@ -54,23 +54,19 @@ class ResponseReply:
         """The events of a call; the message is whole before it begins."""
         events = self._close(End()) if self._is_open else self._stop_thinking()
         if call.signed:
-            events += self._signed(call)
-        index = len(self._done)
+            events += self._begin_item(self._reasoning("")) + self._end_item(self._reasoning("", sealed(call)))
         item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
-        self._done.append(item)
         if call.kind == "tool_search":
-            begun = {**item, "arguments": {}, "status": "in_progress"}
-            events += self._event("response.output_item.added", output_index=index, item=begun)
-            return events + self._event("response.output_item.done", output_index=index, item=item)
+            events += self._begin_item({**item, "arguments": {}, "status": "in_progress"})
+            return events + self._end_item(item)
         is_custom = call.kind == "custom"
         field, kind = ("input", "custom_tool_call_input") if is_custom else ("arguments", "function_call_arguments")
-        place = {"item_id": item["id"], "output_index": index}
+        place = {"item_id": item["id"], "output_index": len(self._done)}
         named = {} if is_custom else {"name": call.name}
-        begun = {**item, field: "", "status": "in_progress"}
-        events += self._event("response.output_item.added", output_index=index, item=begun)
+        events += self._begin_item({**item, field: "", "status": "in_progress"})
         events += self._event(f"response.{kind}.delta", **place, delta=call.arguments)
         events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
-        return events + self._event("response.output_item.done", output_index=index, item=item)
+        return events + self._end_item(item)
 
     def beside(self, _: int, extra: Extra) -> bytes:
         """The events of thoughts, and of a text with its log probabilities."""
@@ -139,8 +135,7 @@ class ResponseReply:
         # All of a text event but its text and its number is the same each time.
         start = orjson.dumps({"type": "response.output_text.delta", **self._place, "logprobs": []})
         self._before = b"event: response.output_text.delta\n" + b"data: " + start[:-1] + b',"sequence_number":'
-        item = self._message("in_progress", [])
-        added = self._event("response.output_item.added", output_index=len(self._done), item=item)
+        added = self._begin_item(self._message("in_progress", []))
         return ended + added + self._event("response.content_part.added", **self._place, part=text_part("", [], []))
 
     def _close(self, end: End) -> bytes:
@@ -157,8 +152,7 @@ class ResponseReply:
         if end.refusal is not None:
             events.append(self._refusal_events({**place, "content_index": 1}, end.refusal))
         item = self._message(_status(end), content(text, end, self._logprobs))
-        events.append(self._event("response.output_item.done", output_index=len(self._done), item=item))
-        self._done.append(item)
+        events.append(self._end_item(item))
         late, self._late = "".join(self._late), []
         if late:
             events.append(self._think(late))
@@ -179,7 +173,7 @@ class ResponseReply:
         if not self._thoughts:
             item = self._reasoning("")
             self._place = {"item_id": item["id"], "output_index": len(self._done), "content_index": 0}
-            begun = self._event("response.output_item.added", output_index=len(self._done), item=item)
+            begun = self._begin_item(item)
             begun += self._event("response.content_part.added", **self._place, part=reasoning_part(""))
         self._thoughts.append(thought)
         return begun + self._event("response.reasoning_text.delta", **self._place, delta=thought)
@@ -190,23 +184,12 @@ class ResponseReply:
             return b""
         text, place = "".join(self._thoughts), self._place
         self._thoughts = []
-        item = self._reasoning(text)
         events = self._event("response.reasoning_text.done", **place, text=text)
         events += self._event("response.content_part.done", **place, part=reasoning_part(text))
-        events += self._event("response.output_item.done", output_index=len(self._done), item=item)
-        self._done.append(item)
-        return events
+        return events + self._end_item(self._reasoning(text))
 
-    def _reasoning(self, text: str) -> dict[str, Any]:
-        return reasoning_item(self._message_id, _thoughts_in(self._done), text)
-
-    def _signed(self, call: Call) -> bytes:
-        """The item that the call needs before it, where clients send their history back."""
-        index, number = len(self._done), _thoughts_in(self._done)
-        begun = self._event("response.output_item.added", output_index=index, item=self._reasoning(""))
-        item = reasoning_item(self._message_id, number, "", sealed(call))
-        self._done.append(item)
-        return begun + self._event("response.output_item.done", output_index=index, item=item)
+    def _reasoning(self, text: str, signed: str = "") -> dict[str, Any]:
+        return reasoning_item(self._message_id, _thoughts_in(self._done), text, signed)
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._message_id, "type": "message", "status": status, "role": "assistant", "content": content}
@@ -221,6 +204,14 @@ class ResponseReply:
                 self._event("response.content_part.done", **place, part=part),
             )
         )
+
+    def _begin_item(self, item: Mapping[str, Any]) -> bytes:
+        return self._event("response.output_item.added", output_index=len(self._done), item=item)
+
+    def _end_item(self, item: dict[str, Any]) -> bytes:
+        ended = self._event("response.output_item.done", output_index=len(self._done), item=item)
+        self._done.append(item)
+        return ended
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         data = orjson.dumps({"type": kind, "sequence_number": next(self._numbers), **fields})
