@@ -12,16 +12,13 @@ import orjson
 from proxy.api.parameters import read_flag
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import WITH_CALL, signed
-from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Offer, Tool, Wanted
+from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Fields, Offer, Tool, Wanted
 from shared.conversations import Call
 
 TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
 Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
 OURS = ("function", "custom")  # kinds of tools that a client runs itself
-_OFFERS = (("functions", "function_call"), ("tools", "tool_choice"))
 _SUMMARY = "summary_of_conversation"
-NO_TOOLS = "The operator of this gateway has switched tools off."
-NO_FORMS = "The operator of this gateway has switched forms of answers off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +30,60 @@ class Asked:
     left_out: tuple[str, ...] = ()
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> tuple[Offer | None, tuple[str, ...]]:
-    """What a chat request offers and wants, and the parameters that are left out. Raises `ServiceError` (400)."""
-    for offered, chosen in _OFFERS:
-        refuse_lone_choice(body, offered, chosen, harmless=("none", "auto") if body.get(offered) == [] else ())
+def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+    """What a chat request offers and wants. Raises `ServiceError` (400)."""
+    for each in (FUNCTIONS, CHAT):
+        harmless = ("none", "auto") if body.get(each.tools) == [] else ()
+        refuse_lone_choice(body, each.tools, each.choice, harmless=harmless)
     wanted = read_form(body.get("response_format"), "response_format", nested=True)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     # Both are read, so that what is wrong with either is told; the newer one holds.
     functions, tools = (
-        tuple(_chat_tools(body, name, is_old=name == "functions", passes_others=mode == "native"))
-        for name, _ in _OFFERS
+        tuple(_chat_tools(body, each.tools, is_old=each is FUNCTIONS, passes_others=mode == "native"))
+        for each in (FUNCTIONS, CHAT)
     )
-    choices = {choice: read_choice(body.get(choice), choice, nested=True) for _, choice in _OFFERS}
+    choices = {each: read_choice(body.get(each.choice), each.choice, nested=True) for each in (FUNCTIONS, CHAT)}
     is_old = bool(functions) and not tools
-    name, choice = ("functions", "function_call") if is_old else ("tools", "tool_choice")
-    tools = tools or functions
-    present = [each for each in (name, choice) if tools and body.get(each) is not None]
-    if wanted is not None:
-        present.append("response_format")
-    if not present:
-        return None, ()
-    if mode == "refuse":
-        if tools and body.get(choice) != "none":
-            raise unsupported(name, NO_TOOLS)
-        if wanted is not None:
-            raise unsupported("response_format", NO_FORMS)
-        return None, ()
+    fields = FUNCTIONS if is_old else CHAT
+    named = tuple(each for each in (fields.tools, fields.choice) if body.get(each) is not None)
+    return offered(
+        mode,
+        tools or functions,
+        choices[fields],
+        wanted,
+        fields,
+        parallel=parallel and not is_old,
+        form="response_format",
+        named=named,
+    )
+
+
+def offered(
+    mode: Mode,
+    tools: tuple[Tool, ...],
+    choice: Choice,
+    wanted: Wanted | None,
+    fields: Fields,
+    *,
+    parallel: bool,
+    form: str,
+    named: tuple[str, ...] = ("tools",),
+) -> Asked:
+    """What *mode* leaves of an offer. Raises `ServiceError` (400).
+
+    *form*, *named*: the parameters that *wanted* and *tools* came in.
+    """
+    if not tools and wanted is None:
+        return Asked()
     if mode == "ignore":
-        return None, tuple(present)
-    may_call = choices[choice] if tools else Choice()
-    return Offer(tools, may_call, parallel and not is_old, wanted, FUNCTIONS if is_old else CHAT), ()
+        return Asked(left_out=(*(named if tools else ()), *((form,) if wanted is not None else ())))
+    if mode == "refuse":
+        if tools and choice.mode != "none":
+            raise unsupported(fields.tools, "The operator of this gateway has switched tools off.")
+        if wanted is not None:
+            raise unsupported(form, "The operator of this gateway has switched forms of answers off.")
+        return Asked()
+    return Asked(Offer(tools, choice if tools else Choice(), parallel, wanted, fields))
 
 
 def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:

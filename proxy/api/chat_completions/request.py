@@ -77,7 +77,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
             stream=body.get("stream") is True or read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
-    offer, left_out = read_offer(body, tools)
+    asked = read_offer(body, tools)
     read_metadata(body.get("metadata"))
     parameters = read_ignored(body, _IGNORED)
     ask = Ask(
@@ -91,8 +91,8 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         extras=_extras(body),
         message_fields=fields,
         beside=True,
-        ignored=left_out,
-        offer=offer,
+        ignored=asked.left_out,
+        offer=asked.offer,
     )
     return ChatRequest(
         ask=ask,
@@ -100,7 +100,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         stream=read_flag(body, "stream"),
         include_usage=includes_usage(body),
         choices=_choices(body),
-        is_old=bool(offer) and not body.get("tools") and bool(body.get("functions")),
+        is_old=asked.offer is not None and not body.get("tools") and bool(body.get("functions")),
         is_flat=any(tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()),
     )
 

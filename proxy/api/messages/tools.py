@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag
-from proxy.api.tools import NO_FORMS, NO_TOOLS, TELLABLE, Asked, Mode, listed, read_form, read_tool, unsupported
+from proxy.api.tools import TELLABLE, Asked, Mode, listed, offered, read_form, read_tool
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.definitions import MESSAGES, Choice, Offer, Tool, Wanted
+from proxy.chat.tools.definitions import MESSAGES, Choice, Tool, Wanted
 
 SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
 _FINDER = "tool_search_tool"  # Anthropic's search among tools; the bot has to be told all of them where it is left out
@@ -42,17 +42,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         raise bad_request(
             "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
         )
-    wanted = _read_form(body)
-    if not tools and wanted is None:
-        return Asked(searches=searches, left_out=left_out)
-    if mode == "refuse" and tools and choice.mode != "none":
-        raise unsupported("tools", NO_TOOLS)
-    if mode == "refuse" and wanted is not None:
-        raise unsupported("output_config.format", NO_FORMS)
-    if mode in ("refuse", "ignore"):
-        named = ("tools",) * bool(tools) + ("output_config.format",) * (wanted is not None)
-        return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
-    return Asked(Offer(tools, choice if tools else Choice(), parallel, wanted, MESSAGES), searches, left_out)
+    asked = offered(mode, tools, choice, _read_form(body), MESSAGES, parallel=parallel, form="output_config.format")
+    return replace(asked, searches=searches, left_out=(*left_out, *asked.left_out))
 
 
 def _kind(item: Any, where: str) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 
 from proxy.api.parameters import read_flag
 from proxy.api.tools import (
-    NO_FORMS,
-    NO_TOOLS,
     TELLABLE,
     Asked,
     Mode,
     listed,
+    offered,
     read_choice,
     read_form,
     read_tool,
@@ -50,16 +49,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
     left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted) if TELLABLE.fullmatch(kind))
-    if not tools and wanted is None:
-        return Asked(searches=searches, left_out=left_out)
-    if mode == "refuse" and tools and choice != "none":
-        raise unsupported("tools", NO_TOOLS)
-    if mode == "refuse" and wanted is not None:
-        raise unsupported("text.format", NO_FORMS)
-    if mode in ("refuse", "ignore"):
-        named = ("tools",) * bool(tools) + ("text.format",) * (wanted is not None)
-        return Asked(searches=searches, left_out=(*left_out, *(named if mode == "ignore" else ())))
-    return Asked(Offer(tools, may_call if tools else Choice(), parallel, wanted, RESPONSES), searches, left_out)
+    asked = offered(mode, tools, may_call, wanted, RESPONSES, parallel=parallel, form="text.format")
+    return replace(asked, searches=searches, left_out=(*left_out, *asked.left_out))
 
 
 def _kind(item: Any, index: int) -> str:

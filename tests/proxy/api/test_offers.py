@@ -29,7 +29,7 @@ def plain(name: str, **more: Any) -> dict[str, Any]:
 
 def of_chat(**body: Any) -> Offer:
     """What a chat request offers."""
-    offer, _ = chat.read_offer(body, "emulate")
+    offer = chat.read_offer(body, "emulate").offer
     assert offer is not None
     return offer
 
@@ -41,7 +41,7 @@ def names(offer: Offer | None) -> list[str]:
 
 @pytest.mark.parametrize("choice", ["none", "auto"])
 def test_an_empty_list_of_tools_may_come_with_a_choice_that_calls_none(choice: str) -> None:
-    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == (None, ())
+    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == Asked()
     assert responses.read_offer({"tools": [], "tool_choice": choice}, "emulate") == Asked()
     with pytest.raises(ServiceError):
         chat.read_offer({"tool_choice": choice}, "emulate")
