@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext, suppress
+from functools import partial
 from time import time
 from typing import Any, TypeVar, cast
 
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from proxy.api.app_keys import SIBLINGS
 from proxy.app import open_app
-from proxy.server.errors import Connections
+from proxy.server.errors import Connection
 from proxy.server.listening import BACKLOG, open_sockets, serve_rest, stop_listening
 from proxy.server.under_way import UNDER_WAY
 from shared.log_file import path_in
@@ -171,11 +172,14 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
         shutdown_timeout=0.1,  # by then everything has ended
     )
     await runner.setup()
-    connections = Connections(
+    loop = asyncio.get_running_loop()
+    connections = partial(
+        Connection,
         cast(web.Server, runner.server),
+        loop=loop,
         keepalive_timeout=KEEPALIVE_SECONDS,
-        access_log=None,
-        auto_decompress=False,  # what a client compresses may unpack to anything; `reading` sets bounds
+        access_log=None,  # type: ignore[arg-type]  # as `AppRunner` takes it too
+        auto_decompress=False,  # what a client compresses may unpack to anything; `read_body` sets bounds
     )
     try:
         try:
@@ -183,7 +187,6 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
         except OSError as error:
             log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror or error)
             return EXIT_PORT_TAKEN
-        loop = asyncio.get_running_loop()
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
         port = sockets[0].getsockname()[1]
         log.info("listening on http://%s:%d", settings.hosts[0], port)

@@ -7,13 +7,14 @@ mark follows it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
 from proxy.chat.errors import ServiceError, release
+from proxy.server.errors import internal_error
 from proxy.server.under_way import UNDER_WAY, stopping_error
 
 HOLD_SECONDS = 10.0
@@ -95,9 +96,9 @@ class EventStream:
     """The stream of one request. Events are given to `write`, in any number, from any task or callback."""
 
     def __init__(
-        self, request: web.Request, encoder: Encoder, keepalive: Keepalive, headers: Sequence[Mapping[str, str]]
+        self, request: web.Request, encoder: Encoder, keepalive: Keepalive, headers: Mapping[str, str]
     ) -> None:
-        """*headers* are read when the stream is opened."""
+        """*headers*: further ones; they are read when the stream is opened."""
         self._request = request
         self._encoder = encoder
         self._keepalive = keepalive
@@ -165,7 +166,7 @@ class EventStream:
             return False
         if isinstance(error, asyncio.CancelledError) and not self._request.app[UNDER_WAY].is_over:
             return False  # the client left
-        self.failure = as_service_error(error)
+        self.failure = _as_service_error(error)
         release(error)
         try:
             with suppress(ClientConnectionResetError):
@@ -207,8 +208,7 @@ class EventStream:
     async def _prepare(self) -> None:
         """Make the headers; they go out with the first bytes of the body."""
         self._is_open = True
-        for headers in self._headers:
-            self.response.headers.update(headers)
+        self.response.headers.update(self._headers)
         if self._request.version >= HttpVersion11:
             self.response.enable_chunked_encoding()
         else:
@@ -235,7 +235,7 @@ class EventStream:
         return SILENCE_SECONDS
 
 
-def as_service_error(error: BaseException) -> ServiceError:
+def _as_service_error(error: BaseException) -> ServiceError:
     """What a client is told of *error*."""
     if isinstance(error, asyncio.CancelledError):
         return stopping_error()
@@ -243,4 +243,4 @@ def as_service_error(error: BaseException) -> ServiceError:
         log.warning("an answer broke off: %s", error.message)
         return error
     log.error("an answer broke off", exc_info=error)
-    return ServiceError(500, "The proxy failed; its log says more.", type="server_error", code="internal_error")
+    return internal_error()

@@ -21,11 +21,8 @@ def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] |
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def error_response(
-    error: ServiceError, headers: Mapping[str, str] | None = None, *, request: web.BaseRequest | None = None
-) -> web.Response:
+def error_response(error: ServiceError, request: web.Request | None = None) -> web.Response:
     """*error* in the shape of the API that *request* is of, as a rule OpenAI's, with the headers clients act on."""
-    told = {**error.headers, **(headers or {})}
     if request is not None and speaks_anthropic(request.path, request.headers):
-        return json_response(error_body(error, request[REQUEST_ID]), status=status_of(error), headers=told)
-    return json_response(error.body, status=error.status, headers=told)
+        return json_response(error_body(error, request[REQUEST_ID]), status=status_of(error), headers=error.headers)
+    return json_response(error.body, status=error.status, headers=error.headers)

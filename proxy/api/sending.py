@@ -113,7 +113,7 @@ async def _stream(
     keepalive = request.app[SETTINGS].keepalive
     if has_pings and keepalive == "comment":
         keepalive = "chunk"
-    events = EventStream(request, reply, keepalive, (answers[0].headers,))
+    events = EventStream(request, reply, keepalive, answers[0].headers)
     try:
         if len(answers) == 1:
             await answers[0].run(_Streamed(events, reply, 0))

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from proxy.api.health import handlers as health
 
-FOLDER = Path(__file__).parents[1] / "page"
+FOLDER = Path(__file__).parent
 INDEX = "index.html"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HEADERS = {

@@ -2,9 +2,7 @@
 broken requests, expectations.
 """
 
-import asyncio
 from secrets import token_hex
-from typing import Any
 
 from aiohttp import HttpVersion11, web
 
@@ -23,21 +21,20 @@ def internal_error(status: int = 500) -> ServiceError:
 
 def http_error_response(request: web.Request, error: web.HTTPException) -> web.Response:
     """The answer to *request* in place of the server's own *error*."""
-    is_wrong_method = isinstance(error, web.HTTPMethodNotAllowed)
-    if is_wrong_method and request.headers.get("Upgrade", "").strip().lower() == "websocket":
-        return _no_websocket()
     if isinstance(error, web.HTTPNotFound):
         base = f"{request.scheme}://{request.host}/v1"
         message = f"Unknown path: {request.method} {request.path}. The base URL is {base}"
         found = ServiceError(404, message, code="unknown_url")
     elif isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        found = ServiceError(405, f"{request.path} takes {allowed}.", code="method_not_allowed")
+        if request.headers.get("Upgrade", "").strip().lower() == "websocket":
+            return _no_websocket()
+        message = f"{request.path} takes {', '.join(sorted(error.allowed_methods))}."
+        headers = {"Allow": error.headers["Allow"]}
+        found = ServiceError(405, message, code="method_not_allowed", headers=headers)
     else:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
         found = ServiceError(error.status, error.reason, type=kind)
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return error_response(found, headers, request=request)
+    return error_response(found, request)
 
 
 def _no_websocket() -> web.Response:
@@ -70,7 +67,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     request[REQUEST_ID] = f"req_{token_hex(16)}"
     return error_response(
         ServiceError(417, "The only expectation that is met is 100-continue.", code="expectation_failed"),
-        request=request,
+        request,
     )
 
 
@@ -96,17 +93,7 @@ class Connection(web.RequestHandler):
             error = ServiceError(status, "The request is no valid HTTP.", code="malformed_request")
         else:
             error = internal_error(status)
-        response = error_response(error, headers={"x-request-id": f"req_{token_hex(16)}"})
+        response = error_response(error)
+        response.headers["x-request-id"] = f"req_{token_hex(16)}"
         response.force_close()
         return response
-
-
-class Connections:
-    """Makes a `Connection` to *server* for each client: a protocol factory. *options*: as `AppRunner` takes them."""
-
-    def __init__(self, server: web.Server, **options: Any) -> None:
-        self._server, self._options = server, options
-
-    def __call__(self) -> Connection:
-        """The next one."""
-        return Connection(self._server, loop=asyncio.get_running_loop(), **self._options)

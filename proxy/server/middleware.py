@@ -72,15 +72,15 @@ async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> w
     except asyncio.CancelledError:
         if not under_way.is_over:
             raise  # the client left
-        return error_response(stopping_error(), request=request)
+        return error_response(stopping_error(), request)
     except ServiceError as error:
         release(error)
-        return error_response(error, request=request)
+        return error_response(error, request)
     except web.HTTPException as error:
         return http_error_response(request, error)
     except Exception:
         log.exception("request %s failed", request[REQUEST_ID])
-        return error_response(internal_error(), request=request)
+        return error_response(internal_error(), request)
 
 
 async def _identify(request: web.Request, rules: Access, *, is_open: bool) -> None:

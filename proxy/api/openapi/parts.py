@@ -20,7 +20,6 @@ _RETRYING = ("retry-after", "retry-after-ms", "x-should-retry")
 _ERROR_HEADERS = {"403": ("x-should-retry",), "429": _RETRYING, "502": _RETRYING, "503": _RETRYING, "504": _RETRYING}
 _ALWAYS = ("403", "500", "503")  # an origin or a name that is not served, our own failures, too much at once
 _WITH_KEY = ("401",)
-READS = ()
 FINDS = ("404",)
 WRITES = ("400", "408", "413", "415")
 ASKS_THE_SITE = ("400", "404", "408", "413", "415", "429", "502", "504")
@@ -126,7 +125,7 @@ def operation(
     id: str,
     summary: str,
     ok: Mapping[str, Any],
-    errors: Sequence[str] = READS,
+    errors: Sequence[str] = (),
     *,
     parameters: Sequence[Mapping[str, Any]] = (),
     body: Mapping[str, Any] | None = None,

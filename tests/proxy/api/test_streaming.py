@@ -85,7 +85,7 @@ async def test_what_fills_silences_is_a_setting(
 async def test_an_empty_event_does_not_end_the_body() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         reply = ChatReply(id="chatcmpl-1", created=1, model="m")
-        events = EventStream(request, reply, "off", ())
+        events = EventStream(request, reply, "off", {})
         events.begin()
         await events.ready()
         assert events.write(b"")
