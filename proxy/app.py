@@ -115,7 +115,7 @@ async def open_app(
         for each in shared_slots:
             background.start("sharing the slots of a site", each.keep)
         try:
-            rules = Access(key=key, cors_origins=settings.cors_origins, keyring=keyring)
+            rules = Access(keyring, key=key, cors_origins=settings.cors_origins)
             app = web.Application(middlewares=[serve], client_max_size=settings.max_body)
             app.on_response_prepare.append(add_headers)
             add_routes(app)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class Keyring:
     """The keys as last read. Run `watch` as a task for as long as requests are served."""
 
-    def __init__(self, store: Store, read_master: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, store: Store, read_master: Callable[[], str | None]) -> None:
         """*read_master*: the administrator's key that is kept for when none is set but others were made."""
         self._store = store
         self._read_master = read_master

@@ -57,8 +57,8 @@ OPEN = Caller("open", "open", is_admin=True)
 class Access:
     """The rules, for one set of keys and settings."""
 
-    def __init__(self, *, key: str | None, cors_origins: Sequence[str] = (), keyring: Keyring | None = None) -> None:
-        """*key*: the master key. *cors_origins*: further ones, or patterns. *keyring*: the keys that were made."""
+    def __init__(self, keyring: Keyring, *, key: str | None, cors_origins: Sequence[str] = ()) -> None:
+        """*keyring*: the keys that were made. *key*: the master key. *cors_origins*: further ones, or patterns."""
         self._digest = _digest(key) if key else None
         self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
         self._keyring = keyring
@@ -67,7 +67,7 @@ class Access:
     @property
     def needs_key(self) -> bool:
         """Whether a key is asked for."""
-        return self._digest is not None or (self._keyring is not None and self._keyring.needs_key)
+        return self.has_master or self._keyring.needs_key
 
     @property
     def has_master(self) -> bool:
@@ -83,9 +83,9 @@ class Access:
         if master is not None and True in [hmac.compare_digest(_digest(own), master) for own in sent]:
             return MASTER
         for own in sent:
-            if self._keyring is not None and (key := self._keyring.find(own)):
+            if key := self._keyring.find(own):
                 return self._holder_of(key, now)
-        if self._keyring is not None and self._keyring.needs_key and self._keyring.is_stale:
+        if self._keyring.needs_key and self._keyring.is_stale:
             raise _unknown()
         how = "Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept."
         if sent:
@@ -111,7 +111,7 @@ class Access:
             if (master := self._master) is not None and sessions.is_genuine(sealing_key, session, master):
                 return MASTER
             raise _ended()
-        if self._keyring is None or self._keyring.is_stale:
+        if self._keyring.is_stale:
             raise _unknown()
         key = self._keyring.get(session.holder)
         if key is None or not sessions.is_genuine(sealing_key, session, key.digest.encode()):
@@ -150,8 +150,6 @@ class Access:
         return bool(separator) and scheme in APP_SCHEMES
 
     async def _sealing_key(self) -> bytes:
-        if self._keyring is None:
-            raise _unknown()
         try:
             return await self._keyring.sealing_key()
         except StoreError as error:
@@ -162,13 +160,12 @@ class Access:
         """The digest of the master key, as long as none is set the one that was kept; None where there is none."""
         if self._digest is not None:
             return self._digest
-        kept = self._keyring.master if self._keyring is not None else None
-        return _digest(kept) if kept else None
+        return _digest(self._keyring.master) if self._keyring.master else None
 
     def _holder_of(self, key: ApiKey, now: float) -> Caller:
         if trouble := key.trouble(now):
             raise _refusal(f"This API key {trouble}.")
-        if self._keyring is None or self._keyring.is_stale:
+        if self._keyring.is_stale:
             raise _unknown()
         models = None if key.models is None else frozenset(key.models)
         return Caller(key.id, key.name, key=key, owner=key.id, models=models)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from harvester.visit.plugins.aipkit import observed_in
 from harvester.visit.plugins.aipkit import read_page as read_chat_page
 from harvester.visit.requests import Request
-from proxy.access.rules import Access
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
@@ -45,6 +44,7 @@ from shared.plugins.aipkit.nonce import read_nonce
 from shared.plugins.aipkit.page import read_configs
 from shared.settings import SettingsError, load
 from tests.harvester.fake_tab import page as shown_page
+from tests.proxy.access.rules import access
 
 texts = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs
 odd = st.sampled_from(["", "0", "\0", "\ud800", "\u2028", "\r\n", "http://[", "data:,", "9" * 5000, "[" * 2000, "NaN"])
@@ -252,7 +252,7 @@ def test_notations_of_settings(parse: Callable[[str], object]) -> None:
 
 @given(texts | odd, texts | odd)
 def test_headers_that_clients_choose(first: str, second: str) -> None:
-    for rules in (Access(key=None), Access(key="k", cors_origins=["http://a"])):
+    for rules in (access(), access("k", cors_origins=["http://a"])):
         rules.allows_origin(f"{first}{second}")
         rules.allows_origin(f"http://{first}:{second}")
         sendable = {"Authorization": as_header(first), "x-api-key": as_header(second)}

@@ -9,6 +9,7 @@ from proxy.access.rules import FORWARDED, MASTER, OPEN, Access, check_admin, is_
 from proxy.access.sessions import issue
 from proxy.chat.errors import ServiceError
 from shared.store import open_store
+from tests.proxy.access.rules import access
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from shared.store import open_store
     ],
 )
 def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
-    assert Access(key="my key").identify(headers, now=0.0) is MASTER
+    assert access("my key").identify(headers, now=0.0) is MASTER
 
 
 @pytest.mark.parametrize(
@@ -32,18 +33,18 @@ def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
 )
 def test_a_missing_or_wrong_key_is_401(headers: dict[str, str]) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key="my key").identify(headers, now=0.0)
+        access("my key").identify(headers, now=0.0)
 
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
     assert "my ke" not in caught.value.message
 
 
 def test_without_a_key_placeholder_keys_do_no_harm() -> None:
-    assert Access(key=None).identify({"Authorization": "Bearer EMPTY"}, now=0.0) is OPEN
+    assert access().identify({"Authorization": "Bearer EMPTY"}, now=0.0) is OPEN
 
 
 def test_a_key_may_hold_any_character() -> None:
-    assert Access(key="clé 钥匙").identify({"x-api-key": "clé 钥匙"}, now=0.0) is MASTER
+    assert access("clé 钥匙").identify({"x-api-key": "clé 钥匙"}, now=0.0) is MASTER
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_key_may_hold_any_character() -> None:
     ],
 )
 def test_without_a_key_loopback_names_are_served(host: str) -> None:
-    Access(key=None).check_local(host, {})
+    access().check_local(host, {})
 
 
 @pytest.mark.parametrize(
@@ -63,20 +64,20 @@ def test_without_a_key_loopback_names_are_served(host: str) -> None:
 )
 def test_without_a_key_other_names_are_refused(host: str) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key=None).check_local(host, {})
+        access().check_local(host, {})
 
     assert caught.value.status == 403
-    Access(key="k").check_local(host, {})
+    access("k").check_local(host, {})
 
 
 def test_browser_pages_of_other_origins_need_a_key_or_a_setting() -> None:
-    closed, opened, keyed = Access(key=None), Access(key=None, cors_origins=["https://App.example/"]), Access(key="k")
+    closed, opened, keyed = access(), access(cors_origins=["https://App.example/"]), access("k")
 
     assert closed.allows_origin("http://localhost:3000")
     assert not closed.allows_origin("https://app.example")
     assert not closed.allows_origin("null")
     assert opened.allows_origin("https://app.example")
-    assert Access(key=None, cors_origins=["*"]).allows_origin("https://any.example")
+    assert access(cors_origins=["*"]).allows_origin("https://any.example")
     assert keyed.allows_origin("https://any.example")
 
 
@@ -92,7 +93,7 @@ def test_browser_pages_of_other_origins_need_a_key_or_a_setting() -> None:
     ],
 )
 def test_programs_with_a_browser_inside_are_served_without_a_setting(origin: str) -> None:
-    assert Access(key=None).allows_origin(origin)
+    assert access().allows_origin(origin)
     with pytest.raises(ServiceError):
         check_admin(OPEN, origin.replace("localhost", "x"))
     check_admin(MASTER, origin.replace("localhost", "x"))
@@ -110,28 +111,28 @@ def test_programs_with_a_browser_inside_are_served_without_a_setting(origin: str
     ],
 )
 def test_origins_are_named_by_patterns_too(pattern: str, served: str, refused: str) -> None:
-    access = Access(key=None, cors_origins=["https://other.example", pattern])
+    rules = access(cors_origins=["https://other.example", pattern])
 
-    assert access.allows_origin(served)
-    assert not access.allows_origin(refused)
-    assert not access.allows_origin(f"https://evil.example/{served}")
+    assert rules.allows_origin(served)
+    assert not rules.allows_origin(refused)
+    assert not rules.allows_origin(f"https://evil.example/{served}")
 
 
 @pytest.mark.parametrize("origin", ["null", "", "app:", "chrome-extension://abc", "https://app", "http://file.example"])
 def test_other_origins_are_not(origin: str) -> None:
-    assert not Access(key=None).allows_origin(origin)
+    assert not access().allows_origin(origin)
 
 
 @pytest.mark.parametrize("name", FORWARDED)
 def test_what_a_reverse_proxy_passes_on_needs_a_key(name: str) -> None:
     with pytest.raises(ServiceError) as caught:
-        Access(key=None).check_local("localhost", {name: "127.0.0.1"})
+        access().check_local("localhost", {name: "127.0.0.1"})
 
     assert (caught.value.status, caught.value.code) == (403, "forwarded_not_allowed")
     assert name in caught.value.message
     assert "FREEAICHAT_API_KEY" in caught.value.message
-    Access(key="k").check_local("localhost", {name: "192.0.2.1"})
-    Access(key=None).check_local("localhost", {"User-Agent": "curl"})
+    access("k").check_local("localhost", {name: "192.0.2.1"})
+    access().check_local("localhost", {"User-Agent": "curl"})
 
 
 def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
@@ -146,12 +147,12 @@ def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
 
 async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        keyring = Keyring(store)
+        keyring = Keyring(store, lambda: None)
         token = issue(await keyring.sealing_key(), "key_1", b"proof", now=1000.0)
         statuses = []
         for _ in range(2):
             with pytest.raises(ServiceError) as caught:
-                await Access(key="my key", keyring=keyring).holder(token, now=1000.0)
+                await Access(keyring, key="my key").holder(token, now=1000.0)
             statuses.append(caught.value.status)
             await keyring.load()
 
@@ -169,10 +170,10 @@ def test_all_sent_keys_are_listed_once_each() -> None:
 
 async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the_master_key(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/s.db") as store:
-        access = Access(key=None, keyring=Keyring(store))
+        rules = Access(Keyring(store, lambda: None), key=None)
 
-        assert access.needs_key
+        assert rules.needs_key
         for headers in ({}, {"x-api-key": "any"}):
             with pytest.raises(ServiceError) as refused:
-                access.identify(headers, now=0.0)
+                rules.identify(headers, now=0.0)
             assert (refused.value.status, refused.value.code) == (503, "store_unavailable")
