@@ -114,12 +114,19 @@ def limit_headers(key: ApiKey, counts: Counts, now: float) -> Mapping[str, str]:
 def refusal(key: ApiKey, counts: Counts, now: float, wanted: int = 1) -> Refused:
     """The error for a request of *wanted* turns that *counts* does not admit."""
     if key.tpd is not None and counts.tokens >= key.tpd:
-        return _refused("tokens", "tokens per day (TPD)", key.tpd, key, _until_midnight(now), should_retry=False)
-    is_hopeless = key.rpm is not None and wanted > key.rpm
-    return _refused(
-        *("requests", "requests per min (RPM)", key.rpm or 0, key, _until_next(counts, now)),
+        type, what, limit, wait, asked = "tokens", "tokens per day (TPD)", key.tpd, _until_midnight(now), ""
+        is_hopeless = True
+    else:
+        type, what, limit, wait = "requests", "requests per min (RPM)", key.rpm or 0, _until_next(counts, now)
+        asked = f", Requested {wanted} ('n' answers are as many requests)" if wanted > 1 else ""
+        is_hopeless = key.rpm is not None and wanted > key.rpm
+    return Refused(
+        429,
+        f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}{asked}. Try again in {_duration(wait)}.",
+        type=type,
+        code="rate_limit_exceeded",
+        retry_after=ceil(wait),
         should_retry=False if is_hopeless else None,
-        wanted=wanted,
     )
 
 
@@ -160,27 +167,6 @@ def _headers(of: str, limit: int, used: int, reset: float) -> dict[str, str]:
         f"x-ratelimit-remaining-{of}": str(max(limit - used, 0)),
         f"x-ratelimit-reset-{of}": _duration(reset),
     }
-
-
-def _refused(
-    type: str,
-    what: str,
-    limit: int,
-    key: ApiKey,
-    wait: float,
-    *,
-    should_retry: bool | None = None,
-    wanted: int = 1,
-) -> Refused:
-    asked = f", Requested {wanted} ('n' answers are as many requests)" if wanted > 1 else ""
-    return Refused(
-        429,
-        f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}{asked}. Try again in {_duration(wait)}.",
-        type=type,
-        code="rate_limit_exceeded",
-        retry_after=ceil(wait),
-        should_retry=should_retry,
-    )
 
 
 def _until_next(counts: Counts, now: float) -> float:

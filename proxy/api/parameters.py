@@ -24,11 +24,19 @@ MAX_MESSAGES = 10_000
 MAX_NUMBER = 2**53  # beyond it, as good as without end
 
 
-def read_ignored(body: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+def read_model(body: Mapping[str, Any], missing: str = "You must provide a model parameter") -> str:
+    """The model's name. Raises `ServiceError` (400)."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise bad_request(f"{missing}; GET /v1/models lists the names.", param="model")
+    return model.strip()
+
+
+def read_known(body: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Those of *names* that *body* has. Raises `ServiceError` (400) where a value makes no sense."""
-    found = tuple(name for name in names if body.get(name) is not None)
-    for name in found:
-        _CHECKS[name](body[name], name)
+    found = {name: body[name] for name in names if body.get(name) is not None}
+    for name, value in found.items():
+        _CHECKS[name](value, name)
     return found
 
 
@@ -64,6 +72,14 @@ def read_whole(body: Mapping[str, Any], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
     return max(-MAX_NUMBER, min(value, MAX_NUMBER))
+
+
+def read_page_size(query: Mapping[str, str], default: int, most: int) -> int:
+    """How many things a page of a list is to have. Raises `ServiceError` (400)."""
+    limit = query.get("limit", str(default))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(most)) and 1 <= int(limit) <= most):
+        raise bad_request(f"'limit' must be a number from 1 to {most}.", param="limit", code="invalid_value")
+    return int(limit)
 
 
 def read_metadata(value: Any) -> dict[str, str]:

@@ -50,9 +50,7 @@ def counted(handler: Handler) -> Handler:
     async def turn_handler(request: web.Request) -> web.StreamResponse:
         turn = request[TURN] = Turn(request[CALLER])
         try:
-            admission = await request.app[LIMITS].admit(turn.caller)
-            request[RATE_HEADERS] = admission.headers
-            admission.check()
+            await admit(request)
             return await handler(request)
         except ServiceError as error:
             turn.error = error
@@ -71,9 +69,9 @@ def counted(handler: Handler) -> Handler:
     return turn_handler
 
 
-async def admit_turns(request: web.Request, count: int) -> None:
-    """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
-    admission = await request.app[LIMITS].admit(request[CALLER], count - 1, more_than=1)
+async def admit(request: web.Request, count: int = 1, *, more_than: int = 0) -> None:
+    """Count *count* turns of *request*, *more_than* those that were counted before. Raises `ServiceError` (429)."""
+    admission = await request.app[LIMITS].admit(request[CALLER], count, more_than=more_than)
     request[RATE_HEADERS] = admission.headers
     admission.check()
 

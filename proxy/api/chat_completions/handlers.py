@@ -10,7 +10,7 @@ from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
 from proxy.api.responses.request import parse_response
-from proxy.api.sending import admit_turns, send
+from proxy.api.sending import admit, send
 from proxy.api.tools import Mode
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
@@ -23,10 +23,8 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     chat = await read_chat(request, _parse)
     chats, owner = request.app[CHAT], request[CALLER].owner
     if chat.choices > 1:
-        await admit_turns(request, chat.choices)
-    answers = [await chats.answer(chat.ask, owner=owner)]
-    while len(answers) < chat.choices:
-        answers.append(await chats.answer(chat.ask, owner=owner))
+        await admit(request, chat.choices - 1, more_than=1)
+    answers = [await chats.answer(chat.ask, owner=owner) for _ in range(chat.choices)]
     reply = ChatReply(
         id=answers[0].id,
         created=answers[0].created,

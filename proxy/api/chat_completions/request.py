@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unfit
 from proxy.api.messages import blocks
-from proxy.api.parameters import MAX_MESSAGES, read_flag, read_ignored, read_limit, read_metadata, read_whole
+from proxy.api.parameters import MAX_MESSAGES, read_flag, read_known, read_limit, read_metadata, read_model, read_whole
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
@@ -66,28 +66,26 @@ class ChatRequest:
 
 def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     """Read a chat/completions body. *tools*: what is done with them. Raises `ServiceError` (400) with the field."""
-    model = body.get("model")
-    if not isinstance(model, str) or not model.strip():
-        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    model = read_model(body)
     messages, pictures, fields = _read_chat(body.get("messages"))
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model.strip(), messages, message_fields=fields, beside=True),
+            Ask(model, messages, message_fields=fields, beside=True),
             pictures,
-            stream=body.get("stream") is True or read_flag(body, "stream"),
+            stream=read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
     asked = read_offer(body, tools)
     read_metadata(body.get("metadata"))
-    parameters = read_ignored(body, _IGNORED)
+    parameters = read_known(body, _IGNORED)
     ask = Ask(
-        model=model.strip(),
+        model=model,
         messages=messages,
         conversation_id=_conversation_id(body),
         web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
         stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
-        parameters={name: body[name] for name in parameters},
+        parameters=parameters,
         extras=_extras(body),
         message_fields=fields,
         beside=True,

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from proxy.api.images.reading import NOT_KEPT
+from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
 from shared.conversations import Call, Message, Result, ToolKind
@@ -31,13 +32,11 @@ class Page:
 
 def read_page(query: Mapping[str, str]) -> Page:
     """The page that a request's query asks for. Raises `ServiceError` (400)."""
-    limit = query.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= MAX_LIMIT):
-        raise bad_request(f"'limit' must be a number from 1 to {MAX_LIMIT}.", param="limit", code="invalid_value")
+    limit = read_page_size(query, DEFAULT_LIMIT, MAX_LIMIT)
     order = query.get("order", "desc")
     if order not in {"asc", "desc"}:
         raise bad_request("'order' must be asc or desc.", param="order", code="invalid_value")
-    return Page(int(limit), order == "desc", query.get("after") or None)
+    return Page(limit, order == "desc", query.get("after") or None)
 
 
 def items_of(message: Message) -> list[dict[str, Any]]:

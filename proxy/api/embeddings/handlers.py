@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, TURN
+from proxy.api.parameters import read_model
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
 
@@ -21,8 +22,7 @@ async def create_embeddings(request: web.Request) -> web.StreamResponse:
 
 def _parse(body: bytes) -> dict[str, Any]:
     fields = parse_json(body)
-    if not isinstance(fields.get("model"), str) or not fields["model"].strip():
-        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    read_model(fields)
     if not isinstance(fields.get("input"), str | list) or not fields["input"]:
         raise bad_request("'input' must be a text, or a list that is not empty.", param="input")
     return fields

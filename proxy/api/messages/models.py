@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from proxy.api.parameters import read_page_size
 from proxy.chat.catalog import CHARS_PER_TOKEN, Model
 from proxy.chat.errors import bad_request
 
@@ -29,20 +30,15 @@ def model_info(model: Model, *, max_transcript: int) -> dict[str, Any]:
 
 def model_page(models: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
     """The page of *models* that a request's query asks for: all, unless it says otherwise. Raises `ServiceError`."""
-    limit = query.get("limit", str(MAX_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MAX_LIMIT):
-        raise bad_request(f"'limit' must be a number from 1 to {MAX_LIMIT}.", param="limit", code="invalid_value")
-    names, start, end, size = [model["id"] for model in models], 0, len(models), int(limit)
-    if after := query.get("after_id"):
-        start = _place(names, after, "after_id") + 1
-        end = min(end, start + size)
-        has_more = end < len(models)
-    elif before := query.get("before_id"):
+    size, names = read_page_size(query, MAX_LIMIT, MAX_LIMIT), [model["id"] for model in models]
+    after, before = query.get("after_id"), query.get("before_id")
+    if before and not after:
         end = _place(names, before, "before_id")
         start = max(0, end - size)
         has_more = start > 0
     else:
-        end = min(end, size)
+        start = _place(names, after, "after_id") + 1 if after else 0
+        end = start + size
         has_more = end < len(models)
     shown = list(models[start:end])
     return {

@@ -6,7 +6,7 @@ from typing import Any
 from proxy.api.chat_completions.request import ChatRequest, read_stops
 from proxy.api.messages.blocks import read_messages, read_texts
 from proxy.api.messages.tools import read_offer
-from proxy.api.parameters import check_number, check_text, read_flag, read_whole
+from proxy.api.parameters import check_number, check_text, read_flag, read_model, read_whole
 from proxy.api.tools import TELLABLE, Mode
 from proxy.chat.ask import EFFORT, Ask
 from proxy.chat.errors import bad_request
@@ -48,9 +48,7 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
 
     Raises `ServiceError` (400).
     """
-    model = body.get("model")
-    if not isinstance(model, str) or not model.strip():
-        raise bad_request("'model' must name a model; GET /v1/models lists the names.", param="model")
+    model = read_model(body, "'model' must name a model")
     for name, (code, why) in _REFUSED.items():
         if body.get(name) and body[name] != _BEGINS:
             raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
@@ -59,7 +57,7 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
     deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
     messages, pictures = read_messages(body.get("messages"), deferred)
     ask = Ask(
-        model=model.strip(),
+        model=model,
         messages=(*_read_system(body.get("system")), *messages),
         web_search=asked.searches,
         stops=read_stops(body, "stop_sequences"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.api.images.reading import Picture
-from proxy.api.parameters import check_text, read_flag, read_ignored, read_limit, read_metadata
+from proxy.api.parameters import check_text, read_flag, read_known, read_limit, read_metadata, read_model
 from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
@@ -68,9 +68,7 @@ class ResponseRequest:
 
 def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> ResponseRequest:
     """Read a body of `POST /v1/responses`. *tools*: what is done with them. Raises `ServiceError` (400)."""
-    model = body.get("model")
-    if not isinstance(model, str) or not model.strip():
-        raise bad_request("You must provide a model parameter; GET /v1/models lists the names.", param="model")
+    model = read_model(body)
     for name, why in _REFUSED.items():
         if body.get(name):
             raise unsupported(name, why)
@@ -85,7 +83,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     asked = read_offer(body, tools)
     return ResponseRequest(
-        model=model.strip(),
+        model=model,
         input=messages,
         pictures=pictures,
         instructions=_text(body, "instructions"),
@@ -97,7 +95,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        parameters={name: body[name] for name in read_ignored(body, _IGNORED)} | _verbosity(body) | _logprobs(body),
+        parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
         ignored=asked.left_out,
         offer=asked.offer,
     )
@@ -141,7 +139,7 @@ def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
     """How likely the words were is told where it is to be included, or with others for them."""
-    others = {name: body[name] for name in read_ignored(body, ("top_logprobs",))}
+    others = read_known(body, ("top_logprobs",))
     included = body.get("include")
     if any(others.values()) or (isinstance(included, list) and _LOGPROBS in included):
         return {"logprobs": True, **others}
