@@ -1,12 +1,12 @@
 """`/admin`: what takes the master key, or the session of who signed in with it."""
 
 from proxy.api.admin.requests import DEFAULT_BY, DEFAULT_SINCE, MAX_KEY
+from proxy.api.health.description import SITE
 from proxy.api.openapi.parts import (
     BOOLEAN,
     COUNT,
     FINDS,
     INTEGER,
-    KIND,
     NUMBER,
     SECONDS,
     STRING,
@@ -71,15 +71,9 @@ _CREDENTIALS = exactly(
 )
 _SITE = exactly(
     {
-        "site": told(STRING, "Its origin, or the server's name."),
-        "kind": nullable(KIND),
-        "ready": BOOLEAN,
-        "reason": nullable(STRING),
+        **SITE,
         "credentials": nullable(_CREDENTIALS),
-        "breaker": one_of("closed", "open", "half_open"),
         "cooldown_until": nullable(SECONDS),
-        "open_streams": COUNT,
-        "queued": COUNT,
         "bots": COUNT,
         "visits": told(array(_VISIT), "The last ones, newest first."),
     }

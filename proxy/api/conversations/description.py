@@ -157,15 +157,6 @@ SCHEMAS: dict[str, Schema] = {
             "has_more": BOOLEAN,
         }
     ),
-    "FlatUrlCitation": exactly(
-        {
-            "type": const("url_citation"),
-            "url": STRING,
-            "title": STRING,
-            "start_index": {"type": "integer"},
-            "end_index": {"type": "integer"},
-        }
-    ),
 }
 
 PATHS: Paths = {

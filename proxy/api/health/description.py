@@ -23,19 +23,16 @@ from proxy.api.openapi.parts import (
     told,
 )
 
-_SITE = exactly(
-    {
-        "site": told(STRING, "Its origin, or the server's name."),
-        "kind": nullable(KIND),
-        "ready": BOOLEAN,
-        "reason": nullable(STRING),
-        "credentials_age_seconds": nullable(INTEGER),
-        "breaker": one_of("closed", "open", "half_open"),
-        "cooldown_until": nullable(NUMBER),
-        "open_streams": COUNT,
-        "queued": COUNT,
-    }
-)
+SITE: dict[str, Schema] = {
+    "site": told(STRING, "Its origin, or the server's name."),
+    "kind": nullable(KIND),
+    "ready": BOOLEAN,
+    "reason": nullable(STRING),
+    "breaker": one_of("closed", "open", "half_open"),
+    "cooldown_until": nullable(NUMBER),
+    "open_streams": COUNT,
+    "queued": COUNT,
+}
 SCHEMAS: dict[str, Schema] = {
     "Health": exactly({"status": const("ok")}),
     "Readiness": exactly(
@@ -45,7 +42,10 @@ SCHEMAS: dict[str, Schema] = {
             )
         },
         reason=told(STRING, "What is amiss, in words."),
-        sites=told(array(_SITE), "Only for those who may use the proxy."),
+        sites=told(
+            array(exactly({**SITE, "credentials_age_seconds": nullable(INTEGER)})),
+            "Only for those who may use the proxy.",
+        ),
     ),
     "Root": exactly({"name": const("freeaichat-2api"), "version": STRING, "openai_base_url": const("/v1")}),
     "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},

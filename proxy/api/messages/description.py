@@ -167,9 +167,8 @@ SCHEMAS: dict[str, Schema] = {
 
 def _anthropics(operation: dict[str, Any]) -> dict[str, Any]:
     """*operation* with Anthropic's statuses for errors, in its shape."""
-    codes = [code for code in operation["responses"] if code not in ("200", "502", "503", "504")]
-    told = {code: {"description": objects.ERRORS.get(code, objects.REFUSED), **objects.ERROR} for code in codes}
-    told["529"] = {"description": objects.ERRORS["529"], **objects.ERROR}
+    codes = [*(code for code in operation["responses"] if code not in ("200", "502", "503", "504")), "529"]
+    told = {code: {"description": objects.ERRORS[code], **objects.ERROR} for code in codes}
     return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
 
 

@@ -6,6 +6,7 @@ from proxy.api.messages.reply import REASONS
 from proxy.api.openapi.parts import (
     COUNT,
     NULL,
+    STATUSES,
     STRING,
     Schema,
     array,
@@ -156,13 +157,9 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-REFUSED = "The request makes no sense, asks for what cannot be done, or was refused for what it says."
 ERRORS = {
-    "401": "No key was sent, or a wrong one.",
-    "403": "Not for this origin, Host name or address, or not for guests of the site.",
+    **STATUSES,
     "404": "No such model.",
-    "413": "The body is, or unpacks to, more than this proxy or the site takes.",
-    "429": "The site's quota or rate limit, or too many requests waiting for it.",
     "500": "The proxy or the site failed to answer, or the answer broke off.",
     "529": "Too much at once, no usable credentials, or the store is away.",
 }

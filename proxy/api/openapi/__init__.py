@@ -23,22 +23,6 @@ not described here are ignored, except below `/admin`, where they are refused.
 A browser that signed in at `/admin/session` may send its cookie in place of a key, from the proxy's own pages only, and
 with `x-freeaichat-csrf: 1` on all but GET and HEAD."""
 
-_ERRORS = {
-    "400": "The request makes no sense, asks for what cannot be done, or was refused for what it says.",
-    "401": "No key was sent, or a wrong one.",
-    "403": "Not for this origin, Host name or address, or not for guests of the site.",
-    "404": "No such model, conversation, response, item, key, site or picture.",
-    "408": "The body did not come in time.",
-    "409": "It clashes with what is there already.",
-    "413": "The body is, or unpacks to, more than this proxy or the site takes.",
-    "415": "The body is compressed in another way than with gzip, deflate, br or zstd.",
-    "429": "The site's quota or rate limit, or too many requests waiting for it.",
-    "500": "The proxy itself failed; its log says more.",
-    "502": "The site failed to answer, its answer broke off, or the model did not give the call (`invalid_tool_call`) "
-    "or the JSON (`invalid_json`) that it was asked for, however often.",
-    "503": "No usable credentials, the site asks for a check by a person, the store is away, or too much at once.",
-    "504": "The site did not answer in time.",
-}
 _HEADERS = {
     "x-request-id": ("The id of this request, as in the log; a plain one that the client sent is kept.", STRING),
     "x-ignored-params": ("Parameters that were sent and that the site cannot take, separated by commas.", STRING),
@@ -92,7 +76,7 @@ def document(version: str, *, needs_key: bool) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": error_responses(_ERRORS),
+            "responses": error_responses(),
             "headers": {
                 name: {"description": description, "schema": schema} for name, (description, schema) in _HEADERS.items()
             },

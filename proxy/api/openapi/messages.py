@@ -47,6 +47,7 @@ ITEMS = told(
     "`additional_tools` are offered with the others; an `agent_message` is the user's. Servers are told the text of "
     "`reasoning`, and what is theirs in `encrypted_content`, with the calls that follow it.",
 )
+_CITATION: dict[str, Schema] = {"url": STRING, "title": STRING, "start_index": INTEGER, "end_index": INTEGER}
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 SCHEMAS: dict[str, Schema] = {
@@ -118,10 +119,6 @@ SCHEMAS: dict[str, Schema] = {
         ),
         "Estimates: the site names no numbers.",
     ),
-    "UrlCitation": exactly(
-        {
-            "type": const("url_citation"),
-            "url_citation": exactly({"url": STRING, "title": STRING, "start_index": INTEGER, "end_index": INTEGER}),
-        }
-    ),
+    "UrlCitation": exactly({"type": const("url_citation"), "url_citation": exactly(_CITATION)}),
+    "FlatUrlCitation": exactly({"type": const("url_citation"), **_CITATION}),
 }

@@ -16,6 +16,22 @@ NULL: Schema = {"type": "null"}
 SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Unix time in seconds."}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 
+STATUSES = {  # of errors, and what they mean
+    "400": "The request makes no sense, asks for what cannot be done, or was refused for what it says.",
+    "401": "No key was sent, or a wrong one.",
+    "403": "Not for this origin, Host name or address, or not for guests of the site.",
+    "404": "No such model, conversation, response, item, key, site or picture.",
+    "408": "The body did not come in time.",
+    "409": "It clashes with what is there already.",
+    "413": "The body is, or unpacks to, more than this proxy or the site takes.",
+    "415": "The body is compressed in another way than with gzip, deflate, br or zstd.",
+    "429": "The site's quota or rate limit, or too many requests waiting for it.",
+    "500": "The proxy itself failed; its log says more.",
+    "502": "The site failed to answer, its answer broke off, or the model did not give the call (`invalid_tool_call`) "
+    "or the JSON (`invalid_json`) that it was asked for, however often.",
+    "503": "No usable credentials, the site asks for a check by a person, the store is away, or too much at once.",
+    "504": "The site did not answer in time.",
+}
 _RETRYING = ("retry-after", "retry-after-ms", "x-should-retry")
 _ERROR_HEADERS = {"403": ("x-should-retry",), "429": _RETRYING, "502": _RETRYING, "503": _RETRYING, "504": _RETRYING}
 _ALWAYS = ("403", "500", "503")  # an origin or a name that is not served, our own failures, too much at once
@@ -173,7 +189,7 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def error_responses(descriptions: Mapping[str, str]) -> dict[str, Any]:
+def error_responses() -> dict[str, Any]:
     """The error answers by status, all of one shape."""
     return {
         code: {
@@ -181,5 +197,5 @@ def error_responses(descriptions: Mapping[str, str]) -> dict[str, Any]:
             "headers": _headers("x-request-id", *_ERROR_HEADERS.get(code, ())),
             "content": json_content(ref("Error")),
         }
-        for code, description in descriptions.items()
+        for code, description in STATUSES.items()
     }

@@ -55,6 +55,7 @@ _COMPACTION = told(
     exactly({"id": {"type": "string", "pattern": "^cmp_"}, "type": const("compaction"), "encrypted_content": STRING}),
     "The summary that `compaction_trigger` asked for, alone: to be sent in place of all that was said before.",
 )
+_ITEM: Schema = {"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS, _COMPACTION]}
 _KEPT = exactly(
     {
         "id": STRING,
@@ -90,10 +91,7 @@ _RESPONSE = exactly(
         "max_tool_calls": NULL,
         "metadata": ref("Metadata"),
         "model": STRING,
-        "output": told(
-            array({"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS, _COMPACTION]}),
-            "A message, calls, or a message and calls.",
-        ),
+        "output": told(array(_ITEM), "A message, calls, or a message and calls."),
         "parallel_tool_calls": BOOLEAN,
         "presence_penalty": NUMBER,
         "previous_response_id": nullable(STRING),
@@ -120,53 +118,37 @@ _RESPONSE = exactly(
         "user": nullable(STRING),
     }
 )
-
-
 _FAULT = {"code": STRING, "message": STRING, "param": nullable(STRING)}
-
-
-def _event(kind: str, **fields: Schema) -> Schema:
-    return exactly({"type": const(kind), "sequence_number": COUNT, **fields})
-
-
-_ITEM_PLACE: dict[str, Schema] = {
-    "output_index": COUNT,
-    "item": {"anyOf": [_MESSAGE, _REASONING, *CALL_ITEMS, _COMPACTION]},
-}
+_ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": _ITEM}
 _CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
 _CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
 _PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "content_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
-EVENTS: dict[str, Schema] = {
-    **{f"response.{state}": _event(f"response.{state}", response=ref("Response")) for state in _STATES},
-    "response.output_item.added": _event("response.output_item.added", **_ITEM_PLACE),
-    "response.output_item.done": _event("response.output_item.done", **_ITEM_PLACE),
-    "response.content_part.added": _event("response.content_part.added", **_PLACE, part=_PART),
-    "response.content_part.done": _event("response.content_part.done", **_PLACE, part=_PART),
-    "response.output_text.delta": _event("response.output_text.delta", **_PLACE, delta=STRING, logprobs=LOGPROBS),
-    "response.output_text.done": _event("response.output_text.done", **_PLACE, text=STRING, logprobs=LOGPROBS),
-    "response.output_text.annotation.added": _event(
-        "response.output_text.annotation.added", **_PLACE, annotation_index=COUNT, annotation=ref("FlatUrlCitation")
-    ),
-    "response.reasoning_text.delta": _event("response.reasoning_text.delta", **_PLACE, delta=STRING),
-    "response.reasoning_text.done": _event("response.reasoning_text.done", **_PLACE, text=STRING),
-    "response.compaction.compacting": _event("response.compaction.compacting", output_index=COUNT, item_id=STRING),
-    "response.refusal.delta": _event("response.refusal.delta", **_PLACE, delta=STRING),
-    "response.refusal.done": _event("response.refusal.done", **_PLACE, refusal=STRING),
-    "response.function_call_arguments.delta": _event(
-        "response.function_call_arguments.delta", **_CALL_PLACE, delta=STRING
-    ),
-    "response.function_call_arguments.done": _event(
-        "response.function_call_arguments.done", **_CALL_PLACE, name=STRING, arguments=STRING
-    ),
-    "response.custom_tool_call_input.delta": _event(
-        "response.custom_tool_call_input.delta", **_CUSTOM_PLACE, delta=STRING
-    ),
-    "response.custom_tool_call_input.done": _event(
-        "response.custom_tool_call_input.done", **_CUSTOM_PLACE, input=STRING
-    ),
-    "error": _event("error", **_FAULT, error=exactly({"type": STRING, **_FAULT})),
+_FIELDS: dict[str, dict[str, Schema]] = {
+    **{f"response.{state}": {"response": ref("Response")} for state in _STATES},
+    "response.output_item.added": _ITEM_PLACE,
+    "response.output_item.done": _ITEM_PLACE,
+    "response.content_part.added": {**_PLACE, "part": _PART},
+    "response.content_part.done": {**_PLACE, "part": _PART},
+    "response.output_text.delta": {**_PLACE, "delta": STRING, "logprobs": LOGPROBS},
+    "response.output_text.done": {**_PLACE, "text": STRING, "logprobs": LOGPROBS},
+    "response.output_text.annotation.added": {
+        **_PLACE,
+        "annotation_index": COUNT,
+        "annotation": ref("FlatUrlCitation"),
+    },
+    "response.reasoning_text.delta": {**_PLACE, "delta": STRING},
+    "response.reasoning_text.done": {**_PLACE, "text": STRING},
+    "response.compaction.compacting": {"output_index": COUNT, "item_id": STRING},
+    "response.refusal.delta": {**_PLACE, "delta": STRING},
+    "response.refusal.done": {**_PLACE, "refusal": STRING},
+    "response.function_call_arguments.delta": {**_CALL_PLACE, "delta": STRING},
+    "response.function_call_arguments.done": {**_CALL_PLACE, "name": STRING, "arguments": STRING},
+    "response.custom_tool_call_input.delta": {**_CUSTOM_PLACE, "delta": STRING},
+    "response.custom_tool_call_input.done": {**_CUSTOM_PLACE, "input": STRING},
+    "error": {**_FAULT, "error": exactly({"type": STRING, **_FAULT})},
 }
+EVENTS = {kind: exactly({"type": const(kind), "sequence_number": COUNT, **fields}) for kind, fields in _FIELDS.items()}
 SCHEMAS: dict[str, Schema] = {
     "Response": _RESPONSE,
     "CompactedResponse": exactly(
