@@ -113,17 +113,18 @@ def limit_headers(key: ApiKey, counts: Counts, now: float) -> Mapping[str, str]:
 
 def refusal(key: ApiKey, counts: Counts, now: float, wanted: int = 1) -> Refused:
     """The error for a request of *wanted* turns that *counts* does not admit."""
-    if key.tpd is not None and counts.tokens >= key.tpd:
-        type, what, limit, wait, asked = "tokens", "tokens per day (TPD)", key.tpd, _until_midnight(now), ""
-        is_hopeless = True
+    is_spent = key.tpd is not None and counts.tokens >= key.tpd
+    is_hopeless = is_spent or (key.rpm is not None and wanted > key.rpm)
+    asked = ""
+    if is_spent:
+        what, limit, wait = "tokens per day (TPD)", key.tpd, _until_midnight(now)
     else:
-        type, what, limit, wait = "requests", "requests per min (RPM)", key.rpm or 0, _until_next(counts, now)
+        what, limit, wait = "requests per min (RPM)", key.rpm, _until_next(counts, now)
         asked = f", Requested {wanted} ('n' answers are as many requests)" if wanted > 1 else ""
-        is_hopeless = key.rpm is not None and wanted > key.rpm
     return Refused(
         429,
         f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}{asked}. Try again in {_duration(wait)}.",
-        type=type,
+        type="tokens" if is_spent else "requests",
         code="rate_limit_exceeded",
         retry_after=ceil(wait),
         should_retry=False if is_hopeless else None,
