@@ -117,14 +117,14 @@ def refusal(key: ApiKey, counts: Counts, now: float, wanted: int = 1) -> Refused
     is_hopeless = is_spent or (key.rpm is not None and wanted > key.rpm)
     asked = ""
     if is_spent:
-        what, limit, wait = "tokens per day (TPD)", key.tpd, _until_midnight(now)
+        type, what, limit, wait = "tokens", "tokens per day (TPD)", key.tpd, _until_midnight(now)
     else:
-        what, limit, wait = "requests per min (RPM)", key.rpm, _until_next(counts, now)
+        type, what, limit, wait = "requests", "requests per min (RPM)", key.rpm, _until_next(counts, now)
         asked = f", Requested {wanted} ('n' answers are as many requests)" if wanted > 1 else ""
     return Refused(
         429,
         f"Rate limit reached for the key '{key.name}' on {what}: Limit {limit}{asked}. Try again in {_duration(wait)}.",
-        type="tokens" if is_spent else "requests",
+        type=type,
         code="rate_limit_exceeded",
         retry_after=ceil(wait),
         should_retry=False if is_hopeless else None,

@@ -9,7 +9,8 @@ import { events } from "./events.js";
 export class ApiError extends Error {
   constructor(status, { message, code, type, own } = {}, retryAfter = null) {
     super();
-    Object.assign(this, { status, code: code || type || "", said: message ?? "", own, retryAfter });
+    const name = type === "tokens" ? type : code || type || ""; // the day's limit; its code is that of any limit
+    Object.assign(this, { status, code: name, said: message ?? "", own, retryAfter });
   }
 
   /** An error as `kept` gave it; before there was that, it was a text. */

@@ -69,7 +69,6 @@ export default {
   "stopping": "The proxy is stopping or starting again. Try again in a moment.",
   "store_unavailable": "The store cannot be used right now.",
   "string_above_max_length": "A text is too long.",
-  "thread_unsupported_request": "No conversations are kept for this API.",
   "tokens": "The key's tokens for today are used up.",
   "too_many_images": "There are too many pictures.",
   "unknown_parameter": "The request holds something that is not known here.",

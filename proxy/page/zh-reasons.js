@@ -69,7 +69,6 @@ export default {
   "stopping": "代理正在停止或重启，请稍后再试。",
   "store_unavailable": "存储暂时不可用。",
   "string_above_max_length": "某段文字太长。",
-  "thread_unsupported_request": "此接口不保存对话。",
   "tokens": "这个密钥今天的 token 已用完。",
   "too_many_images": "图片太多。",
   "unknown_parameter": "请求中有未知的参数。",

@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from tests.page.browsing import BREAKS_OFF, MASTER, Opener
 from tests.page.test_admin import REASON, failed_visit
+from tests.proxy.administering import call
 from tests.site import SimulatedSite
 
 MEANINGS = {"en-US": "The quota is used up.", "zh-CN": "配额已用完。"}
@@ -53,6 +54,17 @@ async def test_a_wrong_key_is_refused_in_either_language(opener: Opener) -> None
 
     await expect(told).to_contain_text("The key is wrong")
     await expect(told).to_contain_text("Incorrect API key")
+
+
+async def test_a_key_whose_tokens_are_used_up_is_not_told_to_wait_a_moment(opener: Opener) -> None:
+    opened = await opener.open(key=MASTER)
+    made = await call(opened.proxy, "POST", "/admin/keys", {"name": "small", "tpd": 1}, key=MASTER)
+    await opened.sign_in(made.body["key"])
+    await opened.send("hello")
+    answer = await opened.send("again", state="failed")
+
+    await expect(answer).to_contain_text("The key's tokens for today are used up.")
+    await expect(answer).to_contain_text("429 · tokens")
 
 
 async def test_why_a_site_is_not_ready_is_told_in_the_pages_language(opener: Opener) -> None:
