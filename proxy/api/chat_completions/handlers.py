@@ -9,13 +9,14 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
-from proxy.api.responses.request import parse_response
+from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import admit, send
 from proxy.api.tools import Mode
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
 
 T = TypeVar("T")
+Asking = TypeVar("Asking", ChatRequest, ResponseRequest)
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
@@ -52,10 +53,10 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
     if "messages" in fields or "input" not in fields:
         return parse_chat(fields, tools)
     asked = parse_response(fields, tools)
-    if asked.previous_response_id or asked.conversation_id or any(message.id for message in asked.input):
+    if asked.previous_response_id or asked.conversation_id or any(message.id for message in asked.ask.messages):
         raise bad_request("What is kept of responses goes on at /v1/responses.", param="input")
     return ChatRequest(
-        asked.to_ask((), {}, ""),
+        asked.to_ask((), asked.ask.messages),
         asked.pictures,
         stream=asked.stream,
         include_usage=includes_usage(fields),
@@ -73,12 +74,12 @@ async def read_request(request: web.Request, parse: Callable[[Mapping[str, Any],
     return await read_body(request, read)
 
 
-async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], ChatRequest]) -> ChatRequest:
-    """The same of a chat, with who asks and the pictures that are named by address."""
-    chat = await read_request(request, parse)
-    ask, caller = chat.ask, request[CALLER]
-    if chat.pictures:
-        messages, images = await request.app[PICTURES].fetch(ask.messages, chat.pictures)
+async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], Asking]) -> Asking:
+    """The same of one that asks a model, with who asks and the pictures that are named by address."""
+    asking = await read_request(request, parse)
+    ask, caller = asking.ask, request[CALLER]
+    if asking.pictures:
+        messages, images = await request.app[PICTURES].fetch(ask.messages, asking.pictures)
         ask = replace(ask, messages=messages, images=images)
-    chat.ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
-    return chat
+    asking.ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
+    return asking

@@ -50,16 +50,17 @@ def parse_compaction(body: Mapping[str, Any], tools: Mode) -> ResponseRequest:
     if request.conversation_id is not None:
         raise unsupported("conversation", "Its items stay as they are.")
     sent = [{"role": "user", "content": items}] if isinstance(items, str) else items or []
-    offer = request.offer
-    return replace(
-        request,
-        input=(*request.input, Message(role="user", text=_INSTRUCTION)),
-        kept=tuple(filter(None, map(_kept, sent))),
+    ask, offer = request.ask, request.ask.offer
+    request.ask = replace(
+        ask,
+        messages=(*ask.messages, Message(role="user", text=_INSTRUCTION)),
         offer=replace(offer, choice=Choice("none"), wanted=None) if offer and offer.tools else None,
         web_search=False,
         max_tokens=None,
-        store=False,
     )
+    request.kept = tuple(filter(None, map(_kept, sent)))
+    request.store = False
+    return request
 
 
 def _kept(item: Any) -> dict[str, Any] | None:

@@ -1,13 +1,12 @@
 """`/v1/responses`: OpenAI's Responses API."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, PICTURES, RESPONSES
-from proxy.api.chat_completions.handlers import read_request
+from proxy.api.app_keys import CALLER, RESPONSES
+from proxy.api.chat_completions.handlers import read_chat, read_request
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
 from proxy.api.rendering import json_response
@@ -20,30 +19,26 @@ from proxy.api.tools import Mode, unsupported
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole; with a summary alone, where that is asked for."""
-    wanted, replies = await read_request(request, _parse)
-    return await _answer(request, wanted, replies)
+    wanted = await read_chat(request, _parse)
+    return await _answer(request, wanted, ResponseReply if wanted.kept is None else CompactionReply)
 
 
 async def compact_response(request: web.Request) -> web.StreamResponse:
     """Sum a conversation up."""
-    wanted = await read_request(request, parse_compaction)
-    return await _answer(request, replace(wanted, stream=False), CompactedReply)
+    wanted = await read_chat(request, parse_compaction)
+    wanted.stream = False
+    return await _answer(request, wanted, CompactedReply)
 
 
 async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[ResponseReply]) -> web.StreamResponse:
-    messages, images = await request.app[PICTURES].fetch(wanted.input, wanted.pictures)
-    caller = request[CALLER]
-    wanted = replace(wanted, input=messages, allowed=caller.models)
     with named_as(messages="input", conversation_id="conversation"):
-        answer, reply = await request.app[RESPONSES].create(
-            wanted, images, caller=caller.place(request.remote), owner=caller.owner, replies=replies
-        )
+        answer, reply = await request.app[RESPONSES].create(wanted, owner=request[CALLER].owner, replies=replies)
         return await send(request, [answer], reply, stream=wanted.stream)
 
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    wanted, _ = await read_request(request, _parse)
+    wanted = await read_request(request, _parse)
     with named_as(conversation_id="conversation"):
         count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
@@ -70,7 +65,5 @@ async def list_input_items(request: web.Request) -> web.Response:
     return json_response(page_of(items, page))
 
 
-def _parse(fields: Mapping[str, Any], tools: Mode) -> tuple[ResponseRequest, type[ResponseReply]]:
-    if is_asked_within(fields):
-        return parse_compaction(fields, tools), CompactionReply
-    return parse_response(fields, tools), ResponseReply
+def _parse(fields: Mapping[str, Any], tools: Mode) -> ResponseRequest:
+    return (parse_compaction if is_asked_within(fields) else parse_response)(fields, tools)

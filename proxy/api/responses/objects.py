@@ -90,7 +90,7 @@ def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dic
         "frequency_penalty": 0.0,
         "incomplete_details": None,
         "instructions": request.instructions,
-        "max_output_tokens": request.max_tokens,
+        "max_output_tokens": request.ask.max_tokens,
         "max_tool_calls": None,
         "metadata": request.metadata,
         "model": model,

@@ -1,7 +1,7 @@
 """Reading a request of OpenAI's Responses API; what it has in common with a chat is read as a chat is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.reading import Picture
@@ -9,9 +9,8 @@ from proxy.api.parameters import check_text, read_flag, read_known, read_limit, 
 from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
-from proxy.chat.ask import Ask, Media
+from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.definitions import Offer
 from shared.conversations import Message
 
 _REFUSED = {
@@ -23,47 +22,28 @@ _IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
 _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseRequest:
-    """A request, normalised. `input` holds the new messages only, `pictures` their images by what names them.
+    """A request, normalised. `ask` holds the new messages only, `pictures` their images by what names them.
 
-    A message of `input` with an id stands for an earlier answer that the client only names, as its text says.
+    A message of `ask` with an id stands for an earlier answer that the client only names, as its text says.
     """
 
-    model: str
-    input: tuple[Message, ...]
+    ask: Ask
     pictures: Mapping[str, Picture] = field(repr=False)
     instructions: str | None
     previous_response_id: str | None
     conversation_id: str | None
     stream: bool
     store: bool
-    web_search: bool
-    max_tokens: int | None
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
-    parameters: Mapping[str, Any]
-    ignored: tuple[str, ...]
-    offer: Offer | None = None
-    allowed: frozenset[str] | None = None
-    kept: Sequence[Mapping[str, Any]] = ()  # items that stay where the others are summed up
+    kept: Sequence[Mapping[str, Any]] | None = None  # items that stay where the others are summed up; None: none are
 
-    def to_ask(self, history: tuple[Message, ...], images: Mapping[str, Media], caller: str) -> Ask:
-        """What is asked, with what was said before."""
+    def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
+        """All that is asked: *new* in place of the messages of `ask`, after what was said before."""
         instructions = (Message(role="system", text=self.instructions),) if self.instructions else ()
-        return Ask(
-            model=self.model,
-            messages=(*instructions, *history, *self.input),
-            images=images,
-            web_search=self.web_search,
-            max_tokens=self.max_tokens,
-            caller=caller,
-            allowed=self.allowed,
-            parameters=self.parameters,
-            beside=True,
-            ignored=self.ignored,
-            offer=self.offer,
-        )
+        return replace(self.ask, messages=(*instructions, *history, *new))
 
 
 def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> ResponseRequest:
@@ -82,22 +62,26 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
     body = _updated(body)
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
     asked = read_offer(body, tools)
-    return ResponseRequest(
+    ask = Ask(
         model=model,
-        input=messages,
-        pictures=pictures,
+        messages=messages,
+        web_search=asked.searches or read_flag(body, "web_search"),
+        max_tokens=read_limit(body, "max_output_tokens"),
+        parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
+        beside=True,
+        ignored=asked.left_out,
+        offer=asked.offer,
+    )
+    return ResponseRequest(
+        ask,
+        pictures,
         instructions=_text(body, "instructions"),
         previous_response_id=previous,
         conversation_id=conversation,
         stream=read_flag(body, "stream"),
         store=read_flag(body, "store", default=True),
-        web_search=asked.searches or read_flag(body, "web_search"),
-        max_tokens=read_limit(body, "max_output_tokens"),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
-        ignored=asked.left_out,
-        offer=asked.offer,
     )
 
 

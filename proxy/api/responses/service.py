@@ -17,7 +17,7 @@ from proxy.api.responses.compaction import CompactedReply
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
-from proxy.chat.ask import Media, Part, file_texts, in_words
+from proxy.chat.ask import Ask, file_texts, in_words
 from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
 from proxy.chat.errors import ServiceError
 from proxy.chat.memory import count_tokens
@@ -25,6 +25,8 @@ from proxy.chat.offload import aside
 from proxy.chat.service import ChatService
 from shared.conversations import Conversation, Message, is_seen_by
 from shared.store import Store, StoreError
+
+Messages = tuple[Message, ...]
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +43,19 @@ class Responses:
         self._conversations = conversations
 
     async def create(
-        self,
-        request: ResponseRequest,
-        images: Mapping[str, Media],
-        caller: str,
-        *,
-        owner: str,
-        replies: type[ResponseReply] = ResponseReply,
+        self, request: ResponseRequest, *, owner: str, replies: type[ResponseReply]
     ) -> tuple[Answer, ResponseReply]:
-        """The answer to *request* of *caller*, not begun yet, and the one of *replies* that builds its objects."""
-        history, request = await self._whole(request, owner)
-        parts = {name: each for name, each in images.items() if isinstance(each, Part)}
-        words = await aside(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
-        kept = tuple(in_words(message, words) for message in request.input)  # no files are
+        """The answer to *request*, not begun yet, and the one of *replies* that builds its objects."""
+        ask, history, new = await self._whole(request, owner)
+        words = await aside(sum(part.size for part in ask.parts), lambda: file_texts(ask.images)) if ask.parts else {}
+        kept = tuple(in_words(message, words) for message in new)  # no files are
         if request.store or request.conversation_id is not None:
             refuse_unfit((*history, *kept), answers=1)
 
         async def keep(answer: Answer) -> None:
-            await self._keep(replace(request, input=kept), history, answer, reply, owner)
+            await self._keep(request, history, kept, answer, reply, owner=owner)
 
-        answer = await self._chats.answer(request.to_ask(history, images, caller), owner=owner, afterwards=keep)
+        answer = await self._chats.answer(ask, owner=owner, afterwards=keep)
         reply = replies(
             request,
             id=_response_of(answer.message_id),
@@ -69,13 +64,12 @@ class Responses:
             model=answer.model,
         )
         if isinstance(reply, CompactedReply):
-            reply.keep(history, request.kept)
+            reply.keep(history, request.kept or ())
         return answer, reply
 
     async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:
         """About as many tokens as all that *request* tells a model."""
-        history, request = await self._whole(request, owner)
-        ask = request.to_ask(history, {}, "")
+        ask, _, _ = await self._whole(request, owner)
         return await asyncio.to_thread(count_tokens, ask.messages, ask.offer)
 
     async def find(self, response_id: str, *, owner: str) -> dict[str, Any]:
@@ -83,7 +77,7 @@ class Responses:
         found: dict[str, Any] = orjson.loads((await self._stored(response_id, owner)).response)
         return found
 
-    async def input_items(self, response_id: str, *, owner: str) -> tuple[Message, ...]:
+    async def input_items(self, response_id: str, *, owner: str) -> Messages:
         """All that the response answers to, oldest first."""
         return (await self._stored(response_id, owner)).messages[:-1]
 
@@ -92,12 +86,13 @@ class Responses:
         await self._stored(response_id, owner)
         await needed(lambda: self._store.delete_conversation(response_id))
 
-    async def _whole(self, request: ResponseRequest, owner: str) -> tuple[tuple[Message, ...], ResponseRequest]:
-        """What *request* continues, and itself with all it names."""
+    async def _whole(self, request: ResponseRequest, owner: str) -> tuple[Ask, Messages, Messages]:
+        """All that *request* asks: what it continues, and its own messages with those that it names."""
         history = await self._history(request, owner)
-        return history, replace(request, input=await self._with_texts(request.input, owner))
+        new = await self._with_texts(request.ask.messages, owner)
+        return request.to_ask(history, new), history, new
 
-    async def _history(self, request: ResponseRequest, owner: str) -> tuple[Message, ...]:
+    async def _history(self, request: ResponseRequest, owner: str) -> Messages:
         if request.conversation_id is not None:
             return (await self._conversations.find(request.conversation_id, owner=owner)).messages
         if request.previous_response_id is None:
@@ -109,7 +104,7 @@ class Responses:
                 error.code, error.param = "previous_response_not_found", "previous_response_id"
             raise
 
-    async def _with_texts(self, messages: tuple[Message, ...], owner: str) -> tuple[Message, ...]:
+    async def _with_texts(self, messages: Messages, owner: str) -> Messages:
         """The same messages; earlier answers that are only named get their texts.
 
         The newest is looked up first: what its response continued holds the others, as a rule.
@@ -143,15 +138,17 @@ class Responses:
     async def _keep(
         self,
         request: ResponseRequest,
-        history: tuple[Message, ...],
+        history: Messages,
+        new: Messages,
         answer: Answer,
         reply: ResponseReply,
+        *,
         owner: str,
     ) -> None:
         """Store the whole answer before its end is told, so that it can be continued at once."""
         now = time()
         reply.completed_at = int(now)
-        added = (*named(request.input), answer.message)
+        added = (*named(new), answer.message)
         if request.conversation_id is not None:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:

@@ -145,10 +145,10 @@ def test_the_last_change_of_how_hard_to_think_holds() -> None:
     changes = [{"type": "configuration_update", "reasoning": {"effort": effort}} for effort in ("low", "high")]
     asked: dict[str, Any] = {"model": "m", "input": [changes[0], {"role": "user", "content": "hi"}, changes[1]]}
 
-    plain = parse_response({**asked, "reasoning": {"effort": "medium"}})
+    plain = parse_response({**asked, "reasoning": {"effort": "medium"}}).ask
     with pytest.raises(ServiceError) as refused:
         parse_response({**asked, "input": [*asked["input"], {**changes[0], "reasoning": {"effort": 3}}]})
 
     assert plain.parameters == {"reasoning": {"effort": "high"}}
-    assert [message.text for message in plain.input] == ["hi"]
+    assert [message.text for message in plain.messages] == ["hi"]
     assert refused.value.param == "reasoning.effort"
