@@ -62,11 +62,6 @@ class Timer:
         self._handle.cancel()
         self._handle = self._loop.call_later(seconds, self._start)
 
-    async def settle(self) -> None:
-        """Wait for work under way, if there is any."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-
     async def stop(self) -> None:
         """Call it off, and end work under way."""
         self._handle.cancel()
@@ -144,8 +139,10 @@ class EventStream:
                 await self._open()
                 if self._timer is not None:
                     self._timer.restart(SILENCE_SECONDS)
+        elif self._transport.is_closing():
+            raise ClientConnectionResetError("the client has left")
         else:
-            await self._drain()
+            await self._request.writer.drain()
 
     async def close(self, last: bytes) -> None:
         """End a whole answer with its *last* events."""
@@ -216,12 +213,6 @@ class EventStream:
             self.response.force_close()  # the end of the body, also for who asked to be kept
         self.begin()
         await self.response.prepare(self._request)
-
-    async def _drain(self) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise ClientConnectionResetError("the client has left")
-        await self._request.writer.drain()
 
     async def _break_silence(self) -> float:
         """Nothing may have been written for a while: the client is to know that its request is still alive."""

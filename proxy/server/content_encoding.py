@@ -57,11 +57,7 @@ def decode(content: bytes, codings: Sequence[str], limit: int) -> bytes:
 def _inflate(content: bytes, limit: int) -> bytes:
     """The zlib format, and the bare one that some clients take `deflate` for."""
     is_wrapped = len(content) > 1 and content[0] & 0x0F == 8 and int.from_bytes(content[:2], "big") % 31 == 0
-    return _inflate_one(content, limit, zlib.MAX_WBITS if is_wrapped else -zlib.MAX_WBITS)
-
-
-def _inflate_one(content: bytes, limit: int, window: int) -> bytes:
-    found, rest = _inflate_member(content, limit, window)
+    found, rest = _inflate_member(content, limit, zlib.MAX_WBITS if is_wrapped else -zlib.MAX_WBITS)
     if rest:
         raise _Broken
     return found

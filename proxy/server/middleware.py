@@ -143,7 +143,7 @@ def _log_line(request: web.Request, status: int | None, seconds: float, *, level
     """
     turn = request.get(TURN)
     has_left = status is None or (turn is not None and turn.has_left)
-    if status is None or has_left:
+    if has_left:
         status = CLIENT_LEFT
     path = _SECRET.sub("sk-…", request.path)
     details: dict[str, object] = {"key": request[CALLER].name} if CALLER in request else {}

@@ -69,24 +69,6 @@ async def test_restarting_counts_anew() -> None:
     await timer.stop()
 
 
-async def test_settling_waits_for_work_under_way() -> None:
-    done: list[str] = []
-
-    begun = asyncio.Event()
-
-    async def work() -> None:
-        begun.set()
-        await asyncio.sleep(0.05)
-        done.append("ended")
-
-    timer = Timer(0.0, work)
-    await timer.settle()  # nothing has begun
-    assert done == []
-    await begun.wait()
-    await timer.settle()
-    assert done == ["ended"]
-
-
 async def test_work_that_fails_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise ValueError("no luck")
