@@ -30,7 +30,7 @@ def read_key_wish(body: bytes) -> KeyWish:
             expires_in=fields.get("expires_in"),
         )
     except ValueError as error:
-        raise _wrong(error, {"expires": "expires_in"}) from None
+        raise _wrong(error) from None
 
 
 def read_span(query: Mapping[str, str], *, now: float) -> Span:
@@ -40,7 +40,7 @@ def read_span(query: Mapping[str, str], *, now: float) -> Span:
     try:
         return span(since, until, by, now=now)
     except ValueError as error:
-        raise _wrong(error, {}) from None
+        raise _wrong(error) from None
 
 
 def read_site(body: bytes, sites: Iterable[str]) -> str:
@@ -102,8 +102,8 @@ def _check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
             raise bad_request(f"Unknown {what} '{name[:64]}'; {takes}.", param=name[:64], code="unknown_parameter")
 
 
-def _wrong(error: ValueError, renamed: Mapping[str, str]) -> ServiceError:
+def _wrong(error: ValueError) -> ServiceError:
     """The error for a value that `shared` refused; its text begins with the value's name."""
     name, _, rest = str(error).partition(": ")
-    name = renamed.get(name, name)
+    name = "expires_in" if name == "expires" else name
     return bad_request(f"'{name}': {rest}.", param=name, code="invalid_value")

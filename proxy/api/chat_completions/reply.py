@@ -191,17 +191,16 @@ class ChatReply:
         return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason
 
 
-def _whole_call(call: Call, arguments: str | None = None) -> dict[str, Any]:
+def _whole_call(call: Call) -> dict[str, Any]:
     field = "input" if call.kind == "custom" else "arguments"
-    given = call.arguments if arguments is None else arguments
-    told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: given}}
+    told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
     extra = json.loads(call.signed).get(WITH_CALL) if call.signed else None
     return {**told, WITH_CALL: extra} if extra else told
 
 
 def _deltas(call: Call, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     field = "input" if call.kind == "custom" else "arguments"
-    begun = {"index": index, **_whole_call(call, "")}
+    begun = {"index": index, **_whole_call(replace(call, arguments=""))}
     return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
 
 

@@ -102,21 +102,21 @@ class _Blocks:
 
     def _result(self, block: Mapping[str, Any], where: str) -> None:
         about = Result(call_id=_call_id(block.get("tool_use_id")), failed=block.get("is_error") is True)
-        content = block.get("content")
-        if isinstance(content, str):
-            self._texts.append(content)
-        else:
-            for index, inner in enumerate(_listed(content, f"{where}.content") if content is not None else ()):
-                self._said(inner, f"{where}.content.{index}")
+        if block.get("content") is not None:
+            self._say(block["content"], f"{where}.content")
         self._close("user", about)
 
-    def _said(self, block: Any, where: str) -> None:
-        """A block that says something: what a result or a document is made of."""
-        kind = block.get("type") if isinstance(block, dict) else None
-        read = _READERS.get(kind) if isinstance(kind, str) else None
-        if read is None:
-            raise _unsupported(where, str(kind)[:40])
-        read(self, block, where)
+    def _say(self, content: Any, where: str) -> None:
+        """What a result or a document holds: a text, or blocks that say something."""
+        if isinstance(content, str):
+            self._texts.append(content)
+            return
+        for index, block in enumerate(_listed(content, where)):
+            kind = block.get("type") if isinstance(block, dict) else None
+            read = _READERS.get(kind) if isinstance(kind, str) else None
+            if read is None:
+                raise _unsupported(f"{where}.{index}", str(kind))
+            read(self, block, f"{where}.{index}")
 
     def text(self, block: Mapping[str, Any], where: str) -> None:
         """A text."""
@@ -144,15 +144,11 @@ class _Blocks:
 
     def image(self, block: Mapping[str, Any], where: str) -> None:
         """A picture, as base64 or by its address."""
-        source = block.get("source")
-        kind = source.get("type") if isinstance(source, dict) else None
-        if not isinstance(source, dict) or kind not in ("base64", "url"):
-            raise bad_request(f"'{where}.source' must be base64 or a URL.", param=f"{where}.source")
-        url = source.get("url")
-        if kind == "base64":
-            url = f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', f'{where}.source')}"
-        digest, picture = read_picture(url, f"{where}.source")
-        self.pictures[digest] = picture
+        place, source = f"{where}.source", _source(block)
+        if source.get("type") not in ("base64", "url"):
+            raise bad_request(f"'{place}' must be base64 or a URL.", param=place)
+        url = _data_url(source, place) if source["type"] == "base64" else source.get("url")
+        digest, self.pictures[digest] = read_picture(url, place)
         self._images.append(digest)
 
     def image_url(self, block: Mapping[str, Any], where: str) -> None:
@@ -162,22 +158,18 @@ class _Blocks:
 
     def document(self, block: Mapping[str, Any], where: str) -> None:
         """A document: as a text where it is one; others only servers can take."""
-        place, source = f"{where}.source", block.get("source")
-        kind = source.get("type") if isinstance(source, dict) else None
+        place, source = f"{where}.source", _source(block)
+        kind = source.get("type")
         names = ("title", "context") if kind != "base64" else ("context",)  # its title is the file's name
         self._texts += [text for name in names if (text := text_or_empty(block.get(name)))]
-        if isinstance(source, dict) and kind == "text":
+        if kind == "text":
             self._texts.append(_text(source, "data", place))
-        elif isinstance(source, dict) and kind == "content" and isinstance(content := source.get("content"), str):
-            self._texts.append(content)
-        elif isinstance(source, dict) and kind == "content":
-            for index, inner in enumerate(_listed(source.get("content"), f"{place}.content")):
-                self._said(inner, f"{place}.content.{index}")
-        elif isinstance(source, dict) and kind == "base64":
-            data = f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', place)}"
-            file = {"filename": text_or_empty(block.get("title")) or "document", "file_data": data}
-            digest, part = read_part({"type": "file", "file": file}, place)
-            self.pictures[digest] = part
+        elif kind == "content":
+            self._say(source.get("content"), f"{place}.content")
+        elif kind == "base64":
+            name = text_or_empty(block.get("title")) or "document"
+            file = {"filename": name, "file_data": _data_url(source, place)}
+            digest, self.pictures[digest] = read_part({"type": "file", "file": file}, place)
             self._files.append(digest)
         else:
             raise bad_request(
@@ -236,6 +228,16 @@ def _call_id(value: Any) -> str:
     """What `own_id` was made of."""
     name = text_or_empty(value)
     return f"call_{name.removeprefix('toolu_')}" if name.startswith("toolu_") else name
+
+
+def _source(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a picture or a document comes from; empty where nothing says it."""
+    source = block.get("source")
+    return source if isinstance(source, dict) else {}
+
+
+def _data_url(source: Mapping[str, Any], where: str) -> str:
+    return f"data:{text_or_empty(source.get('media_type'))};base64,{_text(source, 'data', where)}"
 
 
 def _text(block: Mapping[str, Any], name: str, where: str) -> str:

@@ -184,18 +184,14 @@ def _citations(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 def _stopped(end: End | None) -> dict[str, Any]:
     """Why the message ended, if it has."""
-    reason = REASONS[end.reason] if end is not None else None
-    stop = end.stop if end is not None else None
-    details = None
+    reason, stop, details = None, None, None
     if end is not None and (end.refusal is not None or end.reason == "content_filter"):
         reason, details = "refusal", {"type": "refusal", "category": None, "explanation": end.refusal}
-    elif stop is not None and reason == "end_turn":
-        reason = "stop_sequence"
-    return {
-        "stop_reason": reason,
-        "stop_sequence": stop if reason == "stop_sequence" else None,
-        "stop_details": details,
-    }
+    elif end is not None and end.stop is not None and end.reason == "stop":
+        reason, stop = "stop_sequence", end.stop
+    elif end is not None:
+        reason = REASONS[end.reason]
+    return {"stop_reason": reason, "stop_sequence": stop, "stop_details": details}
 
 
 def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:

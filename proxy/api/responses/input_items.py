@@ -114,12 +114,13 @@ def _is_unread(kind: str, item: Any) -> bool:
 def _readable(content: Any) -> Any:
     """What one agent of Codex' told another: what it calls encrypted is the text that its model gave, unless OpenAI's
     servers made a cipher of it."""
-    told = [
+    if not isinstance(content, list):
+        return content
+    return [
         {"type": "text", "text": part["encrypted_content"]} if part.get("type") == "encrypted_content" else part
-        for part in (content if isinstance(content, list) else ())
+        for part in content
         if isinstance(part, dict) and not text_or_empty(part.get("encrypted_content")).startswith(_CIPHER)
     ]
-    return told if isinstance(content, list) else content
 
 
 class _Gathered:
@@ -170,14 +171,10 @@ class _Gathered:
     def messages(self, name: str) -> Read:
         """All of them, with what belongs to them. Raises `ServiceError` (400)."""
         read, pictures = read_messages(self.fields, name=name)
-        more = self._more
-        return (
-            tuple(
-                replace(message, **more[position]) if position in more else message
-                for position, message in enumerate(read)
-            ),
-            pictures,
-        )
+        messages = list(read)
+        for place, more in self._more.items():
+            messages[place] = replace(messages[place], **more)
+        return tuple(messages), pictures
 
     def _add(self, role: str, content: Any, **more: Any) -> None:
         self._more[len(self.fields)] = more

@@ -52,7 +52,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
     for name, why in _REFUSED.items():
         if body.get(name):
             raise unsupported(name, why)
-    previous, conversation = _name(body, "previous_response_id"), _conversation(body)
+    previous, conversation = _name(body.get("previous_response_id"), "previous_response_id"), _conversation(body)
     if previous and conversation:
         raise bad_request(
             "'previous_response_id' and 'conversation' exclude each other.",
@@ -170,17 +170,14 @@ def _is_flat(value: Any, depth: int) -> bool:
 
 def _conversation(body: Mapping[str, Any]) -> str | None:
     value = body.get("conversation")
-    if isinstance(value, dict):
-        return _name({"id": value.get("id") or ""}, "id", "conversation")
-    return _name(body, "conversation")
+    return _name(value.get("id") or "" if isinstance(value, dict) else value, "conversation")
 
 
-def _name(body: Mapping[str, Any], key: str, param: str | None = None) -> str | None:
-    value = body.get(key)
+def _name(value: Any, param: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise bad_request(f"'{param or key}' must be an id.", param=param or key, code="invalid_type")
+        raise bad_request(f"'{param}' must be an id.", param=param, code="invalid_type")
     return value
 
 
