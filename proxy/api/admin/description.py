@@ -11,14 +11,12 @@ from proxy.api.openapi.parts import (
     SECONDS,
     STRING,
     WRITES,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
     const,
     exactly,
-    json_body,
-    json_content,
     nullable,
     one_of,
     operation,
@@ -162,102 +160,76 @@ SCHEMAS: dict[str, Schema] = {
 
 _NAME = path_parameter("id", "The key's id or name.")
 
-PATHS: Paths = {
-    "/admin/keys": {
-        "get": operation(
-            "list_keys",
-            "All keys, newest first, revoked ones too.",
-            answer("The keys.", json_content(ref("KeyList"))),
-            ["400"],
-        ),
-        "post": operation(
-            "create_key",
-            "Make a key. With the first one the master key is made too, and kept in the data directory.",
-            answer("The key, told this once.", json_content(ref("NewKey"))),
-            [*WRITES, "409"],
-            body=json_body(ref("KeyRequest")),
-        ),
-    },
-    "/admin/keys/{id}": {
-        "delete": operation(
-            "revoke_key",
-            "End a key for ever.",
-            answer("The revoked key.", json_content(ref("Key"))),
-            ["400", *FINDS],
-            parameters=[_NAME],
-        )
-    },
-    "/admin/keys/{id}/rotate": {
-        "post": operation(
-            "rotate_key",
-            "Give a key a new secret; the old one ends.",
-            answer("The key, told this once.", json_content(ref("NewKey"))),
-            ["400", *FINDS, "409"],
-            parameters=[_NAME],
-        )
-    },
-    "/admin/usage": {
-        "get": operation(
-            "usage",
-            "What was used.",
-            answer("One row for each combination of what is told apart.", json_content(ref("UsageList"))),
-            ["400"],
-            parameters=[
-                query_parameter(
-                    "since",
-                    _SINCE,
-                    "How far back, `7d` unless told; or a Unix time in seconds. Its first hour is told whole.",
-                ),
-                query_parameter("until", _UNTIL, "Until when, as `since`; until now unless told."),
-                query_parameter(
-                    "by",
-                    {"type": "string", "format": "usage-by", "default": DEFAULT_BY},
-                    "What is told apart: any of hour, day, key, model, site.",
-                ),
-            ],
-        )
-    },
-    "/admin/status": {
-        "get": operation("status", "How everything is.", answer("The status.", json_content(ref("Status"))), ["400"])
-    },
-    "/admin/visits": {
-        "post": operation(
-            "ask_visit",
-            "Ask the harvester for a visit soon.",
-            answer("It was asked for.", json_content(ref("VisitAsk"))),
-            [*FINDS, *WRITES],
-            body=json_body(ref("VisitRequest"), required=False),
-            ok_status="202",
-        )
-    },
-    "/admin/visits/{id}/screenshot": {
-        "get": operation(
-            "screenshot",
-            "The picture of a failed visit.",
-            answer("The picture.", {"image/png": {}}),
-            ["400", *FINDS],
-            parameters=[path_parameter("id", "The visit's id.")],
-        )
-    },
-    "/admin/session": {
-        "get": operation(
-            "show_session",
-            "Who is signed in.",
-            answer("Perhaps nobody.", json_content(ref("Session"))),
-            ["400"],
-            is_open=True,
-        ),
-        "post": operation(
-            "sign_in",
-            "Sign in with a key, for a week: the cookie `freeaichat_session` opens everything that the key does.",
-            answer("The cookie is set; none where no key is needed.", {}),
-            [*WRITES, "401", "429"],
-            body=json_body(ref("SignIn")),
-            is_open=True,
-            ok_status="204",
-        ),
-        "delete": operation(
-            "sign_out", "Sign out.", answer("The cookie is gone.", {}), ["400"], is_open=True, ok_status="204"
-        ),
-    },
+OPERATIONS: Operations = {
+    "GET /admin/keys": operation(
+        "list_keys", "All keys, newest first, revoked ones too.", answer("The keys.", "KeyList"), ["400"]
+    ),
+    "POST /admin/keys": operation(
+        "create_key",
+        "Make a key. With the first one the master key is made too, and kept in the data directory.",
+        answer("The key, told this once.", "NewKey"),
+        [*WRITES, "409"],
+        body="KeyRequest",
+    ),
+    "DELETE /admin/keys/{id}": operation(
+        "revoke_key", "End a key for ever.", answer("The revoked key.", "Key"), ["400", *FINDS], parameters=[_NAME]
+    ),
+    "POST /admin/keys/{id}/rotate": operation(
+        "rotate_key",
+        "Give a key a new secret; the old one ends.",
+        answer("The key, told this once.", "NewKey"),
+        ["400", *FINDS, "409"],
+        parameters=[_NAME],
+    ),
+    "GET /admin/usage": operation(
+        "usage",
+        "What was used.",
+        answer("One row for each combination of what is told apart.", "UsageList"),
+        ["400"],
+        parameters=[
+            query_parameter(
+                "since",
+                _SINCE,
+                "How far back, `7d` unless told; or a Unix time in seconds. Its first hour is told whole.",
+            ),
+            query_parameter("until", _UNTIL, "Until when, as `since`; until now unless told."),
+            query_parameter(
+                "by",
+                {"type": "string", "format": "usage-by", "default": DEFAULT_BY},
+                "What is told apart: any of hour, day, key, model, site.",
+            ),
+        ],
+    ),
+    "GET /admin/status": operation("status", "How everything is.", answer("The status.", "Status"), ["400"]),
+    "POST /admin/visits": operation(
+        "ask_visit",
+        "Ask the harvester for a visit soon.",
+        answer("It was asked for.", "VisitAsk"),
+        [*FINDS, *WRITES],
+        body="VisitRequest",
+        needs_body=False,
+        ok_status="202",
+    ),
+    "GET /admin/visits/{id}/screenshot": operation(
+        "screenshot",
+        "The picture of a failed visit.",
+        answer("The picture.", {"image/png": {}}),
+        ["400", *FINDS],
+        parameters=[path_parameter("id", "The visit's id.")],
+    ),
+    "GET /admin/session": operation(
+        "show_session", "Who is signed in.", answer("Perhaps nobody.", "Session"), ["400"], is_open=True
+    ),
+    "POST /admin/session": operation(
+        "sign_in",
+        "Sign in with a key, for a week: the cookie `freeaichat_session` opens everything that the key does.",
+        answer("The cookie is set; none where no key is needed.", {}),
+        [*WRITES, "401", "429"],
+        body="SignIn",
+        is_open=True,
+        ok_status="204",
+    ),
+    "DELETE /admin/session": operation(
+        "sign_out", "Sign out.", answer("The cookie is gone.", {}), ["400"], is_open=True, ok_status="204"
+    ),
 }

@@ -13,7 +13,7 @@ from proxy.api.openapi.parts import (
     NUMBER,
     SECONDS,
     STRING,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -21,7 +21,6 @@ from proxy.api.openapi.parts import (
     const,
     event_stream,
     exactly,
-    json_body,
     json_content,
     nullable,
     one_of,
@@ -201,21 +200,19 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-PATHS: Paths = {
-    "/v1/chat/completions": {
-        "post": operation(
-            "create_chat_completion",
-            "Answer a chat, streamed or whole.",
-            answer(
-                "The answer. After it began, a failure is told in a last event without `[DONE]`.",
-                {
-                    **json_content(ref("ChatCompletion")),
-                    **event_stream([ref("ChatCompletionChunk"), ref("Error")], end_mark=True),
-                },
-                *STREAM_HEADERS,
-            ),
-            ASKS_THE_SITE,
-            body=json_body(ref("ChatCompletionRequest")),
-        )
-    }
+OPERATIONS: Operations = {
+    "POST /v1/chat/completions": operation(
+        "create_chat_completion",
+        "Answer a chat, streamed or whole.",
+        answer(
+            "The answer. After it began, a failure is told in a last event without `[DONE]`.",
+            {
+                **json_content(ref("ChatCompletion")),
+                **event_stream([ref("ChatCompletionChunk"), ref("Error")], end_mark=True),
+            },
+            *STREAM_HEADERS,
+        ),
+        ASKS_THE_SITE,
+        body="ChatCompletionRequest",
+    ),
 }

@@ -10,7 +10,7 @@ from proxy.api.openapi.parts import (
     NUMBER,
     SECONDS,
     STRING,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -18,7 +18,6 @@ from proxy.api.openapi.parts import (
     const,
     event_stream,
     exactly,
-    json_body,
     json_content,
     nullable,
     one_of,
@@ -74,21 +73,16 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-PATHS: Paths = {
-    "/v1/completions": {
-        "post": operation(
-            "create_completion",
-            "Answer a bare prompt, streamed or whole.",
-            answer(
-                "The answer. After it began, a failure is told in a last event without `[DONE]`.",
-                {
-                    **json_content(ref("Completion")),
-                    **event_stream([ref("CompletionChunk"), ref("Error")], end_mark=True),
-                },
-                *STREAM_HEADERS,
-            ),
-            ASKS_THE_SITE,
-            body=json_body(ref("CompletionRequest")),
-        )
-    }
+OPERATIONS: Operations = {
+    "POST /v1/completions": operation(
+        "create_completion",
+        "Answer a bare prompt, streamed or whole.",
+        answer(
+            "The answer. After it began, a failure is told in a last event without `[DONE]`.",
+            {**json_content(ref("Completion")), **event_stream([ref("CompletionChunk"), ref("Error")], end_mark=True)},
+            *STREAM_HEADERS,
+        ),
+        ASKS_THE_SITE,
+        body="CompletionRequest",
+    ),
 }

@@ -13,15 +13,13 @@ from proxy.api.openapi.parts import (
     SECONDS,
     STRING,
     WRITES,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
     at_least,
     const,
     exactly,
-    json_body,
-    json_content,
     links,
     nullable,
     one_of,
@@ -45,7 +43,6 @@ PAGE = [
     query_parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "By age; the newest first unless `asc`."),
     query_parameter("after", STRING, "The id of the item before the first one wanted, such as a page's `last_id`."),
 ]
-ITEM_LIST = json_content(ref("ItemList"))
 _TOKEN: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(COUNT)}
 LOGPROBS = told(
     array(exactly({**_TOKEN, "top_logprobs": array(exactly(_TOKEN))})),
@@ -159,71 +156,60 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-PATHS: Paths = {
-    "/v1/conversations": {
-        "post": operation(
-            "create_conversation",
-            "Make a conversation.",
-            answer("The conversation.", json_content(ref("Conversation")), links=_GOES_ON),
-            WRITES,
-            body=json_body(ref("ConversationRequest"), required=False),
-        )
-    },
-    "/v1/conversations/{id}": {
-        "get": operation(
-            "retrieve_conversation",
-            "One conversation.",
-            answer("The conversation.", json_content(ref("Conversation"))),
-            FINDS,
-            parameters=[_NAME],
-        ),
-        "post": operation(
-            "update_conversation",
-            "Replace a conversation's metadata.",
-            answer("The conversation.", json_content(ref("Conversation"))),
-            [*FINDS, *WRITES],
-            parameters=[_NAME],
-            body=json_body(ref("MetadataRequest")),
-        ),
-        "delete": operation(
-            "delete_conversation",
-            "Forget a conversation.",
-            answer("It is gone.", json_content(ref("DeletedConversation"))),
-            FINDS,
-            parameters=[_NAME],
-        ),
-    },
-    "/v1/conversations/{id}/items": {
-        "get": operation(
-            "list_items",
-            "A conversation's items, page by page.",
-            answer("A page.", ITEM_LIST),
-            ["400", *FINDS],
-            parameters=[_NAME, *PAGE],
-        ),
-        "post": operation(
-            "create_items",
-            "Append items to a conversation; the next turn knows them.",
-            answer("The new items.", ITEM_LIST, links=_ONE_ITEM),
-            [*FINDS, *WRITES],
-            parameters=[_NAME],
-            body=json_body(ref("ItemsRequest")),
-        ),
-    },
-    "/v1/conversations/{id}/items/{item_id}": {
-        "get": operation(
-            "retrieve_item",
-            "One item.",
-            answer("The item.", json_content(ref("Item"))),
-            FINDS,
-            parameters=[_NAME, _ITEM],
-        ),
-        "delete": operation(
-            "delete_item",
-            "Take an item out of a conversation, with all that is one message with it.",
-            answer("The conversation.", json_content(ref("Conversation"))),
-            FINDS,
-            parameters=[_NAME, _ITEM],
-        ),
-    },
+OPERATIONS: Operations = {
+    "POST /v1/conversations": operation(
+        "create_conversation",
+        "Make a conversation.",
+        answer("The conversation.", "Conversation", links=_GOES_ON),
+        WRITES,
+        body="ConversationRequest",
+        needs_body=False,
+    ),
+    "GET /v1/conversations/{id}": operation(
+        "retrieve_conversation",
+        "One conversation.",
+        answer("The conversation.", "Conversation"),
+        FINDS,
+        parameters=[_NAME],
+    ),
+    "POST /v1/conversations/{id}": operation(
+        "update_conversation",
+        "Replace a conversation's metadata.",
+        answer("The conversation.", "Conversation"),
+        [*FINDS, *WRITES],
+        parameters=[_NAME],
+        body="MetadataRequest",
+    ),
+    "DELETE /v1/conversations/{id}": operation(
+        "delete_conversation",
+        "Forget a conversation.",
+        answer("It is gone.", "DeletedConversation"),
+        FINDS,
+        parameters=[_NAME],
+    ),
+    "GET /v1/conversations/{id}/items": operation(
+        "list_items",
+        "A conversation's items, page by page.",
+        answer("A page.", "ItemList"),
+        ["400", *FINDS],
+        parameters=[_NAME, *PAGE],
+    ),
+    "POST /v1/conversations/{id}/items": operation(
+        "create_items",
+        "Append items to a conversation; the next turn knows them.",
+        answer("The new items.", "ItemList", links=_ONE_ITEM),
+        [*FINDS, *WRITES],
+        parameters=[_NAME],
+        body="ItemsRequest",
+    ),
+    "GET /v1/conversations/{id}/items/{item_id}": operation(
+        "retrieve_item", "One item.", answer("The item.", "Item"), FINDS, parameters=[_NAME, _ITEM]
+    ),
+    "DELETE /v1/conversations/{id}/items/{item_id}": operation(
+        "delete_item",
+        "Take an item out of a conversation, with all that is one message with it.",
+        answer("The conversation.", "Conversation"),
+        FINDS,
+        parameters=[_NAME, _ITEM],
+    ),
 }

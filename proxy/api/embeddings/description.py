@@ -2,14 +2,11 @@
 
 from proxy.api.openapi.parts import (
     ASKS_THE_SITE,
-    Paths,
+    Operations,
     Schema,
     answer,
     at_least,
-    json_body,
-    json_content,
     operation,
-    ref,
     told,
 )
 
@@ -31,14 +28,12 @@ SCHEMAS: dict[str, Schema] = {
     "Embeddings": told({"type": "object"}, "As the server makes it: OpenAI's list of embeddings."),
 }
 
-PATHS: Paths = {
-    "/v1/embeddings": {
-        "post": operation(
-            "create_embeddings",
-            "Embeddings of a text, by a server; sites make none.",
-            answer("What the server answers.", json_content(ref("Embeddings"))),
-            ASKS_THE_SITE,
-            body=json_body(ref("EmbeddingsRequest")),
-        )
-    }
+OPERATIONS: Operations = {
+    "POST /v1/embeddings": operation(
+        "create_embeddings",
+        "Embeddings of a text, by a server; sites make none.",
+        answer("What the server answers.", "Embeddings"),
+        ASKS_THE_SITE,
+        body="EmbeddingsRequest",
+    ),
 }

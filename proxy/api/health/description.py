@@ -8,7 +8,7 @@ from proxy.api.openapi.parts import (
     KIND,
     NUMBER,
     STRING,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -51,71 +51,49 @@ SCHEMAS: dict[str, Schema] = {
     "Document": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
 }
 
-_RUNNING = answer("It does.", json_content(ref("Health")))
+_RUNNING = answer("It does.", "Health")
 
-PATHS: Paths = {
-    "/health": {"get": operation("health", "The same as `/healthz`.", _RUNNING, is_open=True)},
-    "/v1": {"get": operation("base", "What this is, at the base URL.", answer("It.", json_content(ref("Root"))))},
-    "/healthz": {
-        "get": operation(
-            "healthz",
-            "Whether the process runs, whatever the site does.",
-            _RUNNING,
-            is_open=True,
-        )
-    },
-    "/readyz": {
-        "get": operation(
-            "readyz",
-            "Whether a request could be answered now.",
-            answer("It could.", json_content(ref("Readiness"))),
-            is_open=True,
-            statuses={
-                "503": answer(
-                    "It could not; or the proxy is being stopped.",
-                    json_content({"anyOf": [ref("Readiness"), ref("Error")]}),
-                    "retry-after",
-                )
-            },
-        )
-    },
-    "/metrics": {
-        "get": operation(
-            "metrics",
-            "Numbers for Prometheus; takes the master key where there is one.",
-            answer("Prometheus' text format.", {"text/plain": {"schema": STRING}}),
-        )
-    },
-    "/openapi.json": {
-        "get": operation(
-            "openapi",
-            "This document.",
-            answer("The document.", json_content(ref("Document"))),
-            is_open=True,
-        )
-    },
-    "/": {
-        "get": operation(
-            "root",
-            "What this is.",
-            answer(
-                "The proxy's name and version; the web page where `Accept` takes HTML.",
-                {**json_content(ref("Root")), "text/html": {"schema": STRING}},
-            ),
-            is_open=True,
-        )
-    },
-    "/assets/{name}": {
-        "get": operation(
-            "asset",
-            "One of the web page's files.",
-            answer(
-                "The file.",
-                {kind: {"schema": STRING} for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")},
-            ),
-            FINDS,
-            parameters=[path_parameter("name", "The file's path; it may hold slashes.")],
-            is_open=True,
-        )
-    },
+OPERATIONS: Operations = {
+    "GET /health": operation("health", "The same as `/healthz`.", _RUNNING, is_open=True),
+    "GET /v1": operation("base", "What this is, at the base URL.", answer("It.", "Root")),
+    "GET /healthz": operation("healthz", "Whether the process runs, whatever the site does.", _RUNNING, is_open=True),
+    "GET /readyz": operation(
+        "readyz",
+        "Whether a request could be answered now.",
+        answer("It could.", "Readiness"),
+        is_open=True,
+        statuses={
+            "503": answer(
+                "It could not; or the proxy is being stopped.",
+                json_content({"anyOf": [ref("Readiness"), ref("Error")]}),
+                "retry-after",
+            )
+        },
+    ),
+    "GET /metrics": operation(
+        "metrics",
+        "Numbers for Prometheus; takes the master key where there is one.",
+        answer("Prometheus' text format.", {"text/plain": {"schema": STRING}}),
+    ),
+    "GET /openapi.json": operation("openapi", "This document.", answer("The document.", "Document"), is_open=True),
+    "GET /": operation(
+        "root",
+        "What this is.",
+        answer(
+            "The proxy's name and version; the web page where `Accept` takes HTML.",
+            {**json_content(ref("Root")), "text/html": {"schema": STRING}},
+        ),
+        is_open=True,
+    ),
+    "GET /assets/{name}": operation(
+        "asset",
+        "One of the web page's files.",
+        answer(
+            "The file.",
+            {kind: {"schema": STRING} for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")},
+        ),
+        FINDS,
+        parameters=[path_parameter("name", "The file's path; it may hold slashes.")],
+        is_open=True,
+    ),
 }

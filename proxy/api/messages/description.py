@@ -14,7 +14,7 @@ from proxy.api.openapi.parts import (
     COUNT,
     STRING,
     WRITES,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -22,7 +22,6 @@ from proxy.api.openapi.parts import (
     const,
     event_stream,
     exactly,
-    json_body,
     json_content,
     nullable,
     one_of,
@@ -173,36 +172,32 @@ def _anthropics(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 _BETA = query_parameter("beta", STRING, "Without effect; clients of betas send it.")
-PATHS: Paths = {
-    "/v1/messages": {
-        "post": _anthropics(
-            operation(
-                "create_message",
-                "Answer in the shape of Anthropic's Messages API, streamed or whole.",
-                answer(
-                    "The message. After it began, a failure is told in an event `error`.",
-                    {
-                        **json_content(ref("AnthropicMessage")),
-                        **event_stream([ref("MessageEvent")], end_mark=False, event=one_of(*objects.EVENTS)),
-                    },
-                    *STREAM_HEADERS,
-                ),
-                ASKS_THE_SITE,
-                parameters=[_BETA],
-                body=json_body(ref("MessagesRequest")),
-            )
+OPERATIONS: Operations = {
+    "POST /v1/messages": _anthropics(
+        operation(
+            "create_message",
+            "Answer in the shape of Anthropic's Messages API, streamed or whole.",
+            answer(
+                "The message. After it began, a failure is told in an event `error`.",
+                {
+                    **json_content(ref("AnthropicMessage")),
+                    **event_stream([ref("MessageEvent")], end_mark=False, event=one_of(*objects.EVENTS)),
+                },
+                *STREAM_HEADERS,
+            ),
+            ASKS_THE_SITE,
+            parameters=[_BETA],
+            body="MessagesRequest",
         )
-    },
-    "/v1/messages/count_tokens": {
-        "post": _anthropics(
-            operation(
-                "count_message_tokens",
-                "About as many tokens as a request would be. No site is asked.",
-                answer("The number.", json_content(exactly({"input_tokens": COUNT}))),
-                WRITES,
-                parameters=[_BETA],
-                body=json_body(ref("CountTokensRequest")),
-            )
+    ),
+    "POST /v1/messages/count_tokens": _anthropics(
+        operation(
+            "count_message_tokens",
+            "About as many tokens as a request would be. No site is asked.",
+            answer("The number.", json_content(exactly({"input_tokens": COUNT}))),
+            WRITES,
+            parameters=[_BETA],
+            body="CountTokensRequest",
         )
-    },
+    ),
 }

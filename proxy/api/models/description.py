@@ -13,7 +13,7 @@ from proxy.api.openapi.parts import (
     KIND,
     SECONDS,
     STRING,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -81,27 +81,23 @@ def _either(operation: dict[str, Any]) -> dict[str, Any]:
     return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
 
 
-PATHS: Paths = {
-    "/v1/models": {
-        "get": _either(
-            operation(
-                "list_models",
-                "Every model that can be named now. No site is asked.",
-                answer("The models.", json_content({"anyOf": [ref("ModelList"), ref("AnthropicModelList")]})),
-                ["400"],
-                parameters=[_VERSION],
-            )
+OPERATIONS: Operations = {
+    "GET /v1/models": _either(
+        operation(
+            "list_models",
+            "Every model that can be named now. No site is asked.",
+            answer("The models.", json_content({"anyOf": [ref("ModelList"), ref("AnthropicModelList")]})),
+            ["400"],
+            parameters=[_VERSION],
         )
-    },
-    "/v1/models/{id}": {
-        "get": _either(
-            operation(
-                "retrieve_model",
-                "One model.",
-                answer("The model.", json_content({"anyOf": [ref("Model"), ref("AnthropicModel")]})),
-                FINDS,
-                parameters=[path_parameter("id", "A model's name, in any case; it may hold slashes."), _VERSION],
-            )
+    ),
+    "GET /v1/models/{id}": _either(
+        operation(
+            "retrieve_model",
+            "One model.",
+            answer("The model.", json_content({"anyOf": [ref("Model"), ref("AnthropicModel")]})),
+            FINDS,
+            parameters=[path_parameter("id", "A model's name, in any case; it may hold slashes."), _VERSION],
         )
-    },
+    ),
 }

@@ -11,7 +11,7 @@ from proxy.api.health import description as health
 from proxy.api.messages import description as messages_api
 from proxy.api.models import description as models
 from proxy.api.openapi import messages, tools
-from proxy.api.openapi.parts import STRING, Schema, error_responses, exactly, nullable, one_of, told, with_heads
+from proxy.api.openapi.parts import STRING, Schema, by_path, error_responses, exactly, nullable, one_of, told
 from proxy.api.responses import description as responses
 
 _ABOUT = """OpenAI's APIs and Anthropic's Messages API in front of free AI chats on WordPress sites.
@@ -62,7 +62,7 @@ def document(version: str, *, needs_key: bool) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for resource in _RESOURCES:
         schemas |= resource.SCHEMAS
-        paths |= with_heads(resource.PATHS)
+        paths |= by_path(resource.OPERATIONS)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = dict[str, Any]
-Paths = dict[str, dict[str, Any]]
+Operations = Mapping[str, dict[str, Any]]  # by method and path, as in `GET /v1/models`
 
 NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"  # what Python's str.strip() leaves something of
 ANY: Schema = {}
@@ -107,12 +107,15 @@ def json_content(schema: Schema) -> dict[str, Any]:
 
 
 def answer(
-    description: str, content: Mapping[str, Any], *headers: str, links: Mapping[str, Any] | None = None
+    description: str, content: str | Mapping[str, Any], *headers: str, links: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """A success with *content* by media type; *headers*: those beside the id; *links*: what to do with it next."""
+    """A success with *content*: JSON of the schema of that name, or by media type.
+
+    *headers*: those beside the id; *links*: what to do with it next.
+    """
     found = {"description": description, "headers": _headers("x-request-id", *headers)}
     if content:
-        found["content"] = dict(content)
+        found["content"] = json_content(ref(content)) if isinstance(content, str) else dict(content)
     return {**found, "links": dict(links)} if links else found
 
 
@@ -132,11 +135,6 @@ def query_parameter(name: str, schema: Schema, description: str) -> dict[str, An
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def json_body(schema: Schema, *, required: bool = True) -> dict[str, Any]:
-    """A JSON request body."""
-    return {"required": required, "content": json_content(schema)}
-
-
 def operation(
     id: str,
     summary: str,
@@ -144,26 +142,32 @@ def operation(
     errors: Sequence[str] = (),
     *,
     parameters: Sequence[Mapping[str, Any]] = (),
-    body: Mapping[str, Any] | None = None,
+    body: str | None = None,
+    needs_body: bool = True,
     is_open: bool = False,
     ok_status: str = "200",
     statuses: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One method of one path. *is_open*: answered without a key; *statuses*: answers of its own beside *ok*."""
+    """One method of one path. *body*: the name of its schema; *is_open*: answered without a key; *statuses*: answers of
+    its own beside *ok*."""
     codes = sorted({*_ALWAYS, *(() if is_open else _WITH_KEY), *errors})
     known: dict[str, Any] = {"operationId": id, "summary": summary}
     if parameters:
         known["parameters"] = list(parameters)
     if body is not None:
-        known["requestBody"] = body
+        known["requestBody"] = {"required": needs_body, "content": json_content(ref(body))}
     if is_open:
         known["security"] = []
     known["responses"] = {ok_status: ok, **{code: _error_ref(code) for code in codes}, **(statuses or {})}
     return known
 
 
-def with_heads(paths: Paths) -> Paths:
-    """*paths* with a HEAD for every GET, and for what takes POST alone."""
+def by_path(operations: Operations) -> dict[str, Any]:
+    """*operations* by path and method, with a HEAD for every GET, and for what takes POST alone."""
+    paths: dict[str, Any] = {}
+    for route, described in operations.items():
+        method, path = route.split()
+        paths.setdefault(path, {})[method.lower()] = described
     return {path: {**methods, **_head(path, methods)} for path, methods in paths.items()}
 
 

@@ -11,7 +11,7 @@ from proxy.api.chat_completions.description import (
     ignored,
     number,
 )
-from proxy.api.conversations.description import ITEM_LIST, PAGE
+from proxy.api.conversations.description import PAGE
 from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
     ANY,
@@ -21,7 +21,7 @@ from proxy.api.openapi.parts import (
     NULL,
     STRING,
     WRITES,
-    Paths,
+    Operations,
     Schema,
     answer,
     array,
@@ -29,7 +29,6 @@ from proxy.api.openapi.parts import (
     const,
     event_stream,
     exactly,
-    json_body,
     json_content,
     links,
     nullable,
@@ -115,73 +114,60 @@ SCHEMAS: dict[str, Schema] = {
     **response_objects.SCHEMAS,
 }
 
-PATHS: Paths = {
-    "/v1/responses": {
-        "post": operation(
-            "create_response",
-            "Answer, streamed or whole.",
-            answer(
-                "The response. After it began, a failure is told in the events `error` and `response.failed`.",
-                {
-                    **json_content(ref("Response")),
-                    **event_stream([ref("ResponseEvent")], end_mark=False, event=one_of(*response_objects.EVENTS)),
-                },
-                *STREAM_HEADERS,
-                links=_GOES_ON,
-            ),
-            ASKS_THE_SITE,
-            body=json_body(ref("ResponseRequest")),
-        )
-    },
-    "/v1/responses/compact": {
-        "post": operation(
-            "compact_response",
-            "Sum a conversation up by one turn of the model. `output` takes the place of what was said before.",
-            answer("What the user said, and the summary.", json_content(ref("CompactedResponse"))),
-            ASKS_THE_SITE,
-            body=json_body(ref("ResponseRequest")),
-        )
-    },
-    "/v1/responses/input_tokens": {
-        "post": operation(
-            "count_input_tokens",
-            "About as many tokens as a request would be. No site is asked.",
-            answer(
-                "The number.",
-                json_content(exactly({"object": const("response.input_tokens"), "input_tokens": COUNT})),
-            ),
-            [*WRITES, *FINDS],
-            body=json_body(ref("ResponseRequest")),
-        )
-    },
-    "/v1/responses/{id}": {
-        "get": operation(
-            "retrieve_response",
-            "One stored response.",
-            answer("The response.", json_content(ref("Response"))),
-            ["400", *FINDS],
-            parameters=[
-                _NAME,
-                query_parameter(
-                    "stream", {"type": "string", "pattern": "^(?!true$)"}, "A stored response is not streamed."
-                ),
-            ],
+OPERATIONS: Operations = {
+    "POST /v1/responses": operation(
+        "create_response",
+        "Answer, streamed or whole.",
+        answer(
+            "The response. After it began, a failure is told in the events `error` and `response.failed`.",
+            {
+                **json_content(ref("Response")),
+                **event_stream([ref("ResponseEvent")], end_mark=False, event=one_of(*response_objects.EVENTS)),
+            },
+            *STREAM_HEADERS,
+            links=_GOES_ON,
         ),
-        "delete": operation(
-            "delete_response",
-            "Forget a stored response.",
-            answer("It is gone.", json_content(ref("DeletedResponse"))),
-            FINDS,
-            parameters=[_NAME],
-        ),
-    },
-    "/v1/responses/{id}/input_items": {
-        "get": operation(
-            "list_input_items",
-            "What a stored response answers to, page by page.",
-            answer("A page.", ITEM_LIST),
-            ["400", *FINDS],
-            parameters=[_NAME, *PAGE],
-        )
-    },
+        ASKS_THE_SITE,
+        body="ResponseRequest",
+    ),
+    "POST /v1/responses/compact": operation(
+        "compact_response",
+        "Sum a conversation up by one turn of the model. `output` takes the place of what was said before.",
+        answer("What the user said, and the summary.", "CompactedResponse"),
+        ASKS_THE_SITE,
+        body="ResponseRequest",
+    ),
+    "POST /v1/responses/input_tokens": operation(
+        "count_input_tokens",
+        "About as many tokens as a request would be. No site is asked.",
+        answer("The number.", json_content(exactly({"object": const("response.input_tokens"), "input_tokens": COUNT}))),
+        [*WRITES, *FINDS],
+        body="ResponseRequest",
+    ),
+    "GET /v1/responses/{id}": operation(
+        "retrieve_response",
+        "One stored response.",
+        answer("The response.", "Response"),
+        ["400", *FINDS],
+        parameters=[
+            _NAME,
+            query_parameter(
+                "stream", {"type": "string", "pattern": "^(?!true$)"}, "A stored response is not streamed."
+            ),
+        ],
+    ),
+    "DELETE /v1/responses/{id}": operation(
+        "delete_response",
+        "Forget a stored response.",
+        answer("It is gone.", "DeletedResponse"),
+        FINDS,
+        parameters=[_NAME],
+    ),
+    "GET /v1/responses/{id}/input_items": operation(
+        "list_input_items",
+        "What a stored response answers to, page by page.",
+        answer("A page.", "ItemList"),
+        ["400", *FINDS],
+        parameters=[_NAME, *PAGE],
+    ),
 }
