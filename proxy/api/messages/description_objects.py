@@ -144,7 +144,7 @@ SCHEMAS: dict[str, Schema] = {
             "created_at": {"type": "string", "format": "date-time"},
             "lifecycle": const("active"),
             **dict.fromkeys(("line", "deprecated_at", "retires_at", "max_tokens", "capabilities"), NULL),
-            "max_input_tokens": told(COUNT, "Tokens of a history that reach the bot, as an estimate."),
+            "max_input_tokens": told(nullable(COUNT), "As `context_length` in OpenAI's shape."),
         }
     ),
     "AnthropicModelList": exactly(

@@ -5,24 +5,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proxy.api.parameters import read_page_size
-from proxy.chat.catalog import CHARS_PER_TOKEN, Model
 from proxy.chat.errors import bad_request
 
 MAX_LIMIT = 1000
 
 
-def model_info(model: Model, *, max_transcript: int) -> dict[str, Any]:
-    """One model. *max_transcript*: characters that reach the bot."""
+def model_info(model: Mapping[str, Any]) -> dict[str, Any]:
+    """One *model*, which is given in OpenAI's shape (`Model.to_wire`)."""
     return {
         "type": "model",
-        "id": model.id,
-        "display_name": model.bot.name or model.id,
-        "created_at": datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "id": model["id"],
+        "display_name": model["name"] or model["id"],
+        "created_at": datetime.fromtimestamp(model["created"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
         "line": None,
         "deprecated_at": None,
         "retires_at": None,
-        "max_input_tokens": max_transcript // CHARS_PER_TOKEN,
+        "max_input_tokens": model["context_length"],
         "max_tokens": None,
         "capabilities": None,
     }

@@ -54,7 +54,5 @@ def _rank(model: Model) -> int:
 
 def _to_wire(request: web.Request, model: Model, rank: int) -> dict[str, Any]:
     settings = request.app[SETTINGS]
-    if VERSION_HEADER in request.headers:
-        return model_info(model, max_transcript=settings.max_transcript)
     wire = model.to_wire(max_transcript=settings.max_transcript, emulates=settings.tools == "emulate")
-    return {**wire, "state": STATES[rank]}
+    return model_info(wire) if VERSION_HEADER in request.headers else {**wire, "state": STATES[rank]}

@@ -44,6 +44,10 @@ async def test_a_model_tells_its_kind_and_how_little_its_page_takes(both: Runnin
     ]
     assert (models[RESP]["context_length"], models[RESP]["tools"]) == (25_000, "emulated")
     assert (models[SHORT]["context_length"], models[SHORT]["tools"]) == (5, None)
+    for name in (RESP, SHORT):
+        asked = both.http.get(f"{both.url}/v1/models/{name}", headers={"anthropic-version": "2023-06-01"})
+        async with asked as response:
+            assert (await response.json())["max_input_tokens"] == models[name]["context_length"]
 
 
 async def test_the_metrics_tell_each_sites_kind(
