@@ -230,15 +230,12 @@ def _unknown() -> ServiceError:
 
 def sent_keys(headers: Mapping[str, str]) -> list[str]:
     """Every key in *headers*: a bearer token in any case and spacing, a bare one, `x-api-key`, `api-key`."""
-    found = []
     authorization = headers.get("Authorization", "").strip()
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
         authorization = rest.strip()
-    for key in (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip()):
-        if key:
-            found.append(key)
-    return found
+    sent = (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
+    return [key for key in sent if key]
 
 
 def _digest(key: str) -> bytes:

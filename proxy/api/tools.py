@@ -138,21 +138,23 @@ def read_choice(value: Any, where: str, *, nested: bool) -> Choice:
         return Choice("none")
     if value in ("required", "any"):
         return Choice("required")
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind == "allowed_tools":
-        allowed = value.get("allowed_tools") if nested else value
-        tools = allowed.get("tools") if isinstance(allowed, dict) else None
-        mode = allowed.get("mode", "auto") if isinstance(allowed, dict) else None
-        if not isinstance(tools, list) or mode not in ("auto", "required"):
-            raise _bad_choice(where)
-        names = tuple(_name_of(tool, where, nested=nested) for tool in tools if not _is_hosted(tool))
-        if names or not tools:
-            return Choice(mode, names)
-        if mode == "auto":
-            return Choice("none")  # of what is allowed, nothing is there
+    if not isinstance(value, dict):
         raise _bad_choice(where)
-    if isinstance(value, dict):
-        return Choice.of(_name_of(value, where, nested=nested))
+    if value.get("type") == "allowed_tools":
+        return _allowed(value.get("allowed_tools") if nested else value, where, nested=nested)
+    return Choice.of(_name_of(value, where, nested=nested))
+
+
+def _allowed(value: Any, where: str, *, nested: bool) -> Choice:
+    """The choice of an `allowed_tools`."""
+    tools, mode = (value.get("tools"), value.get("mode", "auto")) if isinstance(value, dict) else (None, None)
+    if not isinstance(tools, list) or mode not in ("auto", "required"):
+        raise _bad_choice(where)
+    names = tuple(_name_of(tool, where, nested=nested) for tool in tools if not _is_hosted(tool))
+    if names or not tools:
+        return Choice(mode, names)
+    if mode == "auto":
+        return Choice("none")  # of what is allowed, nothing is there
     raise _bad_choice(where)
 
 

@@ -79,13 +79,12 @@ class PictureFetcher:
                     raise
                 log.info("a picture that is not asked about is left out: %s", error)
 
-        if missing:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for address in missing[:MAX_FETCHES]:
-                        group.create_task(fetch_one(address))
-            except ExceptionGroup as failed:
-                raise failed.exceptions[0] from None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for address in missing[:MAX_FETCHES]:
+                    group.create_task(fetch_one(address))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         self._hold(sum(_size(each) for each in fetched.values()))
         return put_in(messages, pictures, fetched)
 
@@ -96,8 +95,7 @@ class PictureFetcher:
             raise too_large(address.where) from error
         except DownloadFailed as error:
             raise not_fetched(address.where, str(error)) from error
-        digest, image = await aside(len(content), lambda: read_content(content, address.where))
-        fetched = Fetched(digest, image)
+        fetched = await aside(len(content), lambda: read_content(content, address.where))
         self._cache.keep(address.name, fetched)
         return fetched
 

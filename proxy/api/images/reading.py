@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy.api.images.addresses import web_url
 from proxy.chat.ask import NOT_SHOWN, Image, Media, Part, asked_about, in_words, turn_start
@@ -32,12 +32,11 @@ class ImageAddress:
         return hashlib.sha256(b"image address\0" + self.url.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """A fetched picture, and the SHA-256 of its content, as for data URLs."""
 
     digest: str
-    image: Image = field(repr=False)
+    image: Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +102,12 @@ def read_part(told: Mapping[str, Any], where: str) -> tuple[str, Part]:
     return hashlib.sha256(spelled).hexdigest(), Part(told, where, len(spelled))
 
 
-def read_content(content: bytes, where: str) -> tuple[str, Image]:
-    """A fetched picture and its SHA-256. Raises `ServiceError` (400) for what is none. Takes long for large ones."""
+def read_content(content: bytes, where: str) -> Fetched:
+    """The picture that *content* is. Raises `ServiceError` (400) for what is none. Takes long for large ones."""
     mime_type = _sniff(content)
     if mime_type is None:
         raise _bad_format(where)
-    return hashlib.sha256(content).hexdigest(), Image(mime_type, base64.b64encode(content).decode())
+    return Fetched(hashlib.sha256(content).hexdigest(), Image(mime_type, base64.b64encode(content).decode()))
 
 
 def not_fetched(where: str, reason: str) -> ServiceError:
@@ -125,7 +124,8 @@ def too_large(where: str) -> ServiceError:
 def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
     """What is still to be fetched, newest first and each once, and the names of those that this turn brings."""
     wanted: dict[str, ImageAddress] = {}
-    for name in _newest_first(messages):
+    newest_first = (name for message in reversed(messages) for name in reversed(message.images))
+    for name in newest_first:
         picture = pictures.get(name)
         if isinstance(picture, ImageAddress):
             wanted.setdefault(name, picture)
@@ -148,10 +148,6 @@ def _renamed(message: Message, digests: Mapping[str, str]) -> Message:
     if not any(name in digests for name in message.images):
         return message
     return replace(message, images=tuple(digests.get(name, name) for name in message.images))
-
-
-def _newest_first(messages: Sequence[Message]) -> list[str]:
-    return [name for message in reversed(messages) for name in reversed(message.images)]
 
 
 def _read_data_url(url: str, where: str) -> tuple[str, Image]:
