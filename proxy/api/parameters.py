@@ -42,10 +42,24 @@ def read_known(body: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def read_flag(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
     """A true or false. Raises `ServiceError` (400)."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise bad_request(f"'{name}' must be true or false.", param=name, code="invalid_type")
+    value = _of_type(body.get(name), name, bool, "true or false")
     return default if value is None else bool(value)
+
+
+def read_text(body: Mapping[str, Any], name: str) -> str | None:
+    """A text. Raises `ServiceError` (400)."""
+    text: str | None = _of_type(body.get(name), name, str, "a string")
+    return text
+
+
+def read_object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object; empty for none. Raises `ServiceError` (400)."""
+    return _of_type(body.get(name), name, dict, "an object") or {}
+
+
+def read_list(body: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """A list; empty for none. Raises `ServiceError` (400)."""
+    return _of_type(body.get(name), name, list, "a list") or []
 
 
 def read_limit(body: Mapping[str, Any], *names: str) -> int | None:
@@ -70,7 +84,7 @@ def read_whole(body: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise bad_request(f"'{name}' must be a whole number.", param=name, code="invalid_type")
+        raise wrong_type(name, "a whole number")
     return max(-MAX_NUMBER, min(value, MAX_NUMBER))
 
 
@@ -106,7 +120,7 @@ def read_new_metadata(body: Mapping[str, Any]) -> dict[str, str]:
 def check_number(value: Any, name: str, limits: tuple[float, float], *, whole: bool = False) -> None:
     """Raise `ServiceError` (400) unless *value* is a number within *limits*. JSON does not tell 1.0 from 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != value // 1):
-        raise _wrong_type(name, "a whole number" if whole else "a number")
+        raise wrong_type(name, "a whole number" if whole else "a number")
     least, most = limits
     if not least <= value <= most:
         side = "below_min" if value < least else "above_max"
@@ -127,28 +141,23 @@ def named_as(**names: str) -> Iterator[None]:
 
 def check_text(value: Any, name: str) -> None:
     """Raise `ServiceError` (400) unless *value* is a string. Of levels, each vendor has others: servers judge them."""
-    if not isinstance(value, str):
-        raise _wrong_type(name, "a string")
+    _of_type(value, name, str, "a string")
 
 
-def _check_kind(kind: type, what: str) -> Callable[[Any, str], None]:
-    def check(value: Any, name: str) -> None:
-        if not isinstance(value, kind):
-            raise _wrong_type(name, what)
-
-    return check
+def _of_type(value: Any, name: str, kind: type, what: str) -> Any:
+    if value is not None and not isinstance(value, kind):
+        raise wrong_type(name, what)
+    return value
 
 
 def _check_bias(value: Any, name: str) -> None:
-    if not isinstance(value, dict):
-        raise _wrong_type(name, "an object")
+    _of_type(value, name, dict, "an object")
     for bias in value.values():
         check_number(bias, name, BIAS)
 
 
 def _check_reasoning(value: Any, name: str) -> None:
-    if not isinstance(value, dict):
-        raise _wrong_type(name, "an object")
+    _of_type(value, name, dict, "an object")
     if value.get("effort") is not None:
         check_text(value["effort"], f"{name}.effort")
 
@@ -157,11 +166,12 @@ def _within(limits: tuple[float, float], *, whole: bool) -> Callable[[Any, str],
     return lambda value, name: check_number(value, name, limits, whole=whole)
 
 
-def _wrong_type(name: str, what: str) -> ServiceError:
+def wrong_type(name: str, what: str) -> ServiceError:
+    """The error for what is of another type than it must be."""
     return bad_request(f"'{name}' must be {what}.", param=name, code="invalid_type")
 
 
-_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
+_CHECKS: Mapping[str, Callable[[Any, str], object]] = {
     **{name: _within(limits, whole=False) for name, limits in RANGES.items()},
     **{name: _within(limits, whole=True) for name, limits in WHOLE_RANGES.items()},
     "seed": _within(ANY, whole=True),
@@ -169,10 +179,10 @@ _CHECKS: Mapping[str, Callable[[Any, str], None]] = {
     "min_p": _within(ANY, whole=False),
     "repetition_penalty": _within(ANY, whole=False),
     "logit_bias": _check_bias,
-    "logprobs": _check_kind(bool, "true or false"),
+    "logprobs": lambda value, name: _of_type(value, name, bool, "true or false"),
     "reasoning_effort": check_text,
     "verbosity": check_text,
     "reasoning": _check_reasoning,
-    "audio": _check_kind(dict, "an object"),
+    "audio": lambda value, name: _of_type(value, name, dict, "an object"),
     "suffix": check_text,
 }

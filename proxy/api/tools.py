@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from proxy.api.parameters import read_flag
+from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import WITH_CALL, signed
 from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Fields, Offer, Tool, Wanted
@@ -88,10 +88,10 @@ def offered(
 
 def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:
     """Those that a client runs. *passes_others*: those that it does not are passed on as they are."""
-    for index, item in enumerate(listed(body, name)):
+    for index, item in enumerate(read_list(body, name)):
         where = f"{name}[{index}]"
         if not isinstance(item, dict):
-            raise bad_request(f"'{where}' must be an object.", param=where, code="invalid_type")
+            raise wrong_type(where, "an object")
         kind = "function" if is_old or "input_schema" in item else item.get("type", "function")
         if passes_others and isinstance(kind, str) and kind not in OURS:
             continue
@@ -100,7 +100,7 @@ def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_othe
         is_flat = is_old or (kind not in item and "name" in item)  # as Cursor sends some
         definition = item if is_flat else item.get(kind)
         if not isinstance(definition, dict):
-            raise bad_request(f"'{where}.{kind}' must be an object.", param=f"{where}.{kind}", code="invalid_type")
+            raise wrong_type(f"{where}.{kind}", "an object")
         yield read_tool(definition, where if is_flat else f"{where}.{kind}", kind)
 
 
@@ -111,11 +111,11 @@ def read_tool(item: Mapping[str, Any], where: str, kind: str, *, namespace: str 
     if not isinstance(name, str) or not name:
         raise bad_request(f"'{where}.name' must name the tool.", param=f"{where}.name", code="invalid_type")
     if description is not None and not isinstance(description, str):
-        raise bad_request(f"'{where}.description' must be a string.", param=f"{where}.description", code="invalid_type")
+        raise wrong_type(f"{where}.description", "a string")
     if kind == "custom":
         return Tool(name, _with_grammar(description or "", item.get("format")), kind="custom", namespace=namespace)
     if parameters is not None and not isinstance(parameters, dict):
-        raise bad_request(f"'{where}.parameters' must be an object.", param=f"{where}.parameters", code="invalid_type")
+        raise wrong_type(f"{where}.parameters", "an object")
     return Tool(name, description or "", parameters, strict=item.get("strict") is True, namespace=namespace)
 
 
@@ -195,7 +195,7 @@ def read_form(value: Any, where: str, *, nested: bool) -> Wanted | None:
     form, place = (value.get("json_schema"), f"{where}.json_schema") if is_nested else (value, where)
     schema = form.get("schema") if isinstance(form, dict) else None
     if not isinstance(form, dict) or not isinstance(schema, dict | bool):
-        raise bad_request(f"'{place}.schema' must be a JSON schema.", param=f"{place}.schema", code="invalid_type")
+        raise wrong_type(f"{place}.schema", "a JSON schema")
     name, description = form.get("name"), form.get("description")
     if not isinstance(name, str | None) or not isinstance(description, str | None):
         raise bad_request(f"'{place}' must have texts as name and description.", param=place, code="invalid_type")
@@ -259,14 +259,6 @@ def _opened(value: Any) -> Mapping[str, Any]:
 def text_or_empty(value: Any) -> str:
     """*value*, where it is a text."""
     return value if isinstance(value, str) else ""
-
-
-def listed(body: Mapping[str, Any], name: str) -> Sequence[Any]:
-    """A list in the request; empty for none. Raises `ServiceError` (400)."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, list):
-        raise bad_request(f"'{name}' must be a list.", param=name, code="invalid_type")
-    return value or []
 
 
 def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:

@@ -6,7 +6,18 @@ from typing import Any
 
 from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unfit
 from proxy.api.messages import blocks
-from proxy.api.parameters import MAX_MESSAGES, read_flag, read_known, read_limit, read_metadata, read_model, read_whole
+from proxy.api.parameters import (
+    MAX_MESSAGES,
+    read_flag,
+    read_known,
+    read_limit,
+    read_list,
+    read_metadata,
+    read_model,
+    read_object,
+    read_text,
+    read_whole,
+)
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
@@ -81,7 +92,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     ask = Ask(
         model=model,
         messages=messages,
-        conversation_id=_conversation_id(body),
+        conversation_id=read_text(body, "conversation_id") or None,
         web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
         stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
@@ -195,10 +206,7 @@ def _for_servers(kind: Any, part: Mapping[str, Any]) -> Mapping[str, Any] | None
 
 def includes_usage(body: Mapping[str, Any]) -> bool:
     """Whether a stream is to tell what it used. Raises `ServiceError` (400)."""
-    options = body.get("stream_options")
-    if options is not None and not isinstance(options, dict):
-        raise bad_request("'stream_options' must be an object.", param="stream_options", code="invalid_type")
-    return bool(options) and read_flag(options or {}, "include_usage")
+    return read_flag(read_object(body, "stream_options"), "include_usage")
 
 
 def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,22 +244,13 @@ def _said(item: Mapping[str, Any], where: str) -> dict[str, Any]:
     return said
 
 
-def _conversation_id(body: Mapping[str, Any]) -> str | None:
-    value = body.get("conversation_id")
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise bad_request("'conversation_id' must be a string.", param="conversation_id", code="invalid_type")
-    return value
-
-
 def _choices(body: Mapping[str, Any]) -> int:
     count = read_whole(body, "n")
     if count is None:
         return 1
     if not 1 <= count <= MAX_CHOICES:
         raise bad_request(f"'n' must be from 1 to {MAX_CHOICES}.", param="n", code="invalid_value")
-    if count > 1 and _conversation_id(body):
+    if count > 1 and body.get("conversation_id"):
         raise unsupported("n", "A conversation goes on with one answer; leave conversation_id out for several.")
     return count
 
@@ -273,8 +272,5 @@ def read_stops(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     """Refuse what would change the answer and cannot be done; leaving it out silently would be a lie."""
-    modalities = body.get("modalities")
-    if modalities is not None and not isinstance(modalities, list):
-        raise bad_request("'modalities' must be a list.", param="modalities", code="invalid_type")
-    if any(each != "text" for each in modalities or ()):
+    if any(each != "text" for each in read_list(body, "modalities")):
         raise unsupported("modalities", "The site's bots answer in text only.")

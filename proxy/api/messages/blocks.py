@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.images.reading import Picture, read_part, read_picture, without_unfit
-from proxy.api.parameters import MAX_MESSAGES
+from proxy.api.parameters import MAX_MESSAGES, wrong_type
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
@@ -44,7 +44,7 @@ def read_texts(value: Any, where: str) -> list[str]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        raise bad_request(f"'{where}' must be a string or a list of blocks.", param=where, code="invalid_type")
+        raise wrong_type(where, "a string or a list of blocks")
     texts = []
     for index, block in enumerate(value):
         if not isinstance(block, dict) or block.get("type") != "text":
@@ -83,7 +83,7 @@ class _Blocks:
     def _block(self, role: Role, block: Any, where: str) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
         if not isinstance(kind, str):
-            raise bad_request(f"'{where}' must be a block with a type.", param=where, code="invalid_type")
+            raise wrong_type(where, "a block with a type")
         if kind in ("tool_result", "mcp_tool_result"):
             if self._has_any():
                 self._close(role)
@@ -243,13 +243,13 @@ def _data_url(source: Mapping[str, Any], where: str) -> str:
 def _text(block: Mapping[str, Any], name: str, where: str) -> str:
     value = block.get(name)
     if not isinstance(value, str):
-        raise bad_request(f"'{where}.{name}' must be a string.", param=f"{where}.{name}", code="invalid_type")
+        raise wrong_type(f"{where}.{name}", "a string")
     return value
 
 
 def _listed(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise bad_request(f"'{where}' must be a string or a list of blocks.", param=where, code="invalid_type")
+        raise wrong_type(where, "a string or a list of blocks")
     return value
 
 

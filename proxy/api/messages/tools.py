@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.parameters import read_flag
-from proxy.api.tools import TELLABLE, Asked, Mode, listed, offered, read_form, read_tool
+from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
+from proxy.api.tools import TELLABLE, Asked, Mode, offered, read_form, read_tool
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MESSAGES, Choice, Tool, Wanted
 
@@ -21,7 +21,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     is switched on where it is the only tool, or has to be called. Deferred tools are told where a client's own search
     has found them.
     """
-    items = listed(body, "tools")
+    items = read_list(body, "tools")
     kinds = [_kind(item, f"tools[{index}]") for index, item in enumerate(items)]
     choice, parallel = _read_choice(body.get("tool_choice"))
     tools = tuple(
@@ -51,7 +51,7 @@ def _kind(item: Any, where: str) -> str:
     if kind is None:
         return "custom"
     if not isinstance(kind, str) or not kind:
-        raise bad_request(f"'{where}' must be an object that is a tool.", param=where, code="invalid_type")
+        raise wrong_type(where, "an object that is a tool")
     return kind
 
 
@@ -59,7 +59,7 @@ def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
     schema = item.get("input_schema")
     if not isinstance(schema, dict):
         param = f"{where}.input_schema"
-        raise bad_request(f"'{param}' must be a JSON schema.", param=param, code="invalid_type")
+        raise wrong_type(param, "a JSON schema")
     tool = read_tool(item, where, "function")
     return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
 
@@ -94,9 +94,7 @@ def _bad_choice() -> ServiceError:
 
 def _read_form(body: Mapping[str, Any]) -> Wanted | None:
     """The form of the answer, by its name of now or the one it had as a beta."""
-    config = body.get("output_config")
-    if config is not None and not isinstance(config, dict):
-        raise bad_request("'output_config' must be an object.", param="output_config", code="invalid_type")
-    if config and config.get("format") is not None:
+    config = read_object(body, "output_config")
+    if config.get("format") is not None:
         return read_form(config["format"], "output_config.format", nested=False)
     return read_form(body.get("output_format"), "output_format", nested=False)

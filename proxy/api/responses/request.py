@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.api.images.reading import Picture
-from proxy.api.parameters import check_text, read_flag, read_known, read_limit, read_metadata, read_model
+from proxy.api.parameters import (
+    check_text,
+    read_flag,
+    read_known,
+    read_limit,
+    read_metadata,
+    read_model,
+    read_object,
+    read_text,
+    wrong_type,
+)
 from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
@@ -75,7 +85,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
     return ResponseRequest(
         ask,
         pictures,
-        instructions=_text(body, "instructions"),
+        instructions=read_text(body, "instructions"),
         previous_response_id=previous,
         conversation_id=conversation,
         stream=read_flag(body, "stream"),
@@ -110,15 +120,11 @@ def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
-    text = body.get("text")
-    if text is None:
+    verbosity = read_object(body, "text").get("verbosity")
+    if verbosity is None:
         return {}
-    if not isinstance(text, dict):
-        raise bad_request("'text' must be an object.", param="text", code="invalid_type")
-    if text.get("verbosity") is None:
-        return {}
-    check_text(text["verbosity"], "text.verbosity")
-    return {"text.verbosity": text["verbosity"]}
+    check_text(verbosity, "text.verbosity")
+    return {"text.verbosity": verbosity}
 
 
 def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,12 +183,5 @@ def _name(value: Any, param: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise bad_request(f"'{param}' must be an id.", param=param, code="invalid_type")
-    return value
-
-
-def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise bad_request(f"'{name}' must be a string.", param=name, code="invalid_type")
+        raise wrong_type(param, "an id")
     return value

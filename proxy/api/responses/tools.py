@@ -5,12 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.parameters import read_flag
+from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
     TELLABLE,
     Asked,
     Mode,
-    listed,
     offered,
     read_choice,
     read_form,
@@ -33,7 +32,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
     text = body.get("text")
     wanted = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
-    items = listed(body, "tools")
+    items = read_list(body, "tools")
     kinds = [_kind(item, index) for index, item in enumerate(items)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
     hosted = [kind for kind, item in zip(kinds, items, strict=True) if _is_hosted(kind, item)]
@@ -69,11 +68,11 @@ def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
     if kind in ("function", "custom"):
         yield read_tool(item, where, kind)
     if kind == "namespace":
-        for index, each in enumerate(listed(item, "tools")):
+        for index, each in enumerate(read_list(item, "tools")):
             place = f"{where}.tools[{index}]"
             inner = each.get("type", "function") if isinstance(each, dict) else None
             if inner not in ("function", "custom"):
-                raise bad_request(f"'{place}' must be a function or a custom tool.", param=place, code="invalid_type")
+                raise wrong_type(place, "a function or a custom tool")
             namespace = item.get("name")
             yield read_tool(each, place, inner, namespace=namespace if isinstance(namespace, str) else None)
 
