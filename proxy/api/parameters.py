@@ -5,6 +5,7 @@ A client that sends what makes no sense has a fault that should show, whoever an
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import isinf
 from typing import Any
 
@@ -162,27 +163,23 @@ def _check_reasoning(value: Any, name: str) -> None:
         check_text(value["effort"], f"{name}.effort")
 
 
-def _within(limits: tuple[float, float], *, whole: bool) -> Callable[[Any, str], None]:
-    return lambda value, name: check_number(value, name, limits, whole=whole)
-
-
 def wrong_type(name: str, what: str) -> ServiceError:
     """The error for what is of another type than it must be."""
     return bad_request(f"'{name}' must be {what}.", param=name, code="invalid_type")
 
 
 _CHECKS: Mapping[str, Callable[[Any, str], object]] = {
-    **{name: _within(limits, whole=False) for name, limits in RANGES.items()},
-    **{name: _within(limits, whole=True) for name, limits in WHOLE_RANGES.items()},
-    "seed": _within(ANY, whole=True),
-    "top_k": _within(ANY, whole=True),
-    "min_p": _within(ANY, whole=False),
-    "repetition_penalty": _within(ANY, whole=False),
+    **{name: partial(check_number, limits=limits) for name, limits in RANGES.items()},
+    **{name: partial(check_number, limits=limits, whole=True) for name, limits in WHOLE_RANGES.items()},
+    "seed": partial(check_number, limits=ANY, whole=True),
+    "top_k": partial(check_number, limits=ANY, whole=True),
+    "min_p": partial(check_number, limits=ANY),
+    "repetition_penalty": partial(check_number, limits=ANY),
     "logit_bias": _check_bias,
-    "logprobs": lambda value, name: _of_type(value, name, bool, "true or false"),
+    "logprobs": partial(_of_type, kind=bool, what="true or false"),
     "reasoning_effort": check_text,
     "verbosity": check_text,
     "reasoning": _check_reasoning,
-    "audio": lambda value, name: _of_type(value, name, dict, "an object"),
+    "audio": partial(_of_type, kind=dict, what="an object"),
     "suffix": check_text,
 }

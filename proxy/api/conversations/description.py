@@ -31,11 +31,6 @@ from proxy.api.openapi.parts import (
 )
 from shared.conversations import ToolKind
 
-
-def _result_id(kind: ToolKind) -> Schema:
-    return {"type": "string", "pattern": f"^{RESULT_IDS[kind]}_"}
-
-
 PAGE = [
     query_parameter(
         "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "Items in a page."
@@ -70,9 +65,9 @@ _MESSAGE = exactly(
         "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
     }
 )
-CALL_ID: dict[ToolKind, Schema] = {
-    kind: {"type": "string", "pattern": f"^{begins}_"} for kind, begins in CALL_IDS.items()
-}
+CALL_ID, _RESULT_ID = (
+    {kind: {"type": "string", "pattern": f"^{word}_"} for kind, word in ids.items()} for ids in (CALL_IDS, RESULT_IDS)
+)
 _CALL: dict[str, Schema] = {
     "call_id": told(STRING, "What the result names."),
     "status": one_of("in_progress", "completed"),
@@ -102,13 +97,13 @@ CALL_ITEMS = [
 _RESULT: dict[str, Schema] = {"call_id": STRING, "status": const("completed")}
 _RESULTS = [
     *(
-        exactly({**_RESULT, "id": _result_id(kind), "type": const(f"{name}_output"), "output": STRING})
+        exactly({**_RESULT, "id": _RESULT_ID[kind], "type": const(f"{name}_output"), "output": STRING})
         for kind, name, _ in _KINDS
     ),
     exactly(
         {
             **_RESULT,
-            "id": _result_id("tool_search"),
+            "id": _RESULT_ID["tool_search"],
             "type": const("tool_search_output"),
             "execution": const("client"),
             "tools": told(array(at_least({"type": const("function"), "name": STRING})), "What was found."),

@@ -84,8 +84,7 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             gathered.result(about, found_tools(tuple(found_in(item))))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
-            is_custom = kind == "custom_tool_call_output"
-            about = Result(call_id=name_of_call, kind="custom" if is_custom else "function")
+            about = Result(call_id=name_of_call, kind=_KINDS.get(kind.removesuffix("_output"), "function"))
             output = item.get("output")
             is_parts = isinstance(output, list) and kind != "shell_call_output"
             gathered.result(about, output if is_parts else as_json(output))
