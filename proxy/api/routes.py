@@ -4,13 +4,14 @@ Paths of the API are taken as clients type them: with and without `/v1`, twice `
 may repeat is taken once and for all (`*+`): the time for a path grows with its length, however it is made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from proxy.access.rules import check_admin
 from proxy.api.admin import handlers as admin
+from proxy.api.admin.requests import SPAN, check_query
 from proxy.api.app_keys import CALLER, ORIGIN
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
@@ -77,7 +78,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/openapi.json", health.openapi)
     for path, handlers in _ADMIN.items():
-        guarded = {method: _for_admin(handler) for method, handler in handlers.items()}
+        known = SPAN if path == "/admin/usage" else ()
+        guarded = {method: _for_admin(handler, known) for method, handler in handlers.items()}
         _add(app, path, {"HEAD": guarded["GET"], **guarded} if "GET" in guarded else guarded)
     _add(app, "/admin/session", _SESSION)
     for path, handlers in _API.items():
@@ -99,11 +101,12 @@ def _in_every_spelling(path: str) -> str:
     return _PREFIX + "".join(map("".join, zip(slashes, segments, strict=True))) + "{end:/*+}"
 
 
-def _for_admin(handler: Handler) -> Handler:
-    """*handler* for an administrator alone."""
+def _for_admin(handler: Handler, known: Sequence[str]) -> Handler:
+    """*handler* for an administrator alone, whose query holds nothing that is not *known*."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         check_admin(request[CALLER], request.get(ORIGIN), is_old_http=request.version < HttpVersion11)
+        check_query(request.query, known)
         return await handler(request)
 
     return guarded

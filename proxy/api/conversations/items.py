@@ -25,9 +25,9 @@ _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; cli
 class Page:
     """Which part of a list is asked for. *after*: the id of the item before the first one wanted."""
 
-    limit: int = DEFAULT_LIMIT
-    newest_first: bool = True
-    after: str | None = None
+    limit: int
+    newest_first: bool
+    after: str | None
 
 
 def read_page(query: Mapping[str, str]) -> Page:
