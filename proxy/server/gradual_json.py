@@ -5,6 +5,7 @@ text, and what is made is bounded: millions of empty lists would take long to le
 """
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +44,7 @@ def loads(text: bytes) -> Any:
 
     Half a surrogate pair, which cannot be written as UTF-8, becomes the replacement character.
     """
-    reader = _Reader(text, 3 if text.startswith(b"\xef\xbb\xbf") else 0)
+    reader = _Reader(text, len(BOM_UTF8) if text.startswith(BOM_UTF8) else 0)
     value = reader.value()
     if reader.next():
         raise NoJson(f"unexpected character at byte {reader.at}")

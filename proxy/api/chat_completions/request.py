@@ -140,10 +140,8 @@ def read_messages(value: Any, *, name: str = "messages") -> tuple[tuple[Message,
     if len(value) > MAX_MESSAGES:
         raise bad_request(f"'{name}' holds more than {MAX_MESSAGES} messages.", param=name)
     pictures: dict[str, Picture] = {}
-    messages: list[Message] = []
-    for index, item in enumerate(value):
-        messages.append(_read_message(item, f"{name}.{index}", pictures))
-    return tuple(messages), pictures
+    messages = tuple(_read_message(item, f"{name}.{index}", pictures) for index, item in enumerate(value))
+    return messages, pictures
 
 
 def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Message:

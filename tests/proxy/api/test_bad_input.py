@@ -173,7 +173,7 @@ async def test_a_number_with_more_digits_than_any_is_too_large(proxy: RunningPro
     status, answer = await post(proxy, CHAT, body)
 
     assert status == 400
-    assert answer["error"]["message"].endswith(": a number is too large.")
+    assert "number is infinity" in answer["error"]["message"]
 
 
 async def test_a_legacy_count_may_be_written_in_any_way(proxy: RunningProxy) -> None:
