@@ -3,7 +3,7 @@ their histories. As lenient as can be with what is only repeated, strict with wh
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -259,6 +259,11 @@ def _opened(value: Any) -> Mapping[str, Any]:
 def text_or_empty(value: Any) -> str:
     """*value*, where it is a text."""
     return value if isinstance(value, str) else ""
+
+
+def not_told(kinds: Iterable[str]) -> tuple[str, ...]:
+    """What a client hears of tools of these *kinds*, of which no model is told."""
+    return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if TELLABLE.fullmatch(kind))
 
 
 def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
-from proxy.api.tools import TELLABLE, Asked, Mode, offered, read_form, read_tool
+from proxy.api.tools import Asked, Mode, not_told, offered, read_form, read_tool
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MESSAGES, Choice, Tool, Wanted
 
@@ -30,7 +30,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         if kind == "custom"
     )
     searching = [item for item, kind in zip(items, kinds, strict=True) if kind.startswith(SEARCH)]
-    left_out = _named(kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH))
+    others = [kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH)]
     if any(kind.startswith(_FINDER) for kind in kinds) or all(tool.is_found for tool in tools):
         tools = tuple(replace(tool, is_found=False) for tool in tools)  # by nothing that is here
     if any(item.get("name", SEARCH) in choice.names for item in searching):
@@ -43,7 +43,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
             "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
         )
     asked = offered(mode, tools, choice, _read_form(body), MESSAGES, parallel=parallel, form="output_config.format")
-    return replace(asked, searches=searches, left_out=(*left_out, *asked.left_out))
+    return replace(asked, searches=searches, left_out=(*not_told(others), *asked.left_out))
 
 
 def _kind(item: Any, where: str) -> str:
@@ -62,10 +62,6 @@ def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
         raise wrong_type(param, "a JSON schema")
     tool = read_tool(item, where, "function")
     return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
-
-
-def _named(kinds: Sequence[str] | Any) -> tuple[str, ...]:
-    return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if TELLABLE.fullmatch(kind))
 
 
 def _read_choice(value: Any) -> tuple[Choice, bool]:

@@ -76,6 +76,12 @@ def _kept(item: Any) -> dict[str, Any] | None:
     return {"id": text_or_empty(item.get("id")) or f"msg_{token_hex(24)}", **told}
 
 
+def said_in(history: Sequence[Message]) -> list[dict[str, Any]]:
+    """What the user said before, as items."""
+    said = (each for each in history if each.role == "user" and each.result is None)
+    return [item for each in said if not each.text.startswith(SUMMARY) for item in items_of(each)]
+
+
 class CompactionReply(ResponseReply):
     """Builds the response whose only item is the summary."""
 
@@ -122,20 +128,12 @@ class CompactionReply(ResponseReply):
 class CompactedReply(CompactionReply):
     """Builds what takes the place of the conversation: what the user said, and the summary."""
 
-    kept: Sequence[Mapping[str, Any]] = ()
-
-    def keep(self, history: Sequence[Message], sent: Sequence[Mapping[str, Any]]) -> None:
-        """What the user said: in *history*, and in the items that were *sent*."""
-        said = (each for each in history if each.role == "user" and each.result is None)
-        earlier = (item for each in said if not each.text.startswith(SUMMARY) for item in items_of(each))
-        self.kept = [*earlier, *sent]
-
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The object. Raises `ServiceError` where there is no summary."""
         return {
             "id": self._base["id"],
             "object": "response.compaction",
             "created_at": self._base["created_at"],
-            "output": [*self.kept, self._summary(answers[0].text, ends[0])],
+            "output": [*self._kept, self._summary(answers[0].text, ends[0])],
             "usage": usage(used),
         }

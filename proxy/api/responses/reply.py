@@ -29,6 +29,7 @@ class ResponseReply:
     def __init__(self, request: ResponseRequest, *, id: str, message_id: str, created: int, model: str) -> None:
         self.completed_at: int | None = None
         self.is_stored = request.store
+        self._kept = request.kept or ()
         self._message_id = message_id
         self._base = blank(request, id=id, created=created, model=model)
         self._texts: list[str] = []

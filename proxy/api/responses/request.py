@@ -48,7 +48,7 @@ class ResponseRequest:
     store: bool
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
-    kept: Sequence[Mapping[str, Any]] | None = None  # items that stay where the others are summed up; None: none are
+    kept: Sequence[Mapping[str, Any]] | None = None  # what the user said, where all is summed up; else None
 
     def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
         """All that is asked: *new* in place of the messages of `ask`, after what was said before."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from proxy.api.responses.compaction import CompactedReply
+from proxy.api.responses.compaction import said_in
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
@@ -49,6 +49,8 @@ class Responses:
         ask, history, new = await self._whole(request, owner)
         words = await aside(sum(part.size for part in ask.parts), lambda: file_texts(ask.images)) if ask.parts else {}
         kept = tuple(in_words(message, words) for message in new)  # no files are
+        if request.kept is not None:
+            request.kept = [*said_in(history), *request.kept]
         if request.store or request.conversation_id is not None:
             refuse_unfit((*history, *kept), answers=1)
 
@@ -63,8 +65,6 @@ class Responses:
             created=answer.created,
             model=answer.model,
         )
-        if isinstance(reply, CompactedReply):
-            reply.keep(history, request.kept or ())
         return answer, reply
 
     async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
-    TELLABLE,
     Asked,
     Mode,
+    not_told,
     offered,
     read_choice,
     read_form,
@@ -47,9 +47,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         may_call = read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
-    left_out = tuple(f"tools.{kind}" for kind in dict.fromkeys(hosted) if TELLABLE.fullmatch(kind))
     asked = offered(mode, tools, may_call, wanted, RESPONSES, parallel=parallel, form="text.format")
-    return replace(asked, searches=searches, left_out=(*left_out, *asked.left_out))
+    return replace(asked, searches=searches, left_out=(*not_told(hosted), *asked.left_out))
 
 
 def _kind(item: Any, index: int) -> str:
