@@ -8,6 +8,7 @@ from typing import Any
 from proxy.api.chat_completions.reply import DONE, event, failure, usage
 from proxy.api.parameters import check_number
 from proxy.api.responses.objects import logprobs_of
+from proxy.api.tools import unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import Extra
@@ -36,7 +37,7 @@ def to_chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
             raise bad_request(f"'{name}' is not supported.", param=name, code="unsupported_parameter")
     for name in _NEVER:
         if body.get(name):
-            raise bad_request(f"'{name}' is not supported: it is for chats.", param=name, code="unsupported_parameter")
+            raise unsupported(name, "it is for chats.")
     left_out = {"prompt", *_NEVER}
     passed = {name: value for name, value in body.items() if name not in left_out and (name, value) != ("suffix", "")}
     logprobs = body.get("logprobs")

@@ -33,10 +33,9 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     others = [kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH)]
     if any(kind.startswith(_FINDER) for kind in kinds) or all(tool.is_found for tool in tools):
         tools = tuple(replace(tool, is_found=False) for tool in tools)  # by nothing that is here
-    if any(item.get("name", SEARCH) in choice.names for item in searching):
-        tools, choice, is_forced = (), Choice(), True
-    else:
-        is_forced = False
+    is_forced = any(item.get("name", SEARCH) in choice.names for item in searching)
+    if is_forced:
+        tools, choice = (), Choice()
     searches = is_forced or (bool(searching) and len(searching) == len(items) and choice.mode != "none")
     if choice.mode == "required" and not tools and not searches:
         raise bad_request(
@@ -56,10 +55,8 @@ def _kind(item: Any, where: str) -> str:
 
 
 def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
-    schema = item.get("input_schema")
-    if not isinstance(schema, dict):
-        param = f"{where}.input_schema"
-        raise wrong_type(param, "a JSON schema")
+    if not isinstance(item.get("input_schema"), dict):
+        raise wrong_type(f"{where}.input_schema", "a JSON schema")
     tool = read_tool(item, where, "function")
     return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
 
