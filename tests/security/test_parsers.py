@@ -17,12 +17,13 @@ from harvester.visit.plugins.aipkit import observed_in
 from harvester.visit.plugins.aipkit import read_page as read_chat_page
 from harvester.visit.requests import Request
 from proxy.api.chat_completions.reply import ChatReply
-from proxy.api.chat_completions.request import parse_chat, read_messages
+from proxy.api.chat_completions.request import ChatRequest, parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import read_metadata
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import parse_response
+from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
@@ -187,7 +188,7 @@ events = st.builds(
 @given(st.lists(events, max_size=6), st.sampled_from(["OpenAI", "Google", "Claude", "OpenRouter", ""]))
 def test_events_of_a_reply_and_what_clients_are_told_of_them(stream: list[ServerEvent], provider: str) -> None:
     reader = ReplyReader(provider)
-    reply = ChatReply(id="chatcmpl-1", created=1, model="m", conversation_id=None, include_usage=True)
+    reply = ChatReply(ChatRequest(Ask("m", ()), {}, include_usage=True), id="chatcmpl-1", created=1, model="m")
     made = reply.opening()
     try:
         for event in stream:

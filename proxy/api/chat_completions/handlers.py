@@ -26,15 +26,9 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     if chat.choices > 1:
         await admit(request, chat.choices - 1, more_than=1)
     answers = [await chats.answer(chat.ask, owner=owner) for _ in range(chat.choices)]
+    first = answers[0]
     reply = ChatReply(
-        id=answers[0].id,
-        created=answers[0].created,
-        model=answers[0].model,
-        conversation_id=answers[0].conversation_id,
-        include_usage=chat.include_usage,
-        answers=len(answers),
-        is_old=chat.is_old,
-        is_flat=chat.is_flat,
+        chat, id=first.id, created=first.created, model=first.model, conversation_id=first.conversation_id
     )
     return await send(request, answers, reply, stream=chat.stream)
 

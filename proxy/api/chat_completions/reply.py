@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import WITH_CALL, Extra
 from proxy.chat.tokens import Usage
@@ -60,35 +61,20 @@ def annotations(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 
 class ChatReply:
-    """Builds the objects of a request's answers; all chunks share id, time and model, and hold the answer's number.
-
-    *answers*: how many there are (`n`). *is_old*: calls are told as the one `function_call` that clients of
-    `functions` expect. *is_flat*: those of custom tools are told as functions', whose arguments are the free text.
-    """
+    """Builds the objects of the answers to *chat*; all chunks share id, time and model, and hold an answer's number."""
 
     def __init__(
-        self,
-        *,
-        id: str,
-        created: int,
-        model: str,
-        conversation_id: str | None = None,
-        include_usage: bool = False,
-        answers: int = 1,
-        is_old: bool = False,
-        is_flat: bool = False,
+        self, chat: ChatRequest, *, id: str, created: int, model: str, conversation_id: str | None = None
     ) -> None:
         self._extra: dict[str, Any] = {"conversation_id": conversation_id} if conversation_id else {}
-        self._includes_usage = include_usage
-        self._calls = [0] * answers  # how many each has
-        self._is_old = is_old
-        self._is_flat = is_flat
+        self._chat = chat
+        self._calls = [0] * chat.choices  # how many each answer has
         self._base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
 
     def opening(self) -> bytes:
         """The first chunk of each answer: its role, once."""
         role, begun = {"role": "assistant", "content": "", "refusal": None}, b""
-        for index in range(len(self._calls)):
+        for index in range(self._chat.choices):
             begun += self._chunk(index, role, None, first=True)
         return begun
 
@@ -106,7 +92,7 @@ class ChatReply:
     def call(self, answer: int, call: Call) -> bytes:
         """The chunks of a call in that answer: first its name, then its arguments."""
         call = self._told(call)
-        begun, rest = _old_deltas(call) if self._is_old else _deltas(call, self._calls[answer])
+        begun, rest = _old_deltas(call) if self._chat.is_old else _deltas(call, self._calls[answer])
         self._calls[answer] += 1
         return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
@@ -124,7 +110,7 @@ class ChatReply:
         last = b""
         for index, end in enumerate(ends):
             last += self._finish(index, end)
-        if self._includes_usage:
+        if self._chat.include_usage:
             last += event({**self._base, **self._extra, "choices": [], "usage": usage(used)})
         return last + DONE
 
@@ -163,7 +149,7 @@ class ChatReply:
     ) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         chunk: dict[str, Any] = {**self._base, "choices": [choice]}
-        if self._includes_usage:
+        if self._chat.include_usage:
             chunk["usage"] = None
         if first or finish_reason:
             chunk.update(self._extra)
@@ -176,7 +162,7 @@ class ChatReply:
             "refusal": end.refusal,
             "annotations": annotations(end.sources),
         }
-        if answer.calls and self._is_old:
+        if answer.calls and self._chat.is_old:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
             message["tool_calls"] = [_whole_call(self._told(call)) for call in answer.calls]
@@ -185,10 +171,10 @@ class ChatReply:
         return {"index": index, "message": message, "logprobs": extra.logprobs, "finish_reason": self._reason(end)}
 
     def _told(self, call: Call) -> Call:
-        return replace(call, kind="function") if self._is_flat else call
+        return replace(call, kind="function") if self._chat.is_flat else call
 
     def _reason(self, end: End) -> str:
-        return "function_call" if self._is_old and end.reason == "tool_calls" else end.reason
+        return "function_call" if self._chat.is_old and end.reason == "tool_calls" else end.reason
 
 
 def _whole_call(call: Call) -> dict[str, Any]:

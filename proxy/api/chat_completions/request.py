@@ -71,8 +71,8 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     choices: int = 1
-    is_old: bool = False  # it offers `functions`, and expects a `function_call`
-    is_flat: bool = False  # it offers custom tools as Cursor does, and expects calls of them as of functions
+    is_old: bool = False  # it offers `functions`, and expects their one `function_call`
+    is_flat: bool = False  # it offers custom tools as Cursor does, and expects their text as a function's arguments
 
 
 def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:

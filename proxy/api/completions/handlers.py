@@ -15,10 +15,6 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
     with named_as(messages="prompt"):
         chat = await read_chat(request, lambda fields, tools: parse_chat(to_chat_body(fields), tools))
         answer = await request.app[CHAT].answer(bare(chat.ask), owner=request[CALLER].owner)
-        reply = CompletionReply(
-            id=answer.id.replace("chatcmpl-", "cmpl-"),
-            created=answer.created,
-            model=answer.model,
-            include_usage=chat.include_usage,
-        )
+        name = answer.id.replace("chatcmpl-", "cmpl-")
+        reply = CompletionReply(chat, id=name, created=answer.created, model=answer.model)
         return await send(request, [answer], reply, stream=chat.stream)

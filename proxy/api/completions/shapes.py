@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from proxy.api.chat_completions.reply import DONE, event, failure, usage
+from proxy.api.chat_completions.request import ChatRequest
 from proxy.api.parameters import check_number
 from proxy.api.responses.objects import logprobs_of
 from proxy.api.tools import unsupported
@@ -55,11 +56,11 @@ def bare(ask: Ask) -> Ask:
 
 
 class CompletionReply:
-    """Builds one answer's objects in the legacy shape; all chunks share id, time and model."""
+    """Builds the objects of the answer to *chat* in the legacy shape; all chunks share id, time and model."""
 
-    def __init__(self, *, id: str, created: int, model: str, include_usage: bool = False) -> None:
+    def __init__(self, chat: ChatRequest, *, id: str, created: int, model: str) -> None:
         self._base = {"id": id, "object": "text_completion", "created": created, "model": model}
-        self._includes_usage = include_usage
+        self._includes_usage = chat.include_usage
         self._offset = 0  # in the text, of the next token whose probability is told
 
     def opening(self) -> bytes:

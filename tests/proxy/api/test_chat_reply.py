@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.api.chat_completions.reply import ChatReply
+from proxy.api.chat_completions.request import ChatRequest
+from proxy.chat.ask import Ask
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
 from shared.conversations import Message
@@ -15,8 +17,9 @@ USED = Usage(3, 4)
 PLAIN = [End()]
 
 
-def reply(**options: Any) -> ChatReply:
-    return ChatReply(id="chatcmpl-1", created=7, model='odd "model"', **options)
+def reply(*, include_usage: bool = False, conversation_id: str | None = None) -> ChatReply:
+    chat = ChatRequest(Ask("m", ()), {}, include_usage=include_usage)
+    return ChatReply(chat, id="chatcmpl-1", created=7, model='odd "model"', conversation_id=conversation_id)
 
 
 def parse(raw: bytes) -> list[Any]:

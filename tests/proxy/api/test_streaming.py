@@ -10,7 +10,9 @@ from aiohttp import ClientSession, test_utils, web
 
 import proxy.api.event_stream
 from proxy.api.chat_completions.reply import ChatReply
+from proxy.api.chat_completions.request import ChatRequest
 from proxy.api.event_stream import EventStream
+from proxy.chat.ask import Ask
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -84,7 +86,7 @@ async def test_what_fills_silences_is_a_setting(
 
 async def test_an_empty_event_does_not_end_the_body() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
-        reply = ChatReply(id="chatcmpl-1", created=1, model="m")
+        reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
         events = EventStream(request, reply, "off", {})
         events.begin()
         await events.ready()
