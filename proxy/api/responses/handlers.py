@@ -48,7 +48,8 @@ async def retrieve_response(request: web.Request) -> web.Response:
     """One stored response by its id."""
     if request.query.get("stream") == "true":
         raise unsupported("stream", "A stored response is answered in one piece.")
-    return json_response(await request.app[RESPONSES].find(request.match_info["id"], owner=request[CALLER].owner))
+    found = await request.app[RESPONSES].find(request.match_info["id"], owner=request[CALLER].owner)
+    return web.Response(body=found.encode(), content_type="application/json")
 
 
 async def delete_response(request: web.Request) -> web.Response:

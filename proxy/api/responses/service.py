@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import time
-from typing import Any
 
 import orjson
 
@@ -72,10 +71,9 @@ class Responses:
         ask, _, _ = await self._whole(request, owner)
         return await asyncio.to_thread(count_tokens, ask.messages, ask.offer)
 
-    async def find(self, response_id: str, *, owner: str) -> dict[str, Any]:
-        """The stored response object."""
-        found: dict[str, Any] = orjson.loads((await self._stored(response_id, owner)).response)
-        return found
+    async def find(self, response_id: str, *, owner: str) -> str:
+        """The stored response object, as JSON."""
+        return (await self._stored(response_id, owner)).response
 
     async def input_items(self, response_id: str, *, owner: str) -> Messages:
         """All that the response answers to, oldest first."""
