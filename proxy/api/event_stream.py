@@ -135,10 +135,9 @@ class EventStream:
     async def ready(self) -> None:
         """Open the stream where it is not, else wait until the client has read enough. Raises where it has left."""
         if self._transport is None:
-            async with self._opening:
-                await self._open()
-                if self._timer is not None:
-                    self._timer.restart(SILENCE_SECONDS)
+            await self._open()
+            if self._timer is not None:
+                self._timer.restart(SILENCE_SECONDS)
         elif self._transport.is_closing():
             raise ClientConnectionResetError("the client has left")
         else:
@@ -187,20 +186,21 @@ class EventStream:
         await self.response.write_eof(bytes(self._waiting) + last)
 
     async def _open(self) -> None:
-        """Send the headers, the opening and what waits."""
-        if self._transport is not None:
-            return
-        if not self._is_open:
-            await self._prepare()
-        while True:
-            begun = bytes(self._waiting)
-            self._waiting.clear()
-            await self.response.write(begun)  # the headers go out with the first, even an empty one
-            if not self._waiting:
-                break
-        if self._request.transport is None:
-            raise ClientConnectionResetError("the client has left")
-        self._transport = self._request.transport
+        """Send the headers, the opening and what waits, unless that was done already."""
+        async with self._opening:
+            if self._transport is not None:
+                return
+            if not self._is_open:
+                await self._prepare()
+            while True:
+                begun = bytes(self._waiting)
+                self._waiting.clear()
+                await self.response.write(begun)  # the headers go out with the first, even an empty one
+                if not self._waiting:
+                    break
+            if self._request.transport is None:
+                raise ClientConnectionResetError("the client has left")
+            self._transport = self._request.transport
 
     async def _prepare(self) -> None:
         """Make the headers; they go out with the first bytes of the body."""
@@ -218,8 +218,7 @@ class EventStream:
         """Nothing may have been written for a while: the client is to know that its request is still alive."""
         with suppress(ClientConnectionResetError):  # whoever writes next notices
             if self._transport is None:
-                async with self._opening:
-                    await self._open()
+                await self._open()
             elif self._keepalive != "off" and not self._has_written:
                 self.write(KEEPALIVE_COMMENT if self._keepalive == "comment" else self._encoder.silence())
         self._has_written = False

@@ -29,6 +29,19 @@ _REFUSED = {
 }
 MAX_ECHO_DEPTH = 16
 _IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
+_ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object repeats, where its type is right
+    "temperature": (int, float),
+    "top_p": (int, float),
+    "top_logprobs": int,
+    "truncation": str,
+    "user": str,
+    "safety_identifier": str,
+    "prompt_cache_key": str,
+    "parallel_tool_calls": bool,
+    "tool_choice": (str, dict),
+    "tools": list,
+    "text": dict,
+}
 _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
 
 
@@ -138,20 +151,7 @@ def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sent and reads back, where its type is right; the rest is shown as its default."""
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "temperature": (int, float),
-        "top_p": (int, float),
-        "top_logprobs": int,
-        "truncation": str,
-        "user": str,
-        "safety_identifier": str,
-        "prompt_cache_key": str,
-        "parallel_tool_calls": bool,
-        "tool_choice": (str, dict),
-        "tools": list,
-        "text": dict,
-    }
-    found = {name: value for name, kind in kinds.items() if isinstance(value := body.get(name), kind)}
+    found = {name: value for name, kind in _ECHOED.items() if isinstance(value := body.get(name), kind)}
     echoed = {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
     if isinstance(text := echoed.pop("text", None), dict) and isinstance(form := text.get("format"), dict):
         echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}
