@@ -21,13 +21,13 @@ from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
+from proxy.chat.tools.schema import too_deep
 from shared.conversations import Message
 
 _REFUSED = {
     "background": "Answers are made while the client waits.",
     "prompt": "No prompt templates are kept here.",
 }
-MAX_ECHO_DEPTH = 16
 _IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
 _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object repeats, where its type is right
     "temperature": (int, float),
@@ -152,7 +152,7 @@ def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sent and reads back, where its type is right; the rest is shown as its default."""
     found = {name: value for name, kind in _ECHOED.items() if isinstance(value := body.get(name), kind)}
-    echoed = {name: value for name, value in found.items() if _is_flat(value, MAX_ECHO_DEPTH)}
+    echoed = {name: value for name, value in found.items() if not too_deep(value)}
     if isinstance(text := echoed.pop("text", None), dict) and isinstance(form := text.get("format"), dict):
         echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}
     if isinstance(tools := echoed.get("tools"), list):
@@ -165,13 +165,6 @@ def _echoed_tool(tool: Any) -> Any:
     if not isinstance(tool, dict) or tool.get("type") != "function":
         return tool
     return {"description": None, "parameters": None, "strict": None, **tool}
-
-
-def _is_flat(value: Any, depth: int) -> bool:
-    """Whether *value* is nested at most so deep; JSON cannot be written from what is nested very deep."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    return not isinstance(value, list) or (depth > 0 and all(_is_flat(item, depth - 1) for item in value))
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:

@@ -152,3 +152,14 @@ def test_the_last_change_of_how_hard_to_think_holds() -> None:
     assert plain.parameters == {"reasoning": {"effort": "high"}}
     assert [message.text for message in plain.messages] == ["hi"]
     assert refused.value.param == "reasoning.effort"
+
+
+def test_tools_are_repeated_however_deep_their_schemas_are() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(20):
+        schema = {"type": "object", "properties": {"inner": schema}}
+    tool = {"type": "function", "name": "look_up", "parameters": schema}
+
+    echoed = parse_response({"model": "m", "input": "hi", "tools": [tool]}).echoed
+
+    assert echoed["tools"] == [{**tool, "description": None, "strict": None}]
