@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from proxy.access.key_limits import Admission
 from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, SETTINGS, TURN, USAGE
 from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
@@ -50,7 +51,7 @@ def counted(handler: Handler) -> Handler:
     async def turn_handler(request: web.Request) -> web.StreamResponse:
         turn = request[TURN] = Turn(request[CALLER])
         try:
-            await admit(request)
+            _go_by(request, await request.app[LIMITS].admit(turn.caller))
             return await handler(request)
         except ServiceError as error:
             turn.error = error
@@ -69,9 +70,12 @@ def counted(handler: Handler) -> Handler:
     return turn_handler
 
 
-async def admit(request: web.Request, count: int = 1, *, more_than: int = 0) -> None:
-    """Count *count* turns of *request*, *more_than* those that were counted before. Raises `ServiceError` (429)."""
-    admission = await request.app[LIMITS].admit(request[CALLER], count, more_than=more_than)
+async def admit_turns(request: web.Request, count: int) -> None:
+    """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
+    _go_by(request, await request.app[LIMITS].admit(request[CALLER], count - 1, more_than=1))
+
+
+def _go_by(request: web.Request, admission: Admission) -> None:
     request[RATE_HEADERS] = admission.headers
     admission.check()
 

@@ -10,7 +10,7 @@ from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
 from proxy.api.responses.request import ResponseRequest, parse_response
-from proxy.api.sending import admit, send
+from proxy.api.sending import admit_turns, send
 from proxy.api.tools import Mode
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
@@ -24,7 +24,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     chat = await read_chat(request, _parse)
     chats, owner = request.app[CHAT], request[CALLER].owner
     if chat.choices > 1:
-        await admit(request, chat.choices - 1, more_than=1)
+        await admit_turns(request, chat.choices)
     answers = [await chats.answer(chat.ask, owner=owner) for _ in range(chat.choices)]
     first = answers[0]
     reply = ChatReply(
@@ -58,19 +58,20 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
     )
 
 
-async def read_request(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T]) -> T:
-    """The request as *parse*, a pure function, reads its fields. Raises what it raises, and `ServiceError`."""
+def by_fields(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T]) -> Callable[[bytes], T]:
+    """What reads a body (see `read_body`) by its fields, and by what is done with the tools in them."""
 
     def read(body: bytes) -> T:
         fields = parse_json(body)
         return parse(fields, _tools_mode(request, fields))
 
-    return await read_body(request, read)
+    return read
 
 
 async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], Asking]) -> Asking:
-    """The same of one that asks a model, with who asks and the pictures that are named by address."""
-    asking = await read_request(request, parse)
+    """A request to a model as *parse*, a pure function, reads it, with who asks and the pictures that are named by
+    address. Raises what *parse* raises, and `ServiceError`."""
+    asking = await read_body(request, by_fields(request, parse))
     ask, caller = asking.ask, request[CALLER]
     if asking.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, asking.pictures)

@@ -6,13 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID
-from proxy.api.chat_completions.handlers import read_chat, read_request
+from proxy.api.chat_completions.handlers import by_fields, read_chat
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
 from proxy.api.tools import Mode
 from proxy.chat.memory import count_tokens
+from proxy.server.bodies import read_body
 
 
 async def create_message(request: web.Request) -> web.StreamResponse:
@@ -35,4 +36,4 @@ async def count_message_tokens(request: web.Request) -> web.Response:
         ask = parse_messages(fields, tools, counts_only=True).ask
         return count_tokens(ask.messages, ask.offer)
 
-    return json_response({"input_tokens": await read_request(request, count)})
+    return json_response({"input_tokens": await read_body(request, by_fields(request, count))})

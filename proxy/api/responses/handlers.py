@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, RESPONSES
-from proxy.api.chat_completions.handlers import read_chat, read_request
+from proxy.api.chat_completions.handlers import by_fields, read_chat
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
 from proxy.api.rendering import json_response
@@ -15,6 +15,7 @@ from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
 from proxy.api.tools import Mode, unsupported
+from proxy.server.bodies import read_body
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
@@ -38,7 +39,7 @@ async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[R
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    wanted = await read_request(request, _parse)
+    wanted = await read_body(request, by_fields(request, _parse))
     with named_as(conversation_id="conversation"):
         count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
