@@ -28,7 +28,9 @@ _RUN = re.compile(
     % {b"high": _HIGH, b"low": _LOW, b"hex": _HEX},
     re.DOTALL,
 )
-_HALVES = re.compile(rb"\\(?:%s\\%s|(u[dD][89a-fA-F]%s{2})|.)" % (_HIGH, _LOW, _HEX), re.DOTALL)
+_HALF = rb"u[dD][89a-fA-F]%s{2}" % _HEX
+# As much as holds no half that stands alone, or such a half.
+_HALVES = re.compile(rb"((?:[^\\]++|\\(?:%s\\%s|(?!%s).))++)|\\%s" % (_HIGH, _LOW, _HALF, _HALF), re.DOTALL)
 
 
 class NoJson(ValueError):
@@ -53,7 +55,7 @@ def loads(text: bytes) -> Any:
 
 def whole_pairs(text: bytes) -> bytes:
     """JSON *text* with the replacement character for each half of a surrogate pair that stands alone."""
-    return _HALVES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+    return _HALVES.sub(lambda found: found[1] or rb"\ufffd", text)
 
 
 @dataclass(slots=True)
