@@ -46,7 +46,8 @@ class Responses:
     ) -> tuple[Answer, ResponseReply]:
         """The answer to *request*, not begun yet, and the one of *replies* that builds its objects."""
         ask, history, new = await self._whole(request, owner)
-        words = await aside(sum(part.size for part in ask.parts), lambda: file_texts(ask.images)) if ask.parts else {}
+        parts = ask.parts
+        words = await aside(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
         kept = tuple(in_words(message, words) for message in new)  # no files are
         if request.kept is not None:
             request.kept = [*said_in(history), *request.kept]
