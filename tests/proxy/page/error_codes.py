@@ -14,7 +14,7 @@ BUILT = {  # codes that are put together
         *("decimal_above_max_value", "decimal_below_min_value", "integer_above_max_value", "integer_below_min_value"),
     },
 }
-IN_TABLES = {"tokens"}  # where nothing says that they are codes, or the types of errors
+IN_TABLES = {"invalid_request_error", "tokens"}  # where nothing says that they are codes, or the types of errors
 
 
 def error_codes() -> set[str]:
