@@ -90,6 +90,7 @@ class ChunkReader:
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
         self._has_pieces = False  # some servers end those with all of them once more, as one message
         self._extras_size = 0
+        self._has_extras = False
         self._kept = Extras()  # thoughts that go back with the calls, beside those that are given out as a text
         self._has_kept = False  # the last event told some
         self._template = Template()
@@ -157,6 +158,7 @@ class ChunkReader:
                 self._kept.add(Extra(thoughts=kept))
                 self._has_kept = bool(kept)
             self.extra = extra if self._beside else None
+            self._has_extras = self._has_extras or self.extra is not None or self._has_kept
             if self.extra is not None and not self.thinks_in:
                 self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
         return text
@@ -194,7 +196,7 @@ class ChunkReader:
 
     def _failed(self, error: Any) -> Refusal:
         told = read_body(orjson.dumps(error), self._key)
-        has_begun = self._has_pieces or self._extras_size > 0  # a role may come before the model is asked
+        has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
         return from_event(self._server, told, _status(error), has_begun=has_begun)
 
     def _read_calls(self, calls: Any) -> None:

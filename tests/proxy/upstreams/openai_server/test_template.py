@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.upstream import Refusal
@@ -57,6 +57,12 @@ def told(reader: ChunkReader, read: Callable[[], str]) -> Any:
 
 
 @given(st.lists(CHUNKS, max_size=3), st.lists(st.integers(0, 2), max_size=8), st.lists(TEXTS, min_size=8), SEPARATORS)
+@example(
+    [{"choices": [{"delta": {"reasoning": "so"}}]}, {"choices": [], "error": {"message": "it broke"}}],
+    [0, 1],
+    [""] * 8,
+    (",", ":"),
+)
 def test_a_chunk_is_read_the_same_whatever_came_before(
     shapes: Sequence[dict[str, Any]], order: list[int], texts: list[str], separators: tuple[str, str]
 ) -> None:
