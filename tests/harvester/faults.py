@@ -79,7 +79,7 @@ async def signal_one(
                     if is_chosen(process):
                         process.send_signal(number)
                         return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # to look takes as long, since it looks at every process of the machine
 
 
 @contextmanager

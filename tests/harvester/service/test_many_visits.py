@@ -18,7 +18,7 @@ from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("as_users_run_it")]
-VISITS = int(os.environ.get("TEST_VISITS", "6"))  # the benchmarks command makes a hundred
+VISITS = int(os.environ.get("TEST_VISITS", "4"))  # the benchmarks command makes a hundred
 WARM_VISITS = min(10, VISITS // 2)
 FAULTS = [*islice(cycle(ONE_OF_EACH_KIND + MORE), max(VISITS, len(ONE_OF_EACH_KIND)))]
 WARM_FAULTS = min(10, len(FAULTS) // 2)

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from tests.figures import figure
 from tests.harvester.faults import signal_one, worker
 from tests.harvester.running import Place, Running, harvester
 from tests.harvester.visiting import processes_of, wait_for
+from tests.proxy.running import capture
 from tests.site import SimulatedSite
 
 KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills twenty times
@@ -68,31 +69,44 @@ async def under_way(running: Running, site: SimulatedSite, count: int = 1) -> No
     assert len(running.family()) > 3
 
 
-async def test_it_visits_at_the_start_and_stops_at_a_signal(place: Place, store: Store, site: SimulatedSite) -> None:
-    async with harvester(place) as running:
-        await captured(store, site)
+async def test_it_visits_at_the_start_waits_small_and_stops_at_a_signal_and_its_log_holds_no_secret(
+    place: Place, store: Store, site: SimulatedSite, tmp_path: Path
+) -> None:
+    site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
+    log = tmp_path / "log"
+    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug") as running:
+        found = await captured(store, site)
         visit = (await recorded(store))[0]
         await wait_for(lambda: running.family() == [], "the browser is gone")
         await wait_for(lambda: store.get_note(heartbeat.NOTE), "it runs")
+        memory = running.system.memory_full_info()
+        files = {each.path for each in running.system.memory_maps()}
 
         assert (visit.outcome, visit.trigger) == (Outcome.CAPTURED, "start")
         assert await running.stop() == 0
 
+    figure("harvester between visits, PSS", f"{memory.pss / 1e6:.0f} MB")
+    assert memory.pss < 50_000_000
+    assert not any("playwright" in Path(file).parts for file in files)
+    text = log.read_text()
+    assert "captured in" in text
+    for secret in (found.nonce, found.session_id, "verysecretvalue"):
+        assert secret not in text
+
 
 async def test_an_ask_through_the_store_brings_a_visit(place: Place, store: Store, site: SimulatedSite) -> None:
-    async with harvester(place) as running:
-        await captured(store, site)
-        await recorded(store)
-        assert await running.stop() == 0
-    visit = (await store.visits())[0]
-    await store.end_visit(replace(visit, started_at=visit.started_at - 60), "")  # the gap is over
+    now = time.time()
+    visit = Visit(id="v", site=site.origin, started_at=now - 60, seconds=1.0, outcome=Outcome.CAPTURED)
+    assert await store.begin_visit(site.origin, "test", at=now, ttl=60)
+    await store.save_capture(await capture(site), base=0)
+    await store.end_visit(visit, "test")
     async with harvester(place):
         asked_at = time.monotonic()
         await store.ask_visit(site.origin, "refused", at=time.time())
         await captured(store, site, after=1)
 
         assert time.monotonic() - asked_at < 10
-        assert (await recorded(store, 2))[0].trigger == "asked"
+        assert [visit.trigger for visit in await recorded(store, 2)] == ["asked", ""]
 
 
 async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
@@ -111,10 +125,10 @@ async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
 
 async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(place: Place, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 0.3
-    for number in range(4 * KILLS):
+    for number in range(2 * KILLS):
         async with harvester(place) as running:
             await wait_for(lambda: running.system.num_threads() > 1, "it has opened its store")
-            await asyncio.sleep(number * 0.8 / KILLS / 4)
+            await asyncio.sleep(number * 0.8 / KILLS / 2)
 
             assert await running.stop() == 0
         assert not place.workspace.exists(), number
@@ -175,34 +189,23 @@ async def test_what_a_killed_harvester_and_its_killed_visit_left_is_swept_at_the
 async def test_killed_at_random_moments_it_always_captures_again_as_the_same_guest(
     place: Place, store: Store, site: SimulatedSite
 ) -> None:
-    async with harvester(place):
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
         first = await captured(store, site)
-    slowest, generation = 0.0, first.generation
-    for number in range(KILLS):
-        async with harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s") as running:
+        slowest = 0.0
+        for number in range(KILLS):
             await asyncio.sleep(0.4 + number * 1.7 / KILLS)
             await running.stop(signal.SIGKILL)
-        begun = time.monotonic()
-        state = await store.site_state(site.origin)
-        generation = state.current.generation if state else 0
-        async with harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"):
-            again = await captured(store, site, after=generation)
+            begun = time.monotonic()
+            state = await store.site_state(site.origin)
+            assert state is not None
+            running = await stack.enter_async_context(harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
+            again = await captured(store, site, after=state.current.generation)
             slowest = max(slowest, time.monotonic() - begun)
-        assert again.session_id == first.session_id
+            assert again.session_id == first.session_id
 
     figure(f"{KILLS} times kill -9 of the harvester in visits: captured again within", f"{slowest:.1f} s")
     assert slowest < 10
-
-
-async def test_it_is_small_while_it_waits(place: Place, store: Store, site: SimulatedSite) -> None:
-    async with harvester(place) as running:
-        await captured(store, site)
-        await wait_for(lambda: running.family() == [], "the browser is gone")
-        memory = running.system.memory_full_info()
-
-        figure("harvester between visits, PSS", f"{memory.pss / 1e6:.0f} MB")
-        assert memory.pss < 50_000_000
-        assert not any("playwright" in Path(each.path).parts for each in running.system.memory_maps())
 
 
 async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
@@ -219,16 +222,3 @@ async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
 
         assert [visit.trigger for visit in await recorded(store, 1)] == ["asked"]  # one at the start would be first
         assert (visited.source, visited.session_id, visited.cookie) == ("visit", "typed-session", "a=1")
-
-
-async def test_its_log_holds_no_secret(place: Place, store: Store, site: SimulatedSite, tmp_path: Path) -> None:
-    site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
-    log = tmp_path / "log"
-    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug"):
-        found = await captured(store, site)
-        await recorded(store)
-
-    text = log.read_text()
-    assert "captured in" in text
-    for secret in (found.nonce, found.session_id, "verysecretvalue"):
-        assert secret not in text
