@@ -1,4 +1,7 @@
-"""The packages that users install: what is in them, and that each way of installing gives a `freeaichat` that runs."""
+"""The packages that users install: what is in them, and that uvx gives a `freeaichat` that runs.
+
+That pip and pipx do is in `tests.end_to_end.test_readme_blocks`.
+"""
 
 import os
 import subprocess
@@ -10,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from shared import __version__
-from tests.needs import QUICK_PIP
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -71,14 +73,6 @@ def test_the_source_distribution_holds_all_that_is_needed_to_test_it(packages: P
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     assert names == sources() - {".editorconfig", ".gitattributes"} | {"PKG-INFO"}
-
-
-@pytest.mark.timeout(INSTALL_SECONDS)
-def test_pip_run_by_pipx_installs_a_program_that_runs_anywhere(wheel: Path, tmp_path: Path) -> None:
-    homes = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")}
-    run(str(BIN / "pipx"), "install", "--python", sys.executable, str(wheel), cwd=tmp_path, **homes, **QUICK_PIP)
-
-    works(f"{homes['PIPX_BIN_DIR']}/freeaichat", place=tmp_path)
 
 
 @pytest.mark.timeout(INSTALL_SECONDS)

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.processes import ended
-from tests.end_to_end.running_up import RunningUp, running_up
+from tests.deploy.test_package import works
 from tests.needs import QUICK_PIP
 from tests.ports import a_free_port
-from tests.site.process import running_site
+from tests.site import SimulatedSite
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
@@ -57,37 +57,31 @@ def marked(mark: str) -> str:
     return texts[0]
 
 
-async def typed(text: str, up: RunningUp, *command: str) -> str:
-    """What *text* prints, given to *command* while the gateway runs."""
+async def typed(text: str, url: str, *command: str) -> str:
+    """What *text* prints, given to *command* while the gateway runs at *url*."""
     process = await asyncio.create_subprocess_exec(
-        *command, text.replace(ADDRESS, up.url), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, text.replace(ADDRESS, url), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
     return output.decode()
 
 
-async def test_what_is_shown_for_use_gets_answers(tmp_path: Path) -> None:
+@pytest.mark.timeout(INSTALL_SECONDS)
+async def test_the_one_command_gets_a_fresh_clone_to_serve_and_what_is_shown_for_use_gets_answers(
+    tmp_path: Path,
+) -> None:
     shown = {name: {block for block in blocks(name) if block.language in SHELLS and not block.mark} for name in READMES}
     assert all(len(found) >= 3 for found in shown.values())
-    async with running_site() as site, running_up(site.url, tmp_path, FREEAICHAT_MODELS="gpt-4o-mini=5") as up:
-        await up.ready()
-        for block in set.union(*shown.values()):  # most are the same in both
-            printed = await typed(block.text, up, *SHELLS[block.language])
-            assert "You said" in printed
-            assert '"error"' not in printed
-
-
-@pytest.mark.timeout(INSTALL_SECONDS)
-async def test_the_one_command_gets_a_fresh_clone_to_serve(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     _copy_sources(clone)
     port = a_free_port()
-    async with running_site() as site:
+    async with SimulatedSite() as site:
         settings = {
             "FREEAICHAT_SITES": site.url,
             "FREEAICHAT_PORT": str(port),
             "FREEAICHAT_DATA_DIR": str(tmp_path / "data"),
+            "FREEAICHAT_MODELS": "gpt-4o-mini=5",
             **QUICK_PIP,
         }
         process = await asyncio.create_subprocess_exec(
@@ -103,6 +97,10 @@ async def test_the_one_command_gets_a_fresh_clone_to_serve(tmp_path: Path) -> No
             async for line in process.stdout:
                 printed += line
                 if line.startswith(b"curl "):
+                    for block in set.union(*shown.values()):  # most are the same in both
+                        answers = await typed(block.text, f"http://127.0.0.1:{port}", *SHELLS[block.language])
+                        assert "You said" in answers
+                        assert '"error"' not in answers
                     os.killpg(process.pid, signal.SIGINT)
             code = await ended(process, 30)
         finally:
@@ -114,7 +112,7 @@ async def test_the_one_command_gets_a_fresh_clone_to_serve(tmp_path: Path) -> No
 
 
 @pytest.mark.timeout(INSTALL_SECONDS)
-def test_the_package_command_installs_from_a_clone(tmp_path: Path) -> None:
+def test_the_package_command_installs_from_a_clone_what_runs_anywhere(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     _copy_sources(clone)
     homes = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")}
@@ -122,8 +120,7 @@ def test_the_package_command_installs_from_a_clone(tmp_path: Path) -> None:
 
     _run(marked("package"), clone, PIPX_DEFAULT_PYTHON=sys.executable, PATH=path, **homes, **QUICK_PIP)
 
-    told = subprocess.run([f"{homes['PIPX_BIN_DIR']}/freeaichat", "--version"], check=True, capture_output=True)
-    assert told.stdout.startswith(b"freeaichat")
+    works(f"{homes['PIPX_BIN_DIR']}/freeaichat", place=tmp_path)
 
 
 def test_the_space_commands_make_a_space_of_the_repository(tmp_path: Path) -> None:
