@@ -59,7 +59,7 @@ class Side:
         begun = monotonic()
         while (found := (await self.ask("/readyz"))[1]) is None or found["status"] != state:
             assert monotonic() < begun + seconds, f"{found}:\n{self.logs}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)  # each time, a program starts in the other network
         return monotonic() - begun
 
 

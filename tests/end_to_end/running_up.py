@@ -16,7 +16,9 @@ import psutil
 from tests.cli.processes import ended, kill_all
 from tests.needs import FREEAICHAT
 from tests.ports import a_free_port
+from tests.site import SimulatedSite
 
+MODEL = "gpt-4o-mini-helper"
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 QUIET_SECONDS = 5.0  # after its end, until nothing that it started holds its output any more
@@ -74,7 +76,7 @@ class RunningUp:
 
     async def chat(self, text: str, **fields: Any) -> Any:
         """One whole answer's body; raises `aiohttp.ClientError` where none came."""
-        body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": text}], **fields}
+        body = {"model": MODEL, "messages": [{"role": "user", "content": text}], **fields}
         async with self.http.post(f"{self.url}/v1/chat/completions", json=body) as response:
             answer = await response.json()
             response.raise_for_status()
@@ -86,10 +88,18 @@ class RunningUp:
         return await ended(self.process, STOP_SECONDS)
 
 
+def by_hand(site: SimulatedSite) -> dict[str, str]:
+    """Settings with which *site* answers without a visit."""
+    return {"SESSION_ID": "by-hand-0001", "AJAX_NONCE": site.nonce, "FREEAICHAT_MODELS": f"{MODEL}=5"}
+
+
 @asynccontextmanager
 async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIterator[RunningUp]:
-    """`freeaichat up` on a free port, stopped at the end if it still runs; nothing of it may be left then."""
-    port = a_free_port()
+    """`freeaichat up`, on a free port unless *settings* name one; stopped at the end if it still runs.
+
+    Nothing of it may be left then.
+    """
+    port = settings.get("FREEAICHAT_PORT") or a_free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
     environment = {
         **clean,

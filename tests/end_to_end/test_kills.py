@@ -3,8 +3,7 @@
 import asyncio
 import os
 import random
-import signal
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -19,11 +18,14 @@ from tests.cli.processes import ended
 from tests.end_to_end.running_up import RunningUp, running_up, still_running
 from tests.figures import figure
 from tests.needs import FREEAICHAT
-from tests.site.process import running_site
+from tests.ports import a_free_port
+from tests.site import SimulatedSite
 
 pytestmark = pytest.mark.usefixtures("as_users_run_it")
 KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills each twenty times
 BACK_SECONDS = 10.0
+LIFELINE_SECONDS = 3.0
+DELTA_SECONDS = 0.01  # so that most kills come into answers, and the traffic leaves the machine room
 
 
 class Traffic:
@@ -125,60 +127,74 @@ async def answering(up: RunningUp) -> float:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", ["harvester", "proxy", "browser"])
-async def test_killing_a_process_loses_nothing_that_was_acknowledged(tmp_path: Path, name: str) -> None:
-    chance = random.Random(name)
-    interval = "6h" if name == "browser" else "2s"  # its visits are asked for one by one
-    async with running_site() as site, running_up(site.url, tmp_path, FREEAICHAT_HARVEST_INTERVAL=interval) as up:
+@pytest.mark.parametrize(("names", "interval"), [(["harvester"], "2s"), (["proxy", "browser"], "6h")], ids=str)
+async def test_killing_a_process_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, names: list[str], interval: str
+) -> None:
+    chance = random.Random("".join(names))
+    async with SimulatedSite() as site, running_up(site.url, tmp_path, FREEAICHAT_HARVEST_INTERVAL=interval) as up:
+        site.behaviour.delta_delay = DELTA_SECONDS
         await up.ready()
         traffic = Traffic(up)
         running = [asyncio.create_task(traffic.run()) for _ in range(3)]
-        slowest = 0.0
-        for _ in range(KILLS):
+        slowest = dict.fromkeys(names, 0.0)
+        for name in names * KILLS:
             await asyncio.sleep(chance.uniform(0.2, 2.0))
-            if name == "browser":
-                slowest = max(slowest, await kill_browser(up, chance.uniform(0, 0.4)))
+            if name == "browser":  # its visits are asked for one by one
+                seconds = await kill_browser(up, chance.uniform(0, 0.4))
             else:
-                slowest = max(slowest, await kill_service(up, name))
+                seconds = await kill_service(up, name)
+            slowest[name] = max(slowest[name], seconds)
         await stop(running)
-        service = await back(up, "harvester" if name == "browser" else name)
+        services = [await back(up, name) for name in ("proxy", "harvester")]
         async with open_store(up.store_url) as store:
             lost = await traffic.lost(store)
 
     turns = sum(map(len, traffic.acknowledged.values()))
-    figure(f"{KILLS} times kill -9 of {name}: back at work within", f"{slowest:.2f} s")
-    figure(f"{KILLS} times kill -9 of {name}: acknowledged turns lost", f"{len(lost)} of {turns}")
+    for name in names:
+        figure(f"{KILLS} times kill -9 of {name}: back at work within", f"{slowest[name]:.2f} s")
+    figure(f"{KILLS} times kill -9 of {' and '.join(names)}: acknowledged turns lost", f"{len(lost)} of {turns}")
     assert lost == []
-    assert slowest < BACK_SECONDS
-    assert await still_running([service], seconds=1) == []  # ended with the supervisor
+    assert max(slowest.values()) < BACK_SECONDS
+    assert await still_running(services, seconds=1) == []  # ended with the supervisor
     assert traffic.acknowledged
 
 
 @pytest.mark.timeout(600)
 async def test_killing_the_supervisor_ends_its_children_and_a_new_one_serves(tmp_path: Path) -> None:
-    async with running_site() as site:
-        conversation = ""
+    port = {"FREEAICHAT_PORT": str(a_free_port())}
+    async with SimulatedSite() as site, AsyncExitStack() as stack:
+        up = await stack.enter_async_context(running_up(site.url, tmp_path, **port))
+        await up.ready()
+        async with up.http.post(f"{up.url}/v1/conversations") as response:
+            conversation = (await response.json())["id"]
+        await up.chat("remember me", conversation_id=conversation)
         for _ in range(max(1, KILLS // 4)):
-            async with running_up(site.url, tmp_path) as up:
-                assert await up.ready() < BACK_SECONDS
-                if conversation:
-                    answer = await up.chat("[[recall]]", conversation_id=conversation)
-                    assert "remember me" in answer["choices"][0]["message"]["content"]
-                else:
-                    async with up.http.post(f"{up.url}/v1/conversations") as response:
-                        conversation = (await response.json())["id"]
-                    await up.chat("remember me", conversation_id=conversation)
-                children = up.supervisor.children(recursive=True)
-                open_stream = asyncio.create_task(up.chat("[[delay:1]] [[tokens:40]]"))
-                async with asyncio.timeout(10):
-                    while not (await site.state())["open_streams"]:
-                        await asyncio.sleep(0.02)
-                up.process.send_signal(signal.SIGKILL)
-                await ended(up.process)
-                assert await still_running(children, seconds=3) == []
-                await stop([open_stream])
-        async with running_up(site.url, tmp_path) as up:
+            open_stream = asyncio.create_task(up.chat("[[delay:1]] [[tokens:40]]"))
+            async with asyncio.timeout(10):
+                while not site.open_streams:
+                    await asyncio.sleep(0.02)
+            children = await killed_supervisor(up)
+            assert await still_running(children, seconds=LIFELINE_SECONDS) == []
+            await stop([open_stream])
+            up = await stack.enter_async_context(running_up(site.url, tmp_path, **port))
             assert await up.ready() < BACK_SECONDS
+            answer = await up.chat("[[recall]]", conversation_id=conversation)
+            assert "remember me" in answer["choices"][0]["message"]["content"]
+        children = await killed_supervisor(up)
+        up = await stack.enter_async_context(running_up(site.url, tmp_path, **port))  # while they end
+        assert await still_running(children, seconds=LIFELINE_SECONDS) == []
+        assert await up.ready() < BACK_SECONDS
+        await up.printed("credentials kept: ")
+        assert await up.chat("still there?")
+
+
+async def killed_supervisor(up: RunningUp) -> list[psutil.Process]:
+    """Kill the supervisor; what ran below it."""
+    children = up.supervisor.children(recursive=True)
+    up.process.kill()
+    await ended(up.process)
+    return children
 
 
 async def stop(tasks: list[asyncio.Task[Any]]) -> None:

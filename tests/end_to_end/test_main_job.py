@@ -9,13 +9,14 @@ from time import monotonic
 import openai
 import pytest
 
-from tests.end_to_end.running_up import pss_bytes, running_up, still_running
+from tests.end_to_end.running_up import MODEL, pss_bytes, running_up, still_running
 from tests.figures import figure
+from tests.site import SimulatedSite
 from tests.site.process import running_site
 
-MODEL = "gpt-4o-mini-helper"
 COLD_START_SECONDS = 6.0
 MAX_PSS = 130 * 1024 * 1024
+MAX_SUPERVISOR_PSS = 15_000_000
 SERVICES = 3  # processes, the supervisor among them
 
 
@@ -36,23 +37,31 @@ async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_p
         assert first.choices[0].delta.role == "assistant"
         assert text.startswith("[gpt-4o-mini] You said: hi")
         assert seconds < COLD_START_SECONDS
-        await up.printed("curl")
+        await up.printed("\ncurl ")
+        (line,) = [line for line in up.output if line.startswith("curl ")]
+        shell = await asyncio.create_subprocess_shell(line, stdout=asyncio.subprocess.PIPE)
+        answer, _ = await asyncio.wait_for(shell.communicate(), 30)
         assert await up.stop() == 0
     printed = "".join(up.output)
-    assert re.search(r"browser found: .+ s\)", printed)
-    assert re.search(r"page visited: .+ s\)", printed)
-    assert re.search(r"credentials captured: .+ s\)", printed)
-    assert f"{up.url}/v1" in printed
-    assert "curl" in printed
+    told = r"\d+ bots? of AIPKit, cookie none, session \w{4}…"
+    for step in (r"browser found: /\S+", r"page visited: http://127\S+", f"credentials captured: {told}"):
+        assert re.search(rf"^{step} \(\d+\.\d s\)$", printed, re.MULTILINE), step
+    assert f"base URL: {up.url}/v1\n" in up.output
+    assert "key: no key needed" in printed
+    assert "\x1b" not in printed
+    assert answer.decode().rstrip().endswith("data: [DONE]")
 
 
-async def test_a_conversation_goes_on_after_a_restart_of_everything(tmp_path: Path) -> None:
-    async with running_site() as site:
+async def test_one_signal_ends_everything_and_a_conversation_goes_on_after_the_restart(tmp_path: Path) -> None:
+    async with SimulatedSite() as site:
         async with running_up(site.url, tmp_path) as up:
             await up.ready()
             async with up.http.post(f"{up.url}/v1/conversations") as response:
                 conversation = (await response.json())["id"]
             await up.chat("my name is Ada", conversation_id=conversation)
+            everything = up.everything()
+            assert await up.stop(signal.SIGTERM) == 0
+            assert await still_running(everything, seconds=1) == []
         async with running_up(site.url, tmp_path) as up:
             await up.ready()
             answer = await up.chat("[[recall]]", conversation_id=conversation)
@@ -60,58 +69,17 @@ async def test_a_conversation_goes_on_after_a_restart_of_everything(tmp_path: Pa
     assert "my name is Ada" in answer["choices"][0]["message"]["content"]
 
 
-async def test_the_hand_captured_values_need_no_browser(tmp_path: Path) -> None:
-    async with running_site() as site:
-        nonce = (await site.state())["nonce"]
-        by_hand = {
-            "AJAX_NONCE": nonce,
-            "SESSION_ID": "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
-            "COOKIE": "a=1; b=$$2",
-            "FREEAICHAT_BROWSER": "",
-            "FREEAICHAT_MODELS": f"{MODEL}=5",
-            "PATH": "/nowhere",
-        }
-        async with running_up(site.url, tmp_path, **by_hand) as up:
-            await up.ready()
-            answer = await up.chat("hi")
-            pages = (await site.state())["requests"].get("/", 0)
-
-    assert answer["choices"][0]["message"]["content"].startswith("[gpt-4o-mini] You said: hi")
-    assert pages == 0
-
-
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_everything_together_stays_small_between_visits(tmp_path: Path) -> None:
-    async with running_site() as site, running_up(site.url, tmp_path) as up:
+    async with SimulatedSite() as site, running_up(site.url, tmp_path) as up:
         await up.ready()
         await up.chat("hi")
         async with asyncio.timeout(20):
             while len(everything := up.everything()) > SERVICES:  # the browser of the first visit is there yet
                 await asyncio.sleep(0.1)
-        used = pss_bytes(everything)
+        used, supervisor = pss_bytes(everything), pss_bytes([up.supervisor])
 
     figure("idle memory of everything (PSS)", f"{used / 1024**2:.0f} MB")
     assert len(everything) == SERVICES
     assert used < MAX_PSS
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_one_signal_ends_everything(tmp_path: Path, number: int) -> None:
-    async with running_site() as site, running_up(site.url, tmp_path) as up:
-        await up.ready()
-        everything = up.everything()
-        code = await up.stop(number)
-
-    assert code == 0
-    assert await still_running(everything, seconds=1) == []
-
-
-async def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
-    async with running_site() as site, running_up(site.url, tmp_path / "a") as first:
-        await first.ready()
-        port = first.url.rpartition(":")[2]
-        async with running_up(site.url, tmp_path / "b", FREEAICHAT_PORT=port) as second:
-            code = await asyncio.wait_for(second.process.wait(), 20)
-
-    assert code == 4
-    assert port in "".join(second.output)
+    assert supervisor < MAX_SUPERVISOR_PSS

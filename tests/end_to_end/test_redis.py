@@ -11,9 +11,9 @@ import pytest
 
 from shared.store import open_store
 from tests.end_to_end.machines import READY_SECONDS, STOP_SECONDS, Machine, chat, ready
-from tests.end_to_end.running_up import running_up
+from tests.end_to_end.running_up import by_hand, running_up
 from tests.redis_server import RedisServer, running_redis
-from tests.site.process import running_site
+from tests.site import SimulatedSite
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def machines(tmp_path: Path) -> list[Path]:
 async def test_two_proxies_and_two_harvesters_share_one_visitor_and_all_conversations(
     machines: list[Path], own_redis: RedisServer
 ) -> None:
-    async with running_site() as site, AsyncExitStack() as stack:
+    async with SimulatedSite() as site, AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         here = [Machine(directory, site.url, own_redis.url) for directory in machines]
         for machine, service in zip(here, ("proxy", "proxy", "harvester", "harvester"), strict=True):
@@ -59,7 +59,10 @@ async def test_two_proxies_and_two_harvesters_share_one_visitor_and_all_conversa
 
 async def test_up_waits_for_a_redis_that_starts_after_it(tmp_path: Path, free_port: int) -> None:
     store_url = f"redis://:sesame@127.0.0.1:{free_port}/3"
-    async with running_site() as site, running_up(site.url, tmp_path, FREEAICHAT_STORE=store_url) as up:
+    async with (
+        SimulatedSite() as site,
+        running_up(site.url, tmp_path, FREEAICHAT_STORE=store_url, **by_hand(site)) as up,
+    ):
         await up.printed("waiting up to")
         with running_redis(tmp_path / "redis", free_port, "--requirepass", "sesame"):
             await up.ready()

@@ -4,12 +4,12 @@ import os
 import signal
 from pathlib import Path
 
-from tests.end_to_end.running_up import running_up, still_running
-from tests.site.process import running_site
+from tests.end_to_end.running_up import by_hand, running_up, still_running
+from tests.site import SimulatedSite
 
 
 async def test_up_runs_as_many_proxies_as_are_set_and_ends_them_all(tmp_path: Path) -> None:
-    async with running_site() as site, running_up(site.url, tmp_path, FREEAICHAT_WORKERS="2") as up:
+    async with SimulatedSite() as site, running_up(site.url, tmp_path, FREEAICHAT_WORKERS="2", **by_hand(site)) as up:
         await up.ready()
         await up.printed("\ncurl ")
         proxies = [child for child in up.supervisor.children() if "--worker" in child.cmdline()]
