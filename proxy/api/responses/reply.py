@@ -38,14 +38,14 @@ class ResponseReply:
         self._thoughts: list[str] = []  # of the reasoning item that is open; empty: none is
         self._late: list[str] = []  # thoughts amid the message, which are told after it: one item at a time is open
         self._done: list[dict[str, Any]] = []  # items
-        self._numbers = count()
+        self._numbers = count(2)  # behind the opening
         self._place: dict[str, Any] = {}  # of the text, or of the thoughts, of the item that is open
         self._before = b""  # a text of the message
 
     def opening(self) -> bytes:
-        """The events before the first item."""
-        begun = self._event("response.created", response=self._base)
-        return begun + self._event("response.in_progress", response=self._base)
+        """The events before the first item; they come first, whenever they are made."""
+        begun = _event("response.created", 0, response=self._base)
+        return begun + _event("response.in_progress", 1, response=self._base)
 
     def text_of(self, _: int) -> Callable[[str], bytes]:
         """What makes a delta of a text."""
@@ -215,8 +215,12 @@ class ResponseReply:
         return ended
 
     def _event(self, kind: str, **fields: Any) -> bytes:
-        data = orjson.dumps({"type": kind, "sequence_number": next(self._numbers), **fields})
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        return _event(kind, next(self._numbers), **fields)
+
+
+def _event(kind: str, number: int, **fields: Any) -> bytes:
+    data = orjson.dumps({"type": kind, "sequence_number": number, **fields})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def _thoughts_in(items: Sequence[Mapping[str, Any]]) -> int:

@@ -60,6 +60,14 @@ async def test_thoughts_alone_and_thoughts_before_a_call(served: RunningProxy, s
     assert [item["type"] for item in called["output"]] == ["reasoning", "function_call"]
 
 
+async def test_the_events_of_an_answer_without_a_word_begin_with_the_opening(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said([])]
+
+    assert [item["type"] for item in (await responded(served))["output"]] == ["message"]
+
+
 async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messages(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
