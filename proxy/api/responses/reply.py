@@ -35,6 +35,7 @@ class ResponseReply:
         self._texts: list[str] = []
         self._logprobs: list[Mapping[str, Any]] = []
         self._is_open = False  # the message item is
+        self._status = "in_progress"  # of that item
         self._thoughts: list[str] = []  # of the reasoning item that is open; empty: none is
         self._late: list[str] = []  # thoughts amid the message, which are told after it: one item at a time is open
         self._done: list[dict[str, Any]] = []  # items
@@ -91,7 +92,7 @@ class ResponseReply:
             last = self._open()
         if self._is_open:
             last += self._close(end)
-        message = self._message(_status(end), content("".join(self._texts), end, self._logprobs))
+        message = self._message(self._status, content("".join(self._texts), end, self._logprobs))
         output = [message if item["type"] == "message" else item for item in self._done]
         done = self._whole(output, end, used)
         return last + self._event(f"response.{done['status']}", response=done)
@@ -110,7 +111,8 @@ class ResponseReply:
         extra = end.extra or Extra()
         output = [reasoning_item(self._message_id, 0, extra.thought)] if extra.thought else []
         if answer.text or not answer.calls:
-            output.append(self._message(_status(end), content(answer.text, end, logprobs_of(extra))))
+            status = _status(End() if answer.calls else end)  # before a call it was whole
+            output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))
         for call, item in zip(answer.calls, call_items(answer), strict=True):
             if call.signed:
                 output.append(reasoning_item(self._message_id, _thoughts_in(output), "", sealed(call)))
@@ -141,7 +143,7 @@ class ResponseReply:
 
     def _close(self, end: End) -> bytes:
         """The events that end the message."""
-        self._is_open = False
+        self._is_open, self._status = False, _status(end)
         text, place = "".join(self._texts), self._place
         part = text_part(text, end.sources, self._logprobs)
         events = [
@@ -152,7 +154,7 @@ class ResponseReply:
         events.append(self._event("response.content_part.done", **place, part=part))
         if end.refusal is not None:
             events.append(self._refusal_events({**place, "content_index": 1}, end.refusal))
-        item = self._message(_status(end), content(text, end, self._logprobs))
+        item = self._message(self._status, content(text, end, self._logprobs))
         events.append(self._end_item(item))
         late, self._late = "".join(self._late), []
         if late:

@@ -68,6 +68,19 @@ async def test_the_events_of_an_answer_without_a_word_begin_with_the_opening(
     assert [item["type"] for item in (await responded(served))["output"]] == ["message"]
 
 
+async def test_a_text_before_a_call_was_whole_also_where_the_answer_was_cut(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [Said(["so"], calls=[("look", "{}")], end="length")]
+
+    streamed = await responded(served, tools=[TOOL])
+    whole = await served.openai.responses.create(model=MODEL, input="hi", tools=[TOOL])
+
+    assert (streamed["status"], whole.status) == ("incomplete", "incomplete")
+    assert [item["status"] for item in streamed["output"]] == ["completed", "completed"]
+    assert [getattr(item, "status", None) for item in whole.output] == ["completed", "completed"]
+
+
 async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messages(
     served: RunningProxy, server: OpenAiPeer
 ) -> None:
