@@ -195,11 +195,12 @@ def _stopped(end: End | None) -> dict[str, Any]:
 
 
 def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:
-    """Anthropic's usage object. The numbers are estimates: the site names none."""
+    """Anthropic's usage object, which counts apart what was cached. The numbers are estimates where none are told."""
+    cached = min(used.cached, used.asked)
     return {
-        "input_tokens": used.asked,
+        "input_tokens": used.asked - cached,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": cached,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": used.answered,
         "output_tokens_details": {"thinking_tokens": used.thought},

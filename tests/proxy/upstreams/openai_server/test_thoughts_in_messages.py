@@ -25,6 +25,17 @@ async def test_messages_show_none_where_they_are_not_wanted(
     assert [block["type"] for block in whole["content"]] == ["text"]
 
 
+async def test_messages_count_apart_what_was_cached(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said(["one"])] * 2
+
+    whole = message(await messaged(served, stream=False))
+    events = (await messaged(served)).data
+
+    (end,) = (event for event in events if event["type"] == "message_delta")
+    for usage in (whole["usage"], end["usage"]):
+        assert (usage["input_tokens"], usage["cache_read_input_tokens"], usage["output_tokens"]) == (6, 5, 7)
+
+
 @pytest.mark.parametrize(
     ("thinking", "told", "effort"),
     [
