@@ -222,10 +222,13 @@ def read_calls(item: Mapping[str, Any]) -> tuple[Call, ...]:
 
 
 def as_json(value: Any) -> str:
-    """Arguments as the text that they should be."""
+    """Arguments as the text that they should be. Raises `ServiceError` (400) for what is nested too deep."""
     if isinstance(value, str) or value is None:
         return value or ""
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise bad_request("What a tool was called with, or gave, is nested too deep.") from error
 
 
 def sealed(call: Call) -> str:

@@ -116,7 +116,7 @@ def _readable(content: Any) -> Any:
     if not isinstance(content, list):
         return content
     return [
-        {"type": "text", "text": part["encrypted_content"]} if part.get("type") == "encrypted_content" else part
+        {"type": "text", "text": part.get("encrypted_content")} if part.get("type") == "encrypted_content" else part
         for part in content
         if isinstance(part, dict) and not text_or_empty(part.get("encrypted_content")).startswith(_CIPHER)
     ]

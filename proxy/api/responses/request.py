@@ -153,7 +153,8 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sent and reads back, where its type is right; the rest is shown as its default."""
     found = {name: value for name, kind in _ECHOED.items() if isinstance(value := body.get(name), kind)}
     echoed = {name: value for name, value in found.items() if not too_deep(value)}
-    if isinstance(text := echoed.pop("text", None), dict) and isinstance(form := text.get("format"), dict):
+    if isinstance(text := echoed.pop("text", None), dict):
+        form = text.get("format") or {"type": "text"}
         echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}
     if isinstance(tools := echoed.get("tools"), list):
         echoed["tools"] = [_echoed_tool(tool) for tool in tools]

@@ -1,5 +1,6 @@
 """What a request to /v1/responses may leave out, name in other shapes, or ask too much of."""
 
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
+DEEP = reduce(lambda inner, _: {"a": inner}, range(300), dict[str, Any]())
 
 
 async def test_what_was_added_to_a_conversation_is_answered_without_more_input(
@@ -94,9 +96,11 @@ async def test_an_answer_that_cannot_even_fail_ends_its_connection(
 async def test_the_form_of_the_text_is_told_back(proxy: RunningProxy) -> None:
     form: Any = {"format": {"type": "text"}, "verbosity": "low"}
     told = await proxy.openai.responses.create(model=MODEL, input="hi", text=form)
+    alone = await proxy.openai.responses.create(model=MODEL, input="hi", text={"verbosity": "low"})
     plain = await proxy.openai.responses.create(model=MODEL, input="hi", text={"format": {"type": "text"}})
 
     assert told.text is not None
+    assert told.text == alone.text
     assert told.text.to_dict() == form
     assert plain.text is not None
     assert plain.text.verbosity == "medium"
@@ -152,6 +156,21 @@ def test_the_last_change_of_how_hard_to_think_holds() -> None:
     assert plain.parameters == {"reasoning": {"effort": "high"}}
     assert [message.text for message in plain.messages] == ["hi"]
     assert refused.value.param == "reasoning.effort"
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"type": "function_call", "call_id": "c", "name": "look", "arguments": DEEP}],
+        [{"type": "function_call_output", "call_id": "c", "output": DEEP}],
+        [{"type": "agent_message", "content": [{"type": "encrypted_content"}]}],
+    ],
+)
+def test_items_that_cannot_be_written_or_hold_nothing_are_a_400(items: list[Any]) -> None:
+    with pytest.raises(ServiceError) as refused:
+        read_items(items, name="input")
+
+    assert refused.value.status == 400
 
 
 def test_tools_are_repeated_however_deep_their_schemas_are() -> None:
