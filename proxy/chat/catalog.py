@@ -132,14 +132,14 @@ class Catalog:
         """Every model once; a name that an earlier site also has is listed as `name@host`."""
         return list(self._listed.values())
 
-    def find(self, name: str) -> tuple[str, Model] | None:
+    def find(self, name: str, allowed: frozenset[str] | None = None) -> tuple[str, Model] | None:
         """The name that answers and its model; the default model for unknown names; for those of Anthropic's models
-        else one of its bots; else None."""
+        else one of its bots that is *allowed* (see `may_use`); else None."""
         if found := self.named(name):
             return found
         if self._default and (found := self.named(self._default)):
             return found
-        return self._first_claude() if is_claude(name) else None
+        return self._first_claude(allowed) if is_claude(name) else None
 
     def named(self, name: str) -> tuple[str, Model] | None:
         """What *name* means, and how that is written here; None for unknown names."""
@@ -161,9 +161,9 @@ class Catalog:
         """Every site's model of that name, in order of preference; only one for a pinned name."""
         return self._offers.get(name, ())
 
-    def _first_claude(self) -> tuple[str, Model] | None:
+    def _first_claude(self, allowed: frozenset[str] | None) -> tuple[str, Model] | None:
         for model in self._listed.values():
-            if model.alias_of is None and model.bot.provider == CLAUDE:
+            if model.alias_of is None and model.bot.provider == CLAUDE and may_use(allowed, model.id):
                 return model.id, model
         return None
 

@@ -104,9 +104,9 @@ class ChatService:
         found = self.catalog.named(self._settings.fallback_model)
         return found[1] if found and found[1].is_server and may_use(allowed, found[0]) else None
 
-    def has_tools(self, name: str) -> bool:
+    def has_tools(self, name: str, allowed: frozenset[str] | None) -> bool:
         """Whether the upstream that is asked first for *name* takes tools itself."""
-        found = self.catalog.find(name)
+        found = self.catalog.find(name, allowed)
         return found is not None and found[1].upstream.has_tools
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
@@ -116,12 +116,12 @@ class ChatService:
         """
         for upstream in self._upstreams:
             if not upstream.is_known:
-                found = self.catalog.find(name)
+                found = self.catalog.find(name, allowed)
                 is_asked = found is None or found[1].upstream is upstream
                 if is_asked and not (found and self._fallback(found[1], allowed)):  # nobody waits where one answers
                     await self._discover(upstream)
         catalog = self.catalog
-        found = catalog.find(name)
+        found = catalog.find(name, allowed)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed), default=self._settings.default_model)
         if not may_use(allowed, found[0]):

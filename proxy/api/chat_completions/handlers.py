@@ -39,7 +39,9 @@ def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
     name = body.get("model")
     if mode == "emulate" and not body.get("tools"):  # most requests
         return mode
-    return "native" if isinstance(name, str) and request.app[CHAT].has_tools(name.strip()) else mode
+    if not isinstance(name, str):
+        return mode
+    return "native" if request.app[CHAT].has_tools(name.strip(), request[CALLER].models) else mode
 
 
 def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:

@@ -31,7 +31,8 @@ async def retrieve_model(request: web.Request) -> web.Response:
     """One model by its id."""
     chats, allowed, name = request.app[CHAT], request[CALLER].models, request.match_info["id"]
     # A client of Anthropic's API asks by the name that it is going to use, whatever that leads to.
-    found = (chats.catalog.find if VERSION_HEADER in request.headers else chats.catalog.named)(name)
+    is_anthropic = VERSION_HEADER in request.headers
+    found = chats.catalog.find(name, allowed) if is_anthropic else chats.catalog.named(name)
     if found is None or not may_use(allowed, found[0]):
         raise unknown_model(name, chats.catalog.near(name, allowed))
     name, model = found

@@ -168,6 +168,14 @@ def test_names_of_anthropics_models_lead_where_they_may(
     assert found[0].startswith(expected)
 
 
+def test_a_key_is_led_to_the_first_claude_that_it_may_use() -> None:
+    claudes = tuple(Bot(id=number, name=name, provider="Claude") for number, name in ((7, "A bot"), (8, "B bot")))
+    catalog = Catalog([offered(OTHER, claudes)], {})
+    found = [catalog.find("claude-opus-4-5", allowed) for allowed in (None, frozenset({"B-Bot"}), frozenset({"c"}))]
+
+    assert [each and each[0] for each in found] == ["a-bot", "b-bot", None]
+
+
 def test_without_any_claude_the_error_says_how_to_lead_its_names_to_another_bot() -> None:
     assert Catalog([offered(OTHER, bots((5, "Claude by name alone")))], {}).find("claude-opus-4-5") is None
     assert "FREEAICHAT_MODELS" in unknown_model("claude-opus-4-5").message
