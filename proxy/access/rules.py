@@ -234,6 +234,8 @@ def sent_keys(headers: Mapping[str, str]) -> list[str]:
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
         authorization = rest.strip()
+    elif scheme.lower() == "basic" and rest:  # a name and a password for a reverse proxy, which browsers send with all
+        authorization = ""
     sent = (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
     return [key for key in sent if key]
 

@@ -166,6 +166,8 @@ def test_names_of_this_machine() -> None:
 
 def test_all_sent_keys_are_listed_once_each() -> None:
     assert sent_keys({"Authorization": "Bearer a", "x-api-key": "b"}) == ["a", "b"]
+    assert sent_keys({"Authorization": "Basic YTpi", "x-api-key": "b"}) == ["b"]
+    assert sent_keys({"Authorization": "Basic"}) == ["Basic"]
 
 
 async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the_master_key(tmp_path: Path) -> None:

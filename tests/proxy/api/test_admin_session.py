@@ -66,6 +66,12 @@ async def test_the_masters_session_administrates_and_chats(proxy: RunningProxy) 
     assert "sites" in (await browse(proxy, session, "GET", "/readyz")).body
 
 
+async def test_a_reverse_proxys_own_password_does_not_stand_in_the_way(proxy: RunningProxy) -> None:
+    session = await signed_in(proxy)
+
+    assert (await browse(proxy, session, "GET", "/admin/keys", Authorization="Basic YTpi")).status == 200
+
+
 async def test_the_session_of_a_made_key_chats_and_is_counted_as_that_key(proxy: RunningProxy) -> None:
     session = await signed_in(proxy, await made(proxy, rpm=1, models=["gpt-4o-mini-helper"]))
     models = await browse(proxy, session, "GET", "/v1/models")
