@@ -91,6 +91,8 @@ class ChatReply:
 
     def call(self, answer: int, call: Call) -> bytes:
         """The chunks of a call in that answer: first its name, then its arguments."""
+        if self._chat.is_old and self._calls[answer]:
+            return b""  # the first is all that such a message has room for
         call = self._told(call)
         begun, rest = _old_deltas(call) if self._chat.is_old else _deltas(call, self._calls[answer])
         self._calls[answer] += 1

@@ -11,7 +11,7 @@ from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.ask import Ask
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, Source
-from shared.conversations import Message
+from shared.conversations import Call, Message
 
 USED = Usage(3, 4)
 PLAIN = [End()]
@@ -68,6 +68,18 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
         {"type": "url_citation", "url_citation": {"url": "https://a", "title": "A", "start_index": 1, "end_index": 2}}
     ]
     assert finish["choices"][0]["finish_reason"] == "content_filter"
+
+
+def test_of_several_calls_the_first_is_the_one_of_old_messages() -> None:
+    told = ChatReply(ChatRequest(Ask("m", ()), {}, is_old=True), id="chatcmpl-1", created=7, model="m")
+    first, second = (Call(id=f"call_{name}", name=name, arguments="{}") for name in ("look", "find"))
+    whole = told.whole([Message(role="assistant", text="", calls=(first, second))], [End("tool_calls")], USED)
+    begun, rest = parse(told.call(0, first) + told.call(0, second))
+
+    name, arguments = (chunk["choices"][0]["delta"]["function_call"] for chunk in (begun, rest))
+    assert (
+        {**name, **arguments} == whole["choices"][0]["message"]["function_call"] == {"name": "look", "arguments": "{}"}
+    )
 
 
 def test_a_whole_answer_has_every_required_key() -> None:
