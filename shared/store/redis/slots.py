@@ -19,7 +19,8 @@ _TAKE = Script(
     for position = 1, #flat, 2 do
         local name, row = flat[position], flat[position + 1]
         local slots, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
-        if not ends or tonumber(ends) <= now then
+        -- A lease that ends too late was taken before the clock was set back.
+        if not ends or tonumber(ends) <= now or tonumber(ends) > now + {2 * LEASE_SECONDS} then
             redis.call('HDEL', rows, name)
         elseif name ~= holder then
             table.insert(others, {{name = name, slots = tonumber(slots), demand = tonumber(wants)}})

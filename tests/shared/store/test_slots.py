@@ -132,6 +132,18 @@ async def test_the_slots_of_one_that_says_nothing_any_more_are_free_after_its_le
     assert found == Share(MOST, MOST, 0, 0)
 
 
+async def test_a_lease_from_before_the_clock_was_set_back_holds_nothing(
+    store: Store, store_url: str, request: pytest.FixtureRequest
+) -> None:
+    if store_url.startswith("redis"):
+        server: RedisServer = request.getfixturevalue("redis_server")
+        server.command("HSET", f"{{freeaichat}}:places:{SITE}", "one", f"{MOST} {MOST} {time() + 3600:.3f}")
+    else:
+        await store.take_slots(SITE, Claim("one", MOST, MOST, 1), most=MOST, at=time() + 3600)
+
+    assert await take(store, "two", 0, 2) == Share(MOST, MOST, 0, 0)
+
+
 async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_on_top(store: Store) -> None:
     await take(store, "two", 0, MOST)
     await store.take_slots(SITE, Claim("one", 5, 5, 1), most=MOST, at=time())
