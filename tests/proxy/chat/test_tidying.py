@@ -2,12 +2,18 @@
 
 import asyncio
 from pathlib import Path
+from time import monotonic, time
 
 import pytest
 
+from proxy.chat.tidying import tidy
+from shared.admin.usage import Group, UsageBatch, hour_of
+from shared.settings import Settings
+from shared.store import open_store
 from shared.store.sqlite import schema
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.redis_server import RedisServer
+from tests.shared.samples import conversation
 from tests.shared.store.sqlite_files import change
 from tests.site import SimulatedSite
 
@@ -31,6 +37,26 @@ async def a_conversation(proxy: RunningProxy) -> str:
 async def test_a_short_retention_is_kept_to(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, retention=0.5) as proxy:
         await is_dropped(proxy, await a_conversation(proxy))
+
+
+async def test_a_machine_that_does_not_know_the_time_yet_drops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(retention=0.02)
+    async with open_store(f"sqlite:///{tmp_path}/freeaichat.db") as store:
+        await store.create_conversation(conversation("kept", at=time()))
+        await store.add_usage(UsageBatch("1", {Group(hour_of(time()), "", "m", "s"): {"requests": 1}}))
+
+        monkeypatch.setattr("proxy.chat.tidying.time", monotonic)  # as after a boot without a clock that ran on
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(tidy(store, settings), 0.1)
+        assert (await store.conversation("kept")) is not None
+        assert len(await store.usage(since=0.0, until=time())) == 1
+
+        monkeypatch.setattr("proxy.chat.tidying.time", time)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(tidy(store, settings), 0.1)
+        assert (await store.conversation("kept")) is None
 
 
 async def test_a_store_that_a_newer_version_had_for_a_moment_is_tidied_and_its_places_shared_again(
