@@ -63,7 +63,8 @@ def stop_listening(sockets: Sequence[socket.socket]) -> list[socket.socket]:
             while True:
                 accepted.append(listener.accept()[0])
         except OSError:  # there is none any more
-            listener.shutdown(socket.SHUT_RD)
+            with suppress(OSError):  # some systems end listening only when the socket is closed
+                listener.shutdown(socket.SHUT_RD)
     for connection in accepted:
         connection.setblocking(False)
     return accepted

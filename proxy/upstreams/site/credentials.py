@@ -134,8 +134,9 @@ class CredentialKeeper:
             await self._store.mark_good(used.site, used.generation)
 
     async def settle(self) -> None:
-        """Wait until everything that was learnt is noted."""
-        await asyncio.gather(*self._notes)
+        """Wait until everything that was learnt is noted, or could not be."""
+        if self._notes:
+            await asyncio.wait(self._notes)
 
     def hand_on(self, used: Credentials, nonce: str) -> None:
         """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
@@ -179,7 +180,8 @@ class CredentialKeeper:
             log.warning("renewed nonce not stored: %s", error)
         log.info("nonce of %s %s", used.site, "unchanged" if kept.nonce == used.nonce else "renewed")
         state = self._states.get(used.site)
-        if state is not None:
+        # A visit may have brought newer ones meanwhile.
+        if state is not None and (state.current == used or is_newer(kept, state.current)):
             self._hold(used.site, replace(state, current=kept))
         return kept
 

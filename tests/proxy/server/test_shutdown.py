@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
@@ -11,6 +12,7 @@ import aiohttp
 import psutil
 import pytest
 
+from proxy.server.listening import stop_listening
 from tests.figures import figure
 from tests.proxy.serving import ask, fill_store, log_of, serving, starts
 from tests.site import SimulatedSite
@@ -163,3 +165,9 @@ async def test_workers_take_over_from_each_other_without_a_failed_request(
     figure("rolling restart of two workers", f"{len(failed)} of {answered} requests failed")
     assert not failed
     assert answered > 20
+
+
+def test_a_socket_that_the_system_does_not_shut_down_is_no_obstacle() -> None:
+    """As none that listens is on macOS; here one that does not listen is not."""
+    with socket.socket() as listener:
+        assert stop_listening([listener]) == []
