@@ -63,13 +63,17 @@ class Changes(ABC):
         """Follow, and begin again whatever happens: who watches would wait for ever otherwise."""
         pause = LEAST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 await self._follow()
             except Exception:
+                if time.monotonic() - begun > MOST_PAUSE:
+                    pause = LEAST_PAUSE
                 log.exception("the store's changes are not followed; beginning again in %.1f s", pause)
             self._is_following.set()
             self.notify()  # what happened meanwhile may have been missed
             await asyncio.sleep(pause)
+            self.notify()  # and so may what happened during the pause
             pause = min(2 * pause, MOST_PAUSE)
 
     async def _stop(self) -> None:
