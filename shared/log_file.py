@@ -37,6 +37,11 @@ def is_stderr(path: "Path") -> bool:
         return False
 
 
+def bounded_stderr(path: "Path") -> "BoundedStream | None":
+    """Standard error of this process where it goes to the file *path*, which others may have put aside since then."""
+    return BoundedStream(path) if is_stderr(path) or is_stderr(before(path)) else None
+
+
 class BoundedStream(io.TextIOBase):
     """Standard error, where that is the file *path*: for a `logging.StreamHandler`."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from shared.log_file import BoundedStream, is_stderr
+from shared.log_file import bounded_stderr
 
 BLOT = "***"
 AGAIN_SECONDS = 60.0
@@ -147,9 +147,9 @@ class _JsonFormatter(logging.Formatter):
 
 def configure(service: str, *, level: str, style: Literal["console", "json"], file: Path | None = None) -> None:
     """Send all log lines of this process to standard error; where that is the log file *file*, keep it bounded."""
-    kept = file if file is not None and is_stderr(file) else None
-    handler = logging.StreamHandler(sys.stderr if kept is None else BoundedStream(kept))
-    console = _ConsoleFormatter(service, "%H:%M:%S" if kept is None else "%Y-%m-%d %H:%M:%S")
+    bounded = None if file is None else bounded_stderr(file)
+    handler = logging.StreamHandler(sys.stderr if bounded is None else bounded)
+    console = _ConsoleFormatter(service, "%H:%M:%S" if bounded is None else "%Y-%m-%d %H:%M:%S")
     handler.addFilter(_NotAgain())
     handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.log_file import APPENDING, BoundedStream, append, before, is_stderr, path_in, tail
+from shared.log_file import APPENDING, BoundedStream, append, before, bounded_stderr, is_stderr, path_in, tail
 
 MAX_BYTES = 4000
 WRITERS, LINES = 4, 200
@@ -85,6 +85,28 @@ def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> Non
 
     assert not is_stderr(tmp_path / "other")
     assert not is_stderr(tmp_path / "missing")
+    assert bounded_stderr(tmp_path / "other") is None
+
+
+def test_one_that_others_put_aside_while_this_process_started_is_taken_over_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = path_in(tmp_path)
+    ours = os.open(path, APPENDING, 0o600)
+    monkeypatch.setattr("shared.log_file.STDERR", ours)
+    monkeypatch.setattr("shared.log_file.MAX_BYTES", MAX_BYTES)
+    with path.open("a") as output:
+        output.write("x" * MAX_BYTES)
+    append(str(path), "put aside\n")
+    stream = bounded_stderr(path)
+    assert stream is not None
+
+    stream._max_bytes = MAX_BYTES
+    stream.write("the last line of the full one\n")
+    stream.write("the first of another\n")
+
+    os.close(ours)
+    assert path.read_text() == "the first of another\n"
 
 
 def test_its_tail_goes_back_into_the_file_before_and_holds_whole_lines(tmp_path: Path) -> None:
