@@ -5,7 +5,6 @@ import ctypes
 import gc
 import logging
 import resource
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext, suppress
@@ -24,7 +23,13 @@ from shared.log_file import path_in
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.processes.lifeline import on_parent_gone
-from shared.processes.services import EXIT_PORT_TAKEN, EXIT_SETTINGS, EXIT_STORE_AWAY, hear_signals
+from shared.processes.services import (
+    EXIT_PORT_TAKEN,
+    EXIT_SETTINGS,
+    EXIT_STORE_AWAY,
+    hear_signals,
+    stopping_signals,
+)
 from shared.secrets import ensure_master_key, private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, StoreError, StoreUnavailable, open_store
@@ -104,7 +109,7 @@ class _Signals:
     def __init__(self) -> None:
         self.stop, self.hurry = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stopping_signals():
             loop.add_signal_handler(number, self._told_to_stop)
         hear_signals()
         on_parent_gone(self._orphaned)

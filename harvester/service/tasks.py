@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Coroutine
 from typing import Any
 
 from shared.processes.lifeline import on_parent_gone
-from shared.processes.services import STOPPING, hear_signals
+from shared.processes.services import hear_signals, stopping_signals
 
 STOP_SECONDS = 8.0  # for a visit under way to be ended and recorded
 
@@ -18,9 +17,8 @@ async def until_stopped(work: Coroutine[Any, Any, int], when_stopped: int) -> in
     """What *work* returns; *when_stopped* if a signal, or the end of our parent, ended it early."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in STOPPING:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
-            loop.add_signal_handler(number, stop.set)
+    for number in stopping_signals():
+        loop.add_signal_handler(number, stop.set)
     hear_signals()
     on_parent_gone(stop.set)
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())

@@ -22,6 +22,11 @@ FINAL_EXITS = {
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+def stopping_signals() -> list[signal.Signals]:
+    """Those of `STOPPING` that this process is to hear: nohup stays in force."""
+    return [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+
+
 def become(command: Sequence[str]) -> NoReturn:
     """Go on as *command*, with the process id of this one.
 

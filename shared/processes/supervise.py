@@ -15,7 +15,13 @@ from dataclasses import dataclass
 
 from shared.log_file import APPENDING, MODE, STDERR, append
 from shared.processes.lifeline import Lifeline
-from shared.processes.services import EXIT_KILLED_AT_ONCE, FINAL_EXITS, STOPPING, hear_signals, module_command
+from shared.processes.services import (
+    EXIT_KILLED_AT_ONCE,
+    FINAL_EXITS,
+    hear_signals,
+    module_command,
+    stopping_signals,
+)
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
 LONGEST_PAUSE = 30.0  # for a service that fails by itself
@@ -231,9 +237,8 @@ def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log:
     wakeup, signalled = os.pipe()
     os.set_blocking(signalled, False)
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)  # a full pipe wakes as well as one byte
-    for number in (*STOPPING, signal.SIGCHLD):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
-            signal.signal(number, lambda *_: None)
+    for number in (*stopping_signals(), signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
     hear_signals()
     return _Supervisor([_Child(service) for service in services], grace, wakeup, log).run()
 

@@ -52,13 +52,14 @@ async def told_to_end(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_a_stream_under_way_ends_whole(
-    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
+    site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession, number: signal.Signals
 ) -> None:
     async with serving(site, tmp_path, free_port) as process:
         turn = asyncio.create_task(ask(http, free_port, "[[tokens:20]] [[delay:0.05]]"))
         await streams_open(site, 1)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         status, text = await turn
         with pytest.raises(aiohttp.ClientConnectionError):
             await ask(http, free_port, "hi")
