@@ -17,13 +17,14 @@ from aiohttp import web
 from proxy.api.app_keys import SIBLINGS
 from proxy.app import open_app
 from proxy.server.errors import Connection
-from proxy.server.listening import BACKLOG, open_sockets, serve_rest, stop_listening
+from proxy.server.listening import BACKLOG, is_away, open_sockets, serve_rest, stop_listening
 from proxy.server.under_way import UNDER_WAY
 from shared.log_file import path_in
 from shared.logs import configure
 from shared.manual import seed_manual
 from shared.processes.lifeline import on_parent_gone
 from shared.processes.services import (
+    EXIT_FAILED,
     EXIT_PORT_TAKEN,
     EXIT_SETTINGS,
     EXIT_STORE_AWAY,
@@ -191,7 +192,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
             sockets = open_sockets(settings.hosts, settings.port, shares_port=bool(worker))
         except OSError as error:
             log.error("cannot listen on %s port %d: %s", settings.host, settings.port, error.strerror or error)
-            return EXIT_PORT_TAKEN
+            return EXIT_FAILED if is_away(error) else EXIT_PORT_TAKEN
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
         port = sockets[0].getsockname()[1]
         log.info("listening on http://%s:%d", settings.hosts[0], port)

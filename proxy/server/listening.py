@@ -13,6 +13,11 @@ NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # the errors fo
 UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
 
 
+def is_away(problem: OSError) -> bool:
+    """Whether the address, or the name for one, is not known here now, as while a network is not up: it may come."""
+    return problem.errno in NOT_OURS or isinstance(problem, socket.gaierror)
+
+
 def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) -> list[socket.socket]:
     """A listening socket for each address of *hosts*, all on one port. Raises OSError, also where somebody listens.
 

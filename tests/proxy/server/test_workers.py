@@ -195,6 +195,12 @@ async def test_a_port_that_is_taken_or_a_store_that_cannot_be_used_ends_them_all
     assert (code, "FREEAICHAT_WORKERS" in errors) == (2, True)
 
 
+async def test_a_proxy_whose_address_is_not_there_yet_may_be_started_again(tmp_path: Path, free_port: int) -> None:
+    for host in ("192.0.2.1", "host.invalid"):
+        code, errors = await exit_code(tmp_path, FREEAICHAT_HOST=host, FREEAICHAT_PORT=str(free_port))
+        assert (code, f"cannot listen on {host} port {free_port}: " in errors) == (1, True), errors
+
+
 @pytest.mark.parametrize("second", ["1", "2"])
 @pytest.mark.parametrize("first", ["1", "2"])
 async def test_proxies_that_know_nothing_of_each_other_share_no_port(
