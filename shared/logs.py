@@ -95,7 +95,10 @@ class _NotAgain(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING or record.exc_info or hasattr(record, "fields"):
             return True
-        text, now = record.getMessage(), monotonic()
+        try:
+            text, now = record.getMessage(), monotonic()
+        except Exception:  # noqa: BLE001  (a library's text and values do not match: the handler tells, and raises not)
+            return True
         is_new = text not in self._told or now - self._told[text] >= AGAIN_SECONDS
         if is_new:
             if len(self._told) >= MAX_TOLD:

@@ -179,3 +179,14 @@ def test_a_warning_that_comes_again_and_again_is_told_once_a_minute(
     for number in range(2):
         log.error("failed", exc_info=ValueError(str(number)))
     assert capsys.readouterr().err.count("ValueError") == 2
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_warning_of_a_library_that_cannot_be_written_out_harms_nobody_who_warns(
+    style: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("test", level="info", style=style)
+
+    logging.getLogger("a.library").warning("%d turns", "some")
+
+    assert "--- Logging error ---" in capsys.readouterr().err
