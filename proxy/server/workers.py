@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from shared.processes import ports
-from shared.processes.services import EXIT_PORT_TAKEN, become, module_command
+from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, become, module_command
 from shared.processes.supervise import grace_for, proxy_services, supervise
 
 if TYPE_CHECKING:  # it would bring much with it that stays in memory
@@ -30,7 +30,7 @@ def main(count: int, grace: float, hosts: str, port: int) -> int:
     except OSError as error:
         where = f"{hosts} port {port}" if port else hosts
         print(f"freeaichat: cannot listen on {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return EXIT_PORT_TAKEN
+        return EXIT_PORT_TAKEN if ports.is_taken(error) else EXIT_FAILED
     with held:
         return supervise(proxy_services(count, "--port", str(chosen)), grace=grace)
 

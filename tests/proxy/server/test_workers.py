@@ -199,6 +199,8 @@ async def test_a_proxy_whose_address_is_not_there_yet_may_be_started_again(tmp_p
     for host in ("192.0.2.1", "host.invalid"):
         code, errors = await exit_code(tmp_path, FREEAICHAT_HOST=host, FREEAICHAT_PORT=str(free_port))
         assert (code, f"cannot listen on {host} port {free_port}: " in errors) == (1, True), errors
+    code, errors = await exit_code(tmp_path, **TWO, FREEAICHAT_HOST="host.invalid")
+    assert (code, "cannot listen on host.invalid" in errors) == (1, True), errors
 
 
 @pytest.mark.parametrize("second", ["1", "2"])
