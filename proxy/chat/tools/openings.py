@@ -27,6 +27,8 @@ _IMITATION = re.compile(r"\[(?:result|error) of ([^\s\]]{1,128})\][ \t]*")
 _LONGEST_IMITATION = 150
 _TOOL_CALLS = "[TOOL_CALLS]"
 _THOUGHT_END = "</think>"
+_DRAFT_END = re.compile(_THOUGHT_END)
+_THOUGHT_MARKS = ("<think>", _THOUGHT_END)
 
 
 class Opening(NamedTuple):
@@ -44,9 +46,10 @@ class Block(NamedTuple):
 
 
 class Thought(NamedTuple):
-    """What some models write of their thoughts ends here: the answer begins behind it."""
+    """What some models write of their thoughts begins here, or ends: the answer begins behind it."""
 
     length: int  # of the mark
+    is_over: bool
 
 
 Look = Opening | Block | Thought | Literal["more", "imitation"] | int  # int: so many characters are text
@@ -80,11 +83,25 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
         case "~":
             return _tildes(text, at) if place.starts_line else 1
         case "<":
-            return _angle(text, at) if place.before != "`" else 1
+            return _angle(text, at, place) if place.before != "`" else 1
         case "[":
             return _bracket(text, at, place, desk)
         case _:
             return Opening(json_calls) if place.is_first else 1
+
+
+def drafted(parser: Parser) -> Parser:
+    """*parser* in a thought, where calls are drafts; but if it never ends, they are all that comes of it."""
+
+    def parse(source: Source, desk: Desk) -> Steps[bool]:
+        text, is_draft = yield from source.until(_DRAFT_END, len(_THOUGHT_END))
+        source.give_back(text)
+        if not is_draft and source.was_cut:  # nobody knows
+            desk.has_half = True
+            return True
+        return not is_draft and (yield from parser(source, desk))
+
+    return parse
 
 
 def _run(text: str, at: int) -> int:
@@ -132,10 +149,12 @@ def _tildes(text: str, at: int) -> Look:
     return Block("~" * count, count) if count >= 3 else count
 
 
-def _angle(text: str, at: int) -> Look:
-    begun = text[at : at + len(_THOUGHT_END)]
-    if _THOUGHT_END.startswith(begun):
-        return Thought(len(begun)) if begun == _THOUGHT_END else "more"
+def _angle(text: str, at: int, place: Place) -> Look:
+    for mark in _THOUGHT_MARKS if place.is_first else (_THOUGHT_END,):
+        if text.startswith(mark, at):
+            return Thought(len(mark), is_over=mark == _THOUGHT_END)
+        if mark.startswith(text[at : at + len(mark)]):
+            return "more"
     opens = opens_call(text, at) if text[at + 1] in FIRST_LETTERS else False
     return opens if opens == "more" else Opening(tagged_calls) if opens else 1
 
@@ -168,4 +187,5 @@ def is_remnant(held: str) -> bool:
         return len(held) > 3 and _CALLS.startswith(held[3:].strip())
     if held.startswith("["):
         return len(held) > 5
-    return held.startswith("<｜") or (held.startswith("<") and len(held) > 4 and not _THOUGHT_END.startswith(held))
+    is_thought = any(mark.startswith(held) for mark in _THOUGHT_MARKS)
+    return held.startswith("<｜") or (held.startswith("<") and len(held) > 4 and not is_thought)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.desk import Desk
-from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, Thought, is_remnant, look
+from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, Thought, drafted, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
 from shared.conversations import Call
 
@@ -48,6 +48,7 @@ class Reader:
         self._held = ""  # may begin a call, or are blanks before one
         self._lead = ""  # how the line begins that is not over yet
         self._is_first = True  # nothing but blanks so far, or since a thought's end
+        self._thinks = False  # in what the model thought first
         self._block = ""  # the marks that opened the block of code we are in
         self._failed = 0
         self._parsing: tuple[Source, Steps[bool]] | None = None  # what a parser is reading, and the parser
@@ -169,7 +170,7 @@ class Reader:
                 if isinstance(result, Block):
                     self._block, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
                 else:
-                    self._is_first = True
+                    self._is_first, self._thinks = True, not result.is_over
                 return found + result.length
             elif result == "imitation":
                 self._pass_before(text, start, found)
@@ -195,7 +196,8 @@ class Reader:
         begin = found + opening.skip
         self._opening = blanks + text[found:begin]
         source = Source()
-        self._parsing = source, opening.parser(source, self._desk)
+        parser = drafted(opening.parser) if self._thinks else opening.parser
+        self._parsing = source, parser(source, self._desk)
         return begin
 
     def _pass_block(self, text: str, start: int) -> int:

@@ -132,6 +132,9 @@ DIALECTS = [
     Sample("bare, args first", '{"args": {"city": "Paris"}, "name": "get_weather"}', "", PARIS),
     Sample("bare, twice", f"{TO_PARIS}\n{TO_BEIJING}", "", BOTH),
     Sample("bare, after a thought", f'<think>{{"a": 1}}?</think>\n\n{TO_PARIS}', '<think>{"a": 1}?</think>', PARIS),
+    Sample("tags, drafted in a thought", f"<think>\n<tool_call>{TO_PARIS}</tool_call>?</think>\n{TO_BEIJING}",
+           f"<think>\n<tool_call>{TO_PARIS}</tool_call>?</think>", BEIJING),
+    Sample("tags, in a thought without end", f"<think>\n<tool_call>{TO_PARIS}</tool_call>", "<think>", PARIS),
     Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
     *(Sample(f"bare, then a fence closed: {after!r}", f"{TO_PARIS}{after}", "", PARIS) for after in ("\n```", "```\n")),
     Sample("bare, a bracket missing, then a fence closed", f"{TO_PARIS[:-1]}\n```", "", PARIS, mended=True),
@@ -152,6 +155,8 @@ _OTHER = line("other_tool", city="Paris")
 TEXTS = [
     "I am done.</thi",
     f"<think>{TO_PARIS}</think>\nNo, I am not.",
+    f" <think><tool_call>{TO_PARIS}</tool_call>\n{fence(TO_PARIS)}\n</think>\nNo, I am not.",
+    "<think",
     f"<think>Hm.</think>\n{TO_PARIS}\nThat is how.",
     f"`</think>`{TO_PARIS}",
     "Hello! How can I help?",
