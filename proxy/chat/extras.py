@@ -61,7 +61,7 @@ def read_extra(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extra | No
     if details := thoughts.pop(DETAILS, None):
         parts = [part for part in details if isinstance(part, dict) and not too_deep(part)]
         thoughts |= {DETAILS: parts} if parts else {}
-    told = logprobs if isinstance(logprobs, dict) and logprobs else None
+    told = logprobs if isinstance(logprobs, dict) and logprobs and not too_deep(logprobs) else None
     return Extra(text, thoughts, told) if thoughts or told else None
 
 

@@ -11,8 +11,9 @@ import orjson
 from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL, Extra, Extras, read_extra, signed
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import Offer
+from proxy.chat.tools.mending import Broken, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
-from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_body
+from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
 from proxy.upstreams.openai_server.template import Template
 from shared.conversations import Call
 from shared.plugins.answers import read_json
@@ -195,7 +196,7 @@ class ChunkReader:
         return End(reason, "".join(self._refusal) or None, usage=self._usage)
 
     def _failed(self, error: Any) -> Refusal:
-        told = read_body(orjson.dumps(error), self._key)
+        told = read_value(error, self._key)
         has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
         return from_event(self._server, told, _status(error), has_begun=has_begun)
 
@@ -218,7 +219,11 @@ class ChunkReader:
             part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
             part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
-                part.written.write(arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
+                try:
+                    part.written.write(arguments if isinstance(arguments, str) else dump_json(arguments))
+                except Broken as error:
+                    why = f"a call of it cannot be told: {error}"
+                    raise cut_off(self._server, why, has_begun=True) from None
 
     def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> Call:
         """The call that *part* is, after *thoughts*."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from proxy.chat.tools.mending import Broken, dump_json
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
 from shared.retry_after import retry_after
@@ -101,6 +102,14 @@ def read_body(body: bytes, key: str) -> Told:
         return Told("" if "<" in text else _brief(text))  # a page tells people, not programs
 
 
+def read_value(error: Any, key: str) -> Told:
+    """As `read_body`, of an *error* that was read already."""
+    try:
+        return read_body(dump_json(error).encode(), key)
+    except Broken:  # it is nested too deep to be told
+        return Told()
+
+
 def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
     """What an answer other than success means; *status* is 0 where what it told of was a success."""
     means = _meaning(status, told)
@@ -158,4 +167,7 @@ def _refusal(
 
 
 def _brief(value: Any) -> str:
-    return brief(value if isinstance(value, str) else orjson.dumps(value).decode())
+    try:
+        return brief(value if isinstance(value, str) else dump_json(value))
+    except Broken:
+        return ""

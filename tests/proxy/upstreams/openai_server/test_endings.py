@@ -6,6 +6,7 @@ import pytest
 
 from proxy.chat.tools.definitions import Offer, Tool
 from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server.events import ChunkReader
 from tests.proxy.upstreams.openai_server.test_shapes import fed, piece, reader
 
 
@@ -96,3 +97,33 @@ def test_what_is_no_text_of_a_custom_tool_is_given_as_it_is(arguments: str, text
     fed(reading, piece(arguments, index=0, id="1", name="say"))
 
     assert [call.arguments for call in reading.calls] == [text]
+
+
+def _deep(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize(
+    "error", [_deep(900), f'{{"message": {_deep(300)}}}', f'{{"code": {"9" * 30}, "type": "\\ud800"}}']
+)
+def test_an_error_of_whatever_is_one(error: str) -> None:
+    with pytest.raises(Refusal, match="failed to answer"):
+        reader().read(f'{{"error": {error}}}'.encode())
+
+
+def test_arguments_of_whatever_are_told_or_refused() -> None:
+    told = '{"choices": [{"delta": {"tool_calls": [{"id": "\\ud800", "function": {"name": "f", "arguments": %s}}]}}]}'
+    reading = reader()
+    reading.read((told % f'{{"n": {"9" * 30}}}').encode())
+
+    assert [call.arguments for call in reading.calls] == [f'{{"n":{"9" * 30}}}']
+    with pytest.raises(Refusal, match="cannot be told"):
+        reader().read((told % '{"n": NaN}').encode())
+
+
+def test_log_probabilities_that_are_nested_too_deep_are_left_out() -> None:
+    reading = ChunkReader("mine", None, lambda: "made_up", beside=True, logprobs=True)
+    choice = '{"delta": {"content": "x"}, "logprobs": {"content": [%s]}}'
+
+    assert reading.read(f'{{"choices": [{choice % _deep(300)}]}}'.encode()) == "x"
+    assert reading.extra is None
