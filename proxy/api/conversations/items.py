@@ -10,6 +10,7 @@ from proxy.api.images.reading import NOT_KEPT
 from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
+from proxy.chat.tools.schema import too_deep
 from shared.conversations import Call, Message, Result, ToolKind
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
@@ -74,7 +75,7 @@ def _object(text: str) -> dict[str, Any]:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and not too_deep(value) else {}
 
 
 def call_items(message: Message) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The message objects of Anthropic's API, and the events that they are streamed as."""
 
 import base64
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +12,10 @@ from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
+from proxy.chat.tools.schema import too_deep
 from proxy.chat.upstream import End, Source
 from shared.conversations import Call, Message
+from shared.plugins.answers import read_json
 
 # Clients want one that is not empty, and send it back with the thoughts; nobody checks this one.
 SIGNATURE = base64.b64encode(b"told by a server, signed by nobody").decode()
@@ -143,12 +144,12 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 def _given(call: Call) -> Any:
     """The arguments as the object that this API tells. Raises `ServiceError` (502) where a server gave none."""
-    try:
-        return json.loads(call.arguments or "{}")
-    except ValueError as error:
+    given = read_json(call.arguments or "{}")
+    if (given is None and call.arguments != "null") or too_deep(given):
         raise ServiceError(
             502, "The model gave no valid call of a tool.", type="server_error", code="invalid_tool_call"
-        ) from error
+        )
+    return given
 
 
 def _text_block(text: str) -> dict[str, Any]:

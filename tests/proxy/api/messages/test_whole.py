@@ -174,11 +174,21 @@ async def test_the_path_is_taken_as_clients_build_it(path: str, proxy: RunningPr
     assert message(await exchange(proxy.url, "POST", path, body))["type"] == "message"
 
 
-def test_arguments_of_a_server_that_are_no_json_are_an_error_of_its() -> None:
+@pytest.mark.parametrize("arguments", ['{"a":', '{"a":' * 300 + "1" + "}" * 300, "[" * 5000])
+def test_arguments_of_a_server_that_are_no_json_are_an_error_of_its(arguments: str) -> None:
     reply = MessageReply(id="msg_1", model="m", asked=lambda: 1, request_id="req_1")
-    call = Call(id="call_1", name="f", arguments='{"a":')
+    call = Call(id="call_1", name="f", arguments=arguments)
 
     with pytest.raises(ServiceError) as caught:
         reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
 
     assert (caught.value.status, caught.value.code) == (502, "invalid_tool_call")
+
+
+def test_half_a_character_in_arguments_is_told_as_one_that_nobody_can_read() -> None:
+    reply = MessageReply(id="msg_1", model="m", asked=lambda: 1, request_id="req_1")
+    call = Call(id="call_1", name="f", arguments='{"a": "\\ud83d"}')
+
+    told = reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
+
+    assert told["content"][0]["input"] == {"a": "\ufffd"}
