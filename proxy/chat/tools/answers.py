@@ -22,10 +22,8 @@ def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Read:
     *cut*: it ended before the model was done, so nothing is added to it.
     """
     schema = compiled(_ANY_OBJECT if wanted.schema is None else wanted.schema)
-    if text.lstrip().startswith("<think>"):  # what a model thought first may hold other JSON
-        text = text.partition("</think>")[2] or text
     trouble = ""
-    for candidate, is_apart in _candidates(text):
+    for candidate, is_apart in _behind_thoughts(text):
         try:
             content, mended = read_json(candidate, close=is_apart and not cut)
             fitted = fit(content, schema)
@@ -33,6 +31,17 @@ def read_answer(text: str, wanted: Wanted, *, cut: bool = False) -> Read:
         except (Broken, Unfit) as error:
             trouble = trouble or str(error)
     raise Unfit(trouble or "there is no JSON in the answer")
+
+
+def _behind_thoughts(text: str) -> Iterator[tuple[str, bool]]:
+    """As `_candidates`, but what a model thought first may hold other JSON. Of some the beginning is not told."""
+    begins, (_, end, rest) = text.lstrip(), text.partition("</think>")
+    if begins.startswith("<think>"):
+        yield from _candidates(rest or text)
+        return
+    if end and begins[0] not in "{[`":  # there it may be a part of the JSON
+        yield from _candidates(rest)
+    yield from _candidates(text)
 
 
 def _candidates(text: str) -> Iterator[tuple[str, bool]]:

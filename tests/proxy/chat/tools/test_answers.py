@@ -36,6 +36,9 @@ WANTED = Wanted(
         ('```json\n{"s": "x", "a": 2\n```', {"s": "x", "a": 2}, True),
         ('<think>\n{"a": 2}? No.</think>\n{"a": 1, "s": "</think>"}', {"a": 1, "s": "</think>"}, False),
         ('<think>{"a": 1}</think>', {"a": 1}, False),
+        ('Or {"a": 2}?\n</think>\n\n{"a": 1}', {"a": 1}, False),
+        ('Here: {"a": 1, "s": "</think>"}', {"a": 1, "s": "</think>"}, False),
+        ('{"a": 1, "s": "</think>{}"}', {"a": 1, "s": "</think>{}"}, False),
         ('```json\n{"b": 1}\n```\nNo:\n```json\n{"a": 3}\n```', {"a": 3}, False),
     ],
 )
