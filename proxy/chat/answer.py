@@ -294,7 +294,7 @@ class Answer:
         raise Refusal(failed(of_json=verdict.of_json), About.MESSAGE, delivered=True, has_begun=True)
 
 
-def _endless() -> ServiceError:
-    return ServiceError(
-        502, "The site failed to answer: its answer does not end.", type="server_error", code="upstream_error"
-    )
+def _endless() -> Refusal:
+    told = "The site failed to answer: its answer does not end."
+    error = ServiceError(502, told, type="server_error", code="upstream_error")
+    return Refusal(error, About.MESSAGE, delivered=True, has_begun=True)

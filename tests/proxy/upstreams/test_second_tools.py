@@ -46,6 +46,16 @@ async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
     assert other.given < 50
 
 
+async def test_what_has_no_end_is_asked_of_nobody_else(
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.chat.answer, "MAX_ANSWER_CHARS", 1000)
+    other.answers = [Told(["x" * 100] * 50)]
+
+    assert (await before.chat("one", response_format=JSON)).status == 502
+    assert not site.model_calls
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("end", ["fails", "hangs"])
 async def test_whole_calls_are_given_whatever_becomes_of_the_rest(
