@@ -134,8 +134,12 @@ class Reader:
             self._pass(opening + text[:1])
             return text[1:]
         self._pass(opening)
-        self._block, self._lead = FENCE, ""
+        self._begin_block(FENCE, "")
         return text
+
+    def _begin_block(self, marks: str, lead: str) -> None:
+        """Text up to what closes *marks*; a thought may leave that out, and the answer behind it counts."""
+        self._block, self._lead = "" if self._thinks else marks, lead
 
     def _read(self, piece: str) -> str:
         """Pass *piece* on up to what may begin a call; what comes after that is for its parser."""
@@ -168,7 +172,7 @@ class Reader:
             elif isinstance(result, Block | Thought):
                 self._pass(text[start : found + result.length])
                 if isinstance(result, Block):
-                    self._block, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
+                    self._begin_block(result.marks, "" if text[found + result.length - 1] == "\n" else "-")
                 else:
                     self._is_first, self._thinks = True, not result.is_over
                 return found + result.length

@@ -134,6 +134,8 @@ DIALECTS = [
     Sample("bare, after a thought", f'<think>{{"a": 1}}?</think>\n\n{TO_PARIS}', '<think>{"a": 1}?</think>', PARIS),
     Sample("tags, drafted in a thought", f"<think>\n<tool_call>{TO_PARIS}</tool_call>?</think>\n{TO_BEIJING}",
            f"<think>\n<tool_call>{TO_PARIS}</tool_call>?</think>", BEIJING),
+    Sample("fence, after one in a thought left open", f"<think>\n```json\n{TO_PARIS}\n?</think>{fence(TO_BEIJING)}",
+           f"<think>\n```json\n{TO_PARIS}\n?</think>", BEIJING),
     Sample("tags, in a thought without end", f"<think>\n<tool_call>{TO_PARIS}</tool_call>", "<think>", PARIS),
     Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
     *(Sample(f"bare, then a fence closed: {after!r}", f"{TO_PARIS}{after}", "", PARIS) for after in ("\n```", "```\n")),
