@@ -163,6 +163,8 @@ class Reader:
             )
             is_first = self._is_first and not text[start:found].strip()
             result = look(text, found, Place(lead[:_LEAD], text[start:found][-1:], is_first), self._desk)
+            if result == "imitation" and self._thinks:
+                result = 1  # a thought quotes what tools gave
             if isinstance(result, int):
                 self._is_first = False
                 at = found + result

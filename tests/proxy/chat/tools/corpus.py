@@ -158,6 +158,7 @@ TEXTS = [
     "I am done.</thi",
     f"<think>{TO_PARIS}</think>\nNo, I am not.",
     f" <think><tool_call>{TO_PARIS}</tool_call>\n{fence(TO_PARIS)}\n</think>\nNo, I am not.",
+    "<think>I was told:\n[result of get_weather]\nSunny.\n</think>\nIt is sunny.",
     "<think",
     f"<think>Hm.</think>\n{TO_PARIS}\nThat is how.",
     f"`</think>`{TO_PARIS}",
