@@ -13,7 +13,7 @@ from typing import Any
 
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.fences import LINE_END, calls_fence
-from proxy.chat.tools.mending import Broken
+from proxy.chat.tools.mending import Broken, dump_json
 from proxy.chat.tools.shapes import Asked
 from proxy.chat.tools.source import BLANKS, Source, Steps
 
@@ -99,7 +99,7 @@ def _arguments(call: ast.Call) -> dict[str, Any]:
     try:
         found = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         found = ast.literal_eval(call.args[0]) if is_one else found
-        made: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
+        made: dict[str, Any] = json.loads(dump_json(found))
     except (ValueError, TypeError, MemoryError, RecursionError):
         raise Broken("an argument is no plain value") from None
     return made

@@ -21,6 +21,7 @@ from tests.proxy.chat.tools.reading import read
         ),
         (r"f(a='\d+')", [("f", {"a": r"\d+"})]),
         ("f({'a': [1]})", [("f", {"a": [1]})]),
+        (r"f(a='\ud83d')", [("f", {"a": "?"})]),  # half a pair of surrogates, which no UTF-8 can hold
         ("", []),
     ],
 )
