@@ -13,6 +13,18 @@ TOO_LONG = (
     "prompt is too long",
     "exceeds the maximum number of tokens",
 )
+# What models' providers say, in lower case, of an operator's account: its key is none, or nobody paid for it.
+NO_ACCOUNT = (
+    "credit balance is too low",
+    "insufficient credits",
+    "insufficient balance",  # DeepSeek's
+    "incorrect api key",
+    "invalid_api_key",
+    "api key not valid",
+    "authentication_error",
+    "invalid x-api-key",
+    "no auth credentials found",  # OpenRouter's
+)
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.upstreams.meaning import TOO_LONG
+from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
 from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
@@ -34,19 +34,13 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("our safety system", Kind.FILTERED),
     ("insufficient_quota", Kind.BOT_BROKEN),  # the operator's own account
     ("exceeded your current quota", Kind.BOT_BROKEN),
-    ("credit balance is too low", Kind.BOT_BROKEN),
-    ("insufficient credits", Kind.BOT_BROKEN),
     ("billing details", Kind.BOT_BROKEN),
+    *((words, Kind.BOT_BROKEN) for words in NO_ACCOUNT),
     ("rate_limit", Kind.RATE_LIMIT),
     ("rate limit", Kind.RATE_LIMIT),
     ("tokens per min", Kind.RATE_LIMIT),
     ("resource has been exhausted", Kind.RATE_LIMIT),
     ("too many requests", Kind.RATE_LIMIT),
-    ("incorrect api key", Kind.BOT_BROKEN),
-    ("invalid_api_key", Kind.BOT_BROKEN),
-    ("api key not valid", Kind.BOT_BROKEN),
-    ("authentication_error", Kind.BOT_BROKEN),
-    ("invalid x-api-key", Kind.BOT_BROKEN),
     ("territory not supported", Kind.BOT_BROKEN),  # where the site's server stands
     ("model_not_found", Kind.BOT_BROKEN),
     ("not have access to model", Kind.BOT_BROKEN),

@@ -7,7 +7,7 @@ that tell a quota and a rate limit in other languages.
 
 import re
 
-from proxy.upstreams.meaning import TOO_LONG
+from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
 from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal
 from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
 
@@ -42,9 +42,9 @@ _LOGGED = ("api key missing for", "the ai request could not be completed", "ai p
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
     ("(code: previous_response_not_found)", Kind.PREVIOUS),
-    ("(code: invalid_api_key)", Kind.BOT_BROKEN),
     ("(code: insufficient_quota)", Kind.BOT_BROKEN),
     ("(code: model_not_found)", Kind.BOT_BROKEN),
+    *((words, Kind.BOT_BROKEN) for words in NO_ACCOUNT),
     ("(code: rate_limit", Kind.RATE_LIMIT),
     ("(code: 429", Kind.RATE_LIMIT),
     ("type: rate_limit", Kind.RATE_LIMIT),

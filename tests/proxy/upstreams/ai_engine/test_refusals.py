@@ -96,6 +96,7 @@ def test_what_comes_in_place_of_an_answer_is_understood(
         ("From Google: API key not valid. Please pass a valid API key.", Kind.BOT_BROKEN),
         ("Anthropic: Error: invalid x-api-key (authentication_error)", Kind.BOT_BROKEN),
         ("Anthropic: Your credit balance is too low to access the Anthropic API.", Kind.BOT_BROKEN),
+        ("DeepSeek: Insufficient Balance", Kind.BOT_BROKEN),
         ("OpenAI (Responses API): Country, region, or territory not supported", Kind.BOT_BROKEN),
         ("OpenAI (Responses API): The model `m` does not exist. https://h/v1/responses", Kind.BOT_BROKEN),
         ("OpenRouter: Rate limit exceeded: free-models-per-day.", Kind.RATE_LIMIT),

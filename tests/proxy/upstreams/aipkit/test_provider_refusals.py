@@ -18,6 +18,9 @@ from tests.security.hostile_site import OPENING, delta
         "API Error: Incorrect API key provided: sk-dummy. (Code: invalid_api_key)",
         "API Error: The model `stub-model` does not exist. (Code: model_not_found)",
         "API Error: You exceeded your current quota, please check your plan … (Code: insufficient_quota)",
+        "API Error: Your credit balance is too low to access the Anthropic API.",
+        "API Error: Insufficient Balance (Code: invalid_request_error)",
+        "API Error: API key not valid. Please pass a valid API key.",
     ],
 )
 def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> None:
