@@ -145,7 +145,7 @@ def _event(kind: str, **fields: Any) -> bytes:
 def _given(call: Call) -> Any:
     """The arguments as the object that this API tells. Raises `ServiceError` (502) where a server gave none."""
     given = read_json(call.arguments or "{}")
-    if (given is None and call.arguments != "null") or too_deep(given):
+    if given is None or too_deep(given):
         raise ServiceError(
             502, "The model gave no valid call of a tool.", type="server_error", code="invalid_tool_call"
         )

@@ -55,8 +55,9 @@ class _Part:
 
     @property
     def arguments(self) -> str:
-        """All of them that have come."""
-        return self.written.getvalue()
+        """All of them that have come; none is spelled as null by some, which is no object to any client."""
+        told = self.written.getvalue()
+        return "" if told.strip() in ("", "null") else told
 
 
 class ChunkReader:

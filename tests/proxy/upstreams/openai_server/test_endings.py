@@ -89,6 +89,14 @@ def test_calls_of_one_chunk_without_index_or_id_are_told_apart_by_their_places()
     assert [(call.name, call.arguments) for call in reading.calls] == [("look", '{"x":1}'), ("hear", '{"x":2}')]
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "null"])
+def test_arguments_of_a_tool_that_takes_none_are_an_object(nothing: str) -> None:
+    reading = reader()
+    fed(reading, piece(nothing, index=0, id="1", name="look"))
+
+    assert [call.arguments for call in reading.calls] == ["{}"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"), [('{"input":""}', ""), ('{"input":5}', '{"input":5}'), ('["a"]', '["a"]'), ("a", "a")]
 )
