@@ -131,7 +131,7 @@ def _object(value: Any) -> dict[str, Any]:
     """Arguments as an object, also where they are the JSON text of one. Raises `Broken` or `Unfit`."""
     if isinstance(value, str):
         value = read_json(value).value if value.strip() else None
-    if value is None:
+    if value is None or value == []:  # of a tool that takes none
         return {}
     if not isinstance(value, dict):
         raise Unfit("an object is wanted")

@@ -126,6 +126,8 @@ DIALECTS = [
            '```tool_code\nget_weather(city="Paris", days=3, tags=("热", "x"), unit=None)\n```\n', "",
            calls(("get_weather", {"city": "Paris", "days": 3, "tags": ["热", "x"]})), mended=True),
     Sample("code, not closed", "```tool_code\nlist_files()", "", calls(("list_files", {})), mended=True),
+    *(Sample(f"nothing for arguments: {nothing}", fence(f'{{"name": "list_files", "arguments": {nothing}}}'), "",
+             calls(("list_files", {}))) for nothing in ("null", "[]", "{}")),
     Sample("bare", TO_PARIS, "", PARIS),
     Sample("bare, parameters", '{"name": "get_weather", "parameters": {"city": "Paris"}}', "", PARIS),
     Sample("bare, input", '\n{"name": "get_weather", "input": {"city": "北京"}}\n', "", BEIJING),
