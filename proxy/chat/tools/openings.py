@@ -8,7 +8,7 @@ from proxy.chat.tools.code import code_fence
 from proxy.chat.tools.desk import Desk
 from proxy.chat.tools.dialects import tagged_calls
 from proxy.chat.tools.fences import calls_fence, json_calls
-from proxy.chat.tools.source import IMITATIONS, Source, Steps
+from proxy.chat.tools.source import FENCE, IMITATIONS, Source, Steps
 from proxy.chat.tools.tags import FIRST_LETTERS, opens_call
 
 Parser = Callable[[Source, Desk], Steps[bool]]
@@ -90,8 +90,20 @@ def look(text: str, at: int, place: Place, desk: Desk) -> Look:
             return Opening(json_calls) if place.is_first else 1
 
 
-def drafted(parser: Parser) -> Parser:
-    """*parser* in a thought, where calls are drafts; but if it never ends, they are all that comes of it."""
+def in_thought(result: Look) -> Look:
+    """What `look` found, within a thought: it quotes what tools gave, and may leave blocks of code open. Its calls are
+    drafts."""
+    if isinstance(result, Opening) and result.parser is not json_calls:
+        return Opening(_drafted(result.parser), result.skip)
+    if isinstance(result, Opening):
+        return len(FENCE) if result.skip else 1
+    if isinstance(result, Block):
+        return len(result.marks)
+    return 1 if result == "imitation" else result
+
+
+def _drafted(parser: Parser) -> Parser:
+    """*parser* for drafts: calls if their thought never ends, since they are all that comes of it."""
 
     def parse(source: Source, desk: Desk) -> Steps[bool]:
         text, is_draft = yield from source.until(_DRAFT_END, len(_THOUGHT_END))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.desk import Desk
-from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, Thought, drafted, is_remnant, look
+from proxy.chat.tools.openings import CANDIDATE, Block, Opening, Place, Thought, in_thought, is_remnant, look
 from proxy.chat.tools.source import FENCE, Source, Steps
 from shared.conversations import Call
 
@@ -134,12 +134,8 @@ class Reader:
             self._pass(opening + text[:1])
             return text[1:]
         self._pass(opening)
-        self._begin_block(FENCE, "")
+        self._block, self._lead = "" if self._thinks else FENCE, ""
         return text
-
-    def _begin_block(self, marks: str, lead: str) -> None:
-        """Text up to what closes *marks*; a thought may leave that out, and the answer behind it counts."""
-        self._block, self._lead = "" if self._thinks else marks, lead
 
     def _read(self, piece: str) -> str:
         """Pass *piece* on up to what may begin a call; what comes after that is for its parser."""
@@ -163,8 +159,8 @@ class Reader:
             )
             is_first = self._is_first and not text[start:found].strip()
             result = look(text, found, Place(lead[:_LEAD], text[start:found][-1:], is_first), self._desk)
-            if result == "imitation" and self._thinks:
-                result = 1  # a thought quotes what tools gave
+            if self._thinks:
+                result = in_thought(result)
             if isinstance(result, int):
                 self._is_first = False
                 at = found + result
@@ -174,7 +170,7 @@ class Reader:
             elif isinstance(result, Block | Thought):
                 self._pass(text[start : found + result.length])
                 if isinstance(result, Block):
-                    self._begin_block(result.marks, "" if text[found + result.length - 1] == "\n" else "-")
+                    self._block, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
                 else:
                     self._is_first, self._thinks = True, not result.is_over
                 return found + result.length
@@ -202,8 +198,7 @@ class Reader:
         begin = found + opening.skip
         self._opening = blanks + text[found:begin]
         source = Source()
-        parser = drafted(opening.parser) if self._thinks else opening.parser
-        self._parsing = source, parser(source, self._desk)
+        self._parsing = source, opening.parser(source, self._desk)
         return begin
 
     def _pass_block(self, text: str, start: int) -> int:

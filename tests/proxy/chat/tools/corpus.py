@@ -160,6 +160,7 @@ TEXTS = [
     "I am done.</thi",
     f"<think>{TO_PARIS}</think>\nNo, I am not.",
     f" <think><tool_call>{TO_PARIS}</tool_call>\n{fence(TO_PARIS)}\n</think>\nNo, I am not.",
+    f"<think>\n```json\n```tool_code\nget_weather(city='Paris')\n```\n{fence(TO_PARIS, word='json')}\n</think>\nNo.",
     "<think>I was told:\n[result of get_weather]\nSunny.\n</think>\nIt is sunny.",
     "<think",
     f"<think>Hm.</think>\n{TO_PARIS}\nThat is how.",
