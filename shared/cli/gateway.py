@@ -70,7 +70,7 @@ class Gateway:
             return str(body["id"])
 
     def delete_conversation(self, conversation: str) -> None:
-        """Delete *conversation*; one that is not there is left. Raises `NoGateway`."""
+        """Delete *conversation*; where the proxy refuses to, it is left. Raises `NoGateway`."""
         with self._answer("DELETE", f"/v1/conversations/{conversation}", None, CONNECT_SECONDS):
             pass
 
