@@ -7,16 +7,17 @@ from typing import Any
 import orjson
 
 MOST = 2**63 - 1  # what a site's database can hold
-_BOM = b"\xef\xbb\xbf"
+_AROUND = "\ufeff \t\r\n"  # what a site's own files may put out around an answer: blanks and byte order marks
+_AROUND_BYTES = _AROUND.encode()
 
 
 def read_json(text: str | bytes) -> Any:
     """The value of *text*; None for what is no JSON, or is nested too deep.
 
-    A byte order mark before it is passed over, as browsers do. Halves of surrogate pairs, which no UTF-8 can carry,
-    become replacement characters.
+    Byte order marks and blanks before it are passed over, in any order: each file of a site may begin with its own.
+    Halves of surrogate pairs, which no UTF-8 can carry, become replacement characters.
     """
-    text = text.removeprefix(_BOM) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    text = text.lstrip(_AROUND_BYTES if isinstance(text, bytes) else _AROUND)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -40,6 +41,11 @@ def as_utf8(text: str) -> str:
         return text
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def bare(body: bytes) -> bytes:
+    """*body* without the blanks and the byte order marks around it."""
+    return body.strip(_AROUND_BYTES)
 
 
 def read_object(text: str | bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The guest nonce action: anybody may ask for the current nonce (PROTOCOL 3)."""
 
-from shared.plugins.answers import read_object, text_at
+from shared.plugins.answers import bare, read_object, text_at
 from shared.plugins.requests import PluginRequest, form_request
 
 FRONTEND_NONCE_ACTION = "aipkit_get_frontend_chat_nonce"
@@ -27,4 +27,4 @@ def is_by_wordpress(status: int, body: bytes) -> bool:
 
 def lacks_action(status: int, body: bytes) -> bool:
     """Whether the site knows no such action: before version 2.3.41 nobody may ask for a nonce (PROTOCOL 13)."""
-    return status == 400 and body.strip() == b"0"
+    return status == 400 and bare(body) == b"0"
