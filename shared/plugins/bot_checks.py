@@ -39,6 +39,8 @@ _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site ha
     ("captcha-delivery.com", "DataDome"),
 )
 _REFUSED_MARKUP = (_CLOUDFLARE, "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
+# What firewalls say that let a request not pass for what it holds: there is no check to pass, whatever the title.
+_BLOCKED = ('data-translate="block_headline"', "sucuri website firewall - access denied")
 _REFUSED_STATUSES = frozenset({403, 429, 503})
 _LOOKED_AT = 64 * 1024  # bytes of a page
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
@@ -56,6 +58,8 @@ def by_page(status: int, body: bytes) -> bool:
     """Whether a page of this HTTP *status* that came without a browser is a check."""
     html = body[:_LOOKED_AT].decode("utf-8", "replace")
     title, lowered = _TITLE.search(html), html.lower()
+    if any(mark in lowered for mark in _BLOCKED):
+        return False
     is_refusal = status in _REFUSED_STATUSES and any(mark in lowered for mark in _REFUSED_MARKUP)
     return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or is_refusal)
 

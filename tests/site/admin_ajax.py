@@ -58,6 +58,8 @@ def _instead(site: "SimulatedSite", request: web.BaseRequest, action: str, form:
     if behaviour.ajax_leads_to:
         return web.Response(status=301, headers={"Location": behaviour.ajax_leads_to})
     if any(word in form.get("message", "") for word in behaviour.firewall_words):
+        if behaviour.firewall_kind:
+            return challenge(request, behaviour.firewall_kind)
         return nginx_error(request, behaviour.firewall_status, _REASONS[behaviour.firewall_status])
     if not behaviour.has_plugin:
         return ajax_zero(request, action)

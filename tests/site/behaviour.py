@@ -97,6 +97,7 @@ class Behaviour:
     json_prefix: str = ""  # what other plugins' files write before its JSON: a byte order mark, blank lines
     firewall_words: list[str] = field(default_factory=list)  # a server in front refuses messages that hold one
     firewall_status: int = 403
+    firewall_kind: str = ""  # with one of the pages in `challenge.py` in place of the server's own
     cache_key_seconds: float = 60.0
     post_max_size: int = 64 << 20  # bytes; PHP drops a larger body
     max_allowed_packet: int = 16 << 20  # bytes; the database refuses a larger message

@@ -28,11 +28,16 @@ _VERCEL = """<!DOCTYPE html><html lang="en"><head><title>Vercel Security Checkpo
 _IMUNIFY = """<!DOCTYPE html><html><head><title>One moment, please...</title></head>
 <body><h1>Please wait while your request is being verified...</h1><script>window.checking = true;</script></body></html>
 """
+_BLOCKED = """<!DOCTYPE html><html class="no-js" lang="en-US"><head><title>Attention Required! | Cloudflare</title></head>
+<body><div id="cf-wrapper"><div class="cf-wrapper cf-header cf-error-overview">
+<h1 data-translate="block_headline">Sorry, you have been blocked</h1></div></div></body></html>
+"""
 _CHECKS: dict[str, tuple[str, int, dict[str, str]]] = {
     "challenge": (_PAGE, 403, {"cf-mitigated": "challenge"}),
     "aws_waf": (_AWS_WAF, 202, {"x-amzn-waf-action": "challenge"}),
     "anubis": (_ANUBIS, 200, {}),
     "imunify": (_IMUNIFY, 200, {}),
+    "blocked": (_BLOCKED, 403, {}),  # no check: what a firewall says to a request that it minds
     "vercel": (_VERCEL, 429, {"x-vercel-mitigated": "challenge", "x-vercel-challenge-token": "2.1.60.x"}),
 }
 CHECKS = frozenset(_CHECKS)

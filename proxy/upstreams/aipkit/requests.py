@@ -156,7 +156,7 @@ def _refuse_challenge(headers: Mapping[str, str]) -> None:
 
 
 def _challenge() -> SiteRefusal:
-    return SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False)
+    return SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False, by_plugin=False)
 
 
 def until_next_minute(date: str, now: float) -> float:

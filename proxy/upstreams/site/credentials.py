@@ -129,6 +129,11 @@ class CredentialKeeper:
         passed = self._passed.get(used.site)
         return passed is not None and passed[0] == used and monotonic() - passed[1] < PASSED_SECONDS
 
+    def has_passed(self, used: Credentials) -> bool:
+        """Whether any turn has succeeded with *used*, be it in another process."""
+        passed, state = self._passed.get(used.site), self._states.get(used.site)
+        return used in (passed[0] if passed else None, state.last_good if state else None)
+
     async def _note_good(self, used: Credentials) -> None:
         with suppress(StoreError):  # the next success with newer ones notes it again
             await self._store.mark_good(used.site, used.generation)

@@ -47,17 +47,20 @@ class Recovery:
     async def _renewed(self, refusal: SiteRefusal, used: Credentials, bot_id: int) -> Credentials | None:
         """Newer credentials, without a visit; None where one may help."""
         kind = refusal.kind
-        if kind in {Kind.CHALLENGE, Kind.MOVED}:
+        # Some firewalls put a check before what they mind in a message, where others pass as a question for a nonce does.
+        is_check = kind is Kind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_passed(used))
+        if is_check or kind is Kind.MOVED:
             return None
         # A firewall that lets other requests pass with the same cookie minds what the message says.
         is_about_message = kind is Kind.FIREWALL and self._keeper.passed_lately(used)
-        if is_about_message or kind not in {Kind.NONCE, Kind.UNRECOGNISED, Kind.FIREWALL}:
+        if is_about_message or kind not in {Kind.NONCE, Kind.UNRECOGNISED, Kind.FIREWALL, Kind.CHALLENGE}:
             raise to_refusal(refusal)
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
         try:
             renewed = await self._keeper.renew(used)
         except NoCredentials as error:
-            may_help = kind is Kind.NONCE or (kind is Kind.FIREWALL and not error.gets_through)
+            is_in_front = kind in {Kind.FIREWALL, Kind.CHALLENGE}
+            may_help = kind is Kind.NONCE or (is_in_front and not error.gets_through)
         else:
             if is_newer(renewed, used):
                 return renewed
@@ -67,8 +70,11 @@ class Recovery:
         raise to_refusal(self._understood(refusal, used.site, bot_id))
 
     def _understood(self, refusal: SiteRefusal, site: str, bot_id: int) -> SiteRefusal:
-        """*refusal*; in words that nobody knows, of a bot that the page does not show, it is that the bot is gone."""
+        """*refusal*; in words that nobody knows, of a bot that the page does not show, it is that the bot is gone, and
+        a check that stands before this message alone is a firewall's answer to it."""
         state = self._keeper.state(site)
+        if refusal.kind is Kind.CHALLENGE:
+            return SiteRefusal(Kind.FIREWALL, refusal.text, logged=False, by_plugin=False)
         is_shown = state is None or not state.bots or any(bot.id == bot_id for bot in state.bots)
         if is_shown or refusal.kind is not Kind.UNRECOGNISED:
             return refusal

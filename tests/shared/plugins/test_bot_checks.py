@@ -16,6 +16,9 @@ PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
         (503, "<div class='cf-turnstile'></div>", True),
         (200, "<div class='cf-turnstile'></div>", False),
         (200, "<title>Just a moment...</title>", True),
+        (403, "<title>Attention Required! | Cloudflare</title><h2>One more step</h2>", True),
+        (403, '<title>Attention Required! | Cloudflare</title><h1 data-translate="block_headline">Sorry</h1>', False),
+        (403, "<title>Sucuri WebSite Firewall - Access Denied</title>", False),
     ],
 )
 def test_a_check_is_told_from_what_stands_in_ordinary_pages(status: int, html: str, is_check: bool) -> None:

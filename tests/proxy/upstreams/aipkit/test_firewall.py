@@ -52,6 +52,20 @@ async def test_a_message_that_is_blocked_is_told_so_at_once(
     assert (await proxy.chat("hi")).status == 200
 
 
+@pytest.mark.parametrize("kind", ["blocked", "challenge"])
+async def test_a_firewall_may_answer_what_it_minds_with_a_page_like_that_of_a_check(
+    proxy: RunningProxy, site: SimulatedSite, kind: str
+) -> None:
+    site.behaviour.firewall_kind = kind
+    assert (await proxy.chat("hi")).status == 200
+
+    answer = await proxy.chat(BLOCKED)
+
+    assert (answer.status, answer.code) == (400, "upstream_blocked_message")
+    assert await proxy.store.pending_ask(site.origin) is None
+    assert await is_ready(proxy)
+
+
 async def test_many_blocked_messages_speak_against_nothing_else(proxy: RunningProxy, site: SimulatedSite) -> None:
     answers = await asyncio.gather(*(proxy.chat(BLOCKED, stream=number % 2 == 0) for number in range(8)))
 
