@@ -28,7 +28,7 @@ _VERCEL = """<!DOCTYPE html><html lang="en"><head><title>Vercel Security Checkpo
 _IMUNIFY = """<!DOCTYPE html><html><head><title>One moment, please...</title></head>
 <body><h1>Please wait while your request is being verified...</h1><script>window.checking = true;</script></body></html>
 """
-_BLOCKED = """<!DOCTYPE html><html class="no-js" lang="en-US"><head><title>Attention Required! | Cloudflare</title></head>
+_BLOCKED = """<!DOCTYPE html><html lang="en-US"><head><title>Attention Required! | Cloudflare</title></head>
 <body><div id="cf-wrapper"><div class="cf-wrapper cf-header cf-error-overview">
 <h1 data-translate="block_headline">Sorry, you have been blocked</h1></div></div></body></html>
 """

@@ -47,7 +47,7 @@ class Recovery:
     async def _renewed(self, refusal: SiteRefusal, used: Credentials, bot_id: int) -> Credentials | None:
         """Newer credentials, without a visit; None where one may help."""
         kind = refusal.kind
-        # Some firewalls put a check before what they mind in a message, where others pass as a question for a nonce does.
+        # A check may be how a firewall answers what one message says, where others and a question for a nonce pass.
         is_check = kind is Kind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_passed(used))
         if is_check or kind is Kind.MOVED:
             return None
