@@ -133,7 +133,8 @@ class ReplyReader:
     def _read_warning(self, told: str) -> str:
         text, reasons = read_warning(told)
         self.warning = self.warning.removesuffix("warning") + reasons or "warning"
-        self._is_limited = self._is_limited or tells_of_a_limit(told)
+        # Of Claude the plugin warns of nothing else, in whatever language.
+        self._is_limited = self._is_limited or self._provider == "Claude" or tells_of_a_limit(told)
         if text := text if text.strip() else "":
             self.has_text = True
         return text

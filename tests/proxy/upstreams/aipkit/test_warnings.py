@@ -79,6 +79,12 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
     )
 
     assert (by_words[0], by_words[1].finish_reason) == ("Long", "length")
+    in_german = replied(
+        ("message", '{"delta":"Long"}'),
+        ("status", '{"type":"message_stop"}'),
+        ("warning", '{"error":"Claude hat das Limit der Ausgabe-Tokens erreicht."}'),
+        provider="Claude",
+    )
     bare = replied(
         ("message", '{"delta":"Long"}'),
         ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
@@ -88,3 +94,4 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
 
     assert (by_status[0], by_status[1].finish_reason) == ("Long (Warnung: Limit)", "length")
     assert (bare[0], bare[1].finish_reason) == ("Long", "length")
+    assert in_german[1].finish_reason == "length"
