@@ -18,7 +18,8 @@ _MINUTE = re.compile(
 # A quota, in the plugin's translations and in what operators write in its place.
 _QUOTA = re.compile(
     r"\bquot[au]|\blimit(?!ed|iert|ation|é)|\w\wlimit\b|límit|limiet|limiit|(?<!be)gren[sz]en?\b|\bkontingent"
-    r"|allowance|\bused (?:up |all )|\b(?:run|ran|are) out of|\bexceeded|\bupgrade|\bdaily\b|\bper day\b|\bfor today\b|\btomorrow\b|\bcuota|\bcota\b|aufgebraucht|verbraucht"
+    r"|allowance|\bused (?:up |all )|\b(?:run|ran|are) out of|\bexceeded|\bupgrade|\bdaily\b"
+    r"|\bper day\b|\bfor today\b|\btomorrow\b|\bcuota|\bcota\b|aufgebraucht|verbraucht"
     r"|配额|配額|额度|額度|次数|次數|限额|限額|用量|上限|用完|用尽|用盡|クォータ|制限|利用枠|한도|할당량|лимит|квот|ліміт"
     r"|\bkota|sınır|hạn mức|giới hạn|\bkuota|\bbatas|\bkv[oó]t|gräns|grænse|\bkiintiö|\bkorlát|przydział"
     r"|[达達超][^。，]{0,16}限制|割り?当て|ขีดจำกัด"
