@@ -27,7 +27,7 @@ _QUOTA = re.compile(
 )
 _LOOKED_AT = 4096  # how much of a text is: nobody writes a longer refusal, and a page of garbage must not hold the loop
 _PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama", "aipuffercloud")
-_API = re.compile(r"\bapi\b|api[-\s]?(?:key|密)")
+_API = re.compile(r"\bapi\b|api[-\s]?(?:key|密|金|キ|키)")
 
 
 def is_rate_limit(text: str) -> bool:

@@ -170,6 +170,7 @@ def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, 
     "text",
     [
         "API-Schlüssel fehlt für DeepSeek.",
+        "OpenAIのAPIキーがありません。",
         "缺少 OpenAI 的 API 密钥。",
         "Clé API manquante pour Claude.",
         "API-Schlüssel fehlt für AIPufferCloud.",
