@@ -109,6 +109,8 @@ def _id(key: str, custom_key: str) -> int:
 
 def _asks_consent(system: Mapping[str, Any]) -> bool:
     blocks = system.get("blocks")
+    if isinstance(blocks, dict):  # so PHP writes a list from which something was taken
+        blocks = list(blocks.values())
     told = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
     told += [block["data"] for block in told if isinstance(block.get("data"), dict)]
     texts = [text_at(each, name) for each in told for name in ("id", "html", "script")]

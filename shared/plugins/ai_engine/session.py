@@ -17,6 +17,8 @@ from shared.plugins.ai_engine.routes import (
 from shared.plugins.answers import read_object, text_at
 from shared.plugins.requests import PluginRequest
 
+_NO_ID = "N/A"  # the plugin's own words where it has none; to have none at all tells a site that starts no sessions
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -37,7 +39,7 @@ def read_session(status: int, body: bytes) -> Session | None:
     nonce = text_at(answer, "restNonce")
     if status != 200 or not answer.get("success") or not is_nonce(nonce):
         return None
-    return Session(nonce, text_at(answer, "sessionId"))
+    return Session(nonce, text_at(answer, "sessionId") or _NO_ID)
 
 
 def probe_request(rest_url: str, nonce: str, *, key: str = "", custom_key: str = "") -> PluginRequest:

@@ -169,10 +169,11 @@ def test_attributes_may_stand_in_any_order_and_with_other_classes() -> None:
     ],
 )
 def test_the_box_that_asks_for_consent_is_known_in_any_version(block: Any, asks: bool) -> None:
-    chats = read_chats([element(blocks=[block])])
+    for blocks in ([block], {"1": block}):  # as PHP writes a list that has lost its first
+        chats = read_chats([element(blocks=blocks)])
 
-    assert chats is not None
-    assert chats.bots[0].consent_required is asks
+        assert chats is not None
+        assert chats.bots[0].consent_required is asks
 
 
 @pytest.mark.parametrize(

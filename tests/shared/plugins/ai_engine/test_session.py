@@ -31,6 +31,8 @@ def body(name: str) -> bytes:
 
 def test_a_recorded_session_is_read() -> None:
     assert read_session(200, body("01-start-session")) == Session("5c95006f2d", "6b0a3c678e85c")
+    without_id = b'{"success":true,"sessionId":null,"restNonce":"5c95006f2d"}'
+    assert read_session(200, without_id) == Session("5c95006f2d", "N/A")
     assert read_session(200, body("70-start-session-plain-permalinks")) == Session("0a8d1a3d3c", "6b0a3df667205")
 
 
