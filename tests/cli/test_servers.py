@@ -108,6 +108,8 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
     assert (level, "no model 'other'" in what) == (Level.WARN, True)
     server.listing = Refused(200, [{"id": "tiny"}])  # as the proxy takes it
     assert (await checked(server, server_keys=keys))[0] is Level.OK
+    server.listing = Refused(200, {"object": "list", "data": None})  # Ollama's, before any was pulled
+    assert (await checked(server, server_keys=keys))[1].endswith("lists 0 models")
     server.listing = Refused(404, "<html>not here</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
     server.listing = Refused(200, "<html>a page</html>")

@@ -123,6 +123,8 @@ class OpenAiServer:
             log.info("server %s: %s", self.name, self._trouble or f"{len(self._bots.bots)} models")
 
     def _listed(self, reply: Reply) -> tuple[Bot, ...]:
+        if reply.status == 404:  # which elsewhere is about a model
+            raise NoListing("HTTP 404; FREEAICHAT_SERVERS takes its base URL, as a rule with /v1 at its end")
         if reply.status != 200:
             raise from_status(self.name, reply.status, reply.headers, read_body(reply.body, self._key))
         return read_models(reply.body, self._numbers)

@@ -60,6 +60,8 @@ def _names(body: bytes) -> list[str] | None:
     except ValueError:
         return None
     items = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
+    if items is None and isinstance(listing, dict) and listing.get("object") == "list":  # Ollama's, without any
+        items = []
     if not isinstance(items, list):
         return None
     return [str(item["id"]) for item in items if isinstance(item, dict) and item.get("id")]

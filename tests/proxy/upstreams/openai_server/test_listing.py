@@ -70,6 +70,9 @@ async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answer
     upstream = served.app[UPSTREAMS][1]
     assert isinstance(upstream, OpenAiServer)
     known = upstream.bots()
+    server.listing = Refused(404)
+    await upstream._look()
+    assert "takes its base URL" in (upstream.health().trouble or "")
     server.listing = Refused(500, {"error": "it broke"})
     await upstream._look()
     away = upstream.health().trouble or "", upstream.rank(known.bots[0])
