@@ -2,25 +2,29 @@
 
 The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
 `quota_notice`, before or after `message_start`. Only then come the English texts, as one table, and at last the words
-that tell a quota and a rate limit in other languages.
+that tell them apart in other languages.
 """
 
 import re
 
 from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
 from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal
-from proxy.upstreams.site.wordings import is_quota, is_rate_limit, names_a_missing_key
+from proxy.upstreams.site.wordings import (
+    is_quota,
+    is_rate_limit,
+    names_a_missing_key,
+    names_an_invalid_bot,
+    speaks_of_an_address,
+    speaks_of_guests,
+)
 
-# The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13): the English
-# ones, and those of other languages that were seen.
+# The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13).
 _BEFORE_START = (
     ("security check failed", Kind.NONCE),
     ("message not found in cache", Kind.CACHE_KEY),
     ("cached message has expired", Kind.CACHE_KEY),
     ("invalid chatbot specified", Kind.BOT),
     ("access disabled for guests", Kind.GUESTS),
-    ("zugriff für gäste deaktiviert", Kind.GUESTS),
-    ("指定的聊天机器人无效", Kind.BOT),
     ("you have reached your quota", Kind.QUOTA),
     ("you have reached your token limit", Kind.QUOTA),
     ("too many requests", Kind.MINUTE_LIMIT),
@@ -36,6 +40,14 @@ _BEFORE_START = (
     ("this domain is not permitted", Kind.BLOCKED),
     ("the ai request could not be completed", Kind.UPSTREAM),
     ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
+)
+# The same in other languages, by the words in it.
+_BY_WORDS = (
+    (is_rate_limit, Kind.MINUTE_LIMIT),
+    (is_quota, Kind.QUOTA),
+    (speaks_of_guests, Kind.GUESTS),
+    (names_an_invalid_bot, Kind.BOT),
+    (speaks_of_an_address, Kind.BLOCKED),
 )
 # Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
 _LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
@@ -103,9 +115,8 @@ def _before_start(text: str) -> SiteRefusal:
             return SiteRefusal(kind, text, logged=lowered.startswith(_LOGGED))
     if names_a_missing_key(text):
         return SiteRefusal(Kind.BOT_BROKEN, text, logged=True)
-    if is_rate_limit(text):
-        return SiteRefusal(Kind.MINUTE_LIMIT, text, logged=False)
-    return SiteRefusal(Kind.QUOTA if is_quota(text) else Kind.UNRECOGNISED, text, logged=False)
+    kind = next((kind for speaks_of, kind in _BY_WORDS if speaks_of(text)), Kind.UNRECOGNISED)
+    return SiteRefusal(kind, text, logged=False)
 
 
 def from_step_1(status: int, code: str, text: str, *, retry_after: float | None, by_plugin: bool = True) -> SiteRefusal:

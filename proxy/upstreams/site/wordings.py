@@ -25,6 +25,20 @@ _QUOTA = re.compile(
     r"|[达達超][^。，]{0,16}限制|割り?当て|ขีดจำกัด"
     r"|όριο|الحد|حصة|سهمیه|מכסה|सीमा|कोटा|โควต"
 )
+_GUESTS = re.compile(
+    r"\bgäste|\bgast(?:en)?\b|访客|訪客|游客|遊客|来宾|來賓|\binvités|\bvisiteurs|\binvitados|\bvisitantes|\bconvidados"
+    r"|\bospiti|ゲスト|게스트|비회원|\bгост|\bmisafir|\bgości|\bhost[éů]\b|\bgäster|\bgjester|\bgæster|\bvieraat|\bvendég"
+    r"|\bkhách|\btamu\b"
+)
+_BOT = re.compile(r"chat-?\s?bot|聊天机器人|聊天機器人|チャットボット|챗봇|чат-?бот")
+_INVALID = re.compile(
+    r"ungültig|invalid|\bnon valid|\bno válid|inválid|无效|無效|無効|недейств|неверн|недопустим|недійсн|geçersiz"
+    r"|ongeldig|nieprawidłow|neplatn|ogiltig|ugyldig|érvénytelen|không hợp lệ|tidak valid|잘못된|유효하지"
+)
+_ADDRESS = re.compile(
+    r"\bip[-\s]?ad|ip\s?地址|ip\s?位址|ip\s?アドレス|ip\s?주소|\bdirección ip|\badresse ip"
+    r"|\bindirizzo ip|\bendereço ip|\bip-адрес"
+)
 _LOOKED_AT = 4096  # how much of a text is: nobody writes a longer refusal, and a page of garbage must not hold the loop
 _PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama", "aipuffercloud")
 _API = re.compile(r"\bapi\b|api[-\s]?(?:key|密|金|キ|키)")
@@ -41,6 +55,22 @@ def is_rate_limit(text: str) -> bool:
 def is_quota(text: str) -> bool:
     """Whether *text* speaks of a quota."""
     return _QUOTA.search(text[:_LOOKED_AT].lower()) is not None
+
+
+def speaks_of_guests(text: str) -> bool:
+    """Whether *text* may be a translated "Access disabled for guests."."""
+    return _GUESTS.search(text[:_LOOKED_AT].lower()) is not None
+
+
+def names_an_invalid_bot(text: str) -> bool:
+    """Whether *text* may be a translated "Invalid chatbot specified."."""
+    lowered = text[:_LOOKED_AT].lower()
+    return _BOT.search(lowered) is not None and _INVALID.search(lowered) is not None
+
+
+def speaks_of_an_address(text: str) -> bool:
+    """Whether *text* may be a translated "Access from your IP address has been blocked."."""
+    return _ADDRESS.search(text[:_LOOKED_AT].lower()) is not None
 
 
 def names_a_missing_key(text: str) -> bool:

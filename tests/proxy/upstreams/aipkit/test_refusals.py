@@ -137,6 +137,28 @@ RATE_LIMITS = [
     "요청이 너무 많습니다. 1분 후에 다시 시도하세요.",
     "Juhuslik tekst, oodake üks minut.",
 ]
+TRANSLATED = {
+    Kind.GUESTS: (
+        "Zugriff für Gäste deaktiviert.",
+        "访客访问已禁用。",
+        "访客访问受到限制。",
+        "Accès désactivé pour les invités.",
+        "ゲストのアクセスは無効になっています。",
+        "Доступ для гостей отключён.",
+    ),
+    Kind.BOT: (
+        "指定的聊天机器人无效。",
+        "Ungültiger Chatbot angegeben.",
+        "Chatbot spécifié non valide.",
+        "Se ha especificado un chatbot no válido.",
+        "無効なチャットボットが指定されました。",
+    ),
+    Kind.BLOCKED: (
+        "Der Zugriff von Ihrer IP-Adresse wurde gesperrt.",
+        "来自您 IP 地址的访问已被阻止。",
+        "L’accès depuis votre adresse IP a été bloqué.",
+    ),
+}
 UNKNOWN = [
     "Sicherheitsprüfung fehlgeschlagen. Bitte laden Sie die Seite neu und versuchen Sie es erneut.",
     "安全检查失败。请刷新页面并重试。",
@@ -148,7 +170,6 @@ UNKNOWN = [
     "L'accès est limité aux membres.",
     "Access is limited to members.",
     "Der Zugang ist auf Mitglieder begrenzt.",
-    "访客访问受到限制。",
     "此内容不适当。",
     "Nachricht nicht im Cache gefunden.",
 ]
@@ -160,6 +181,7 @@ UNKNOWN = [
         *((text, Kind.QUOTA) for text in QUOTAS),
         *((text, Kind.MINUTE_LIMIT) for text in RATE_LIMITS),
         *((text, Kind.UNRECOGNISED) for text in UNKNOWN),  # a nonce that was refused must be renewed
+        *((text, kind) for kind, texts in TRANSLATED.items() for text in texts),
     ],
 )
 def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, kind: Kind) -> None:
