@@ -7,6 +7,7 @@ import pytest
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
 from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
+from tests.proxy.upstreams.aipkit.refusal_texts import QUOTAS, RATE_LIMITS, TRANSLATED, UNKNOWN
 
 
 def told(refusal: SiteRefusal) -> tuple[int, str | None]:
@@ -92,87 +93,6 @@ def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
 
     assert told(refusal) == expected
     assert refusal.logged
-
-
-QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
-    "You have used all your free messages for today. Come back tomorrow!",
-    "Daily message limit reached. Please upgrade to Pro.",
-    "You are out of free credits.",
-    "You have exceeded your allowance. Try again in 60 minutes.",
-    "Sie haben Ihr Token-Limit für diesen Zeitraum erreicht.",
-    "Ihr Kontingent ist aufgebraucht.",
-    "Dein Tageslimit ist erreicht.",
-    "Die Obergrenze für heute ist erreicht.",
-    "Vous avez atteint votre limite de jetons pour cette période.",
-    "Has alcanzado tu límite de tokens para este período.",
-    "Você atingiu sua cota para este período.",
-    "Hai raggiunto il limite di token per questo periodo.",
-    "Вы исчерпали лимит токенов за этот период.",
-    "您已达到此期间的令牌限额。",
-    "您已达到此期间的令牌限制。",
-    "您的免费额度已用完，请明天再来。",
-    "今日次数已用完，请 60 分钟后再试",
-    "この期間のトークン制限に達しました。",
-    "이 기간의 토큰 한도에 도달했습니다.",
-    "Bu dönem için token sınırınıza ulaştınız.",
-    "Je hebt je tokenlimiet voor deze periode bereikt.",
-    "Du har nått din dagsgräns.",
-    "Dosáhli jste své kvóty pro toto období.",
-    "この期間の割り当てに達しました。",
-]
-RATE_LIMITS = [
-    "Zu viele Anfragen. Bitte warten Sie eine Minute und versuchen Sie es erneut.",
-    "Trop de requêtes. Veuillez patienter une minute et réessayer.",
-    "Demasiadas solicitudes. Espera un minuto e inténtalo de nuevo.",
-    "Muitas solicitações. Aguarde um minuto e tente novamente.",
-    "Troppe richieste. Attendi un minuto e riprova.",
-    "Te veel verzoeken. Wacht een minuut en probeer het opnieuw.",
-    "Zbyt wiele żądań. Poczekaj minutę i spróbuj ponownie.",
-    "Слишком много запросов. Подождите минуту и повторите попытку.",
-    "Çok fazla istek. Lütfen bir dakika bekleyip tekrar deneyin.",
-    "请求过多。请等待一分钟后重试。",
-    "请求次数过多，请稍等 1 分钟再试。",
-    "請求太多。請等一分鐘再試。",
-    "リクエストが多すぎます。1分待ってからもう一度お試しください。",
-    "요청이 너무 많습니다. 1분 후에 다시 시도하세요.",
-    "Juhuslik tekst, oodake üks minut.",
-]
-TRANSLATED = {
-    Kind.GUESTS: (
-        "Zugriff für Gäste deaktiviert.",
-        "访客访问已禁用。",
-        "访客访问受到限制。",
-        "Accès désactivé pour les invités.",
-        "ゲストのアクセスは無効になっています。",
-        "Доступ для гостей отключён.",
-    ),
-    Kind.BOT: (
-        "指定的聊天机器人无效。",
-        "Ungültiger Chatbot angegeben.",
-        "Chatbot spécifié non valide.",
-        "Se ha especificado un chatbot no válido.",
-        "無効なチャットボットが指定されました。",
-    ),
-    Kind.BLOCKED: (
-        "Der Zugriff von Ihrer IP-Adresse wurde gesperrt.",
-        "来自您 IP 地址的访问已被阻止。",
-        "L’accès depuis votre adresse IP a été bloqué.",
-    ),
-}
-UNKNOWN = [
-    "Sicherheitsprüfung fehlgeschlagen. Bitte laden Sie die Seite neu und versuchen Sie es erneut.",
-    "安全检查失败。请刷新页面并重试。",
-    "La vérification de sécurité a échoué. Veuillez rafraîchir la page et réessayer.",
-    "La verificación de seguridad falló. Actualiza la página e inténtalo de nuevo.",
-    "セキュリティチェックに失敗しました。ページを更新して、もう一度お試しください。",
-    "Проверка безопасности не пройдена. Обновите страницу и попробуйте снова.",
-    "Diese Nachricht enthält verbotene Wörter.",
-    "L'accès est limité aux membres.",
-    "Access is limited to members.",
-    "Der Zugang ist auf Mitglieder begrenzt.",
-    "此内容不适当。",
-    "Nachricht nicht im Cache gefunden.",
-]
 
 
 @pytest.mark.parametrize(
