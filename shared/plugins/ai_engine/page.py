@@ -97,8 +97,15 @@ def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
         key=key,
         custom_key=custom_key,
         streams=is_on(system, "stream"),
-        max_message=number_at(params, "textInputMaxLength") or MAX_LENGTH,
+        max_message=_max_length(params),
     )
+
+
+def _max_length(params: Mapping[str, Any]) -> int:
+    """The longest message; 0: none. A limit that the operator has cleared is none for the page and for the site."""
+    if params.get("textInputMaxLength", MAX_LENGTH) in (None, ""):
+        return 0
+    return number_at(params, "textInputMaxLength") or MAX_LENGTH
 
 
 def _id(key: str, custom_key: str) -> int:

@@ -196,12 +196,12 @@ def test_names_of_digits_alone_which_the_plugin_writes_as_numbers_are_names() ->
     assert [(bot.name, bot.key, bot.custom_key) for bot in chats.bots] == [("42", "", "2024")]
 
 
-@pytest.mark.parametrize("limit", [0, "", None, "x", -1, 1.5])
-def test_a_limit_that_is_none_counts_as_the_plugins_own(limit: object) -> None:
+@pytest.mark.parametrize(("limit", "most"), [("", 0), (None, 0), (0, 512), ("x", 512), (-1, 512), (1.5, 512)])
+def test_a_cleared_limit_is_none_and_one_that_is_no_number_counts_as_the_plugins_own(limit: object, most: int) -> None:
     chats = read_chats([element({"textInputMaxLength": limit}), element({"textInputMaxLength": "900"}, botId="b")])
 
     assert chats is not None
-    assert [bot.max_message for bot in chats.bots] == [512, 900]
+    assert [bot.max_message for bot in chats.bots] == [most, 900]
 
 
 @pytest.mark.parametrize(("context", "number"), [(None, 0), (False, 0), ("104", 104), (104, 104)])
