@@ -17,7 +17,7 @@ def read_json(text: str | bytes) -> Any:
     Byte order marks and blanks before it are passed over, in any order: each file of a site may begin with its own.
     Halves of surrogate pairs, which no UTF-8 can carry, become replacement characters.
     """
-    text = text.lstrip(_AROUND_BYTES if isinstance(text, bytes) else _AROUND)
+    text = text.lstrip(_AROUND_BYTES) if isinstance(text, bytes) else text.lstrip(_AROUND)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
