@@ -19,6 +19,7 @@ from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
 from harvester.visit.tab import Signs, Snapshot
 from shared.parsing import is_same_site
+from shared.plugins.markup import elements_in
 from shared.plugins.requests import PluginRequest
 
 SCREENSHOT_SECONDS = 3.0
@@ -50,7 +51,8 @@ class ChromiumTab:
         self._document: Response | None = None
         self._loads = 0
         self._requests: dict[Request, int] = {}
-        self._documents = Documents([name for plugin in PLUGINS for name in plugin.fleeting])
+        self._fleeting = [name for plugin in PLUGINS for name in plugin.fleeting]
+        self._documents = Documents(self._fleeting)
         context.on("requestfinished", unless_closed(self._documents.finished))
         context.on("request", guarded(self._on_request))
         context.on("response", guarded(self._on_response))
@@ -69,12 +71,15 @@ class ChromiumTab:
             except (NotNow, PageFailed, TimeoutError):
                 continue  # it is navigating, or was taken away: the next snapshot may have it
             seen["configs"] += inside["configs"]
+            seen["written"] += inside["written"]
             seen["fields"] += inside["fields"]
             seen["stored"] = inside["stored"] | seen["stored"]
         seen["links"] = [Link(*link) for link in seen["links"]]
         seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
-        for frame in (self._page.main_frame, *self._own_frames()):
-            seen["configs"] += [one for one in self._documents.elements(frame) if one not in seen["configs"]]
+        came = [self._documents.elements(frame) for frame in (self._page.main_frame, *self._own_frames())]
+        came += [elements_in(html, self._fleeting) for html in seen.pop("written")]  # by no request of its own
+        for elements in came:
+            seen["configs"] += [one for one in elements if one not in seen["configs"]]
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
         seen["refreshes"] += [headers["refresh"]] if "refresh" in headers else []

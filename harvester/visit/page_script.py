@@ -30,7 +30,8 @@ _OWN = """
   const some = (selector, count) => roots.flatMap((root) => all(root, selector)).slice(0, count);
 """
 
-# Gives most of what `tab.Snapshot` holds. Local storage may be forbidden to the page: then it counts as empty.
+# Gives most of what `tab.Snapshot` holds, and the HTML of frames that the page wrote itself, where that is of interest.
+# Local storage may be forbidden to the page: then it counts as empty.
 SNAPSHOT = f"""
 ({{ fields, attributes, prefixes }}) => {{
   {_OWN}
@@ -53,6 +54,8 @@ SNAPSHOT = f"""
     configs,
     links: some("a[href]", 500).map((link) => [attribute(link, "href").slice(0, 2000), text(link).slice(0, 200)]),
     resources: some("script[src], iframe[src]", 200).map((element) => attribute(element, "src").slice(0, 500)),
+    written: some("iframe[srcdoc]", 50).map((frame) => attribute(frame, "srcdoc").slice(0, 500000))
+      .filter((html) => attributes.some((name) => html.includes(name))).slice(0, 5),
     frames: some("iframe", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
     scripts: value(Document, "scripts", document).length,

@@ -8,6 +8,7 @@ PageKind = Literal[
     "late",  # a script adds the chats after `late_ms`, when the plugin's script has looked through the page
     "links",  # no chat, but a link to /chat/, which has it
     "frame",  # the chats are in a frame of the same site
+    "frame_srcdoc",  # ... or in one that the page wrote itself
     "blank",  # no chat and no link
     "endless",  # the page never finishes, but the chats are there
 ]

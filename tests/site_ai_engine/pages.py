@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,10 @@ def _body(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -> str
             return f'<p>Welcome.</p><a href="{base}/chat/">Chat with our assistant</a>'
         case "frame":
             return f'<iframe src="{base}{FRAMED_PATH}"></iframe>'
+        case "frame_srcdoc":
+            script = f'<script src="{base}{SCRIPT_PATH}"></script>'
+            inner = document(chats(site, request, path, site.shown), script=script)
+            return f'<iframe srcdoc="{escape(inner)}"></iframe>'
         case "blank":
             return "<p>Welcome.</p>"
         case _:
