@@ -87,7 +87,9 @@ def _parse(element: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]] 
 def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
     key, custom_key = _name(system, "botId"), _name(system, "customId")
     name = _name(params, "aiName").strip().removesuffix(":").strip()
-    takes_images = is_on(params, "fileUpload" if "fileUpload" in params else "imageUpload")  # as old versions say it
+    # Versions that do not say how many files a visitor may add have a switch for pictures, beside one for assistants.
+    is_old = "maxUploads" not in params
+    takes_images = is_on(params, "fileUpload") or (is_old and is_on(params, "imageUpload"))
     return Bot(
         id=_id(key, custom_key),
         name=(key or custom_key) if name in _UNNAMED else name,
@@ -125,6 +127,6 @@ def _asks_consent(system: Mapping[str, Any]) -> bool:
 
 
 def _name(fields: Mapping[str, Any], key: str) -> str:
-    """A name; the plugin writes one of digits alone as a number."""
+    """A name; the plugin writes one that reads as a number, such as 42 or 4.1, as that."""
     value = fields.get(key)
-    return str(value) if type(value) is int else text_at(fields, key)
+    return str(value) if type(value) in (int, float) else text_at(fields, key)

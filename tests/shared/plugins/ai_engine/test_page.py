@@ -63,7 +63,9 @@ def test_a_page_that_does_not_say_takes_512_characters() -> None:
         ({"fileUpload": True, "multiUpload": True, "maxUploads": 3}, True, 3),
         ({"fileUpload": True, "multiUpload": True, "maxUploads": "x"}, True, 1),
         ({"fileUpload": False, "multiUpload": True, "maxUploads": 3}, False, 1),
-        ({"fileUpload": False, "imageUpload": True}, False, 1),
+        ({"fileUpload": False, "imageUpload": True, "maxUploads": 1}, False, 1),
+        ({"fileUpload": False, "imageUpload": True, "multiUpload": True}, True, 1),  # 3.2.5
+        ({"fileUpload": "discussion", "imageUpload": False}, False, 1),  # 2.4.1: of an assistant
         ({"imageUpload": True}, True, 1),  # before there were other files than pictures
     ],
 )
@@ -190,10 +192,10 @@ def test_a_cookie_tells_who_has_agreed(cookie: str, agreed: bool) -> None:
 
 
 def test_names_of_digits_alone_which_the_plugin_writes_as_numbers_are_names() -> None:
-    chats = read_chats([element({"aiName": 42}, botId=None, customId=2024)])
+    chats = read_chats([element({"aiName": 4.1}, botId=None, customId=2024)])
 
     assert chats is not None
-    assert [(bot.name, bot.key, bot.custom_key) for bot in chats.bots] == [("42", "", "2024")]
+    assert [(bot.name, bot.key, bot.custom_key) for bot in chats.bots] == [("4.1", "", "2024")]
 
 
 @pytest.mark.parametrize(("limit", "most"), [("", 0), (None, 0), (0, 512), ("x", 512), (-1, 512), (1.5, 512)])
