@@ -25,6 +25,7 @@ _BEFORE_START = (
     ("cached message has expired", Kind.CACHE_KEY),
     ("invalid chatbot specified", Kind.BOT),
     ("access disabled for guests", Kind.GUESTS),
+    ("access disabled for your account", Kind.GUESTS),  # told to one who is logged in
     ("you have reached your quota", Kind.QUOTA),
     ("you have reached your token limit", Kind.QUOTA),
     ("too many requests", Kind.MINUTE_LIMIT),

@@ -24,6 +24,7 @@ def told(refusal: SiteRefusal) -> tuple[int, str | None]:
         ("Cached message has expired.", (502, "upstream_error")),
         ("Invalid chatbot specified.", (404, "model_not_found")),
         ("Access disabled for guests.", (403, "guests_refused")),
+        ("Access disabled for your account/role.", (403, "guests_refused")),
         ("You have reached your quota for this period.", (429, "insufficient_quota")),
         (
             "Sorry, your message could not be sent as it contains prohibited words.",
