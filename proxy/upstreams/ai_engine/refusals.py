@@ -33,6 +33,8 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("content management policy", Kind.FILTERED),
     ("our safety system", Kind.FILTERED),
     ("insufficient_quota", Kind.BOT_BROKEN),  # the operator's own account
+    ("resource_exhausted", Kind.RATE_LIMIT),  # Google's, by the minute or the day, in the words of the next
+    ("quota exceeded for metric", Kind.RATE_LIMIT),
     ("exceeded your current quota", Kind.BOT_BROKEN),
     ("billing details", Kind.BOT_BROKEN),
     *((words, Kind.BOT_BROKEN) for words in NO_ACCOUNT),
@@ -41,6 +43,7 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("tokens per min", Kind.RATE_LIMIT),
     ("resource has been exhausted", Kind.RATE_LIMIT),
     ("too many requests", Kind.RATE_LIMIT),
+    ("(429)", Kind.RATE_LIMIT),
     ("territory not supported", Kind.BOT_BROKEN),  # where the site's server stands
     ("model_not_found", Kind.BOT_BROKEN),
     ("not have access to model", Kind.BOT_BROKEN),
