@@ -14,7 +14,8 @@ MAX_LACKING = 5  # replies without a response id, one after the other, that are 
 _LABEL = r" ?\((?:Refusal|Incomplete|Warning): "
 # A reason in brackets; in other languages it is known by what stands in them, where that is a code.
 _REASON = (
-    rf"(?:{_LABEL}(?:(?!{_LABEL}).)*?\)| ?\([^():\n]{{1,40}}: [a-z]+(?:_[a-z]+)+\)|\s*Claude stopped because [^.]*\.)"
+    rf"(?:{_LABEL}(?:(?!{_LABEL}).)*?\)| ?\([^():\n]{{1,40}}: (?:[a-z]+(?:_[a-z]+)+|[A-Z]{{3,}}(?:_[A-Z]+)*)\)"
+    r"|\s*Claude stopped because [^.]*\.)"
 )
 _REASONS = re.compile(rf"({_REASON}+)\s*\Z", re.DOTALL)
 _REFUSED = re.compile(rf" ?\(Refusal: ((?:(?!{_LABEL}).)*)\)", re.DOTALL)

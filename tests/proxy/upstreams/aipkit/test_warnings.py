@@ -17,6 +17,8 @@ from proxy.upstreams.event_decoder import ServerEvent
         ("so (Warning: hot) now (Incomplete: x)", "so (Warning: hot) now", " (Incomplete: x)"),
         (" (Refusal: I'm) (Refusal:  sorry (a))", "", " (Refusal: I'm) (Refusal:  sorry (a))"),
         ("Text (Unvollständig: max_output_tokens)", "Text", " (Unvollständig: max_output_tokens)"),
+        ("Text (Warnung: HARM_CATEGORY_HARASSMENT)", "Text", " (Warnung: HARM_CATEGORY_HARASSMENT)"),  # Google's
+        (" (Warnung: SAFETY)", "", " (Warnung: SAFETY)"),
         (" (Ablehnung: Es tut mir leid.)", " (Ablehnung: Es tut mir leid.)", ""),
         ("f(x: int) and (a: b)", "f(x: int) and (a: b)", ""),
         ("", "", ""),
