@@ -27,7 +27,7 @@ _NAME: Schema = {
     "maxLength": MAX_NAME,
     "description": "Without blanks, quotes and brackets; no two tools have the same.",
 }
-_DESCRIPTION = told(nullable(STRING), f"What the model is told of it; cut after {MAX_DESCRIPTION:,} characters.")
+_DESCRIPTION = told(nullable(STRING), f"What the model is told of it; cut after {MAX_DESCRIPTION:,} bytes.")
 _STRICT = told(ANY, "Calls and JSON are checked against their schema in any case.")
 _FUNCTION: dict[str, Schema] = {
     "description": _DESCRIPTION,

@@ -12,7 +12,7 @@ from shared.conversations import ToolKind
 
 MAX_TOOLS = 128
 MAX_NAME = 128  # characters
-MAX_DESCRIPTION = 16_000  # characters
+MAX_DESCRIPTION = 16_000  # bytes
 # A name has to stand in a line such as `[result of NAME]`, whatever the client's API allows in one.
 _NAME = re.compile(r"""[^\s"'`<>\[\]{}()\\\x00-\x1f]+""")
 _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
@@ -175,4 +175,6 @@ def joined(namespace: str, name: str) -> str:
 
 def cut_description(text: str) -> str:
     """*text* as it is told to the model."""
-    return text if len(text) <= MAX_DESCRIPTION else text[:MAX_DESCRIPTION] + " …"
+    if len(text) <= MAX_DESCRIPTION // 4 or len(told := text.encode("utf-8", "surrogatepass")) <= MAX_DESCRIPTION:
+        return text
+    return told[:MAX_DESCRIPTION].decode("utf-8", "ignore") + " …"

@@ -35,6 +35,9 @@ _SCHEMA_OR_CALL = "Unless you call a tool, answer with JSON alone, in a fence op
 _FOUND = "From now on you can call these tools too:"
 _NOTHING_FOUND = "No such tool was found."
 _OBJECT = "answer format: json_object\nAnswer with a JSON object alone, in a fence opened by ```json."
+_OBJECT_OR_CALL = (
+    "answer format: json_object\nUnless you call a tool, answer with a JSON object alone, in a fence opened by ```json."
+)
 
 
 def instructions(offer: Offer) -> str:
@@ -85,7 +88,7 @@ def _choice(mode: str, chosen: Sequence[str]) -> Iterable[str]:
 
 def _form(wanted: Wanted, *, with_tools: bool) -> str:
     if wanted.schema is None:
-        return _OBJECT
+        return _OBJECT_OR_CALL if with_tools else _OBJECT
     before = _SCHEMA_OR_CALL if with_tools else _SCHEMA
     about = [f"It is for: {cut_description(wanted.description)}"] if wanted.description else []
     return "\n".join([*about, before, _fence(SCHEMA_FENCE, [_compact(wanted.schema)])])
@@ -145,7 +148,12 @@ def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:
     return label if offer is None or label in offer.labels else name
 
 
-def retry(trouble: str, *, of_json: bool) -> str:
-    """A user's message that asks once more for what was wrong: the JSON of the answer, or else a call."""
-    wanted = "JSON alone, in a fence opened by ```json" if of_json else f"call in a fence opened by {CALLS_FENCE}"
+def retry(trouble: str, offer: Offer, *, of_json: bool) -> str:
+    """A user's message that asks once more for what was wrong: the JSON of the answer, or else a call, if any may be
+    made."""
+    may_call = offer.choice.mode != "none"
+    if not of_json and not may_call and offer.wanted is None:
+        return f"That was not valid: {trouble}\n{_NONE}"
+    is_call = not of_json and may_call
+    wanted = f"call in a fence opened by {CALLS_FENCE}" if is_call else "JSON alone, in a fence opened by ```json"
     return f"That was not valid: {trouble}\nAnswer again, with the corrected {wanted}."

@@ -134,9 +134,9 @@ def test_a_schema_is_in_one_line() -> None:
 def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
     mode: Literal["auto", "required", "none"], may_call: bool
 ) -> None:
-    text = instructions(Offer((LIST,), Choice(mode), wanted=Wanted({"type": "object"})))
-
-    assert ("Unless you call a tool, answer with JSON" in text) == may_call
+    for wanted in (Wanted({"type": "object"}), Wanted()):
+        text = instructions(Offer((LIST,), Choice(mode), wanted=wanted))
+        assert ("Unless you call a tool, answer with " in text) == may_call
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,7 @@ def test_a_description_is_cut() -> None:
     text = instructions(Offer((Tool("a", "x" * 20_000),)))
 
     assert lines_of(text, "tools")[0]["description"] == "x" * 16_000 + " …"
+    assert lines_of(instructions(Offer((Tool("a", "é字" * 4000),))), "tools")[0]["description"] == "é字" * 3200 + " …"
 
 
 CALLS = [
@@ -223,7 +224,20 @@ def test_a_retry_quotes_what_was_wrong() -> None:
     assert trouble.startswith("the arguments of get_weather: ")
     assert "'town' was unexpected" in trouble
     assert '"city" is a required property' in trouble
-    assert trouble in retry(trouble, of_json=False)
+    assert trouble in retry(trouble, Offer(), of_json=False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted", "told"),
+    [
+        (Choice(), None, "the corrected call"),
+        (Choice(), Wanted(), "the corrected call"),
+        (Choice("none"), None, "in text now, without calling a tool"),
+        (Choice("none"), Wanted(), "the corrected JSON"),
+    ],
+)
+def test_a_retry_asks_for_no_call_where_none_may_be_made(choice: Choice, wanted: Wanted | None, told: str) -> None:
+    assert told in retry("oops", Offer((LIST,), choice, wanted=wanted), of_json=False)
 
 
 @pytest.mark.parametrize(
