@@ -258,7 +258,7 @@ class Answer:
         for left in range(self._retries, -1, -1):
             is_first = left == self._retries
             self._emulation = reading = Emulation(
-                offer, self._show, self.call, max_tokens=ask.max_tokens, given=self.calls, is_again=not is_first
+                offer, self._show, self.call, max_tokens=ask.max_tokens, earlier=None if is_first else self.message
             )
             try:
                 async with asyncio.timeout(None) as self._linger:

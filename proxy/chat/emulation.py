@@ -1,7 +1,7 @@
 """Tools and forms of answers in front of an upstream that takes and gives nothing but text: one answer of its, read."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from secrets import choice
 from string import ascii_letters, digits
 
@@ -12,7 +12,7 @@ from proxy.chat.tools.coercion import Unfit
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.reader import Event, Reader, Verdict
 from proxy.chat.upstream import Enough
-from shared.conversations import Call
+from shared.conversations import Call, Message
 
 _ID_CHARACTERS = ascii_letters + digits
 # What may stand after calls and closes them: the rest of a fence, tags, and marks of the end.
@@ -34,16 +34,16 @@ class Emulation:
         give: Callable[[Call], bool],
         *,
         max_tokens: int | None,
-        given: Collection[Call],
-        is_again: bool,
+        earlier: Message | None,
     ) -> None:
-        """*is_again*: there was a try before; *given* are the calls that it has brought, which are not given again."""
+        """*earlier*: what the tries before have brought, where there were any. Its calls are not given again."""
         self._offer = offer
         self._show, self._give = show, give
         self._reader = Reader(offer, new_call_id)
         self._limit = Cutter((), max_tokens) if max_tokens else None
-        self._earlier = {(call.name, call.arguments) for call in given}
-        self._holds = is_again or offer.wanted is not None or offer.choice.mode == "required"
+        self._earlier = {(call.name, call.arguments) for call in earlier.calls} if earlier else set()
+        self._is_below_text = bool(earlier and earlier.text)
+        self._holds = earlier is not None or offer.wanted is not None or offer.choice.mode == "required"
         self._held: list[str] = []
         self._raw: list[str] = []
         self._after = ""  # what came after the calls
@@ -83,8 +83,9 @@ class Emulation:
         if verdict.trouble or verdict.has_half or self._reader.has_calls:
             return verdict
         if self._offer.wanted is None:
+            text = "".join(self._held)
             if not self._earlier:
-                self._show("".join(self._held))
+                self._show(f"\n\n{text}" if self._is_below_text and text else text)
             return verdict
         try:
             text, mended = read_answer("".join(self._held), self._offer.wanted, cut=cut)

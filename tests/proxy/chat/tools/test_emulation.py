@@ -1,6 +1,7 @@
 """When an upstream is dropped: once it goes on after its calls, and not while it only closes them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -9,7 +10,7 @@ from proxy.chat.emulation import Emulation
 from proxy.chat.tools.definitions import Choice, Offer, Wanted
 from proxy.chat.tools.reader import Verdict
 from proxy.chat.upstream import Enough
-from shared.conversations import Call
+from shared.conversations import Call, Message
 from tests.proxy.chat.tools.corpus import CALLS
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
 from tests.proxy.chat.tools.samples import Sample
@@ -26,6 +27,7 @@ GOES_ON = {  # by the samples' labels
     *("invoke, then a made-up result", "invoke, empty, then prose", "tool_name, then prose"),
     *("missing bracket, then a made-up result", "tool_call, then other JSON", "tool_call, then a word"),
 }
+BEFORE = Message(role="assistant", text="")
 CALL = '```tool_calls\n{"name":"list_files","arguments":{}}\n```'
 
 
@@ -37,7 +39,7 @@ class Given(NamedTuple):
     verdict: Verdict
 
 
-def given(text: str, offer: Offer, *, earlier: Collection[Call] = (), holds: bool = False, cut: bool = False) -> Given:
+def given(text: str, offer: Offer, *, earlier: Message | None = None, cut: bool = False) -> Given:
     """What comes of *text*; *earlier*: what the try before has given."""
     shown: list[str] = []
     calls: list[str] = []
@@ -50,9 +52,9 @@ def given(text: str, offer: Offer, *, earlier: Collection[Call] = (), holds: boo
         calls.append(call.name)
         return True
 
-    reading = Emulation(offer, show, give, max_tokens=None, given=earlier, is_again=holds or bool(earlier))
+    reading = Emulation(offer, show, give, max_tokens=None, earlier=earlier)
     reading.feed(text)
-    assert not (holds and shown)
+    assert not (earlier and shown)
     verdict = reading.end(cut=cut)
     return Given("".join(shown), calls, verdict)
 
@@ -65,7 +67,7 @@ def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
         calls.append(call)
         return True
 
-    reading = Emulation(offer, lambda _: True, give, max_tokens=None, given=(), is_again=False)
+    reading = Emulation(offer, lambda _: True, give, max_tokens=None, earlier=None)
     for piece in pieces:
         reading.feed(piece)
     reading.end(cut=False)
@@ -121,15 +123,17 @@ def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
 
 @pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
 def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls_before(arguments: str) -> None:
-    earlier = Call(id="call_1", name="list_files", arguments=arguments)
+    earlier = replace(BEFORE, calls=(Call(id="call_1", name="list_files", arguments=arguments),))
     is_new = arguments != "{}"
 
-    assert given(f"Again.\n{CALL}", OFFER, earlier=[earlier]) == ("", ["list_files"] * is_new, Verdict())
-    assert given("So.", OFFER, earlier=[earlier]) == ("", [], Verdict())
+    assert given(f"Again.\n{CALL}", OFFER, earlier=earlier) == ("", ["list_files"] * is_new, Verdict())
+    assert given("So.", OFFER, earlier=earlier) == ("", [], Verdict())
 
 
 def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
-    assert given("So.", OFFER, holds=True) == ("So.", [], Verdict())
+    assert given("So.", OFFER, earlier=BEFORE) == ("So.", [], Verdict())
+    assert given("So.", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("\n\nSo.", [], Verdict())
+    assert given(f"So.\n{CALL}", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("", ["list_files"], Verdict())
 
 
 def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
@@ -144,7 +148,7 @@ def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
 @pytest.mark.parametrize("size", [1, 1000])
 def test_what_a_model_makes_up_does_not_count_towards_the_limit(size: int) -> None:
     made_up = "[result of list_files]\n" + "word " * 100
-    reading = Emulation(OFFER, lambda _: True, lambda _: True, max_tokens=20, given=(), is_again=False)
+    reading = Emulation(OFFER, lambda _: True, lambda _: True, max_tokens=20, earlier=None)
 
     with pytest.raises(Enough) as raised:
         list(map(reading.feed, pieces_of(f"So:\n{made_up}", size)))
