@@ -45,16 +45,9 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     choices = {each: read_choice(body.get(each.choice), each.choice, nested=True) for each in (FUNCTIONS, CHAT)}
     is_old = bool(functions) and not tools
     fields = FUNCTIONS if is_old else CHAT
-    named = tuple(each for each in (fields.tools, fields.choice) if body.get(each) is not None)
+    parallel = parallel and not is_old
     return offered(
-        mode,
-        tools or functions,
-        choices[fields],
-        wanted,
-        fields,
-        parallel=parallel and not is_old,
-        form="response_format",
-        named=named,
+        mode, tools or functions, choices[fields], wanted, fields, body=body, parallel=parallel, form="response_format"
     )
 
 
@@ -65,18 +58,19 @@ def offered(
     wanted: Wanted | None,
     fields: Fields,
     *,
+    body: Mapping[str, Any],
     parallel: bool,
     form: str,
-    named: tuple[str, ...] = ("tools",),
 ) -> Asked:
-    """What *mode* leaves of an offer. Raises `ServiceError` (400).
+    """What *mode* leaves of an offer that came in *body*. Raises `ServiceError` (400).
 
-    *form*, *named*: the parameters that *wanted* and *tools* came in.
+    *form*: the parameter that *wanted* came in.
     """
     if not tools and wanted is None:
         return Asked()
     if mode == "ignore":
-        return Asked(left_out=(*(named if tools else ()), *((form,) if wanted is not None else ())))
+        chosen = (fields.choice,) if body.get(fields.choice) is not None else ()
+        return Asked(left_out=(*((fields.tools, *chosen) if tools else ()), *((form,) if wanted is not None else ())))
     if mode == "refuse":
         if tools and choice.mode != "none":
             raise unsupported(fields.tools, "The operator of this gateway has switched tools off.")

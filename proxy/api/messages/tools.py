@@ -7,7 +7,7 @@ from typing import Any
 from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
 from proxy.api.tools import Asked, Mode, not_told, offered, read_form, read_tool
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.definitions import MESSAGES, Choice, Tool, Wanted
+from proxy.chat.tools.definitions import MESSAGES, Choice, Tool
 
 SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
 _FINDER = "tool_search_tool"  # Anthropic's search among tools; the bot has to be told all of them where it is left out
@@ -41,7 +41,9 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         raise bad_request(
             "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
         )
-    asked = offered(mode, tools, choice, _read_form(body), MESSAGES, parallel=parallel, form="output_config.format")
+    form, value = _form(body)
+    wanted, fields = read_form(value, form, nested=False), replace(MESSAGES, schema=f"{form}.schema")
+    asked = offered(mode, tools, choice, wanted, fields, body=body, parallel=parallel, form=form)
     return replace(asked, searches=searches, left_out=(*not_told(others), *asked.left_out))
 
 
@@ -85,9 +87,9 @@ def _bad_choice() -> ServiceError:
     )
 
 
-def _read_form(body: Mapping[str, Any]) -> Wanted | None:
-    """The form of the answer, by its name of now or the one it had as a beta."""
+def _form(body: Mapping[str, Any]) -> tuple[str, Any]:
+    """The form of the answer, and its name: the one of now, or the one it had as a beta."""
     config = read_object(body, "output_config")
     if config.get("format") is not None:
-        return read_form(config["format"], "output_config.format", nested=False)
-    return read_form(body.get("output_format"), "output_format", nested=False)
+        return "output_config.format", config["format"]
+    return "output_format", body.get("output_format")

@@ -47,7 +47,7 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         may_call = read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
-    asked = offered(mode, tools, may_call, wanted, RESPONSES, parallel=parallel, form="text.format")
+    asked = offered(mode, tools, may_call, wanted, RESPONSES, body=body, parallel=parallel, form="text.format")
     return replace(asked, searches=searches, left_out=(*not_told(hosted), *asked.left_out))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer
-from tests.proxy.api.messages.asking import TOOL, user
+from tests.proxy.api.messages.asking import TOOL, asked, error, user
 from tests.proxy.api.test_tools_requests import MODEL, flat, tool
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -43,16 +43,29 @@ async def test_tools_that_may_not_be_called_anyway_need_not_be_switched_on(
         body = {"model": MODEL, "input": "hi", "tools": [flat()], "tool_choice": "none", "text": {}}
         async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
             assert response.status == 200, await response.text()
+        told = await asked(proxy, "hi", tools=[TOOL], tool_choice={"type": "none"})
 
-    assert answer.status == 200
-    assert [each.headers.get("x-ignored-params") for each in (answer, response)] == [
-        "tools, tool_choice" if mode == "ignore" else None,
-        "tools" if mode == "ignore" else None,
-    ]
+    assert (answer.status, told.status) == (200, 200)
+    ignored = "tools, tool_choice" if mode == "ignore" else None
+    assert [each.headers.get("x-ignored-params") for each in (answer, response, told)] == [ignored] * 3
+
+
+@pytest.mark.parametrize("name", ["output_config.format", "output_format"])
+async def test_a_form_of_anthropics_is_told_by_the_name_it_was_sent_by(
+    name: str, site: SimulatedSite, tmp_path: Path
+) -> None:
+    def form(kind: str) -> dict[str, Any]:
+        value = {"type": "json_schema", "schema": {"type": kind}}
+        return {"output_format": value} if name == "output_format" else {"output_config": {"format": value}}
+
+    async with running_proxy(site, tmp_path, tools="ignore") as proxy:
+        assert (await asked(proxy, "hi", **form("object"))).headers["x-ignored-params"] == name
+    async with running_proxy(site, tmp_path) as proxy:
+        assert error(await asked(proxy, "hi", **form("strange")))["message"].startswith(f"{name}.schema: ")
 
 
 async def test_a_servers_own_tools_are_not_switched_off_in_any_api(site: SimulatedSite, tmp_path: Path) -> None:
-    asked: dict[str, dict[str, Any]] = {
+    bodies: dict[str, dict[str, Any]] = {
         "chat/completions": {"messages": [user("hi")], "tools": [tool()]},
         "responses": {"input": "hi", "tools": [flat()]},
         "messages": {"messages": [user("hi")], "tools": [TOOL], "max_tokens": 100},
@@ -63,7 +76,7 @@ async def test_a_servers_own_tools_are_not_switched_off_in_any_api(site: Simulat
         running_proxy(site, tmp_path, tools="refuse", servers=f"mine={server.base_url}") as proxy,
     ):
         await proxy.app[UPSTREAMS][1].discover()
-        for path, body in asked.items():
+        for path, body in bodies.items():
             async with proxy.http.post(f"{proxy.url}/v1/{path}", json={"model": "mine/tiny", **body}) as response:
                 assert response.status == 200, await response.text()
 
