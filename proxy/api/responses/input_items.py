@@ -20,7 +20,6 @@ _UNREAD = frozenset(
         "additional_tools",
         "web_search_call",
         "file_search_call",
-        "code_interpreter_call",
         "computer_call",
         "computer_call_output",
         "image_generation_call",
@@ -37,6 +36,7 @@ _CALLS = frozenset(
         "custom_tool_call",
         "local_shell_call",
         "mcp_call",
+        "code_interpreter_call",
         "shell_call",
         "apply_patch_call",
         "tool_search_call",
@@ -79,18 +79,28 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             if kind == "mcp_call":
                 told = item.get("error") or item.get("output")
                 gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
+            elif kind == "code_interpreter_call":
+                gathered.result(Result(call_id=call.id, failed=item.get("status") == "failed"), _logs(item))
         elif kind == "tool_search_output":
             about = Result(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
             gathered.result(about, found_tools(tuple(found_in(item))))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
-            about = Result(call_id=name_of_call, kind=_KINDS.get(kind.removesuffix("_output"), "function"))
+            kind_of_call = _KINDS.get(kind.removesuffix("_output"), "function")
+            about = Result(call_id=name_of_call, failed=item.get("status") == "failed", kind=kind_of_call)
             output = item.get("output")
             is_parts = isinstance(output, list) and kind != "shell_call_output"
             gathered.result(about, output if is_parts else as_json(output))
         else:
             raise _unreadable(where, kind)
     return without_unfit(*gathered.messages(name)) if gathered.fields or not items else ((), {})
+
+
+def _logs(item: Mapping[str, Any]) -> str:
+    """What the code of a model's own printed."""
+    outputs = item.get("outputs")
+    logs = [each.get("logs") for each in outputs if isinstance(each, dict)] if isinstance(outputs, list) else []
+    return "\n".join(text for text in logs if isinstance(text, str))
 
 
 def _thought(item: Mapping[str, Any]) -> str:
@@ -187,6 +197,8 @@ def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
     given = item.get("arguments")
     if kind == "custom_tool_call":
         given = item.get("input")
+    elif kind == "code_interpreter_call":
+        given = {"code": text_or_empty(item.get("code"))}
     elif kind not in ("function_call", "mcp_call", "tool_search_call"):
         given = item.get("action") or item.get("operation") or {}
     return Call(

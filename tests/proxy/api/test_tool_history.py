@@ -54,3 +54,21 @@ def test_what_a_shells_commands_gave_is_told_with_how_they_ended() -> None:
         '```tool_calls\n{"name":"shell","arguments":{"commands":["ls -la"]}}\n```',
         f"[result of shell]\n{json.dumps(given, separators=(',', ':'))}",
     ]
+
+
+def test_code_that_another_model_ran_is_told_with_what_it_printed() -> None:
+    ran = {"type": "code_interpreter_call", "id": "ci_1", "code": "print(6 * 7)", "container_id": "c"}
+    outputs = [{"type": "logs", "logs": "42"}, {"type": "image", "url": "https://x.example/a.png"}]
+    messages, _ = read_items([{**ran, "outputs": outputs}, {**ran, "outputs": None, "status": "failed"}], name="input")
+
+    call = '```tool_calls\n{"name":"code_interpreter","arguments":{"code":"print(6 * 7)"}}\n```'
+    told = [call, "[result of code_interpreter]\n42", call, "[error of code_interpreter]\n"]
+    assert [message.text for message in as_text(messages, None)] == told
+
+
+def test_a_result_that_its_item_calls_failed_is_an_error() -> None:
+    called = {"type": "apply_patch_call", "call_id": "a", "operation": {"type": "delete_file", "path": "x"}}
+    given = {"type": "apply_patch_call_output", "call_id": "a", "status": "failed", "output": "no such file"}
+    messages, _ = read_items([called, given], name="input")
+
+    assert as_text(messages, None)[-1].text == "[error of apply_patch]\nno such file"
