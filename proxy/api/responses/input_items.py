@@ -76,11 +76,10 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
             gathered.refer(_reference(item, f"{where}.id"))
         elif call := read_call(kind, item):
             gathered.call(call)
-            if kind == "mcp_call":
-                told = item.get("error") or item.get("output")
-                gathered.result(Result(call_id=call.id, failed=bool(item.get("error"))), text_or_empty(told))
-            elif kind == "code_interpreter_call":
-                gathered.result(Result(call_id=call.id, failed=item.get("status") == "failed"), _logs(item))
+            if kind in ("mcp_call", "code_interpreter_call"):
+                told = _logs(item) if kind != "mcp_call" else item.get("error") or item.get("output")
+                is_failed = bool(item.get("error")) or item.get("status") == "failed"
+                gathered.result(Result(call_id=call.id, failed=is_failed), text_or_empty(told))
         elif kind == "tool_search_output":
             about = Result(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
             gathered.result(about, found_tools(tuple(found_in(item))))

@@ -12,7 +12,10 @@ from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Va
 
 LINE_END = re.compile(r"\n")
 _JSON = f"{FENCE}json"
-_CALL_END = "</tool_call>"
+# As small models tell that they are done; and what an answer may end with that was cut within one.
+_END_MARK = re.compile(r"<(?:[|｜][\w▁]{1,30}[|｜]|/s|/tool_call|end_of_turn)>")
+_PART_OF_MARK = re.compile(r"<(?:[|｜][\w▁]{0,30}[|｜]?|/[a-z_]{0,9}|[a-z_]{0,11})")
+_LONGEST_MARK = 34
 _BETWEEN = BLANKS + ",;"
 
 
@@ -63,7 +66,8 @@ def json_calls(source: Source, desk: Desk) -> Steps[bool]:
         if not head or (yield from source.begins(*IMITATIONS)):
             break
         if head == "<" and found:
-            if not _CALL_END.startswith((yield from source.peek(len(_CALL_END)))):
+            ahead = yield from source.peek(_LONGEST_MARK)
+            if not (_END_MARK.match(ahead) or _PART_OF_MARK.fullmatch(ahead)):
                 return False
             break
         if head == "`" and found:
@@ -90,4 +94,7 @@ def json_calls(source: Source, desk: Desk) -> Steps[bool]:
 def _fence_line(source: Source) -> Steps[bool]:
     """Take a line that closes a fence of JSON, or opens another one."""
     line, is_whole = yield from source.until(LINE_END, 1)
-    return line.strip() in (FENCE, _JSON) or (not is_whole and _JSON.startswith(line))
+    line, after = line.strip(), line.strip().removeprefix(FENCE)
+    if line in (FENCE, _JSON) or _END_MARK.fullmatch(after):
+        return True
+    return not is_whole and (_JSON.startswith(line) or _PART_OF_MARK.fullmatch(after) is not None)

@@ -15,9 +15,10 @@ Parser = Callable[[Source, Desk], Steps[bool]]
 
 CANDIDATE = re.compile(r"[`~<\[{]")
 _CALLS = "tool_calls"
+_OF_JSON = ("json", "")  # fences that may hold anything else
 _FENCES: dict[str, Parser] = {
     **dict.fromkeys((_CALLS, "tool_call", "tool", "tool_code", "function_call", "function_calls"), code_fence),
-    **dict.fromkeys(("json", ""), json_calls),
+    **dict.fromkeys(_OF_JSON, json_calls),
 }
 _MAX_MARKS = 64  # more are no fence
 _MAX_INFO = 200  # characters after the marks of a fence
@@ -142,7 +143,7 @@ def _backticks(text: str, at: int, place: Place) -> Look:
     if not is_fence or not (place.starts_line or _WORD.fullmatch(info)):
         return count
     word, length = info.strip().lower(), end + 1 - at if end >= 0 else count
-    is_opening = is_ours and end >= 0 and word in _FENCES and (place.starts_line or word == _CALLS)
+    is_opening = is_ours and end >= 0 and word in _FENCES and (place.starts_line or word not in _OF_JSON)
     return Opening(_FENCES[word], length) if is_opening else Block(text[at:begin], length)
 
 

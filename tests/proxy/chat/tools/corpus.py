@@ -10,6 +10,8 @@ from tests.proxy.chat.tools.tagged import TAGGED
 
 _MARKDOWN = "# Title\n\n```python\nprint('a < b')\n```\nEnd\n"
 
+END_MARKS = ("</s>", "<|im_end|>", "\n<end_of_turn>\n", "<｜end▁of▁sentence｜>")
+
 ASKED_FORMAT = [
     Sample("alone", fence(TO_PARIS), "", PARIS),
     Sample("capitals", fence(TO_PARIS, word="JSON"), "", PARIS),
@@ -114,6 +116,8 @@ DIALECTS = [
     Sample("json fence, then a made-up result",
            fence(TO_PARIS, word="json") + "\n[result of get_weather]\nx", "", PARIS),
     Sample("tool fence", fence(TO_PARIS, word="tool") + "\nWaiting.", "", PARIS),
+    Sample("tool fence, no line feed before", "Sure. " + fence(TO_PARIS, word="tool"), "Sure.", PARIS),
+    *(Sample(f"json fence, then {mark}", fence(TO_PARIS, word="json") + mark, "", PARIS) for mark in END_MARKS),
     Sample("function_calls fence", fence(f"[{TO_PARIS}]", word="function_calls"), "", PARIS),
     Sample("tool_code fence", fence(TO_BEIJING, word="tool_code"), "", BEIJING),
     Sample("code", '好的。\n\n```tool_code\nprint(default_api.get_weather(city="北京"))\n```', "好的。", BEIJING,
@@ -140,6 +144,7 @@ DIALECTS = [
            f"<think>\n```json\n{TO_PARIS}\n?</think>", BEIJING),
     Sample("tags, in a thought without end", f"<think>\n<tool_call>{TO_PARIS}</tool_call>", "<think>", PARIS),
     Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
+    *(Sample(f"bare, then {mark}", TO_PARIS + mark, "", PARIS) for mark in END_MARKS),
     *(Sample(f"bare, then a fence closed: {after!r}", f"{TO_PARIS}{after}", "", PARIS) for after in ("\n```", "```\n")),
     Sample("bare, a bracket missing, then a fence closed", f"{TO_PARIS[:-1]}\n```", "", PARIS, mended=True),
     Sample("bare, then closed, then more", f"{TO_PARIS}\n</tool_call>\n<tool_call>\n{TO_BEIJING}\n</tool_call>", "",
