@@ -25,6 +25,7 @@ async def create_message(request: web.Request) -> web.StreamResponse:
         model=answer.model,
         asked=lambda: answer.usage.asked,
         request_id=request[REQUEST_ID],
+        of_json=asked.ask.offer is not None and asked.ask.offer.wanted is not None,
     )
     return await send(request, [answer], reply, stream=asked.stream, has_pings=True)
 

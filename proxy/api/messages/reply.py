@@ -27,11 +27,15 @@ _TOLD_AT_FIRST = ("cache_creation", "service_tier", "inference_geo", "speed")  #
 class MessageReply:
     """Builds one message: whole, or as the events that tell of it block by block."""
 
-    def __init__(self, *, id: str, model: str, asked: Callable[[], int], request_id: str) -> None:
-        """*asked*: tells the tokens of the question. *request_id*: is part of errors."""
+    def __init__(
+        self, *, id: str, model: str, asked: Callable[[], int], request_id: str, of_json: bool = False
+    ) -> None:
+        """*asked*: tells the tokens of the question. *request_id*: is part of errors. *of_json*: all text has to be
+        JSON, as which clients read it, so that a refusal is told at the end alone."""
         self._base = {"id": id, "type": "message", "role": "assistant", "model": model}
         self._asked = asked
         self._request_id = request_id
+        self._of_json = of_json
         self._number = 0  # of the block that is open or comes next
         self._is_open = False  # a text block is
         self._is_thinking = False  # a block of thoughts is open
@@ -78,7 +82,7 @@ class MessageReply:
         """The events that end a whole message."""
         end = ends[0]
         last = b""
-        if end.refusal is not None:
+        if end.refusal is not None and not self._of_json:
             last += self._delta(end.refusal)
         last += self._close(end.sources)
         usage = _usage(used, end.sources)
@@ -93,7 +97,7 @@ class MessageReply:
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The message in one piece."""
         answer, end = answers[0], ends[0]
-        text = answer.text + (end.refusal or "")
+        text = answer.text + ("" if self._of_json else end.refusal or "")
         thought = end.extra.thought if end.extra else ""
         content = [_thinking_block(thought, SIGNATURE)] if thought else []
         content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []

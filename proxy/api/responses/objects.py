@@ -12,11 +12,11 @@ from proxy.chat.upstream import End, Source
 
 
 def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What a message holds."""
-    parts = [text_part(text, end.sources, logprobs)]
-    if end.refusal is not None:
-        parts.append({"type": "refusal", "refusal": end.refusal})
-    return parts
+    """What a message holds. Beside a refusal an empty text is none: clients would read it as their JSON."""
+    if end.refusal is None:
+        return [text_part(text, end.sources, logprobs)]
+    said = [text_part(text, end.sources, logprobs)] if text else []
+    return [*said, {"type": "refusal", "refusal": end.refusal}]
 
 
 def text_part(text: str, sources: Sequence[Source], logprobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

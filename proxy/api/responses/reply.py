@@ -89,7 +89,7 @@ class ResponseReply:
         end = ends[0]
         last = b""
         if not self._is_open and all(item["type"] == "reasoning" for item in self._done):
-            last = self._open()
+            last = self._open() if end.refusal is None else self._refuse(end, end.refusal)
         if self._is_open:
             last += self._close(end)
         message = self._message(self._status, content("".join(self._texts), end, self._logprobs))
@@ -196,6 +196,14 @@ class ResponseReply:
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._message_id, "type": "message", "status": status, "role": "assistant", "content": content}
+
+    def _refuse(self, end: End, refusal: str) -> bytes:
+        """The events of a message that holds nothing but *refusal*."""
+        self._status = _status(end)
+        begun = self._stop_thinking()
+        place = {"item_id": self._message_id, "output_index": len(self._done), "content_index": 0}
+        begun += self._begin_item(self._message("in_progress", [])) + self._refusal_events(place, refusal)
+        return begun + self._end_item(self._message(self._status, content("", end, [])))
 
     def _refusal_events(self, place: Mapping[str, Any], refusal: str) -> bytes:
         part = {"type": "refusal", "refusal": refusal}

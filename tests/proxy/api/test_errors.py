@@ -5,9 +5,17 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
+
+
+class Weather(BaseModel):
+    """What is asked for as JSON."""
+
+    degrees: int
+
 
 BEFORE = [
     ("members-only", 403, "guests_refused"),
@@ -158,6 +166,17 @@ async def test_a_refusal_is_a_part_of_its_own_of_a_response(proxy: RunningProxy)
         *("response.refusal.done", "response.content_part.done"),
     ]
     assert [about[0].part.refusal, about[1].delta, about[2].refusal, about[3].part.refusal] == ["", told, told, told]
+
+
+async def test_a_refusal_in_place_of_json_is_not_read_as_json(proxy: RunningProxy) -> None:
+    asked: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi", "text_format": Weather}
+    whole: Any = (await proxy.openai.responses.parse(**asked)).output[0]
+    async with proxy.openai.responses.stream(**asked) as stream:
+        events: list[Any] = [event async for event in stream]
+    (streamed,) = events[-1].response.output
+
+    assert [part.type for part in whole.content] == [part.type for part in streamed.content] == ["refusal"]
+    assert [event.content_index for event in events if hasattr(event, "content_index")] == [0] * 4
 
 
 async def test_a_swallowed_error_of_google_is_not_passed_off_as_whole(proxy: RunningProxy) -> None:

@@ -145,6 +145,16 @@ async def test_the_reason_of_the_end_is_told(
     assert "word5" not in text or stop is None
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_refusal_in_place_of_json_is_no_text(stream: bool, proxy: RunningProxy) -> None:
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    answer = await asked(proxy, "[[mode:refusal]] hi", stream=stream, output_config={"format": form})
+
+    told = last(answer)["delta"] if stream else json.loads(answer.body)
+    assert (told["stop_reason"], bool(told["stop_details"]["explanation"])) == ("refusal", True)
+    assert ("content_block_start" not in kinds(answer)) if stream else told["content"] == []
+
+
 async def test_a_stop_sequence_ends_the_text_beside_tools(proxy: RunningProxy, site: SimulatedSite) -> None:
     answer = await played(
         proxy, site, {"text": "One, two, three."}, tools=[TOOL], stop_sequences=["three"], stream=True
