@@ -69,10 +69,10 @@ class Answer:
         self._memory = memory
         self._models, self._model = models, models[0]  # that answers, or was tried last
         self._fallback = fallback
-        self._afterwards = afterwards
+        self._afterwards, self._retries = afterwards, retries
+        self.stands_in = False  # for a model that was asked for and is not known
         self.calls: list[Call] = []
         self.tool_outcome: ToolOutcome | None = None  # where it holds calls or JSON by a schema, or should
-        self._retries = retries
         self._cutter: Cutter | None = None  # of this try
         self._emulation: Emulation | None = None  # reads the text of this try
         self._linger: asyncio.Timeout | None = None  # how long it may go on once its calls are whole
@@ -243,7 +243,7 @@ class Answer:
             ignored = [name for name in ask.parameters if name not in takes]
             if ignored or ask.ignored:
                 self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
-        if model is self._fallback:
+        if self.stands_in or model is self._fallback:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens
         self._cutter = Cutter(ask.stops, most) if ask.stops or most else None

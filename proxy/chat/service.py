@@ -60,7 +60,7 @@ class ChatService:
         _refuse_unfit(memory.plan)
         if len(willing) > 1:
             willing.sort(key=lambda model: _prospects(model, fallback))  # equals keep the order of preference
-        return Answer(
+        answer = Answer(
             ask,
             memory,
             willing,
@@ -69,6 +69,8 @@ class ChatService:
             afterwards=afterwards,
             retries=self._settings.tool_retries,
         )
+        answer.stands_in = bool(self._settings.default_model) and self.catalog.named(ask.model) is None
+        return answer
 
     async def embed(
         self,

@@ -26,7 +26,7 @@ with `x-freeaichat-csrf: 1` on all but GET and HEAD."""
 _HEADERS = {
     "x-request-id": ("The id of this request, as in the log; a plain one that the client sent is kept.", STRING),
     "x-ignored-params": ("Parameters that were sent and that the site cannot take, separated by commas.", STRING),
-    "x-fallback-model": ("The model of a server that answers in place of the sites'.", STRING),
+    "x-fallback-model": ("The model that answers in place of the one that was asked for.", STRING),
     "x-dropped-messages": (
         "How many of the oldest messages were left out, the history being too long for the site.",
         {"type": "integer", "minimum": 1},
