@@ -8,7 +8,7 @@ import pytest
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Choice, Fields, Offer, Tool, Wanted
-from proxy.chat.tools.rendering import instructions, result, retry, with_calls
+from proxy.chat.tools.rendering import instructions, result, with_calls
 from shared.conversations import Call
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_of, read
 
@@ -216,28 +216,6 @@ def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
         assert read(answer, offer).calls == [("functions.find", "{}")]
         answer = pieces_of(f'```tool_calls\n{{"name":"{spelled}"}}\n```', size)
         assert read(answer, offer).calls == [("functions.find", "{}")]
-
-
-def test_a_retry_quotes_what_was_wrong() -> None:
-    trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.trouble
-
-    assert trouble.startswith("the arguments of get_weather: ")
-    assert "'town' was unexpected" in trouble
-    assert '"city" is a required property' in trouble
-    assert trouble in retry(trouble, Offer(), of_json=False)
-
-
-@pytest.mark.parametrize(
-    ("choice", "wanted", "told"),
-    [
-        (Choice(), None, "the corrected call"),
-        (Choice(), Wanted(), "the corrected call"),
-        (Choice("none"), None, "in text now, without calling a tool"),
-        (Choice("none"), Wanted(), "the corrected JSON"),
-    ],
-)
-def test_a_retry_asks_for_no_call_where_none_may_be_made(choice: Choice, wanted: Wanted | None, told: str) -> None:
-    assert told in retry("oops", Offer((LIST,), choice, wanted=wanted), of_json=False)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""A history with calls and results, as a model is told it that takes nothing but text."""
+"""What a model is told that takes nothing but text: a history with calls and results, and what was wrong."""
 
-from proxy.chat.tools.definitions import Offer, Tool, Wanted
-from proxy.chat.tools.rendering import as_text, instructions
+import pytest
+
+from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
+from proxy.chat.tools.rendering import as_text, instructions, retry
 from shared.conversations import Call, Message, Result
+from tests.proxy.chat.tools.reading import LIST, read
 
 CALLS = (Call(id="1", name="look", arguments="{}", namespace="a"), Call(id="2", name="list_files", arguments="{}"))
 FENCE = '```tool_calls\n{"name":"look","arguments":{}}\n{"name":"list_files","arguments":{}}\n```'
@@ -45,3 +48,25 @@ def test_an_answer_by_schema_is_told_what_it_is_for() -> None:
     text = instructions(Offer(wanted=Wanted({"type": "object"}, "weather", "The weather of a city.")))
 
     assert text.startswith("It is for: The weather of a city.\n")
+
+
+def test_a_retry_quotes_what_was_wrong() -> None:
+    trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.trouble
+
+    assert trouble.startswith("the arguments of get_weather: ")
+    assert "'town' was unexpected" in trouble
+    assert '"city" is a required property' in trouble
+    assert trouble in retry(trouble, Offer(), of_json=False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted", "told"),
+    [
+        (Choice(), None, "the corrected call"),
+        (Choice(), Wanted(), "the corrected call"),
+        (Choice("none"), None, "in text now, without calling a tool"),
+        (Choice("none"), Wanted(), "the corrected JSON"),
+    ],
+)
+def test_a_retry_asks_for_no_call_where_none_may_be_made(choice: Choice, wanted: Wanted | None, told: str) -> None:
+    assert told in retry("oops", Offer((LIST,), choice, wanted=wanted), of_json=False)
