@@ -113,11 +113,13 @@ def new_call_id() -> str:
 
 
 def failed(*, of_json: bool) -> ServiceError:
-    """The error where JSON, or else a call, stayed wrong after all tries. It quotes nothing of what the model wrote."""
+    """The error where JSON, or else a call, stayed wrong after all tries. It quotes nothing of what the model wrote.
+    Clients are not to repeat of themselves what was repeated as often as the operator wants."""
     what = "valid JSON in the form that was asked for" if of_json else "valid call of a tool"
     return ServiceError(
         502,
         f"The model gave no {what}. Models differ in how well they do it: try again, or another one.",
         type="server_error",
         code="invalid_json" if of_json else "invalid_tool_call",
+        should_retry=False,
     )

@@ -3,8 +3,9 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import openai
 import pytest
 
 import proxy.api.event_stream as proxy_event_stream
@@ -123,6 +124,20 @@ async def test_what_stays_broken_is_an_error_without_the_markup(
     assert json.loads(answer.body)["error"]["code"] == "invalid_tool_call"
     assert b"```" not in answer.body
     assert b"oops" not in answer.body
+    assert len(site.model_calls) == 2
+
+
+async def test_what_stays_broken_is_not_repeated_by_clients_of_themselves(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    """Each of their tries would cost the guest as many turns as all of ours."""
+    site.behaviour.scripts = {"it": [{"calls": [PARIS], "form": "hopeless"}]}
+    patient = proxy.openai.with_options(max_retries=2)
+    with pytest.raises(openai.InternalServerError):
+        await patient.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "[[script:it]]"}], tools=cast(Any, TOOLS)
+        )
+
     assert len(site.model_calls) == 2
 
 
