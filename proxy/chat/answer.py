@@ -122,7 +122,7 @@ class Answer:
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
-        await memory.commit(self._model, self.end.note, self.message, self._raw)
+        await memory.commit(self._model, self.end, self.message, self._raw)
         if self._afterwards is not None:
             await self._afterwards(self)
 

@@ -19,7 +19,7 @@ from proxy.chat.tokens import estimate_tokens
 from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import Offer
 from proxy.chat.tools.rendering import as_text, instructions
-from proxy.chat.upstream import Held
+from proxy.chat.upstream import End, Held
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
 
@@ -207,9 +207,11 @@ class Memory:
             with suppress(StoreError):
                 await self._store.abandon_turn(self.conversation_id, self._turn_id)
 
-    async def commit(self, model: Model, note: Note | None, answer: Message, raw: str | None = None) -> None:
-        """Keep the answer. *note*: the upstream's, where its copy holds all of this history and the answer. *raw*: the
-        answer as the copy holds it, where that is not its text."""
+    async def commit(self, model: Model, end: End, answer: Message, raw: str | None = None) -> None:
+        """Keep the *answer*. The note of its *end* is the upstream's, where its copy holds all of this history and the
+        answer. *raw*: the answer as the copy holds it, where that is not its text."""
+        said, answer = answer, end.kept(answer)
+        note = end.note if answer is said else None
         told = "" if self.is_plain else self._told_name
         history = shown = (*self.plan.messages, answer)
         if not self.is_plain:

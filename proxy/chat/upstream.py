@@ -5,7 +5,7 @@ ended. Nothing here knows a plugin, a protocol or a socket.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import uniform
 from time import monotonic
@@ -53,6 +53,12 @@ class End:
     note: Note | None = None
     stop: str | None = None
     extra: Extra | None = None
+
+    def kept(self, answer: Message) -> Message:
+        """What is remembered of *answer*: a refusal, where that is all that was said."""
+        if self.refusal and not answer.text and not answer.calls:
+            return replace(answer, text=self.refusal)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

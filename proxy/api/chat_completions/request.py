@@ -158,6 +158,8 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Messag
     if role in ("tool", "function"):
         about = Result(call_id=text_or_empty(item.get("tool_call_id")), name=text_or_empty(item.get("name")))
         return Message(role="user", text=content, images=images, result=about)
+    if role == "assistant" and not content:
+        content = text_or_empty(item.get("refusal"))
     if role == "assistant" and ("tool_calls" in item or "function_call" in item):
         return Message(role="assistant", text=content, calls=read_calls(item))
     return Message(role=_ROLES[role], text=content, images=images)

@@ -147,7 +147,7 @@ class Responses:
         """Store the whole answer before its end is told, so that it can be continued at once."""
         now = time()
         reply.completed_at = int(now)
-        added = (*named(new), answer.message)
+        added = (*named(new), answer.end.kept(answer.message))
         if request.conversation_id is not None:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:

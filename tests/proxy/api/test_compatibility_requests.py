@@ -35,6 +35,10 @@ TAKEN: dict[str, tuple[Messages, list[str]]] = {  # the messages, and what the m
         [user(), {"role": "assistant", "content": [{"type": "refusal", "refusal": "not that"}]}, user("and now")],
         ["hello there", "not that", "and now"],
     ),
+    "a refusal beside an answer": (
+        [user(), {"role": "assistant", "content": None, "refusal": "not that"}, user("and now")],
+        ["hello there", "not that", "and now"],
+    ),
     "parts of a tool's result": (
         [
             user(),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.chat.upstream import About
+from proxy.chat.upstream import About, End
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.site import SimulatedSite
@@ -139,3 +139,16 @@ async def test_a_response_goes_on_from_the_one_before(before: RunningProxy, othe
 
     assert (first.output_text, second.output_text) == ("listed", "listed")
     assert other.asked[1].copied_texts == ["one", "listed"]
+
+
+async def test_a_refusal_without_a_text_is_remembered(before: RunningProxy, other: ListUpstream) -> None:
+    conversation = (await before.openai.conversations.create()).id
+    answers = [Told((), End(refusal="I cannot.")), Told()]
+    other.answers = [*answers]
+    for question in ("one", "two"):
+        await before.chat(question, conversation_id=conversation)
+    other.answers = [*answers]
+    response = await before.openai.responses.create(model=MODEL, input="one")
+    await before.openai.responses.create(model=MODEL, input="two", previous_response_id=response.id)
+
+    assert other.asked[1].texts == other.asked[3].texts == ["one", "I cannot.", "two"]
