@@ -46,12 +46,36 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
     return digest.hexdigest()
 
 
+def rounds(messages: Sequence[Message]) -> list[int]:
+    """The number of the round that each message belongs to. Each question begins one, and each answer to results, so
+    that calls and their results, which are nothing without them, are in one."""
+    numbers, number, follows_result = [], 0, False
+    for message in messages:
+        is_answer = message.role == "assistant" and follows_result
+        number += is_answer or _is_question(message)
+        numbers.append(number)
+        follows_result = message.result is not None
+    return numbers
+
+
+def last_question(messages: Sequence[Message]) -> int:
+    """Where the last message is that the user wrote: what an agent still works on; -1 where there is none."""
+    asked = (index for index in reversed(range(len(messages))) if _is_question(messages[index]))
+    return next(asked, -1)
+
+
+def _is_question(message: Message) -> bool:
+    return message.role == "user" and message.result is None
+
+
 def never_left_out(messages: Sequence[Message]) -> list[Message]:
-    """Those of *messages* that are sent whatever the limit: the system's, and the last turn."""
-    start = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
-    while start and messages[start].result is not None:  # results are nothing without their calls
-        start -= 1
-    return [message for index, message in enumerate(messages) if message.role == "system" or index >= start]
+    """Those of *messages* that are sent whatever the limit: the system's, the last question and the last round."""
+    numbers, question = rounds(messages), last_question(messages)
+    return [
+        message
+        for index, message in enumerate(messages)
+        if message.role == "system" or numbers[index] == numbers[-1] or index == question
+    ]
 
 
 def without_empty_end(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -105,7 +105,10 @@ def as_text(messages: Sequence[Message], offer: Offer | None) -> tuple[Message, 
             text = with_calls(text, message.calls, offer)
         elif about is not None:
             text = result(about.name or names.get(about.call_id) or "tool", text, error=about.failed)
-        told.append(message if text is message.text else Message(role=message.role, text=text, images=message.images))
+        if text is message.text:
+            told.append(message)
+        else:
+            told.append(Message(role=message.role, text=text, images=message.images, result=about))
     return tuple(told)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
+from proxy.chat.history import last_question, rounds
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.conversations import Message
@@ -40,7 +41,7 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
     earlier: Sequence[Message] = ask.messages if ask.messages[-1].role == "assistant" else ask.messages[:-1]
     newest = ask.messages[len(earlier) :]
     earlier = _with_one_system(earlier, bot, counts_bytes=counts_bytes)
-    kept = _within(earlier, max_transcript - sum(len(message.text) for message in newest))
+    kept = _within(earlier, newest, max_transcript)
     images, dropped_images = ask.pictures([*kept, *newest], most=bot.max_images if bot.images else 0)
     if newest and newest[-1].images and not images:
         raise _unfit("The chat's page takes no pictures.", "images_not_supported")
@@ -70,17 +71,25 @@ def _begin_of_turns(messages: Sequence[Message]) -> int:
     return next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
 
 
-def _within(earlier: Sequence[Message], most: int) -> Sequence[Message]:
-    """The system's texts at the beginning, and as many of the newest whole turns as there is room for."""
-    start = _begin_of_turns(earlier)
-    first, size = start, sum(len(message.text) for message in earlier)
-    while first < len(earlier) and (size > most or start + len(earlier) - first > MAX_HISTORY):
-        size -= len(earlier[first].text)
-        first += 1
-        while first < len(earlier) and earlier[first].role != "user":
-            size -= len(earlier[first].text)
-            first += 1
-    return [*earlier[:start], *earlier[first:]]
+def _within(earlier: Sequence[Message], newest: Sequence[Message], most: int) -> Sequence[Message]:
+    """The system's texts at the beginning, the last question, and as many of the newest whole rounds as there is room
+    for beside the *newest* message; of the last round what the window lets through."""
+    messages = (*earlier, *newest)
+    numbers, question = rounds(messages), last_question(messages)
+    start = first = _begin_of_turns(earlier)
+    size, count = sum(len(message.text) for message in messages), len(earlier)
+    for index in range(start, len(earlier)):
+        is_last = numbers[index] == numbers[-1]
+        is_too_much = count > MAX_HISTORY or (size > most and not is_last)
+        begins = is_last or index == start or numbers[index] != numbers[index - 1]
+        if begins and not is_too_much:
+            break
+        first = index + 1
+        if index != question:
+            size -= len(earlier[index].text)
+            count -= 1
+    asked = earlier[question : question + 1] if start <= question < first else ()
+    return [*earlier[:start], *asked, *earlier[first:]]
 
 
 def _role(message: Message) -> str:

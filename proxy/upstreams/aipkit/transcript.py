@@ -7,8 +7,9 @@ message reaches the model as typed: the site's stored texts have lost their HTML
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, count
+from itertools import count
 
+from proxy.chat.history import last_question, rounds
 from shared.conversations import Message, Role
 
 _HEADER_LIKE = re.compile(r"----- (?:system|user|assistant)(?:, [0-9]+ images?)?(?: \(([0-9]+)\))?(?= -----)")
@@ -35,23 +36,27 @@ def transcript(messages: Sequence[Message]) -> str:
 def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message], int]:
     """The newest messages whose transcript has at most *limit_chars* characters, and how many were left out.
 
-    Whole turns go, oldest first; a turn is a user message and all up to the next one. The system's texts and the last
-    turn always stay, so what is left may still be too long. The limit is for the caller to choose: the plugin has
-    none, the servers around it do (PROTOCOL 4).
+    Whole rounds go, oldest first; one is a question and all up to the next one, or of an agent one answer and its
+    results. The system's texts, the last question and the last round always stay, so what is left may still be too
+    long. The limit is for the caller to choose: the plugin has none, the servers around it do (PROTOCOL 4).
     """
     if sum(len(message.text) + _LONGEST_FRAME for message in messages) + _LONGEST_FRAME <= limit_chars:
         return list(messages), 0
     number = _free_number(message.text for message in messages)
     excess = len(transcript(messages)) - limit_chars
-    turns = list(accumulate(message.role == "user" for message in messages))
-    first = 0  # the oldest turn that stays
-    for message, turn in zip(messages, turns, strict=True):
-        if excess <= 0 or turn == turns[-1]:
+    numbers, question = rounds(messages), last_question(messages)
+    first = 0  # the oldest round that stays
+    for index, message in enumerate(messages):
+        if excess <= 0 or numbers[index] == numbers[-1]:
             break
-        first = turn + 1
-        if message.role != "system":
+        first = numbers[index] + 1
+        if message.role != "system" and index != question:
             excess -= len(_SEPARATOR) + len(_entry(message, number))
-    kept = [message for message, turn in zip(messages, turns, strict=True) if message.role == "system" or turn >= first]
+    kept = [
+        message
+        for index, message in enumerate(messages)
+        if message.role == "system" or numbers[index] >= first or index == question
+    ]
     return kept, len(messages) - len(kept)
 
 

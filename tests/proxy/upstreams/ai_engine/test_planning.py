@@ -7,7 +7,7 @@ import pytest
 from proxy.chat.ask import Ask, Image
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.ai_engine.planning import MAX_HISTORY, Planned, plan_turn
-from shared.conversations import Message, Role
+from shared.conversations import Message, Result, Role
 from shared.models import Bot
 
 BOT = Bot(id=1, name="B", key="b", max_message=100_000, max_images=1)
@@ -53,6 +53,31 @@ def test_what_the_site_would_leave_out_unseen_is_left_out_here_in_whole_turns(co
     assert found.dropped_messages == kept
     assert found.history[0] == ("user", f"m{kept}")
     assert found.history[-1] == ("assistant", f"m{count - 2}")
+
+
+@pytest.mark.parametrize(
+    ("rounds", "results", "most", "kept"),
+    [
+        (2, 2, 1_000_000, ["hi", "hello", "task", "calls 0", "r 0", "r 0", "calls 1", "r 1"]),
+        (
+            9,
+            2,
+            1_000_000,
+            ["task", *(f"{word} {n}" for n in (4, 5, 6, 7) for word in ("calls", "r", "r")), "calls 8", "r 8"],
+        ),
+        (3, 2, 10, ["task", "calls 2", "r 2"]),
+        (2, 20, 1_000_000, ["task", *["r 1"] * 15]),  # what the site's window lets through
+    ],
+)
+def test_of_an_agents_history_whole_rounds_go_and_its_task_stays(
+    rounds: int, results: int, most: int, kept: list[str]
+) -> None:
+    asked = [said("user", "hi"), said("assistant", "hello"), said("user", "task")]
+    for number in range(rounds):
+        result = replace(said("user", f"r {number}"), result=Result())
+        asked += [said("assistant", f"calls {number}"), *[result] * results]
+
+    assert [text for _, text in planned(*asked, most=most).history] == kept
 
 
 def test_the_system_text_stays_whatever_is_left_out() -> None:
