@@ -287,7 +287,7 @@ class Answer:
             self._was_delivered = True  # whatever becomes of the next try
             log.info("answer %s came out wrong, %d tries left", self.id, left)
             held = Held(end.note, len(ask.messages) + 1) if end.note else None
-            again = Message(role="user", text=retry(verdict.trouble, offer, of_json=verdict.of_json))
+            again = retry(verdict.trouble, offer, of_json=verdict.of_json)
             ask = replace(ask, messages=(*ask.messages, Message(role="assistant", text=reading.raw), again))
             self._tries = Tries(has_alternative=self._tries.has_alternative)
         self.tool_outcome = "failed"

@@ -12,7 +12,7 @@ import orjson
 from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import Offer, Tool, Wanted, cut_description, joined
 from proxy.chat.tools.mending import Broken, dump_json, read_json
-from shared.conversations import Call, Message
+from shared.conversations import Call, Message, Result
 
 TOOLS_FENCE = "```tools"
 CALLS_FENCE = "```tool_calls"
@@ -151,12 +151,14 @@ def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:
     return label if offer is None or label in offer.labels else name
 
 
-def retry(trouble: str, offer: Offer, *, of_json: bool) -> str:
-    """A user's message that asks once more for what was wrong: the JSON of the answer, or else a call, if any may be
-    made."""
+def retry(trouble: str, offer: Offer, *, of_json: bool) -> Message:
+    """What asks once more for what was wrong: the JSON of the answer, or else a call, if any may be made. It is the
+    result of that answer, and no question of the user's."""
     may_call = offer.choice.mode != "none"
-    if not of_json and not may_call and offer.wanted is None:
-        return f"That was not valid: {trouble}\n{_NONE}"
-    is_call = not of_json and may_call
-    wanted = f"call in a fence opened by {CALLS_FENCE}" if is_call else "JSON alone, in a fence opened by ```json"
-    return f"That was not valid: {trouble}\nAnswer again, with the corrected {wanted}."
+    if of_json or (not may_call and offer.wanted is not None):
+        wanted = "Answer again, with the corrected JSON alone, in a fence opened by ```json."
+    elif may_call:
+        wanted = f"Answer again, with the corrected call in a fence opened by {CALLS_FENCE}."
+    else:
+        wanted = _NONE
+    return Message(role="user", text=f"That was not valid: {trouble}\n{wanted}", result=Result())

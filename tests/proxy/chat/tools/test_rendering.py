@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.chat.history import never_left_out
 from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
 from proxy.chat.tools.rendering import as_text, instructions, retry
 from shared.conversations import Call, Message, Result
@@ -58,7 +59,7 @@ def test_a_retry_quotes_what_was_wrong() -> None:
     assert trouble.startswith("the arguments of get_weather: ")
     assert "'town' was unexpected" in trouble
     assert '"city" is a required property' in trouble
-    assert trouble in retry(trouble, Offer(), of_json=False)
+    assert trouble in retry(trouble, Offer(), of_json=False).text
 
 
 @pytest.mark.parametrize(
@@ -71,4 +72,11 @@ def test_a_retry_quotes_what_was_wrong() -> None:
     ],
 )
 def test_a_retry_asks_for_no_call_where_none_may_be_made(choice: Choice, wanted: Wanted | None, told: str) -> None:
-    assert told in retry("oops", Offer((LIST,), choice, wanted=wanted), of_json=False)
+    assert told in retry("oops", Offer((LIST,), choice, wanted=wanted), of_json=False).text
+
+
+def test_what_an_agent_works_on_is_its_question_still_in_another_try() -> None:
+    history = [Message(role="user", text="task"), Message(role="assistant", text="oops")]
+    again = retry("oops", Offer((LIST,)), of_json=False)
+
+    assert never_left_out([*history, again]) == [*history, again]
