@@ -48,20 +48,21 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
 
 def rounds(messages: Sequence[Message]) -> list[int]:
     """The number of the round that each message belongs to. Each question begins one, and each answer to results, so
-    that calls and their results, which are nothing without them, are in one."""
-    numbers, number, follows_result = [], 0, False
+    that calls and their results, which are nothing without them, are in one, with what the user adds to these."""
+    numbers, number, after_results = [], 0, False
     for message in messages:
-        is_answer = message.role == "assistant" and follows_result
-        number += is_answer or _is_question(message)
+        begins = message.role == "assistant" if after_results else _is_question(message)
+        number += begins
         numbers.append(number)
-        follows_result = message.result is not None
+        after_results = message.result is not None or (after_results and not begins)
     return numbers
 
 
-def last_question(messages: Sequence[Message]) -> int:
-    """Where the last message is that the user wrote: what an agent still works on; -1 where there is none."""
-    asked = (index for index in reversed(range(len(messages))) if _is_question(messages[index]))
-    return next(asked, -1)
+def last_questions(messages: Sequence[Message], numbers: Sequence[int]) -> set[int]:
+    """The places of what the user wrote last, and of the last question that began a round, which an agent works on."""
+    asked = [index for index, message in enumerate(messages) if _is_question(message)]
+    begun = [index for index in asked if index == 0 or numbers[index] != numbers[index - 1]]
+    return {*asked[-1:], *begun[-1:]}
 
 
 def _is_question(message: Message) -> bool:
@@ -69,12 +70,13 @@ def _is_question(message: Message) -> bool:
 
 
 def never_left_out(messages: Sequence[Message]) -> list[Message]:
-    """Those of *messages* that are sent whatever the limit: the system's, the last question and the last round."""
-    numbers, question = rounds(messages), last_question(messages)
+    """Those of *messages* that are sent whatever the limit: the system's, the last questions and the last round."""
+    numbers = rounds(messages)
+    questions = last_questions(messages, numbers)
     return [
         message
         for index, message in enumerate(messages)
-        if message.role == "system" or numbers[index] == numbers[-1] or index == question
+        if message.role == "system" or numbers[index] == numbers[-1] or index in questions
     ]
 
 

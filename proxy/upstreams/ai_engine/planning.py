@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
-from proxy.chat.history import last_question, rounds
+from proxy.chat.history import last_questions, rounds
 from proxy.chat.upstream import About, Refusal
 from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.conversations import Message
@@ -72,10 +72,11 @@ def _begin_of_turns(messages: Sequence[Message]) -> int:
 
 
 def _within(earlier: Sequence[Message], newest: Sequence[Message], most: int) -> Sequence[Message]:
-    """The system's texts at the beginning, the last question, and as many of the newest whole rounds as there is room
+    """The system's texts at the beginning, the last questions, and as many of the newest whole rounds as there is room
     for beside the *newest* message; of the last round what the window lets through."""
     messages = (*earlier, *newest)
-    numbers, question = rounds(messages), last_question(messages)
+    numbers = rounds(messages)
+    questions = last_questions(messages, numbers)
     start = first = _begin_of_turns(earlier)
     size, count = sum(len(message.text) for message in messages), len(earlier)
     for index in range(start, len(earlier)):
@@ -85,10 +86,10 @@ def _within(earlier: Sequence[Message], newest: Sequence[Message], most: int) ->
         if begins and not is_too_much:
             break
         first = index + 1
-        if index != question:
+        if index not in questions:
             size -= len(earlier[index].text)
             count -= 1
-    asked = earlier[question : question + 1] if start <= question < first else ()
+    asked = [earlier[index] for index in sorted(questions) if start <= index < first]
     return [*earlier[:start], *asked, *earlier[first:]]
 
 

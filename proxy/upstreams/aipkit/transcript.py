@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from proxy.chat.history import last_question, rounds
+from proxy.chat.history import last_questions, rounds
 from shared.conversations import Message, Role
 
 _HEADER_LIKE = re.compile(r"----- (?:system|user|assistant)(?:, [0-9]+ images?)?(?: \(([0-9]+)\))?(?= -----)")
@@ -37,25 +37,26 @@ def shorten(messages: Sequence[Message], limit_chars: int) -> tuple[list[Message
     """The newest messages whose transcript has at most *limit_chars* characters, and how many were left out.
 
     Whole rounds go, oldest first; one is a question and all up to the next one, or of an agent one answer and its
-    results. The system's texts, the last question and the last round always stay, so what is left may still be too
+    results. The system's texts, the last questions and the last round always stay, so what is left may still be too
     long. The limit is for the caller to choose: the plugin has none, the servers around it do (PROTOCOL 4).
     """
     if sum(len(message.text) + _LONGEST_FRAME for message in messages) + _LONGEST_FRAME <= limit_chars:
         return list(messages), 0
     number = _free_number(message.text for message in messages)
     excess = len(transcript(messages)) - limit_chars
-    numbers, question = rounds(messages), last_question(messages)
+    numbers = rounds(messages)
+    questions = last_questions(messages, numbers)
     first = 0  # the oldest round that stays
     for index, message in enumerate(messages):
         if excess <= 0 or numbers[index] == numbers[-1]:
             break
         first = numbers[index] + 1
-        if message.role != "system" and index != question:
+        if message.role != "system" and index not in questions:
             excess -= len(_SEPARATOR) + len(_entry(message, number))
     kept = [
         message
         for index, message in enumerate(messages)
-        if message.role == "system" or numbers[index] >= first or index == question
+        if message.role == "system" or numbers[index] >= first or index in questions
     ]
     return kept, len(messages) - len(kept)
 

@@ -194,7 +194,7 @@ def test_of_an_agents_history_whole_rounds_go_and_its_task_stays() -> None:
         return Message(role="user", text=text, result=Result())
 
     task = [system("S"), user("hi"), assistant("hello"), user("task")]
-    first, second = [assistant("calls 1"), result("a"), result("b")], [assistant("calls 2"), result("c"), result("d")]
+    first, second = [assistant("calls 1"), result("a"), result("b")], [assistant("calls 2"), result("c"), user("note")]
     whole = len(transcript([*task, *first, *second]))
 
     for limit, kept in ((whole - 1, [*task[:1], *task[3:], *first, *second]), (0, [task[0], task[3], *second])):
