@@ -282,7 +282,7 @@ class Answer:
                     self.tool_outcome = "retried" if not is_first else "mended" if verdict.mended else "valid"
                 if self.calls and not verdict.has_half:
                     end = replace(end, reason="tool_calls")
-                self._raw = reading.raw
+                self._raw, end = reading.raw, end.of_json() if verdict.of_json else end
                 return end if is_first else replace(end, note=None)
             self._was_delivered = True  # whatever becomes of the next try
             log.info("answer %s came out wrong, %d tries left", self.id, left)

@@ -54,6 +54,11 @@ class End:
     stop: str | None = None
     extra: Extra | None = None
 
+    def of_json(self) -> "End":
+        """The same for a text that was read as JSON and written anew: nobody knows what of it rests on which page."""
+        sources = tuple(replace(source, start=0, end=0) for source in self.sources)
+        return replace(self, sources=sources) if sources else self
+
     def kept(self, answer: Message) -> Message:
         """What is remembered of *answer*: a refusal, where that is all that was said."""
         if self.refusal and not answer.text and not answer.calls:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import proxy.chat.answer
-from proxy.chat.upstream import About, End
+from proxy.chat.upstream import About, End, Source
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.site import SimulatedSite
@@ -89,3 +89,14 @@ async def test_what_comes_with_a_stop_sequence_behind_it_is_neither_called_nor_a
     assert (choice["message"]["content"], choice["finish_reason"]) == ("Look. ", "stop")
     assert "tool_calls" not in choice["message"]
     assert len(other.asked) == 1
+
+
+async def test_json_that_was_written_anew_names_its_pages_and_no_place_in_it(
+    before: RunningProxy, other: ListUpstream
+) -> None:
+    other.answers = [Told(['Here:\n```json\n{"a": 1}\n```'], End(sources=[Source("https://x.example/", "X", 16, 24)]))]
+
+    answer = await before.chat("one", model="listed", response_format=JSON)
+
+    (cited,) = answer.body["choices"][0]["message"]["annotations"]
+    assert cited["url_citation"] == {"url": "https://x.example/", "title": "X", "start_index": 0, "end_index": 0}
