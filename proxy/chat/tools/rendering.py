@@ -4,6 +4,7 @@ The markers are a contract (see the constants); the words around them are few, s
 the same from turn to turn, so that the upstream's copy of a history and the provider's cache hold.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -130,7 +131,8 @@ def _arguments(text: str) -> str:
     told = _told.get(text)
     if told is None:
         try:
-            told = dump_json(read_json(text).value)
+            given = read_json(text).value
+            told = "{}" if given is None or given == [] else dump_json(given)  # as others tell that there are none
         except Broken:
             told = dump_json(text)  # of another model: told as it is
         _told.put(text, told, 2 * len(text) + 200)
@@ -138,11 +140,12 @@ def _arguments(text: str) -> str:
 
 
 _told: Cache[str, str] = Cache(1_000_000)
+_NO_NAME = re.compile(r"[\s\[\]]+")
 
 
 def result(name: str, text: str, *, error: bool = False) -> str:
-    """What a tool gave, as the text of a user's message."""
-    return f"[{'error' if error else 'result'} of {name}]\n{text}"
+    """What a tool gave, as the text of a user's message, whose first line has to be a line whatever the name."""
+    return f"[{'error' if error else 'result'} of {_NO_NAME.sub('_', name)}]\n{text}"
 
 
 def label_of(name: str, namespace: str | None, offer: Offer | None) -> str:

@@ -28,12 +28,14 @@ def result(call_id: str, name: str = "", *, failed: bool = False) -> Message:
 def test_results_are_told_by_the_names_of_their_calls() -> None:
     asked = Message(role="assistant", text=" ", calls=CALLS)
 
-    assert told(asked, result("1"), result("2", failed=True), result("3"), result("1", "other")) == [
+    results = result("1"), result("2", failed=True), result("3"), result("1", "other"), result("1", "a]\n[b")
+    assert told(asked, *results) == [
         FENCE,
         "[result of look]\n21",
         "[error of list_files]\n21",
         "[result of tool]\n21",
         "[result of other]\n21",
+        "[result of a_b]\n21",
     ]
 
 
@@ -80,3 +82,10 @@ def test_what_an_agent_works_on_is_its_question_still_in_another_try() -> None:
     again = retry("oops", Offer((LIST,)), of_json=False)
 
     assert never_left_out([*history, again]) == [*history, again]
+
+
+@pytest.mark.parametrize("nothing", ["", "{}", "null", " [] "])
+def test_a_call_without_arguments_is_told_as_models_are_to_write_it(nothing: str) -> None:
+    call = Call(id="1", name="list_files", arguments=nothing)
+
+    assert '{"name":"list_files","arguments":{}}' in told(Message(role="assistant", text="", calls=(call,)))[0]
