@@ -7,6 +7,7 @@ from string import ascii_letters, digits
 
 from proxy.chat.cutting import Cutter
 from proxy.chat.errors import ServiceError
+from proxy.chat.history import spelled
 from proxy.chat.tools.answers import read_answer
 from proxy.chat.tools.coercion import Unfit
 from proxy.chat.tools.definitions import Offer
@@ -41,7 +42,7 @@ class Emulation:
         self._show, self._give = show, give
         self._reader = Reader(offer, new_call_id)
         self._limit = Cutter((), max_tokens) if max_tokens else None
-        self._earlier = {(call.name, call.arguments) for call in earlier.calls} if earlier else set()
+        self._earlier = {(call.name, spelled(call)) for call in earlier.calls} if earlier else set()
         self._is_below_text = bool(earlier and earlier.text)
         self._holds = earlier is not None or offer.wanted is not None or offer.choice.mode == "required"
         self._held: list[str] = []
@@ -98,7 +99,7 @@ class Emulation:
         wants_more = True
         for event in events:
             if isinstance(event, Call):
-                if (event.name, event.arguments) not in self._earlier:
+                if not self._earlier or (event.name, spelled(event)) not in self._earlier:
                     wants_more = self._give(event)
             elif self._holds:
                 self._held.append(event)

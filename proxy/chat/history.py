@@ -194,10 +194,11 @@ def _of_tools(message: Message) -> Sequence[Any]:
     """What *message* calls, or is the result of, however a client spells it: ids and blanks in JSON may differ."""
     if message.result is not None:
         return ("result", message.result.failed)
-    return [(call.namespace or "", call.name, _spelled(call)) for call in message.calls]
+    return [(call.namespace or "", call.name, spelled(call)) for call in message.calls]
 
 
-def _spelled(call: Call) -> str:
+def spelled(call: Call) -> str:
+    """The arguments of *call*, the same however a client or a model spells them: blanks and order may differ."""
     if call.kind == "custom":
         return call.arguments
     try:

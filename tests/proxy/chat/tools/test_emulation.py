@@ -130,6 +130,13 @@ def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls
     assert given("So.", OFFER, earlier=earlier) == ("", [], Verdict())
 
 
+def test_a_call_that_is_repeated_in_another_order_is_no_new_one() -> None:
+    call = Call(id="call_1", name="write_file", arguments='{"path":"a","content":"x"}')
+    again = '```tool_calls\n{"name":"write_file","arguments":{"content":"x","path":"a"}}\n```'
+
+    assert given(again, OFFER, earlier=replace(BEFORE, calls=(call,))) == ("", [], Verdict())
+
+
 def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
     assert given("So.", OFFER, earlier=BEFORE) == ("So.", [], Verdict())
     assert given("So.", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("\n\nSo.", [], Verdict())
