@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -124,7 +124,7 @@ async def open_app(
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
             app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
             app[CHAT], app[CONVERSATIONS], app[BACKGROUND] = chats, Conversations(store), background
-            app[UPSTREAMS], app[STORE_TROUBLE] = upstreams, lambda: keeper.store_trouble
+            app[UPSTREAMS], app[STORE_TROUBLE] = upstreams, lambda: _store_trouble(keeper, shared_slots)
             app[SIBLINGS] = Siblings(
                 lambda: take_numbers(str(os.getpid()), usage.totals, [upstream.health() for upstream in upstreams])
             )
@@ -138,3 +138,8 @@ async def open_app(
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well
                 await chats.branches.flush()
+
+
+def _store_trouble(keeper: CredentialKeeper, shared_slots: Sequence[SharedSlots]) -> str | None:
+    """Why the store cannot be used now: credentials are read from it all the time, and slots written."""
+    return keeper.store_trouble or next((each.store_trouble for each in shared_slots if each.store_trouble), None)

@@ -1,5 +1,6 @@
 """Stored conversations, and what a client is told when the store cannot be used."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from secrets import token_hex
@@ -128,18 +129,19 @@ async def needed(use: Callable[[], Awaitable[T]]) -> T:
     Raises `ServiceError` (503): what needs stored state cannot go on without it, and the client may try again.
     """
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailable),
-            stop=stop_after_delay(PATIENCE_SECONDS),
-            wait=wait_fixed(RETRY_PAUSE),
-            reraise=True,
-        ):
-            with attempt:
-                return await use()
-    except StoreError as error:
+        async with asyncio.timeout(PATIENCE_SECONDS + RETRY_PAUSE):  # the last attempt may hang
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(StoreUnavailable),
+                stop=stop_after_delay(PATIENCE_SECONDS),
+                wait=wait_fixed(RETRY_PAUSE),
+                reraise=True,
+            ):
+                with attempt:
+                    return await use()
+    except (StoreError, TimeoutError) as error:
         raise ServiceError(
             503,
-            f"The store cannot be used just now: {error}",
+            f"The store cannot be used just now: {str(error) or 'it does not answer in time'}",
             type="server_error",
             code="store_unavailable",
             retry_after=STORE_RETRY_SECONDS,

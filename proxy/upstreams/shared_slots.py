@@ -37,6 +37,7 @@ class SharedSlots:
         self._spare = max(slots.most // BLOCKS, 1)
         self._share: Share | None = None  # None: the store is away, or was not asked yet
         self._was_given = False
+        self.store_trouble: str | None = None  # why the store could not keep what was claimed last
         slots.allow(0)
 
     async def claim(self) -> None:
@@ -50,7 +51,7 @@ class SharedSlots:
         except (TimeoutError, StoreError) as error:
             self._lost(kept, error)
             return
-        self._share, self._was_given = share, True
+        self._share, self._was_given, self.store_trouble = share, True, None
         self._slots.allow(min(share.slots, share.entitled))
 
     async def keep(self) -> None:
@@ -81,8 +82,9 @@ class SharedSlots:
 
     def _lost(self, kept: int, error: Exception) -> None:
         """Go on with what is certainly held: one slot at least, and all where the store never said anything."""
+        self.store_trouble = str(error) or "the store is busy"
         if self._share is not None:
-            log.warning("slots on %s are not shared out just now: %s", self._site, str(error) or "the store is busy")
+            log.warning("slots on %s are not shared out just now: %s", self._site, self.store_trouble)
         self._share = None
         self._slots.allow(kept or (1 if self._was_given else self._slots.most))
 

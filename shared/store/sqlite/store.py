@@ -21,7 +21,7 @@ from shared.store.sqlite.usage import UsageStore
 from shared.store.sqlite.visits import VisitStore
 from shared.store.sqlite.worker import Worker
 
-BUSY_SECONDS = 10.0  # longest wait for another process's write; each takes milliseconds
+BUSY_SECONDS = 5.0  # longest wait for another process's write; each takes milliseconds
 POLL_SECONDS = 0.2  # how often the changes of other processes are looked for while somebody watches
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from pathlib import Path
+from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from shared.store import StoreUnavailable
@@ -18,6 +19,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Part")
 Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+NO_QUEUE_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +48,8 @@ class Worker:
 
     async def run(self, work: Callable[[sqlite3.Connection], T], begin: str, *, is_news: bool) -> T:
         """What *work* returns in a transaction that *begin* opens, once its changes are kept, and told if *is_news*."""
-        return await self._in_thread(lambda: self._transact(work, begin, is_news=is_news))
+        asked = monotonic()
+        return await self._in_thread(lambda: self._transact(work, begin, asked, is_news=is_news))
 
     async def version(self) -> tuple[int, int]:
         """A value that differs whenever another connection has changed the store since."""
@@ -66,12 +70,12 @@ class Worker:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, *, is_news: bool) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, asked: float, *, is_news: bool) -> T:
         with translated(self.path):
             connection = self._connected()
             changes = connection.total_changes
             try:
-                connection.execute(begin)
+                self._begin(connection, begin, asked)
                 refuse_newer(connection, self.path)
                 result = work(connection)
                 connection.execute("COMMIT")
@@ -81,6 +85,19 @@ class Worker:
         if is_news and connection.total_changes != changes:
             self._on_change()
         return result
+
+    def _begin(self, connection: sqlite3.Connection, begin: str, asked: float) -> None:
+        """Begin a transaction. The wait for other processes counts from when it was *asked* for: calls that queue here
+        behind one that waits would else each wait as long once more."""
+        queued = monotonic() - asked
+        if queued < NO_QUEUE_SECONDS:
+            connection.execute(begin)
+            return
+        _set_timeout(connection, max(0.0, self._busy_timeout - queued))
+        try:
+            connection.execute(begin)
+        finally:
+            _set_timeout(connection, self._busy_timeout)
 
     def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
         is_usable = not harms_connection(error)
@@ -111,6 +128,10 @@ class Worker:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _set_timeout(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 class Part:

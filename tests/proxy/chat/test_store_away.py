@@ -9,6 +9,9 @@ from time import monotonic
 
 import pytest
 
+import proxy.chat.conversations
+from proxy.chat.conversations import needed
+from proxy.chat.errors import ServiceError
 from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
 
@@ -71,12 +74,24 @@ async def test_turns_that_need_stored_state_are_told_to_come_back(
         conversation = (await running.openai.conversations.create()).id
         with locked(tmp_path / "freeaichat.db"):
             refused = await running.chat("hi", conversation_id=conversation)
+            async with asyncio.timeout(10):
+                while (await ready(running)) != (200, "degraded"):
+                    await asyncio.sleep(0.1)
         async with asyncio.timeout(10):
             while (await running.chat("hi", conversation_id=conversation)).status != 200:
                 await asyncio.sleep(0.1)
 
     assert (refused.status, refused.code) == (503, "store_unavailable")
     assert float(refused.headers["retry-after"]) > 0
+
+
+async def test_a_store_that_hangs_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy.chat.conversations, "PATIENCE_SECONDS", 0.05)
+    async with asyncio.timeout(5):
+        with pytest.raises(ServiceError, match="does not answer in time") as told:
+            await needed(asyncio.Event().wait)
+
+    assert (told.value.status, told.value.code) == (503, "store_unavailable")
 
 
 async def test_a_lock_that_ends_in_time_is_waited_for(site: SimulatedSite, tmp_path: Path) -> None:

@@ -134,11 +134,13 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
         await late.claim()
 
     assert (slots.allowed, other_slots.allowed, none.allowed) == (3, 1, 1)
+    assert one.store_trouble == "gone fishing"
     away.is_away = False
     for _ in range(3):
         await one.claim()
         await other.claim()
     assert 2 <= slots.allowed + other_slots.allowed <= MOST
+    assert one.store_trouble is None
 
 
 @pytest.mark.parametrize(("taken", "allowed"), [(0, 0), (MOST, MOST // 2)])

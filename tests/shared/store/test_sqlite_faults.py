@@ -6,6 +6,7 @@ import resource
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -105,6 +106,21 @@ async def test_a_lock_held_for_too_long_is_reported_and_the_store_recovers(path:
             assert texts_of(await store.conversation("conv-1")) == ["one"]
         assert await store.commit_turn("conv-1", turn("t1", "two"))
         assert texts_of(await store.conversation("conv-1")) == ["one", "two"]
+
+
+async def test_calls_that_queue_behind_a_lock_wait_for_it_together(path: Path) -> None:
+    async with open_sqlite(path, busy_timeout=0.4) as store:
+        await store.create_conversation(conversation("conv-1", "one"))
+        with locked_by_another_process(path):
+            begun = monotonic()
+            writes = [store.set_note(f"note {number}", "1") for number in range(8)]
+            *ended, found = await asyncio.gather(*writes, store.conversation("conv-1"), return_exceptions=True)
+            seconds = monotonic() - begun
+        await store.set_note("a", "1")
+
+    assert {type(each) for each in ended} == {StoreUnavailable}
+    assert not isinstance(found, BaseException)
+    assert 0.3 < seconds < 1.2
 
 
 async def test_the_event_loop_goes_on_while_a_call_waits_for_a_lock(path: Path) -> None:
