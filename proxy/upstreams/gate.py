@@ -62,15 +62,21 @@ class Gate:
                 retry_after=max(1.0, self.breaker.wait(now)),
             )
 
-    def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool) -> None:
-        """Learn from how a turn ended that was admitted."""
+    def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool, cool_until: float | None) -> None:
+        """Learn from how a turn ended that was admitted; *cool_until*: of its bot, when the turn began."""
         if error is None or isinstance(error, Enough):
             if not self.breaker.is_well:
                 self.breaker.succeeded()
+            if cool_until is not None and self._cool_until.get(bot_id) == cool_until:
+                del self._cool_until[bot_id]  # it answers all the same
         elif isinstance(error, Refusal):
             self._learn(bot_id, error, is_trial=is_trial)
         elif is_trial:
             self.breaker.left()
+
+    def cool_until(self, bot_id: int) -> float | None:
+        """Until when the bot is better left alone, or was; None where it was not since it answered last."""
+        return self._cool_until.get(bot_id)
 
     def revived(self) -> None:
         """A visit or a renewal got what it came for."""
@@ -133,11 +139,12 @@ class Gate:
 class Passage:
     """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
 
-    __slots__ = ("_bot_id", "_caller", "_gate", "_has_slot", "is_trial")
+    __slots__ = ("_bot_id", "_caller", "_cool_until", "_gate", "_has_slot", "is_trial")
 
     def __init__(self, gate: Gate, bot_id: int, caller: str) -> None:
         self._gate, self._bot_id, self._caller = gate, bot_id, caller
         self._has_slot = False
+        self._cool_until: float | None = None
         self.is_trial = False  # of a site that may have recovered
 
     async def __aenter__(self) -> "Passage":
@@ -151,11 +158,12 @@ class Passage:
             self._leave_slot()
             raise
         self.is_trial = not gate.breaker.is_well and gate.breaker.passed(monotonic())
+        self._cool_until = gate.cool_until(self._bot_id)
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._leave_slot()
-        self._gate.ended(self._bot_id, error, is_trial=self.is_trial)
+        self._gate.ended(self._bot_id, error, is_trial=self.is_trial, cool_until=self._cool_until)
 
     def answered(self) -> None:
         """The first text came: the site is well, however and whenever this turn ends."""
