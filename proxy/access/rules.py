@@ -231,9 +231,9 @@ def _unknown() -> ServiceError:
 def sent_keys(headers: Mapping[str, str]) -> list[str]:
     """Every key in *headers*: a bearer token in any case and spacing, a bare one, `x-api-key`, `api-key`."""
     authorization = headers.get("Authorization", "").strip()
-    scheme, _, rest = authorization.partition(" ")
+    scheme, rest = [*authorization.split(None, 1), "", ""][:2]
     if scheme.lower() == "bearer":
-        authorization = rest.strip()
+        authorization = rest
     elif scheme.lower() == "basic" and rest:  # a name and a password for a reverse proxy, which browsers send with all
         authorization = ""
     sent = (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())

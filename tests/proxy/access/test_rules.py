@@ -16,6 +16,7 @@ from tests.proxy.access.rules import access
     "headers",
     [
         {"Authorization": "Bearer my key"},
+        {"Authorization": "bearer\tmy key"},
         {"Authorization": "bearer   my key  "},
         {"Authorization": "BEARER my key"},
         {"Authorization": "my key"},
