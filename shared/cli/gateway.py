@@ -12,6 +12,7 @@ from shared.cli.keys import find_key
 from shared.settings import Settings
 
 CONNECT_SECONDS = 5.0
+STORED_SECONDS = 15.0  # for what needs the store, which the proxy waits for some seconds itself before it says so
 SILENCE_SECONDS = 300.0  # the proxy fills its silences, so that a longer one means that it hangs
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_EVENT_BYTES = 1024 * 1024
@@ -63,7 +64,7 @@ class Gateway:
 
     def new_conversation(self) -> str:
         """The id of a new conversation. Raises `GatewayError`."""
-        with self._answer("POST", "/v1/conversations", "{}", CONNECT_SECONDS) as answer:
+        with self._answer("POST", "/v1/conversations", "{}", STORED_SECONDS) as answer:
             body = _json_object(answer.read(MAX_ANSWER_BYTES))
             if answer.status != 200 or not body.get("id"):
                 raise _refusal(answer.status, body)
@@ -71,7 +72,7 @@ class Gateway:
 
     def delete_conversation(self, conversation: str) -> None:
         """Delete *conversation*; where the proxy refuses to, it is left. Raises `NoGateway`."""
-        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, CONNECT_SECONDS):
+        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, STORED_SECONDS):
             pass
 
     def stream_chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+import shared.cli.gateway
 from shared.cli.failures import Failure
 from shared.cli.gateway import Gateway, GatewayError, NoGateway, preferred_model, reachable_host
 from shared.cli.models import model_names
@@ -90,6 +91,17 @@ async def test_the_key_is_sent_and_json_comes_back() -> None:
 
     async with answering(echo) as gateway:
         assert await asyncio.to_thread(gateway.get, "/readyz") == (503, {"got": "Bearer the key"})
+
+
+async def test_a_proxy_that_waits_for_its_store_is_heard_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        return web.json_response({"error": {"message": "the store is away"}}, status=503)
+
+    monkeypatch.setattr(shared.cli.gateway, "CONNECT_SECONDS", 0.1)
+    async with answering(refuse) as gateway:
+        with pytest.raises(GatewayError, match="the store is away"):
+            await asyncio.to_thread(gateway.new_conversation)
 
 
 def test_where_nothing_listens_it_says_so(free_port: int) -> None:
