@@ -20,7 +20,7 @@ S = TypeVar("S", bound="Part")
 Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
-NO_QUEUE_SECONDS = 0.05
+LEAST_WAIT_SECONDS = 0.05  # for other processes, however long a call queued here: each of their writes takes milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +90,10 @@ class Worker:
         """Begin a transaction. The wait for other processes counts from when it was *asked* for: calls that queue here
         behind one that waits would else each wait as long once more."""
         queued = monotonic() - asked
-        if queued < NO_QUEUE_SECONDS:
+        if queued < LEAST_WAIT_SECONDS:
             connection.execute(begin)
             return
-        _set_timeout(connection, max(0.0, self._busy_timeout - queued))
+        _set_timeout(connection, max(LEAST_WAIT_SECONDS, self._busy_timeout - queued))
         try:
             connection.execute(begin)
         finally:
