@@ -20,7 +20,7 @@ S = TypeVar("S", bound="Part")
 Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
-LEAST_WAIT_SECONDS = 0.05  # for other processes, however long a call queued here: each of their writes takes milliseconds
+LEAST_WAIT_SECONDS = 0.05  # for other processes, whose writes take milliseconds, however long a call queued here
 
 _log = logging.getLogger(__name__)
 
