@@ -8,7 +8,7 @@ from aiohttp import web
 from proxy.access import sessions
 from proxy.access.rules import OPEN
 from proxy.api.admin.requests import check_query, read_key_wish, read_sign_in, read_site, read_span, read_visit_id
-from proxy.api.app_keys import ADMINISTRATION, CALLER, SIBLINGS, UPSTREAMS
+from proxy.api.app_keys import ADMINISTRATION, CALLER, SIBLINGS, STORE_TROUBLE, UPSTREAMS
 from proxy.api.health.handlers import describe
 from proxy.api.rendering import json_response
 from proxy.chat.errors import Refused
@@ -71,7 +71,11 @@ async def status(request: web.Request) -> web.Response:
             "version": __version__,
             "started_at": int(administration.started_at),
             "ready": any(site["ready"] for site in sites),
-            "store": {"url": address.shown(url), "schema": address.schema_known(url), "trouble": trouble},
+            "store": {
+                "url": address.shown(url),
+                "schema": address.schema_known(url),
+                "trouble": trouble or request.app[STORE_TROUBLE](),
+            },
             "open_streams": sum(load.open for load in loads),
             "queued": sum(load.queued for load in loads),
             "sites": sites,

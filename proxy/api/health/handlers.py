@@ -85,7 +85,7 @@ async def metrics(request: web.Request) -> web.Response:
             )
             for each in visited
         ],
-        store_up=trouble is None,
+        store_up=(trouble or request.app[STORE_TROUBLE]()) is None,
         heartbeat_age=heartbeat_age,
         kinds={each.name: each.kind for each in healths},
     )

@@ -77,6 +77,10 @@ async def test_turns_that_need_stored_state_are_told_to_come_back(
             async with asyncio.timeout(10):
                 while (await ready(running)) != (200, "degraded"):
                     await asyncio.sleep(0.1)
+            async with running.http.get(f"{running.url}/admin/status") as status:
+                assert (await status.json())["store"]["trouble"]
+            async with running.http.get(f"{running.url}/metrics") as metrics:
+                assert "freeaichat_store_up 0.0" in await metrics.text()
         async with asyncio.timeout(10):
             while (await running.chat("hi", conversation_id=conversation)).status != 200:
                 await asyncio.sleep(0.1)
