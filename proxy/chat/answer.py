@@ -102,7 +102,7 @@ class Answer:
         if self.end.usage is not None:
             return self.end.usage
         self._asked = self._asked or self._memory.count_tokens()
-        return Usage(self._asked, count_tokens([self.message], None))
+        return Usage(self._asked, count_tokens([self.message], None) or 1)  # cut before its first character
 
     async def run(self, sink: Sink) -> None:
         """Give the text to *sink* as it comes, and commit the answer at its end. Raises `ServiceError`."""

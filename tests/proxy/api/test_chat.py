@@ -1,6 +1,7 @@
 """chat/completions with the official client against the simulated site."""
 
 import asyncio
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import openai
 import pytest
 
 from proxy.chat.tokens import estimate_tokens
+from tests.pictures import PNG
 from tests.proxy.running import RunningProxy, capture
 from tests.site import SimulatedSite
 
@@ -203,6 +205,18 @@ async def test_a_limit_that_is_met_at_the_very_end_is_told(proxy: RunningProxy, 
     assert answer.body["choices"][0]["finish_reason"] == ended
     assert (answer.text == whole.text) == (ended == "stop")
     assert whole.text.startswith(answer.text)
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}}
+
+
+@pytest.mark.parametrize(("content", "more"), [([PICTURE], {}), ("hi", {"stop": "["})])
+async def test_no_usage_is_zero(proxy: RunningProxy, content: Any, more: dict[str, Any]) -> None:
+    answer = await proxy.chat({"role": "user", "content": content}, **more)
+
+    assert answer.status == 200
+    assert answer.body["usage"]["prompt_tokens"] > 0
+    assert answer.body["usage"]["completion_tokens"] > 0
 
 
 async def test_a_cut_answer_is_remembered_as_it_was_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
