@@ -77,8 +77,7 @@ export class Composer {
   }
 
   typed(event) {
-    const isComposing = event.isComposing || event.keyCode === 229; // an input method's own Enter; Safari tells by 229
-    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     this.send();
   }
@@ -129,6 +128,11 @@ export class Composer {
     this.showPictures();
     this.field.focus();
   }
+}
+
+/** Whether a key was meant for an input method, which goes by Enter and Escape itself; Safari tells by 229. */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
 }
 
 function dataUrl(file) {

@@ -25,6 +25,7 @@ export default {
   "unit.s": "{count} s",
 
   "error.cut": "The connection broke in the middle of the answer.",
+  "error.elsewhere": "This conversation went on elsewhere. Load the page again to see it.",
   "error.network": "The proxy does not answer. Is it running?",
   "error.other": "The proxy or the site tells of an error.",
   "error.retry": "It may work again in {seconds} s.",

@@ -3,17 +3,15 @@ import { ApiError, request, streamChat } from "./api.js";
 import { takeCall } from "./calls.js";
 import { answered, asked, remember } from "./conversations.js";
 
-const NEWEST = "?order=desc&limit=2";
 
 /**
  * Ask in the conversation *entry*; *answer* grows with the text and ends in one of its states. *search*: with web search.
  * What broke off is stored by us, since the proxy keeps whole answers only.
  */
 export async function ask(entry, question, answer, { model, search, signal, onText }) {
-  let last = null;
   asked(entry.id, question.text);
   try {
-    last = (await newest(entry.id))[0]?.id;
+    answer.after = (await newest(entry.id, 1))[0]?.id;
     const onPiece = (piece) => {
       answer.text += piece;
       onText();
@@ -28,16 +26,20 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
   } catch (error) {
     answer.why = error.name === "AbortError" ? "stopped" : error;
     const state = answer.text || answer.why === "stopped" ? "broken" : "failed";
-    if (answer.text) await keepPart(entry, question, answer, last);
+    if (answer.text) await keepPart(entry, question, answer);
     if (answer.stored) answered();
     answer.state = state; // not before: whoever sees it may load the page again
   }
 }
 
-/** Take the last exchange out of the conversation, so that it can be had anew. Raises `ApiError`. */
-export async function takeBack(entry) {
-  const [answer, question] = await newest(entry.id);
+/**
+ * Take the last exchange, of which *shown* is the answer, out of the conversation, so that it can be had anew. Raises
+ * `ApiError`, also where another exchange is the last by now: another tab or program went on.
+ */
+export async function takeBack(entry, shown) {
+  const [answer, question, before] = await newest(entry.id, 3);
   if (answer?.role !== "assistant") return;
+  if (shown.id ? answer.id !== shown.id : before?.id !== shown.after) throw new ApiError(0, { own: "error.elsewhere" });
   await request("DELETE", `/v1/conversations/${entry.id}/items/${answer.id}`);
   if (question?.role === "user") await request("DELETE", `/v1/conversations/${entry.id}/items/${question.id}`);
 }
@@ -56,17 +58,17 @@ function turnOf({ id, role, content }, entry) {
   const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
   if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
   const why = entry.broken[id];
-  return { role, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
+  return { role, id, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
 }
 
-async function newest(id) {
-  return (await request("GET", `/v1/conversations/${id}/items${NEWEST}`)).data;
+async function newest(id, count) {
+  return (await request("GET", `/v1/conversations/${id}/items?order=desc&limit=${count}`)).data;
 }
 
-async function keepPart(entry, question, answer, last) {
+async function keepPart(entry, question, answer) {
   try {
-    const [held] = await newest(entry.id);
-    if (held && held.id !== last) {
+    const [held] = await newest(entry.id, 1);
+    if (held && held.id !== answer.after) {
       answer.stored = true; // it was whole after all
       return;
     }

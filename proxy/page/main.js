@@ -5,7 +5,7 @@ import { switchLanguage, t } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
 import { keep, keepWord, recall } from "./storage.js";
-import { note } from "./trouble.js";
+import { Trouble } from "./trouble.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
 
@@ -13,6 +13,7 @@ let who = { admin: false, key_name: null, needs_key: false };
 const main = el("main", { id: "main" });
 const nav = el("nav", { label: "nav" });
 const out = iconButton("out", "nav.out", leave);
+const trouble = new Trouble();
 const needsKey = () => who.needs_key;
 const screens = {
   chat: new Playground({ needsKey }),
@@ -66,8 +67,8 @@ async function enter() {
   try {
     who = await session();
   } catch (error) {
-    main.replaceChildren(note(error));
-    return;
+    trouble.show(error);
+    return main.replaceChildren(trouble.element);
   }
   if (isAnother(who.key_name)) {
     forgetAll();
@@ -95,7 +96,7 @@ function route() {
     return;
   }
   const [, asked = "chat", id] = location.hash.split("/");
-  const name = asked in screens && (who.admin || asked === "chat") ? asked : "chat";
+  const name = Object.hasOwn(screens, asked) && (who.admin || asked === "chat") ? asked : "chat";
   drawNav(name);
   shown = screens[name];
   main.replaceChildren(shown.element);

@@ -38,9 +38,18 @@ const RULES = {
   RETURN_DOM_FRAGMENT: true,
 };
 
+/** *text* as HTML; as it is where it is nested too deep, as a model that repeats itself may nest it. */
+function markup(text) {
+  try {
+    return marked.parse(text);
+  } catch {
+    return `<pre>${escape(text)}</pre>`;
+  }
+}
+
 /** The elements for *text*, which is in markdown and may hold anything. */
 export function rendered(text) {
-  const fragment = DOMPurify.sanitize(marked.parse(text), RULES);
+  const fragment = DOMPurify.sanitize(markup(text), RULES);
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";

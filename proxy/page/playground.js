@@ -1,17 +1,16 @@
 // The chat: conversations, messages, and what asks for more of them.
 import { items } from "./api.js";
-import { Composer } from "./composer.js";
+import { Composer, isComposing } from "./composer.js";
 import * as conversations from "./conversations.js";
 import { announce, el, icon, iconButton } from "./dom.js";
 import { ask, takeBack, turnsOf } from "./exchange.js";
 import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
+import { Log } from "./log.js";
 import { ModelChoice } from "./models.js";
 import { copyButtons } from "./snippets.js";
-import { note } from "./trouble.js";
+import { Trouble } from "./trouble.js";
 import { Answer, question } from "./turns.js";
-
-const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
 
 /** The screen. It lives as long as the page, so that an answer goes on while another screen is looked at. */
 export class Playground {
@@ -19,12 +18,13 @@ export class Playground {
     this.needsKey = needsKey;
     this.entry = null;
     this.turns = [];
+    this.trouble = new Trouble("chat.failed");
     this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
     this.first = new FirstRun(() => this.wish());
     this.choice = new ModelChoice((model) => this.offer(model));
     this.build();
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !document.querySelector("dialog[open]")) this.stop();
+      if (event.key === "Escape" && !isComposing(event) && !document.querySelector("dialog[open]")) this.stop();
     });
     document.addEventListener("language", () => {
       this.choice.draw(); // and with it the card for newcomers
@@ -40,15 +40,9 @@ export class Playground {
     this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
     this.slide(false);
     const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => this.wish()));
-    this.log = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
-    this.log.addEventListener("drawn", () => this.sticks && this.toEnd());
-    this.log.addEventListener("pointerdown", () => this.slide(false));
-    this.log.addEventListener("scroll", () => {
-      this.sticks = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR;
-    });
+    this.log = new Log(() => this.slide(false));
     const foot = el("div.foot", {}, this.composer.element, el("p.hint", { t: "chat.hint" }));
-    const heading = el("h1.unseen", { t: "nav.chat" });
-    this.element = el("div.playground", {}, this.side, el("section.chat", {}, heading, head, this.log, foot));
+    this.element = el("div.playground", {}, this.side, el("section.chat", {}, el("h1.unseen", { t: "nav.chat" }), head, this.log.element, foot));
   }
 
   /** On a small screen, slide the list of conversations in or out. */
@@ -61,9 +55,10 @@ export class Playground {
   async open(id) {
     this.slide(false);
     this.choice.watch();
-    if (this.isOpen && (!id || id === this.entry?.id)) {
+    id ??= this.entry?.id;
+    if ((this.isOpen || this.composer.isBusy) && (!id || id === this.entry?.id)) {
       if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
-      return this.toEnd();
+      return this.log.toEnd();
     }
     this.isOpen = true;
     await this.stop();
@@ -72,7 +67,7 @@ export class Playground {
     this.draw();
     try {
       await this.choice.ready();
-      if (entry) await this.load(entry);
+      if (entry && entry === this.entry) await this.load(entry);
     } catch (error) {
       return entry === this.entry && this.showTrouble(error); // else another one was opened meanwhile
     }
@@ -84,7 +79,7 @@ export class Playground {
   }
 
   async load(entry) {
-    this.log.replaceChildren(el("p.empty.loading", { t: "loading" }));
+    this.log.show(el("p.empty.loading", { t: "loading" }));
     const found = await items(entry.id);
     if (entry !== this.entry) return; // another one was opened meanwhile
     this.turns = [...turnsOf(found, entry), ...this.turns]; // what was sent meanwhile comes last
@@ -110,7 +105,7 @@ export class Playground {
   offer(model) {
     this.composer.setModel(model);
     this.first.draw();
-    this.log.querySelector(".welcome")?.replaceWith(this.welcome());
+    this.log.element.querySelector(".welcome")?.replaceWith(this.welcome());
   }
 
   async run(asked, turn) {
@@ -130,10 +125,12 @@ export class Playground {
     return ask(entry, asked, turn, how);
   }
 
-  /** End the answer that is on its way, if there is one. */
+  /** End the answer that is on its way, if there is one, and the one that takes the place of another. */
   async stop() {
-    this.abort?.abort();
-    await this.running;
+    for (let ended = null; ended !== this.running; await ended) {
+      ended = this.running;
+      this.abort?.abort();
+    }
   }
 
   async again(turn) {
@@ -141,9 +138,13 @@ export class Playground {
     const place = this.turns.indexOf(turn);
     const asked = this.turns[place - 1];
     if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
+    this.composer.setBusy(true); // from now on: a second click would take back the exchange before
+    const back = turn.stored ? takeBack(this.entry, turn) : Promise.resolve();
+    this.running = back.catch(() => {});
     try {
-      if (turn.stored) await takeBack(this.entry);
+      await back;
     } catch (error) {
+      this.composer.setBusy(false);
       return announce(error.message);
     }
     this.turns.splice(place - 1);
@@ -153,9 +154,8 @@ export class Playground {
   draw() {
     this.shown = new Map();
     const all = this.turns.map((turn) => (turn.role === "user" ? question(turn) : this.answer(turn).element));
-    this.log.replaceChildren(...(all.length ? all : [this.welcome()]));
+    this.log.show(...(all.length ? all : [this.welcome()]));
     this.drawList();
-    this.toEnd();
   }
 
   answer(turn) {
@@ -180,14 +180,14 @@ export class Playground {
   }
 
   showTrouble(error) {
-    if (error.status === 404 && this.entry) conversations.forget(this.entry.id);
-    this.log.replaceChildren(note(error, "chat.failed"));
+    this.isOpen = false; // coming back tries again
+    if (error.status === 404 && this.entry) {
+      conversations.forget(this.entry.id);
+      this.entry = null; // what is written next begins another
+    }
+    this.trouble.show(error);
+    this.log.show(this.trouble.element);
     this.drawList();
-  }
-
-  toEnd() {
-    this.sticks = true;
-    this.log.scrollTop = this.log.scrollHeight;
   }
 
   /** What is written now, else what was asked last, as `snippets.js` takes it. */

@@ -1,25 +1,25 @@
 // What this browser keeps. Without storage (it may be switched off or full) everything works until the page is left.
 const PREFIX = "freeaichat.";
-const fallback = new Map();
+const fallback = new Map(); // of what could not be kept there; all else is as other tabs left it
 
 /** What was kept as *name*, or *otherwise*. */
 export function recall(name, otherwise) {
   try {
-    const text = localStorage.getItem(PREFIX + name) ?? fallback.get(name);
-    return text === undefined || text === null ? otherwise : JSON.parse(text);
+    const text = fallback.get(name) ?? localStorage.getItem(PREFIX + name);
+    return text === null ? otherwise : JSON.parse(text);
   } catch {
-    return fallback.has(name) ? JSON.parse(fallback.get(name)) : otherwise;
+    return otherwise;
   }
 }
 
 /** Keep *value*, anything JSON can tell, as *name*. */
 export function keep(name, value) {
   const text = JSON.stringify(value);
-  fallback.set(name, text);
   try {
     localStorage.setItem(PREFIX + name, text);
+    fallback.delete(name);
   } catch {
-    // kept for this visit only
+    fallback.set(name, text); // kept for this visit only
   }
 }
 

@@ -25,6 +25,7 @@ export default {
   "unit.s": "{count} 秒",
 
   "error.cut": "回答中途连接断开。",
+  "error.elsewhere": "这个对话已在别处继续。请重新加载页面查看。",
   "error.network": "代理没有响应，它在运行吗？",
   "error.other": "代理或站点报告了一个错误。",
   "error.retry": "{seconds} 秒后可能恢复。",

@@ -1,0 +1,27 @@
+// The place where messages are shown. It stays at its end as long as whoever reads is there.
+import { el } from "./dom.js";
+
+const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
+
+/** The place; calls `onTouch()` when it is touched. */
+export class Log {
+  constructor(onTouch) {
+    this.element = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
+    this.element.addEventListener("drawn", () => this.sticks && this.toEnd());
+    this.element.addEventListener("pointerdown", onTouch);
+    this.element.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      this.sticks = scrollHeight - scrollTop - clientHeight < NEAR;
+    });
+  }
+
+  show(...nodes) {
+    this.element.replaceChildren(...nodes);
+    this.toEnd();
+  }
+
+  toEnd() {
+    this.sticks = true;
+    this.element.scrollTop = this.element.scrollHeight;
+  }
+}
