@@ -52,7 +52,10 @@ async function send(method, path, body, signal) {
 /** The JSON answer to a request; null where there is none (204). */
 export async function request(method, path, body) {
   const response = await send(method, path, body);
-  return response.status === 204 ? null : response.json();
+  if (response.status === 204) return null;
+  return response.json().catch(() => {
+    throw new ApiError(0, { own: "error.cut" });
+  });
 }
 
 /**

@@ -1,7 +1,8 @@
 // Charts of what was used, and the same as a table.
 import uPlot from "./vendor/uplot.js";
 import { el } from "./dom.js";
-import { language, number, t } from "./i18n.js";
+import { language, number, short, t } from "./i18n.js";
+import { Table } from "./table.js";
 
 const MOST_GROUPS = 6;
 const HEIGHT = 190; // pixels, without the legend
@@ -12,6 +13,7 @@ const errors = (row) => sum(Object.values(row.errors));
 const requests = (rows) => sum(rows.map((row) => row.requests));
 const seconds = (milliseconds) => (milliseconds === null ? null : milliseconds / 1000);
 const DASH = [2, 4]; // pixels drawn and left out
+const WHOLE = [...Array(15).keys()].flatMap((power) => [1, 2, 2.5, 5].map((first) => first * 10 ** power)).filter(Number.isInteger); // steps of counts
 // The lines of each chart, for each group; those of a time have a name, and gaps where nothing was measured.
 const KINDS = {
   requests: [{ value: (row) => row.requests }],
@@ -48,19 +50,31 @@ export class Charts {
   constructor() {
     this.element = el("div.charts");
     this.plots = [];
+    this.totals = new Table("chart.table", "chart.estimated");
     this.watcher = new ResizeObserver(() => this.fit());
     this.watcher.observe(this.element);
   }
 
   draw(rows, totals, { since, until, unit, by }) {
-    this.clear();
+    const old = this.plots.splice(0);
     const step = SECONDS[unit];
     const times = [];
     for (let at = Math.floor(since / step) * step; at <= until; at += step) times.push(at);
     const groups = groupsOf(rows, by);
     const cards = Object.entries(KINDS).map(([kind, lines]) => this.card(kind, lines, times, groups.slice(0, MOST_GROUPS), unit));
-    this.element.replaceChildren(...cards, tableOf(totals, by));
+    const { element } = this.totals; // it stays where it is, for whoever scrolls in it
+    if (element.parentNode !== this.element) this.element.replaceChildren(element);
+    while (element.previousSibling) element.previousSibling.remove();
+    element.before(...cards);
+    for (const [plot] of old) plot.destroy();
+    showTotals(this.totals, totals, by);
     this.fit();
+  }
+
+  /** Show only that there is nothing to draw. */
+  empty() {
+    for (const [plot] of this.plots.splice(0)) plot.destroy();
+    this.element.replaceChildren(el("p.card.empty.wide", { t: "chart.empty" }));
   }
 
   card(kind, lines, times, groups, unit) {
@@ -78,18 +92,19 @@ export class Charts {
       stroke,
       width: 2,
       dash: line.dash,
-      points: { show: isTime, size: 5 },
+      points: { show: isTime, size: 5, fill: stroke },
       value: (_, shown) => (shown === null ? "–" : number(shown)),
     }));
     const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const time = { label: t("chart.span"), value: (_, at) => (at === null ? "–" : when(at, unit)) };
     const options = {
+      tzDate: (at) => (unit === "day" ? uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000)), // days are UTC's
       width: 300,
       height: HEIGHT,
       padding: [8, 20, 0, 0],
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, isTime ? 0.1 : 4) * 1.1] } },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => tick(at, unit)), space: 60 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => tick(at, unit)), space: 60 }, { ...axis, size: 56, incrs: isTime ? null : WHOLE, values: (_, ticks) => ticks.map(short) }],
       series: [time, ...series],
     };
     this.plots.push([new uPlot(options, [times, ...data], place), place]);
@@ -98,11 +113,6 @@ export class Charts {
 
   fit() {
     for (const [plot, place] of this.plots) if (place.clientWidth) plot.setSize({ width: place.clientWidth, height: HEIGHT });
-  }
-
-  clear() {
-    for (const [plot] of this.plots) plot.destroy();
-    this.plots = [];
   }
 }
 
@@ -138,23 +148,23 @@ function labelOf(kind, line, name) {
   return [own, line.name ? t(`chart.${line.name}`) : (own ? null : t(`chart.${kind}`))].filter(Boolean).join(", ");
 }
 
-function tableOf(rows, by) {
+function showTotals(table, rows, by) {
   const head = [by === "all" ? "chart.span" : `chart.by.${by}`, "chart.requests", "chart.tokens", "chart.errors", "chart.times"];
   const sorted = [...rows].sort((a, b) => b.requests - a.requests);
   const body = sorted.map((row) =>
     el("tr", {}, el("th", { scope: "row" }, by === "all" ? t("chart.by.all") : row[by] || "–"), figures(row)),
   );
-  const table = el("table", {}, el("thead", {}, el("tr", {}, head.map((key) => el("th", { scope: "col", t: key })))), el("tbody", {}, body));
-  const caption = el("h3", { t: "chart.table" });
-  return el("div.card.wide", {}, caption, el("div.scroller", { tabindex: "0", role: "region", label: "chart.table" }, table), el("p.hint", { t: "chart.estimated" }));
+  table.show(head, body);
 }
 
 function figures(row) {
   const tokens = `${number(row.tokens_in)} / ${number(row.tokens_out)}`;
   const times = [row.ms_p50, row.ms_p95].map((time) => (time === null ? "–" : `${number(seconds(time))} s`)).join(" / ");
-  return [number(row.requests), tokens, kinds(row.errors), times].map((text) => el("td", {}, text));
+  return [number(row.requests), tokens, kinds(row), times].map((text) => el("td", {}, text));
 }
 
-function kinds(found) {
-  return Object.entries(found).map(([kind, count]) => `${kind} ${number(count)}`).join(", ") || "0";
+/** What the chart of errors counts, by its kinds. */
+function kinds({ errors, refused }) {
+  const limits = refused ? [t("chart.refused", { count: number(refused) })] : [];
+  return [...Object.entries(errors).map(([kind, count]) => `${kind} ${number(count)}`), ...limits].join(", ") || "0";
 }

@@ -1,6 +1,6 @@
 // How everything is, refreshed by itself while it is looked at.
 import { ModelTable } from "./abilities.js";
-import { request } from "./api.js";
+import { ApiError, request } from "./api.js";
 import { el } from "./dom.js";
 import { coded, duration, t } from "./i18n.js";
 import { badge, siteCard } from "./sites.js";
@@ -42,7 +42,7 @@ export class Dashboard {
     try {
       [this.status] = await Promise.all([request("GET", "/admin/status"), this.models.load()]);
       const { trouble } = this.status.store;
-      if (trouble) this.trouble.show(trouble);
+      if (trouble) this.trouble.show(new ApiError(0, { code: "store_unavailable", message: trouble }));
       else this.trouble.hide();
       this.draw();
     } catch (error) {

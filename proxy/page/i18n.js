@@ -57,6 +57,11 @@ export function number(value) {
   return new Intl.NumberFormat(root.lang).format(value);
 }
 
+/** A number where there is little room: a large one in thousands, millions … as the language counts. */
+export function short(value) {
+  return Math.abs(value) < 1e5 ? number(value) : new Intl.NumberFormat(root.lang, { notation: "compact" }).format(value);
+}
+
 /** A Unix time in seconds as date and time. */
 export function moment(seconds) {
   return new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);

@@ -65,12 +65,13 @@ export class Keys {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const values = Object.fromEntries(Object.entries(fields).map(([name, { input }]) => [name, input.value.trim()]));
+      go.disabled = true; // a second click would ask for another one
       this.attempt(async () => {
         const made = await request("POST", "/admin/keys", wanted(values));
         form.reset();
         await showSecret(made); // first: the first key there is ends the time without keys, and this page's too
         await this.load();
-      });
+      }).finally(() => (go.disabled = false));
     });
     return form;
   }

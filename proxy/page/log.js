@@ -1,4 +1,4 @@
-// The place where messages are shown. It stays at its end as long as whoever reads is there.
+// The place where messages are shown. It stays at its end as long as whoever reads is there; a welcome is read from its top.
 import { el } from "./dom.js";
 
 const NEAR = 80; // pixels from the end: whoever reads there wants to see what comes
@@ -22,6 +22,6 @@ export class Log {
 
   toEnd() {
     this.sticks = true;
-    this.element.scrollTop = this.element.scrollHeight;
+    this.element.scrollTop = this.element.querySelector(":scope > .welcome") ? 0 : this.element.scrollHeight;
   }
 }

@@ -1,7 +1,8 @@
 // A site or server as the dashboard shows it: whether it works, and of a site its credentials and its last visits.
-import { request } from "./api.js";
+import { ApiError, request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
 import { coded, duration, moment, reason as meaning, t } from "./i18n.js";
+import { told } from "./trouble.js";
 
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
@@ -17,12 +18,12 @@ function head(site, ask = null) {
   return el("div.row", {}, el("h3", {}, site.site), badge(site.ready, site.ready ? "dash.ready" : "dash.unready"), el("span.grow"), ask);
 }
 
-/** Why it is not ready: in the page's language where that is known, else in the proxy's words. */
+/** Why it is not ready: what that means in the page's language, of a server also in the proxy's words. */
 function reason(site) {
   if (!site.reason) return null;
   if (site.breaker === "open") return el("p.note.error", { t: "dash.reason.open" });
-  if (site.kind !== "openai_server" && !site.credentials) return el("p.note.error", { t: "dash.reason.none" });
-  return el("p.note.error", {}, site.reason);
+  if (site.kind === "openai_server") return el("div.note.error", {}, told(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
+  return el("p.note.error", { t: site.credentials ? "dash.reason.refused" : "dash.reason.none" });
 }
 
 /** A word in the colour of what it tells. */

@@ -7,7 +7,8 @@ export function note(error, lead = null) {
   return el("div.note.error", { role: "alert" }, told(error, lead));
 }
 
-function told(error, lead) {
+/** What a note on *error* holds. */
+export function told(error, lead = null) {
   return [
     lead ? el("strong", { t: lead }) : null,
     el("span", {}, coded(error.message)),
@@ -25,10 +26,12 @@ export class Trouble {
     document.addEventListener("language", () => this.error && this.show(this.error));
   }
 
-  /** Show *error*: an `ApiError`, or a text as it is. */
+  /** Show *error*, an `ApiError`. */
   show(error) {
     this.error = error;
-    this.element.replaceChildren(...(typeof error === "string" ? [error] : told(error, this.lead)));
+    const now = el("div", {}, told(error, this.lead));
+    if (!this.element.hidden && now.textContent === this.element.textContent) return; // it would be read out again
+    this.element.replaceChildren(...now.childNodes);
     this.element.hidden = false;
   }
 

@@ -4,6 +4,7 @@ import { Charts } from "./charts.js";
 import { el } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
+import { Table } from "./table.js";
 import { Trouble } from "./trouble.js";
 
 const SPANS = { "1d": { seconds: 86400, unit: "hour" }, "7d": { seconds: 7 * 86400, unit: "hour" }, "30d": { seconds: 30 * 86400, unit: "day" } };
@@ -19,6 +20,7 @@ export class Usage {
     this.trouble = new Trouble();
     const head = el("div.row", {}, el("h2", { t: "dash.usage" }), el("span.grow"), this.span.element, this.by.element);
     this.outcomes = el("div.outcomes");
+    this.table = new Table("tools.title", "tools.hint");
     this.element = el("section", {}, head, this.trouble.element, this.charts.element, this.outcomes);
     for (const change of ["theme", "language"]) document.addEventListener(change, () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
@@ -41,16 +43,21 @@ export class Usage {
       this.trouble.hide();
       this.draw();
     } catch (error) {
-      this.trouble.show(error);
+      if (asked === this.asked) this.trouble.show(error);
     }
   }
 
   draw() {
     if (!this.found) return;
-    this.outcomes.replaceChildren(...[outcomeTable(this.models)].filter(Boolean));
-    if (this.found[0].length) return this.charts.draw(...this.found);
-    this.charts.clear();
-    this.charts.element.replaceChildren(el("p.card.empty.wide", { t: "chart.empty" }));
+    this.drawOutcomes(outcomesOf(this.models));
+    if (this.found[0].length) this.charts.draw(...this.found);
+    else this.charts.empty();
+  }
+
+  drawOutcomes(rows) {
+    if (!rows.length) return this.outcomes.replaceChildren();
+    this.table.show(["chart.by.model", "tools.total", ...OUTCOMES.map((each) => `tools.${each}`)], rows);
+    if (!this.outcomes.hasChildNodes()) this.outcomes.append(this.table.element);
   }
 }
 
@@ -72,15 +79,10 @@ function choice(key, values, name, onChange) {
   };
 }
 
-/** A table of *rows*, one for each model; null where no model was asked for any. */
-function outcomeTable(rows) {
-  const asked = rows.map(({ model, tools }) => [model, tools, totalOf(tools)]).filter(([, , total]) => total);
-  if (!asked.length) return null;
-  const head = el("tr", {}, ["chart.by.model", "tools.total", ...OUTCOMES.map((each) => `tools.${each}`)].map((key) => el("th", { scope: "col", t: key })));
-  const body = asked.sort(([, , a], [, , b]) => b - a).map(row);
-  const table = el("table", {}, el("thead", {}, head), el("tbody", {}, body));
-  const scroller = el("div.scroller", { tabindex: "0", role: "region", label: "tools.title" }, table);
-  return el("div.card.wide", {}, el("h3", { t: "tools.title" }), scroller, el("p.hint", { t: "tools.hint" }));
+/** A row for each of the *models* that was asked for any. */
+function outcomesOf(models) {
+  const asked = models.map(({ model, tools }) => [model, tools, totalOf(tools)]).filter(([, , total]) => total);
+  return asked.sort(([, , a], [, , b]) => b - a).map(row);
 }
 
 function row([model, tools, total]) {
