@@ -1,6 +1,6 @@
 // The card for newcomers: what to copy into other programs. Shown until it is put away, or the first answer came.
 import { copy, el, iconButton } from "./dom.js";
-import { t } from "./i18n.js";
+import { t, translate } from "./i18n.js";
 import { asCurl, asEnvironment, asPython } from "./snippets.js";
 import { keep, recall } from "./storage.js";
 
@@ -31,6 +31,7 @@ export class FirstRun {
 
   /** Draw it anew, for the model and the language now. */
   draw() {
+    translate(this.element);
     for (const [name, code] of Object.entries(this.texts)) code.textContent = this.form(name).trimEnd();
   }
 

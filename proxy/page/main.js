@@ -1,10 +1,10 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
 import { forgetAll } from "./conversations.js";
 import { announce, el, iconButton } from "./dom.js";
-import { switchLanguage, t } from "./i18n.js";
+import { switchLanguage, t, translate } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
-import { keep, keepWord, recall } from "./storage.js";
+import { keep, keepWord, onChange, recall } from "./storage.js";
 import { Trouble } from "./trouble.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
@@ -59,8 +59,7 @@ async function leave() {
     return announce(error.message);
   }
   forgetAll();
-  location.hash = "#/chat";
-  return location.reload(); // the screens forget what they showed
+  return anew();
 }
 
 async function enter() {
@@ -72,10 +71,15 @@ async function enter() {
   }
   if (isAnother(who.key_name)) {
     forgetAll();
-    history.replaceState(null, "", "#/chat");
-    return location.reload(); // the screens forget what they showed
+    return anew();
   }
   route();
+}
+
+/** Load the page again, so that the screens forget what they showed. */
+function anew() {
+  history.replaceState(null, "", "#/chat");
+  location.reload();
 }
 
 /** Whether the key of this name is not the one that was used before here: that one's session may have ended by itself. */
@@ -110,15 +114,22 @@ function named(name) {
 
 function drawNav(name) {
   const names = who.admin ? Object.keys(screens) : ["chat"];
-  nav.replaceChildren(
-    ...names.map((each) => el("a", { href: `#/${each}`, t: `nav.${each}`, "aria-current": each === name ? "page" : null })),
-  );
+  if (nav.children.length !== names.length) nav.replaceChildren(...names.map((each) => el("a", { href: `#/${each}`, t: `nav.${each}` })));
+  for (const [place, link] of [...nav.children].entries()) {
+    if (names[place] === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 addEventListener("hashchange", route);
 document.addEventListener("language", () => {
+  for (const { element } of Object.values(screens)) translate(element); // those that are not shown are not in the page
   const name = Object.keys(screens).find((each) => screens[each] === shown);
   if (name) named(name);
 });
 document.addEventListener("signedout", enter);
+onChange((name) => {
+  if (name === "holder") anew(); // somebody else signed in
+  else if (name === "conversations") screens.chat.drawList();
+});
 enter();

@@ -55,11 +55,9 @@ export class Playground {
   async open(id) {
     this.slide(false);
     this.choice.watch();
-    id ??= this.entry?.id;
-    if ((this.isOpen || this.composer.isBusy) && (!id || id === this.entry?.id)) {
-      if (this.entry) history.replaceState(null, "", `#/chat/${this.entry.id}`);
-      return this.log.toEnd();
-    }
+    id ||= this.entry?.id;
+    if (id && id !== "new") history.replaceState(null, "", `#/chat/${id}`); // for who comes back from another screen
+    if ((this.isOpen || this.composer.isBusy) && (!id || id === this.entry?.id)) return this.log.toEnd();
     this.isOpen = true;
     await this.stop();
     const entry = (this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null);

@@ -29,6 +29,11 @@ export function drop(name) {
   keepWord(name, null);
 }
 
+/** Call *listener* with the name of whatever another tab keeps or forgets. */
+export function onChange(listener) {
+  addEventListener("storage", ({ key }) => key?.startsWith(PREFIX) && listener(key.slice(PREFIX.length)));
+}
+
 /** Keep *value* as *name* for this tab alone, over its reloads. */
 export function keepInTab(name, value) {
   try {
