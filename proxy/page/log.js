@@ -7,11 +7,14 @@ const NEAR = 80; // pixels from the end: whoever reads there wants to see what c
 export class Log {
   constructor(onTouch) {
     this.element = el("div.log", { role: "log", "aria-live": "polite", label: "chat.log", tabindex: "0" });
-    this.element.addEventListener("drawn", () => this.sticks && this.toEnd());
+    this.element.addEventListener("drawn", () => {
+      if (this.sticks && this.element.scrollTop > this.end - NEAR) this.toEnd(); // else one scrolled up just now
+    });
     this.element.addEventListener("pointerdown", onTouch);
     this.element.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.element;
       this.sticks = scrollHeight - scrollTop - clientHeight < NEAR;
+      if (this.sticks) this.end = scrollTop;
     });
   }
 
@@ -23,5 +26,6 @@ export class Log {
   toEnd() {
     this.sticks = true;
     this.element.scrollTop = this.element.querySelector(":scope > .welcome") ? 0 : this.element.scrollHeight;
+    this.end = this.element.scrollTop;
   }
 }

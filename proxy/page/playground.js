@@ -15,9 +15,7 @@ import { Answer, question } from "./turns.js";
 /** The screen. It lives as long as the page, so that an answer goes on while another screen is looked at. */
 export class Playground {
   constructor({ needsKey }) {
-    this.needsKey = needsKey;
-    this.entry = null;
-    this.turns = [];
+    Object.assign(this, { needsKey, entry: null, turns: [], shown: new Map() });
     this.trouble = new Trouble("chat.failed");
     this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
     this.first = new FirstRun(() => this.wish());
@@ -28,7 +26,7 @@ export class Playground {
     });
     document.addEventListener("language", () => {
       this.choice.draw(); // and with it the card for newcomers
-      this.answers().forEach((answer) => answer.draw());
+      this.answers().forEach((answer) => answer.drawEnd());
       this.drawList();
     });
   }
@@ -150,21 +148,23 @@ export class Playground {
   }
 
   draw() {
+    const before = this.shown;
     this.shown = new Map();
-    const all = this.turns.map((turn) => (turn.role === "user" ? question(turn) : this.answer(turn).element));
+    const all = this.turns.map((turn) => (turn.role === "user" ? question(turn) : this.answer(turn, before.get(turn)).element));
     this.log.show(...(all.length ? all : [this.welcome()]));
     this.drawList();
   }
 
-  answer(turn) {
+  /** The answer *turn*, as it was shown before if it was. */
+  answer(turn, before) {
     const isReply = !turn.calls && this.turns[this.turns.indexOf(turn) - 1]?.role === "user"; // no step of an agent
-    const answer = new Answer(turn, { onAgain: isReply ? () => this.again(turn) : null });
+    const answer = before ?? new Answer(turn, { onAgain: isReply ? () => this.again(turn) : null });
     this.shown.set(turn, answer);
     return answer;
   }
 
   answers() {
-    return [...(this.shown?.values() ?? [])];
+    return [...this.shown.values()];
   }
 
   drawList() {

@@ -59,6 +59,7 @@ export class Answer {
     this.element.dispatchEvent(new Event("drawn", { bubbles: true }));
   }
 
+  /** Draw what stands below the text, in the language now. */
   drawEnd() {
     const { state, sources, calls } = this.turn;
     const parts = calls?.length ? [callList(calls)] : [];
