@@ -106,7 +106,7 @@ export class Playground {
 
   async run(asked, turn) {
     const model = this.choice.select.value;
-    const place = location.hash;
+    const place = this.entry ? null : location.hash;
     this.abort = new AbortController();
     try {
       this.entry ??= await conversations.create(asked.text, model);
@@ -115,7 +115,7 @@ export class Playground {
     }
     const entry = this.entry;
     conversations.remember(Object.assign(entry, { model }));
-    if (location.hash === place) history.replaceState(null, "", `#/chat/${entry.id}`); // else one has gone elsewhere
+    if (location.hash === place) history.replaceState(null, "", `#/chat/${entry.id}`); // else it names another, or screen
     this.drawList();
     const how = { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText: () => this.shown.get(turn)?.grow() };
     return ask(entry, asked, turn, how);

@@ -80,6 +80,13 @@ async def test_nothing_in_an_answer_is_ever_run_or_fetched(opened: Opened) -> No
     assert opened.page.url.startswith(opened.proxy.url + "/#/chat/")
 
 
+async def test_what_is_nested_too_deep_is_shown_as_it_is(opened: Opened) -> None:
+    text = "- " * 3000 + "x"  # as of a model that repeats itself
+    script = "async text => (await import('/assets/markdown.js')).rendered(text).textContent"
+
+    assert (await opened.page.evaluate(script, text)).strip() == text
+
+
 async def test_what_a_person_writes_is_shown_as_it_is(opened: Opened) -> None:
     text = "<b>not bold</b>\n  # no heading"
     await opened.send(text)
@@ -91,6 +98,8 @@ async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site
     site.behaviour.delta_delay = 0.1
     await opened.send("[[tokens:500]]", state="streaming")
     await expect(opened.answer).to_contain_text("1")
+    await opened.page.get_by_label("Write a message").dispatch_event("keydown", {"key": "Escape", "isComposing": True})
+    await expect(opened.answer).to_contain_text("4")  # that was an input method's
     await opened.page.keyboard.press("Escape")
 
     await opened.reaches("broken", 0)
@@ -242,6 +251,11 @@ async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opene
     opened = await opener.open(path="/#/chat/conv_of_nobody")
 
     await expect(opened.page.get_by_role("alert")).to_contain_text("conversation_not_found")
+    await opened.page.get_by_role("button", name="中文").click()
+    await expect(opened.page.get_by_role("alert")).to_contain_text("找不到这个对话")
+    await opened.page.get_by_role("button", name="English").click()
+    await opened.send("What is written next begins another.")
+    await expect(opened.page.locator(".conversations a")).to_have_text(["What is written next begins another."])
 
 
 @pytest.mark.parametrize("status", [200, 404])

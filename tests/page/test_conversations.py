@@ -1,11 +1,12 @@
 """Conversations and their list, in which titles of any length and script stay in their column."""
 
+import asyncio
 import json
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
-from tests.page.browsing import DESKTOP, PHONE, ZOOMED, Opened, Opener
+from tests.page.browsing import DESKTOP, PHONE, ZOOMED, Opened, Opener, stored
 from tests.site import SimulatedSite
 
 TITLES = {
@@ -103,3 +104,65 @@ async def test_what_was_asked_when_the_page_was_left_is_there_to_be_sent_again(
     await opened.page.reload()
     await expect(opened.page.locator(".turn.user .text")).to_have_text(["First one", "Another one"])
     await expect(field).to_have_value("")
+
+
+@pytest.mark.parametrize("then", ["twice", "left"])
+async def test_answering_again_takes_back_its_own_exchange_whatever_is_clicked_meanwhile(
+    opened: Opened, then: str
+) -> None:
+    page = opened.page
+    asked, again = page.locator(".turn.user .text"), page.get_by_role("button", name="Answer again").last
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(0.3)
+        await route.continue_()
+
+    await opened.send("Another")
+    await page.get_by_role("link", name="New conversation").click()
+    await expect(asked).to_have_count(0)
+    for text in ("First", "Second"):
+        await opened.send(text)
+    await page.route("**/v1/conversations/*/items/**", late)
+    await again.click()
+    if then == "twice":
+        async with page.expect_response("**/chat/completions"):
+            await again.click()
+        await opened.reaches("done", 1)
+        await expect(asked).to_have_text(["First", "Second"])
+    else:
+        await page.get_by_role("link", name="Another").click()
+        await expect(asked).to_have_text(["Another"])
+    assert [item["content"][0]["text"] for item in (await stored(opened))[::2]] == await asked.all_inner_texts()
+
+
+async def test_an_exchange_of_another_tab_is_not_taken_back(opened: Opened) -> None:
+    page = opened.page
+    await opened.send("First")
+    other = Opened(await page.context.new_page(), opened.proxy)
+    await other.page.goto(page.url)
+    await expect(other.page.locator(".turn.user .text")).to_have_text("First")
+    await other.send("Second")
+    await opened.answer.get_by_role("button", name="Answer again").click()
+    await expect(page.get_by_role("status")).to_contain_text("went on elsewhere")
+    assert [item["content"][0]["text"] for item in (await stored(opened))[::2]] == ["First", "Second"]
+
+    await other.page.get_by_role("link", name="New conversation").click()
+    await expect(other.page.locator(".turn")).to_have_count(0)
+    await other.send("Of the other tab")
+    await expect(page.get_by_role("link", name="Of the other tab")).to_be_visible()
+
+
+async def test_what_could_not_be_opened_is_tried_again_by_who_comes_back(opener: Opener) -> None:
+    opened = await opener.open(key="the-master-key")
+    page, asked = opened.page, opened.page.locator(".turn.user .text")
+    await opened.sign_in()
+    await opened.send("First")
+    await page.get_by_role("link", name="New conversation").click()
+    await expect(asked).to_have_count(0)
+    await page.route("**/items?order=asc*", lambda route: route.fulfill(status=503, json={}), times=1)
+    await page.get_by_role("link", name="First").click()
+    await expect(page.get_by_role("alert")).to_contain_text("503")
+    await opened.go("Keys")
+    await opened.go("Chat")
+
+    await expect(asked).to_have_text(["First"])

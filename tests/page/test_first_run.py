@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from shared.admin import key_desk
 from shared.admin.keys import wish
-from tests.page.browsing import MASTER, Opened, Opener
+from tests.page.browsing import MASTER, ZOOMED, Opened, Opener
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
 
@@ -42,13 +42,14 @@ async def printed(directory: Path, *command: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("needs_key", [False, True], ids=["open", "with a key"])
 async def test_what_it_gives_to_copy_gets_answers(opener: Opener, tmp_path: Path, needs_key: bool) -> None:
-    opened = await opener.open(key=MASTER if needs_key else None)
+    opened = await opener.open(key=MASTER if needs_key else None, size=ZOOMED)
     page, keys = opened.page, {}
     if needs_key:
         own, _ = await key_desk.create(opened.proxy.store, wish("newcomer"), now=0.0)
         keys = {"FREEAICHAT_API_KEY": own}
         await opened.sign_in()
     await page.get_by_label("Model", exact=True).select_option(MODEL)
+    await expect(page.get_by_role("heading", name="What would you like to know?")).to_be_in_viewport()
     assert opened.proxy.url in await page.locator(".first-run").inner_text()
 
     command = await copied(page, "Copy the command")

@@ -146,6 +146,8 @@ async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: Opener)
 
     assert height >= ZOOMED[1] / 3
     assert field is not None
+    await opened.page.locator("#message").fill("a long draft\n" * 30)
+    assert await opened.page.locator(".log").evaluate("log => log.clientHeight") >= ZOOMED[1] / 4
     assert field["y"] + field["height"] <= ZOOMED[1]
 
 
@@ -171,6 +173,9 @@ async def test_the_language_is_the_browsers_until_it_is_chosen(opener: Opener) -
     await expect(page.get_by_role("heading", name="想了解些什么？")).to_be_visible()
     assert await page.evaluate("document.documentElement.lang") == "zh-CN"
     await page.get_by_role("button", name="English").click()
+    await opened.go("Keys")  # which was not shown when the language was changed
+    await expect(page.get_by_role("button", name="Create a key")).to_be_visible()
+    await opened.go("Chat")
     await opened.send("hello")
     await page.reload()
     await expect(page.get_by_role("link", name="Dashboard")).to_be_visible()
