@@ -42,6 +42,8 @@ async def test_without_a_key_nobody_signs_in_and_everything_is_shown(opened: Ope
         await expect(opened.page.get_by_role("link", name=screen, exact=True)).to_be_visible()
     await expect(opened.page.get_by_label("Key", exact=True)).to_have_count(0)
     await expect(opened.page.get_by_role("button", name="Sign out")).to_be_hidden()
+    await opened.page.goto(f"{opened.proxy.url}/#/constructor")  # no screen
+    await expect(opened.page.get_by_label("Write a message")).to_be_visible()
 
 
 async def test_a_wrong_key_is_refused_and_the_master_key_opens_everything(opener: Opener) -> None:
@@ -79,7 +81,7 @@ async def test_signing_out_leaves_no_title_for_who_comes_next(opener: Opener) ->
     await expect(page.get_by_text("my secret plan")).to_have_count(0)
 
 
-async def test_who_signs_in_after_anothers_session_ended_sees_none_of_its_titles(opener: Opener) -> None:
+async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(opener: Opener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
     own, _ = await key_desk.create(opened.proxy.store, wish("next"), now=time())
@@ -90,11 +92,14 @@ async def test_who_signs_in_after_anothers_session_ended_sees_none_of_its_titles
     await opened.sign_in()
     await expect(page.get_by_text("my secret plan").first).to_be_visible()
     await page.context.clear_cookies()
-    await page.reload()
-    await opened.sign_in(own)
+    other = Opened(await page.context.new_page(), opened.proxy)
+    await other.page.goto(opened.proxy.url)
+    await other.sign_in(own)
 
-    await expect(page.get_by_label("Write a message")).to_be_visible()
-    await expect(page.get_by_text("my secret plan")).to_have_count(0)
+    for each in (other, opened):
+        await expect(each.page.get_by_label("Write a message")).to_be_visible()
+        await expect(each.page.get_by_text("my secret plan")).to_have_count(0)
+    await opened.send("my own plan")
     assert "secret plan" not in str(await page.evaluate("({...localStorage})"))
 
 

@@ -1,0 +1,80 @@
+"""The dashboard over time: what is redrawn by itself moves nobody, and its figures fit and agree."""
+
+import json
+from time import time
+from typing import Any
+
+from playwright.async_api import Route, expect
+
+from shared.admin.usage import Group, UsageBatch, hour_of
+from tests.page.browsing import PHONE, Opened, Opener
+
+PLACES = """
+() => [document.querySelector('main').scrollTop, document.activeElement.className,
+       ...[...document.querySelectorAll('.scroller')].map(each => each.scrollLeft)]
+"""
+TO_THE_END = """
+() => {
+    document.querySelector('main').scrollTop = 1e6;
+    for (const each of document.querySelectorAll('.scroller')) {
+        each.scrollLeft = 40;
+        each.focus({ preventScroll: true });
+    }
+}
+"""
+
+
+async def used(opened: Opened) -> None:
+    """Show what was used by a model of some name."""
+    counters = {"requests": 3, "refused": 2, "error:upstream_error": 1, "tokens_in": 600_000_000, "tools:valid": 1}
+    group = Group(hour_of(time()), "open", "a-model-with-a-long-name", "http://site")
+    await opened.proxy.store.add_usage(UsageBatch("some", {group: counters}))
+    await opened.go("Dashboard")
+    await expect(opened.page.locator("figure canvas").last).to_be_attached()
+
+
+async def test_who_reads_stays_there_when_the_figures_are_drawn_anew(opener: Opener) -> None:
+    opened = await opener.open(size=PHONE)
+    page = opened.page
+    await used(opened)
+    await page.evaluate(TO_THE_END)
+    before = await page.evaluate(PLACES)
+    assert before[0] > PHONE[1]
+    assert before[1:] == ["scroller", 40, 40, 40]
+    await page.evaluate("document.querySelector('figure').id = 'old'")
+    await page.evaluate("document.dispatchEvent(new Event('theme'))")  # as every few seconds
+    await expect(page.locator("#old")).to_have_count(0)
+
+    assert await page.evaluate(PLACES) == before
+
+
+async def test_large_numbers_fit_and_what_limits_refused_is_among_the_errors(opened: Opened) -> None:
+    await used(opened)
+    cells = opened.page.locator(".charts .scroller").get_by_role("cell")
+    await expect(cells.nth(2)).to_have_text("upstream_error 1, refused by limits 2")
+    script = "async () => { const { short } = await import('/assets/i18n.js'); return [4000, 600e6].map(short) }"
+    assert await opened.page.evaluate(script) == ["4,000", "600M"]
+
+    await opened.page.get_by_role("button", name="中文").click()
+    await expect(cells.nth(2)).to_have_text("upstream_error 1, 因限额拒绝 2")
+    assert await opened.page.evaluate(script) == ["4,000", "6亿"]
+
+
+async def test_why_nothing_is_answered_is_told_in_the_pages_language(opener: Opener) -> None:
+    opened = await opener.open(locale="zh-CN", servers="away=http://127.0.0.1:9/v1")
+
+    async def refused(route: Route) -> None:
+        status: dict[str, Any] = await (await route.fetch()).json()
+        status["store"]["trouble"] = "the disk is full"
+        status["sites"][0] |= {"ready": False, "reason": "the site refuses the current credentials"}
+        await route.fulfill(body=json.dumps(status))
+
+    await opened.page.route("**/admin/status", refused)
+    await opened.page.goto(f"{opened.proxy.url}/#/dashboard")
+    told = opened.page.locator(".note.error:visible")
+    await expect(told).to_have_count(3)
+    for number, (meaning, said) in enumerate(
+        (("存储暂时不可用。", "the disk is full"), ("站点拒绝当前的凭据", ""), ("无法连接到服务器", "cannot connect"))
+    ):
+        await expect(told.nth(number)).to_contain_text(meaning)
+        await expect(told.nth(number)).to_contain_text(said)
