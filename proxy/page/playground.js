@@ -22,7 +22,8 @@ export class Playground {
     this.choice = new ModelChoice((model) => this.offer(model));
     this.build();
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !isComposing(event) && !document.querySelector("dialog[open]")) this.stop();
+      const isMeant = this.element.isConnected && !isComposing(event) && !document.querySelector("dialog[open]");
+      if (event.key === "Escape" && isMeant) this.stop();
     });
     document.addEventListener("language", () => {
       this.choice.draw(); // and with it the card for newcomers

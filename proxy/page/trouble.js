@@ -1,6 +1,6 @@
 // Errors as they are shown: what they mean, in the language of the page, then the proxy's own words and its code.
 import { el } from "./dom.js";
-import { coded, t } from "./i18n.js";
+import { coded, duration, t } from "./i18n.js";
 
 /** A note on *error*; *lead* names a text that comes first. */
 export function note(error, lead = null) {
@@ -12,7 +12,7 @@ export function told(error, lead = null) {
   return [
     lead ? el("strong", { t: lead }) : null,
     el("span", {}, coded(error.message)),
-    error.retryAfter ? el("span", {}, t("error.retry", { seconds: error.retryAfter })) : null,
+    error.retryAfter ? el("span", {}, t("error.retry", { time: duration(error.retryAfter) })) : null,
     error.said ? el("span.said", { dir: "auto" }, error.said) : null,
     error.label ? el("code", {}, error.label) : null,
   ].filter(Boolean);
