@@ -8,17 +8,17 @@ import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
 import { Log } from "./log.js";
 import { ModelChoice } from "./models.js";
-import { copyButtons } from "./snippets.js";
+import { copyButtons, wishOf } from "./snippets.js";
 import { Trouble } from "./trouble.js";
 import { Answer, question } from "./turns.js";
 
 /** The screen. It lives as long as the page, so that an answer goes on while another screen is looked at. */
 export class Playground {
   constructor({ needsKey }) {
-    Object.assign(this, { needsKey, entry: null, turns: [], shown: new Map() });
+    Object.assign(this, { needsKey, entry: null, place: "new", turns: [], shown: new Map() });
     this.trouble = new Trouble("chat.failed");
     this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
-    this.first = new FirstRun(() => this.wish());
+    this.first = new FirstRun(() => wishOf(this));
     this.choice = new ModelChoice((model) => this.offer(model));
     this.build();
     document.addEventListener("keydown", (event) => {
@@ -38,7 +38,7 @@ export class Playground {
     this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
     this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
     this.slide(false);
-    const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => this.wish()));
+    const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => wishOf(this)));
     this.log = new Log(() => this.slide(false));
     const foot = el("div.foot", {}, this.composer.element, el("p.hint", { t: "chat.hint" }));
     this.element = el("div.playground", {}, this.side, el("section.chat", {}, el("h1.unseen", { t: "nav.chat" }), head, this.log.element, foot));
@@ -50,16 +50,17 @@ export class Playground {
     this.drawer.setAttribute("aria-expanded", String(isIn));
   }
 
-  /** Show the conversation with this *id*: "new" for a new one, none for the one that is open. */
+  /** Show the conversation with this *id*: "new" for a new one, none for the one that was asked for last. */
   async open(id) {
     this.slide(false);
     this.choice.watch();
-    id ||= this.entry?.id;
-    if (id && id !== "new") history.replaceState(null, "", `#/chat/${id}`); // for who comes back from another screen
-    if ((this.isOpen || this.composer.isBusy) && (!id || id === this.entry?.id)) return this.log.toEnd();
+    const place = (this.place = id || this.place);
+    const shown = this.entry?.id ?? (id ? null : "new"); // who asks for a new one gets another
+    if ((this.isOpen || this.composer.isBusy) && place === shown) return this.arrive(place);
     this.isOpen = true;
     await this.stop();
-    const entry = (this.entry = id && id !== "new" ? (conversations.find(id) ?? { id, title: id, broken: {} }) : null);
+    this.arrive(place);
+    const entry = (this.entry = place === "new" ? null : (conversations.find(place) ?? { id: place, title: place, broken: {} }));
     this.turns = [];
     this.draw();
     try {
@@ -69,6 +70,13 @@ export class Playground {
       return entry === this.entry && this.showTrouble(error); // else another one was opened meanwhile
     }
     this.composer.field.focus({ preventScroll: true });
+  }
+
+  /** What is shown, or about to be, is *place*; the address tells it, unless it names another screen. */
+  arrive(place) {
+    this.place = place;
+    if (this.element.isConnected) history.replaceState(null, "", `#/chat/${place}`);
+    this.log.toEnd();
   }
 
   hide() {
@@ -107,7 +115,7 @@ export class Playground {
 
   async run(asked, turn) {
     const model = this.choice.select.value;
-    const place = this.entry ? null : location.hash;
+    const isNew = !this.entry;
     this.abort = new AbortController();
     try {
       this.entry ??= await conversations.create(asked.text, model);
@@ -116,7 +124,7 @@ export class Playground {
     }
     const entry = this.entry;
     conversations.remember(Object.assign(entry, { model }));
-    if (location.hash === place) history.replaceState(null, "", `#/chat/${entry.id}`); // else it names another, or screen
+    if (isNew && this.place === "new") this.arrive(entry.id); // else another was asked for meanwhile
     this.drawList();
     const how = { model, search: this.composer.wantsSearch, signal: this.abort.signal, onText: () => this.shown.get(turn)?.grow() };
     return ask(entry, asked, turn, how);
@@ -182,18 +190,10 @@ export class Playground {
     this.isOpen = false; // coming back tries again
     if (error.status === 404 && this.entry) {
       conversations.forget(this.entry.id);
-      this.entry = null; // what is written next begins another
+      Object.assign(this, { entry: null, place: "new" }); // what is written next begins another
     }
     this.trouble.show(error);
     this.log.show(this.trouble.element);
     this.drawList();
-  }
-
-  /** What is written now, else what was asked last, as `snippets.js` takes it. */
-  wish() {
-    const last = this.turns.findLast(({ role }) => role === "user");
-    const typed = { text: this.composer.text, pictures: this.composer.pictures };
-    const { text, pictures } = typed.text || typed.pictures.length ? typed : (last ?? { text: t("first.hello"), pictures: [] });
-    return { model: this.choice.select.value, text, pictures, search: this.composer.wantsSearch, needsKey: this.needsKey() };
   }
 }

@@ -1,8 +1,16 @@
 // What the page would ask, as a person would type it: of the address that the page was opened at.
 import { copy, el, icon } from "./dom.js";
+import { t } from "./i18n.js";
 
 const PICTURE = "data:image/png;base64,BASE64";
 const { origin } = location;
+
+/** What is written now, else what was asked last, as the forms below take it. */
+export function wishOf({ composer, turns, choice, needsKey }) {
+  const last = turns.findLast(({ role }) => role === "user");
+  const { text, pictures } = composer.text || composer.pictures.length ? composer : (last ?? { text: t("first.hello"), pictures: [] });
+  return { model: choice.select.value, text, pictures, search: composer.wantsSearch, needsKey: needsKey() };
+}
 
 function body({ model, text, pictures, search }, extra) {
   const parts = [{ type: "text", text }, ...pictures.map(() => ({ type: "image_url", image_url: { url: PICTURE } }))];
