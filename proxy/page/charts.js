@@ -159,7 +159,7 @@ function showTotals(table, rows, by) {
 
 function figures(row) {
   const tokens = `${number(row.tokens_in)} / ${number(row.tokens_out)}`;
-  const times = [row.ms_p50, row.ms_p95].map((time) => (time === null ? "–" : `${number(seconds(time))} s`)).join(" / ");
+  const times = [row.ms_p50, row.ms_p95].map((time) => (time === null ? "–" : t("unit.s", { count: number(seconds(time)) }))).join(" / ");
   return [number(row.requests), tokens, kinds(row), times].map((text) => el("td", {}, text));
 }
 

@@ -67,7 +67,7 @@ function visits(found, now) {
 
 function visitRow(visit, now) {
   const ago = t("dash.ago", { time: duration(now - visit.started_at) });
-  const took = visit.seconds === null ? "" : `${visit.seconds.toFixed(1)} s`;
+  const took = visit.seconds === null ? "" : t("unit.s", { count: visit.seconds.toFixed(1) });
   const shot = visit.screenshot
     ? el("button.small", { type: "button", t: "dash.screenshot.show", "data-focus": `shot ${visit.id}`, onclick: () => show(visit) })
     : null;

@@ -16,6 +16,9 @@ async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(opene
     await expect(about).to_have_text(f"Tools · JSON by a schema · AIPKit site {site.origin.removeprefix('http://')}")
     await choice.select_option(VISION)
     await expect(about).to_contain_text("Images")
+    for width in (1280, 1121, 800, 375):  # down to tablets and phones
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await about.evaluate("line => line.clientWidth > 90 && line.scrollHeight <= line.clientHeight"), width
     await expect(choice.locator("option:checked")).not_to_contain_text("cooling")
 
     site.behaviour.stream_error = site.behaviour.quota_text
