@@ -7,6 +7,7 @@ from typing import Any
 from playwright.async_api import Route, expect
 
 from shared.admin.usage import Group, UsageBatch, hour_of
+from tests.openai_server import OpenAiPeer
 from tests.page.browsing import PHONE, Opened, Opener
 
 PLACES = """
@@ -78,3 +79,19 @@ async def test_why_nothing_is_answered_is_told_in_the_pages_language(opener: Ope
     ):
         await expect(told.nth(number)).to_contain_text(meaning)
         await expect(told.nth(number)).to_contain_text(said)
+
+
+async def test_the_dashboard_shows_servers_beside_sites(opener: Opener) -> None:
+    async with OpenAiPeer("tiny", "small") as server:
+        opened = await opener.open(servers=f"mine={server.base_url}")
+        await opened.go("Dashboard")
+        cards = opened.page.locator("article.card")
+
+        await expect(cards).to_have_count(2)
+        await expect(cards.nth(0)).to_contain_text("AIPKit site")
+        mine = cards.nth(1)
+        await expect(mine.get_by_role("heading")).to_have_text(["mine"])
+        await expect(mine).to_contain_text("OpenAI-compatible server")
+        await expect(mine).to_contain_text("Models2")
+        await expect(mine).not_to_contain_text("Visit")
+        await expect(cards.get_by_role("button", name="Visit now")).to_have_count(1)
