@@ -88,7 +88,7 @@ export default {
   "chat.you": "You",
 
   "can.context": "Context (tokens)",
-  "can.hint": "Emulated: the bot itself takes only text, and the proxy tells it of tools and schemas in words. Cooling down: a quota or limit was reached. Resting: it failed again and again. Not available: there are no credentials, or the server is away. All of them come back by themselves.",
+  "can.hint": "Emulated: the bot itself takes only text, and the proxy tells it of tools and schemas in words. Cooling down: a quota or limit was reached, or the bot refuses. Resting: it failed again and again. Not available: there are no credentials, or the server is away. All of them come back by themselves.",
   "can.how.emulated": "emulated",
   "can.how.native": "native",
   "can.images": "Images",
