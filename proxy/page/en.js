@@ -82,6 +82,7 @@ export default {
   "chat.stop": "Stop",
   "chat.stopped": "Stopped. What came until then is kept.",
   "chat.stopped.empty": "Stopped before anything came. The message is not kept.",
+  "chat.unkept": "What came could not be stored: it is gone when the page is left.",
   "chat.waiting": "Waiting for the answer",
   "chat.welcome": "What would you like to know?",
   "chat.welcome.more": "Messages go to the model chosen above; conversations are kept by this proxy.",

@@ -61,10 +61,11 @@ export class Answer {
 
   /** Draw what stands below the text, in the language now. */
   drawEnd() {
-    const { state, sources, calls } = this.turn;
+    const { state, sources, calls, stored, why } = this.turn;
     const parts = calls?.length ? [callList(calls)] : [];
     if (sources?.length) parts.push(sourceList(sources));
     if (state === "broken" || state === "failed") parts.push(ending(this.turn));
+    if (state === "broken" && !stored && why !== "stopped") parts.push(el("p.note", { t: "chat.unkept" }));
     if (state !== "streaming") parts.push(this.buttons());
     this.after.replaceChildren(...parts);
   }

@@ -41,6 +41,11 @@ async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_la
 
     await expect(opened.answer).to_contain_text("站点未能回答。")
     await expect(opened.answer.locator("code")).to_have_text("upstream_error")
+    await expect(opened.answer).not_to_contain_text("无法保存")
+    await page.route("**/items", lambda route: route.fulfill(status=503, json={}))
+    await page.locator("#message").fill(BREAKS_OFF)
+    await page.keyboard.press("Enter")
+    await expect(await opened.reaches("broken", 1)).to_contain_text("已收到的内容无法保存")
 
 
 async def test_a_wrong_key_is_refused_in_either_language(opener: Opener) -> None:
