@@ -9,6 +9,8 @@ import { Trouble } from "./trouble.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
 
+const AGAIN_AFTER = 3_000; // milliseconds
+
 let who = { admin: false, key_name: null, needs_key: false };
 const main = el("main", { id: "main" });
 const nav = el("nav", { label: "nav" });
@@ -66,7 +68,10 @@ async function enter() {
   try {
     who = await session();
   } catch (error) {
+    shown?.hide?.();
+    shown = null;
     trouble.show(error);
+    if (!error.status || error.status >= 500) setTimeout(enter, AGAIN_AFTER); // it comes back by itself
     return main.replaceChildren(trouble.element);
   }
   if (isAnother(who.key_name)) {

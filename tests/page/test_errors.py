@@ -94,3 +94,14 @@ async def test_why_a_visit_failed_is_told_in_the_pages_language_and_in_the_harve
 
     await expect(told).to_contain_text("No chat was found on the page")
     await expect(told.locator(".said")).to_have_text(REASON)
+
+
+async def test_what_kept_the_page_from_opening_is_told_and_tried_again(opener: Opener) -> None:
+    opened = await opener.open()
+    error = {"message": "It is away.", "code": "store_unavailable"}
+    answer = {"error": error}
+    await opened.page.route("**/admin/session", lambda route: route.fulfill(status=503, json=answer), times=1)
+    await opened.page.reload()
+    await expect(opened.page.get_by_role("alert")).to_contain_text("The store cannot be used right now.")
+
+    await expect(opened.page.get_by_label("Write a message")).to_be_visible()
