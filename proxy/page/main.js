@@ -1,5 +1,5 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
-import { forgetAll } from "./conversations.js";
+import { answered, forgetAll } from "./conversations.js";
 import { announce, el, iconButton } from "./dom.js";
 import { switchLanguage, t, translate } from "./i18n.js";
 import { Playground } from "./playground.js";
@@ -134,7 +134,10 @@ document.addEventListener("language", () => {
 });
 document.addEventListener("signedout", enter);
 onChange((name) => {
-  if (name === "holder") anew(); // somebody else signed in
-  else if (name === "conversations") screens.chat.drawList();
+  if (name === "holder") {
+    answered(); // what was asked in this tab is not for who signed in now
+    anew();
+  }
+  if (name === "conversations") screens.chat.drawList();
 });
 enter();
