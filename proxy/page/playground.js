@@ -48,6 +48,7 @@ export class Playground {
   slide(isIn) {
     this.side.classList.toggle("open", isIn);
     this.drawer.setAttribute("aria-expanded", String(isIn));
+    if (isIn) this.side.firstChild.focus(); // it stands before its button
   }
 
   /** Show the conversation with this *id*: "new" for a new one, none for the one that was asked for last. */
@@ -75,13 +76,12 @@ export class Playground {
   /** What is shown, or about to be, is *place*; the address tells it, unless it names another screen. */
   arrive(place) {
     this.place = place;
-    if (this.element.isConnected) history.replaceState(null, "", `#/chat/${place}`);
+    const isTold = !this.element.isConnected || (place === "new" && !location.hash.startsWith("#/chat/"));
+    if (!isTold) history.replaceState(null, "", `#/chat/${place}`);
     this.log.toEnd();
   }
 
-  hide() {
-    this.choice.unwatch();
-  }
+  hide = () => this.choice.unwatch();
 
   async load(entry) {
     this.log.show(el("p.empty.loading", { t: "loading" }));

@@ -46,7 +46,8 @@ async def test_a_title_ends_before_the_edge_and_is_told_whole(opener: Opener, si
     await with_titles(opened)
     drawer = opened.page.locator(".drawer")
     if await drawer.is_visible():
-        await drawer.click()
+        await drawer.press("Enter")
+        await expect(opened.page.get_by_role("link", name="New conversation")).to_be_focused()
     rows = await opened.page.locator(".conversations li").evaluate_all(ROWS)
 
     assert [(row["name"], row["tip"]) for row in rows] == [(title, title) for title in TITLES.values()]
