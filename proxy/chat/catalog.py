@@ -122,6 +122,7 @@ class Catalog:
             self._offers.setdefault(model.id, []).append(model)
         for pinned_id, model in pinned.items():
             self._offers.setdefault(pinned_id, [self._listed.get(pinned_id, model)])
+        self._meant: dict[frozenset[str], frozenset[str]] = {}  # what the names that keys may use mean here, lower case
         self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
         for name in (*self._listed, *pinned, *self._offers):
             self._spelled.setdefault(name.lower(), name)
@@ -134,7 +135,7 @@ class Catalog:
 
     def find(self, name: str, allowed: frozenset[str] | None = None) -> tuple[str, Model] | None:
         """The name that answers and its model; the default model for unknown names; for those of Anthropic's models
-        else one of its bots that is *allowed* (see `may_use`); else None."""
+        else one of its bots that is *allowed* (see `is_allowed`); else None."""
         if found := self.named(name):
             return found
         if self._default and (found := self.named(self._default)):
@@ -151,9 +152,20 @@ class Catalog:
             name = found
         return name, self._listed.get(name) or self._offers[name][0]
 
+    def is_allowed(self, name: str, allowed: frozenset[str] | None) -> bool:
+        """Whether *name*, also of one site, is what one of the *allowed* names means (None: all)."""
+        if allowed is None or name in allowed:
+            return True
+        meant = self._meant.get(allowed)
+        if meant is None:
+            meant = frozenset((self.named(each) or (each,))[0].lower() for each in allowed)
+            self._meant[allowed] = meant
+        lower = name.lower()
+        return not meant.isdisjoint((lower, lower.partition("@")[0]))
+
     def near(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
         """Names like *name* that may be used, the likest first."""
-        names = [each for each in self._listed if len(each) <= _COMPARED and may_use(allowed, each)]
+        names = [each for each in self._listed if len(each) <= _COMPARED and self.is_allowed(each, allowed)]
         wanted = min(_spellings(name[:_COMPARED]), key=len)
         return get_close_matches(wanted, names[:_COMPARED], MAX_NEAR, _NEAR)
 
@@ -163,7 +175,7 @@ class Catalog:
 
     def _first_claude(self, allowed: frozenset[str] | None) -> tuple[str, Model] | None:
         for model in self._listed.values():
-            if model.alias_of is None and model.bot.provider == CLAUDE and may_use(allowed, model.id):
+            if model.alias_of is None and model.bot.provider == CLAUDE and self.is_allowed(model.id, allowed):
                 return model.id, model
         return None
 
@@ -171,14 +183,6 @@ class Catalog:
 def is_claude(name: str) -> bool:
     """Whether *name* is that of one of Anthropic's models, as far as its form tells."""
     return name.lower().rpartition("/")[2].startswith(_CLAUDE)
-
-
-def may_use(allowed: frozenset[str] | None, name: str) -> bool:
-    """Whether *name*, also of one site, is among the *allowed* ones (None: all), whatever the case of either."""
-    if allowed is None or name in allowed:
-        return True
-    lower = name.lower()
-    return not {lower, lower.partition("@")[0]}.isdisjoint(map(str.lower, allowed))
 
 
 def _spellings(name: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.chat.answer import Afterwards, Answer
 from proxy.chat.ask import Ask, Part
-from proxy.chat.catalog import Catalog, Model, may_use, unknown_model
+from proxy.chat.catalog import Catalog, Model, unknown_model
 from proxy.chat.conversations import Conversations, refuse_unfit
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, Plan, is_empty, never_left_out, size_of, without_empty_end
@@ -104,7 +104,7 @@ class ChatService:
         if not self._settings.fallback_model or model.is_server:
             return None
         found = self.catalog.named(self._settings.fallback_model)
-        return found[1] if found and found[1].is_server and may_use(allowed, found[0]) else None
+        return found[1] if found and found[1].is_server and self.catalog.is_allowed(found[0], allowed) else None
 
     def has_tools(self, name: str, allowed: frozenset[str] | None) -> bool:
         """Whether the upstream that is asked first for *name* takes tools itself."""
@@ -126,7 +126,7 @@ class ChatService:
         found = catalog.find(name, allowed)
         if found is None:
             raise unknown_model(name, catalog.near(name, allowed), default=self._settings.default_model)
-        if not may_use(allowed, found[0]):
+        if not catalog.is_allowed(found[0], allowed):
             raise unknown_model(name, catalog.near(name, allowed))
         return found[0], catalog.offers(found[0])
 

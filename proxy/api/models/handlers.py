@@ -10,7 +10,7 @@ from proxy.api.app_keys import CALLER, CHAT, SETTINGS
 from proxy.api.messages.errors import VERSION_HEADER
 from proxy.api.messages.models import model_info, model_page
 from proxy.api.rendering import json_response
-from proxy.chat.catalog import Model, may_use, unknown_model
+from proxy.chat.catalog import Model, unknown_model
 
 STATES = ("ready", "cooldown", "resting", "unavailable")  # by an upstream's rank
 LAST_RANK = len(STATES) - 1
@@ -19,7 +19,8 @@ LAST_RANK = len(STATES) - 1
 async def list_models(request: web.Request) -> web.Response:
     """Every model that the caller can name now."""
     chats, allowed = request.app[CHAT], request[CALLER].models
-    models = [model for model in chats.catalog.list() if may_use(allowed, model.id)]
+    catalog = chats.catalog
+    models = [model for model in catalog.list() if catalog.is_allowed(model.id, allowed)]
     best = _best_ranks(models)
     data = [_to_wire(request, model, best[model.id]) for model in models]
     if VERSION_HEADER in request.headers:
@@ -33,7 +34,7 @@ async def retrieve_model(request: web.Request) -> web.Response:
     # A client of Anthropic's API asks by the name that it is going to use, whatever that leads to.
     is_anthropic = VERSION_HEADER in request.headers
     found = chats.catalog.find(name, allowed) if is_anthropic else chats.catalog.named(name)
-    if found is None or not may_use(allowed, found[0]):
+    if found is None or not chats.catalog.is_allowed(found[0], allowed):
         raise unknown_model(name, chats.catalog.near(name, allowed))
     name, model = found
     rank = min(_rank(offer) for offer in chats.catalog.offers(name) or (model,))

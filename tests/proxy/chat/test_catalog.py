@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, may_use, slug, unknown_model
+from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, slug, unknown_model
 from proxy.chat.upstream import SiteBots, Upstream
 from shared.models import Bot
 from shared.parsing import Site, site
@@ -256,13 +256,15 @@ def test_looking_for_near_names_takes_no_long_time_whatever_is_asked_for() -> No
     assert process_time() - begun < 0.5
 
 
-def test_a_key_may_use_its_models_in_any_case() -> None:
-    allowed = frozenset({"GPT-4o", "claude@chat.example"})
+def test_a_key_may_use_its_models_in_any_spelling() -> None:
+    catalog = Catalog([offered(OTHER, bots((5, "GPT-4o"), (6, "Claude"), (7, "Grok"), (8, "Qwen"), (9, "Llama")))], {})
+    allowed = frozenset({"GPT-4o", "claude@chat.example", "openai/grok", "qwen:latest"})
 
-    assert may_use(allowed, "gpt-4o")
-    assert may_use(allowed, "gpt-4o@chat.example")
-    assert may_use(allowed, "Claude@chat.example")
-    assert not may_use(allowed, "claude")
+    assert all(
+        catalog.is_allowed(name, allowed)
+        for name in ("gpt-4o", "gpt-4o@chat.example", "Claude@chat.example", "grok", "qwen", "qwen@chat.example")
+    )
+    assert not any(catalog.is_allowed(name, allowed) for name in ("claude", "llama"))
 
 
 def test_a_model_says_how_much_it_takes_and_what_it_can() -> None:
