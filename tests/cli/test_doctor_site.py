@@ -86,6 +86,8 @@ def test_a_clock_that_is_wrong_is_a_warning(difference: float, level: Level) -> 
     now = 1_790_000_000.0
 
     assert check_clock({"Date": formatdate(now - difference, usegmt=True)}, now).level is level
+    kept = {"Date": formatdate(now - difference - 7200, usegmt=True), "Age": "7200"}  # by a cache on the way
+    assert check_clock(kept, now).level is level
 
 
 @pytest.mark.parametrize("date", ["", "today", "Mon, 23 Nov 2026 00:59:56 +99999999999999"])

@@ -11,6 +11,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from shared.cli.doctor.check import Level
+from shared.cli.doctor.network import Obstacle, what_to_do
 from shared.cli.doctor.server import check_keys, check_server
 from shared.parsing import Server
 from shared.secrets import Secret
@@ -112,11 +113,14 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
     assert (await checked(server, server_keys=keys))[1].endswith("lists 0 models")
     server.listing = Refused(404, "<html>not here</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
+    server.listing = Refused(503, "busy")
+    assert (await checked(server, server_keys=keys))[0] is Level.FAIL
     server.listing = Refused(200, "<html>a page</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
     await server.stop()
     level, what = await checked(server, server_keys=keys)
-    assert (level, "cannot connect" in what) == (Level.FAIL, True)
+    assert (level, "refused: cannot connect" in what) == (Level.FAIL, True)
+    assert "FREEAICHAT_SERVERS" in what_to_do(Obstacle.REFUSED, "FREEAICHAT_SERVERS")
 
 
 def test_the_doctor_finds_a_key_without_its_server() -> None:

@@ -28,16 +28,21 @@ class Obstacle(StrEnum):
     SITE = "site"
 
 
-MENDS = {
-    Obstacle.DNS: "check the name in FREEAICHAT_SITES, and that this machine has a name server: `getent hosts NAME`",
-    Obstacle.REFUSED: "nothing listens at that address: check host and port in FREEAICHAT_SITES, or the site is down",
+_MENDS = {
+    Obstacle.DNS: "check the name in {setting}, and that this machine has a name server: `getent hosts NAME`",
+    Obstacle.REFUSED: "nothing listens at that address: check host and port in {setting}, or start it if it is yours",
     Obstacle.TLS: "check this machine's clock; where a company reads its traffic, add its authority (SSL_CERT_FILE)",
     Obstacle.PROXY: "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and that the proxy runs and lets this machine through",
     Obstacle.FIREWALL: "a firewall or filter on the way drops or cuts the connection: try another network, or ask for "
-    "the site to be let through",
+    "it to be let through",
     Obstacle.NETWORK: "this machine has no way out: check its network and routes",
-    Obstacle.SITE: "the site is reached, but does not answer as it should: try again later, or open it in a browser",
+    Obstacle.SITE: "it is reached, but does not answer as it should: try again later, or open it in a browser",
 }
+
+
+def what_to_do(kind: Obstacle, setting: str) -> str:
+    """What to do about it. *setting*: names the address. Pure."""
+    return _MENDS[kind].format(setting=setting)
 
 
 async def diagnose(error: SiteUnreachable, url: str) -> Obstacle:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.doctor.network import diagnose, what_to_do
 from shared.parsing import Server
 from shared.settings import Settings
 from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient
@@ -20,7 +21,9 @@ async def check_server(client: SiteClient, server: Server, settings: Settings) -
     try:
         reply = await client.get(f"{server.base_url}/models", headers, timeout=LISTING_SECONDS)
     except SiteUnreachable as error:
-        return [fail(NAME, f"{server.name}: {error}", f"start it; FREEAICHAT_SERVERS says {server.base_url}")]
+        kind = await diagnose(error, server.base_url)
+        what = f"{server.name} at {server.base_url}: {kind}: {error}"
+        return [fail(NAME, what, what_to_do(kind, "FREEAICHAT_SERVERS"))]
     return list(judge_listing(server, reply, settings.fallback_model))
 
 
@@ -32,7 +35,9 @@ def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check
         return
     names = _names(reply.body) if reply.status == 200 else None
     if names is None:
+        is_down = reply.status == 429 or reply.status >= 500
         mend = "FREEAICHAT_SERVERS takes the base URL, as a rule with /v1 at its end"
+        mend = "its own log or page says why; try again later" if is_down else mend
         yield fail(NAME, f"{where} lists no models (HTTP {reply.status})", mend)
         return
     yield ok(NAME, f"{where} answers and lists {len(names)} models")

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.doctor.network import MENDS, diagnose
+from shared.cli.doctor.network import diagnose, what_to_do
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.parsing import Site
 from shared.plugins import bot_checks
@@ -55,7 +55,7 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
         url, reply = await fetch_page(client, site)
     except SiteUnreachable as error:
         kind = await diagnose(error, site.url)
-        return [fail("site", f"{site.url}: {kind}: {error}", MENDS[kind])]
+        return [fail("site", f"{site.url}: {kind}: {error}", what_to_do(kind, "FREEAICHAT_SITES"))]
     return [judge_page(url, reply.status, reply.headers, reply.body), check_clock(reply.headers, now)]
 
 
@@ -102,7 +102,7 @@ def check_page(site: Site, found: Credentials | None) -> list[Check]:
 def check_clock(headers: Mapping[str, str], now: float) -> Check:
     """Whether our clock agrees with the `Date` of the site's answer."""
     try:
-        theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp()
+        theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp() + _seconds_kept(headers)
     except (ValueError, OverflowError):
         return ok("clock", "the site names no date to compare with")
     difference = now - theirs
@@ -110,3 +110,9 @@ def check_clock(headers: Mapping[str, str], now: float) -> Check:
         return ok("clock", f"agrees with the site's within {text.duration(abs(difference))}")
     direction = "ahead of" if difference > 0 else "behind"
     return warn("clock", f"{text.duration(abs(difference))} {direction} the site's", "set this machine's clock (NTP)")
+
+
+def _seconds_kept(headers: Mapping[str, str]) -> int:
+    """How long a cache on the way has kept the answer, whose `Date` is that of its making."""
+    age = headers.get("Age", "")
+    return int(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0

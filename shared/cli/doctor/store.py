@@ -55,7 +55,7 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     try:
         nonce, status = await renewed(found, ask)
     except SiteUnreachable as error:
-        return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line above")
+        return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line")
     if nonce is None:
         mend = "`freeaichat harvest` shows what a visit meets"
         return fail(name, f"{what}; the site hands out no nonce (HTTP {status})", mend)
