@@ -12,12 +12,20 @@ from tests.cli.processes import program
 
 
 def test_a_browser_that_starts_is_fine_and_its_version_named(tmp_path: Path) -> None:
-    browser = program(tmp_path / "chromium", "echo Chromium 156.0")
+    browser = program(tmp_path / "chromium", "echo Chromium 156.0.8078.108")
 
     found = check_browser(str(browser))
 
     assert found.level is Level.OK
-    assert "Chromium 156.0" in found.what
+    assert "Chromium 156.0.8078.108" in found.what
+
+
+def test_a_program_that_is_no_browser_of_the_family_is_told(tmp_path: Path) -> None:
+    found = check_browser(str(program(tmp_path / "firefox", "echo Mozilla Firefox 128.3.1esr")))
+
+    assert found.level is Level.WARN
+    assert "Mozilla Firefox 128.3.1esr" in found.what
+    assert "FREEAICHAT_BROWSER" in found.mend
 
 
 def test_missing_shared_libraries_are_named(tmp_path: Path) -> None:
@@ -40,6 +48,13 @@ def test_no_browser_is_a_failure_that_names_the_command(tmp_path: Path, monkeypa
     assert found.level is Level.FAIL
     assert "freeaichat browser install" in found.what
     assert "install" in found.mend
+
+
+def test_a_setting_that_names_no_program_is_to_be_mended_itself(tmp_path: Path) -> None:
+    found = check_browser(str(tmp_path / "nowhere"))
+
+    assert found.level is Level.FAIL
+    assert found.mend.startswith("mend FREEAICHAT_BROWSER")
 
 
 def test_a_browser_that_crashes_is_a_failure_with_its_last_words(tmp_path: Path) -> None:

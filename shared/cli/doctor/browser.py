@@ -1,8 +1,13 @@
 """Checks of the browser, and of the driver that moves it: found, and able to start."""
 
+import re
+
 from shared.browsers import NoBrowser, find_browser
 from shared.cli import install
-from shared.cli.doctor.check import Check, fail, ok
+from shared.cli.doctor.check import Check, fail, ok, warn
+
+_NAMED = "mend FREEAICHAT_BROWSER, or unset it and run `freeaichat browser install`"
+_VERSION = re.compile(r"\d+\.\d+\.\d+\.\d+")  # as all of the Chromium family tell theirs, and no other browser
 
 
 def check_browser(setting: str) -> Check:
@@ -10,11 +15,14 @@ def check_browser(setting: str) -> Check:
     try:
         browser = find_browser(setting)
     except NoBrowser as error:
-        return fail("browser", str(error), install.manual_command())
+        return fail("browser", str(error), _NAMED if setting else install.manual_command())
     problem, version = install.try_start([str(browser.path), "--version"])
     if problem:
         mend = f"install what is missing, or another browser: {install.manual_command()}"
         return fail("browser", f"{browser.path} does not start: {problem}", mend)
+    if not _VERSION.search(version):
+        what = f"{browser.path} calls itself {version!r}, which is no version of a Chromium-family browser"
+        return warn("browser", what, _NAMED if setting else install.manual_command())
     return ok("browser", f"{browser.path} ({browser.found}), {version}")
 
 
