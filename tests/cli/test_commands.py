@@ -219,10 +219,12 @@ async def test_a_redis_that_is_not_there_is_told_at_once_and_how_to_mend_it(alon
 
 
 async def test_doctor_finds_nothing_wrong_beside_a_running_proxy(beside: CommandLine, site: SimulatedSite) -> None:
+    beside.environment["FREEAICHAT_DEFAULT_MODEL"] = "nobody"
     done = await beside("doctor", "--json")
 
     findings = {finding["name"]: finding for finding in json.loads(done.output)}
     assert [name for name, finding in findings.items() if finding["level"] == "fail"] == []
+    assert "'nobody'" in findings["models"]["what"]  # a warning
     assert done.code == 0
     assert findings["site"]["what"].startswith(site.url)
     assert "the nonce is current" in findings["credentials"]["what"]

@@ -10,8 +10,15 @@ import pytest
 from shared.cli.doctor.check import Level
 from shared.cli.doctor.limits import check_inodes, check_memory
 from shared.cli.doctor.machine import check_key, check_key_accepted
-from shared.cli.doctor.settings import check_by_hand, check_settings
+from shared.cli.doctor.settings import (
+    check_aliases,
+    check_by_hand,
+    check_default_model,
+    check_origins,
+    check_settings,
+)
 from shared.cli.gateway import Gateway
+from shared.models import Bot
 from shared.secrets import Secret
 from shared.settings import Settings, load
 
@@ -43,6 +50,24 @@ def test_values_by_hand_are_all_set_or_none() -> None:
     assert partly.level is Level.FAIL
     assert "COOKIE, SESSION_ID, POST_ID" in partly.what
     assert "all four" in partly.mend
+
+
+def test_origins_that_no_browser_sends_are_told() -> None:
+    right = ["*", "null", "chrome-extension://*", "https://a.example", "https://a.example:81/", "*://b.example"]
+    wrong = ["a.example", "*.a.example", "https://a.example/page", "https://"]
+
+    told = "".join(check.what for check in check_origins([*right, *wrong]))
+
+    assert [origin for origin in (*right, *wrong) if repr(origin) in told] == wrong
+
+
+def test_names_that_lead_to_no_bot_and_no_model_are_told(free_port: int) -> None:
+    settings = load(sites="https://a.example/", models="right=5,wrong=6,there@a.example=5,where@b.example=5")
+    bots = {"https://a.example": (Bot(id=5, name="Five"),)}
+
+    assert [check.what.split("'")[1] for check in check_aliases(settings, bots)] == ["wrong", "where@b.example"]
+    assert [check.what.split("'")[1] for check in check_aliases(settings, {})] == ["where@b.example"]
+    assert check_default_model(load(default_model="nobody"), Gateway("127.0.0.1", free_port)) == []
 
 
 @pytest.mark.parametrize(("key", "level"), [("'sk-0123456789abcdef'", Level.FAIL), ("hush", Level.WARN)])

@@ -17,7 +17,7 @@ from shared.cli.doctor.machine import (
     check_temporary_dir,
 )
 from shared.cli.doctor.server import check_keys, check_server
-from shared.cli.doctor.settings import check_settings
+from shared.cli.doctor.settings import check_aliases, check_default_model, check_settings
 from shared.cli.doctor.site import check_page, check_site
 from shared.cli.doctor.store import check_credentials, check_redis, check_store
 from shared.cli.doctor.surroundings import check_authorities, check_proxies, check_store_files
@@ -39,7 +39,11 @@ async def examine(settings: Settings, gateway: Gateway) -> AsyncIterator[tuple[l
         "data dir": lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)],
         "temp dir": lambda: [check_temporary_dir()],
         "limits": lambda: [check_open_files(settings.max_requests), check_memory()],
-        "key": lambda: [check_key(settings), check_key_accepted(gateway)],
+        "key": lambda: [
+            check_key(settings),
+            check_key_accepted(gateway),
+            *check_default_model(settings, gateway),
+        ],
         "port": lambda: [check_port(settings, gateway)],
         "browser": lambda: [check_browser(settings.browser)],
         "driver": lambda: [check_driver()],
@@ -77,9 +81,11 @@ async def _limited(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[
 
 
 async def _stored(client: SiteClient, settings: Settings) -> list[Check]:
-    store, credentials = await check_store(settings)
+    store, states = await check_store(settings)
     if store.level is Level.FAIL:
         return [store]  # what is in it is not known
+    credentials = {origin: state.current for origin, state in states.items()}
     checks = [check_credentials(client, site.origin, credentials.get(site.origin), time()) for site in settings.sites]
     pages = [check for site in settings.sites for check in check_page(site, credentials.get(site.origin))]
-    return [store, *await check_redis(settings), *await asyncio.gather(*checks), *pages]
+    aliases = check_aliases(settings, {origin: state.bots for origin, state in states.items()})
+    return [store, *await check_redis(settings), *await asyncio.gather(*checks), *pages, *aliases]

@@ -1,11 +1,15 @@
-"""Checks of the settings: names that nothing reads, and values captured by hand of which some are missing."""
+"""Checks of the settings: names that nothing reads, values captured by hand of which some are missing, names of
+models that lead nowhere, and origins that no browser sends."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import chain
+from urllib.parse import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.gateway import Gateway, NoGateway
+from shared.models import Bot
 from shared.settings import NAMES, PREFIX, Settings
 from shared.settings.reader import env_file, names_in_file
 
@@ -14,9 +18,10 @@ _OTHERS = ("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_PROXIES"
 
 
 def check_settings(settings: Settings) -> list[Check]:
-    """The names in the environment and in `.env`, and the values captured by hand."""
+    """The names in the environment and in `.env`, the values captured by hand, and the further origins."""
     in_file = check_names(str(env_file()), names_in_file())
-    return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings)]
+    origins = check_origins(settings.cors_origins)
+    return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *origins]
 
 
 def check_names(place: str, names: Iterable[str]) -> list[Check]:
@@ -53,3 +58,44 @@ def check_by_hand(settings: Settings) -> Check:
         there = ", ".join(name for name in values if name not in missing)
         return fail("by hand", f"{there} set, but not {', '.join(missing)}", "set all four from one visit, or none")
     return ok("by hand", "all four values captured by hand are set")
+
+
+def check_origins(origins: Iterable[str]) -> list[Check]:
+    """Origins as no browser sends them: without a scheme, or with a path."""
+    mend = "write scheme://host[:port], as browsers send it: https://app.example, or chrome-extension://*"
+    return [
+        warn("origins", f"FREEAICHAT_CORS_ORIGINS has {origin!r}, which is no origin", mend)
+        for origin in origins
+        if origin not in ("*", "null") and not _is_origin(origin)
+    ]
+
+
+def _is_origin(text: str) -> bool:
+    scheme, separator, host = text.rstrip("/").partition("://")
+    return bool(scheme and separator and host) and "/" not in host
+
+
+def check_aliases(settings: Settings, bots: Mapping[str, Collection[Bot]]) -> Iterator[Check]:
+    """Names of FREEAICHAT_MODELS that lead to no site, or to no bot that its page shows. *bots*: by origin."""
+    for name, bot_id in settings.models.items():
+        host = name.partition("@")[2] or settings.sites[0].host
+        site = next((site for site in settings.sites if site.host == host), None)
+        if site is None:
+            mend = "write the host as FREEAICHAT_SITES has it"
+            yield warn("models", f"FREEAICHAT_MODELS has {name!r}, but there is no site {host!r}", mend)
+        elif (shown := bots.get(site.origin)) and bot_id not in {bot.id for bot in shown}:
+            what = f"FREEAICHAT_MODELS leads {name!r} to bot {bot_id}, which the page of {site.origin} does not show"
+            yield warn("models", what, "`freeaichat status` lists the bots with their ids")
+
+
+def check_default_model(settings: Settings, gateway: Gateway) -> list[Check]:
+    """Whether there is the model that answers for unknown names, as far as a running proxy tells."""
+    name = settings.default_model
+    try:
+        status, _ = gateway.get(f"/v1/models/{quote(name, safe='/:@')}") if name else (0, {})
+    except NoGateway:
+        return []
+    mend = "`freeaichat models` lists the names"
+    return (
+        [warn("models", f"FREEAICHAT_DEFAULT_MODEL names {name!r}, which no site has", mend)] if status == 404 else []
+    )

@@ -2,7 +2,7 @@
 
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.models import Credentials
+from shared.models import Credentials, SiteState
 from shared.plugins.renewal import renewed
 from shared.plugins.requests import PluginRequest
 from shared.settings import Settings
@@ -13,14 +13,14 @@ from shared.store import StoreError, address, is_redis, open_store
 NONCE_SECONDS = 15.0
 
 
-async def check_store(settings: Settings) -> tuple[Check, dict[str, Credentials]]:
-    """Whether the store opens, and the current credentials of each site in it."""
+async def check_store(settings: Settings) -> tuple[Check, dict[str, SiteState]]:
+    """Whether the store opens, and what is in it of each site."""
     found = {}
     try:
         async with open_store(settings.store_url) as store:
             for site in settings.sites:
                 if state := await store.site_state(site.origin):
-                    found[site.origin] = state.current
+                    found[site.origin] = state
     except StoreError as error:
         other = "start the Redis server" if is_redis(settings.store_url) else "move the file away to begin anew"
         return fail("store", str(error), f"mend what it says, {other}, or set FREEAICHAT_STORE"), {}
