@@ -10,8 +10,11 @@ from shared.cli.keys import Key
 from shared.models import Cause, Outcome, SiteState, Step, Visit
 
 NO_KEY = "no key needed on this machine"
-WHAT_TO_DO = {  # after a visit that failed
-    Outcome.CHALLENGE: "run `freeaichat harvest --headed` and pass the check yourself in the window that it opens",
+_HEADED = "run `freeaichat harvest --headed` and {} yourself in the window that it opens"
+WHAT_TO_DO: dict[str, str] = {  # after a visit that failed: by its cause, else its outcome
+    Cause.AGE: _HEADED.format("answer"),
+    Cause.CLICK: _HEADED.format("click") + ", or name the page that shows the chat at once in FREEAICHAT_SITES",
+    Outcome.CHALLENGE: _HEADED.format("pass the check"),
     Outcome.NO_CHAT: "open the page in a browser of your own, and name the one that has the chat in FREEAICHAT_SITES",
     Outcome.SITE_ERROR: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
     Outcome.TIMEOUT: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
@@ -37,7 +40,8 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
         return [*lines, reason] if reason else lines
     serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
     is_told = visit.cause in {Cause.NO_PLACE, Cause.STORE}  # by the reason; no other browser helps
-    what_to_do = "mend that" if is_told else WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
+    by_outcome = WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
+    what_to_do = "mend that" if is_told else WHAT_TO_DO.get(visit.cause, by_outcome)
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {reason}",
         f"{click.style('what to do:', bold=True)} {what_to_do}",

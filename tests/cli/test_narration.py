@@ -83,6 +83,13 @@ def test_of_every_failure_it_is_said_in_one_sentence_what_to_do(outcome: Outcome
     assert "freeaichat" in said.lower()
 
 
+@pytest.mark.parametrize(("cause", "act"), [(Cause.CLICK, "click"), (Cause.AGE, "answer")])
+def test_what_only_a_person_may_do_is_said_so(cause: Cause, act: str) -> None:
+    said = click.unstyle(narration.visit_lines(replace(a_visit(Outcome.NO_CHAT), cause=cause), None)[1])
+
+    assert f"freeaichat harvest --headed` and {act} yourself" in said
+
+
 def test_where_the_reason_says_what_to_do_no_other_browser_is_asked_for() -> None:
     visit = replace(a_visit(Outcome.BROWSER_ERROR, reason="set TMPDIR"), cause=Cause.NO_PLACE)
 
