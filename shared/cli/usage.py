@@ -62,7 +62,7 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
         for row in rows
     ]
     yield from text.table([[click.style(word, bold=True) for word in head], *body], indent="")
-    yield "in, out: tokens, estimated, since the site names none"
+    yield "in, out: tokens, estimated where a site answered, since it names none"
     yield "p50, p95: time of a request; first: until its first text, p50"
     yield "tools: calls of tools and JSON by a schema: valid at once, mended, asked for again (retried), failed"
 
@@ -70,7 +70,10 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
 def _label(name: str, value: str | int) -> str:
     if name == "hour":
         return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%d %H:00")
-    return str(value).partition("://")[2] or "-" if name == "site" else str(value) or "-"
+    shown = (
+        str(value).rpartition("://")[2] if name == "site" else str(value)
+    )  # of a site its host, of a server its name
+    return shown or "-"
 
 
 def _safe(value: object) -> object:

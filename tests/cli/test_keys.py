@@ -106,12 +106,14 @@ async def test_usage_of_the_running_proxy_as_table_json_and_csv(beside: CommandL
 
 async def test_usage_tells_how_calls_of_tools_came_out(alone: CommandLine) -> None:
     async with open_store(f"sqlite:///{alone.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
-        for model, counters in (("good", {"tools:valid": 7, "tools:retried": 2}), ("plain", {})):
-            group = Group(hour_of(time()), "master", model, "")
+        for model, site, counters in (("good", "ollama", {"tools:valid": 7, "tools:retried": 2}), ("plain", "", {})):
+            group = Group(hour_of(time()), "master", model, site)
             await store.add_usage(UsageBatch(model, {group: {"requests": 9, **counters}}))
 
     lines = (await alone("usage", "--by", "model")).output.splitlines()
     assert [line.rstrip().endswith("valid=7 retried=2") for line in lines[1:3]] == [True, False]
+    by_site = (await alone("usage", "--by", "site,model")).output.splitlines()
+    assert [line.split()[:2] for line in by_site[1:3]] == [["-", "plain"], ["ollama", "good"]]  # a server has no scheme
     rows = csv.DictReader(io.StringIO((await alone("usage", "--csv", "--by", "model")).output))
     assert {row["model"]: row["tools"] for row in rows} == {"good": "valid=7 retried=2", "plain": ""}
 
