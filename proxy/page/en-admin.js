@@ -59,7 +59,7 @@ export default {
   "chart.by.site": "site",
   "chart.empty": "Nothing was used in this time. Ask something in the chat, point a program at the base URL, or choose a longer time.",
   "chart.errors": "Errors",
-  "chart.estimated": "Tokens are estimates where the site names none.",
+  "chart.estimated": "Tokens are estimates where a site answered: it names none.",
   "chart.first": "Until the first text (s)",
   "chart.latency": "Latency (s)",
   "chart.median": "median",

@@ -59,7 +59,7 @@ export default {
   "chart.by.site": "站点",
   "chart.empty": "这段时间没有用量。可以在对话里提问，让程序使用 base URL，或者选择更长的时间。",
   "chart.errors": "错误",
-  "chart.estimated": "站点不提供 token 数时，所示为估计值。",
+  "chart.estimated": "站点回答时，token 数为估计值：站点不提供。",
   "chart.first": "到首段文字的时间（秒）",
   "chart.latency": "延迟（秒）",
   "chart.median": "中位数",

@@ -125,7 +125,7 @@ SCHEMAS: dict[str, Schema] = {
                     site=STRING,
                 )
             ),
-            "estimated": told(const(True), "Tokens are: the site names none."),
+            "estimated": told(const(True), "Tokens are, where a site answered: it names none."),
         }
     ),
     "Status": exactly(
