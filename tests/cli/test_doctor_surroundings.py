@@ -70,5 +70,19 @@ def test_store_files_that_others_can_read_are_named_with_the_mend(tmp_path: Path
     assert modes.mend == f"chmod 600 {tmp_path}/x.db-wal"
 
 
+def test_files_that_are_no_stores_keep_their_modes(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root:x:0:0")
+    (tmp_path / "data").write_text("")
+    (tmp_path / "data").chmod(0o600)
+    (tmp_path / "database").write_text("")
+
+    assert [
+        check.name for name in ("passwd", "data") for check in check_store_files(f"sqlite:///{tmp_path}/{name}")
+    ] == [
+        "store drive",
+        "store drive",
+    ]
+
+
 def test_other_stores_have_no_files() -> None:
     assert check_store_files("redis://localhost/") == []

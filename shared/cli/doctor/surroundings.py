@@ -10,6 +10,7 @@ from shared.store import address
 
 MOUNTS = Path("/proc/mounts")
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "davfs"})
+_SQLITE = b"SQLite format 3\0"  # what each database begins with
 
 
 def check_proxies(sites: Iterable[Site]) -> list[Check]:
@@ -65,10 +66,17 @@ def _file_system(file: Path, mounts: Path) -> str:
 
 
 def _check_modes(file: Path) -> list[Check]:
-    open_to_others = [
-        each for each in sorted(file.parent.glob(f"{file.name}*")) if each.is_file() and each.stat().st_mode & 0o077
-    ]
+    if not file.is_file() or not _is_store(file):
+        return []  # `check_store` tells; its mode is another's concern
+    beside = (each for pattern in (f"{file.name}-*", f"{file.name}.*") for each in file.parent.glob(pattern))
+    open_to_others = [each for each in (file, *sorted(beside)) if each.is_file() and each.stat().st_mode & 0o077]
     if not open_to_others:
         return []
     names = " ".join(map(str, open_to_others))
     return [warn("store modes", f"others can read {names}", f"chmod 600 {names}")]
+
+
+def _is_store(file: Path) -> bool:
+    """Whether *file* is a SQLite database, or nothing yet."""
+    with file.open("rb") as opened:
+        return opened.read(len(_SQLITE)) in (_SQLITE, b"")

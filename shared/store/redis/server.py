@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis.asyncio
 from redis.asyncio.client import PubSub
@@ -153,6 +154,9 @@ class Part:
 
 def _make_pool(url: str) -> redis.asyncio.ConnectionPool:
     try:
+        number = urlsplit(url).path.strip("/")
+        if not url.startswith("unix:") and number and not number.isdecimal():
+            raise ValueError("redis-py would take another database than the one that is named")  # noqa: TRY301
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,

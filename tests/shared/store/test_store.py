@@ -207,6 +207,7 @@ async def test_closing_waits_for_the_calls_that_run(store_url: str) -> None:
     [
         *("", "freeaichat.db", "sqlite://x", "mysql://u:pw@host/x", "sqlite:///"),
         *("redis://u:pw@host:port/", "redis://u:pw@host?db=pw", "redis://u:pw@host?unknown=pw"),
+        "redis://u:pw@host/name",
     ],
 )
 async def test_an_url_that_names_no_store_is_refused_without_showing_it(url: str) -> None:
