@@ -60,14 +60,14 @@ def test_where_the_system_tells_of_no_mounts_nothing_is_complained_about(tmp_pat
 
 
 def test_store_files_that_others_can_read_are_named_with_the_mend(tmp_path: Path) -> None:
-    for name in ("x.db", "x.db-wal"):
+    for name in ("my x.db", "my x.db-wal"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o600)
-    (tmp_path / "x.db-wal").chmod(0o644)
-    _, modes = check_store_files(f"sqlite:///{tmp_path}/x.db")
+    (tmp_path / "my x.db-wal").chmod(0o644)
+    _, modes = check_store_files(f"sqlite:///{tmp_path}/my x.db")
 
     assert modes.level is Level.WARN
-    assert modes.mend == f"chmod 600 {tmp_path}/x.db-wal"
+    assert modes.mend == f"chmod 600 '{tmp_path}/my x.db-wal'"
 
 
 def test_files_that_are_no_stores_keep_their_modes(tmp_path: Path) -> None:

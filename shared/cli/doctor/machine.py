@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
@@ -41,14 +42,16 @@ def check_data_dir(directory: Path) -> Check:
             free = shutil.disk_usage(directory).free
     except OSError as error:
         # Another error is that of a disk that is full, or may only be read.
-        how = f": chown {os.geteuid()} {directory}" if isinstance(error, PermissionError) else ""
+        how = f": chown {os.geteuid()} {quote(str(directory))}" if isinstance(error, PermissionError) else ""
         mend = f"mend that{how}, or set FREEAICHAT_DATA_DIR to another one"
         return fail(name, f"{directory} cannot be written ({error.strerror})", mend)
     if free < LEAST_FREE_BYTES:
         return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {LEAST_FREE_BYTES >> 20} MiB are needed")
     mode = directory.stat().st_mode & 0o777
     if mode & 0o077:
-        return warn(name, f"{directory} can be entered by others (mode {mode:04o})", f"chmod 700 {directory}")
+        return warn(
+            name, f"{directory} can be entered by others (mode {mode:04o})", f"chmod 700 {quote(str(directory))}"
+        )
     return ok(name, f"{directory}, mode {mode:04o}, {free >> 20} MiB free")
 
 
@@ -76,7 +79,7 @@ def check_key(settings: Settings) -> Check:
     try:
         key = find_key(settings)
     except OSError as error:
-        mend = f"chown {os.geteuid()} {file}, or delete that file"
+        mend = f"chown {os.geteuid()} {quote(str(file))}, or delete that file"
         return fail("key", f"the key file cannot be read ({error.strerror})", mend)
     if key is None and settings.is_loopback_bind:
         return ok("key", "none needed: only this machine can reach the proxy")
@@ -89,7 +92,7 @@ def check_key(settings: Settings) -> Check:
 def _check_kept(file: Path, when: str) -> Check:
     mode = file.stat().st_mode & 0o777
     if mode & 0o077:
-        return fail("key", f"{file} can be read by others (mode {mode:04o})", f"chmod 600 {file}")
+        return fail("key", f"{file} can be read by others (mode {mode:04o})", f"chmod 600 {quote(str(file))}")
     return ok("key", f"kept in {file}, mode {mode:04o}{when}")
 
 

@@ -1,5 +1,6 @@
 """Checks of what surrounds the store and the network: file systems, file modes, HTTP proxies, authorities."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _check_modes(file: Path) -> list[Check]:
     open_to_others = [each for each in (file, *sorted(beside)) if each.is_file() and each.stat().st_mode & 0o077]
     if not open_to_others:
         return []
-    names = " ".join(map(str, open_to_others))
+    names = shlex.join(map(str, open_to_others))
     return [warn("store modes", f"others can read {names}", f"chmod 600 {names}")]
 
 
