@@ -292,3 +292,4 @@ async def test_doctor_tells_that_the_proxy_refuses_the_key(site: SimulatedSite, 
     assert re.search(
         r"fail  proxy key +the proxy .* refuses the key \(HTTP 401\)\n +→ set FREEAICHAT_API_KEY", done.output
     )
+    assert re.search(r"ok +port +the proxy answers", done.output)

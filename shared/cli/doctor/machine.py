@@ -19,6 +19,7 @@ LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
 PROBE_SECONDS = 2.0
 LEAST_KEY = 16  # characters
+_READINESS = {"ready", "degraded", "unavailable"}  # what `/readyz` of our own proxy tells
 _QUOTES = ("'", '"')
 
 
@@ -122,9 +123,11 @@ def check_port(settings: Settings, gateway: Gateway) -> Check:
     """Whether our port is free, or our own proxy answers there."""
     try:
         status, body = gateway.get("/healthz", timeout=PROBE_SECONDS)
+        if is_alive := status == 200 and body.get("status") == "ok":  # as many a program says
+            status, body = gateway.get("/readyz", timeout=PROBE_SECONDS)
     except NoGateway:
         return _check_bind(settings)
-    if status == 200 and body.get("status") == "ok":
+    if is_alive and body.get("status") in _READINESS:
         return ok("port", f"the proxy answers at {gateway.base_url}")
     mend = "stop it, or set FREEAICHAT_PORT to a free port"
     return fail("port", f"something else answers at {gateway.base_url} (HTTP {status})", mend)
