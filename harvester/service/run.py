@@ -51,7 +51,8 @@ async def run_once(settings: Settings, spare: Child | None, site_url: str, *, is
         return _refuse(error)
     _configure_logs(settings)
     try:
-        return await _visit_once(settings, spare, chosen, is_page_given=bool(site_url), is_headed=is_headed)
+        is_page_given = chosen not in settings.sites
+        return await _visit_once(settings, spare, chosen, is_page_given=is_page_given, is_headed=is_headed)
     except StoreError as error:
         return _refuse(error)
 

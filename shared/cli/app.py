@@ -70,8 +70,9 @@ def proxy() -> None:
 
 @freeaichat.command()
 @click.option("--headed", is_flag=True, help="Visit in a visible window, for what only a person may do.")
+@click.option("--site", metavar="URL", help="The site or page to visit; without it the first of FREEAICHAT_SITES.")
 @AS_JSON
-def harvest(headed: bool, as_json: bool) -> None:
+def harvest(headed: bool, site: str | None, as_json: bool) -> None:
     """Make one visit now.
 
     Shows what was captured, secrets masked.
@@ -81,7 +82,7 @@ def harvest(headed: bool, as_json: bool) -> None:
     """
     from shared.cli.harvest import harvest
 
-    sys.exit(harvest(headed=headed, as_json=as_json))
+    sys.exit(harvest(headed=headed, site=site, as_json=as_json))
 
 
 @freeaichat.command()

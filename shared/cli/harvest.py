@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from shared import parsing
 from shared.cli import text
-from shared.cli.failures import Failure
+from shared.cli.failures import BadSettings, Failure, read_settings
 from shared.processes.lifeline import Lifeline
 from shared.processes.services import become, module_command
 
@@ -26,9 +27,13 @@ SHOWN = {
 }
 
 
-def harvest(*, headed: bool, as_json: bool) -> int:
-    """Let the harvester make one visit; returns its exit code. Its log goes to standard error. Raises `Failure`."""
-    command = module_command("harvester", "once", *(["--headed"] if headed else []))
+def harvest(*, headed: bool, site: str | None, as_json: bool) -> int:
+    """Let the harvester make one visit; returns its exit code. Its log goes to standard error. Raises `Failure`.
+
+    *site*: an address of the site or page to visit; None: the first of the settings.
+    """
+    chosen = ["--site", _page(site)] if site else []
+    command = module_command("harvester", "once", *(["--headed"] if headed else []), *chosen)
     if as_json:
         become(command)  # its output and exit code are what was asked for
     output, code = _run(command)
@@ -36,6 +41,16 @@ def harvest(*, headed: bool, as_json: bool) -> int:
         for told in tell(json.loads(line)):
             click.echo(told)
     return code
+
+
+def _page(address: str) -> str:
+    """The page that *address* names: of a site of the settings, without a path, the page that they name."""
+    try:
+        wanted = parsing.site(address)
+    except ValueError as error:
+        raise BadSettings(f"--site: {error}") from error
+    pages = {site.origin: site.url for site in read_settings().sites}
+    return pages.get(wanted.origin, wanted.url) if wanted.url == f"{wanted.origin}/" else wanted.url
 
 
 def _run(command: list[str]) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from shared.cli.keys import Key
 from shared.models import Cause, Outcome, SiteState, Step, Visit
 
 NO_KEY = "no key needed on this machine"
-_HEADED = "run `freeaichat harvest --headed` and {} yourself in the window that it opens"
+_HEADED = "run `freeaichat harvest --headed{{site}}` and {} yourself in the window that it opens"
 WHAT_TO_DO: dict[str, str] = {  # after a visit that failed: by its cause, else its outcome
     Cause.AGE: _HEADED.format("answer"),
     Cause.CLICK: _HEADED.format("click") + ", or name the page that shows the chat at once in FREEAICHAT_SITES",
@@ -31,8 +31,11 @@ def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: fl
     ]
 
 
-def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
-    """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now."""
+def visit_lines(visit: Visit, state: SiteState | None, *, is_first: bool = True) -> list[str]:
+    """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now.
+
+    *is_first*: the site is the one that `freeaichat harvest` visits unless told otherwise.
+    """
     reason = text.harmless(visit.reason)
     if visit.outcome is Outcome.CAPTURED and state is not None:
         page = sum(visit.steps.get(step, 0.0) for step in (Step.BROWSER, Step.PAGE))
@@ -42,6 +45,7 @@ def visit_lines(visit: Visit, state: SiteState | None) -> list[str]:
     is_told = visit.cause in {Cause.NO_PLACE, Cause.STORE}  # by the reason; no other browser helps
     by_outcome = WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
     what_to_do = "mend that" if is_told else WHAT_TO_DO.get(visit.cause, by_outcome)
+    what_to_do = what_to_do.format(site="" if is_first else f" --site {visit.site}")
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {reason}",
         f"{click.style('what to do:', bold=True)} {what_to_do}",

@@ -95,7 +95,8 @@ class Narrator:
         self._told_visits.add(visit.id)
         if visit.outcome is Outcome.CAPTURED and state is not None:
             self._told_credentials.add((visit.site, state.current.captured_at))
-        self._print(narration.visit_lines(visit, state))
+        is_first = visit.site == self._settings.sites[0].origin
+        self._print(narration.visit_lines(visit, state, is_first=is_first))
 
     async def _tell_credentials(self, state: SiteState) -> None:
         """Tell of credentials that no recorded visit of this run brought."""

@@ -48,6 +48,17 @@ def test_a_visit_is_told_in_words_and_as_json_without_secrets(environment: dict[
     assert all(bot["name"] in told.stdout for bot in result["bots"])
 
 
+def test_any_site_of_the_settings_may_be_visited(environment: dict[str, str], site: RunningSite) -> None:
+    page = f"{site.url}?chat"
+    environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:9/, {page}"
+
+    done = harvest(environment, "--json", "--site", site.url.rstrip("/"))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["credentials"]["named_url"] == page
+    assert harvest(environment, "--site", "no site").returncode == 2
+
+
 async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
     environment: dict[str, str], site: RunningSite
 ) -> None:

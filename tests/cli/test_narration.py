@@ -88,6 +88,9 @@ def test_what_only_a_person_may_do_is_said_so(cause: Cause, act: str) -> None:
     said = click.unstyle(narration.visit_lines(replace(a_visit(Outcome.NO_CHAT), cause=cause), None)[1])
 
     assert f"freeaichat harvest --headed` and {act} yourself" in said
+    visit = replace(a_visit(Outcome.CHALLENGE), site="https://second.example")
+    said = narration.visit_lines(visit, None, is_first=False)[1]
+    assert "`freeaichat harvest --headed --site https://second.example`" in said
 
 
 def test_where_the_reason_says_what_to_do_no_other_browser_is_asked_for() -> None:

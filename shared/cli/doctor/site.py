@@ -56,11 +56,14 @@ async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
     except SiteUnreachable as error:
         kind = await diagnose(error, site.url)
         return [fail("site", f"{site.url}: {kind}: {error}", what_to_do(kind, "FREEAICHAT_SITES"))]
-    return [judge_page(url, reply.status, reply.headers, reply.body), check_clock(reply.headers, now)]
+    return [judge_page(url, reply.status, reply.headers, reply.body, site.origin), check_clock(reply.headers, now)]
 
 
-def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Check:
-    """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else."""
+def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, site: str = "SITE") -> Check:
+    """What a page of *status*, *headers* and *body* is: the chat, a check of visitors, or something else.
+
+    *site*: the origin of the settings' site to which it belongs.
+    """
     page = body.decode("utf-8", "replace")
     for kind, found in (
         (AIPKIT, read_configs(configs_in(page), {})),
@@ -69,7 +72,7 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes) -
         if found is not None and status == 200:
             return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
     if is_challenge(status, headers, body):
-        mend = "`freeaichat harvest --headed` opens a window in which you may pass it yourself"
+        mend = f"`freeaichat harvest --headed --site {site}` opens a window in which you may pass it yourself"
         return warn(
             "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
         )
