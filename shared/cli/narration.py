@@ -31,17 +31,19 @@ def captured_lines(state: SiteState, *, page_seconds: float, capture_seconds: fl
     ]
 
 
-def visit_lines(visit: Visit, state: SiteState | None, *, is_first: bool = True) -> list[str]:
+def visit_lines(visit: Visit, state: SiteState | None, *, is_first: bool = True, has_others: bool = False) -> list[str]:
     """What a recorded visit brought, or why it failed and what happens next. *state*: what the store holds now.
 
-    *is_first*: the site is the one that `freeaichat harvest` visits unless told otherwise.
+    *is_first*: the site is the one that `freeaichat harvest` visits unless told otherwise. *has_others*: another site
+    or a server may answer.
     """
     reason = text.harmless(visit.reason)
     if visit.outcome is Outcome.CAPTURED and state is not None:
         page = sum(visit.steps.get(step, 0.0) for step in (Step.BROWSER, Step.PAGE))
         lines = captured_lines(state, page_seconds=page, capture_seconds=max(visit.seconds - page, 0.0))
         return [*lines, reason] if reason else lines
-    serves = "the credentials kept from before serve meanwhile" if state else "until one succeeds, requests get 503"
+    without = "the others answer meanwhile" if has_others else "until one succeeds, requests get 503"
+    serves = "the credentials kept from before serve meanwhile" if state else without
     is_told = visit.cause in {Cause.NO_PLACE, Cause.STORE}  # by the reason; no other browser helps
     by_outcome = WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
     what_to_do = "mend that" if is_told else WHAT_TO_DO.get(visit.cause, by_outcome)

@@ -96,7 +96,13 @@ class Narrator:
         if visit.outcome is Outcome.CAPTURED and state is not None:
             self._told_credentials.add((visit.site, state.current.captured_at))
         is_first = visit.site == self._settings.sites[0].origin
-        self._print(narration.visit_lines(visit, state, is_first=is_first))
+        has_others = bool(self._settings.servers) or await self._have_credentials()
+        self._print(narration.visit_lines(visit, state, is_first=is_first, has_others=has_others))
+
+    async def _have_credentials(self) -> bool:
+        """Whether any site's are stored."""
+        states = [await self._store.site_state(site.origin) for site in self._settings.sites]
+        return any(state is not None for state in states)
 
     async def _tell_credentials(self, state: SiteState) -> None:
         """Tell of credentials that no recorded visit of this run brought."""

@@ -73,6 +73,7 @@ def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
     assert "trying again" in first[2]
     assert "503" in first[2]
     assert "kept from before" in kept[2]
+    assert "503" not in narration.visit_lines(visit, None, has_others=True)[2]
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.CAPTURED])
