@@ -239,10 +239,9 @@ class Answer:
         """Begin a try with *model*: what the client is told, and what is to be cut here."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
-        if ask.parameters or ask.ignored:
-            ignored = [name for name in ask.parameters if name not in takes]
-            if ignored or ask.ignored:
-                self.headers["x-ignored-params"] = ", ".join([*ignored, *ask.ignored])
+        may_search = model.bot.web_search or model.is_server or not model.discovered  # of the last, nothing is known
+        if ignored := ask.not_told(takes, may_search=may_search):
+            self.headers["x-ignored-params"] = ", ".join(ignored)
         if self.stands_in or model is self._fallback:
             self.headers["x-fallback-model"] = model.id
         most = None if "max_tokens" in takes else ask.max_tokens

@@ -1,7 +1,7 @@
 """What a client asks, as every upstream is told it."""
 
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,6 +74,7 @@ class Ask:
     images: Mapping[str, Media] = field(default_factory=dict, repr=False)
     conversation_id: str | None = None
     web_search: bool = False
+    search_word: str = "web_search"  # by which it was asked for
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
@@ -91,6 +92,11 @@ class Ask:
         """The same for a server that the client did not name: without what was meant for another one."""
         messages = tuple(_without_thoughts(each) if each.calls else each for each in self.messages)
         return replace(self, extras={}, message_fields={}, messages=messages)
+
+    def not_told(self, takes: Collection[str], *, may_search: bool) -> list[str]:
+        """Names of what was sent, and means nothing to an upstream that *takes* these parameters."""
+        search = [self.search_word] if self.web_search and not may_search else []
+        return [*(name for name in self.parameters if name not in takes), *search, *self.ignored]
 
     @property
     def parts(self) -> Mapping[str, Part]:

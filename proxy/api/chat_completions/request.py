@@ -50,6 +50,7 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "web_search",
 }
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
+_SEARCH = "web_search_options"
 _SAID = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
 FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
 _ROLES: dict[str, Role] = {
@@ -93,7 +94,8 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         model=model,
         messages=messages,
         conversation_id=read_text(body, "conversation_id") or None,
-        web_search=read_flag(body, "web_search") or isinstance(body.get("web_search_options"), dict),
+        web_search=read_flag(body, "web_search") or isinstance(body.get(_SEARCH), dict),
+        search_word="web_search" if body.get("web_search") else _SEARCH,
         stops=read_stops(body, "stop"),
         max_tokens=read_limit(body, "max_tokens", "max_completion_tokens"),
         parameters=parameters,

@@ -120,6 +120,16 @@ async def test_web_search_is_switched_on_in_the_providers_own_way(
     assert site.requests[-1].fields[field] == "true"
     plain = await proxy.chat("search it", model=model)
     assert "websearch" not in plain.text
+    assert "x-ignored-params" not in answer.headers
+
+
+@pytest.mark.parametrize("field", [{"web_search": True}, {"web_search_options": {}}])
+async def test_a_search_that_the_bot_does_not_have_is_named_as_ignored(
+    proxy: RunningProxy, field: dict[str, Any]
+) -> None:
+    answer = await proxy.chat("search it", **field)
+
+    assert (answer.status, answer.headers["x-ignored-params"]) == (200, next(iter(field)))
 
 
 async def test_citations_come_back_as_annotations(proxy: RunningProxy) -> None:
