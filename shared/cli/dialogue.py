@@ -103,7 +103,7 @@ def ask() -> str | None:
 
 
 def answer(talk: Talk, said: str) -> Turn:
-    """Show the answer to what was *said*, then its sources, and that it is not whole where it is not.
+    """Show the answer to what was *said*, then its sources, and what is odd about it, as that it is not whole.
 
     Raises `Failure`.
     """
@@ -115,6 +115,8 @@ def answer(talk: Talk, said: str) -> Turn:
         click.echo("\nSources:")
     for source in {str(source["url"]): source for source in sources}.values():
         click.echo(text.harmless(f"- {source.get('title') or source['url']}: {source['url']}"))
+    for remark in turn.remarks:
+        _tell(f"({text.harmless(remark)})")
     if not turn.is_whole:
         click.echo(f"freeaichat: the answer is not whole ({turn.finish_reason or 'no reason told'})", err=True)
     return turn

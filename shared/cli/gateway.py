@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -75,15 +75,18 @@ class Gateway:
         with self._answer("DELETE", f"/v1/conversations/{conversation}", None, STORED_SECONDS):
             pass
 
-    def stream_chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def stream_chat(
+        self, request: dict[str, Any], heed: Callable[[Mapping[str, str]], object] = lambda _: None
+    ) -> Iterator[dict[str, Any]]:
         """The chunks of the answer to *request*, a body of chat/completions without `stream`.
 
-        Raises `GatewayError`, while reading too.
+        *heed* gets the answer's headers, names in small letters. Raises `GatewayError`, while reading too.
         """
         body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
         with self._answer("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as answer:
             if answer.status != 200:
                 raise _refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
+            heed({name.lower(): value for name, value in answer.getheaders()})
             yield from _chunks(answer)
 
     @contextmanager

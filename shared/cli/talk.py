@@ -1,6 +1,6 @@
 """A conversation with a model of the running proxy, turn by turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,11 +19,21 @@ class Turn:
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # what the person would not expect of it
 
     @property
     def is_whole(self) -> bool:
         """Whether it came to its end."""
         return self.finish_reason in {"stop", "length"}
+
+    def heed(self, headers: Mapping[str, str]) -> None:
+        """Remember what the answer's *headers* tell of it."""
+        told = {
+            "x-fallback-model": "{} answered in place of the model",
+            "x-dropped-messages": "earlier messages that were left out: {}",
+            "x-ignored-params": "not to be had here: {}",
+        }
+        self.remarks = [words.format(headers[name]) for name, words in told.items() if headers.get(name)]
 
     def take(self, chunk: dict[str, Any]) -> str:
         """Add what *chunk* brings; returns its text."""
@@ -78,7 +88,7 @@ class Talk:
             request["web_search"] = True
         turn = Turn(self.model, self.conversation)
         try:
-            for chunk in self._gateway.stream_chat(request):
+            for chunk in self._gateway.stream_chat(request, turn.heed):
                 piece = turn.take(chunk)
                 if piece:
                     self._remember()

@@ -87,7 +87,7 @@ async def test_json_names_the_conversation_which_goes_on_by_its_id(environment: 
     await chat(environment, "another one")
     code, told, errors = await chat(environment, "--conversation", turn["conversation_id"], "[[recall]]")
 
-    assert set(turn) == {"text", "model", "conversation_id", "usage", "finish_reason", "annotations"}
+    assert set(turn) == {"text", "model", "conversation_id", "usage", "finish_reason", "annotations", "remarks"}
     assert turn["finish_reason"] == "stop"
     assert turn["usage"]["total_tokens"] > 0
     assert code == 0, errors
@@ -210,6 +210,14 @@ async def test_the_sources_of_a_search_follow_the_answer(environment: dict[str, 
     assert "websearch" in answer
     assert "- Example A: https://example.invalid/a" in sources
     assert "- 例子 B: " in sources
+    assert errors == ""
+
+
+async def test_a_search_that_the_model_does_not_have_is_told(environment: dict[str, str]) -> None:
+    code, told, errors = await chat(environment, "--search", "search it")
+
+    assert (code, "search it" in told) == (0, True)
+    assert errors == "(not to be had here: web_search)\n"
 
 
 async def test_an_answer_that_breaks_off_is_told_and_exits_1(environment: dict[str, str]) -> None:
