@@ -31,7 +31,8 @@ class Obstacle(StrEnum):
 _MENDS = {
     Obstacle.DNS: "check the name in {setting}, and that this machine has a name server: `getent hosts NAME`",
     Obstacle.REFUSED: "nothing listens at that address: check host and port in {setting}, or start it if it is yours",
-    Obstacle.TLS: "check this machine's clock; where a company reads its traffic, add its authority (SSL_CERT_FILE)",
+    Obstacle.TLS: "check this machine's clock, and {setting}: its host, and http:// where no TLS is spoken; where a "
+    "company reads its traffic, add its authority (SSL_CERT_FILE)",
     Obstacle.PROXY: "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and that the proxy runs and lets this machine through",
     Obstacle.FIREWALL: "a firewall or filter on the way drops or cuts the connection: try another network, or ask for "
     "it to be let through",
