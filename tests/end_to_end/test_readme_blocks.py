@@ -148,6 +148,8 @@ def test_the_space_commands_make_a_space_of_the_repository(tmp_path: Path) -> No
     assert readme.startswith("---\n")
     assert "sdk: docker" in readme
     assert (tmp_path / "pushed/Dockerfile").read_text().endswith(f"\nENV FREEAICHAT_PORT={ports[0]}\n")
+    files = [file for file in (tmp_path / "pushed").rglob("*") if file.is_file() and ".git" not in file.parts]
+    assert [file for file in files if b"\0" in file.read_bytes()] == []  # which Spaces refuse, of any size
 
 
 def test_every_block_to_type_is_run_somewhere() -> None:
