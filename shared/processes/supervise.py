@@ -30,6 +30,7 @@ STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` 
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
 YIELDING = 10  # niceness of what need not last: the services' start matters more
+LOG_FORMAT = "FREEAICHAT_LOG_FORMAT"  # who becomes a supervisor sets it, wherever the setting came from
 CLEAR_LINE = "\r\x1b[K"
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
 
@@ -219,12 +220,15 @@ class _Supervisor:
 
     def say(self, text: str) -> None:
         """Tell *text* on standard error, and in the log where that is another place."""
+        is_json = os.environ.get(LOG_FORMAT) == "json"
         start = CLEAR_LINE if self.log else ""  # what the progress display has drawn there
         with suppress(OSError):  # the terminal is gone; the services are not
-            print(f"{start}freeaichat: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            said = _json(text) if is_json and not self.log else f"{start}freeaichat: {text}"
+            print(said, file=sys.stderr, flush=True)  # noqa: T201
         if self.log:
             with suppress(OSError):  # the disk is full, or the file's directory gone; the services are not
-                append(self.log, f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO    up        {text}\n")
+                line = _json(text) if is_json else f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO    up        {text}"
+                append(self.log, f"{line}\n")
 
 
 def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log: str = "") -> int:
@@ -247,6 +251,15 @@ def _files(log: str) -> list[tuple[int, int, str, int, int]]:
     """How a child's files differ from ours."""
     nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     return [nothing_to_read, (os.POSIX_SPAWN_OPEN, STDERR, log, APPENDING, MODE)] if log else [nothing_to_read]
+
+
+def _json(text: str) -> str:
+    """A line of the log as the services write theirs where FREEAICHAT_LOG_FORMAT is `json`."""
+    import json  # hardly any supervisor needs it
+
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    line = {"time": moment, "level": "info", "service": "up", "logger": __name__, "message": text}
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _how(code: int) -> str:

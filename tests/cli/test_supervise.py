@@ -1,5 +1,6 @@
 """The supervisor, with stand-ins for the services: real processes and real signals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -48,6 +49,21 @@ def test_one_signal_ends_all_services_and_exits_0(start: Start, tmp_path: Path, 
 
     assert supervisor.wait(20) == 0
     assert not any(map(is_alive, pids))
+
+
+def test_where_logs_are_json_the_supervisors_lines_are_too(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEAICHAT_LOG_FORMAT", "json")
+    supervisor = start("serve")
+    os.kill(first_pid(tmp_path / "1"), signal.SIGKILL)
+    first_pid(tmp_path / "1", count=2)
+    supervisor.terminate()
+
+    lines = [json.loads(line) for line in supervisor.communicate(timeout=20)[1].splitlines()]
+
+    assert [(line["level"], line["service"]) for line in lines] == [("info", "up")]
+    assert lines[0]["message"].startswith("service 1 ended (signal 9")
 
 
 def test_a_killed_service_is_back_within_seconds_and_no_zombie_stays(start: Start, tmp_path: Path) -> None:
