@@ -57,6 +57,16 @@ def test_without_any_temporary_directory_it_is_said_what_to_set(monkeypatch: pyt
     assert "TMPDIR" in check_temporary_dir().mend
 
 
+def test_a_full_temporary_directory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_temporary_dir().level is Level.OK
+    monkeypatch.setattr("shared.cli.doctor.machine.LEAST_TEMPORARY_BYTES", 10**30)
+
+    found = check_temporary_dir()
+
+    assert found.level is Level.WARN
+    assert "TMPDIR" in found.mend
+
+
 def test_a_free_port_is_fine(free_port: int) -> None:
     assert port_level(free_port) is Level.OK
 

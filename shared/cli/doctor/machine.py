@@ -17,6 +17,7 @@ from shared.settings import Settings
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
+LEAST_TEMPORARY_BYTES = 50 * 1024**2
 PROBE_SECONDS = 2.0
 LEAST_KEY = 16  # characters
 _READINESS = {"ready", "degraded", "unavailable"}  # what `/readyz` of our own proxy tells
@@ -67,11 +68,15 @@ def _check_missing(name: str, directory: Path) -> Check:
 
 def check_temporary_dir() -> Check:
     """Whether there is a place for the browser's files."""
+    mend = "free some space, or set TMPDIR to another directory"
     try:
-        return ok("temp dir", tempfile.gettempdir())
+        place = tempfile.gettempdir()
     except FileNotFoundError:
-        mend = "free some space, or set TMPDIR to another directory"
         return fail("temp dir", "no temporary directory can be written to", mend)
+    free = shutil.disk_usage(place).free
+    if free < LEAST_TEMPORARY_BYTES:
+        return warn("temp dir", f"{place}: {free >> 20} MiB free, which a visit's browser may fill", mend)
+    return ok("temp dir", place)
 
 
 def check_key(settings: Settings) -> Check:
