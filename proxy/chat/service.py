@@ -50,7 +50,7 @@ class ChatService:
         if ask.images and (parts := ask.parts):
             ask, willing = await _with_parts(ask, parts, willing)
         if not willing:
-            raise _consent_required(name)
+            raise _consent_required(name, models[0].site.origin)
         if ask.messages and ask.messages[-1].role == "assistant":
             ask = replace(ask, messages=without_empty_end(ask.messages))
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
@@ -162,11 +162,11 @@ async def _with_parts(ask: Ask, parts: Mapping[str, Part], willing: Sequence[Mod
     return (told, [*willing]) if is_whole or not servers else (ask, servers)
 
 
-def _consent_required(name: str) -> ServiceError:
+def _consent_required(name: str, site: str) -> ServiceError:
     return ServiceError(
         403,
         f"The site asks visitors to agree to its terms before they use '{name}'. Only a person may agree: "
-        "run `freeaichat harvest --headed` and do so in the window.",
+        f"run `freeaichat harvest --headed --site {site}` and do so in the window.",
         type="permission_error",
         code="consent_required",
         should_retry=False,
