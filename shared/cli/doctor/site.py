@@ -71,8 +71,9 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
     ):
         if found is not None and status == 200:
             return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
+    harvest = f"freeaichat harvest --site {site}"
     if is_challenge(status, headers, body):
-        mend = f"`freeaichat harvest --headed --site {site}` opens a window in which you may pass it yourself"
+        mend = f"`{harvest} --headed` opens a window in which you may pass it yourself"
         return warn(
             "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
         )
@@ -83,8 +84,8 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
             "site", f"{url} answers with HTTP {status}{why}", "open it in a browser; FREEAICHAT_SITES names the page"
         )
     if len(body) >= MAX_PAGE_BYTES:
-        return warn("site", f"{url} is too large to look through here", "`freeaichat harvest` looks with a browser")
-    mend = "`freeaichat harvest` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
+        return warn("site", f"{url} is too large to look through here", f"`{harvest}` looks with a browser")
+    mend = f"`{harvest}` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
     return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", mend)
 
 
@@ -98,7 +99,8 @@ def check_page(site: Site, found: Credentials | None) -> list[Check]:
     if found is None or not found.is_of_other_page(site.url):
         return []
     what = f"the chat in use is that of {found.page_url}, not of {site.url}, which the settings name"
-    mend = "name the page that you want in FREEAICHAT_SITES; `freeaichat harvest` shows what a visit finds"
+    harvest = f"freeaichat harvest --site {site.origin}"
+    mend = f"name the page that you want in FREEAICHAT_SITES; `{harvest}` shows what a visit finds"
     return [warn("page", what, mend)]
 
 

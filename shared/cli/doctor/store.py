@@ -43,9 +43,9 @@ async def check_redis(settings: Settings) -> list[Check]:
 
 async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
     """Whether *found* still work: the site hands out a nonce to this visitor."""
-    name = "credentials"
+    name, harvest = "credentials", f"freeaichat harvest --site {site}"
     if found is None:
-        return warn(name, f"none yet for {site}", "`freeaichat up` or `freeaichat harvest` captures them")
+        return warn(name, f"none yet for {site}", f"`freeaichat up` or `{harvest}` captures them")
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
 
     async def ask(request: PluginRequest) -> tuple[int, bytes]:
@@ -57,7 +57,7 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line")
     if nonce is None:
-        mend = "`freeaichat harvest` shows what a visit meets"
+        mend = f"`{harvest}` shows what a visit meets"
         return fail(name, f"{what}; the site hands out no nonce (HTTP {status})", mend)
     fresh = "the nonce is current" if nonce == found.nonce else "a newer nonce is handed out and will be taken when due"
     return ok(name, f"{what}; {fresh}")
