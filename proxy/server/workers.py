@@ -4,13 +4,12 @@ It imports nothing heavy and takes no part in what they serve: the system hands 
 held for them for as long as this process runs, so that nobody else shares it; 0 is a free one.
 """
 
-import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from shared.processes import ports
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, become, module_command
-from shared.processes.supervise import LOG_FORMAT, grace_for, proxy_services, supervise
+from shared.processes.supervise import grace_for, proxy_services, supervise, tell_log_format
 
 if TYPE_CHECKING:  # it would bring much with it that stays in memory
     from shared.settings import Settings
@@ -20,7 +19,7 @@ def become_supervisor(settings: "Settings") -> NoReturn:
     """Go on as the supervisor of the workers, with the process id of this one."""
     grace = grace_for(settings.shutdown_timeout)
     words = (str(settings.workers), str(grace), ",".join(settings.hosts), str(settings.port))
-    os.environ[LOG_FORMAT] = settings.log_format
+    tell_log_format(settings.log_format)
     become(module_command("proxy.server.workers", *words))
 
 

@@ -13,7 +13,7 @@ from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, 
 from shared.cli.proxy import show_key
 from shared.processes import ports
 from shared.processes.services import become, module_command
-from shared.processes.supervise import LOG_FORMAT, grace_for
+from shared.processes.supervise import grace_for, tell_log_format
 from shared.secrets import private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, Store
@@ -36,7 +36,7 @@ def up(*, verbose: bool) -> None:
     port = settings.port or ports.free(settings.hosts[0])
     words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
     os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
-    os.environ[LOG_FORMAT] = settings.log_format
+    tell_log_format(settings.log_format)
     become(module_command("shared.cli.supervise", *words))
 
 

@@ -30,7 +30,7 @@ STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` 
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
 YIELDING = 10  # niceness of what need not last: the services' start matters more
-LOG_FORMAT = "FREEAICHAT_LOG_FORMAT"  # who becomes a supervisor sets it, wherever the setting came from
+LOG_FORMAT = "FREEAICHAT_LOG_FORMAT"
 CLEAR_LINE = "\r\x1b[K"
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
 
@@ -63,6 +63,11 @@ def proxy_services(workers: int, *options: str, log: str = "") -> list[Service]:
 def grace_for(shutdown_timeout: float) -> float:
     """How long to wait for proxies whose streams may go on for *shutdown_timeout* seconds."""
     return max(GRACE_SECONDS, shutdown_timeout + ENDING_SECONDS)
+
+
+def tell_log_format(style: str) -> None:
+    """Who is to become a supervisor tells it the setting, which may stand in a file that it does not read."""
+    os.environ[LOG_FORMAT] = style
 
 
 @dataclass(slots=True)
