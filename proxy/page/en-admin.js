@@ -33,7 +33,7 @@ export default {
   "dash.reason.none": "No credentials were captured yet: a visit brings them.",
   "dash.reason.open": "It failed again and again, and is left alone for a moment.",
   "dash.reason.refused": "The site refuses the current credentials; a visit for new ones was asked for.",
-  "dash.reason.server": "The server cannot be reached, or lists no models.",
+  "dash.reason.server": "The server cannot be reached, refuses its key, or lists no models.",
   "dash.screenshot": "Screenshot",
   "dash.screenshot.alt": "What the page showed when the visit failed",
   "dash.screenshot.show": "Show the screenshot",

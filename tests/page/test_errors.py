@@ -81,6 +81,18 @@ async def test_why_a_site_is_not_ready_is_told_in_the_pages_language(opener: Ope
     await expect(told).to_have_text("No credentials were captured yet: a visit brings them.")
 
 
+async def test_why_a_server_is_not_ready_is_told_in_the_pages_language_and_in_the_proxys_own_words(
+    opener: Opener, free_port: int
+) -> None:
+    opened = await opener.open(locale="zh-CN", servers=f"gone=http://127.0.0.1:{free_port}/v1", path="/#/dashboard")
+    told = opened.page.get_by_role("article").nth(1).locator(".note.error")
+    await expect(told).to_contain_text("无法连接服务器")
+    await expect(told.locator(".said")).to_contain_text("Connection refused")
+    await opened.page.get_by_role("button", name="English").click()
+
+    await expect(told).to_contain_text("The server cannot be reached")
+
+
 async def test_why_a_visit_failed_is_told_in_the_pages_language_and_in_the_harvesters_own_words(
     opener: Opener, site: SimulatedSite
 ) -> None:
