@@ -1,4 +1,4 @@
-"""Prints what `freeaichat up` is doing until requests can be answered, then how to send one, and ends.
+"""Prints what `freeaichat up` is doing until requests can be answered, how to send one, what late visits bring; then ends.
 
 A process of its own (`python -m shared.cli.welcome BEGUN [--live]`), so that what it needs does not stay in memory.
 """
@@ -26,6 +26,7 @@ EAGER_PAUSE = 0.05
 PATIENT_PAUSE = 1.0
 PROBE_SECONDS = 1.0  # longest wait for one answer of the proxy
 RECORD_SECONDS = 2.0  # a visit's record may follow its credentials by a moment
+LATE_SECONDS = 120.0  # more than a visit takes
 VISITS_LOOKED_AT = 10
 
 
@@ -44,9 +45,10 @@ class Narrator:
         self._begun = begun
         self._told_visits: set[str] = set()
         self._told_credentials: set[tuple[str, float]] = set()
+        self._told_sites: set[str] = set()
 
     async def run(self) -> None:
-        """Print until requests can be answered. Raises StoreError."""
+        """Print until requests can be answered, and the first visit of each site is over. Raises StoreError."""
         while (model := await asyncio.to_thread(model_when_ready, self._gateway)) is None:
             await self._tell_news()
             await self._wait(EAGER_PAUSE if time() - self._begun < EAGER_SECONDS else PATIENT_PAUSE)
@@ -54,6 +56,15 @@ class Narrator:
         is_asked = is_key_needed(self._settings) or await self._store.keys()
         key = find_key(self._settings) if is_asked else None
         self._print(narration.ready_lines(self._gateway.base_url, model, key, seconds=time() - self._begun))
+        await self._tell_the_rest()
+
+    async def _tell_the_rest(self) -> None:
+        """Tell what the first visits bring that were still under way when others could answer already."""
+        sites = {site.origin for site in self._settings.sites}
+        until = monotonic() + LATE_SECONDS
+        while sites - self._told_sites and monotonic() < until:
+            await asyncio.sleep(PATIENT_PAUSE)
+            await self._tell_news()
 
     async def _wait(self, seconds: float) -> None:
         """Pause; on a terminal it is shown what for."""
@@ -93,6 +104,7 @@ class Narrator:
     async def _tell_visit(self, visit: Visit) -> None:
         state = await self._store.site_state(visit.site)
         self._told_visits.add(visit.id)
+        self._told_sites.add(visit.site)
         if visit.outcome is Outcome.CAPTURED and state is not None:
             self._told_credentials.add((visit.site, state.current.captured_at))
         is_first = visit.site == self._settings.sites[0].origin
@@ -119,6 +131,7 @@ class Narrator:
         else:
             return  # the record follows
         self._told_credentials.add((current.site, current.captured_at))
+        self._told_sites.add(current.site)
         named = next((site.url for site in self._settings.sites if site.origin == current.site), current.page_url)
         self._print([*lines, *narration.page_lines(state, named)])
 

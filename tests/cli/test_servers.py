@@ -45,7 +45,7 @@ async def test_with_one_setting_a_server_answers_where_no_site_and_no_browser_is
     server.key = ""
     async with running_up(f"{nowhere}/", tmp_path, FREEAICHAT_SERVERS=f"mine={server.base_url}", **no_browser) as up:
         async with asyncio.timeout(INSTALL_SECONDS):
-            while "\ncurl " not in "".join(up.output):
+            while not all(line in "".join(up.output) for line in ("\ncurl ", "the others answer meanwhile")):
                 await asyncio.sleep(0.05)
         output = "".join(up.output)
         line = next(line for line in output.splitlines() if line.startswith("curl "))
