@@ -1,4 +1,4 @@
-"""Prints what `freeaichat up` is doing until requests can be answered, how to send one, what late visits bring; then ends.
+"""Prints what `freeaichat up` is doing until requests can be answered, how to send one, what late visits bring.
 
 A process of its own (`python -m shared.cli.welcome BEGUN [--live]`), so that what it needs does not stay in memory.
 """
