@@ -195,7 +195,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
             return EXIT_FAILED if is_away(error) else EXIT_PORT_TAKEN
         servers = [await loop.create_server(connections, sock=listener, backlog=BACKLOG) for listener in sockets]
         port = sockets[0].getsockname()[1]
-        log.info("listening on http://%s:%d", settings.hosts[0], port)
+        log.info("listening on http://%s:%d", f"[{host}]" if ":" in (host := settings.hosts[0]) else host, port)
         async with app[SIBLINGS].listening(settings.host, port) if worker else nullcontext():
             await signals.stop.wait()
         log.info("stopping; %d requests are under way", app[UNDER_WAY].count)

@@ -179,8 +179,9 @@ async def lines_until(process: asyncio.subprocess.Process, text: str) -> list[st
 
 
 @pytest.mark.usefixtures("measured")
-async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path) -> None:
-    process = await started(tmp_path, FREEAICHAT_PORT="0")
+@pytest.mark.parametrize("host", ["", "::1"])
+async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path, host: str) -> None:
+    process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST=host)
     url = await told_url(process)
     async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
         assert response.status == 200
