@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,8 +43,12 @@ def _at_most(longest: float) -> Callable[[float], float]:
 def _host(text: str) -> str:
     """An address or a name; an IPv6 address may stand in brackets, as in URLs. Raises ValueError."""
     host = text.removeprefix("[").removesuffix("]")
-    with suppress(UnicodeError):
-        if all(0x20 < byte < 0x7F for byte in host.encode("idna")):  # as whoever listens or connects there does
+    with suppress(ValueError):
+        if ":" in host:
+            ip_address(host)  # no name has a colon: it would be a port's, or an URL's
+        if "/" not in host and all(
+            0x20 < byte < 0x7F for byte in host.encode("idna")
+        ):  # as whoever listens or connects there does
             return host
     raise ValueError("is no host; write an address of this machine, for example 127.0.0.1 or 0.0.0.0")
 

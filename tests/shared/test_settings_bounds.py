@@ -25,6 +25,8 @@ def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("FREEAICHAT_DATA_DIR", "~nobody-here/x", "FREEAICHAT_DATA_DIR: nobody knows where ~nobody-here is; write"),
         ("FREEAICHAT_HOST", "a..b", "FREEAICHAT_HOST: is no host; write an address of this machine"),
         ("FREEAICHAT_HOST", "a b", "FREEAICHAT_HOST: is no host; write an address of this machine"),
+        ("FREEAICHAT_HOST", "0.0.0.0:8080", "FREEAICHAT_HOST: is no host; write an address of this machine"),
+        ("FREEAICHAT_HOST", "http://0.0.0.0", "FREEAICHAT_HOST: is no host; write an address of this machine"),
         ("FREEAICHAT_STORE", "sqlite:///~nobody-here/x", "FREEAICHAT_STORE: nobody knows where ~nobody-here is"),
         ("FREEAICHAT_ENV_FILE", "~nobody-here/.env", "FREEAICHAT_ENV_FILE: ~nobody-here/.env is in nobody's home"),
     ],
