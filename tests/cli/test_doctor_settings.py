@@ -41,6 +41,8 @@ def test_right_names_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(file))
 
     assert {check.level for check in check_settings(load())} == {Level.OK}
+    file.unlink()
+    assert f"there is no file {file}" in [check.what for check in check_settings(load())]
 
 
 def test_values_by_hand_are_all_set_or_none() -> None:
