@@ -20,9 +20,7 @@ _OTHERS = ("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_PROXIES"
 def check_settings(settings: Settings) -> list[Check]:
     """The names in the environment and in `.env`, the values captured by hand, and the further origins."""
     file = env_file().expanduser()
-    in_file = (
-        check_names(str(file), names_in_file()) if file.exists() else [ok("settings", f"there is no file {file}")]
-    )
+    in_file = check_names(str(file), names_in_file()) if file.exists() else [ok("settings", f"there is no file {file}")]
     origins = check_origins(settings.cors_origins)
     return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *origins]
 
