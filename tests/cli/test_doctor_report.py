@@ -92,7 +92,7 @@ async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path
     data, file = private_dir(tmp_path / "data"), tmp_path / "bundle.zip"
     site = f"http://127.0.0.1:{free_port}"
     hidden = await fill(data, site)
-    environment = clean_environment(data, f"{site}/", free_port) | SECRETS
+    environment = clean_environment(data, f"{site}/", free_port) | SECRETS | {"FREEAICHAT_SERVERS": f"mine={site}/v1"}
 
     done = await asyncio.to_thread(doctor, file, environment)
     with zipfile.ZipFile(file) as archive:
@@ -109,6 +109,7 @@ async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path
     assert "an ordinary line" in texts["log.txt"]
     assert documents["settings.json"]["values"]["api_key"] == "(set)"
     assert documents["settings.json"]["values"]["port"] == free_port
+    assert documents["settings.json"]["values"]["servers"] == [f"mine={site}/v1"]
     assert documents["visits.json"][site][0]["reason"] == "it said *** again"
     assert any(check["name"] == "site" and ": refused: " in check["what"] for check in documents["doctor.json"])
     assert documents["versions.json"]["packages"]["aiohttp"]

@@ -21,7 +21,7 @@ from shared.cli.doctor.check import Check
 from shared.cli.doctor.settings import known_names
 from shared.cli.failures import Failure
 from shared.cli.gateway import Gateway
-from shared.parsing import Site
+from shared.parsing import Server, Site
 from shared.secrets import Secret
 from shared.serialization import to_plain
 from shared.settings import NAMES, Settings
@@ -91,6 +91,8 @@ def _shown(value: object) -> object:
         return "(set)" if value.value else "(not set)"
     if isinstance(value, Site):
         return value.url
+    if isinstance(value, Server):
+        return f"{value.name}={value.base_url}"
     if isinstance(value, Mapping):
         return {str(name): _shown(each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
