@@ -101,7 +101,7 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
     keys = f"mine={KEY}"
 
     assert await checked(server) == (Level.FAIL, f"mine at {server.base_url} refuses its key (HTTP 401)")
-    assert await checked(server, server_keys=keys, fallback_model="mine/llama3.2") == (
+    assert await checked(server, server_keys=keys, fallback_model="mine/Llama3.2") == (
         Level.OK,
         f"mine at {server.base_url} answers and lists 2 models",
     )

@@ -42,8 +42,8 @@ def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check
         return
     yield ok(NAME, f"{where} answers and lists {len(names)} models")
     owner, _, model = fallback.partition("/")
-    if owner.lower() == server.name.lower() and model.removesuffix(":latest") not in {
-        name.removesuffix(":latest") for name in names
+    if owner.lower() == server.name.lower() and model.lower().removesuffix(":latest") not in {
+        name.lower().removesuffix(":latest") for name in names
     }:
         yield warn(NAME, f"{server.name} has no model {model!r}, which FREEAICHAT_FALLBACK_MODEL names", "get it there")
 
