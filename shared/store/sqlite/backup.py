@@ -34,6 +34,8 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
         with closing(_source(store)) as source, translated(target, "the copy"):
             if target.exists() and target.samefile(store):
                 raise StoreUnavailable(f"{target} is the store itself; name another file")
+            if target.exists() and not target.is_file():  # a device such as /dev/stdout, which is not to be replaced
+                raise StoreUnavailable(f"{target} is no regular file; name another one")
             written = target.with_name(f"{target.name}.new") if replace else target
             if replace:
                 written.unlink(missing_ok=True)  # of a backup that was killed
@@ -62,6 +64,8 @@ def restore(copy: Path, store: Path, *, replace: bool) -> None:
         with translated(copy, "the copy"):
             if not copy.is_file():
                 raise StoreUnavailable(f"there is no file {copy}")
+            if store.exists() and copy.samefile(store):
+                raise StoreUnavailable(f"{copy} is the store itself; name a copy of it")
             inspect(copy, BUSY_SECONDS, thoroughly=True)
     except StoreCorrupt as error:
         raise StoreCorrupt(

@@ -1,6 +1,7 @@
 """Copies of the store: whole while it is written, private, never over something unasked, and back from any version."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import StoreCorrupt, StoreTooNew, StoreUnavailable
+from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from shared.store.sqlite import schema
 from shared.store.sqlite.backup import AlreadyThere, back_up, restore
 from shared.store.sqlite.store import open_sqlite
@@ -86,6 +87,13 @@ async def test_nothing_is_left_of_a_backup_that_cannot_be_made(path: Path, tmp_p
         pass
     with pytest.raises(StoreUnavailable, match=r"the copy .*copy\.db cannot be used: No such file or directory"):
         back_up(path, tmp_path / "missing" / "copy.db", replace=False)
+    os.mkfifo(tmp_path / "device")
+    with pytest.raises(StoreUnavailable, match="is no regular file"):
+        back_up(path, tmp_path / "device", replace=True)
+    assert (tmp_path / "device").is_fifo()
+    (tmp_path / "device").unlink()
+    with pytest.raises(StoreError, match="is the store itself"):
+        restore(path, path, replace=True)
     change(path, "PRAGMA application_id = 1")
     with pytest.raises(StoreCorrupt, match="another program"):
         back_up(path, tmp_path / "copy.db", replace=False)
