@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY_FILE = "master.key"
+OWN_FILES = ("freeaichat.", "chat.last", "chat.history")  # what the names of others in the data directory begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,21 @@ def mask(secret: str) -> str:
 def private_dir(path: Path) -> Path:
     """Make *path* a directory only its owner can enter (mode 0700), and return it. Raises OSError.
 
-    A directory that is there for everybody (sticky, as /tmp is) or belongs to another user keeps its mode.
+    A directory that is there for everybody (sticky, as /tmp is), belongs to another user, or holds others' files and
+    none of ours (as /srv may) keeps its mode.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.stat()
-    if status.st_mode & 0o077 and not status.st_mode & stat.S_ISVTX and status.st_uid == os.getuid():
+    is_open = status.st_mode & 0o077 and not status.st_mode & stat.S_ISVTX
+    if is_open and status.st_uid == os.getuid() and is_ours(path):
         path.chmod(0o700)
     return path
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether it holds something of this program, or nothing yet."""
+    names = {each.name for each in directory.iterdir()} - {"lost+found"}
+    return not names or KEY_FILE in names or any(name.startswith(OWN_FILES) for name in names)
 
 
 def ensure_master_key(data_dir: Path) -> tuple[str, bool]:

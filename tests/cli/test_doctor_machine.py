@@ -102,6 +102,8 @@ def test_a_data_directory_open_to_others_is_a_warning_with_the_command(tmp_path:
 
     assert found.level is Level.WARN
     assert found.mend == f"chmod 700 {tmp_path}"
+    (tmp_path / "others").touch()
+    assert "a directory of its own" in check_data_dir(tmp_path).mend
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])

@@ -39,6 +39,14 @@ def test_a_directory_for_everybody_stays_so(tmp_path: Path) -> None:
     assert _mode(private_dir(tmp_path)) == 0o1777
 
 
+def test_a_directory_of_others_stays_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "others").mkdir()
+    assert _mode(private_dir(tmp_path)) == 0o755
+    (tmp_path / "freeaichat.db").touch()
+    assert _mode(private_dir(tmp_path)) == 0o700
+
+
 def test_a_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     assert read_master_key(directory) is None

@@ -12,7 +12,7 @@ from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, NoGateway
 from shared.cli.keys import find_key
 from shared.processes.ports import bind_problem
-from shared.secrets import KEY_FILE
+from shared.secrets import KEY_FILE, is_ours
 from shared.settings import Settings
 
 LEAST_PYTHON = (3, 11)
@@ -51,9 +51,9 @@ def check_data_dir(directory: Path) -> Check:
         return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {LEAST_FREE_BYTES >> 20} MiB are needed")
     mode = directory.stat().st_mode & 0o777
     if mode & 0o077:
-        return warn(
-            name, f"{directory} can be entered by others (mode {mode:04o})", f"chmod 700 {quote(str(directory))}"
-        )
+        own = "set FREEAICHAT_DATA_DIR to a directory of its own: this one holds other files"
+        mend = f"chmod 700 {quote(str(directory))}" if is_ours(directory) else own
+        return warn(name, f"{directory} can be entered by others (mode {mode:04o})", mend)
     return ok(name, f"{directory}, mode {mode:04o}, {free >> 20} MiB free")
 
 
