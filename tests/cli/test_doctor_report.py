@@ -152,6 +152,9 @@ def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port:
     assert (first.returncode, second.returncode) == (1, 1)
     assert "there already" in second.stderr
     assert second.stdout == ""
+    nowhere = doctor(tmp_path / "nowhere" / "b.zip", environment)
+    assert (nowhere.returncode, nowhere.stdout) == (1, "")  # before any check
+    assert "there is no directory" in nowhere.stderr
     with zipfile.ZipFile(file) as archive:
         assert "broken.db" in json.loads(archive.read("status.json"))["error"]
 

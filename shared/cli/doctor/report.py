@@ -25,6 +25,8 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
     """Examine and print, and write the file *bundle* if one is named; returns the exit code. Raises `Failure`."""
     if bundle is not None and bundle.exists():  # before a minute is spent on it
         raise Failure(f"{bundle} is there already; name another file")
+    if bundle is not None and not bundle.parent.is_dir():
+        raise Failure(f"{bundle} cannot be written: there is no directory {bundle.parent}")
     settings = read_settings()
     gateway = _gateway(settings)
     findings = asyncio.run(_collect(settings, gateway, show=not as_json))
