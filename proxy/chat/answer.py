@@ -239,7 +239,8 @@ class Answer:
         """Begin a try with *model*: what the client is told, and what is to be cut here."""
         ask, takes = self._ask, model.upstream.takes
         self.headers.clear()
-        may_search = model.bot.web_search or model.is_server or not model.discovered  # of the last, nothing is known
+        is_told = model.is_server and model is not self._fallback and "web_search_options" in ask.extras
+        may_search = model.bot.web_search or is_told or not model.discovered  # of the last, nothing is known
         if ignored := ask.not_told(takes, may_search=may_search):
             self.headers["x-ignored-params"] = ", ".join(ignored)
         if self.stands_in or model is self._fallback:

@@ -58,6 +58,8 @@ async def test_nothing_of_our_own_reaches_the_server_and_nothing_takes_its_place
     await served.chat("hi", model="mine/tiny", conversation_id=conversation, web_search=False, n=1, store=None)
 
     assert set(server.asked[0].body) == {"model", "messages", "stream", "stream_options"}
+    searched = await served.chat("hi", model="mine/tiny", web_search=True)
+    assert searched.headers["x-ignored-params"] == "web_search"
 
 
 async def test_what_was_meant_for_a_site_is_not_told_to_the_server_that_stands_in(
