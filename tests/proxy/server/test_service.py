@@ -186,7 +186,6 @@ async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path,
     async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
         assert response.status == 200
     process.send_signal(signal.SIGTERM)
-
     assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
