@@ -75,7 +75,7 @@ async def test_why_nothing_is_answered_is_told_in_the_pages_language(opener: Ope
     told = opened.page.locator(".note.error:visible")
     await expect(told).to_have_count(3)
     for number, (meaning, said) in enumerate(
-        (("存储暂时不可用。", "the disk is full"), ("站点拒绝当前的凭据", ""), ("无法连接到服务器", "cannot connect"))
+        (("存储暂时不可用。", "the disk is full"), ("站点拒绝了当前凭据", ""), ("无法连接服务器", "cannot connect"))
     ):
         await expect(told.nth(number)).to_contain_text(meaning)
         await expect(told.nth(number)).to_contain_text(said)
