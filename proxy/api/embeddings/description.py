@@ -25,7 +25,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         "The server that lists the model is sent all of it.",
     ),
-    "Embeddings": told({"type": "object"}, "As the server makes it: OpenAI's list of embeddings."),
+    "Embeddings": told({"type": "object"}, "OpenAI's list as the server makes it, in base64 if asked for."),
 }
 
 OPERATIONS: Operations = {

@@ -2,12 +2,16 @@
 tools, forms of answers and sampling parameters itself."""
 
 import asyncio
+import base64
 import logging
+import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic, time
 from typing import Any
+
+import orjson
 
 from proxy.chat.ask import Ask, Media, Part
 from proxy.chat.emulation import new_call_id
@@ -180,6 +184,8 @@ class OpenAiServer:
             told = await aside(len(answer), lambda: read_object(answer))
             if not told or told.get("error"):
                 raise from_status(name, 0, {}, read_body(answer, self._key))
+            if request.get("encoding_format") == "base64":
+                answer = await aside(len(answer), lambda: _in_base64(told) or answer)
             usage = told.get("usage")
             tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
             return Embedded(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
@@ -191,6 +197,20 @@ class OpenAiServer:
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         return {"User-Agent": OWN_USER_AGENT, "Content-Type": "application/json", **key}
+
+
+def _in_base64(told: Mapping[str, Any]) -> bytes | None:
+    """The body with its lists of numbers as the text that was asked for, by which its SDKs go; None: there are none."""
+    data = told.get("data")
+    made = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+    lists = [each for each in made if isinstance(each.get("embedding"), list)]
+    for each in lists:
+        try:
+            packed = struct.pack(f"<{len(each['embedding'])}f", *each["embedding"])
+        except (struct.error, OverflowError):  # no numbers, or none that fit
+            return None
+        each["embedding"] = base64.b64encode(packed).decode()
+    return orjson.dumps(told) if lists else None
 
 
 def _size(media: Media) -> int:

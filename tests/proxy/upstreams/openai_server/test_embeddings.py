@@ -24,6 +24,20 @@ async def test_they_are_those_of_the_server_that_lists_the_model(served: Running
     assert served.app[USAGE].totals["mine/llama3.2", "mine"]["tokens_in"] == 5
 
 
+@pytest.mark.parametrize(
+    ("vector", "told"),
+    [([0.25, -1.0], "AACAPgAAgL8="), ("AACAPgAAgL8=", "AACAPgAAgL8="), ([1e39], [1e39]), (["a"], ["a"])],
+)
+async def test_base64_is_given_where_it_was_asked_for(
+    served: RunningProxy, server: OpenAiPeer, vector: object, told: object
+) -> None:
+    server.answers = [Refused(200, {"data": [{"embedding": vector, "index": 0}]})]  # some servers know lists alone
+
+    body = {"model": "mine/tiny", "input": "a text", "encoding_format": "base64"}
+    async with served.http.post(f"{served.url}/v1/embeddings", json=body) as response:
+        assert await response.json() == {"data": [{"embedding": told, "index": 0}]}
+
+
 async def test_half_a_surrogate_pair_costs_a_character(served: RunningProxy, server: OpenAiPeer) -> None:
     body = {"model": "mine/tiny", "input": "a\ud83d"}
     async with served.http.post(f"{served.url}/v1/embeddings", json=body) as response:
