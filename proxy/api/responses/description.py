@@ -101,7 +101,10 @@ SCHEMAS: dict[str, Schema] = {
         ),
         background=told(ANY, "400 where it is true."),
         prompt=told(ANY, "400 unless it is empty."),
-        reasoning=ignored(at_least({}, effort=nullable(STRING))),
+        reasoning=told(
+            at_least({}, effort=nullable(STRING), summary=ANY),
+            "`effort` reaches servers. Where `summary` is set, thoughts that a server tells stand in `summary`, uncut.",
+        ),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
         include=told(ANY, "A server's log probabilities, where it holds `message.output_text.logprobs`."),

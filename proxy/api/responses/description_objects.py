@@ -26,6 +26,7 @@ from proxy.api.parameters import WHOLE_RANGES
 RESPONSE_ID: Schema = {"type": "string", "pattern": "^resp_"}
 _REFUSAL = exactly({"type": const("refusal"), "refusal": STRING})
 _THOUGHT = exactly({"type": const("reasoning_text"), "text": STRING})
+_SUMMARY = exactly({"type": const("summary_text"), "text": STRING})
 _PART: Schema = {"anyOf": [OUTPUT_TEXT, _REFUSAL, _THOUGHT]}
 _MESSAGE = exactly(
     {
@@ -41,7 +42,7 @@ _REASONING = told(
         {
             "id": {"type": "string", "pattern": f"^{REASONING_ID}_"},
             "type": const("reasoning"),
-            "summary": array({}, maxItems=0),
+            "summary": told(array(_SUMMARY, maxItems=1), "The same in place of `content`, if a summary was asked for."),
             "content": array(_THOUGHT, maxItems=1),
             "encrypted_content": told(
                 nullable(STRING), "What the server wants back with the call that follows, to be sent as it is."
@@ -96,7 +97,7 @@ _RESPONSE = exactly(
         "presence_penalty": NUMBER,
         "previous_response_id": nullable(STRING),
         "prompt_cache_key": nullable(STRING),
-        "reasoning": exactly({"effort": NULL, "summary": NULL}),
+        "reasoning": exactly({"effort": NULL, "summary": nullable(STRING)}),
         "safety_identifier": nullable(STRING),
         "service_tier": const("default"),
         "store": told(BOOLEAN, "Whether it can be retrieved and continued; false too where it could not be stored."),
@@ -123,6 +124,7 @@ _ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": _ITEM}
 _CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
 _CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
 _PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "content_index": COUNT}
+_SUMMARY_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "summary_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
 _FIELDS: dict[str, dict[str, Schema]] = {
     **{f"response.{state}": {"response": ref("Response")} for state in _STATES},
@@ -139,6 +141,10 @@ _FIELDS: dict[str, dict[str, Schema]] = {
     },
     "response.reasoning_text.delta": {**_PLACE, "delta": STRING},
     "response.reasoning_text.done": {**_PLACE, "text": STRING},
+    "response.reasoning_summary_part.added": {**_SUMMARY_PLACE, "part": _SUMMARY},
+    "response.reasoning_summary_part.done": {**_SUMMARY_PLACE, "part": _SUMMARY},
+    "response.reasoning_summary_text.delta": {**_SUMMARY_PLACE, "delta": STRING},
+    "response.reasoning_summary_text.done": {**_SUMMARY_PLACE, "text": STRING},
     "response.compaction.compacting": {"output_index": COUNT, "item_id": STRING},
     "response.refusal.delta": {**_PLACE, "delta": STRING},
     "response.refusal.done": {**_PLACE, "refusal": STRING},

@@ -1,5 +1,6 @@
 """The items that clients send to OpenAI's Responses and Conversations APIs, as messages."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,7 @@ _CALLS = frozenset(
 _COMPACTIONS = frozenset({"compaction", "compaction_summary", "context_compaction"})
 SUMMARY = "Summary of the conversation so far:\n\n"
 Read = tuple[tuple[Message, ...], dict[str, Picture]]
+_OWN_ID = re.compile(r"rs_[0-9a-f]{48}_\d+")  # of thoughts that were told here; what stands as a summary is all of it
 _CIPHER = "gAAAAA"  # how those of OpenAI's begin
 _SEARCHES = ("tool_search_call", "tool_search_output")
 _KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
@@ -104,7 +106,7 @@ def _logs(item: Mapping[str, Any]) -> str:
 
 def _thought(item: Mapping[str, Any]) -> str:
     """The text of a reasoning item; summaries of others are no thoughts."""
-    parts = item.get("content")
+    parts = item.get("content") or (item.get("summary") if _OWN_ID.fullmatch(text_or_empty(item.get("id"))) else None)
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return "".join(text for text in texts if isinstance(text, str))
 

@@ -25,22 +25,25 @@ def text_part(text: str, sources: Sequence[Source], logprobs: Sequence[Mapping[s
     return {"type": "output_text", "text": text, "annotations": flat, "logprobs": logprobs}
 
 
-def reasoning_item(message_id: str, number: int, text: str, signed: str = "") -> dict[str, Any]:
-    """What a model thought, as open models tell it: as it is, and not summed up; or what its server signed of the call
-    that follows. Without both the item has only begun."""
+def reasoning_item(
+    message_id: str, number: int, text: str, signed: str = "", *, as_summary: bool = False
+) -> dict[str, Any]:
+    """What a model thought, as open models tell it: as it is, and not summed up, also where that stands *as_summary*;
+    or what its server signed of the call that follows. Without both the item has only begun."""
+    parts = [reasoning_part(text, as_summary=as_summary)] if text else []
     return {
         "id": f"{REASONING_ID}_{message_id[4:]}_{number}",
         "type": "reasoning",
-        "summary": [],
-        "content": [reasoning_part(text)] if text else [],
+        "summary": parts if as_summary else [],
+        "content": [] if as_summary else parts,
         "encrypted_content": signed or None,
         "status": "completed" if text or signed else "in_progress",
     }
 
 
-def reasoning_part(text: str) -> dict[str, Any]:
+def reasoning_part(text: str, *, as_summary: bool) -> dict[str, Any]:
     """The text of a reasoning item."""
-    return {"type": "reasoning_text", "text": text}
+    return {"type": "summary_text" if as_summary else "reasoning_text", "text": text}
 
 
 def logprobs_of(extra: Extra) -> list[dict[str, Any]]:
@@ -99,7 +102,7 @@ def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dic
         "presence_penalty": 0.0,
         "previous_response_id": request.previous_response_id,
         "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": None},
+        "reasoning": {"effort": None, "summary": request.summary},
         "safety_identifier": None,
         "service_tier": "default",
         "store": request.store,

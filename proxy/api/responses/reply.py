@@ -18,6 +18,9 @@ from shared.conversations import Call, Message
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}  # by finish_reason
 _NO_CALLS = ("message", "reasoning")
+# How thoughts are told: the names of their part, of their text, and of the place of the part.
+_AS_THEY_ARE = ("content_part", "reasoning_text", "content_index")
+_AS_SUMMARY = ("reasoning_summary_part", "reasoning_summary_text", "summary_index")  # all that some clients show
 
 
 class ResponseReply:
@@ -31,6 +34,7 @@ class ResponseReply:
         self.is_stored = request.store
         self._kept = request.kept or ()
         self._message_id = message_id
+        self._sums_up = request.summary is not None
         self._base = blank(request, id=id, created=created, model=model)
         self._texts: list[str] = []
         self._logprobs: list[Mapping[str, Any]] = []
@@ -109,7 +113,9 @@ class ResponseReply:
         """The finished response object."""
         answer, end = answers[0], ends[0]
         extra = end.extra or Extra()
-        output = [reasoning_item(self._message_id, 0, extra.thought)] if extra.thought else []
+        output: list[dict[str, Any]] = []
+        if extra.thought:
+            output.append(reasoning_item(self._message_id, 0, extra.thought, as_summary=self._sums_up))
         if answer.text or not answer.calls:
             status = _status(End() if answer.calls else end)  # before a call it was whole
             output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))
@@ -173,13 +179,14 @@ class ResponseReply:
             self._late.append(thought)
             return b""
         begun = b""
+        part, kind, index = _AS_SUMMARY if self._sums_up else _AS_THEY_ARE
         if not self._thoughts:
             item = self._reasoning("")
-            self._place = {"item_id": item["id"], "output_index": len(self._done), "content_index": 0}
+            self._place = {"item_id": item["id"], "output_index": len(self._done), index: 0}
             begun = self._begin_item(item)
-            begun += self._event("response.content_part.added", **self._place, part=reasoning_part(""))
+            begun += self._event(f"response.{part}.added", **self._place, part=self._part(""))
         self._thoughts.append(thought)
-        return begun + self._event("response.reasoning_text.delta", **self._place, delta=thought)
+        return begun + self._event(f"response.{kind}.delta", **self._place, delta=thought)
 
     def _stop_thinking(self) -> bytes:
         """The events that end the reasoning item, if one is open."""
@@ -187,12 +194,16 @@ class ResponseReply:
             return b""
         text, place = "".join(self._thoughts), self._place
         self._thoughts = []
-        events = self._event("response.reasoning_text.done", **place, text=text)
-        events += self._event("response.content_part.done", **place, part=reasoning_part(text))
+        part, kind, _ = _AS_SUMMARY if self._sums_up else _AS_THEY_ARE
+        events = self._event(f"response.{kind}.done", **place, text=text)
+        events += self._event(f"response.{part}.done", **place, part=self._part(text))
         return events + self._end_item(self._reasoning(text))
 
+    def _part(self, text: str) -> dict[str, Any]:
+        return reasoning_part(text, as_summary=self._sums_up)
+
     def _reasoning(self, text: str, signed: str = "") -> dict[str, Any]:
-        return reasoning_item(self._message_id, _thoughts_in(self._done), text, signed)
+        return reasoning_item(self._message_id, _thoughts_in(self._done), text, signed, as_summary=self._sums_up)
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._message_id, "type": "message", "status": status, "role": "assistant", "content": content}

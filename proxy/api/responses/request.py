@@ -61,6 +61,7 @@ class ResponseRequest:
     store: bool
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
+    summary: str | None = None  # what kind of a summary of the model's thoughts is asked for
     kept: Sequence[Mapping[str, Any]] | None = None  # what the user said, where all is summed up; else None
 
     def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
@@ -105,6 +106,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         store=read_flag(body, "store", default=True),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
+        summary=_summary(body),
     )
 
 
@@ -130,6 +132,12 @@ def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(item, dict) and item.get("type") == "configuration_update" and item.get("reasoning"):
             return {**body, "reasoning": item["reasoning"]}
     return body
+
+
+def _summary(body: Mapping[str, Any]) -> str | None:
+    reasoning = read_object(body, "reasoning")
+    kind = reasoning.get("summary") or reasoning.get("generate_summary")  # its older name
+    return kind if isinstance(kind, str) else None
 
 
 def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
