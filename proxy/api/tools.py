@@ -19,6 +19,7 @@ TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
 Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
 OURS = ("function", "custom")  # kinds of tools that a client runs itself
 _SUMMARY = "summary_of_conversation"
+_THOUGHT = "thought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,16 @@ def sealed_summary(text: str) -> str:
 def unsealed_summary(value: Any) -> str:
     """What `sealed_summary` hid; empty for what others did."""
     return text_or_empty(_opened(value).get(_SUMMARY))
+
+
+def sealed_thought(text: str) -> str:
+    """What a model thought, hidden alike."""
+    return b64encode(orjson.dumps({_THOUGHT: text})).decode()
+
+
+def unsealed_thought(value: Any) -> str:
+    """What `sealed_thought` hid; empty for what others did."""
+    return text_or_empty(_opened(value).get(_THOUGHT))
 
 
 def _opened(value: Any) -> Mapping[str, Any]:

@@ -107,7 +107,11 @@ SCHEMAS: dict[str, Schema] = {
         ),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
-        include=told(ANY, "A server's log probabilities, where it holds `message.output_text.logprobs`."),
+        include=told(
+            ANY,
+            "A server's log probabilities, where it holds `message.output_text.logprobs`; its thoughts in a form to be "
+            "sent back, where it holds `reasoning.encrypted_content`.",
+        ),
         temperature=SAMPLING["temperature"],
         top_p=SAMPLING["top_p"],
         **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),

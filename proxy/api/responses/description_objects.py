@@ -45,7 +45,8 @@ _REASONING = told(
             "summary": told(array(_SUMMARY, maxItems=1), "The same in place of `content`, if a summary was asked for."),
             "content": array(_THOUGHT, maxItems=1),
             "encrypted_content": told(
-                nullable(STRING), "What the server wants back with the call that follows, to be sent as it is."
+                nullable(STRING),
+                "What the server wants back with the call that follows, or the thoughts if asked for: to be sent back.",
             ),
             "status": one_of("in_progress", "completed"),
         }

@@ -9,7 +9,7 @@ from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture, without_unfit
 from proxy.api.responses.tools import found_in, is_by_client
-from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary
+from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary, unsealed_thought
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.rendering import found_tools
 from shared.conversations import Call, Message, Result, ToolKind
@@ -108,7 +108,7 @@ def _thought(item: Mapping[str, Any]) -> str:
     """The text of a reasoning item; summaries of others are no thoughts."""
     parts = item.get("content") or (item.get("summary") if _OWN_ID.fullmatch(text_or_empty(item.get("id"))) else None)
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return "".join(text for text in texts if isinstance(text, str))
+    return "".join(text for text in texts if isinstance(text, str)) or unsealed_thought(item.get("encrypted_content"))
 
 
 def _is_unread(kind: str, item: Any) -> bool:

@@ -9,7 +9,7 @@ import orjson
 from proxy.api.conversations.items import call_item, call_items
 from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_item, reasoning_part, text_part, usage
 from proxy.api.responses.request import ResponseRequest
-from proxy.api.tools import sealed
+from proxy.api.tools import sealed, sealed_thought
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
@@ -34,7 +34,7 @@ class ResponseReply:
         self.is_stored = request.store
         self._kept = request.kept or ()
         self._message_id = message_id
-        self._sums_up = request.summary is not None
+        self._sums_up, self._seals = request.summary is not None, request.seals
         self._base = blank(request, id=id, created=created, model=model)
         self._texts: list[str] = []
         self._logprobs: list[Mapping[str, Any]] = []
@@ -115,7 +115,7 @@ class ResponseReply:
         extra = end.extra or Extra()
         output: list[dict[str, Any]] = []
         if extra.thought:
-            output.append(reasoning_item(self._message_id, 0, extra.thought, as_summary=self._sums_up))
+            output.append(self._reasoning(extra.thought))
         if answer.text or not answer.calls:
             status = _status(End() if answer.calls else end)  # before a call it was whole
             output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))
@@ -203,6 +203,8 @@ class ResponseReply:
         return reasoning_part(text, as_summary=self._sums_up)
 
     def _reasoning(self, text: str, signed: str = "") -> dict[str, Any]:
+        if text and self._seals:
+            signed = sealed_thought(text)
         return reasoning_item(self._message_id, _thoughts_in(self._done), text, signed, as_summary=self._sums_up)
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object r
     "text": dict,
 }
 _LOGPROBS = "message.output_text.logprobs"  # among what is to be included
+_SEALED = "reasoning.encrypted_content"  # likewise
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class ResponseRequest:
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
     summary: str | None = None  # what kind of a summary of the model's thoughts is asked for
+    seals: bool = False  # thoughts are to be told so, too, that clients send them back as they are
     kept: Sequence[Mapping[str, Any]] | None = None  # what the user said, where all is summed up; else None
 
     def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
@@ -107,6 +109,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
         summary=_summary(body),
+        seals=_includes(body, _SEALED),
     )
 
 
@@ -151,10 +154,14 @@ def _verbosity(body: Mapping[str, Any]) -> dict[str, Any]:
 def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
     """How likely the words were is told where it is to be included, or with others for them."""
     others = read_known(body, ("top_logprobs",))
-    included = body.get("include")
-    if any(others.values()) or (isinstance(included, list) and _LOGPROBS in included):
+    if any(others.values()) or _includes(body, _LOGPROBS):
         return {"logprobs": True, **others}
     return {}
+
+
+def _includes(body: Mapping[str, Any], name: str) -> bool:
+    included = body.get("include")
+    return isinstance(included, list) and name in included
 
 
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,23 @@ async def test_where_a_summary_is_asked_for_they_stand_there(served: RunningProx
         assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm, let me see"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_they_come_back_in_what_no_client_reads_where_that_was_asked_for(
+    served: RunningProxy, server: OpenAiPeer, stream: bool
+) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")])]
+    asked = {"tools": [TOOL], "include": ["reasoning.encrypted_content"], "store": False, "stream": stream}
+    answer = await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": "hi", **asked})
+    thought, call = (answer.data[-1]["response"] if stream else json.loads(answer.body))["output"]
+
+    sealed = {"type": "reasoning", "summary": [], "encrypted_content": thought["encrypted_content"]}
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "seen"}
+    sent = [{"role": "user", "content": "hi"}, sealed, call, result]
+    await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": sent, **asked})
+
+    assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm"
+
+
 async def test_the_sdks_own_stream_puts_them_together(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said(["one ", "two"], thoughts="hm", calls=[("look", "{}")])]
 
