@@ -1,6 +1,9 @@
-"""Thoughts before calls are kept with the answer, and go back to the server where a client only names it."""
+"""Thoughts before calls are kept with the answer, and go back to the server where a client only names it; and where it
+sends back no more of them than a summary, or what it cannot read."""
 
+import json
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from tests.openai_server import OpenAiPeer, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, TOOL
+from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
 USER: Any = {"role": "user", "content": "look"}
@@ -93,3 +97,45 @@ async def test_nobody_else_is_told_them(served: RunningProxy, server: OpenAiPeer
     assert "hm" not in told_site
     assert len(server.asked) == 2
     assert thoughts_told(server) == [None, None, None]
+
+
+async def test_where_a_summary_is_asked_for_they_stand_there(served: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Said([], thoughts="hm, let me see", calls=[("look", "{}")])]
+    asked: Any = {"model": MODEL, "tools": [TOOL], "reasoning": {"summary": "auto"}}
+
+    stream = await served.openai.responses.create(**asked, input="hi", stream=True)
+    events: list[Any] = [event async for event in stream]
+    whole = await served.openai.responses.create(**asked, input="hi")
+
+    assert [kind.removeprefix("response.") for kind, _ in groupby(event.type for event in events)][2:8] == [
+        *("output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta"),
+        *("reasoning_summary_text.done", "reasoning_summary_part.done", "output_item.done"),
+    ]
+    for response in (events[-1].response, whole):
+        thought, call = response.output
+        assert ([part.text for part in thought.summary], thought.content) == (["hm, let me see"], [])
+        sent: Any = [
+            {"role": "user", "content": "hi"},
+            {"type": "reasoning", "id": thought.id, "summary": [part.model_dump() for part in thought.summary]},
+            {"type": "function_call", "call_id": call.call_id, "name": "look", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": call.call_id, "output": "seen"},
+        ]
+        await served.openai.responses.create(**asked, input=sent)
+        assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm, let me see"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_they_come_back_in_what_no_client_reads_where_that_was_asked_for(
+    served: RunningProxy, server: OpenAiPeer, stream: bool
+) -> None:
+    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")])]
+    asked = {"tools": [TOOL], "include": ["reasoning.encrypted_content"], "store": False, "stream": stream}
+    answer = await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": "hi", **asked})
+    thought, call = (answer.data[-1]["response"] if stream else json.loads(answer.body))["output"]
+
+    sealed = {"type": "reasoning", "summary": [], "encrypted_content": thought["encrypted_content"]}
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "seen"}
+    sent = [{"role": "user", "content": "hi"}, sealed, call, result]
+    await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": sent, **asked})
+
+    assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm"

@@ -38,48 +38,6 @@ async def test_responses_tell_them_in_an_item_before_the_message(
         assert (said.type, response.output_text) == ("message", "one two")
 
 
-async def test_where_a_summary_is_asked_for_they_stand_there(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said([], thoughts="hm, let me see", calls=[("look", "{}")])]
-    asked: Any = {"model": MODEL, "tools": [TOOL], "reasoning": {"summary": "auto"}}
-
-    stream = await served.openai.responses.create(**asked, input="hi", stream=True)
-    events: list[Any] = [event async for event in stream]
-    whole = await served.openai.responses.create(**asked, input="hi")
-
-    assert [kind.removeprefix("response.") for kind, _ in groupby(event.type for event in events)][2:8] == [
-        *("output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta"),
-        *("reasoning_summary_text.done", "reasoning_summary_part.done", "output_item.done"),
-    ]
-    for response in (events[-1].response, whole):
-        thought, call = response.output
-        assert ([part.text for part in thought.summary], thought.content) == (["hm, let me see"], [])
-        sent: Any = [
-            {"role": "user", "content": "hi"},
-            {"type": "reasoning", "id": thought.id, "summary": [part.model_dump() for part in thought.summary]},
-            {"type": "function_call", "call_id": call.call_id, "name": "look", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": call.call_id, "output": "seen"},
-        ]
-        await served.openai.responses.create(**asked, input=sent)
-        assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm, let me see"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_they_come_back_in_what_no_client_reads_where_that_was_asked_for(
-    served: RunningProxy, server: OpenAiPeer, stream: bool
-) -> None:
-    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")])]
-    asked = {"tools": [TOOL], "include": ["reasoning.encrypted_content"], "store": False, "stream": stream}
-    answer = await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": "hi", **asked})
-    thought, call = (answer.data[-1]["response"] if stream else json.loads(answer.body))["output"]
-
-    sealed = {"type": "reasoning", "summary": [], "encrypted_content": thought["encrypted_content"]}
-    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "seen"}
-    sent = [{"role": "user", "content": "hi"}, sealed, call, result]
-    await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": sent, **asked})
-
-    assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm"
-
-
 async def test_the_sdks_own_stream_puts_them_together(served: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [Said(["one ", "two"], thoughts="hm", calls=[("look", "{}")])]
 
