@@ -102,8 +102,9 @@ SCHEMAS: dict[str, Schema] = {
         background=told(ANY, "400 where it is true."),
         prompt=told(ANY, "400 unless it is empty."),
         reasoning=told(
-            at_least({}, effort=nullable(STRING), summary=ANY),
-            "`effort` reaches servers. Where `summary` is set, thoughts that a server tells stand in `summary`, uncut.",
+            ignored(at_least({}, effort=nullable(STRING), summary=ANY)),
+            "`effort` reaches servers; sites cannot take it, and `x-ignored-params` names it then. Where `summary` is "
+            "set, thoughts that a server tells stand in the item's `summary`, as they are.",
         ),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
