@@ -1,4 +1,4 @@
-"""The harvester: visits the chat sites with a real Chromium, on a schedule, as one ordinary guest.
+"""The harvester: visits the chat sites on a schedule, with Chromium, as one guest for each site.
 
-`service/` is the long-lived process, `visit/` the child process of one visit, `job.py` what travels between them.
+`service/` is the long-lived process, `visit/` the child process of one visit, `job.py` the messages between them.
 """

@@ -11,9 +11,9 @@ from contextlib import suppress
 from importlib import import_module
 
 from harvester.service.child import Child, start_child
-from harvester.service.tasks import until_stopped
+from harvester.service.tasks import run_until_stopped
 from shared.processes.services import EXIT_FAILED, EXIT_SETTINGS
-from shared.settings import Settings, SettingsError, load_apart
+from shared.settings import Settings, SettingsError, load_in_fork
 
 CLOSE_SECONDS = 1.0
 
@@ -21,49 +21,49 @@ CLOSE_SECONDS = 1.0
 def main() -> int:
     """Read arguments and settings and run; returns the exit code."""
     arguments = _arguments()
-    settings_read = load_apart()
+    load_settings = load_in_fork()
     if arguments.command == "health":
         from harvester.service.health import run_health
 
-        settings = _settings(settings_read)
+        settings = _settings(load_settings)
         return EXIT_SETTINGS if settings is None else run_health(settings)
     when_stopped = EXIT_FAILED if arguments.command == "once" else 0
-    return asyncio.run(until_stopped(_start(arguments, settings_read), when_stopped))
+    return asyncio.run(run_until_stopped(_start(arguments, load_settings), when_stopped))
 
 
-async def _start(arguments: argparse.Namespace, settings_read: Callable[[], Settings]) -> int:
-    """Run with the process of a first visit, which takes as long to start as the rest takes to be imported.
+async def _start(arguments: argparse.Namespace, load_settings: Callable[[], Settings]) -> int:
+    """Run, with the process for a first visit started while the rest is imported, which takes as long.
 
-    Mostly a visit is due, and somebody waits for it. Where none is, the process ends by itself.
+    Usually a visit is due, and somebody waits for it. If none is, the process ends by itself.
     """
-    spare = None
+    prestarted = None
     with suppress(OSError):  # a visit that cannot start one either is recorded with the reason
-        spare = await start_child()
+        prestarted = await start_child()
     try:
         await asyncio.to_thread(import_module, "harvester.service.run")
-        return await _run(arguments, spare, settings_read)
+        return await _run(arguments, prestarted, load_settings)
     finally:
-        if spare is not None:
-            spare.cut()
+        if prestarted is not None:
+            prestarted.stop()
             with suppress(TimeoutError):
-                await asyncio.wait_for(spare.process.wait(), CLOSE_SECONDS)
+                await asyncio.wait_for(prestarted.process.wait(), CLOSE_SECONDS)
 
 
-async def _run(arguments: argparse.Namespace, spare: Child | None, settings_read: Callable[[], Settings]) -> int:
+async def _run(arguments: argparse.Namespace, prestarted: Child | None, load_settings: Callable[[], Settings]) -> int:
     from harvester.service.run import run, run_once
 
-    settings = _settings(settings_read)
+    settings = _settings(load_settings)
     if settings is None:
         return EXIT_SETTINGS
     if arguments.command == "once":
-        return await run_once(settings, spare, arguments.site, is_headed=arguments.headed)
-    return await run(settings, spare)
+        return await run_once(settings, prestarted, arguments.site, is_headed=arguments.headed)
+    return await run(settings, prestarted)
 
 
-def _settings(settings_read: Callable[[], Settings]) -> Settings | None:
-    """None: they cannot be used, and it was said why."""
+def _settings(load_settings: Callable[[], Settings]) -> Settings | None:
+    """The settings; None if they are invalid, after printing why."""
     try:
-        return settings_read()
+        return load_settings()
     except SettingsError as error:
         print(f"freeaichat: {error}", file=sys.stderr)  # noqa: T201
         return None

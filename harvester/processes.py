@@ -1,7 +1,7 @@
-"""Ending whole families of processes: a browser leaves its parent's process group, and may outlive it.
+"""Killing process trees: a browser leaves its parent's process group, and may outlive it.
 
-The processes of a visit are known by its directory, which is their TMPDIR, their working directory or on their
-command line, whoever their parent is by now.
+The processes of a visit are found by its directory, which is their TMPDIR, their working directory or on their command
+line, whatever their parent is by now.
 """
 
 import ctypes
@@ -14,43 +14,43 @@ from pathlib import Path
 
 import psutil
 
-ROUNDS = 5  # a process may have started another one while it was being ended
+ROUNDS = 5  # a process may have started another one while it was killed
 ROUND_SECONDS = 2.0
 POLL_SECONDS = 0.01
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """Let orphans among our descendants become our children, so that they can be collected (Linux; else nothing)."""
+    """Adopt orphaned descendants, so that they can be reaped (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_family(directory: Path, *, root: psutil.Process | None = None, spare: Collection[int] = ()) -> None:
-    """Kill all processes of the visit in *directory*, *root* and all their descendants; wait for their end.
+def kill_process_tree(directory: Path, *, root: psutil.Process | None = None, exclude: Collection[int] = ()) -> None:
+    """Kill all processes of the visit in *directory*, *root* and all descendants; wait for their end.
 
-    *spare* are left alone, and so is whoever has got the id of *root* since that ended. What has ended stays a zombie
-    until its parent collects it: see `reap_orphans`.
+    The pids in *exclude* are excluded, and so is a process that reuses the pid of *root*. Killed processes stay zombies
+    until their parent reaps them: see `reap_orphans`.
     """
     for _ in range(ROUNDS):
-        found = [process for process in _family(directory, root) if process.pid not in spare]
+        found = [process for process in _process_tree(directory, root) if process.pid not in exclude]
         killed = [process for process in found if _kill(process)]
         if not killed:
             return
         deadline = time.monotonic() + ROUND_SECONDS
-        while any(map(_runs, killed)) and time.monotonic() < deadline:
+        while any(map(_is_running, killed)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
 
-def reap_orphans(spare: Collection[int]) -> None:
-    """Collect ended children that nobody waits for; *spare* are waited for by others."""
+def reap_orphans(exclude: Collection[int]) -> None:
+    """Reap ended children, except the pids in *exclude*, which others wait for."""
     for child in psutil.Process().children():
-        if child.pid not in spare:
-            with suppress(ChildProcessError):  # it was collected meanwhile
+        if child.pid not in exclude:
+            with suppress(ChildProcessError):  # it was reaped meanwhile
                 os.waitpid(child.pid, os.WNOHANG)
 
 
-def _family(directory: Path, root: psutil.Process | None) -> set[psutil.Process]:
+def _process_tree(directory: Path, root: psutil.Process | None) -> set[psutil.Process]:
     found = {process for process in psutil.process_iter() if _belongs(process, str(directory))}
     if root is not None:
         found.add(root)
@@ -76,9 +76,9 @@ def _belongs(process: psutil.Process, directory: str) -> bool:
 
 
 def _kill(process: psutil.Process) -> bool:
-    """Kill *process*; whether it still ran."""
+    """Kill *process*; returns whether it was running."""
     try:
-        if not _runs(process):
+        if not _is_running(process):
             return False
         process.kill()
     except psutil.Error:
@@ -86,7 +86,7 @@ def _kill(process: psutil.Process) -> bool:
     return True
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

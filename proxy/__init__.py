@@ -1,1 +1,2 @@
-"""The proxy: serves OpenAI's streaming APIs with whichever credentials are current. Imports `shared` only."""
+"""The proxy: serves OpenAI's and Anthropic's streaming APIs with current site credentials. Imports `shared`
+only."""

@@ -1,6 +1,6 @@
-"""`python -m proxy`: serve until told to stop, in this process or in several that share a port.
+"""`python -m proxy`: serve until stopped, in this process or in several that share a port.
 
-`--worker NUMBER` makes it one of several, `--port PORT` names the port that they have chosen.
+`--worker NUMBER` makes it one of several, `--port PORT` names the port that they share.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import gc
 import sys
 
 from shared.processes.services import EXIT_SETTINGS
-from shared.settings import SettingsError, load_apart
+from shared.settings import SettingsError, load_in_fork
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--port", type=int)
     options = parser.parse_args(arguments)
-    settings_read = load_apart(port=options.port)
+    settings_read = load_in_fork(port=options.port)
     gc.disable()  # hardly anything that is loaded is garbage, and looking for some takes a seventh of the time
     from proxy.service import run
 

@@ -1,4 +1,4 @@
-"""Putting the proxy together. Nothing happens at import."""
+"""Builds the application from its parts. Nothing happens at import."""
 
 import asyncio
 import os
@@ -8,9 +8,9 @@ from functools import partial
 
 from aiohttp import web
 
-from proxy.access.key_limits import KeyLimits
 from proxy.access.keyring import Keyring
-from proxy.access.rules import Access
+from proxy.access.rate_limits import RateLimiter
+from proxy.access.rules import AccessRules
 from proxy.api.admin.service import Administration
 from proxy.api.app_keys import (
     ACCESS,
@@ -19,10 +19,10 @@ from proxy.api.app_keys import (
     CHAT,
     CONVERSATIONS,
     LIMITS,
+    PEERS,
     PICTURES,
     RESPONSES,
     SETTINGS,
-    SIBLINGS,
     STORE_TROUBLE,
     UPSTREAMS,
     USAGE,
@@ -34,13 +34,13 @@ from proxy.api.images.reading import MAX_IMAGE_BYTES
 from proxy.api.responses.service import Responses
 from proxy.api.routes import add_routes
 from proxy.chat.conversations import Conversations
+from proxy.chat.pruning import keep_pruning
 from proxy.chat.service import ChatService
-from proxy.chat.tidying import tidy
 from proxy.chat.upstream import Upstream
-from proxy.server.background import Background
+from proxy.server.background import BackgroundTasks
+from proxy.server.in_flight import IN_FLIGHT, InFlight
 from proxy.server.middleware import add_headers, serve
-from proxy.server.siblings import Siblings
-from proxy.server.under_way import UNDER_WAY, UnderWay
+from proxy.server.peers import PeerWorkers
 from proxy.upstreams.ai_engine.site import AiEngineSite
 from proxy.upstreams.aipkit.planning import MemoryPolicy
 from proxy.upstreams.aipkit.site import AipkitSite
@@ -49,8 +49,8 @@ from proxy.upstreams.openai_server.server import OpenAiServer
 from proxy.upstreams.shared_slots import SharedSlots
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginSite
-from proxy.usage.numbers import take_numbers
 from proxy.usage.recorder import UsageRecorder
+from proxy.usage.worker_stats import collect_stats
 from shared.models import AI_ENGINE, AIPKIT
 from shared.secrets import read_master_key
 from shared.settings import Settings
@@ -62,7 +62,7 @@ from shared.store import Store, StoreError
 async def open_app(
     settings: Settings, store: Store, *, key: str | None, allowed: Callable[[Address], bool] = is_elsewhere
 ) -> AsyncIterator[web.Application]:
-    """The application with everything it needs running.
+    """Build the application, with all that it needs running.
 
     *key*: the master key, None for open loopback use. *allowed*: where pictures may be fetched from.
     """
@@ -92,7 +92,7 @@ async def open_app(
         servers = [
             OpenAiServer(
                 server,
-                settings.key_of(server),
+                settings.server_key(server),
                 Gate(server.name, settings.max_server),
                 client,
                 idle_timeout=settings.idle_timeout,
@@ -104,10 +104,10 @@ async def open_app(
         shared_slots = [SharedSlots(store, gate.site, gate.slots) for gate in limited]
         await asyncio.gather(*(each.claim() for each in shared_slots))
         chats = ChatService(store, upstreams, settings)
-        background = Background()
+        background = BackgroundTasks()
         background.start("following credentials", keeper.watch)
         background.start("following keys", keyring.watch)
-        background.start("tidying the store", partial(tidy, store, settings))
+        background.start("tidying the store", partial(keep_pruning, store, settings))
         background.start("keeping continued conversations", chats.branches.keep_flushing)
         background.start("keeping usage", usage.keep_flushing)
         for server in servers:
@@ -115,21 +115,21 @@ async def open_app(
         for each in shared_slots:
             background.start("sharing the slots of a site", each.keep)
         try:
-            rules = Access(keyring, key=key, cors_origins=settings.cors_origins)
+            rules = AccessRules(keyring, key=key, cors_origins=settings.cors_origins)
             app = web.Application(middlewares=[serve], client_max_size=settings.max_body)
             app.on_response_prepare.append(add_headers)
             add_routes(app)
             app[SETTINGS], app[ACCESS] = settings, rules
-            app[UNDER_WAY] = UnderWay(settings.max_requests, settings.max_bodies)
+            app[IN_FLIGHT] = InFlight(settings.max_requests, settings.max_bodies)
             app[ADMINISTRATION] = Administration(settings, store, rules, keyring)
-            app[USAGE], app[LIMITS] = usage, KeyLimits(store, usage.unwritten_tokens)
+            app[USAGE], app[LIMITS] = usage, RateLimiter(store, usage.unwritten_tokens)
             app[CHAT], app[CONVERSATIONS], app[BACKGROUND] = chats, Conversations(store), background
             app[UPSTREAMS], app[STORE_TROUBLE] = upstreams, lambda: _store_trouble(keeper, shared_slots)
-            app[SIBLINGS] = Siblings(
-                lambda: take_numbers(str(os.getpid()), usage.totals, [upstream.health() for upstream in upstreams])
+            app[PEERS] = PeerWorkers(
+                lambda: collect_stats(str(os.getpid()), usage.totals, [upstream.health() for upstream in upstreams])
             )
             app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
-            app[PICTURES] = PictureFetcher(downloader, app[UNDER_WAY].hold)
+            app[PICTURES] = PictureFetcher(downloader, app[IN_FLIGHT].hold)
             yield app
         finally:
             await background.stop()

@@ -31,8 +31,8 @@ _ON_MAC = (
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
 )
 # Playwright's registry: `chromium-1255/chrome-linux64/chrome`, on a Mac inside an application bundle.
-_OWN_DIRECTORIES = ("chromium_headless_shell-*", "chromium-*")
-_OWN_PROGRAMS = (
+_PLAYWRIGHT_DIRECTORIES = ("chromium_headless_shell-*", "chromium-*")
+_PLAYWRIGHT_PROGRAMS = (
     "*/chrome-headless-shell",
     "*/headless_shell",
     "*/chrome",
@@ -41,8 +41,8 @@ _OWN_PROGRAMS = (
 )
 
 
-class NoBrowser(Exception):
-    """There is no browser that would do; the text says what to do."""
+class BrowserNotFound(Exception):
+    """No usable browser was found; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,18 @@ class Browser:
 
 
 def find_browser(setting: str, environment: Mapping[str, str] = os.environ, *, full_only: bool = False) -> Browser:
-    """The first browser: *setting* (FREEAICHAT_BROWSER), Playwright's own, then those on the search path.
+    """Find the first usable browser: *setting* (FREEAICHAT_BROWSER), Playwright's own, then those on the search path.
 
-    *full_only* passes over headless shells, which cannot open a window. Raises `NoBrowser`, also where *setting*
+    *full_only* passes over headless shells, which cannot open a window. Raises `BrowserNotFound`, also where *setting*
     names something that is not there: another browser than the one asked for would be a surprise.
     """
     named = [_named(setting, environment)] if setting else []
     for browser in (*named, *installed_browsers(environment)):
         if browser.kind == "full" or not full_only:
             return browser
-    what = "a window needs a full browser (Chromium, Chrome or Edge), and none" if full_only else "no browser"
-    mend = "install one" if full_only else "run `freeaichat browser install`"
-    raise NoBrowser(f"{what} was found; {mend}, or name one with FREEAICHAT_BROWSER")
+    problem = "a window needs a full browser (Chromium, Chrome or Edge), and none" if full_only else "no browser"
+    hint = "install one" if full_only else "run `freeaichat browser install`"
+    raise BrowserNotFound(f"{problem} was found; {hint}, or name one with FREEAICHAT_BROWSER")
 
 
 def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
@@ -79,7 +79,7 @@ def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys
 def _named(setting: str, environment: Mapping[str, str]) -> Browser:
     found = shutil.which(Path(setting).expanduser(), path=environment.get("PATH"))
     if found is None:
-        raise NoBrowser(
+        raise BrowserNotFound(
             f"FREEAICHAT_BROWSER names {setting}, which is not a program here; mend it, or unset it and run "
             "`freeaichat browser install`"
         )
@@ -87,15 +87,15 @@ def _named(setting: str, environment: Mapping[str, str]) -> Browser:
 
 
 def installed_browsers(environment: Mapping[str, str] = os.environ) -> Iterator[Browser]:
-    """All that are found here, in the order in which they are tried."""
+    """Yield the browsers of this machine, in the order in which they are tried."""
     for path in _playwright_programs(_registry(environment)):
         yield _browser(path, "Playwright's own")
     for name in _ON_PATH:
         if found := shutil.which(name, path=environment.get("PATH")):
             yield _browser(Path(found).absolute(), "on the search path")
-    for place in map(Path, _ON_MAC):
-        if place.is_file():
-            yield _browser(place, "among the applications")
+    for path_on_mac in map(Path, _ON_MAC):
+        if path_on_mac.is_file():
+            yield _browser(path_on_mac, "among the applications")
 
 
 def _browser(path: Path, found: str) -> Browser:
@@ -120,11 +120,11 @@ def _registry(environment: Mapping[str, str]) -> Path:
 def _playwright_programs(registry: Path) -> Iterator[Path]:
     """Programs in *registry*, headless shells first, each newest first; broken-off downloads are passed over."""
     with suppress(PermissionError):  # it is another user's, as HOME may be
-        for pattern in _OWN_DIRECTORIES:
+        for pattern in _PLAYWRIGHT_DIRECTORIES:
             for directory in sorted(registry.glob(pattern), key=_revision, reverse=True):
                 if not (directory / "INSTALLATION_COMPLETE").is_file():
                     continue
-                programs = (path for program in _OWN_PROGRAMS for path in directory.glob(program))
+                programs = (path for program in _PLAYWRIGHT_PROGRAMS for path in directory.glob(program))
                 yield from (path for path in programs if os.access(path, os.X_OK))
 
 

@@ -1,4 +1,4 @@
-"""Conversations as the store keeps them: the texts, and what an upstream noted of its own copy."""
+"""Stored conversations: their messages, and the state by which an upstream continues its own copy of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,48 +21,47 @@ ToolKind = Literal["function", "custom", "tool_search"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """A call of a tool: arguments as the JSON text of an object, or the free text of a custom tool."""
+class ToolCall:
+    """A tool call: arguments as the JSON text of an object, or the free text of a custom tool."""
 
     id: str
     name: str
     arguments: str = field(repr=False)
     kind: ToolKind = "function"
     namespace: str | None = None
-    signed: str = field(default="", repr=False)  # JSON: what a server told with it, and wants back as it was
+    signed: str = field(default="", repr=False)  # JSON: what a server sent with it, and expects back unchanged
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """What a message is the result of; its text is what the tool gave."""
+class ToolResult:
+    """Marks a message as the result of a tool call; the text of the message is the output of the tool."""
 
     call_id: str = ""
-    name: str = ""  # of the tool, where the client told it
+    name: str = ""  # of the tool, where the client named it
     failed: bool = False
     kind: ToolKind = "function"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message, normalised: plain text, the digests of the pictures that came with it, and what tools have to do
-    with it."""
+    """One message, normalised: plain text, digests of its images, and its tool calls or the call that it answers."""
 
     role: Role
     text: str = field(repr=False)
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
-    calls: tuple[Call, ...] = ()  # of an assistant
+    calls: tuple[ToolCall, ...] = ()  # of an assistant
     thoughts: str = field(default="", repr=False)  # before its calls: some servers want them back with the results
-    result: Result | None = None  # of a user
+    result: ToolResult | None = None  # of a user
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """What an upstream noted of its copy of a conversation, to go on from it. Only that upstream reads the value."""
+    """An upstream's reference to its own copy of a conversation, to continue it. Opaque to all but that upstream."""
 
     name: str  # of the copy; the same from turn to turn
     value: str = field(repr=False)
-    told: str = ""  # digest of what it was told beside the messages: of tools and of the form of its answers
+    told: str = ""  # digest of what it was sent besides the messages: tools and response format
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +84,7 @@ class Conversation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnResult:
-    """What a finished turn adds to its conversation."""
+    """The messages and upstream state that a finished turn adds to its conversation."""
 
     turn_id: str
     at: float
@@ -94,13 +93,13 @@ class TurnResult:
     note: Note | None  # None: no upstream's copy holds this turn
 
 
-def is_seen_by(conversation: Conversation, owner: str) -> bool:
-    """Whether the key of this id may see it; "", which stands for the master key, sees all."""
+def is_visible_to(conversation: Conversation, owner: str) -> bool:
+    """Whether the key with the id *owner* may read *conversation*; "" is the master key, which may read all."""
     return not owner or conversation.owner == owner
 
 
-def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
-    """Whether one conversation may hold *messages* and so many answers that are still to come."""
+def fits_limits(messages: Sequence[Message], *, answers: int = 0) -> bool:
+    """Whether *messages*, and *answers* more that are still to come, fit into one conversation."""
     if len(messages) + answers > MAX_MESSAGES:
         return False
     size = 0
@@ -111,7 +110,7 @@ def fits(messages: Sequence[Message], *, answers: int = 0) -> bool:
 
 
 def stored_bytes(messages: Iterable[Message]) -> int:
-    """How much *messages* count towards the limit of what is kept."""
+    """The bytes that *messages* count towards the storage limit."""
     return sum(
         MESSAGE_BYTES
         + IMAGE_BYTES * len(message.images)
@@ -126,6 +125,6 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def call_size(call: Call) -> int:
-    """How much a call counts towards limits, in characters."""
+def call_size(call: ToolCall) -> int:
+    """The characters that a call counts towards limits."""
     return MESSAGE_BYTES + len(call.name) + len(call.arguments)

@@ -1,7 +1,7 @@
-"""The file to which the services log under a `freeaichat up` in a terminal, and how it is kept from growing.
+"""The log file of the services under a `freeaichat up` in a terminal, and its rotation.
 
 The supervisor opens it as their standard error, so that it also holds what no logger wrote. Any number of processes
-append to it; whoever finds it full puts it aside, and begins another for all of them.
+append to it; the one that finds it full renames it, and opens a new one for all of them.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ MODE = 0o600
 APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
-def path_in(data_dir: "Path") -> "Path":
-    """Where it is."""
+def log_path(data_dir: "Path") -> "Path":
+    """The path of the log file."""
     return data_dir / NAME
 
 
-def before(path: "Path") -> "Path":
-    """Where the one before *path* is."""
+def rotated_path(path: "Path") -> "Path":
+    """The path to which *path* is renamed when it is full."""
     return path.with_name(f"{path.name}.1")
 
 
@@ -37,13 +37,13 @@ def is_stderr(path: "Path") -> bool:
         return False
 
 
-def bounded_stderr(path: "Path") -> "BoundedStream | None":
-    """Standard error of this process where it goes to the file *path*, which others may have put aside since then."""
-    return BoundedStream(path) if is_stderr(path) or is_stderr(before(path)) else None
+def rotating_stderr(path: "Path") -> "RotatingStream | None":
+    """A rotating stream where standard error goes to *path*, even if others have rotated that since; else None."""
+    return RotatingStream(path) if is_stderr(path) or is_stderr(rotated_path(path)) else None
 
 
-class BoundedStream(io.TextIOBase):
-    """Standard error, where that is the file *path*: for a `logging.StreamHandler`."""
+class RotatingStream(io.TextIOBase):
+    """Standard error as a rotating log file at *path*, for a `logging.StreamHandler`."""
 
     def __init__(self, path: "Path", max_bytes: int = MAX_BYTES) -> None:
         self._path = path
@@ -53,16 +53,16 @@ class BoundedStream(io.TextIOBase):
         """Append *text*. Raises OSError."""
         os.write(STDERR, text.encode("utf-8", "backslashreplace"))
         if os.fstat(STDERR).st_size > self._max_bytes:
-            self._begin_another()
+            self._rotate()
         return len(text)
 
-    def _begin_another(self) -> None:
-        """Log to a new file, or to the one that another process has begun meanwhile; to this one, made empty, where
-        none can be begun: the directory is gone, or the disk full."""
+    def _rotate(self) -> None:
+        """Switch to a new file, or to the one that another process has opened meanwhile. Where none can be opened (the
+        directory is gone, the disk full) truncate this one."""
         fcntl.flock(STDERR, fcntl.LOCK_EX)  # of the full file: ends when it is closed, as standard error, below
         try:
             if is_stderr(self._path):
-                self._path.replace(before(self._path))
+                self._path.replace(rotated_path(self._path))
             fresh = os.open(self._path, APPENDING, MODE)
         except OSError:
             os.ftruncate(STDERR, 0)
@@ -73,7 +73,7 @@ class BoundedStream(io.TextIOBase):
 
 
 def append(path: str, line: str) -> None:
-    """Append *line*, and put aside a file that is full: services that end as soon as they start leave that to us.
+    """Append *line*, and rotate the file if it is full: services that end as soon as they start leave that to us.
 
     Raises OSError.
     """
@@ -89,9 +89,9 @@ def append(path: str, line: str) -> None:
 
 
 def tail(path: "Path", max_bytes: int) -> str:
-    """The last lines, at most *max_bytes* of them; "" where there are none."""
+    """The last whole lines, at most *max_bytes*; "" where there are none."""
     text = b""
-    for file in (path, before(path)):
+    for file in (path, rotated_path(path)):
         if len(text) < max_bytes:
             text = _end_of(file, max_bytes - len(text)) + text
     return text.decode("utf-8", "replace")
@@ -101,7 +101,7 @@ def _end_of(file: "Path", max_bytes: int) -> bytes:
     try:
         with file.open("rb") as opened:
             size = opened.seek(0, os.SEEK_END)
-            opened.seek(max(size - max_bytes - 1, 0))  # the byte before tells whether a line begins there
+            opened.seek(max(size - max_bytes - 1, 0))  # the byte before shows whether a line starts there
             text = opened.read(max_bytes + 1)
     except OSError:
         return b""

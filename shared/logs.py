@@ -1,7 +1,7 @@
 """Logging for both services: one format, readable or JSON, with no secret in it.
 
-Secrets are kept out where lines are written (models hide them from `repr`); `redact` is the second net. Whatever a
-client or a site sent stays within its own line: control characters are written as escapes.
+Secrets are kept out where lines are written (models hide them from `repr`); `redact` is the second net. Text from a
+client or a site stays within its own line: control characters are written as escapes.
 """
 
 import json
@@ -13,11 +13,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from shared.log_file import bounded_stderr
+from shared.log_file import rotating_stderr
 
-BLOT = "***"
-AGAIN_SECONDS = 60.0
-MAX_TOLD = 100
+REDACTED = "***"
+REPEAT_SECONDS = 60.0
+MAX_REMEMBERED = 100
 
 _WHOLE_LINE = "cookie|authorization|api[_-]?key|master[_-]?key"  # values with blanks and semicolons in them
 _ONE_WORD = "nonce|session_?id|cache_key|guest_uuid|password"
@@ -52,16 +52,16 @@ _LOOSE = re.compile(r"(?i)\b(sk-|bearer\s+|basic\s+)[\w.~+/=-]{16,}")
 
 
 def redact(text: str) -> str:
-    """*text* with the values of cookies, keys and nonces blotted out."""
+    """*text* with the values of cookies, keys and nonces replaced by `REDACTED`."""
     if text.isascii():  # letters beyond may be cases of these
         lowered = text.lower()
         if not any(hint in lowered for hint in _HINTS):
             return text
-    return _LOOSE.sub(rf"\1{BLOT}", _ASSIGNED.sub(_blot, text))
+    return _LOOSE.sub(rf"\1{REDACTED}", _ASSIGNED.sub(_redact_match, text))
 
 
-def _blot(match: re.Match[str]) -> str:
-    return f"{match['name']}{match['sign']}{match['quote'] or ''}{BLOT}"
+def _redact_match(match: re.Match[str]) -> str:
+    return f"{match['name']}{match['sign']}{match['quote'] or ''}{REDACTED}"
 
 
 def _escaped(text: str) -> str:
@@ -72,38 +72,38 @@ def _escaped(text: str) -> str:
 
 
 def _redact_all(name: str, value: object) -> object:
-    """*value* for JSON, its texts redacted and whatever stands under a secret's name blotted out."""
+    """*value* for JSON, with redacted strings; values under the name of a secret are replaced by `REDACTED`."""
     if isinstance(value, Mapping):
         return {str(key): _redact_all(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redact_all(name, item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return BLOT if redact(f"{name}=x") != f"{name}=x" else redact(str(value))
+    return REDACTED if redact(f"{name}=x") != f"{name}=x" else redact(str(value))
 
 
-class _NotAgain(logging.Filter):
-    """Leaves out a warning that was told within the last `AGAIN_SECONDS`: what is tried all the time would fill a log.
+class _RepeatFilter(logging.Filter):
+    """Drops a warning that was logged within the last `REPEAT_SECONDS`: what is retried all the time would fill a log.
 
-    One that tells where an error was raised, or is a record of something, is told each time.
+    Records with a traceback, or with `fields`, always pass.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}  # text → when, by the monotonic clock
+        self._logged_at: dict[str, float] = {}  # message → monotonic time
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING or record.exc_info or hasattr(record, "fields"):
             return True
         try:
             text, now = record.getMessage(), monotonic()
-        except Exception:  # noqa: BLE001  (a library's text and values do not match: the handler tells, and raises not)
+        except Exception:  # noqa: BLE001  (a library's text and values do not match: the handler reports it, and does not raise)
             return True
-        is_new = text not in self._told or now - self._told[text] >= AGAIN_SECONDS
+        is_new = text not in self._logged_at or now - self._logged_at[text] >= REPEAT_SECONDS
         if is_new:
-            if len(self._told) >= MAX_TOLD:
-                self._told.clear()
-            self._told[text] = now
+            if len(self._logged_at) >= MAX_REMEMBERED:
+                self._logged_at.clear()
+            self._logged_at[text] = now
         return is_new
 
 
@@ -150,13 +150,13 @@ class _JsonFormatter(logging.Formatter):
 
 def configure(service: str, *, level: str, style: Literal["console", "json"], file: Path | None = None) -> None:
     """Send all log lines of this process to standard error; where that is the log file *file*, keep it bounded."""
-    bounded = None if file is None else bounded_stderr(file)
+    bounded = None if file is None else rotating_stderr(file)
     handler = logging.StreamHandler(sys.stderr if bounded is None else bounded)
     console = _ConsoleFormatter(service, "%H:%M:%S" if bounded is None else "%Y-%m-%d %H:%M:%S")
-    handler.addFilter(_NotAgain())
+    handler.addFilter(_RepeatFilter())
     handler.setFormatter(_JsonFormatter(service) if style == "json" else console)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # What no line tells is not looked up for it: half of what one costs ("Optimization" in Python's logging HOWTO).
+    # What no line shows is not looked up for it: half of what one costs ("Optimization" in Python's logging HOWTO).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     for noisy in ("aiohttp.access", "apscheduler", "asyncio"):

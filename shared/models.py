@@ -1,4 +1,4 @@
-"""The values that travel between the harvester, the store and the proxy.
+"""The values that the harvester, the store and the proxy exchange.
 
 All are frozen. Times are Unix seconds (float). A *site* is named by its origin, such as
 `https://chatgptfree.ai`. Fields that are secret are kept out of `repr`, so that no log line shows them.
@@ -12,7 +12,7 @@ from shared.parsing import is_other_page
 
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}
-SHORTEST_SECRET = 6  # characters; a shorter value of a cookie is found in any text
+MIN_SECRET_LENGTH = 6  # characters; a shorter value of a cookie is found in any text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class Bot:
     consent_required: bool = False  # the page asks for a consent that this guest has not given
     # Of a plugin that has names for its bots, from which `id` is made:
     key: str = ""
-    custom_key: str = ""  # of settings of the page's own, which the site forgets a day after it last showed them
+    custom_key: str = ""  # of settings of the page's own; the site forgets them a day after it showed them
     streams: bool = True  # the page has its answers streamed
     max_message: int = 0  # characters that a visitor may type; 0: no limit is known
 
@@ -40,14 +40,14 @@ Source = Literal["visit", "renewal", "manual"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """What one guest visit needs to be continued over plain HTTP."""
+    """All that is needed to go on as one guest over plain HTTP."""
 
     site: str
     plugin: str = AIPKIT  # the kind of chat plugin that they are for
     ajax_url: str  # where requests go: of AI Engine, what its routes are put behind
     page_url: str  # where the chat was found
-    named_url: str = ""  # where the settings said then that it is; "": not known
-    is_led_to: bool = False  # whether that page leads there by itself, as a redirect does
+    named_url: str = ""  # the page of the settings at that time; "": not known
+    is_led_to: bool = False  # whether that page leads to `page_url` by itself, as a redirect does
     cookie: str = field(default="", repr=False)  # the Cookie header, verbatim; empty: none is sent
     nonce: str = field(default="", repr=False)
     session_id: str = field(repr=False)
@@ -59,30 +59,30 @@ class Credentials:
     generation: int = 0  # set by the store; grows with every change
 
     @property
-    def is_typed(self) -> bool:
-        """Whether a person typed them, though the nonce may have been renewed since: a visit has a User-Agent."""
+    def is_manual(self) -> bool:
+        """Whether they come from the settings, perhaps with a renewed nonce: those of a visit have a User-Agent."""
         return self.source == "manual" or (self.source == "renewal" and not self.user_agent)
 
-    def is_of(self, named_url: str) -> bool:
-        """Whether they were looked for where the settings say now that the chat is, as far as is known."""
+    def started_from(self, named_url: str) -> bool:
+        """Whether their visit started from *named_url*, the page in the settings now, as far as is known."""
         return self.named_url in {"", named_url}
 
-    def is_of_other_page(self, named_url: str) -> bool:
-        """Whether the chat is not that of the page which the settings name now, nor of where that leads."""
+    def is_on_other_page(self, named_url: str) -> bool:
+        """Whether the chat is on another page than *named_url*, the one in the settings, and where that leads."""
         is_led_to = self.is_led_to and self.named_url == named_url
         return not is_led_to and is_other_page(named_url, self.page_url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no text for others may show, the longest first; the values of the cookie singly too."""
+        """All values to redact, the longest first; the values of the cookies singly too."""
         values = [pair.partition("=")[2].strip() for pair in self.cookie.split(";")]
         found = {self.cookie, self.nonce, self.session_id, *values}
-        return tuple(sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
+        return tuple(sorted((secret for secret in found if len(secret) >= MIN_SECRET_LENGTH), key=len, reverse=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SiteState:
-    """All the store knows of one site that the proxy needs."""
+    """What the store holds of one site for the proxy."""
 
     current: Credentials
     last_good: Credentials | None = None  # the newest ones a turn has succeeded with
@@ -91,7 +91,7 @@ class SiteState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capture:
-    """Everything one successful visit brings home; stored in one piece or not at all."""
+    """The result of one successful visit; stored in one transaction."""
 
     credentials: Credentials
     bots: tuple[Bot, ...]
@@ -114,12 +114,12 @@ class Step(StrEnum):
 
     BROWSER = "browser"  # the browser starts
     PAGE = "page"  # the chat's page is found and shown
-    READ = "read"  # what the page tells is read
+    READ = "read"  # the chat's configuration is read
     CONFIRM = "confirm"  # the site confirms the nonce
 
 
 class Cause(StrEnum):
-    """Why a visit failed, or what is odd about what it brought, as a code: the page has words for each of them."""
+    """Why a visit failed, or what is odd about its result, as a code: the page has a text for each."""
 
     CHECK = "check"  # a bot check
     LOGIN = "login"
@@ -136,7 +136,7 @@ class Cause(StrEnum):
     OLD_NONCE = "old_nonce"
     NO_SESSION = "no_session"
     MEMORY = "memory"
-    SILENT = "silent"  # the site did not begin to answer
+    SILENT = "silent"  # the site did not start to answer
     RESTLESS = "restless"
     SLOW = "slow"  # a step that was not over in time
     NO_BROWSER = "no_browser"
@@ -149,7 +149,9 @@ class Cause(StrEnum):
     OTHER_PAGE = "other_page"  # captured, but not on the page of the settings
 
 
-UNDER_WAY = "harvester.visit: {site}"  # the store's note of a visit that began, as JSON; empty after its end
+VISIT_IN_PROGRESS = (
+    "harvester.visit: {site}"  # key of the store's note of a visit in progress (JSON); empty after its end
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

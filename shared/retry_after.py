@@ -1,9 +1,9 @@
-"""How long to leave a site or a server alone, by the Retry-After header of its answer (RFC 9110, 10.2.3). Pure."""
+"""Parsing of the Retry-After header (RFC 9110, 10.2.3). Pure."""
 
 import re
 from email.utils import parsedate_to_datetime
 
-MOST_SECONDS = 86400.0  # what asks for more is asked again after a day
+MAX_SECONDS = 86400.0  # a longer wait is cut to a day
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")  # fractions are no standard, but some send them
 
 
@@ -15,15 +15,15 @@ def retry_after(value: str, date: str, *, now: float | None = None) -> float | N
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return min(float(value), MOST_SECONDS)
-    until, sent = _moment(value), _moment(date)
+        return min(float(value), MAX_SECONDS)
+    until, sent = _unix_time(value), _unix_time(date)
     sent = now if sent is None else sent
     if until is None or sent is None:
         return None
-    return min(max(until - sent, 0.0), MOST_SECONDS)
+    return min(max(until - sent, 0.0), MAX_SECONDS)
 
 
-def _moment(date: str) -> float | None:
+def _unix_time(date: str) -> float | None:
     """Unix seconds of an HTTP date."""
     try:
         return parsedate_to_datetime(date).timestamp()

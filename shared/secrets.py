@@ -20,8 +20,7 @@ class Secret:
 
 
 def mask(secret: str) -> str:
-    """Enough of *secret* to tell two apart, too little to use: at most a third, at most four characters, and its
-    length."""
+    """A prefix of *secret* for telling two apart (at most a third, at most four characters), and its length."""
     shown = secret[: min(4, len(secret) // 3)]
     return f"{shown}… ({len(secret)} characters)" if secret else "none"
 

@@ -57,7 +57,7 @@ PROXY_AIOHTTP = ("aiohttp.web", "aiohttp.typedefs", "aiohttp.ClientConnectionRes
 _AIPKIT = ("mojibake", "reader", "refusals", "requests", "transcript")
 PURE = (
     *("shared/plugins/", "shared/retry_after.py", "proxy/api/openapi/parts.py", "proxy/api/openapi/messages.py"),
-    *(f"proxy/chat/{name}.py" for name in ("ask", "cutting", "errors", "history", "tokens")),
+    *(f"proxy/chat/{name}.py" for name in ("ask", "errors", "history", "tokens", "truncation")),
     *(f"proxy/upstreams/{name}.py" for name in ("breaker", "event_decoder", "meaning")),
     "proxy/server/content_encoding.py",
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from shared.browsers import NoBrowser, find_browser
+from shared.browsers import BrowserNotFound, find_browser
 from shared.cli.install import driver_starts, find_manager, install_packages, packages_command
 from tests.clients import installed, llama_server
 
@@ -31,7 +31,7 @@ class Need:
 def _has_browser() -> bool:
     try:
         find_browser("")
-    except NoBrowser:
+    except BrowserNotFound:
         return False
     return driver_starts()
 

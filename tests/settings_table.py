@@ -12,7 +12,7 @@ from pydantic import ByteSize
 
 from shared.parsing import Site
 from shared.secrets import Secret
-from shared.settings import NAMES, Settings, notations
+from shared.settings import NAMES, Settings, field_types
 
 ROOT = Path(__file__).parents[1]
 MARK = "<!-- settings: made by python -m tests.settings_table -->\n"
@@ -106,7 +106,7 @@ def _row(field: "Field[Any]", language: Language) -> str:
 
 def _choices(field: "Field[Any]", meaning: str, language: Language) -> str:
     """The words a setting may be, unless its meaning explains them already."""
-    kind, *_ = get_args(getattr(notations, _kind(field), None)) or [None]
+    kind, *_ = get_args(getattr(field_types, _kind(field), None)) or [None]
     if get_origin(kind) is not Literal:
         return ""
     *most, last = words = [f"`{word}`" for word in get_args(kind)]

@@ -79,7 +79,7 @@ def test_what_adds_sites_and_servers_says_so(text: str, tmp_path: Path, monkeypa
 
     assert [site.host for site in settings.sites] == ["chatgptfree.ai", "site.example"]
     assert [server.name for server in settings.servers] == ["ollama", "big"]
-    assert [settings.key_of(server) for server in settings.servers] == ["", "sk-..."]
+    assert [settings.server_key(server) for server in settings.servers] == ["", "sk-..."]
     assert settings.fallback_model == "ollama/llama3.2"
 
 

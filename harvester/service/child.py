@@ -1,4 +1,4 @@
-"""The process of one visit, as its service sees it. It is told where it visits from only once it runs."""
+"""The process of one visit, as seen by the service. It gets its directory and job only once it runs."""
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ import psutil
 from shared.processes.lifeline import Lifeline
 
 MAX_REPORT_BYTES = 32 * 1024 * 1024
-KEPT_LINES = 20  # of the error output
-LONGEST_LINE = 300
+MAX_LINES = 20  # of the error output
+MAX_LINE = 300
 
 _MAY_BE_SECRET = re.compile(r"cookie|nonce|session|authorization", re.IGNORECASE)  # as in Playwright's own call logs
 
@@ -23,37 +23,37 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Child:
-    """A process that runs, or has run; *said* are the last lines of its error output.
+    """A process that runs, or has run; *stderr_lines* are the last lines of its standard error.
 
-    *system*: the process itself as the system knows it. Once it has ended, its id may be another one's.
+    *system*: identifies the process even after its end, when the pid may be reused.
     """
 
     process: asyncio.subprocess.Process
-    system: psutil.Process | None  # None: it had ended before anybody could look
+    system: psutil.Process | None  # None: it had ended at once
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader
-    lifeline: Lifeline | None  # None: it is cut
-    said: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    lifeline: Lifeline | None  # None: closed
+    stderr_lines: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
 
     @property
-    def runs(self) -> bool:
-        """Whether it runs, and is not to end."""
+    def is_running(self) -> bool:
+        """Whether it runs, and was not told to end."""
         return self.process.returncode is None and self.lifeline is not None
 
-    async def listen(self) -> None:
-        """Keep what it says until it has ended."""
+    async def read_stderr(self) -> None:
+        """Collect its standard error until it ends."""
         while line := await self.stderr.readline():
-            text = line.decode("utf-8", "replace").rstrip()[:LONGEST_LINE]
+            text = line.decode("utf-8", "replace").rstrip()[:MAX_LINE]
             if text and not _MAY_BE_SECRET.search(text):
-                self.said.append(text)
+                self.stderr_lines.append(text)
                 log.debug("visit: %s", text)
 
-    def cut(self) -> None:
-        """Let it know that it is to end, with all that it started."""
+    def stop(self) -> None:
+        """Tell it to end, with all that it started."""
         lifeline, self.lifeline = self.lifeline, None
         if lifeline is not None:
-            lifeline.cut()
+            lifeline.stop()
 
 
 async def start_child() -> Child:
@@ -68,21 +68,21 @@ async def start_child() -> Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_REPORT_BYTES,
-            # Playwright's driver, which asks for the nonce, trusts whom this system trusts, as every other request.
+            # Playwright's driver, which fetches the nonce, trusts the authorities of the system, as other requests do.
             env={"NODE_USE_SYSTEM_CA": "1"} | os.environ | lifeline.environment,
             pass_fds=lifeline.pass_fds,
             start_new_session=True,  # a Ctrl-C in the terminal is the service's affair
         )
     except BaseException:
-        lifeline.cut()
+        lifeline.stop()
         raise
     finally:
-        lifeline.hand_over()
+        lifeline.close_child_end()
     assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  (all three were asked for)
-    return Child(process, _known(process.pid), process.stdin, process.stdout, process.stderr, lifeline)
+    return Child(process, _find_process(process.pid), process.stdin, process.stdout, process.stderr, lifeline)
 
 
-def _known(pid: int) -> psutil.Process | None:
+def _find_process(pid: int) -> psutil.Process | None:
     try:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Whether a harvester runs, told by its heartbeat in the store. Asks no site and starts nothing."""
+"""The health check of the harvester, by its heartbeat in the store. Sends no request and starts nothing."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ def run_health(settings: Settings) -> int:
     try:
         beat_at = asyncio.run(_read(settings))
     except StoreError as error:
-        return _tell(f"the heartbeat cannot be read: {error}", EXIT_FAILED)
+        return _print_result(f"the heartbeat cannot be read: {error}", EXIT_FAILED)
     if beat_at is None:
-        return _tell("no harvester has run with this store yet", EXIT_FAILED)
+        return _print_result("no harvester has run with this store yet", EXIT_FAILED)
     now = time.time()
     age = f"last heartbeat {max(now - beat_at, 0.0):.0f} s ago"
     if is_fresh(beat_at, now):
-        return _tell(f"the harvester runs ({age})", 0)
-    return _tell(f"the harvester does not run, or cannot write to its store ({age})", EXIT_FAILED)
+        return _print_result(f"the harvester runs ({age})", 0)
+    return _print_result(f"the harvester does not run, or cannot write to its store ({age})", EXIT_FAILED)
 
 
 async def _read(settings: Settings) -> float | None:
@@ -29,6 +29,6 @@ async def _read(settings: Settings) -> float | None:
         return await last_beat(store)
 
 
-def _tell(line: str, code: int) -> int:
+def _print_result(line: str, code: int) -> int:
     print(f"freeaichat: {line}")  # noqa: T201
     return code

@@ -1,24 +1,24 @@
-"""A bound on the memory of a visit: a page may allocate without end, and must not take the machine with it."""
+"""The memory limit of a visit, since a page may allocate without end."""
 
 import asyncio
 
 import psutil
 
-MOST_BYTES = 1_500_000_000  # of the visit's process, the driver and the browser; an ordinary page takes 350 MB
-LOOK_SECONDS = 0.2  # between two looks; a page allocates about 1 GB/s
+MAX_BYTES = 1_500_000_000  # of the visit's process, the driver and the browser; an ordinary page takes 350 MB
+LOOK_SECONDS = 0.2  # between two measurements; a page allocates about 1 GB/s
 
 
-async def outgrown(root: psutil.Process | None) -> int:
-    """Wait until process *root* and all below it use more than `MOST_BYTES`; how many bytes they use then."""
+async def wait_for_excess(root: psutil.Process | None) -> int:
+    """Wait until the process tree of *root* uses more than `MAX_BYTES`; returns the bytes in use."""
     while True:
         used = await asyncio.to_thread(_used, root)
-        if used > MOST_BYTES:
+        if used > MAX_BYTES:
             return used
         await asyncio.sleep(LOOK_SECONDS)
 
 
 def _used(root: psutil.Process | None) -> int:
-    """Bytes in use. What several share counts once, but that is only looked at where it could matter."""
+    """Bytes in use. Shared memory counts once, but is only measured where it could matter."""
     if root is None:
         return 0
     try:
@@ -26,7 +26,7 @@ def _used(root: psutil.Process | None) -> int:
     except psutil.NoSuchProcess:
         return 0
     resident = sum(map(_resident, family))
-    return resident if resident <= MOST_BYTES else sum(map(_share, family))
+    return resident if resident <= MAX_BYTES else sum(map(_proportional, family))
 
 
 def _resident(process: psutil.Process) -> int:
@@ -36,7 +36,7 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _share(process: psutil.Process) -> int:
+def _proportional(process: psutil.Process) -> int:
     """The resident memory of *process*, with shared pages divided among their users where the system tells (Linux)."""
     try:
         return int(getattr(process.memory_full_info(), "pss", 0)) or _resident(process)

@@ -1,7 +1,7 @@
-"""When a site is due for a visit, and its nonce for a renewal. Pure: the clock and the chance come in as numbers.
+"""When a site is due for a visit, and its nonce for a renewal. Pure: time and randomness are parameters.
 
-All is worked out from what the store holds, so that neither a restart nor a crash loop makes visits more frequent.
-Times are Unix seconds. A moment in the future means that the clock was set back since: it counts as long ago.
+Everything is derived from the store, so that neither a restart nor a crash loop makes visits more frequent.
+Times are Unix seconds. A time in the future means that the clock was set back since: it counts as long ago.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from shared.models import Credentials, Outcome, SiteState, Visit, VisitAsk
 
 FAILURE_PAUSES = (5.0, 15.0, 45.0, 120.0, 300.0, 900.0, 3600.0)
 CHALLENGE_PAUSES = (60.0, 300.0, 900.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
-# After a success. They grow while visits are asked for and no turn succeeds with what they bring.
-ASKED_PAUSES = (30.0, 60.0, 300.0, 900.0, 3600.0)
+# After a success. They grow while visits are asked for and no turn succeeds with the credentials they bring.
+DEMAND_PAUSES = (30.0, 60.0, 300.0, 900.0, 3600.0)
 JITTER_SHARE = 0.1  # of the interval, to either side
 RENEWAL_SECONDS = 3 * 3600.0  # a nonce lives 12 to 24 h (PROTOCOL 3)
-LEAST_RENEWAL_SECONDS = 60.0
+MIN_RENEWAL_SECONDS = 60.0
 RENEWAL_PAUSE = 900.0  # after a failed renewal
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueVisit:
     """The next visit: when, and why."""
 
     at: float
@@ -29,8 +29,8 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the store holds of one site. *visits*: newest first; *page_url*: where the settings say the chat is."""
+class SiteFacts:
+    """The store's data on one site. *visits*: newest first; *page_url*: the page of the settings."""
 
     state: SiteState | None
     visits: Sequence[Visit]
@@ -38,33 +38,33 @@ class Known:
     page_url: str
 
 
-def next_visit(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
+def next_visit(site: SiteFacts, *, now: float, interval: float, jitter: float, is_start: bool) -> DueVisit | None:
     """When the site is to be visited next; None: not before something changes.
 
-    *chance* is a number from -1 to 1 that stays the same between two visits; *is_start*: nothing was visited yet
-    since the service started.
+    *jitter*: a random number from -1 to 1 that stays the same between two visits; *is_start*: there was no visit since
+    the service started.
     """
-    scheduled = _scheduled(known, now=now, interval=interval, chance=chance, is_start=is_start)
-    if known.ask is None:
+    scheduled = _scheduled(site, now=now, interval=interval, jitter=jitter, is_start=is_start)
+    if site.ask is None:
         return scheduled
-    pause = _failure_pause(known.visits) or _asked_pause(known, now)
-    asked = Due(_after_pause(known.visits, pause, now), "asked")
-    return scheduled if scheduled is not None and scheduled.at < asked.at else asked
+    pause = _failure_pause(site.visits) or _demand_pause(site, now)
+    on_demand = DueVisit(_after_pause(site.visits, pause, now), "asked")
+    return scheduled if scheduled is not None and scheduled.at < on_demand.at else on_demand
 
 
-def _scheduled(known: Known, *, now: float, interval: float, chance: float, is_start: bool) -> Due | None:
-    if known.state is not None and known.state.current.is_typed:
+def _scheduled(site: SiteFacts, *, now: float, interval: float, jitter: float, is_start: bool) -> DueVisit | None:
+    if site.state is not None and site.state.current.is_manual:
         return None
-    pause = _failure_pause(known.visits)
-    earliest = _after_pause(known.visits, pause, now)
+    pause = _failure_pause(site.visits)
+    earliest = _after_pause(site.visits, pause, now)
     # Only until one visit succeeds: another harvester may go by other settings.
-    is_elsewhere = known.state is not None and not known.state.current.is_of(known.page_url)
-    is_moved = is_elsewhere and (is_start or pause > 0)
-    captured_at = known.state.current.captured_at if known.state else 0.0
-    planned_at = captured_at + interval * (1 + JITTER_SHARE * chance)
-    if _is_past(captured_at, now) and planned_at > now and not is_moved:
-        return Due(max(planned_at, earliest), "schedule")
-    return Due(earliest, "start" if is_start else "schedule")
+    is_other_page = site.state is not None and not site.state.current.started_from(site.page_url)
+    has_new_page = is_other_page and (is_start or pause > 0)
+    captured_at = site.state.current.captured_at if site.state else 0.0
+    planned_at = captured_at + interval * (1 + JITTER_SHARE * jitter)
+    if _is_past(captured_at, now) and planned_at > now and not has_new_page:
+        return DueVisit(max(planned_at, earliest), "schedule")
+    return DueVisit(earliest, "start" if is_start else "schedule")
 
 
 def next_renewal(
@@ -72,17 +72,17 @@ def next_renewal(
 ) -> float:
     """When the nonce is to be renewed.
 
-    *renewed_at*, *failed_at*: when this process did that last, and when it failed to; 0: never. The store keeps the
-    latest check, so that after the clock was set back only *renewed_at* tells of one.
+    *renewed_at*, *failed_at*: the last renewal by this process, and its last failure; 0: never. The store keeps the
+    latest check, so that after the clock was set back only *renewed_at* shows one.
     """
     earliest = failed_at + RENEWAL_PAUSE if failed_at and _is_past(failed_at, now) else 0.0
     checked_at = max(at for at in (credentials.nonce_checked_at, renewed_at, 0.0) if _is_past(at, now))
-    period = max(min(RENEWAL_SECONDS, interval / 2), LEAST_RENEWAL_SECONDS)
+    period = max(min(RENEWAL_SECONDS, interval / 2), MIN_RENEWAL_SECONDS)
     return max(checked_at + period, earliest, now)
 
 
 def _after_pause(visits: Sequence[Visit], pause: float, now: float) -> float:
-    """The first moment, from *now* on, that is *pause* seconds after the last visit's end."""
+    """The earliest time, from *now* on, that is *pause* seconds after the last visit's end."""
     if not visits:
         return now
     ended = visits[0].started_at + visits[0].seconds
@@ -90,7 +90,7 @@ def _after_pause(visits: Sequence[Visit], pause: float, now: float) -> float:
 
 
 def _failure_pause(visits: Sequence[Visit]) -> float:
-    """The pause after the failures that came last, at least as long as the site asked for; 0 after a success."""
+    """The pause after the latest failures in a row, at least the site's Retry-After; 0 after a success."""
     failures = list(takewhile(lambda visit: visit.outcome is not Outcome.CAPTURED, visits))
     if not failures:
         return 0.0
@@ -101,9 +101,9 @@ def _failure_pause(visits: Sequence[Visit]) -> float:
     return max(pause, failures[0].retry_after)
 
 
-def _asked_pause(known: Known, now: float) -> float:
-    """The pause between a success and a visit that is asked for."""
-    good = known.state.last_good if known.state else None
+def _demand_pause(site: SiteFacts, now: float) -> float:
+    """The pause between a success and a visit on demand."""
+    good = site.state.last_good if site.state else None
     good_at = good.captured_at if good else 0.0
 
     def is_in_vain(visit: Visit) -> bool:
@@ -112,7 +112,7 @@ def _asked_pause(known: Known, now: float) -> float:
         # Before the clock was set back is not after all that came since.
         return visit.started_at > good_at or not _is_past(good_at, now)
 
-    return _nth(ASKED_PAUSES, sum(1 for _ in takewhile(is_in_vain, known.visits)))
+    return _nth(DEMAND_PAUSES, sum(1 for _ in takewhile(is_in_vain, site.visits)))
 
 
 def _nth(pauses: Sequence[float], count: int) -> float:

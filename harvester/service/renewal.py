@@ -1,4 +1,4 @@
-"""Renewing a nonce between visits, over plain HTTP, as the guest whose nonce it is."""
+"""Renewal of a nonce between visits, over plain HTTP, as the same guest."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from tenacity import (
 )
 
 from shared.models import Credentials
-from shared.plugins.renewal import renewed
+from shared.plugins.renewal import fetch_nonce
 from shared.plugins.requests import PluginRequest
 from shared.store import StaleWrite, Store
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 async def renew_nonce(store: Store, credentials: Credentials) -> bool:
-    """Have the site hand out the nonce of now and store it; whether it did. Raises StoreError.
+    """Fetch the current nonce and store it; returns whether that succeeded. Raises StoreError.
 
-    An older plugin hands out none: there the one we have is good while the site takes it. Where there is none, a visit
-    is asked for: only a browser can tell what the matter is.
+    An older plugin hands out none: then the stored one is confirmed if the site accepts it. Otherwise a visit is asked
+    for, since only a browser can find the cause.
     """
     nonce, problem = await _fetch(credentials)
     if nonce is None:
@@ -35,17 +35,17 @@ async def renew_nonce(store: Store, credentials: Credentials) -> bool:
         await store.ask_visit(credentials.site, f"the nonce could not be renewed: {problem}", at=time.time())
         return False
     try:
-        kept = await store.save_nonce(credentials.site, nonce, checked_at=time.time(), base=credentials.generation)
+        saved = await store.save_nonce(credentials.site, nonce, checked_at=time.time(), base=credentials.generation)
     except StaleWrite:  # somebody stored newer ones just now, which are as good
         return True
-    log.info("nonce of %s %s", credentials.site, "renewed" if kept.nonce != credentials.nonce else "confirmed")
+    log.info("nonce of %s %s", credentials.site, "renewed" if saved.nonce != credentials.nonce else "confirmed")
     return True
 
 
 async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
-    """The nonce, or None; and then the reason."""
+    """The nonce, or None and the reason."""
     # Here, since it is large: a service that never gets so far stays smaller.
-    from shared.site_client.client import Reply, SiteClient
+    from shared.site_client.client import Response, SiteClient
     from shared.site_client.errors import SiteUnreachable
 
     retrying = AsyncRetrying(
@@ -56,12 +56,12 @@ async def _fetch(credentials: Credentials) -> tuple[str | None, str]:
     )
 
     async def ask(request: PluginRequest) -> tuple[int, bytes]:
-        reply: Reply = await retrying(client.ask, credentials, request, timeout=REPLY_SECONDS)
-        return reply.status, reply.body
+        response: Response = await retrying(client.ask, credentials, request, timeout=REPLY_SECONDS)
+        return response.status, response.body
 
     try:
         async with SiteClient() as client:
-            nonce, status = await renewed(credentials, ask)
+            nonce, status = await fetch_nonce(credentials, ask)
     except SiteUnreachable as error:
         return None, str(error)
     return nonce, f"the site answered HTTP {status} without one"

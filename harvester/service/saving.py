@@ -1,4 +1,4 @@
-"""Storing what a visit brought, where somebody else may have stored something meanwhile."""
+"""Storing a capture, where another process may have stored something meanwhile."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,8 +12,8 @@ from shared.store import StaleWrite, Store, StoreUnavailable
 
 T = TypeVar("T")
 
-STORE_SECONDS = 10.0  # how long an unavailable store is waited for
-MAX_RENEWALS = 5  # nonce renewals by others that are taken into account while one capture is stored
+STORE_SECONDS = 10.0  # how long calls are retried while the store is unavailable
+MAX_RENEWALS = 5  # concurrent nonce renewals while one capture is stored
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +21,27 @@ log = logging.getLogger(__name__)
 async def save_capture(store: Store, capture: Capture, *, base: Credentials | None) -> Credentials | None:
     """Store *capture*; *base*: what was current when the visit began. Returns what is current now.
 
-    A nonce that was renewed meanwhile is part of the older capture, and is replaced with it. A capture that somebody
-    else made meanwhile is newer: it stands, and ours is dropped. Raises `StoreUnavailable`.
+    A nonce renewed meanwhile belongs to the older capture, and is replaced with it. A capture that another process
+    stored meanwhile is newer: it stays, and ours is dropped. Raises `StoreUnavailable`.
     """
     current = base
     for _ in range(MAX_RENEWALS):
         try:
-            return await patiently(partial(store.save_capture, capture, base=current.generation if current else 0))
+            return await retry_unavailable(
+                partial(store.save_capture, capture, base=current.generation if current else 0)
+            )
         except StaleWrite as stale:
             current = stale.current
-            if _is_of(current, capture.credentials):  # the store took it, and only its answer was lost
+            if _is_same_capture(current, capture.credentials):  # the store took it, and only its answer was lost
                 return current
-            if not _is_of(current, base):
+            if not _is_same_capture(current, base):
                 break
     log.warning("newer credentials of %s were stored meanwhile; this visit's are dropped", capture.credentials.site)
     return current
 
 
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What *call* returns, repeated while the store is unavailable, for a limited time."""
+async def retry_unavailable(call: Callable[[], Awaitable[T]]) -> T:
+    """Await *call*, with retries for `STORE_SECONDS` while the store is unavailable."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
         stop=stop_after_delay(STORE_SECONDS),
@@ -54,6 +56,6 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     return result
 
 
-def _is_of(current: Credentials | None, base: Credentials | None) -> bool:
-    """Whether *current* is *base*, perhaps with a renewed nonce, and nothing else."""
+def _is_same_capture(current: Credentials | None, base: Credentials | None) -> bool:
+    """Whether *current* is *base*, perhaps with a renewed nonce."""
     return current is not None and base is not None and current.captured_at == base.captured_at

@@ -1,4 +1,4 @@
-"""One visit from beginning to end: claimed, made in a process of its own, stored, recorded."""
+"""One visit from start to end: claimed, run in a process of its own, stored and recorded."""
 
 import base64
 import logging
@@ -10,20 +10,20 @@ from uuid import uuid4
 
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_after_delay, wait_fixed
 
-from harvester.job import BY_HAND, BY_ITSELF, Job, Limits, Report
-from harvester.service.saving import patiently, save_capture
-from harvester.service.tasks import to_the_end
-from harvester.service.worker import MARGIN_SECONDS, Workers
+from harvester.job import ATTENDED, UNATTENDED, Job, Limits, Report
+from harvester.service.saving import retry_unavailable, save_capture
+from harvester.service.tasks import finish_uncancelled
+from harvester.service.worker import MARGIN_SECONDS, VisitProcesses
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
-from shared.browsers import NoBrowser, find_browser, has_display
-from shared.models import AIPKIT, UNDER_WAY, Cause, Credentials, Outcome, Visit
+from shared.browsers import BrowserNotFound, find_browser, has_display
+from shared.models import AIPKIT, VISIT_IN_PROGRESS, Cause, Credentials, Outcome, Visit
 from shared.parsing import Site, is_same_site
 from shared.serialization import from_json, to_json, to_plain
 from shared.store import Store, StoreError
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
 ATTEMPTS = 3  # with a browser that is killed or crashes
-ATTEMPT_WITHIN_SECONDS = 20.0  # of the visit's beginning: later ones begin no more
+ATTEMPT_WITHIN_SECONDS = 20.0  # of the visit's start; no attempt starts later
 ATTEMPT_PAUSE_SECONDS = 0.5
 MAX_REASON = 500
 
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What is stored of a visit that is over, and whose claim ends with it."""
+    """The record of an ended visit, and the claim to release with it."""
 
     visit: Visit
     holder: str
-    note: str  # that it was under way
+    note: str  # the note of the visit in progress
     screenshot: bytes | None
 
 
@@ -47,30 +47,30 @@ class Visitor:
         self,
         store: Store,
         workspace: Workspace,
-        workers: Workers,
+        workers: VisitProcesses,
         *,
         browser: str,
-        limits: Limits = BY_ITSELF,
+        limits: Limits = UNATTENDED,
         is_headed: bool = False,
     ) -> None:
-        """*browser* is the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
+        """*browser*: the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
         self._store = store
         self._workspace = workspace
         self._workers = workers
         self._browser = browser
-        self._limits = BY_HAND if is_headed else limits
+        self._limits = ATTENDED if is_headed else limits
         self._is_headed = is_headed
-        self._owed: dict[str, _Record] = {}  # by site: what the store could not take yet
+        self._unrecorded: dict[str, _Record] = {}  # by site: records that are not stored yet
 
     async def visit(self, site: Site, trigger: str, *, is_page_given: bool = False) -> Visit | None:
-        """Visit *site* now and return the record; None while somebody else visits it.
+        """Visit *site* now and return the record; None while another process visits it.
 
-        *is_page_given*: the site's URL comes first, not the page where the last capture found the chat. Once begun, a
-        visit is recorded with its outcome whatever happens, also when this call is cancelled. Where the store could
-        not take that record, the next call does nothing but record it. Raises StoreError.
+        *is_page_given*: start at the site's URL, not at the page where the last capture found the chat. Once started, a
+        visit is recorded with its outcome whatever happens, also when this call is cancelled. If the record could not
+        be stored, the next call only stores it. Raises StoreError.
         """
-        if (owed := self._owed.get(site.origin)) is not None:
-            return await self._record(owed)
+        if (unrecorded := self._unrecorded.get(site.origin)) is not None:
+            return await self._record(unrecorded)
         visit = _new_visit(site.origin, trigger)
         try:
             with self._workspace.claim(site.origin) as claim:
@@ -82,39 +82,39 @@ class Visitor:
             return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
 
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
-        # The claim is ours, so whatever visit began before is over, wherever that was. This one begins now, however
-        # long the store took to say so.
+        # The claim is ours, so any earlier visit is over, wherever it ran. This one starts now, however long the store
+        # took.
         visit = replace(visit, started_at=time.time())
         await self._record_killed(site.origin, holder="")
         note = to_json(visit)
-        await self._store.set_note(UNDER_WAY.format(site=site.origin), note)
-        begun = time.monotonic()
+        await self._store.set_note(VISIT_IN_PROGRESS.format(site=site.origin), note)
+        started = time.monotonic()
         reports = [_failure(Cause.STOPPED, "the harvester was stopped during this visit")]
         try:
-            await self._make(site, claim, reports, is_page_given=is_page_given)
+            await self._run(site, claim, reports, is_page_given=is_page_given)
         except StoreError as error:
             reports.append(_failure(Cause.STORE, f"the visit cannot be prepared: {error}"))
         finally:
-            visit = _finished(visit, reports[-1], time.monotonic() - begun)
+            visit = _finished(visit, reports[-1], time.monotonic() - started)
             screenshot = base64.b64decode(reports[-1].screenshot) or None
-            await to_the_end(self._record(_Record(visit, claim.holder, note, screenshot)))
+            await finish_uncancelled(self._record(_Record(visit, claim.holder, note, screenshot)))
         return visit
 
     async def recover(self, site: str) -> None:
-        """Record a visit of *site* whose harvester was killed, so that it counts.
+        """Record a visit of *site* whose harvester was killed, so that pauses take it into account.
 
         Raises StoreError and `WorkspaceError`.
         """
-        if not await self._store.get_note(UNDER_WAY.format(site=site)):
+        if not await self._store.get_note(VISIT_IN_PROGRESS.format(site=site)):
             return
         with self._workspace.claim(site) as claim:
             if claim is None or not await self._begin(site, claim):
-                return  # it goes on, elsewhere, or its claim still stands: the next visit records it
+                return  # it runs elsewhere, or its claim is still valid: the next visit records it
             await self._record_killed(site, claim.holder)
 
     async def _record_killed(self, site: str, holder: str) -> None:
-        """Record the visit of which only the beginning was noted, if there is one, and end the claim of *holder*."""
-        note = await self._store.get_note(UNDER_WAY.format(site=site))
+        """Record the visit that was noted as in progress, if any, and release the claim of *holder*."""
+        note = await self._store.get_note(VISIT_IN_PROGRESS.format(site=site))
         if not note:
             return
         try:
@@ -127,11 +127,11 @@ class Visitor:
         ttl = self._limits.visit + MARGIN_SECONDS + ATTEMPT_WITHIN_SECONDS + CLAIM_MARGIN_SECONDS
         return await self._store.begin_visit(site, claim.holder, at=time.time(), ttl=ttl)
 
-    async def _make(self, site: Site, claim: Claim, reports: list[Report], *, is_page_given: bool) -> None:
-        """Add to *reports* as soon as there is one: what was stored counts, even if closing is interrupted."""
+    async def _run(self, site: Site, claim: Claim, reports: list[Report], *, is_page_given: bool) -> None:
+        """Append to *reports* as soon as there is one: a stored capture counts, even if closing is interrupted."""
         try:
             browser = find_browser(self._browser, full_only=self._is_headed)
-        except NoBrowser as error:
+        except BrowserNotFound as error:
             reports.append(_failure(Cause.NO_BROWSER, str(error)))
             return
         if self._is_headed and not has_display():
@@ -152,7 +152,7 @@ class Visitor:
             limits=self._limits,
         )
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda report: report.is_passing),
+            retry=retry_if_result(lambda report: report.is_transient),
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(ATTEMPT_WITHIN_SECONDS),
             wait=wait_fixed(ATTEMPT_PAUSE_SECONDS),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
@@ -160,20 +160,20 @@ class Visitor:
         await retrying(self._attempt, job, claim, current, reports)
 
     async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
-        known = len(reports)
+        count_before = len(reports)
         try:
             async with self._workers.run(job, claim) as report:
-                reports.append(await self._stored(report, base))
+                reports.append(await self._store_capture(report, base))
         except OSError as error:
-            if len(reports) > known:
+            if len(reports) > count_before:
                 log.error("what a visit left was not all tidied up; the next one does that: %s", error)
             else:
                 reason = f"the visit's process cannot be started: {error}"
                 reports.append(_failure(Cause.NOT_STARTED, reason))
         return reports[-1]
 
-    async def _stored(self, report: Report, base: Credentials | None) -> Report:
-        """Keep what was captured, before the visit counts as captured."""
+    async def _store_capture(self, report: Report, base: Credentials | None) -> Report:
+        """Store the capture, before the visit counts as captured."""
         if report.capture is None:
             return report
         try:
@@ -185,8 +185,8 @@ class Visitor:
 
     async def _record(self, record: _Record) -> Visit:
         visit = record.visit
-        self._owed[visit.site] = record
-        await patiently(lambda: self._store.end_visit(visit, record.holder, screenshot=record.screenshot))
+        self._unrecorded[visit.site] = record
+        await retry_unavailable(lambda: self._store.end_visit(visit, record.holder, screenshot=record.screenshot))
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
         log.log(
             logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
@@ -199,24 +199,24 @@ class Visitor:
             f": {visit.reason}" if visit.reason else "",
             extra={"fields": to_plain(visit)},
         )
-        await patiently(partial(self._clear_note, visit.site, record.note))
-        del self._owed[visit.site]
+        await retry_unavailable(partial(self._clear_note, visit.site, record.note))
+        del self._unrecorded[visit.site]
         return visit
 
     async def _clear_note(self, site: str, note: str) -> None:
-        """Unless another visit's stands there by now: this one was paused for longer than its claim stood."""
-        name = UNDER_WAY.format(site=site)
+        """Clear the note, unless it is another visit's by now: this process was paused for longer than its claim."""
+        name = VISIT_IN_PROGRESS.format(site=site)
         if await self._store.get_note(name) == note:
             await self._store.set_note(name, "")
 
 
 def _failure(cause: Cause, reason: str) -> Report:
-    """A visit that came to no page."""
+    """The report of a visit that reached no page."""
     return Report(outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason)
 
 
 def _new_visit(site: str, trigger: str) -> Visit:
-    """A visit that begins now; as it stands it is the record of one that was killed."""
+    """A visit that starts now; unchanged, it is the record of one that was killed."""
     return Visit(
         id=str(uuid4()),
         site=site,
@@ -243,14 +243,14 @@ def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
 
 
 def _guest_id(current: Credentials | None) -> str:
-    """The id that a page's script keeps for the guest; AI Engine has one in a cookie instead."""
+    """The guest id of AIPKit's script; AI Engine has one in a cookie instead."""
     return current.session_id if current is not None and current.plugin == AIPKIT else ""
 
 
 def _remembered(site: Site, current: Credentials | None) -> str:
-    """Where the last capture found the chat, unless the configured page is or leads there, it is no longer on the
-    site, or the settings may have named another page then."""
-    if current is None or current.named_url != site.url or not current.is_of_other_page(site.url):
+    """Where the last capture found the chat; "" if the configured page is or leads there, it is no longer on the site,
+    or the settings may have named another page then."""
+    if current is None or current.named_url != site.url or not current.is_on_other_page(site.url):
         return ""
     host, found_at = urlsplit(site.url).hostname or "", urlsplit(current.page_url).hostname or ""
     return current.page_url if is_same_site(host, found_at) else ""

@@ -1,6 +1,6 @@
-"""The process of one visit, seen from the service: started, listened to, and ended with all that it started.
+"""Running visits in processes of their own, which are killed with all that they started.
 
-Playwright, its driver and the browser live and die there, so that the service stays small and no hang reaches it.
+Playwright, its driver and the browser run there, so that the service stays small and cannot hang.
 """
 
 import asyncio
@@ -12,35 +12,35 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from harvester.job import Job, Report
-from harvester.processes import end_family, reap_orphans
+from harvester.processes import kill_process_tree, reap_orphans
 from harvester.service.child import Child, start_child
-from harvester.service.memory import MOST_BYTES, outgrown
-from harvester.service.tasks import to_the_end
+from harvester.service.memory import MAX_BYTES, wait_for_excess
+from harvester.service.tasks import finish_uncancelled
 from harvester.service.workspace import Claim
 from shared.models import Cause, Outcome
 from shared.serialization import from_json, to_json
 
-MARGIN_SECONDS = 10.0  # more than the visit allows itself: it reports its own timeouts, with a picture
+MARGIN_SECONDS = 10.0  # beyond the visit's own limit: it reports its timeouts itself, with a screenshot
 CLOSE_SECONDS = 1.5  # for the browser to close in good order after the report
 LAST_WORDS_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
 
-class Workers:
-    """Makes visits in processes of their own. One instance serves one process of ours."""
+class VisitProcesses:
+    """Runs visits in processes of their own. One instance serves one process of ours."""
 
-    def __init__(self, spare: Child | None = None) -> None:
-        """*spare*: a process for the first visit, started before it was known whether one is due."""
-        self._spare = spare
-        self._running = {spare.process.pid} if spare is not None else set()
+    def __init__(self, prestarted: Child | None = None) -> None:
+        """*prestarted*: a process for the first visit, started before it was known whether one is due."""
+        self._prestarted = prestarted
+        self._running = {prestarted.process.pid} if prestarted is not None else set()
 
     @asynccontextmanager
     async def run(self, job: Job, claim: Claim) -> AsyncIterator[Report]:
-        """Make the visit and hand out its report as soon as it is there.
+        """Run a visit and yield its report as soon as it arrives.
 
-        A process that hangs or dies has a report too. On leaving, it and all that it started has ended, and its
-        directory is gone. Raises OSError where nothing can be started.
+        A process that hangs or dies gets a report too. On leaving, it and all that it started are killed, and its
+        directory is removed. Raises OSError where no process can be started.
         """
         await asyncio.to_thread(claim.sweep)
         claim.directory.mkdir(mode=0o700, exist_ok=True)
@@ -50,50 +50,52 @@ class Workers:
             claim.clear()
             raise
         self._running.add(child.process.pid)
-        listening = asyncio.create_task(child.listen())
+        stderr_task = asyncio.create_task(child.read_stderr())
         try:
-            report = await _hear(child, job, claim, listening)
+            report = await _wait_for_report(child, job, claim, stderr_task)
             yield report
             await _wait(child.process, CLOSE_SECONDS)
         finally:
-            child.cut()
-            await to_the_end(self._end(child, claim))
-            await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
-            listening.cancel()
+            child.stop()
+            await finish_uncancelled(self._end(child, claim))
+            await asyncio.wait({stderr_task}, timeout=LAST_WORDS_SECONDS)
+            stderr_task.cancel()
 
     async def _child(self) -> Child:
-        spare, self._spare = self._spare, None
-        return spare if spare is not None and spare.runs else await start_child()
+        prestarted, self._prestarted = self._prestarted, None
+        return prestarted if prestarted is not None and prestarted.is_running else await start_child()
 
     async def _end(self, child: Child, claim: Claim) -> None:
-        await asyncio.to_thread(end_family, claim.directory, root=child.system)
-        await _wait(child.process, CLOSE_SECONDS)  # not for ever: what holds its pipes may not be ours to end
+        await asyncio.to_thread(kill_process_tree, claim.directory, root=child.system)
+        await _wait(child.process, CLOSE_SECONDS)  # with a limit: what holds its pipes open may not be ours to kill
         self._running.discard(child.process.pid)
         await asyncio.to_thread(reap_orphans, frozenset(self._running))
         await asyncio.to_thread(claim.clear)
 
 
-async def _hear(child: Child, job: Job, claim: Claim, listening: asyncio.Task[None]) -> Report:
-    """The report, or one in its place where none comes."""
+async def _wait_for_report(child: Child, job: Job, claim: Claim, stderr_task: asyncio.Task[None]) -> Report:
+    """Wait for the report, or make one where none arrives."""
     deadline = job.limits.visit + MARGIN_SECONDS
-    reading = asyncio.create_task(_exchange(child, job, claim))
-    watching = asyncio.create_task(outgrown(child.system))
+    exchange = asyncio.create_task(_exchange(child, job, claim))
+    memory_watch = asyncio.create_task(wait_for_excess(child.system))
     try:
-        await asyncio.wait({reading, watching}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
-        if reading.done():
-            return await _understood(reading.result(), child, listening)
-        if watching.done():
-            await asyncio.to_thread(end_family, claim.directory, root=child.system)  # at once: it goes on growing
-            return Report(outcome=Outcome.SITE_ERROR, cause=Cause.MEMORY, reason=_too_much(watching.result()))
+        await asyncio.wait({exchange, memory_watch}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if exchange.done():
+            return await _parse_report(exchange.result(), child, stderr_task)
+        if memory_watch.done():
+            await asyncio.to_thread(
+                kill_process_tree, claim.directory, root=child.system
+            )  # at once: it goes on growing
+            return Report(outcome=Outcome.SITE_ERROR, cause=Cause.MEMORY, reason=_memory_reason(memory_watch.result()))
         reason = f"the visit hung, and was ended after {deadline:.0f} s"
         return Report(outcome=Outcome.TIMEOUT, cause=Cause.SLOW, reason=reason)
     finally:
-        reading.cancel()
-        watching.cancel()
+        exchange.cancel()
+        memory_watch.cancel()
 
 
 async def _exchange(child: Child, job: Job, claim: Claim) -> bytes:
-    """Hand over the directory of *claim*, and *job*; the line that comes back, empty if there is none."""
+    """Send the directory of *claim* and *job*; returns the line that comes back, b"" if none."""
     try:
         child.stdin.write(b"%s\n%s\n" % (os.fsencode(claim.directory), to_json(job).encode()))
         await child.stdin.drain()
@@ -102,43 +104,43 @@ async def _exchange(child: Child, job: Job, claim: Claim) -> bytes:
         return b""
 
 
-async def _understood(line: bytes, child: Child, listening: asyncio.Task[None]) -> Report:
+async def _parse_report(line: bytes, child: Child, stderr_task: asyncio.Task[None]) -> Report:
     try:
-        return _explained(from_json(Report, line), child.said)
+        return _with_library_error(from_json(Report, line), child.stderr_lines)
     except ValueError:
         await _wait(child.process, CLOSE_SECONDS)
-        await asyncio.wait({listening}, timeout=LAST_WORDS_SECONDS)
-        last = f": {child.said[-1]}" if child.said else ""
-        how = _how(child.process.returncode)
-        reason = f"the visit's process ended without a report ({how}){last}"
-        return Report(outcome=Outcome.BROWSER_ERROR, cause=Cause.BROWSER_ENDED, reason=reason, is_passing=True)
+        await asyncio.wait({stderr_task}, timeout=LAST_WORDS_SECONDS)
+        last = f": {child.stderr_lines[-1]}" if child.stderr_lines else ""
+        exit_status = _exit_text(child.process.returncode)
+        reason = f"the visit's process ended without a report ({exit_status}){last}"
+        return Report(outcome=Outcome.BROWSER_ERROR, cause=Cause.BROWSER_ENDED, reason=reason, is_transient=True)
 
 
-def _too_much(used: int) -> str:
+def _memory_reason(used: int) -> str:
     return (
         f"the page made the browser use {used / 1e9:.1f} GB of memory, and the visit was ended (at most "
-        f"{MOST_BYTES / 1e9:.1f} GB are allowed); look at the page in a browser of your own if this goes on"
+        f"{MAX_BYTES / 1e9:.1f} GB are allowed); look at the page in a browser of your own if this goes on"
     )
 
 
-def _explained(report: Report, said: Iterable[str]) -> Report:
-    """*report*; where the driver lacks a library, which only its error output tells, that is the reason."""
-    lacking = next((line for line in said if "cannot open shared object" in line), "")
-    if report.outcome is not Outcome.BROWSER_ERROR or not lacking:
+def _with_library_error(report: Report, stderr_lines: Iterable[str]) -> Report:
+    """*report*; with the reason that the driver lacks a library, if its standard error says so."""
+    library_error = next((line for line in stderr_lines if "cannot open shared object" in line), "")
+    if report.outcome is not Outcome.BROWSER_ERROR or not library_error:
         return report
-    reason = f"Playwright's driver did not start: {lacking} (`freeaichat doctor` says how to get it)"
-    return replace(report, cause=Cause.NOT_STARTED, reason=reason, is_passing=False)
+    reason = f"Playwright's driver did not start: {library_error} (`freeaichat doctor` says how to get it)"
+    return replace(report, cause=Cause.NOT_STARTED, reason=reason, is_transient=False)
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """Wait for the end of *process*, but no longer than *seconds*."""
+    """Wait for the end of *process* for at most *seconds*."""
     try:
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
         log.debug("the visit's process does not end by itself")
 
 
-def _how(code: int | None) -> str:
+def _exit_text(code: int | None) -> str:
     if code is None:
         return "and hangs"
     return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

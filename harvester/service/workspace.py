@@ -1,8 +1,8 @@
-"""Directories and locks of visits, outside the store: what the next start needs to clean up after a killed one.
+"""Directories and locks of visits, by which the next start cleans up after a killed one.
 
-All is in one private directory of the system's temporary directory, which is named after the user and the store. A
-visit has a directory of its own there, in which the browser's throwaway profile lies. The lock of a site is the
-system's own (flock): it is gone with the process that held it, however that ended.
+All are in one private directory below the system's temporary directory, named after the user and the store. Each visit
+has a directory of its own there, with the browser's temporary profile. The lock of a site is the
+system's own (flock), and is released when the process that holds it ends.
 """
 
 import fcntl
@@ -19,30 +19,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harvester.processes import end_family
+from harvester.processes import kill_process_tree
 
 _ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
 
 
 class WorkspaceError(Exception):
-    """The temporary directory cannot be used; the text says why."""
+    """The temporary directory cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to visit one site from this machine."""
 
-    holder: str  # the same for whoever claims through this workspace: a successor takes over at once
+    holder: str  # the same for all claims through this workspace: a restarted harvester takes over at once
     directory: Path  # of the visit
     leftovers: tuple[Path, ...]  # directories of earlier visits of the site, which were all killed
 
     def sweep(self) -> None:
-        """End and remove what earlier visits left. Blocks for as long."""
+        """Kill the processes of earlier visits and remove their directories. Blocks."""
         for directory in self.leftovers:
             _clear(directory)
 
     def clear(self) -> None:
-        """End what still runs of the visit, and remove its directory. Blocks for as long."""
+        """Kill the processes of the visit and remove its directory. Blocks."""
         _clear(self.directory)
 
 
@@ -74,9 +74,9 @@ class Workspace:
         return self._claim(hashlib.sha256(site.encode()).hexdigest()[:8])
 
     def sweep(self) -> None:
-        """End and remove what killed visits of any site left, unless somebody visits that site now.
+        """Clean up after killed visits of all sites that are not being visited now.
 
-        Blocks for as long. Raises `WorkspaceError`.
+        Blocks. Raises `WorkspaceError`.
         """
         visited = {path.name.split("-")[1] for path in self.path.glob("visit-*-*")}
         for name in visited | {path.stem for path in self.path.glob("*.lock")}:
@@ -94,7 +94,7 @@ class Workspace:
             leftovers = tuple(self.path.glob(f"visit-{name}-*"))
             yield Claim(self._holder, self.path / f"visit-{name}-{secrets.token_hex(3)}", leftovers)
         finally:
-            with suppress(OSError):  # what cannot be removed is in nobody's way
+            with suppress(OSError):  # a leftover lock file does no harm
                 (self.path / f"{name}.lock").unlink()
             os.close(lock)
             with suppress(OSError):  # others are still using it
@@ -124,7 +124,7 @@ class Workspace:
         raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
 
     def _make(self) -> None:
-        """Raises FileNotFoundError where another process removed it at this very moment."""
+        """Create the directory. Raises FileNotFoundError where another process removes it at this moment."""
         try:
             with suppress(FileExistsError):
                 self.path.mkdir(mode=0o700)
@@ -138,7 +138,7 @@ class Workspace:
 
 
 def _boot_id() -> str:
-    """What tells this machine, since it was started, from all others; empty where the system has no such thing."""
+    """The id of this boot of this machine; "" where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
@@ -146,5 +146,5 @@ def _boot_id() -> str:
 
 
 def _clear(directory: Path) -> None:
-    end_family(directory)
+    kill_process_tree(directory)
     shutil.rmtree(directory, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""The process of one visit: `python -m harvester.visit`. Standard input tells it its directory, then what to visit.
+"""The process of one visit: `python -m harvester.visit`. It reads its directory, then the job, from standard input.
 
-It ends by itself, with the browser, when the service that started it is gone, or tells it nothing.
+It ends by itself, with the browser, when the service that started it has ended, or sends nothing.
 """
 
 import asyncio
@@ -15,26 +15,26 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from shared.processes.lifeline import on_parent_gone
+from shared.processes.lifeline import on_parent_exit
 from shared.processes.services import EXIT_ORPHANED
 
-IDLE_SECONDS = 3.0  # until it is told: its service starts it before it is known whether a visit is due
+IDLE_SECONDS = 3.0  # wait for the directory: the process is started before it is known whether a visit is due
 
 
 async def _main() -> None:
-    told: list[Path] = []
-    on_parent_gone(partial(_end_alone, told))
-    reading = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.readline))
+    directories: list[Path] = []
+    on_parent_exit(partial(_exit_orphaned, directories))
+    line_read = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.readline))
     gc.disable()  # hardly anything that is loaded is garbage
     importing = asyncio.create_task(asyncio.to_thread(import_module, "harvester.visit.process"))
     try:
-        line = await asyncio.wait_for(reading, IDLE_SECONDS)
+        line = await asyncio.wait_for(line_read, IDLE_SECONDS)
     except TimeoutError:
         os._exit(0)  # a thread still reads
     if not line:
         return
     directory = os.fsdecode(line.removesuffix(b"\n"))
-    told.append(Path(directory))
+    directories.append(Path(directory))
     # The driver and the browser inherit the directory: it marks them (harvester.processes).
     os.environ["TMPDIR"] = directory
     os.environ.setdefault("HOME", directory)  # without one the driver does not start for a user unknown to the system
@@ -46,14 +46,14 @@ async def _main() -> None:
     await process.run(driver)
 
 
-def _end_alone(told: Sequence[Path]) -> None:
-    """The service is gone: end the browser, remove the directory, and go too."""
-    for directory in told:
+def _exit_orphaned(directories: Sequence[Path]) -> None:
+    """End the browser, remove the directory and exit, since the service has ended."""
+    for directory in directories:
         from psutil import Process
 
-        from harvester.processes import end_family
+        from harvester.processes import kill_process_tree
 
-        end_family(directory, root=Process(), spare={os.getpid()})
+        kill_process_tree(directory, root=Process(), exclude={os.getpid()})
         shutil.rmtree(directory, ignore_errors=True)
     os._exit(EXIT_ORPHANED)
 

@@ -1,4 +1,4 @@
-"""Which addresses belong to a site, which of its links may lead to a chat, and what need not be loaded. Pure."""
+"""URLs of a visited site: which belong to it, which may lead to a chat, which need not be loaded. Pure."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -9,8 +9,8 @@ from shared.parsing import as_ascii, is_same_host, is_same_site
 
 MAX_CANDIDATES = 3
 _SKIPPED_KINDS = frozenset({"image", "media", "font"})
-_STRONG = ("chat", "gpt", "聊天", "对话")  # anywhere in a link's path or text
-_WEAK = frozenset({"ai", "assistant", "bot", "ask", "claude", "gemini", "deepseek", "llm"})  # as whole words
+_STRONG_HINTS = ("chat", "gpt", "聊天", "对话")  # anywhere in a link's path or text
+_WEAK_HINTS = frozenset({"ai", "assistant", "bot", "ask", "claude", "gemini", "deepseek", "llm"})  # as whole words
 _OWN_PATHS = ("/wp-content/", "/wp-includes/")  # what only the site's own files have, whatever host serves them
 _SCRIPTED = frozenset({"script", "fetch", "xhr"})
 _REFRESH = re.compile(
@@ -29,11 +29,11 @@ class Link:
     text: str
 
 
-def is_wanted(kind: str, url: str, hosts: Collection[str], *, is_wide: bool = False) -> bool:
-    """Whether a visit loads *url*: pictures, media, fonts and most of what other sites serve are not needed.
+def should_load(kind: str, url: str, hosts: Collection[str], *, is_wide: bool = False) -> bool:
+    """Whether a visit loads *url*: not images, media, fonts and most resources of other sites.
 
-    *kind* is the browser's name for what is loaded ("document", "script", "image" …); *hosts* are those of the pages
-    that the tab showed. *is_wide*: scripts of other hosts, and what they ask for, may be what makes the chat.
+    *kind*: Playwright's resource type ("document", "script", "image" …); *hosts*: those of the pages that the tab
+    showed. *is_wide*: load scripts of other hosts, and their requests, too, since they may create the chat.
     """
     if kind in _SKIPPED_KINDS:
         return False
@@ -45,13 +45,13 @@ def is_wanted(kind: str, url: str, hosts: Collection[str], *, is_wide: bool = Fa
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Where a page leads by itself, and after how many seconds."""
+    """The target of a page's refresh, and its delay in seconds."""
 
     seconds: float
     url: str
 
 
-def refresh_of(page_url: str, refreshes: Iterable[str]) -> Refresh | None:
+def find_refresh(page_url: str, refreshes: Iterable[str]) -> Refresh | None:
     """The first of *refreshes* (`Refresh` headers or `<meta http-equiv="refresh">`) that leads to another page."""
     for content in refreshes:
         read = _REFRESH.match(content)
@@ -66,41 +66,41 @@ def refresh_of(page_url: str, refreshes: Iterable[str]) -> Refresh | None:
     return None
 
 
-def own_pages(page_url: str, urls: Iterable[str], visited: Collection[str]) -> list[str]:
-    """Those of *urls* that are pages of the same site, each once; *visited* ones are left out."""
-    seen = {_plain(url) for url in visited}
-    found = dict.fromkeys(_own_page(page_url, text) for text in urls)
-    return [url for url in found if url and _plain(url) not in seen]
+def pages_on_site(page_url: str, urls: Iterable[str], visited: Collection[str]) -> list[str]:
+    """Those of *urls* that are pages of the same site, each once, without *visited* ones."""
+    seen = {_normalized(url) for url in visited}
+    found = dict.fromkeys(_page_on_site(page_url, text) for text in urls)
+    return [url for url in found if url and _normalized(url) not in seen]
 
 
-def _own_page(page_url: str, written: str) -> str:
-    """What a page *written* as an address means, without its fragment; "" where that is not on the same site."""
+def _page_on_site(page_url: str, written: str) -> str:
+    """*written* resolved against *page_url*, without its fragment; "" where it is not on the same site."""
     try:
         url = urldefrag(urljoin(page_url, written))[0]
         parts, host = urlsplit(url), urlsplit(page_url).hostname or ""
-        is_own = parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or "")
+        is_same = parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or "")
     except ValueError:  # not an address at all
         return ""
-    return url if is_own else ""
+    return url if is_same else ""
 
 
-def own_address(page_url: str, written: str) -> str:
-    """What a page *written* as an address means: an absolute http(s) address of its own site, or "" if it is none.
+def url_on_site(page_url: str, written: str) -> str:
+    """*written* resolved against *page_url*: an absolute http(s) URL of the same site, else "".
 
-    The visit's cookie and every message go there, so a page cannot name any other place.
+    The guest's cookie and messages are sent there, so other sites are refused.
     """
     try:
         url = _as_secure(page_url, as_ascii(urljoin(page_url, written)))
         parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
-        is_own = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
+        is_same = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
     except ValueError:
         return ""
-    return url if written and is_own else ""
+    return url if written and is_same else ""
 
 
 def _as_secure(page_url: str, url: str) -> str:
-    """*url* with https where the page has it and the host is the same: a site behind TLS may not know of it, and its
-    own scripts reach it since browsers raise such addresses. A port of its own speaks another way."""
+    """*url* with https if the page has it and the host is the same: a site behind a TLS proxy may write http, which
+    browsers upgrade. Not for another port."""
     page, parts = urlsplit(page_url), urlsplit(url)
     is_same = is_same_host(page.hostname or "", parts.hostname or "")
     if page.scheme != "https" or parts.scheme != "http" or not is_same or parts.port not in {None, 80, page.port}:
@@ -109,28 +109,28 @@ def _as_secure(page_url: str, url: str) -> str:
     return urlunsplit(("https", host, parts.path, parts.query, parts.fragment))
 
 
-def is_chatty(text: str) -> bool:
-    """Whether *text* speaks of a chat or a bot."""
-    said = text.lower()
-    return any(part in said for part in _STRONG) or bool(_WEAK & set(_WORDS.findall(said)))
+def mentions_chat(text: str) -> bool:
+    """Whether *text* mentions a chat or a bot."""
+    lowered = text.lower()
+    return any(part in lowered for part in _STRONG_HINTS) or bool(_WEAK_HINTS & set(_WORDS.findall(lowered)))
 
 
 def chat_candidates(page_url: str, links: Iterable[Link], visited: Collection[str]) -> list[str]:
-    """The addresses of the same site that most look like a chat page, best first; the site's front page comes last.
+    """The URLs of the same site that most look like a chat page, best first; the front page comes last.
 
-    *visited* addresses are left out.
+    *visited* URLs are left out.
     """
     base = urlsplit(page_url)
-    seen = {_plain(url) for url in visited}
+    seen = {_normalized(url) for url in visited}
     scores: dict[str, int] = {}
     for link in links:
-        url = _own_page(page_url, link.href)
+        url = _page_on_site(page_url, link.href)
         score = _score(url, link.text) if url else 0
-        if score and _plain(url) not in seen:
+        if score and _normalized(url) not in seen:
             scores[url] = max(score, scores.get(url, 0))
     ranked = sorted(scores, key=lambda url: (-scores[url], len(url)))
     front = f"{base.scheme}://{base.netloc}/"
-    if _plain(front) not in seen and front not in ranked:
+    if _normalized(front) not in seen and front not in ranked:
         ranked.append(front)
     return ranked[:MAX_CANDIDATES]
 
@@ -139,10 +139,10 @@ def _score(url: str, text: str) -> int:
     parts = urlsplit(url)
     if _NO_PAGE.search(parts.path) or _NOT_FOR_GUESTS.search(parts.path):
         return 0
-    said = unquote(f"{parts.path} {text}").lower()
-    strong = sum(4 for part in _STRONG if part in said)
-    return strong + (2 if _WEAK & set(_WORDS.findall(said)) else 0)
+    words = unquote(f"{parts.path} {text}").lower()
+    strong = sum(4 for part in _STRONG_HINTS if part in words)
+    return strong + (2 if _WEAK_HINTS & set(_WORDS.findall(words)) else 0)
 
 
-def _plain(url: str) -> str:
+def _normalized(url: str) -> str:
     return url.partition("#")[0].rstrip("/")

@@ -1,7 +1,6 @@
-"""One browser with one tab, for the length of one visit. It is Playwright's, as in `chromium.py`.
+"""Launching a browser with one tab for one visit, with Playwright.
 
-It moves a browser and decides nothing. It hides nothing either: no made-up User-Agent, nothing that would make an
-automated browser look like another.
+Nothing is hidden: no fake User-Agent, nothing that would make an automated browser look like another.
 """
 
 import asyncio
@@ -19,11 +18,11 @@ from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Pl
 from harvester.visit import page_script
 from harvester.visit.browser_errors import is_sandbox_failure, launch_failure
 from harvester.visit.chromium import ChromiumTab
-from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
+from harvester.visit.errors import BrowserFailed, Navigating, PageFailed
 from harvester.visit.playwright_calls import call, first_line
 from harvester.visit.plugins import PLUGINS
 from shared.models import Cause
-from shared.site_client.proxies import BadProxy, exceptions, proxy_to
+from shared.site_client.proxies import InvalidProxy, no_proxy_hosts, proxy_to
 
 T = TypeVar("T")
 CLOSE_SECONDS = 1.0
@@ -43,7 +42,7 @@ async def open_tab(
     is_headed: bool,
     timeout: float,
 ) -> AsyncIterator[ChromiumTab]:
-    """A browser for a visit of *url*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
+    """Open a browser for a visit of *url*, as the guest that *identity* (storage_state JSON) and *session_id* describe.
 
     *driver*: Playwright, which may still be starting; it is stopped at the end. *timeout* bounds the start, in seconds.
     Raises `BrowserFailed` and TimeoutError.
@@ -55,9 +54,9 @@ async def open_tab(
                 browser = await stack.enter_async_context(opening)
                 guest = guest_tab(browser, url, identity, session_id, is_headed=is_headed)
                 tab = await stack.enter_async_context(guest)
-        except (PageFailed, NotNow) as error:
+        except (PageFailed, Navigating) as error:
             reason = f"the browser cannot be used: {error}"
-            raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=False) from error
+            raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_transient=False) from error
         yield tab
 
 
@@ -65,7 +64,7 @@ async def open_tab(
 async def open_browser(
     driver: Awaitable[Playwright], program: Path, *, url: str, is_headed: bool, timeout: float
 ) -> AsyncIterator[Browser]:
-    """A browser without a tab; arguments as for `open_tab`. Raises `BrowserFailed`."""
+    """Open a browser without a tab; arguments as for `open_tab`. Raises `BrowserFailed`."""
     async with AsyncExitStack() as stack:
         playwright = await call(driver)
         stack.push_async_callback(_close, playwright.stop)
@@ -78,7 +77,7 @@ async def open_browser(
 async def guest_tab(
     browser: Browser, url: str, identity: str | None, session_id: str, *, is_headed: bool
 ) -> AsyncIterator[ChromiumTab]:
-    """The tab of one guest, who shares nothing with others in *browser*; arguments as for `open_tab`.
+    """Open the tab of one guest in a context of its own; arguments as for `open_tab`.
 
     Raises what `Tab` raises.
     """
@@ -89,12 +88,12 @@ async def guest_tab(
         page = await _unless_ended(browser, call(context.new_page()))
         tab = ChromiumTab(context, page, urlsplit(url).hostname or "")
         if not is_headed:
-            await tab.keep_small()
+            await tab.block_resources()
         yield tab
 
 
 async def _unless_ended(browser: Browser, opening: Awaitable[T]) -> T:
-    """What *opening* gives. Playwright's own calls may never end where the browser ends meanwhile."""
+    """Await *opening*, or raise if the browser ends meanwhile: Playwright's own calls may then never end."""
     ended = asyncio.Event()
 
     def end(_: Browser) -> None:
@@ -136,25 +135,25 @@ async def _launch(chromium: BrowserType, program: Path, url: str, *, is_headed: 
             log.warning("the browser's own sandbox cannot work here; starting it without")
             return await launch(with_sandbox=False)
     except Error as error:
-        reason, is_passing = launch_failure(error.message)
+        reason, is_transient = launch_failure(error.message)
         reason = f"{program} did not start: {reason}"
-        raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_passing=is_passing) from error
+        raise BrowserFailed(reason, cause=Cause.NOT_STARTED, is_transient=is_transient) from error
 
 
 def _launch_options(url: str) -> dict[str, Any]:
-    """Playwright's options for a browser that is to visit *url*. Raises `BrowserFailed`."""
+    """Playwright's launch options for a visit of *url*. Raises `BrowserFailed`."""
     options: dict[str, Any] = {"args": _ARGUMENTS}
     # Who started the visit ends it.
     options |= dict.fromkeys(("handle_sigint", "handle_sigterm", "handle_sighup"), False)
     try:
         proxy = proxy_to(url)
-    except BadProxy as error:
+    except InvalidProxy as error:
         raise BrowserFailed(
-            f"the browser cannot be used: {error}", cause=Cause.NOT_STARTED, is_passing=False
+            f"the browser cannot be used: {error}", cause=Cause.NOT_STARTED, is_transient=False
         ) from error
-    if proxy is not None:  # of which the driver, which asks for the nonce, would not know by itself
-        who = {"username": proxy.user, "password": proxy.password}
-        options["proxy"] = {"server": f"http://{proxy}", "bypass": ",".join(exceptions()), **who}
+    if proxy is not None:  # the driver, which fetches the nonce, does not read the environment
+        login = {"username": proxy.user, "password": proxy.password}
+        options["proxy"] = {"server": f"http://{proxy}", "bypass": ",".join(no_proxy_hosts()), **login}
     return options
 
 
@@ -167,8 +166,8 @@ async def _guest_context(browser: Browser, identity: str | None, session_id: str
     )
     if session_id:
         # Before the page's own scripts run, so that the guest stays the same whatever host answers.
-        known = json.dumps([item for plugin in PLUGINS for item in plugin.guest_storage(session_id).items()])
-        await call(context.add_init_script(f"({page_script.KEEP})({known})"))
+        items = json.dumps([item for plugin in PLUGINS for item in plugin.guest_storage(session_id).items()])
+        await call(context.add_init_script(f"({page_script.KEEP})({items})"))
     await _restore_cookies(context, state.get("cookies", []))
     return context
 
@@ -186,7 +185,7 @@ async def _restore_cookies(context: BrowserContext, cookies: list[Any]) -> None:
 
 
 async def _close(close: Callable[[], Awaitable[None]]) -> None:
-    """Close in good order if that is quick; whatever is left is killed with the visit's process."""
+    """Close within `CLOSE_SECONDS`; otherwise it is killed with the visit's process."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await call(close())

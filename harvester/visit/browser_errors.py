@@ -1,4 +1,4 @@
-"""What the error messages of Chromium and Playwright mean, and whether trying again at once may help. Pure."""
+"""Classification of error messages of Chromium and Playwright. Pure."""
 
 import re
 
@@ -14,17 +14,19 @@ _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
     "ABORTED": "the address gives no page (an empty answer or a download)",
     "UNSAFE_PORT": "browsers open no connection to this port",
 }
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         *("CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"),
-        "ABORTED",  # also what a page that crashes while it loads looks like; the next try tells
+        "ABORTED",  # also of a page that crashes while it loads: a retry shows which
     }
 )
 _NO_PAGE = frozenset({"TOO_MANY_REDIRECTS", "ABORTED", "UNSAFE_PORT"})  # the site may well be reached
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
-_SAID = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")  # one line of the browser's error output, as Playwright quotes it
+_OUTPUT_LINE = re.compile(
+    r"\[err\] (?:\[[^\]]*\] )?(.+)"
+)  # one line of the browser's error output, as Playwright quotes it
 _KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
-_TELLING = re.compile(
+_RELEVANT = re.compile(
     r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
 )
 _COVERING = re.compile(r"(<[^>\n]*>)[^\n]*intercepts pointer events")  # a line of Playwright's call log
@@ -35,42 +37,42 @@ _UNUSABLE = (
     ("not stable", "it does not stand still"),
     ("outside of the viewport", "it is outside of the page"),
 )
-_MAX_SAID = 300
+_MAX_QUOTED = 300
 
 
 def net_error(code: str) -> tuple[Cause, str, bool]:
-    """What one of Chromium's network errors (without `net::ERR_`) means, and whether trying again at once may help."""
+    """Cause and reason of a network error of Chromium (without `net::ERR_`), and whether it is transient."""
     if code in _NET_ERRORS:
-        return Cause.PAGE if code in _NO_PAGE else Cause.UNREACHABLE, _NET_ERRORS[code], code in _PASSING
+        return Cause.PAGE if code in _NO_PAGE else Cause.UNREACHABLE, _NET_ERRORS[code], code in _TRANSIENT
     if code.startswith("CERT_"):
         return Cause.CERTIFICATE, f"the site's certificate is not accepted ({code})", False
-    return Cause.UNREACHABLE, f"the connection to the site failed ({code})", code in _PASSING
+    return Cause.UNREACHABLE, f"the connection to the site failed ({code})", code in _TRANSIENT
 
 
-def in_the_way(message: str) -> str:
-    """What kept a click or a text from where it was to go; *message*: all that Playwright says of it."""
+def action_failure(message: str) -> str:
+    """Why an element took no click or text; *message*: Playwright's whole message."""
     covering = _COVERING.search(message)
     if covering:
         return (
-            f"{covering[1][:_MAX_SAID]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
+            f"{covering[1][:_MAX_QUOTED]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
             "and what the page remembers of that is kept"
         )
-    return next((why for part, why in _UNUSABLE if part in message), "it does not react")
+    return next((reason for pattern, reason in _UNUSABLE if pattern in message), "it does not react")
 
 
 def is_sandbox_failure(message: str) -> bool:
-    """Whether a browser that did not start (*message*: all that Playwright says of it) lacked its sandbox."""
+    """Whether a browser did not start for want of a sandbox; *message*: Playwright's whole message."""
     return any(part in message for part in _NO_SANDBOX)
 
 
 def launch_failure(message: str) -> tuple[str, bool]:
-    """Why a browser did not start, and whether trying again at once may help; *message*: as `is_sandbox_failure`."""
+    """Why a browser did not start, and whether that is transient; *message*: as in `is_sandbox_failure`."""
     if _KILLED.search(message):
         return "it was killed", True
     if "ENOSPC" in message:
         return "there is no space left for its files; free some, or set TMPDIR to another directory", False
-    said = _SAID.findall(message)
-    telling = [line for line in said if _TELLING.search(line)] or said[-1:]
+    output = _OUTPUT_LINE.findall(message)
+    relevant = [line for line in output if _RELEVANT.search(line)] or output[-1:]
     first = message.partition("\n")[0].partition(": ")[2]
-    why = telling[0] if telling else "it ended at once" if "has been closed" in first else first
-    return f"{why[:_MAX_SAID]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one)", False
+    reason = relevant[0] if relevant else "it ended at once" if "has been closed" in first else first
+    return f"{reason[:_MAX_QUOTED]} (`freeaichat doctor` looks closer, `freeaichat browser install` gets one)", False

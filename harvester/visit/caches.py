@@ -1,4 +1,4 @@
-"""Whether a page came out of a cache on the way, and where it may be had as it is now."""
+"""Detection of cached pages, and URLs of uncached copies."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ _CACHE_HIT = re.compile(r"\b(hit|stale|updating|revalidated)\b", re.IGNORECASE)
 
 
 def is_from_cache(headers: Mapping[str, str]) -> bool:
-    """Whether a page came out of a cache on the way, so that its nonce may be old. *headers*: lower-case names."""
+    """Whether a response came from a cache, so that its nonce may be old. *headers*: lower-case names."""
     age = headers.get("age", "")
     if age.isascii() and age.isdigit() and int(age[:9]) > 0:
         return True
@@ -17,20 +17,20 @@ def is_from_cache(headers: Mapping[str, str]) -> bool:
     return any(_CACHE_HIT.search(headers[name]) for name in names)
 
 
-def afresh(page_url: str) -> str:
-    """The page past its cache: caches go by the whole address, or leave alone what has a query."""
+def cache_busting(page_url: str) -> str:
+    """*page_url* with a random query parameter, which bypasses caches."""
     page = urlsplit(page_url)
     query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("nocache", uuid4().hex[:12])])
     return urlunsplit((page.scheme, page.netloc, page.path or "/", query, ""))
 
 
 def rest_roots(site_url: str) -> tuple[str, str]:
-    """Where core REST may be of a site whose pages do not say it; the second is that of plain links."""
+    """The possible REST roots of a site whose pages do not link to one; the second is for plain permalinks."""
     return f"{site_url}/wp-json/", f"{site_url}/index.php?rest_route=/"
 
 
 def rest_routes(root: str, page_url: str, post_id: int) -> Iterator[str]:
-    """Where core REST tells of a page, by its id or, where that is not known (0), by the end of its address."""
+    """Core REST URLs of a page, by its id or, if that is unknown (0), by its slug."""
     slug = urlsplit(page_url).path.rstrip("/").rpartition("/")[2]
     for kind in ("pages", "posts"):
         if post_id:

@@ -1,4 +1,4 @@
-"""`harvester.visit.tab.Tab` in a real browser. It moves the browser and decides nothing."""
+"""`harvester.visit.tab.Tab` implemented with Playwright and Chromium."""
 
 import asyncio
 import logging
@@ -10,14 +10,14 @@ from playwright.async_api import BrowserContext, Error, Frame, Page, Request, Re
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.visit import page_script
-from harvester.visit.addresses import Link, is_wanted
+from harvester.visit.addresses import Link, should_load
 from harvester.visit.documents import Documents
-from harvester.visit.errors import BrowserFailed, NotNow, PageFailed
-from harvester.visit.identity import bounded
-from harvester.visit.playwright_calls import act, call, guarded, unless_closed
+from harvester.visit.errors import BrowserFailed, Navigating, PageFailed
+from harvester.visit.identity import dump_identity
+from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_async, user_action
 from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
-from harvester.visit.tab import Signs, Snapshot
+from harvester.visit.tab import PageDetails, Snapshot
 from shared.parsing import is_same_site
 from shared.plugins.markup import elements_in
 from shared.plugins.requests import PluginRequest
@@ -28,8 +28,8 @@ MAX_OBSERVED = 200
 MAX_FRAMES = 10
 FRAME_SECONDS = 0.5  # for one frame to be looked at
 MAX_SCREENS = 30  # of a page that is scrolled down
-_SOUGHT = {
-    "fields": [[plugin.mark, page_script.fields(plugin.mark)] for plugin in PLUGINS],
+_SNAPSHOT_ARGUMENTS = {
+    "fields": [[plugin.mark, page_script.message_field_selector(plugin.mark)] for plugin in PLUGINS],
     "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
     "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
 }
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class ChromiumTab:
-    """`harvester.visit.tab.Tab` in a real browser."""
+    """`harvester.visit.tab.Tab` in Chromium."""
 
     def __init__(self, context: BrowserContext, page: Page, host: str) -> None:
         self._context = context
@@ -51,11 +51,11 @@ class ChromiumTab:
         self._document: Response | None = None
         self._loads = 0
         self._requests: dict[Request, int] = {}
-        self._fleeting = [name for plugin in PLUGINS for name in plugin.fleeting]
+        self._fleeting = [name for plugin in PLUGINS for name in plugin.removed_attributes]
         self._documents = Documents(self._fleeting)
-        context.on("requestfinished", unless_closed(self._documents.finished))
-        context.on("request", guarded(self._on_request))
-        context.on("response", guarded(self._on_response))
+        context.on("requestfinished", ignore_errors_async(self._documents.on_request_finished))
+        context.on("request", ignore_errors(self._on_request))
+        context.on("response", ignore_errors(self._on_response))
 
     async def go(self, url: str, *, timeout: float) -> None:
         self._document, self._loads, self._is_withheld = None, 0, False
@@ -63,20 +63,20 @@ class ChromiumTab:
         await call(self._page.goto(url, wait_until="commit", timeout=timeout * 1000))
 
     async def snapshot(self) -> Snapshot:
-        seen = await self._seen_in(self._page.main_frame)
-        for frame in self._own_frames():
+        seen = await self._snapshot_frame(self._page.main_frame)
+        for frame in self._site_frames():
             try:
                 async with asyncio.timeout(FRAME_SECONDS):
-                    inside = await self._seen_in(frame)
-            except (NotNow, PageFailed, TimeoutError):
-                continue  # it is navigating, or was taken away: the next snapshot may have it
+                    inside = await self._snapshot_frame(frame)
+            except (Navigating, PageFailed, TimeoutError):
+                continue  # it is navigating, or was removed: the next snapshot may have it
             seen["configs"] += inside["configs"]
             seen["written"] += inside["written"]
             seen["fields"] += inside["fields"]
             seen["stored"] = inside["stored"] | seen["stored"]
         seen["links"] = [Link(*link) for link in seen["links"]]
         seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
-        came = [self._documents.elements(frame) for frame in (self._page.main_frame, *self._own_frames())]
+        came = [self._documents.elements(frame) for frame in (self._page.main_frame, *self._site_frames())]
         came += [elements_in(html, self._fleeting) for html in seen.pop("written")]  # by no request of its own
         for elements in came:
             seen["configs"] += [one for one in elements if one not in seen["configs"]]
@@ -92,9 +92,9 @@ class ChromiumTab:
             **seen,
         )
 
-    async def signs(self) -> Signs:
-        older = [list(plugin.forerunner) for plugin in PLUGINS if all(plugin.forerunner)]
-        return Signs(**await call(self._page.evaluate(page_script.SIGNS, older)))
+    async def details(self) -> PageDetails:
+        older = [list(plugin.older_plugin) for plugin in PLUGINS if all(plugin.older_plugin)]
+        return PageDetails(**await call(self._page.evaluate(page_script.SIGNS, older)))
 
     async def scroll(self) -> bool:
         if self._is_at_end:
@@ -107,13 +107,13 @@ class ChromiumTab:
         self._is_at_end = not is_more or self._screens >= MAX_SCREENS
         return True
 
-    def widen(self) -> None:
+    def allow_third_party(self) -> None:
         self._is_wide = True
 
     async def user_agent(self) -> str:
         return str(await call(self._page.evaluate("navigator.userAgent")))
 
-    async def keep(self, items: Mapping[str, str]) -> None:
+    async def set_storage(self, items: Mapping[str, str]) -> None:
         await call(self._page.evaluate(page_script.KEEP, list(items.items())))
 
     async def cookie_header(self, url: str) -> str:
@@ -122,7 +122,7 @@ class ChromiumTab:
 
     async def identity(self) -> str:
         prefixes = tuple(plugin.storage_prefix for plugin in PLUGINS)
-        return bounded(await call(self._context.storage_state()), first=prefixes)
+        return dump_identity(await call(self._context.storage_state()), first=prefixes)
 
     async def post(self, request: PluginRequest, *, timeout: float) -> tuple[int, bytes]:
         url, body, headers = request.url, request.body, dict(request.headers)
@@ -135,7 +135,7 @@ class ChromiumTab:
         return answer.status, await call(answer.body())
 
     async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
-        for frame in (self._page.main_frame, *self._own_frames()):
+        for frame in (self._page.main_frame, *self._site_frames()):
             if await _type_into(frame, text, mark=mark, opener=opener, timeout=timeout):
                 return True
         return False
@@ -147,46 +147,46 @@ class ChromiumTab:
         ]
 
     async def screenshot(self) -> bytes | None:
-        if self._document is None:  # nothing came: there is nothing to see
+        if self._document is None:  # no page was loaded
             return None
         try:
             async with asyncio.timeout(SCREENSHOT_SECONDS):
                 picture = await self._picture()
-        except (BrowserFailed, PageFailed, NotNow, TimeoutError) as error:
+        except (BrowserFailed, PageFailed, Navigating, TimeoutError) as error:
             log.warning("no screenshot: %s", error)
             return None
         return picture if len(picture) <= MAX_SCREENSHOT_BYTES else None
 
     @retry(
-        retry=retry_if_exception_type((PageFailed, NotNow)),
+        retry=retry_if_exception_type((PageFailed, Navigating)),
         stop=stop_after_attempt(3),
         wait=wait_fixed(0.2),
         reraise=True,
     )
     async def _picture(self) -> bytes:
-        """One of a page that is just changing fails, and soon succeeds."""
+        """Take a screenshot, with retries, since it fails while a page is changing."""
         return await call(self._page.screenshot(timeout=SCREENSHOT_SECONDS * 1000))
 
-    async def keep_small(self) -> None:
-        """Load only what the visit needs, and in this one tab."""
-        await call(self._context.route("**/*", unless_closed(self._decide)))
-        self._context.on("page", unless_closed(Page.close))
+    async def block_resources(self) -> None:
+        """Block resources that the visit does not need, and close popups."""
+        await call(self._context.route("**/*", ignore_errors_async(self._on_route)))
+        self._context.on("page", ignore_errors_async(Page.close))
 
-    async def _decide(self, route: Route) -> None:
+    async def _on_route(self, route: Route) -> None:
         request = route.request
         is_document = self._is_document(request)
-        if is_document or is_wanted(request.resource_type, request.url, self._hosts, is_wide=self._is_wide):
+        if is_document or should_load(request.resource_type, request.url, self._hosts, is_wide=self._is_wide):
             await route.continue_()
             return
         self._is_withheld |= request.resource_type == "script"
         await route.abort()
 
-    async def _seen_in(self, frame: Frame) -> dict[str, Any]:
-        seen: dict[str, Any] = await call(frame.evaluate(page_script.SNAPSHOT, _SOUGHT))
+    async def _snapshot_frame(self, frame: Frame) -> dict[str, Any]:
+        seen: dict[str, Any] = await call(frame.evaluate(page_script.SNAPSHOT, _SNAPSHOT_ARGUMENTS))
         return seen
 
-    def _own_frames(self) -> list[Frame]:
-        """The frames of the page's own site that it holds, and those that it wrote itself."""
+    def _site_frames(self) -> list[Frame]:
+        """The frames of the page's own site, and those whose document it wrote itself."""
         host = urlsplit(self._page.url).hostname or ""
         inner = [frame for frame in self._page.frames if frame.parent_frame is not None and not frame.is_detached()]
         return [
@@ -201,7 +201,7 @@ class ChromiumTab:
             self._hosts.add(urlsplit(request.url).hostname or "")
         elif is_plugins and len(self._requests) < MAX_OBSERVED:
             self._requests[request] = 0
-        self._documents.begun(request)
+        self._documents.on_request(request)
 
     def _on_response(self, response: Response) -> None:
         if self._is_document(response.request):
@@ -211,7 +211,7 @@ class ChromiumTab:
             self._requests[response.request] = response.status
 
     def _is_document(self, request: Request) -> bool:
-        """Whether this loads the tab's own page, which may lead to another host."""
+        """Whether this is a navigation of the main frame."""
         try:
             return request.is_navigation_request() and request.frame == self._page.main_frame
         except Error:  # a window that was just opened has no frame yet
@@ -221,13 +221,13 @@ class ChromiumTab:
 async def _type_into(frame: Frame, text: str, *, mark: str, opener: str, timeout: float) -> bool:
     """As `harvester.visit.tab.Tab.type_message`, in one frame."""
     button = frame.locator(opener).first
-    box = frame.locator(page_script.fields(mark)).filter(visible=True).first
+    box = frame.locator(page_script.message_field_selector(mark)).filter(visible=True).first
     fields, buttons = await call(box.count()), await call(button.count())
     if not fields and buttons:
-        await act("button", button.click(timeout=timeout * 1000))
+        await user_action("button", button.click(timeout=timeout * 1000))
         fields = await call(box.count())
     if not fields:
         return False
-    await act("field", box.fill(text, timeout=timeout * 1000))
-    await act("field", box.press("Enter", timeout=timeout * 1000))
+    await user_action("field", box.fill(text, timeout=timeout * 1000))
+    await user_action("field", box.press("Enter", timeout=timeout * 1000))
     return True

@@ -1,34 +1,34 @@
-"""What goes wrong in a visit."""
+"""The exceptions of a visit."""
 
 from shared.models import Cause, Outcome
 
 
 class PageFailed(Exception):
-    """An address gave nothing. `is_passing`: trying once more at once may help."""
+    """A URL cannot be loaded. `is_transient`: retrying at once may help."""
 
-    def __init__(self, reason: str, *, cause: Cause = Cause.PAGE, is_passing: bool = False) -> None:
+    def __init__(self, reason: str, *, cause: Cause = Cause.PAGE, is_transient: bool = False) -> None:
         super().__init__(reason)
         self.cause = cause
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
 
 class BrowserFailed(Exception):
-    """The browser did not start, crashed or was ended. `is_passing`: as in `PageFailed`."""
+    """The browser did not start, crashed or was killed. `is_transient`: as in `PageFailed`."""
 
-    def __init__(self, reason: str, *, cause: Cause = Cause.BROWSER_ENDED, is_passing: bool = True) -> None:
+    def __init__(self, reason: str, *, cause: Cause = Cause.BROWSER_ENDED, is_transient: bool = True) -> None:
         super().__init__(reason)
         self.cause = cause
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
 
-class NotNow(Exception):
+class Navigating(Exception):
     """The page is navigating; the next snapshot may succeed."""
 
 
 class VisitFailed(Exception):
     """The visit ends without a capture. `reason` is for the operator, `cause` its code.
 
-    `retry_after`: the seconds that the site asks to be left alone. `is_final`: no other page need be tried.
+    `retry_after`: seconds, as the site asked for. `is_final`: do not try other pages.
     """
 
     def __init__(

@@ -1,24 +1,23 @@
-"""What is kept of a visitor between visits, within bounds. Pure."""
+"""Serialising the guest identity between visits, within a size limit. Pure."""
 
 import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-MOST_CHARS = 512 * 1024  # of all local storage, as JSON
+MAX_CHARS = 512 * 1024  # of all local storage, as JSON
 
 log = logging.getLogger(__name__)
 
 
-def bounded(state: Mapping[str, Any], *, first: tuple[str, ...]) -> str:
-    """*state* (Playwright's storage_state) as JSON: every cookie, and as much of the local storage as is reasonable.
+def dump_identity(state: Mapping[str, Any], *, first: tuple[str, ...]) -> str:
+    """*state* (Playwright's storage_state) as JSON: all cookies, and up to `MAX_CHARS` of local storage.
 
-    Keys that begin with one of *first* come first, then small values: pages that keep megabytes keep caches, and make
-    them anew.
+    Keys with a prefix in *first* come first, then small values: large ones are usually caches.
     """
     origins = state.get("origins", [])
     items = [(origin["origin"], item) for origin in origins for item in origin.get("localStorage", [])]
-    kept, left = set(), MOST_CHARS
+    kept, left = set(), MAX_CHARS
     for _, size, origin, name in sorted(
         (not item["name"].startswith(first), len(json.dumps(item)), origin, item["name"]) for origin, item in items
     ):

@@ -1,14 +1,13 @@
-"""The scripts that are run inside a visited page. They read; the only thing they write is what a guest keeps.
+"""JavaScript that is run in a visited page. It only reads, except for the guest's local storage.
 
-Everything that comes back is bounded, since a page may hold anything. A page may also have hidden or replaced what the
-document and its elements are asked by (`<form name="title">`): so the browser's own functions are taken from where
-they are at home.
+All results are bounded, since a page may hold anything. A page may also shadow or replace properties of the document
+and of elements (`<form name="title">`): so the native functions are taken from the prototypes.
 """
 
 
-def fields(mark: str) -> str:
-    """A selector of where a message is typed to the chat of the plugin with this *mark*: in something of the page that
-    is named after a chat and has a part that is named after the plugin. Pages have fields for other things, too."""
+def message_field_selector(mark: str) -> str:
+    """A CSS selector of a chat's message field: a text field in an element whose class or id names a chat, and that has
+    or contains one that names the plugin, by its *mark*. Pages have other text fields, too."""
     parts = f'[class*="{mark}" i], [id*="{mark}" i]'
     chat = f':is([class*="chat" i], [id*="chat" i]):is({parts}, :has({parts})):not(html, body)'
     return f'{chat} :is(textarea, input[type="text"], [contenteditable="true"])'
@@ -65,7 +64,7 @@ SNAPSHOT = f"""
 }}
 """
 
-# Gives what `harvester.visit.tab.Signs` holds. It is told selectors of older plugins' chats, each with a name.
+# Gives what `harvester.visit.tab.PageDetails` holds. It is told selectors of older plugins' chats, each with a name.
 SIGNS = f"""
 (older) => {{
   {_OWN}

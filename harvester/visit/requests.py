@@ -1,4 +1,4 @@
-"""Requests that a page's own scripts send, and reading the forms in them. Pure."""
+"""Requests of a page's scripts, and the forms in them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _MAX_FIELDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a page. *status*: of its answer; 0: none was seen."""
+    """One request of a page. *status*: of the response; 0: none was seen."""
 
     url: str
     content_type: str = ""

@@ -1,4 +1,4 @@
-"""One visit, as one ordinary guest: find the chat, read what the page gives, have the site confirm the nonce."""
+"""One visit: find the chat, read its configuration, confirm the nonce."""
 
 import asyncio
 import time
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harvester.job import Job
-from harvester.visit.plugins.interface import Reading
-from harvester.visit.search import Found, find_chat
+from harvester.visit.plugins.interface import ChatConfig
+from harvester.visit.search import FoundChat, find_chat
 from harvester.visit.tab import Tab
 from shared.models import Capture, Credentials, Step
 
 
-class Steps:
-    """Seconds spent in each step, and the step that is under way."""
+class StepTimer:
+    """Measures the seconds of each step; `current` is the running one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -22,15 +22,15 @@ class Steps:
     @contextmanager
     def step(self, name: Step) -> Iterator[None]:
         """Time a step."""
-        self.current, begun = name, time.monotonic()
+        self.current, started = name, time.monotonic()
         try:
             yield
         finally:
-            self.seconds[name] = round(time.monotonic() - begun, 3)
+            self.seconds[name] = round(time.monotonic() - started, 3)
 
 
-async def visit(job: Job, tab: Tab, steps: Steps) -> tuple[Capture, str]:
-    """Make the visit in an open tab: what it brings, and what the operator should know of it, if anything.
+async def visit(job: Job, tab: Tab, steps: StepTimer) -> tuple[Capture, str]:
+    """Run the visit in an open tab; returns the capture, and a note for the operator, or "".
 
     Raises `VisitFailed`, TimeoutError and what `Tab` raises.
     """
@@ -42,30 +42,32 @@ async def visit(job: Job, tab: Tab, steps: Steps) -> tuple[Capture, str]:
             await chat.read()
     with steps.step(Step.CONFIRM):
         async with asyncio.timeout(job.limits.confirm):
-            reading = await chat.confirm()
-            return await _capture(job, tab, found, reading), found.note
+            config = await chat.confirm()
+            return await _capture(job, tab, found, config), found.note
 
 
-async def _capture(job: Job, tab: Tab, found: Found, reading: Reading) -> Capture:
-    await tab.keep(found.plugin.guest_storage(reading.session_id))  # before the identity is read, which is to hold it
+async def _capture(job: Job, tab: Tab, found: FoundChat, config: ChatConfig) -> Capture:
+    await tab.set_storage(
+        found.plugin.guest_storage(config.session_id)
+    )  # before the identity is read, which is to hold it
     now = time.time()
     return Capture(
         credentials=Credentials(
             site=job.site,
             plugin=found.plugin.kind,
-            ajax_url=reading.ajax_url,
+            ajax_url=config.ajax_url,
             page_url=found.page.url.partition("#")[0],
             named_url=job.named_url,
             is_led_to=job.named_url == job.page_url and not found.note,
-            cookie=await tab.cookie_header(reading.ajax_url),  # after the nonce: the site may set one with it
-            nonce=reading.nonce,
-            session_id=reading.session_id,
-            post_id=reading.post_id,
+            cookie=await tab.cookie_header(config.ajax_url),  # after the nonce: the site may set one with it
+            nonce=config.nonce,
+            session_id=config.session_id,
+            post_id=config.post_id,
             user_agent=await tab.user_agent(),
             source="visit",
             captured_at=now,
             nonce_checked_at=now,
         ),
-        bots=reading.bots,
+        bots=config.bots,
         identity=await tab.identity(),
     )

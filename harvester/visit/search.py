@@ -4,74 +4,74 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from harvester.job import Job
-from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, own_pages, refresh_of
-from harvester.visit.errors import NotNow, PageFailed, VisitFailed
-from harvester.visit.obstacles import click_hint, missing_chat, older_chat, wall, widget
-from harvester.visit.plugins import PLUGINS, plugin_of
+from harvester.visit.addresses import MAX_CANDIDATES, chat_candidates, find_refresh, pages_on_site
+from harvester.visit.errors import Navigating, PageFailed, VisitFailed
+from harvester.visit.obstacles import click_hint, find_wall, missing_chat, older_chat, widget
+from harvester.visit.plugins import PLUGINS, find_plugin
 from harvester.visit.plugins.interface import Plugin
-from harvester.visit.tab import Signs, Snapshot, Tab
+from harvester.visit.tab import PageDetails, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
 from shared.models import Cause, Outcome
 from shared.parsing import is_other_page
 
-RESTLESS_LOADS = 3  # a page may lead on to another one by script, once; with more it is not at rest
+RESTLESS_LOADS = 3  # a page may redirect by script once; with more loads it never settles
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The page that has the chat of `plugin`. `note`: that it is not the one of the settings, and why; else ""."""
+class FoundChat:
+    """The page that has the chat of `plugin`. `note`: why it is not the page of the settings; "" if it is."""
 
     page: Snapshot
     plugin: Plugin
     note: str = ""
 
 
-async def find_chat(tab: Tab, job: Job) -> Found:
-    """Show the page that has the chat, and what it shows. Raises `VisitFailed` and what `Tab` raises.
+async def find_chat(tab: Tab, job: Job) -> FoundChat:
+    """Find and open the page that has the chat. Raises `VisitFailed` and what `Tab` raises.
 
-    The page that had it last comes first, then the configured one; both get the full time to show it. Only then other
-    pages of the same site are looked at, less long, since each may have another chat.
+    The page of the last capture comes first, then the configured one; both get the full time. Only then other pages of
+    the same site are tried, for a shorter time, since each may have another chat.
     """
-    seen = await _try(_fully(tab, job, job.remembered_url)) if job.remembered_url else None
-    if seen and (plugin := plugin_of(seen)):
-        return Found(seen, plugin, _note(job, seen, "where the last visit found it"))
-    first = await _fully(tab, job, job.page_url)
-    if plugin := plugin_of(first):
-        return Found(first, plugin)
+    page = await _watch_optional(_watch_configured(tab, job, job.remembered_url)) if job.remembered_url else None
+    if page and (plugin := find_plugin(page)):
+        return FoundChat(page, plugin, _note(job, page, "where the last visit found it"))
+    first = await _watch_configured(tab, job, job.page_url)
+    if plugin := find_plugin(first):
+        return FoundChat(first, plugin)
     checks: list[VisitFailed] = []
     candidates = [] if job.is_headed else _candidates(job, first)
     for url in candidates:
         seconds = job.limits.glance if len(candidates) > 1 else job.limits.chat
-        seen = await _try(watch(tab, job, url, seconds=seconds))
-        if seen and (plugin := plugin_of(seen)):
-            return Found(seen, plugin, _note(job, seen, "since that one showed none"))
-        checks += [check] if seen and (check := _check(seen)) else []
+        page = await _watch_optional(watch(tab, job, url, seconds=seconds))
+        if page and (plugin := find_plugin(page)):
+            return FoundChat(page, plugin, _note(job, page, "since that one showed none"))
+        checks += [check] if page and (check := _check(page)) else []
     last = await watch(tab, job, job.page_url, seconds=job.limits.glance) if candidates else first
-    if plugin := plugin_of(last):
-        return Found(last, plugin)
-    raise _nothing_found(last, await _signs(tab), checks)
+    if plugin := find_plugin(last):
+        return FoundChat(last, plugin)
+    raise _not_found_error(last, await _page_details(tab), checks)
 
 
-async def _fully(tab: Tab, job: Job, url: str) -> Snapshot:
-    """A page that is to have the chat, first without the scripts of other hosts, of which hardly a chat needs any."""
+async def _watch_configured(tab: Tab, job: Job, url: str) -> Snapshot:
+    """Watch a page that should have the chat, first without the scripts of other hosts, which few chats need."""
     seen = await watch(tab, job, url, seconds=job.limits.chat, withheld=job.limits.glance)
-    if plugin_of(seen) or not seen.withheld:
+    if find_plugin(seen) or not seen.withheld:
         return seen
-    tab.widen()
+    tab.allow_third_party()
     return await watch(tab, job, url, seconds=job.limits.chat)
 
 
 def _candidates(job: Job, first: Snapshot) -> list[str]:
-    """Pages that may have the chat, the likeliest first: frames of the page, where it leads, and what it links to."""
+    """Pages that may have the chat, the likeliest first: the page's frames, its refresh target, and its links."""
     visited = [job.page_url, first.url, job.remembered_url]
-    leads = refresh_of(first.url, first.refreshes)
-    near = own_pages(first.url, [*first.frames, *([leads.url] if leads else [])], visited)
-    linked = chat_candidates(first.url, first.links, [*visited, *near])
-    return [*near, *linked][:MAX_CANDIDATES]
+    refresh = find_refresh(first.url, first.refreshes)
+    frames_and_target = pages_on_site(first.url, [*first.frames, *([refresh.url] if refresh else [])], visited)
+    linked = chat_candidates(first.url, first.links, [*visited, *frames_and_target])
+    return [*frames_and_target, *linked][:MAX_CANDIDATES]
 
 
-async def _try(watching: Awaitable[Snapshot]) -> Snapshot | None:
-    """For a page that need not be there. A bot check, or being asked to wait, ends the visit all the same."""
+async def _watch_optional(watching: Awaitable[Snapshot]) -> Snapshot | None:
+    """Watch a page that need not exist. A bot check or a Retry-After still ends the visit."""
     try:
         return await watching
     except VisitFailed as failure:
@@ -86,11 +86,11 @@ def _note(job: Job, page: Snapshot, why: str) -> str:
     return f"this is the chat of {page.url}, not of {job.page_url}, which the settings name: it was taken {why}"
 
 
-async def _signs(tab: Tab) -> Signs:
+async def _page_details(tab: Tab) -> PageDetails:
     try:
-        return await tab.signs()
-    except (NotNow, PageFailed, TimeoutError):
-        return Signs(text="", buttons=[], asks_password=False)
+        return await tab.details()
+    except (Navigating, PageFailed, TimeoutError):
+        return PageDetails(text="", buttons=[], asks_password=False)
 
 
 def _check(page: Snapshot) -> VisitFailed | None:
@@ -98,7 +98,7 @@ def _check(page: Snapshot) -> VisitFailed | None:
     return challenge(found, page) if found else None
 
 
-def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> VisitFailed:
+def _not_found_error(page: Snapshot, details: PageDetails, checks: list[VisitFailed]) -> VisitFailed:
     if not page.ready:
         return VisitFailed(
             Outcome.TIMEOUT, Cause.RESTLESS, "the page never finished loading, and no chat appeared on it"
@@ -106,12 +106,12 @@ def _nothing_found(page: Snapshot, signs: Signs, checks: list[VisitFailed]) -> V
     if page.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
         reason = f"the page loaded itself {page.loads} times, and no chat appeared on it"
         return VisitFailed(Outcome.TIMEOUT, Cause.RESTLESS, reason)
-    if (stands := wall(page, signs)) is not None:
-        return VisitFailed(Outcome.NO_CHAT, *stands)
+    if (obstacle := find_wall(page, details)) is not None:
+        return VisitFailed(Outcome.NO_CHAT, *obstacle)
     if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
-    missing = missing_chat(signs, (plugin.absence for plugin in PLUGINS)) or older_chat(signs)
-    click = None if missing else click_hint(signs)
+    missing = missing_chat(details, (plugin.missing_chat_text for plugin in PLUGINS)) or older_chat(details)
+    click = None if missing else click_hint(details)
     hint = missing or click or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
         Outcome.NO_CHAT,

@@ -1,4 +1,4 @@
-"""What a visit needs of a browser's tab. `chromium.py` has the real one."""
+"""The interface of a browser tab for a visit. `chromium.py` implements it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,59 +14,59 @@ RETRY_SECONDS = 1.0  # before a request is repeated
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the tab shows at one moment, its own frames and open shadow roots included."""
+    """The state of the tab at one moment, with the site's own frames and open shadow roots."""
 
     url: str
-    status: int  # of the document; 0: none came yet
+    status: int  # of the document; 0: none yet
     headers: dict[str, str]  # of the document, names in lower case
-    loads: int  # documents that came since the address was opened, redirects aside
-    ready: bool  # the whole document has come
+    loads: int  # documents loaded since the URL was opened, without redirects
+    ready: bool  # the document is complete
     title: str
     configs: list[dict[str, str]]  # for each element with some of the plugins' attributes: these and its class, in the
-    # page's order; what a script took away is here as the document had it, after what is still there
+    # page's order; then those that a script has removed, as the document had them
     links: list[Link]
-    resources: list[str]  # addresses of scripts and frames
-    frames: list[str]  # addresses of the page's frames, also of those that are still to be loaded
-    refreshes: list[str]  # `Refresh` header and `<meta http-equiv="refresh">`: where the page leads by itself
+    resources: list[str]  # URLs of scripts and frames
+    frames: list[str]  # URLs of the page's frames, also of lazy ones
+    refreshes: list[str]  # `Refresh` header and `<meta http-equiv="refresh">`: targets of refreshes
     scripts: int
     stored: dict[str, str]  # the plugins' part of the local storage
-    fields: list[str]  # the marks of the plugins to whose chat the page has a field to type a message in
+    fields: list[str]  # the marks of the plugins whose message field the page has
     withheld: bool  # scripts of other hosts were not loaded
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
-    """What may tell why a page shows no chat."""
+class PageDetails:
+    """Details of a page that may explain why it has no chat."""
 
-    text: str  # what can be read on it
-    buttons: list[str]  # what those that can be clicked say
-    asks_password: bool  # there is a field for one, and it can be seen
-    older: str = ""  # the name of an older plugin whose chat it has
+    text: str  # the visible text
+    buttons: list[str]  # the labels of clickable elements
+    asks_password: bool  # there is a visible password field
+    older: str = ""  # the name of an older plugin whose chat the page has
 
 
 class Tab(Protocol):
     """The tab of a visit. All methods raise `BrowserFailed` when the browser is gone; times are in seconds."""
 
     async def go(self, url: str, *, timeout: float) -> None:
-        """Begin to show *url*; returns when the page begins to come. Raises `PageFailed` and TimeoutError."""
+        """Navigate to *url*; returns when the response starts. Raises `PageFailed` and TimeoutError."""
 
     async def snapshot(self) -> Snapshot:
-        """What the tab shows now. Raises `NotNow`. A page whose script never ends keeps this waiting."""
+        """Take a snapshot. Raises `Navigating`. Blocks while a script of the page does not end."""
 
-    async def signs(self) -> Signs:
-        """More of what the tab shows now. Raises `NotNow`."""
+    async def details(self) -> PageDetails:
+        """Take the details of the page. Raises `Navigating`."""
 
     async def scroll(self) -> bool:
-        """Go down by one screen, as a reader does; from the end back to the top, and False. Raises `NotNow`."""
+        """Scroll down by one screen; at the end scroll to the top and return False. Raises `Navigating`."""
 
-    def widen(self) -> None:
-        """From now on load the scripts of other hosts as well."""
+    def allow_third_party(self) -> None:
+        """Load the scripts of other hosts from now on."""
 
     async def user_agent(self) -> str:
-        """The browser's own User-Agent."""
+        """The browser's User-Agent."""
 
-    async def keep(self, items: Mapping[str, str]) -> None:
-        """Put *items* into the page's local storage, unless it has others under these keys."""
+    async def set_storage(self, items: Mapping[str, str]) -> None:
+        """Set *items* in the page's local storage, except for keys that it has."""
 
     async def cookie_header(self, url: str) -> str:
         """The Cookie header that the browser sends to *url*: names and values verbatim, in its order; may be ""."""
@@ -75,20 +75,20 @@ class Tab(Protocol):
         """Playwright's storage_state as JSON: all cookies, also those of the session, and all local storage."""
 
     async def post(self, request: PluginRequest, *, timeout: float) -> tuple[int, bytes]:
-        """Post with the browser's cookies and User-Agent; status and body. Raises `PageFailed` and TimeoutError."""
+        """Post with the browser's cookies and User-Agent; returns status and body. Raises as `go`."""
 
     async def get(self, url: str, *, timeout: float) -> tuple[int, bytes]:
-        """As `post`, for an address that is only read."""
+        """As `post`, for a GET."""
 
     async def type_message(self, text: str, *, mark: str, opener: str, timeout: float) -> bool:
-        """Type *text* into the chat and press Enter; False if the page has no field that can be seen.
+        """Type *text* into the chat and press Enter; False if the page has no visible field.
 
         *mark*: of the chat's plugin. *opener*: selector of a button that shows the field. Raises `PageFailed` where
-        something keeps a click or the text from its field.
+        the button or the field is not usable.
         """
 
     def requests(self) -> list[Request]:
         """The requests of the plugins' own scripts so far, in their order."""
 
     async def screenshot(self) -> bytes | None:
-        """A picture (PNG) of the tab, None where none can be had."""
+        """A PNG of the tab; None if that fails."""

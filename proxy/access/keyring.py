@@ -1,7 +1,7 @@
-"""The API keys that were made, at hand without a look into the store for each request.
+"""The API keys in memory, so that requests do not wait for the store.
 
-They follow the store: what is revoked anywhere stops working here in a moment. While the store is away they go on
-working for `STALE_SECONDS`, and then nobody may know whether one was revoked meanwhile.
+They follow the store: a key that is revoked anywhere stops working here in a moment. While the store is unavailable
+they keep working for `STALE_SECONDS`; after that a key may have been revoked unnoticed.
 """
 
 import asyncio
@@ -16,18 +16,19 @@ from shared.admin.keys import ApiKey, digest
 from shared.store import Store, StoreError
 
 STALE_SECONDS = 60.0
-LOOK_SECONDS = 5.0  # between two looks where nothing seems to happen
-NEWS_PAUSE = 0.1  # between two looks where much happens
+RELOAD_SECONDS = 5.0  # between reloads without changes
+CHANGES_PAUSE = 0.1  # between reloads with many changes
 RETRY_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
 
 class Keyring:
-    """The keys as last read. Run `watch` as a task for as long as requests are served."""
+    """The keys as last read. Run `watch` as a task while requests are served."""
 
     def __init__(self, store: Store, read_master: Callable[[], str | None]) -> None:
-        """*read_master*: the administrator's key that is kept for when none is set but others were made."""
+        """*read_master*: returns the stored master key, which is used when none is configured but other keys
+        exist."""
         self._store = store
         self._read_master = read_master
         self._version: str | None = None  # None: never read
@@ -35,39 +36,39 @@ class Keyring:
         self._by_id: dict[str, ApiKey] = {}
         self._secret = b""
         self._seen_at = 0.0
-        self._loading = asyncio.Lock()  # what was read first must not overwrite what was read later
+        self._load_lock = asyncio.Lock()  # what was read first must not overwrite what was read later
         self.master: str | None = None
-        self.needs_key = True  # whether a key was ever made, or nobody could look yet
+        self.needs_key = True  # keys exist, or the store was never read
 
     @property
     def is_stale(self) -> bool:
-        """Whether the store was away for so long that what is known here no longer counts."""
+        """Whether the store was unavailable for so long that the keys here may be out of date."""
         return self._version is None or monotonic() - self._seen_at > STALE_SECONDS
 
-    def find(self, own: str) -> ApiKey | None:
-        """The key with this secret, whether it still works or not.
+    def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret, whether it is still valid or not.
 
         It is looked up by its keyed hash, of which nobody can make a near miss; the comparison takes constant time.
         """
         if not self._by_digest:
             return None
-        wanted = digest(self._secret, own)
-        key = self._by_digest.get(wanted)
-        return key if key is not None and hmac.compare_digest(key.digest, wanted) else None
+        expected = digest(self._secret, secret)
+        key = self._by_digest.get(expected)
+        return key if key is not None and hmac.compare_digest(key.digest, expected) else None
 
     def get(self, key_id: str) -> ApiKey | None:
-        """The key of this id, whether it still works or not."""
+        """The key with this id, whether it is still valid or not."""
         return self._by_id.get(key_id)
 
     async def sealing_key(self) -> bytes:
-        """What sessions are sealed with, the same for all proxies of the store. Raises StoreError."""
+        """The key that seals sessions, the same for all proxies of the store. Raises `StoreError`."""
         if not self._secret:
             self._secret = await self._store.key_secret()
         return sessions.sealing_key(self._secret)
 
     async def load(self) -> None:
-        """Read the store if keys changed since. Raises StoreError."""
-        async with self._loading:
+        """Read the keys if they have changed. Raises `StoreError`."""
+        async with self._load_lock:
             version = await self._store.keys_version()
             if version != self._version:
                 keys = await self._store.keys()
@@ -81,25 +82,25 @@ class Keyring:
             self._seen_at = monotonic()
 
     async def watch(self) -> None:
-        """Follow the store until cancelled."""
+        """Reload keys when they change, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_news())
-            tasks.create_task(self._look_now_and_then())
+            tasks.create_task(self._follow_changes())
+            tasks.create_task(self._reload_regularly())
 
-    async def _follow_news(self) -> None:
+    async def _follow_changes(self) -> None:
         while True:
             try:
                 async with aclosing(self._store.watch()) as changes:
                     async for _ in changes:
                         await self.load()
-                        await asyncio.sleep(NEWS_PAUSE)
+                        await asyncio.sleep(CHANGES_PAUSE)
             except (StoreError, OSError) as error:
                 log.warning("keys not read, going on with those last seen: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _look_now_and_then(self) -> None:
+    async def _reload_regularly(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(RELOAD_SECONDS)
             try:
                 await self.load()
             except (StoreError, OSError) as error:

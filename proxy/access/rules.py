@@ -1,8 +1,8 @@
-"""Who may use the proxy: keys, Host names and browser origins, as plain decisions.
+"""Access control: API keys, Host names and browser origins.
 
-Without any key the proxy serves this machine alone: loopback Host names (so that a web page cannot reach it through a
-name that it points here), loopback origins and those of programs, and nothing that a reverse proxy passes on. Once a
-key exists, the key decides.
+Without any key the proxy serves only this machine: loopback Host names (so that a web page cannot reach it by DNS
+rebinding), loopback origins and those of desktop apps, and nothing that a reverse proxy forwards. Once a key exists,
+the key decides.
 """
 
 import hmac
@@ -16,37 +16,39 @@ from urllib.parse import urlsplit
 
 from proxy.access import sessions
 from proxy.access.keyring import Keyring
-from proxy.access.wrong_keys import WrongKeys
+from proxy.access.wrong_keys import WrongKeyThrottle
 from proxy.chat.errors import ServiceError
 from shared.admin.keys import ApiKey
 from shared.store import StoreError
 
 STALE_RETRY_SECONDS = 5.0
 DOCKER_HOST = "host.docker.internal"  # how containers of Docker Desktop reach this machine's loopback; no DNS has it
-APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-file", "vscode-webview"})  # of programs, which no web page has
-FORWARDED = (  # what reverse proxies tell of those for whom they ask
+APP_SCHEMES = frozenset(
+    {"app", "file", "tauri", "vscode-file", "vscode-webview"}
+)  # of desktop apps, which no web page has
+FORWARDED = (  # headers that reverse proxies add
     *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server"),
     *("X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),
 )
 
 
 class WrongKey(ServiceError):
-    """A key was sent that never was one: a guess."""
+    """A key was sent that does not exist: a guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `id`: of the key, "master" or "open" (none is needed); `name`: what logs call them."""
+    """Who sends a request. `id`: that of the key, "master" or "open" (no key needed); `name`: for logs."""
 
     id: str
     name: str
     is_admin: bool = False
     key: ApiKey | None = None
-    owner: str = ""  # whose conversations are made and seen: a key its own; "" sees all
-    models: frozenset[str] | None = None  # the names of those that may be used; None: all
+    owner: str = ""  # of conversations: a key sees only its own; "" sees all
+    models: frozenset[str] | None = None  # names of the allowed ones; None: all
 
-    def place(self, address: str | None) -> str:
-        """As whom they wait for their turn: the key, else the address that they come from."""
+    def queue_key(self, address: str | None) -> str:
+        """The name under which requests of this caller are queued: the key's id, else the client's *address*."""
         return address or "" if self.key is None else self.key.id
 
 
@@ -54,74 +56,76 @@ MASTER = Caller("master", "master", is_admin=True)
 OPEN = Caller("open", "open", is_admin=True)
 
 
-class Access:
-    """The rules, for one set of keys and settings."""
+class AccessRules:
+    """The access rules for one set of keys and settings."""
 
     def __init__(self, keyring: Keyring, *, key: str | None, cors_origins: Sequence[str] = ()) -> None:
-        """*keyring*: the keys that were made. *key*: the master key. *cors_origins*: further ones, or patterns."""
+        """*key*: the master key. *cors_origins*: further allowed origins, or patterns."""
         self._digest = _digest(key) if key else None
         self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
         self._keyring = keyring
-        self.wrong_keys = WrongKeys()
+        self.wrong_keys = WrongKeyThrottle()
 
     @property
     def needs_key(self) -> bool:
-        """Whether a key is asked for."""
+        """Whether requests need a key."""
         return self.has_master or self._keyring.needs_key
 
     @property
     def has_master(self) -> bool:
-        """Whether a master key was set, so that none needs to be kept."""
+        """Whether a master key is configured, so that none needs to be generated."""
         return self._digest is not None
 
     def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
-        """Who sends *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where nobody can know."""
+        """The caller that sent *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where keys are
+        stale."""
         if not self.needs_key:
             return OPEN
         sent, master = sent_keys(headers), self._master
         # Every candidate is compared, whichever matches.
-        if master is not None and True in [hmac.compare_digest(_digest(own), master) for own in sent]:
+        if master is not None and True in [hmac.compare_digest(_digest(secret), master) for secret in sent]:
             return MASTER
-        for own in sent:
-            if key := self._keyring.find(own):
-                return self._holder_of(key, now)
+        for secret in sent:
+            if key := self._keyring.find(secret):
+                return self._caller_of(key, now)
         if self._keyring.needs_key and self._keyring.is_stale:
-            raise _unknown()
+            raise _unverifiable()
         how = "Send it as 'Authorization: Bearer KEY'; `freeaichat up` shows where it is kept."
         if sent:
             raise WrongKey(401, f"Incorrect API key provided. {how}", code="invalid_api_key")
-        raise _refusal(f"You didn't provide an API key. {how}")
+        raise _unauthorized(f"You didn't provide an API key. {how}")
 
-    async def sign_in(self, own: str, *, now: float) -> str | None:
-        """The text of a session for the holder of the key *own*; None where no key is asked for.
+    async def sign_in(self, secret: str, *, now: float) -> str | None:
+        """Return a session token for the holder of the key *secret*; None where no key is needed.
 
-        Raises `ServiceError`: 401 for a wrong key, 503 where nobody can know.
+        Raises `ServiceError`: 401 for a wrong key, 503 where keys are stale.
         """
-        caller = self.identify({"x-api-key": own}, now=now)
+        caller = self.identify({"x-api-key": secret}, now=now)
         proof = (self._master if caller is MASTER else None) if caller.key is None else caller.key.digest.encode()
         return None if proof is None else sessions.issue(await self._sealing_key(), caller.id, proof, now=now)
 
     async def holder(self, token: str, *, now: float) -> Caller:
-        """Whose session *token* is. Raises `ServiceError`: 401 where it is none or has ended, 503 as `identify`."""
+        """The caller with the session *token*. Raises `ServiceError`: 401 where it is invalid or expired, 503 as
+        `identify`."""
         session = sessions.read(token)
         if session is None or now >= session.expires_at:
-            raise _ended()
+            raise _session_ended()
         sealing_key = await self._sealing_key()
         if session.holder == MASTER.id:
             if (master := self._master) is not None and sessions.is_genuine(sealing_key, session, master):
                 return MASTER
-            raise _ended()
+            raise _session_ended()
         if self._keyring.is_stale:
-            raise _unknown()
+            raise _unverifiable()
         key = self._keyring.get(session.holder)
         if key is None or not sessions.is_genuine(sealing_key, session, key.digest.encode()):
-            raise _ended()
-        return self._holder_of(key, now)
+            raise _session_ended()
+        return self._caller_of(key, now)
 
     def check_local(self, host: str, headers: Mapping[str, str]) -> None:
-        """Where no key protects the proxy, refuse what does not come from this machine. Raises `ServiceError` (403).
+        """Without keys, refuse requests that do not come from this machine. Raises `ServiceError` (403).
 
-        That is Host names other than loopback's, and what a reverse proxy passes on.
+        Those are requests with other Host names than loopback's, and those that a reverse proxy forwards.
         """
         if self.needs_key:
             return
@@ -138,12 +142,12 @@ class Access:
                 raise _not_direct(f"the request has the header {name}")
 
     def check_origin(self, origin: str) -> None:
-        """Refuse browser pages that may not read answers. Raises `ServiceError` (403)."""
+        """Refuse browser pages of origins that are not allowed. Raises `ServiceError` (403)."""
         if not self.allows_origin(origin):
             raise _origin_refused()
 
     def allows_origin(self, origin: str) -> bool:
-        """Whether a browser page of *origin* may read answers."""
+        """Whether browser pages of *origin* are allowed."""
         if self.needs_key or self._origins.fullmatch(origin.lower()) or _is_loopback_origin(origin):
             return True
         scheme, separator, _ = origin.lower().partition("://")
@@ -153,20 +157,20 @@ class Access:
         try:
             return await self._keyring.sealing_key()
         except StoreError as error:
-            raise _unknown() from error
+            raise _unverifiable() from error
 
     @property
     def _master(self) -> bytes | None:
-        """The digest of the master key, as long as none is set the one that was kept; None where there is none."""
+        """Digest of the configured master key, else of the stored one; None if there is none."""
         if self._digest is not None:
             return self._digest
         return _digest(self._keyring.master) if self._keyring.master else None
 
-    def _holder_of(self, key: ApiKey, now: float) -> Caller:
-        if trouble := key.trouble(now):
-            raise _refusal(f"This API key {trouble}.")
+    def _caller_of(self, key: ApiKey, now: float) -> Caller:
+        if problem := key.problem(now):
+            raise _unauthorized(f"This API key {problem}.")
         if self._keyring.is_stale:
-            raise _unknown()
+            raise _unverifiable()
         models = None if key.models is None else frozenset(key.models)
         return Caller(key.id, key.name, key=key, owner=key.id, models=models)
 
@@ -174,8 +178,8 @@ class Access:
 def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool = False) -> None:
     """Raise `ServiceError` (403) unless *caller* may administrate, from a browser page of *origin* if there is one.
 
-    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys. Nor may who speaks
-    HTTP/1.0 (*is_old_http*): no browser or program of now does, but nginx as it comes, which tells of nobody behind it.
+    Without a key, pages of further origins (FREEAICHAT_CORS_ORIGINS) may chat, but not make keys. Nor may HTTP/1.0
+    clients (*is_old_http*): nginx uses it by default and may forward others without a header.
     """
     if caller is OPEN and origin is not None and not _is_loopback_origin(origin):
         raise _origin_refused()
@@ -191,7 +195,7 @@ def check_admin(caller: Caller, origin: str | None = None, *, is_old_http: bool 
 
 
 def _origin_refused() -> ServiceError:
-    """The error for a browser page of an origin that is not served."""
+    """The error for a browser page of an origin that is not allowed."""
     return ServiceError(
         403,
         "Pages of this origin may not use the proxy; FREEAICHAT_CORS_ORIGINS names further ones.",
@@ -210,15 +214,15 @@ def _not_direct(sign: str) -> ServiceError:
     )
 
 
-def _refusal(message: str) -> ServiceError:
+def _unauthorized(message: str) -> ServiceError:
     return ServiceError(401, message, code="invalid_api_key")
 
 
-def _ended() -> ServiceError:
-    return _refusal("This session has ended; sign in again.")
+def _session_ended() -> ServiceError:
+    return _unauthorized("This session has ended; sign in again.")
 
 
-def _unknown() -> ServiceError:
+def _unverifiable() -> ServiceError:
     return ServiceError(
         503,
         "The store is away, so that nobody knows whether this API key still works.",
@@ -241,7 +245,7 @@ def sent_keys(headers: Mapping[str, str]) -> list[str]:
 
 
 def _digest(key: str) -> bytes:
-    """What is compared in place of the key. Headers may hold any bytes; those that are no UTF-8 count as they are."""
+    """The digest that is compared in place of the key. Headers may hold bytes that are no UTF-8."""
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -264,13 +268,13 @@ def _is_loopback_origin(origin: str) -> bool:
 
 
 def _origin_pattern(origin: str) -> str:
-    """The regular expression for a configured origin, whose `*` stands for any part; alone it stands for all."""
+    """The regular expression for a configured origin: `*` alone matches every origin, within one any part."""
     return ".*" if origin == "*" else re.escape(origin.rstrip("/").lower()).replace(r"\*", "[^/]*")
 
 
 @lru_cache(64)
 def _is_local_host(host: str) -> bool:
-    """Whether a Host header, whose port and brackets do not count, names this machine."""
+    """Whether a Host header, without port and brackets, names this machine."""
     if host.startswith("["):
         name, bracket, _ = host[1:].partition("]")
         name = name if bracket else ""

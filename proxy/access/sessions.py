@@ -1,7 +1,7 @@
-"""The browser session of the web page, as plain values: a signed text in a cookie, and when a browser may use it.
+"""Browser sessions of the web page: a signed token in a cookie, and CSRF checks. Pure.
 
-The text names the key it was made with and when it ends; nothing of the key itself is in it. Its seal takes in what
-that key is checked by, so that a session dies with its key, and with a change of the key's secret.
+The token holds the id of its key and its expiry, nothing of the key itself. The signature covers the key's digest, so
+that a session ends with its key, and with a change of the key's secret.
 """
 
 import hmac
@@ -22,7 +22,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Session(NamedTuple):
-    """What a cookie says. `holder`: the id of a key, or "master"; `expires_at`: Unix seconds."""
+    """The content of a token. `holder`: the id of a key, or "master"; `expires_at`: Unix seconds."""
 
     holder: str
     expires_at: int
@@ -30,54 +30,54 @@ class Session(NamedTuple):
 
 
 def sealing_key(store_secret: bytes) -> bytes:
-    """What sessions are sealed with where *store_secret* is the store's."""
+    """Derive the key that signs sessions from the store's secret."""
     return hmac.digest(store_secret, _PURPOSE, sha256)
 
 
 def issue(key: bytes, holder: str, proof: bytes, *, now: float) -> str:
-    """The cookie's text for *holder*. *key*: of `sealing_key`; *proof*: what the holder's own key is checked by."""
+    """Return a token for *holder*. *key*: of `sealing_key`; *proof*: the digest of the holder's API key."""
     expires_at = int(now) + LIFETIME
     return f"1.{holder}.{expires_at}.{_seal(key, holder, expires_at, proof)}"
 
 
 def read(text: str) -> Session | None:
-    """What *text* says, genuine or not; None where no session looks like it."""
-    found = _TOKEN.fullmatch(text)
-    return Session(found[1], int(found[2]), found[3]) if found else None
+    """Parse a token, genuine or not; None where it has another form."""
+    match = _TOKEN.fullmatch(text)
+    return Session(match[1], int(match[2]), match[3]) if match else None
 
 
 def is_genuine(key: bytes, session: Session, proof: bytes) -> bool:
-    """Whether *session* was issued with this *key* and *proof*; takes the same time either way."""
+    """Whether *session* was issued with this *key* and *proof*, compared in constant time."""
     return hmac.compare_digest(_seal(key, session.holder, session.expires_at, proof), session.seal)
 
 
-def check_use(method: str, headers: Mapping[str, str], host: str) -> None:
-    """Raise `ServiceError` (403) where a session cookie came with a request that our own page did not send.
+def check_csrf(method: str, headers: Mapping[str, str], host: str) -> None:
+    """Raise `ServiceError` (403) where a session cookie came with a request that the proxy's own page did not send.
 
-    *host*: of the Host header. What only reads needs no proof, but must not come from a page of another origin.
+    *host*: of the Host header. Requests with safe methods need no proof, but must not come from another origin.
     """
     is_reading = method in SAFE_METHODS
     if is_foreign(headers, host) if is_reading else not is_proven(headers, host):
-        raise _not_from_our_page()
+        raise _csrf_failed()
 
 
 def check_sign_in(headers: Mapping[str, str], host: str) -> None:
-    """Raise `ServiceError` (403) where a page of another origin would sign its visitor in."""
+    """Raise `ServiceError` (403) where a page of another origin tries to sign its visitor in."""
     if is_foreign(headers, host):
-        raise _not_from_our_page()
+        raise _csrf_failed()
 
 
 def is_foreign(headers: Mapping[str, str], host: str) -> bool:
-    """Whether a page of another origin than *host* (of the Host header) sends this, as far as its browser tells."""
+    """Whether a page of another origin than *host* (of the Host header) sent this, as far as the browser says."""
     return _same_origin(headers, host) is False
 
 
 def is_proven(headers: Mapping[str, str], host: str) -> bool:
-    """Whether a page of our own sends this for certain: a form of another one can send no such header."""
+    """Whether the proxy's own page certainly sent this: a form of another page cannot send the header."""
     return headers.get(CSRF_HEADER) == "1" and _same_origin(headers, host) is True
 
 
-def _not_from_our_page() -> ServiceError:
+def _csrf_failed() -> ServiceError:
     return ServiceError(
         403,
         f"A session works on the proxy's own page only, which sends '{CSRF_HEADER}: 1'; send a key instead.",
@@ -87,9 +87,10 @@ def _not_from_our_page() -> ServiceError:
 
 
 def _same_origin(headers: Mapping[str, str], host: str) -> bool | None:
-    """Whether both are of one origin; None where the browser does not tell.
+    """Whether the request comes from the origin *host*; None where the browser does not say.
 
-    `Sec-Fetch-Site` knows best, for a reverse proxy may have changed the Host; browsers send it over TLS and loopback.
+    `Sec-Fetch-Site` goes first, since a reverse proxy may have changed the Host; browsers send it over TLS and
+    loopback.
     """
     site = headers.get("Sec-Fetch-Site", "")
     if site not in {"", "none"}:

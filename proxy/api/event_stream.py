@@ -13,9 +13,9 @@ from typing import Literal, Protocol
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 
-from proxy.chat.errors import ServiceError, release
+from proxy.chat.errors import ServiceError, drop_tracebacks
 from proxy.server.errors import internal_error
-from proxy.server.under_way import UNDER_WAY, stopping_error
+from proxy.server.in_flight import IN_FLIGHT, stopping_error
 
 HOLD_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -38,7 +38,7 @@ class Encoder(Protocol):
     def opening(self) -> bytes:
         """What comes before the first text."""
 
-    def silence(self) -> bytes:
+    def keepalive(self) -> bytes:
         """An event that adds nothing."""
 
     def failure(self, error: ServiceError, /) -> bytes:
@@ -156,14 +156,14 @@ class EventStream:
         await self._stop_timer()
         if isinstance(error, ClientConnectionResetError):
             self.has_lost_client = True
-            release(error)
+            drop_tracebacks(error)
             return True
         if not self._is_open and not self._waiting:
             return False
-        if isinstance(error, asyncio.CancelledError) and not self._request.app[UNDER_WAY].is_over:
+        if isinstance(error, asyncio.CancelledError) and not self._request.app[IN_FLIGHT].is_over:
             return False  # the client left
         self.failure = _as_service_error(error)
-        release(error)
+        drop_tracebacks(error)
         try:
             with suppress(ClientConnectionResetError):
                 await self._end(self._encoder.failure(self.failure))
@@ -215,18 +215,18 @@ class EventStream:
         await self.response.prepare(self._request)
 
     async def _break_silence(self) -> float:
-        """Nothing may have been written for a while: the client is to know that its request is still alive."""
+        """Write a keep-alive if nothing was written for a while."""
         with suppress(ClientConnectionResetError):  # whoever writes next notices
             if self._transport is None:
                 await self._open()
             elif self._keepalive != "off" and not self._has_written:
-                self.write(KEEPALIVE_COMMENT if self._keepalive == "comment" else self._encoder.silence())
+                self.write(KEEPALIVE_COMMENT if self._keepalive == "comment" else self._encoder.keepalive())
         self._has_written = False
         return SILENCE_SECONDS
 
 
 def _as_service_error(error: BaseException) -> ServiceError:
-    """What a client is told of *error*."""
+    """The error for the client."""
     if isinstance(error, asyncio.CancelledError):
         return stopping_error()
     if isinstance(error, ServiceError):

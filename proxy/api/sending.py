@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.access.key_limits import Admission
+from proxy.access.rate_limits import Admission
 from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, SETTINGS, TURN, USAGE
 from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
@@ -20,9 +20,9 @@ from proxy.chat.extras import Extra, Extras
 from proxy.chat.tokens import Usage, total_usage
 from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
-from proxy.server.under_way import UNDER_WAY, stopping_error
-from proxy.usage.recorder import Turn
-from shared.conversations import Call, Message
+from proxy.server.in_flight import IN_FLIGHT, stopping_error
+from proxy.usage.recorder import RequestRecord
+from shared.conversations import Message, ToolCall
 
 
 class Reply(Encoder, Protocol):
@@ -31,10 +31,10 @@ class Reply(Encoder, Protocol):
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """What makes an event of a piece of text of the answer with that number."""
 
-    def call(self, answer: int, call: Call, /) -> bytes:
+    def call(self, answer: int, call: ToolCall, /) -> bytes:
         """The events of a call in the answer with that number."""
 
-    def beside(self, answer: int, extra: Extra, /) -> bytes:
+    def text_with_extra(self, answer: int, extra: Extra, /) -> bytes:
         """The events of a piece of text with what was told beside it."""
 
     def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
@@ -45,11 +45,11 @@ class Reply(Encoder, Protocol):
 
 
 def counted(handler: Handler) -> Handler:
-    """*handler*, with a `Turn` on its request, within the caller's limits."""
+    """*handler*, with a `RequestRecord` on its request, within the caller's limits."""
 
     @wraps(handler)
     async def turn_handler(request: web.Request) -> web.StreamResponse:
-        turn = request[TURN] = Turn(request[CALLER])
+        turn = request[TURN] = RequestRecord(request[CALLER])
         try:
             _go_by(request, await request.app[LIMITS].admit(turn.caller))
             return await handler(request)
@@ -57,7 +57,7 @@ def counted(handler: Handler) -> Handler:
             turn.error = error
             raise
         except asyncio.CancelledError:
-            if request.app[UNDER_WAY].is_over:
+            if request.app[IN_FLIGHT].is_over:
                 turn.error = stopping_error()
             raise
         except Exception:
@@ -65,14 +65,14 @@ def counted(handler: Handler) -> Handler:
             raise
         finally:
             turn.close()
-            request.app[USAGE].finished(turn)
+            request.app[USAGE].record(turn)
 
     return turn_handler
 
 
 async def admit_turns(request: web.Request, count: int) -> None:
     """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
-    _go_by(request, await request.app[LIMITS].admit(request[CALLER], count - 1, more_than=1))
+    _go_by(request, await request.app[LIMITS].admit(request[CALLER], count - 1, counted_before=1))
 
 
 def _go_by(request: web.Request, admission: Admission) -> None:
@@ -93,7 +93,7 @@ async def send(
     *has_pings*: the API has an event for silences, which is used in place of comments.
     """
     turn = request[TURN]
-    turn.follow(answers)
+    turn.set_answers(answers)
     if stream:
         return await _stream(request, answers, reply, has_pings=has_pings)
     sinks = [_Whole() for _ in answers]
@@ -104,8 +104,8 @@ async def send(
     turn.usage = used = total_usage([answer.usage for answer in answers])
     messages = [answer.message for answer in answers]
     ends = [sink.all_of(answer.end) for sink, answer in zip(sinks, answers, strict=True)]
-    told = {**answers[0].headers, "Cache-Control": "no-store"}
-    return json_response(reply.whole(messages, ends, used), headers=told)
+    headers = {**answers[0].headers, "Cache-Control": "no-store"}
+    return json_response(reply.whole(messages, ends, used), headers=headers)
 
 
 async def _stream(
@@ -155,15 +155,15 @@ class _Streamed:
         self._events.begin()
         return self._events.write(self._encode(text))
 
-    def call(self, call: Call) -> bool:
+    def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         self._events.begin()
         return self._events.write(self._reply.call(self._number, call))
 
-    def beside(self, extra: Extra) -> bool:
-        """As `Sink.beside`."""
+    def text_with_extra(self, extra: Extra) -> bool:
+        """As `Sink.text_with_extra`."""
         self._events.begin()
-        return self._events.write(self._reply.beside(self._number, extra))
+        return self._events.write(self._reply.text_with_extra(self._number, extra))
 
 
 class _Whole:
@@ -179,12 +179,12 @@ class _Whole:
         """As `Sink.text`."""
         return True
 
-    def call(self, call: Call) -> bool:
+    def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         return True
 
-    def beside(self, extra: Extra) -> bool:
-        """As `Sink.beside`."""
+    def text_with_extra(self, extra: Extra) -> bool:
+        """As `Sink.text_with_extra`."""
         if self._extras is None:
             self._extras = Extras()
         self._extras.add(extra)

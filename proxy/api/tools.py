@@ -11,9 +11,9 @@ import orjson
 
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.extras import WITH_CALL, signed
-from proxy.chat.tools.definitions import CHAT, FUNCTIONS, Choice, Fields, Offer, Tool, Wanted
-from shared.conversations import Call
+from proxy.chat.extras import CALL_SIGNATURE, signed
+from proxy.chat.tools.definitions import CHAT, FUNCTIONS, OutputFormat, ParamNames, Tool, ToolChoice, ToolConfig
+from shared.conversations import ToolCall
 
 TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
 Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
@@ -23,20 +23,20 @@ _THOUGHT = "thought"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is offered and wanted. *searches*: the site's own search is asked for."""
+class ToolOptions:
+    """Tools and response format of a request. *searches*: the site's own search is requested."""
 
-    offer: Offer | None = None
+    tool_config: ToolConfig | None = None
     searches: bool = False
     left_out: tuple[str, ...] = ()
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
     """What a chat request offers and wants. Raises `ServiceError` (400)."""
     for each in (FUNCTIONS, CHAT):
         harmless = ("none", "auto") if body.get(each.tools) == [] else ()
         refuse_lone_choice(body, each.tools, each.choice, harmless=harmless)
-    wanted = read_form(body.get("response_format"), "response_format", nested=True)
+    output_format = read_form(body.get("response_format"), "response_format", nested=True)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     # Both are read, so that what is wrong with either is told; the newer one holds.
     functions, tools = (
@@ -48,37 +48,46 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
     fields = FUNCTIONS if is_old else CHAT
     parallel = parallel and not is_old
     return offered(
-        mode, tools or functions, choices[fields], wanted, fields, body=body, parallel=parallel, form="response_format"
+        mode,
+        tools or functions,
+        choices[fields],
+        output_format,
+        fields,
+        body=body,
+        parallel=parallel,
+        form="response_format",
     )
 
 
 def offered(
     mode: Mode,
     tools: tuple[Tool, ...],
-    choice: Choice,
-    wanted: Wanted | None,
-    fields: Fields,
+    choice: ToolChoice,
+    output_format: OutputFormat | None,
+    fields: ParamNames,
     *,
     body: Mapping[str, Any],
     parallel: bool,
     form: str,
-) -> Asked:
+) -> ToolOptions:
     """What *mode* leaves of an offer that came in *body*. Raises `ServiceError` (400).
 
-    *form*: the parameter that *wanted* came in.
+    *form*: the parameter that *output_format* came in.
     """
-    if not tools and wanted is None:
-        return Asked()
+    if not tools and output_format is None:
+        return ToolOptions()
     if mode == "ignore":
         chosen = (fields.choice,) if body.get(fields.choice) is not None else ()
-        return Asked(left_out=(*((fields.tools, *chosen) if tools else ()), *((form,) if wanted is not None else ())))
+        return ToolOptions(
+            left_out=(*((fields.tools, *chosen) if tools else ()), *((form,) if output_format is not None else ()))
+        )
     if mode == "refuse":
         if tools and choice.mode != "none":
             raise unsupported(fields.tools, "The operator of this gateway has switched tools off.")
-        if wanted is not None:
+        if output_format is not None:
             raise unsupported(form, "The operator of this gateway has switched forms of answers off.")
-        return Asked()
-    return Asked(Offer(tools, choice if tools else Choice(), parallel, wanted, fields))
+        return ToolOptions()
+    return ToolOptions(ToolConfig(tools, choice if tools else ToolChoice(), parallel, output_format, fields))
 
 
 def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:
@@ -123,33 +132,33 @@ def _with_grammar(description: str, form: Any) -> str:
     return f"{description}\nIts input has to follow this grammar ({grammar.get('syntax', 'lark')}):\n{definition}"
 
 
-def read_choice(value: Any, where: str, *, nested: bool) -> Choice:
+def read_choice(value: Any, where: str, *, nested: bool) -> ToolChoice:
     """Which tools may or must be called. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
     if isinstance(value, dict) and value.get("type") in ("auto", "any", "none"):  # as Anthropic's API has it
         value = value["type"]
     if value is None or value == "auto":
-        return Choice()
+        return ToolChoice()
     if value == "none":
-        return Choice("none")
+        return ToolChoice("none")
     if value in ("required", "any"):
-        return Choice("required")
+        return ToolChoice("required")
     if not isinstance(value, dict):
         raise _bad_choice(where)
     if value.get("type") == "allowed_tools":
         return _allowed(value.get("allowed_tools") if nested else value, where, nested=nested)
-    return Choice.of(_name_of(value, where, nested=nested))
+    return ToolChoice.of(_name_of(value, where, nested=nested))
 
 
-def _allowed(value: Any, where: str, *, nested: bool) -> Choice:
+def _allowed(value: Any, where: str, *, nested: bool) -> ToolChoice:
     """The choice of an `allowed_tools`."""
     tools, mode = (value.get("tools"), value.get("mode", "auto")) if isinstance(value, dict) else (None, None)
     if not isinstance(tools, list) or mode not in ("auto", "required"):
         raise _bad_choice(where)
     names = tuple(_name_of(tool, where, nested=nested) for tool in tools if not _is_hosted(tool))
     if names or not tools:
-        return Choice(mode, names)
+        return ToolChoice(mode, names)
     if mode == "auto":
-        return Choice("none")  # of what is allowed, nothing is there
+        return ToolChoice("none")  # of what is allowed, nothing is there
     raise _bad_choice(where)
 
 
@@ -174,14 +183,14 @@ def _bad_choice(where: str) -> ServiceError:
     )
 
 
-def read_form(value: Any, where: str, *, nested: bool) -> Wanted | None:
+def read_form(value: Any, where: str, *, nested: bool) -> OutputFormat | None:
     """The form of the answer; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError`."""
     kind, beside = (value.get("type"), value.get("schema")) if isinstance(value, dict) else (None, None)
     if value is None or kind == "text":
         return None
     is_beside = isinstance(beside, dict) and bool(beside)  # as llama.cpp, Fireworks and Together have it
     if kind == "json_object" and not is_beside:
-        return Wanted()
+        return OutputFormat()
     if kind not in ("json_object", "json_schema"):
         raise bad_request(
             f"'{where}' must be of the type text, json_object or json_schema.", param=where, code="invalid_value"
@@ -194,10 +203,10 @@ def read_form(value: Any, where: str, *, nested: bool) -> Wanted | None:
     name, description = form.get("name"), form.get("description")
     if not isinstance(name, str | None) or not isinstance(description, str | None):
         raise bad_request(f"'{place}' must have texts as name and description.", param=place, code="invalid_type")
-    return Wanted(schema, name or "", description or "", form.get("strict") is True)
+    return OutputFormat(schema, name or "", description or "", form.get("strict") is True)
 
 
-def read_calls(item: Mapping[str, Any]) -> tuple[Call, ...]:
+def read_calls(item: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     """The calls in a message of an assistant, in the shapes of now and of before; what names no tool is left out."""
     calls = item.get("tool_calls")
     found = list(calls) if isinstance(calls, list) else []
@@ -212,7 +221,7 @@ def read_calls(item: Mapping[str, Any]) -> tuple[Call, ...]:
         if isinstance(asked, dict) and isinstance(asked.get("name"), str) and asked["name"]:
             given = asked.get("input" if kind == "custom" else "arguments")
             own = {"id": text_or_empty(call.get("id")), "name": asked["name"], "arguments": as_json(given)}
-            read.append(Call(**own, kind=kind, signed=signed({WITH_CALL: call.get(WITH_CALL)})))
+            read.append(ToolCall(**own, kind=kind, signed=signed({CALL_SIGNATURE: call.get(CALL_SIGNATURE)})))
     return tuple(read)
 
 
@@ -226,14 +235,14 @@ def as_json(value: Any) -> str:
         raise bad_request("What a tool was called with, or gave, is nested too deep.") from error
 
 
-def sealed(call: Call) -> str:
+def sealed(call: ToolCall) -> str:
     """What a server signed of *call*, for APIs whose clients send back what they cannot read as it was."""
     return b64encode(call.signed.encode()).decode()
 
 
 def unsealed(value: Any) -> str:
     """What `sealed` hid; empty for what others did."""
-    return signed(_opened(value))
+    return signed(_unsealed(value))
 
 
 def sealed_summary(text: str) -> str:
@@ -243,7 +252,7 @@ def sealed_summary(text: str) -> str:
 
 def unsealed_summary(value: Any) -> str:
     """What `sealed_summary` hid; empty for what others did."""
-    return text_or_empty(_opened(value).get(_SUMMARY))
+    return text_or_empty(_unsealed(value).get(_SUMMARY))
 
 
 def sealed_thought(text: str) -> str:
@@ -253,15 +262,15 @@ def sealed_thought(text: str) -> str:
 
 def unsealed_thought(value: Any) -> str:
     """What `sealed_thought` hid; empty for what others did."""
-    return text_or_empty(_opened(value).get(_THOUGHT))
+    return text_or_empty(_unsealed(value).get(_THOUGHT))
 
 
-def _opened(value: Any) -> Mapping[str, Any]:
+def _unsealed(value: Any) -> Mapping[str, Any]:
     try:
-        told = orjson.loads(b64decode(text_or_empty(value), validate=True))
+        decoded = orjson.loads(b64decode(text_or_empty(value), validate=True))
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def text_or_empty(value: Any) -> str:
@@ -269,7 +278,7 @@ def text_or_empty(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def not_told(kinds: Iterable[str]) -> tuple[str, ...]:
+def unsupported_tools(kinds: Iterable[str]) -> tuple[str, ...]:
     """What a client hears of tools of these *kinds*, of which no model is told."""
     return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if TELLABLE.fullmatch(kind))
 

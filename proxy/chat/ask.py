@@ -1,15 +1,15 @@
-"""What a client asks, as every upstream is told it."""
+"""The request for an answer, independent of API and upstream."""
 
 from base64 import b64decode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.chat.errors import unfit_part
-from proxy.chat.tools.definitions import Offer
+from proxy.chat.errors import unsupported_part
+from proxy.chat.tools.definitions import ToolConfig
 from shared.conversations import Message
 
-SAMPLING = (  # parameters of chat completions that only servers heed
+SAMPLING = (  # chat completions parameters that only servers support
     "temperature",
     "top_p",
     "seed",
@@ -25,7 +25,7 @@ SAMPLING = (  # parameters of chat completions that only servers heed
     "verbosity",
 )
 EFFORT = "output_config.effort"  # the same as `reasoning_effort`, in Anthropic's API
-NOT_SHOWN = "[a file that cannot be shown here]"
+OMITTED_FILE = "[a file that cannot be shown here]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,17 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What only servers can take of a message, sound or a file, as chat completions tell it; *where* it was sent."""
+class ContentPart:
+    """A sound or file in a message, which only servers take: *raw* is its chat completions object, *where* its
+    place in the request."""
 
-    told: Mapping[str, Any] = field(repr=False)
+    raw: Mapping[str, Any] = field(repr=False)
     where: str
     size: int  # about as many characters
 
     def as_text(self) -> str | None:
-        """What it says, under its name, where it is a file with nothing but text in it, whatever it is called."""
-        file = self.told.get("file")
+        """The content of a plain text file under its file name, whatever its type; None for anything else."""
+        file = self.raw.get("file")
         data = file.get("file_data") if isinstance(file, dict) else None
         head, _, payload = data.partition(",") if isinstance(data, str) else ("", "", "")
         if not isinstance(file, dict) or not head.lower().endswith(";base64"):
@@ -61,13 +62,13 @@ class Part:
         return f"{name}\n{text}" if name and isinstance(name, str) else text
 
 
-Media = Image | Part
+Media = Image | ContentPart
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for one answer. `images` holds the pictures of all messages by what names them there, and parts that
-    only servers can take by the same kind of names."""
+    """One request for one answer. `images` holds the pictures of all messages by the names that messages have for
+    them, and the parts that only servers take by names of the same kind."""
 
     model: str
     messages: tuple[Message, ...]
@@ -78,84 +79,88 @@ class Ask:
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
-    # What only servers that are asked by name are told: parameters, and fields of messages, by the messages' ids: who
-    # speaks, and thoughts by the names that servers have for them.
+    # Sent only to servers that the client named: parameters, and fields of messages (name, reasoning) by message id.
     extras: Mapping[str, Any] = field(default_factory=dict)
     message_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    beside: bool = False  # the client is shown what is told beside the text
-    ignored: tuple[str, ...] = ()  # names of others that were sent, and that no upstream is told
-    offer: Offer | None = None  # tools, and the form of the answer
-    caller: str = ""  # who asks (a key or an address): slots go round among callers
+    wants_extras: bool = False  # the client takes reasoning and log probabilities
+    ignored: tuple[str, ...] = ()  # names of parameters that no upstream supports
+    tool_config: ToolConfig | None = None  # tools, and the form of the answer
+    caller: str = ""  # a key or an address: slots are shared out fairly among callers
     allowed: frozenset[str] | None = None  # names of the models that the caller may use; None: all
 
     def for_fallback(self) -> "Ask":
-        """The same for a server that the client did not name: without what was meant for another one."""
+        """A copy for a server that the client did not name, without what was meant for another one."""
         messages = tuple(_without_thoughts(each) if each.calls else each for each in self.messages)
         return replace(self, extras={}, message_fields={}, messages=messages)
 
-    def not_told(self, takes: Collection[str], *, may_search: bool) -> list[str]:
-        """Names of what was sent, and means nothing to an upstream that *takes* these parameters."""
+    def ignored_by(self, supported: Collection[str], *, may_search: bool) -> list[str]:
+        """Names of what the client sent and an upstream with these *supported* parameters ignores."""
         search = [self.search_word] if self.web_search and not may_search else []
-        return [*(name for name in self.parameters if name not in takes), *search, *self.ignored]
+        return [*(name for name in self.parameters if name not in supported), *search, *self.ignored]
 
     @property
-    def parts(self) -> Mapping[str, Part]:
-        """Those of `images` that only servers can take."""
-        return {name: each for name, each in self.images.items() if isinstance(each, Part)}
+    def parts(self) -> Mapping[str, ContentPart]:
+        """The parts among `images` that only servers take."""
+        return {name: each for name, each in self.images.items() if isinstance(each, ContentPart)}
 
     def for_sites(self) -> "Ask":
-        """The same with words in place of what only servers can take: its text, if it has one. Large ones take long.
+        """A copy for sites: parts that only servers take become their text, or a placeholder. Slow for large files.
 
-        Raises `ServiceError` (400) where something else is asked about.
+        Raises `ServiceError` (400) where the last turn has a part without text.
         """
         parts = self.parts
         texts = file_texts(parts)
-        for name in asked_about(self.messages):
+        for name in media_of_last_turn(self.messages):
             if name in parts and name not in texts:
-                raise unfit_part(parts[name].where)
-        kinds = dict.fromkeys(str(part.told["type"]) for name, part in parts.items() if name not in texts)
+                raise unsupported_part(parts[name].where)
+        kinds = dict.fromkeys(str(part.raw["type"]) for name, part in parts.items() if name not in texts)
         images = {name: each for name, each in self.images.items() if name not in parts}
-        words = dict.fromkeys(parts, NOT_SHOWN) | texts
-        messages = tuple(in_words(each, words) for each in self.messages)
+        replacements = dict.fromkeys(parts, OMITTED_FILE) | texts
+        messages = tuple(replace_media(each, replacements) for each in self.messages)
         return replace(self, images=images, messages=messages, ignored=(*self.ignored, *kinds))
 
-    def pictures(self, messages: Sequence[Message], *, most: int) -> tuple[tuple[Image, ...], int]:
-        """The newest that came with *messages*, oldest first, *most* of them; and how many are left out."""
+    def pictures(self, messages: Sequence[Message], *, limit: int) -> tuple[tuple[Image, ...], int]:
+        """The *limit* newest pictures of *messages*, oldest first, and how many are left out."""
         if not self.images:
             return (), 0
         newest = (name for message in reversed(messages) for name in reversed(message.images))
         found = [image for name in newest if isinstance(image := self.images.get(name), Image)]
-        return tuple(reversed(found[:most])), len(found[most:])
+        return tuple(reversed(found[:limit])), len(found[limit:])
 
 
 def turn_start(messages: Sequence[Message]) -> int:
-    """Where the last turn begins. Turns end with the assistant's messages, of which the last may be a beginning."""
-    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
-    return max((index + 1 for index, message in enumerate(messages[:asked]) if message.role == "assistant"), default=0)
+    """The index of the first message of the last turn. A turn ends with the assistant's messages; the last one may be a
+    prefix of the answer."""
+    last_user = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    return max(
+        (index + 1 for index, message in enumerate(messages[:last_user]) if message.role == "assistant"), default=0
+    )
 
 
-def asked_about(messages: Sequence[Message]) -> Sequence[str]:
-    """The names of the pictures and files that have to be told: those of the last turn. What tools gave, or came in
-    earlier turns, is sent again and again: a conversation that could not go on without it would be lost."""
+def media_of_last_turn(messages: Sequence[Message]) -> Sequence[str]:
+    """Names of the pictures and files of the last turn, which must not be left out.
+
+    Those of tool results and earlier turns are sent with every request: without them the conversation can still go on.
+    """
     turn = messages[turn_start(messages) :]
     return () if any(each.result for each in turn) else [name for each in turn for name in each.images]
 
 
-def file_texts(parts: Mapping[str, Part]) -> dict[str, str]:
-    """The texts of the files among *parts* that are nothing else, by their names. Takes long for large ones."""
+def file_texts(parts: Mapping[str, ContentPart]) -> dict[str, str]:
+    """The texts of the plain text files among *parts*, by name. Slow for large files."""
     return {name: text for name, part in parts.items() if (text := part.as_text()) is not None}
 
 
-def in_words(message: Message, words: Mapping[str, str]) -> Message:
-    """*message* with *words* in place of the pictures and files of these names."""
-    images = tuple(name for name in message.images if name not in words)
+def replace_media(message: Message, replacements: Mapping[str, str]) -> Message:
+    """A copy of *message* with the texts in *replacements* instead of the pictures and files of those names."""
+    images = tuple(name for name in message.images if name not in replacements)
     if len(images) == len(message.images):
         return message
-    told = dict.fromkeys(words[name] for name in message.images if name in words)
-    return replace(message, images=images, text="\n".join(filter(None, (message.text, *told))))
+    texts = dict.fromkeys(replacements[name] for name in message.images if name in replacements)
+    return replace(message, images=images, text="\n".join(filter(None, (message.text, *texts))))
 
 
 def _without_thoughts(message: Message) -> Message:
-    """*message* with its calls as any server may be told them."""
+    """A copy of *message* without reasoning and signatures, which only one server can read."""
     calls = tuple(replace(call, signed="") if call.signed else call for call in message.calls)
     return replace(message, calls=calls, thoughts="")

@@ -1,8 +1,8 @@
-"""Which model names there are, and which bot of which site each one means.
+"""The model names, and which bot of which site or server each one means.
 
-A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site. Models of servers are
-called `server/model`, and by the bare name where no site has it. Where nothing has the exact name, case does not
-matter, nor what other programs put around it (`openai/NAME`, `models/NAME`, `NAME:latest`).
+A configured alias beats a slug, a slug beats a built-in alias. `name@host[:port]` pins one site. Models of servers
+are called `server/model`, and by the bare name where no site has it. Names that match nothing exactly are matched
+without case, and without what other programs add (`openai/NAME`, `models/NAME`, `NAME:latest`).
 """
 
 import unicodedata
@@ -20,18 +20,18 @@ from shared.parsing import Site
 MAX_SHOWN = 100  # characters of a model's name in the error that there is none
 DEFAULT_SITE = "https://chatgptfree.ai"
 CHARS_PER_TOKEN = 4  # of English prose, about
-TOOLS_CHARS = 4_000  # that a message must take where tools are told of in it
-MAX_NEAR = 3
+TOOLS_CHARS = 4_000  # a bot must accept this much for emulated tools
+MAX_SIMILAR = 3
 CLAUDE = "Claude"  # a bot's provider
 _FOLDER = "models/"
 _PREFIXES = ("openai/", "anthropic/", _FOLDER)
 _MAX_PREFIXES = 2
 _SUFFIX = ":latest"
 _CLAUDE = "claude-"  # what the names of Anthropic's models begin with
-_NEAR = 0.45  # the likeness from which on a name is told as a near one; that of gpt-4 and gpt-4o-mini is 0.6
-_LONGEST = 1000  # characters of a name that is looked for in other spellings
-_COMPARED = 100  # names, and characters of each
-# Bot ids of the default site as known in public. The site changes what stands behind an id: what its page says wins.
+_MIN_SIMILARITY = 0.45  # lowest ratio of `difflib`; gpt-4 and gpt-4o-mini have 0.6
+_MAX_NAME = 1000  # characters; longer names are not normalized
+_MAX_COMPARED = 100  # names, and characters of each
+# Publicly known bot ids of the default site. The site changes what an id means: what its page shows goes first.
 BUILT_IN = {
     "gpt-4o-mini": 25865,
     "gpt-5-nano": 25871,
@@ -46,7 +46,7 @@ BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name, and the bot it stands for."""
+    """A model name and the bot that it stands for."""
 
     id: str
     site: Site
@@ -58,17 +58,17 @@ class Model:
     is_server: bool = False  # its upstream is a server, which has the model under the bot's name
 
     def to_wire(self, *, max_transcript: int, emulates: bool = True) -> dict[str, Any]:
-        """OpenAI's model object, with what the bot can do in further fields, named as OpenRouter names them.
+        """OpenAI's model object, with the bot's abilities in further fields, named as OpenRouter names them.
 
-        *max_transcript*: characters that reach the bot. *emulates*: whether tools and forms of answers are emulated
-        where its upstream has none.
+        *max_transcript*: characters that reach the bot. *emulates*: whether tools and output formats are emulated
+        where the upstream has none.
         """
         search = ["web_search_options"] if self.bot.web_search else []
         length = min(max_transcript, self.bot.max_message or max_transcript)
         emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
         tools = "native" if self.upstream.has_tools else "emulated" if emulates else None
         of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
-        taken = sorted(self.upstream.takes - {"max_tokens"})
+        taken = sorted(self.upstream.supported_parameters - {"max_tokens"})
         return {
             "id": self.id,
             "object": "model",
@@ -107,27 +107,27 @@ class Catalog:
                 for name, bot_id in configured.items()
                 if (name.partition("@")[2] == site.site.host if "@" in name else position == 0)
             }
-            for listed, model in _models_of(site, aliases):
+            for listed, model in _models_of_site(site, aliases):
                 pinned_id = f"{model.id}@{site.site.host}"
                 pinned.setdefault(pinned_id, model)
                 if listed and self._listed.setdefault(model.id, model) is not model:
                     self._listed.setdefault(pinned_id, replace(model, id=pinned_id))
         of_sites = {model.id.lower() for model in pinned.values()}
         for server in (site for site in sites if site.is_server):
-            for model in _served(server, of_sites):
+            for model in _models_of_server(server, of_sites):
                 pinned.setdefault(f"{model.id}@{server.site.host}", model)
                 self._listed.setdefault(model.id, model)
-        self._offers: dict[str, list[Model]] = {}  # every site's model of a name
+        self._by_name: dict[str, list[Model]] = {}  # every site's model of a name
         for model in pinned.values():
-            self._offers.setdefault(model.id, []).append(model)
+            self._by_name.setdefault(model.id, []).append(model)
         for pinned_id, model in pinned.items():
-            self._offers.setdefault(pinned_id, [self._listed.get(pinned_id, model)])
+            self._by_name.setdefault(pinned_id, [self._listed.get(pinned_id, model)])
         self._meant: dict[frozenset[str], frozenset[str]] = {}  # what the names that keys may use mean here, lower case
-        self._spelled: dict[str, str] = {}  # every name as it is written here, by its lower case
-        for name in (*self._listed, *pinned, *self._offers):
-            self._spelled.setdefault(name.lower(), name)
-        for spelling, name in list(self._spelled.items()):  # Google's servers list it so, and all call it without
-            self._spelled.setdefault(spelling.replace(_FOLDER, "", 1), name)
+        self._canonical: dict[str, str] = {}  # every name as it is written here, by its lower case
+        for name in (*self._listed, *pinned, *self._by_name):
+            self._canonical.setdefault(name.lower(), name)
+        for spelling, name in list(self._canonical.items()):  # Google's servers list it so, and all call it without
+            self._canonical.setdefault(spelling.replace(_FOLDER, "", 1), name)
 
     def list(self) -> list[Model]:
         """Every model once; a name that an earlier site also has is listed as `name@host`."""
@@ -136,21 +136,21 @@ class Catalog:
     def find(self, name: str, allowed: frozenset[str] | None = None) -> tuple[str, Model] | None:
         """The name that answers and its model; the default model for unknown names; for those of Anthropic's models
         else one of its bots that is *allowed* (see `is_allowed`); else None."""
-        if found := self.named(name):
+        if found := self.resolve(name):
             return found
-        if self._default and (found := self.named(self._default)):
+        if self._default and (found := self.resolve(self._default)):
             return found
         return self._first_claude(allowed) if is_claude(name) else None
 
-    def named(self, name: str) -> tuple[str, Model] | None:
-        """What *name* means, and how that is written here; None for unknown names."""
-        if name not in self._offers:
-            spellings = _spellings(name) if len(name) <= _LONGEST else ()
-            found = next((self._spelled[each] for each in spellings if each in self._spelled), None)
+    def resolve(self, name: str) -> tuple[str, Model] | None:
+        """The canonical name and the model for *name*, without any default; None for unknown names."""
+        if name not in self._by_name:
+            spellings = _spellings(name) if len(name) <= _MAX_NAME else ()
+            found = next((self._canonical[each] for each in spellings if each in self._canonical), None)
             if found is None:
                 return None
             name = found
-        return name, self._listed.get(name) or self._offers[name][0]
+        return name, self._listed.get(name) or self._by_name[name][0]
 
     def is_allowed(self, name: str, allowed: frozenset[str] | None) -> bool:
         """Whether *name*, also of one site, is what one of the *allowed* names means (None: all)."""
@@ -158,20 +158,20 @@ class Catalog:
             return True
         meant = self._meant.get(allowed)
         if meant is None:
-            meant = frozenset((self.named(each) or (each,))[0].lower() for each in allowed)
+            meant = frozenset((self.resolve(each) or (each,))[0].lower() for each in allowed)
             self._meant[allowed] = meant
         lower = name.lower()
         return not meant.isdisjoint((lower, lower.partition("@")[0]))
 
-    def near(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
-        """Names like *name* that may be used, the likest first."""
-        names = [each for each in self._listed if len(each) <= _COMPARED and self.is_allowed(each, allowed)]
-        wanted = min(_spellings(name[:_COMPARED]), key=len)
-        return get_close_matches(wanted, names[:_COMPARED], MAX_NEAR, _NEAR)
+    def similar(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
+        """Names similar to *name* that may be used, the most similar first."""
+        names = [each for each in self._listed if len(each) <= _MAX_COMPARED and self.is_allowed(each, allowed)]
+        shortest = min(_spellings(name[:_MAX_COMPARED]), key=len)
+        return get_close_matches(shortest, names[:_MAX_COMPARED], MAX_SIMILAR, _MIN_SIMILARITY)
 
-    def offers(self, name: str) -> Sequence[Model]:
+    def candidates(self, name: str) -> Sequence[Model]:
         """Every site's model of that name, in order of preference; only one for a pinned name."""
-        return self._offers.get(name, ())
+        return self._by_name.get(name, ())
 
     def _first_claude(self, allowed: frozenset[str] | None) -> tuple[str, Model] | None:
         for model in self._listed.values():
@@ -181,12 +181,12 @@ class Catalog:
 
 
 def is_claude(name: str) -> bool:
-    """Whether *name* is that of one of Anthropic's models, as far as its form tells."""
+    """Whether *name* looks like one of Anthropic's models."""
     return name.lower().rpartition("/")[2].startswith(_CLAUDE)
 
 
 def _spellings(name: str) -> list[str]:
-    """What *name* may mean in lower case, from all of it to what is left without what was put around it."""
+    """The candidates for *name* in lower case, from the whole name to the one without prefixes and suffix."""
     found = [name.lower()]
     while found[-1].startswith(_PREFIXES) and len(found) <= _MAX_PREFIXES:
         found.append(found[-1].partition("/")[2])
@@ -194,13 +194,13 @@ def _spellings(name: str) -> list[str]:
 
 
 def slug(name: str) -> str:
-    """*name* in lower case; letters and digits of any script kept, everything else a single hyphen."""
+    """*name* in lower case; letters and digits of any script are kept, everything else becomes a single hyphen."""
     lowered = unicodedata.normalize("NFC", name).lower()
     return "-".join("".join(char if char.isalnum() else " " for char in lowered).split())
 
 
-def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
-    """All models of one site, and whether each is listed; of those with the same name the first one has it."""
+def _models_of_site(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
+    """All models of one site, and whether each is listed; the first of several bots with one name gets the name."""
     created = int(site.discovered_at)
     by_id = {bot.id: bot for bot in site.bots}
     slugs = _slugs(site.bots)
@@ -223,8 +223,8 @@ def _models_of(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[
         yield False, Model(_slug(bot), site.site, bot, site.upstream, True, slugs[bot.id], created)
 
 
-def _served(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
-    """The models of a server, each by the name that holds the server's, and by the bare one where it is not *taken*."""
+def _models_of_server(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
+    """The models of a server, as `server/model`, and by the bare name where that is not *taken*."""
     created = int(server.discovered_at)
     for bot in server.bots:
         bare = bot.name.removesuffix(_SUFFIX)
@@ -235,7 +235,7 @@ def _served(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
 
 
 def _slugs(bots: Sequence[Bot]) -> dict[int, str]:
-    """The model id of each bot; where names clash, the bot id is appended, again if that is another one's name."""
+    """The model id of each bot; where names clash the bot id is appended, again if that is another one's name."""
     uses = Counter(_slug(bot) for bot in bots)
     slugs: dict[int, str] = {}
     for bot in bots:
@@ -252,11 +252,11 @@ def _slug(bot: Bot) -> str:
     return slug(bot.name) or f"bot-{bot.id}"
 
 
-def unknown_model(name: str, near: Sequence[str] = (), *, default: str = "") -> ServiceError:
-    """The error for a name that nobody offers; *near*: names like it; *default*: what was to answer for it, and is
-    unknown too."""
+def unknown_model(name: str, similar: Sequence[str] = (), *, default: str = "") -> ServiceError:
+    """The error for an unknown model name. *similar*: similar names. *default*: the default model, if that is unknown
+    too."""
     shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
     if default:
         hint += f"FREEAICHAT_DEFAULT_MODEL names '{default}', which does not exist either. "
     elif is_claude(name):

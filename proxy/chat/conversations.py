@@ -1,4 +1,4 @@
-"""Stored conversations, and what a client is told when the store cannot be used."""
+"""Stored conversations, and retries and errors while the store is unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from proxy.chat.errors import ServiceError, bad_request
-from shared.conversations import MAX_CHARACTERS, MAX_MESSAGES, Conversation, Message, fits, is_seen_by
+from shared.conversations import MAX_CHARACTERS, MAX_MESSAGES, Conversation, Message, fits_limits, is_visible_to
 from shared.store import Store, StoreError, StoreUnavailable
 
 PATIENCE_SECONDS = 5.0
@@ -21,17 +21,17 @@ T = TypeVar("T")
 
 
 class Conversations:
-    """The conversations that clients make, name and delete. All methods raise `ServiceError`: 400, 404 and 503.
+    """Creates, reads, changes and deletes stored conversations. All methods raise `ServiceError`: 400, 404 and 503.
 
-    *owner*: the id of the key that asks; what another one made is not there for it. "" sees all.
+    *owner*: id of the key that asks; conversations of other keys do not exist for it. "" sees all.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def create(self, metadata: dict[str, str], messages: tuple[Message, ...], *, owner: str) -> Conversation:
-        """A new conversation that holds *messages*."""
-        refuse_unfit(messages)
+        """Create a conversation that holds *messages*."""
+        check_capacity(messages)
         now = time()
         conversation = Conversation(
             id=f"conv_{token_hex(24)}",
@@ -39,73 +39,73 @@ class Conversations:
             created_at=now,
             updated_at=now,
             metadata=metadata,
-            messages=named(messages),
+            messages=with_ids(messages),
         )
-        await needed(lambda: self._store.create_conversation(conversation))
+        await call_store(lambda: self._store.create_conversation(conversation))
         return conversation
 
     async def find(self, conversation_id: str, *, owner: str) -> Conversation:
-        """The conversation with all its messages."""
-        stored = await needed(lambda: self._store.conversation(conversation_id))
+        """Return the conversation with all its messages."""
+        stored = await call_store(lambda: self._store.conversation(conversation_id))
         # A stored response is no conversation that can go on.
-        if stored is None or stored.response or not is_seen_by(stored, owner):
+        if stored is None or stored.response or not is_visible_to(stored, owner):
             raise unknown_conversation(conversation_id)
         return stored
 
     async def update(self, conversation_id: str, metadata: dict[str, str], *, owner: str) -> Conversation:
-        """The conversation with *metadata* in place of what it had."""
+        """Replace the metadata of the conversation, and return it."""
         await self.find(conversation_id, owner=owner)
-        await needed(lambda: self._store.update_metadata(conversation_id, metadata, at=time()))
+        await call_store(lambda: self._store.update_metadata(conversation_id, metadata, at=time()))
         return await self.find(conversation_id, owner=owner)
 
     async def delete(self, conversation_id: str, *, owner: str) -> None:
-        """Forget the conversation."""
+        """Delete the conversation."""
         await self.find(conversation_id, owner=owner)
-        await needed(lambda: self._store.delete_conversation(conversation_id))
+        await call_store(lambda: self._store.delete_conversation(conversation_id))
 
     async def add(self, conversation_id: str, messages: Sequence[Message], *, owner: str) -> tuple[Message, ...]:
         """Append *messages*; returns them with their ids."""
         stored = await self.find(conversation_id, owner=owner)
-        refuse_unfit((*stored.messages, *messages))
+        check_capacity((*stored.messages, *messages))
         return await self.append(conversation_id, messages)
 
     async def append(self, conversation_id: str, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """As `add`, to a conversation that was found before and has room for them."""
-        added = named(messages)
-        found = await needed(lambda: self._store.add_messages(conversation_id, added, at=time()))
+        """As `add`, for a conversation that was found before and has room for them."""
+        added = with_ids(messages)
+        found = await call_store(lambda: self._store.add_messages(conversation_id, added, at=time()))
         if not found:
             raise unknown_conversation(conversation_id)
         return added
 
     async def item(self, conversation_id: str, item_id: str, *, owner: str) -> Message:
-        """One message of the conversation."""
+        """Return one message of the conversation."""
         for message in (await self.find(conversation_id, owner=owner)).messages:
             if message.id == item_id:
                 return message
         raise unknown_item(item_id)
 
     async def delete_item(self, conversation_id: str, item_id: str, *, owner: str) -> Conversation:
-        """Take out one message; returns the conversation without it."""
+        """Delete one message; returns the conversation without it."""
         await self.find(conversation_id, owner=owner)
-        found = await needed(lambda: self._store.delete_message(conversation_id, item_id, at=time()))
+        found = await call_store(lambda: self._store.delete_message(conversation_id, item_id, at=time()))
         if not found:
             raise unknown_item(item_id)
         return await self.find(conversation_id, owner=owner)
 
 
 def new_item_id() -> str:
-    """A name for a message."""
+    """Return a new message id."""
     return f"msg_{token_hex(24)}"
 
 
-def named(messages: Iterable[Message]) -> tuple[Message, ...]:
+def with_ids(messages: Iterable[Message]) -> tuple[Message, ...]:
     """The same messages, each with an id."""
     return tuple(message if message.id else replace(message, id=new_item_id()) for message in messages)
 
 
-def refuse_unfit(messages: Sequence[Message], *, answers: int = 0) -> None:
-    """Raise `ServiceError` (400) unless one conversation may hold *messages* and so many *answers* to come."""
-    if not fits(messages, answers=answers):
+def check_capacity(messages: Sequence[Message], *, answers: int = 0) -> None:
+    """Raise `ServiceError` (400) unless one conversation can hold *messages* and *answers* further messages."""
+    if not fits_limits(messages, answers=answers):
         raise bad_request(
             f"A conversation holds at most {MAX_MESSAGES} messages and {MAX_CHARACTERS} characters; begin a new one.",
             param="conversation",
@@ -123,10 +123,10 @@ def unknown_conversation(conversation_id: str) -> ServiceError:
     )
 
 
-async def needed(use: Callable[[], Awaitable[T]]) -> T:
-    """What *use* of the store gives; where the store is away, it is given some seconds to come back.
+async def call_store(call: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of the store call *call*, retried for `PATIENCE_SECONDS` while the store is unavailable.
 
-    Raises `ServiceError` (503): what needs stored state cannot go on without it, and the client may try again.
+    Raises `ServiceError` (503), which the client may retry.
     """
     try:
         async with asyncio.timeout(PATIENCE_SECONDS + RETRY_PAUSE):  # the last attempt may hang
@@ -137,7 +137,7 @@ async def needed(use: Callable[[], Awaitable[T]]) -> T:
                 reraise=True,
             ):
                 with attempt:
-                    return await use()
+                    return await call()
     except (StoreError, TimeoutError) as error:
         raise ServiceError(
             503,

@@ -1,14 +1,14 @@
-"""The one error type that reaches clients, in OpenAI's shape."""
+"""The error type that reaches clients, in OpenAI's shape."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class ServiceError(Exception):
-    """An error with everything a client is told: HTTP status, OpenAI's type and code, and what to do.
+    """An error response: HTTP status, OpenAI's type and code, and hints for retries.
 
-    *retry_after* is in seconds. *should_retry* overrides what the official clients would do by status alone. *headers*:
-    further ones that the status demands.
+    *retry_after* is in seconds. *should_retry* overrides what the official clients would do by status alone.
+    *headers*: further ones that the status requires.
     """
 
     def __init__(
@@ -50,34 +50,35 @@ class ServiceError(Exception):
         return headers
 
 
-class Refused(ServiceError):
-    """A limit of our own refused the request: it is not counted among those that were served."""
+class LimitExceeded(ServiceError):
+    """One of the proxy's own limits refused the request; it is not counted as served."""
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ServiceError:
-    """The client's request makes no sense as it stands."""
+    """The error for an invalid request (400)."""
     return ServiceError(400, message, code=code, param=param)
 
 
-def release(error: BaseException) -> None:
-    """Let go of the frames through which *error* and its causes came, once nobody asks for them any more.
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the tracebacks of *error* and of its causes, once they are not needed any more.
 
-    Frames hold all that was worked on, the error among it: a circle that the garbage collector would find at last.
+    Frames refer to the error and to all that was worked on: a reference cycle that only the garbage collector would
+    free.
     """
     chain, seen = [error], set()
     while chain:
-        one = chain.pop()
-        if id(one) in seen:
+        current = chain.pop()
+        if id(current) in seen:
             continue
-        seen.add(id(one))
-        one.__traceback__ = None
-        chain += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
-        one.__cause__ = one.__context__ = None  # a refusal holds the error that it causes
-        if isinstance(one, BaseExceptionGroup):
-            chain += one.exceptions
+        seen.add(id(current))
+        current.__traceback__ = None
+        chain += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
+        current.__cause__ = current.__context__ = None  # a refusal holds the error that it causes
+        if isinstance(current, BaseExceptionGroup):
+            chain += current.exceptions
 
 
-def unfit_part(where: str) -> ServiceError:
-    """The error for a part of a message that nobody here can take; *where* it is in the request."""
+def unsupported_part(where: str) -> ServiceError:
+    """The error for a content part that no upstream takes; *where* it is in the request."""
     message = f"'{where}' has a type the site cannot take; use texts and images."
     return bad_request(message, param=where, code="unsupported_content_part")

@@ -1,6 +1,6 @@
-"""What a server tells beside the text of an answer, in the words of chat completions: thoughts and log probabilities.
+"""What servers send beside the text of an answer, in the fields of chat completions: reasoning and log probabilities.
 
-Only servers tell any: on the way of a site's text nothing of it lies.
+Sites send none of it.
 """
 
 import json
@@ -8,109 +8,112 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.chat.tools.schema import too_deep
+from proxy.chat.tools.schema import is_too_deep
 
-THOUGHTS = ("reasoning_content", "reasoning")  # the names under which servers tell what a model thinks
-DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter tells them
-WITH_CALL = "extra_content"  # what Google's servers sign of a call, in which only they read
-_SIGNED = ("signature", "data")  # fields of a part that tell more than its text
-_IN_PIECES = ("text", "summary")  # fields of such a part
+REASONING_TEXTS = ("reasoning_content", "reasoning")  # the fields in which servers send reasoning
+DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter sends it
+CALL_SIGNATURE = "extra_content"  # an opaque signature of a call, of Google's servers
+_SIGNATURES = ("signature", "data")  # fields of a part
+_STREAMED = ("text", "summary")  # fields that are streamed in chunks
 
 
-def signed(told: Mapping[str, Any]) -> str:
-    """What *told* holds that a server wants back with a call as it was, as JSON; empty: nothing.
+def signed(message: Mapping[str, Any]) -> str:
+    """The fields of *message* that a server needs back unchanged with a call, as JSON; "" for none.
 
-    Without it some refuse what a call gave. It may stand with the call, or in `DETAILS` of its message; and of thoughts
-    that no client was shown the text does too.
+    Some servers refuse a call without them. They are in the call or in `DETAILS` of its message; the
+    reasoning text is needed too where no client was shown it.
     """
-    found = read_thoughts(told)
-    if not any(isinstance(part, dict) and any(map(part.get, _SIGNED)) for part in found.get(DETAILS, ())):
-        found.pop(DETAILS, None)
-    extra = told.get(WITH_CALL)
-    if isinstance(extra, dict) and extra:
-        found[WITH_CALL] = extra
-    return json.dumps(found) if found and not too_deep(found) else ""
+    kept = read_thoughts(message)
+    if not any(isinstance(part, dict) and any(map(part.get, _SIGNATURES)) for part in kept.get(DETAILS, ())):
+        kept.pop(DETAILS, None)
+    signature = message.get(CALL_SIGNATURE)
+    if isinstance(signature, dict) and signature:
+        kept[CALL_SIGNATURE] = signature
+    return json.dumps(kept) if kept and not is_too_deep(kept) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What came in one piece: thoughts by their names (a text, or the parts of `DETAILS`), and the log probabilities of
-    *text*."""
+    """The extras of one chunk: reasoning by field name (a text, or the parts of `DETAILS`), and the log
+    probabilities of *text*."""
 
     text: str = ""
     thoughts: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Mapping[str, Any] | None = None
 
     @property
-    def thought(self) -> str:
-        """The text of the thoughts; servers that tell it by several names tell the same again."""
-        return next((self.thoughts[name] for name in THOUGHTS if name in self.thoughts), "")
+    def reasoning_text(self) -> str:
+        """The reasoning text; servers that send it under several names repeat it."""
+        return next((self.thoughts[name] for name in REASONING_TEXTS if name in self.thoughts), "")
 
 
-def read_thoughts(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The thoughts in a message, or in a piece of one."""
-    thoughts: dict[str, Any] = {name: value for name in THOUGHTS if isinstance(value := told.get(name), str) and value}
-    if isinstance(details := told.get(DETAILS), list) and details:
+def read_thoughts(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The reasoning fields of a message, or of a delta."""
+    thoughts: dict[str, Any] = {
+        name: value for name in REASONING_TEXTS if isinstance(value := message.get(name), str) and value
+    }
+    if isinstance(details := message.get(DETAILS), list) and details:
         thoughts[DETAILS] = details
     return thoughts
 
 
 def read_extra(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extra | None:
-    """What a chunk, or a whole answer, tells beside *text*; None: nothing."""
+    """The extras of a chunk, or of a whole answer, with their *text*; None if there are none."""
     thoughts = read_thoughts(delta)
     if details := thoughts.pop(DETAILS, None):
-        parts = [part for part in details if isinstance(part, dict) and not too_deep(part)]
+        parts = [part for part in details if isinstance(part, dict) and not is_too_deep(part)]
         thoughts |= {DETAILS: parts} if parts else {}
-    told = logprobs if isinstance(logprobs, dict) and logprobs and not too_deep(logprobs) else None
-    return Extra(text, thoughts, told) if thoughts or told else None
+    token_logprobs = logprobs if isinstance(logprobs, dict) and logprobs and not is_too_deep(logprobs) else None
+    return Extra(text, thoughts, token_logprobs) if thoughts or token_logprobs else None
 
 
 class Extras:
-    """All that came beside one answer, put together for an answer that is told in one piece."""
+    """Joins the extras of one answer, for responses that are not streamed."""
 
     def __init__(self) -> None:
         self._thoughts: dict[str, list[Any]] = {}
         self._logprobs: dict[str, list[Any]] = {}
 
     def add(self, extra: Extra) -> None:
-        """Keep what came next."""
-        for name, piece in extra.thoughts.items():
-            self._thoughts.setdefault(name, []).append(piece)
+        """Add the extras of the next chunk."""
+        for name, value in extra.thoughts.items():
+            self._thoughts.setdefault(name, []).append(value)
         for name, tokens in (extra.logprobs or {}).items():
             if isinstance(tokens, list):
                 self._logprobs.setdefault(name, []).extend(tokens)
 
     def whole(self) -> Extra | None:
-        """All of it; None: there is none."""
+        """Return all of them joined; None if there are none."""
         if not self._thoughts and not self._logprobs:
             return None
         thoughts = {
-            name: _joined(pieces) if name == DETAILS else "".join(pieces) for name, pieces in self._thoughts.items()
+            name: _join_parts(values) if name == DETAILS else "".join(values) for name, values in self._thoughts.items()
         }
         logprobs = {"content": None, "refusal": None, **self._logprobs} if self._logprobs else None
         return Extra("", thoughts, logprobs)
 
 
-def _joined(pieces: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The parts that came in *pieces*. The first of a piece may go on with the last of the piece before it."""
-    found: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and those of its texts that grow
-    for piece in pieces:
-        for number, part in enumerate(piece):
-            if number or not found or not _goes_on(found[-1][0], part):
-                found.append(({}, {}))
-            whole, texts = found[-1]
+def _join_parts(chunks_of_parts: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Join the parts of all *chunks_of_parts*. The first part of a piece may continue the last one before it."""
+    qualified_name: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and the chunks of its texts
+    for chunk in chunks_of_parts:
+        for number, part in enumerate(chunk):
+            if number or not qualified_name or not _continues(qualified_name[-1][0], part):
+                qualified_name.append(({}, {}))
+            whole, texts = qualified_name[-1]
             for name, value in part.items():
-                if name in _IN_PIECES and isinstance(value, str):
+                if name in _STREAMED and isinstance(value, str):
                     texts.setdefault(name, []).append(value)
                     whole.setdefault(name, "")  # its place
                 elif value is not None or name not in whole:
                     whole[name] = value
-    return [{**whole, **{name: "".join(told) for name, told in texts.items()}} for whole, texts in found]
+    return [{**whole, **{name: "".join(pieces) for name, pieces in texts.items()}} for whole, texts in qualified_name]
 
 
-def _goes_on(part: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
-    """Whether *piece* is more of *part*. Servers give parts of two types the same index; encrypted ones come whole."""
-    if "data" in part or any(part.get(name) != piece.get(name) for name in ("type", "index")):
+def _continues(part: Mapping[str, Any], next_part: Mapping[str, Any]) -> bool:
+    """Whether *next_part* continues *part*. Servers give parts of two types the same index; encrypted parts are
+    never split."""
+    if "data" in part or any(part.get(name) != next_part.get(name) for name in ("type", "index")):
         return False
-    own, other = part.get("id"), piece.get("id")
-    return own is None or other is None or own == other
+    part_id, other_id = part.get("id"), next_part.get("id")
+    return part_id is None or other_id is None or part_id == other_id

@@ -1,7 +1,7 @@
-"""What a history holds, and what a request continues: a stored conversation, or nothing that is known.
+"""Message histories: sizes, digests, and how a request continues a stored conversation.
 
-An upstream may keep its own copy of a conversation and is sent only what is new. Whenever that copy may not hold
-exactly what the client means, the turn carries the whole text.
+An upstream may keep its own copy of a conversation and is then sent only what is new. Whenever that copy may not hold
+exactly what the client means, the whole text is sent.
 """
 
 import hashlib
@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 
-from shared.conversations import Call, Conversation, Message, Note, call_size
+from shared.conversations import Conversation, Message, Note, ToolCall, call_size
 
 MAX_TURN_CHARS = 4 * 1024 * 1024  # in one message to an upstream; servers take little more, models far less
 _BLANKS = " \t\n\r\0\x0b"
 
 
 def size_of(messages: Iterable[Message]) -> int:
-    """The characters of all *messages*."""
+    """Number of characters in all *messages*."""
     size = 0
     for message in messages:
         size += len(message.text)
@@ -29,17 +29,17 @@ def size_of(messages: Iterable[Message]) -> int:
 
 
 def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
-    """A name for exactly this history within *scope*, in hexadecimal.
+    """A SHA-256 digest of exactly this history within *scope*, in hexadecimal.
 
-    Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that no two histories can be
-    spelled alike.
+    Blanks around a text do not count: clients trim answers. Lengths are hashed too, so that different histories
+    never give the same input.
     """
     digest = hashlib.sha256()
     parts = [*scope]
     for message in messages:
         parts += (message.role, message.text.strip(), str(len(message.images)), *message.images)
         if message.calls or message.result is not None:
-            parts.append(repr(_of_tools(message)))
+            parts.append(repr(_tool_identity(message)))
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
@@ -69,7 +69,7 @@ def _is_question(message: Message) -> bool:
     return message.role == "user" and message.result is None
 
 
-def never_left_out(messages: Sequence[Message]) -> list[Message]:
+def always_sent(messages: Sequence[Message]) -> list[Message]:
     """Those of *messages* that are sent whatever the limit: the system's, the last questions and the last round."""
     numbers = rounds(messages)
     questions = last_questions(messages, numbers)
@@ -80,9 +80,9 @@ def never_left_out(messages: Sequence[Message]) -> list[Message]:
     ]
 
 
-def without_empty_end(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """*messages* up to the last that says something: some clients leave a place for the answer to come, which is no
-    beginning of one."""
+def without_trailing_empty(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """*messages* without empty assistant messages at the end: some clients add one as a placeholder for the answer,
+    which is not a prefix of it."""
     end = len(messages)
     while end > 1 and (last := messages[end - 1]).role == "assistant":
         if last.text.strip() or last.calls or last.images:
@@ -92,7 +92,7 @@ def without_empty_end(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def is_empty(messages: Sequence[Message]) -> bool:
-    """Whether the model would get to see nothing of *messages*."""
+    """Whether *messages* hold nothing that a model would see."""
     if len(messages) != 1 or messages[0].role != "user":
         return not messages
     if messages[0].result is not None:
@@ -102,33 +102,33 @@ def is_empty(messages: Sequence[Message]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a turn relates to its conversation."""
+    """How a turn relates to the stored conversation."""
 
     messages: tuple[Message, ...]  # the whole text, the new messages last
     new: tuple[Message, ...]  # what the client adds in this turn
     replaces: bool  # the client's messages differ from what was stored, and win
-    note: Note | None  # of the copy that `new` alone may continue, where its upstream is asked
+    note: Note | None  # of the upstream's copy that `new` alone can continue
 
 
 def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """Compare what the client sent with what is stored.
 
-    - It repeats all that is stored and adds to it: only the new part is new.
-    - It holds no answer, or the last one and what follows it, such as the results of its calls: all but the system
-      texts that it begins with is appended, and these take the place of the stored ones.
-    - It holds nothing of the user's: the last question is answered anew, under the system text or with the beginning
-      of an answer that was sent. All before that answer stays.
-    - Anything else: the client's messages win.
+    - It repeats all that is stored and adds to it: only the added part is new.
+    - It holds no answer, or the last one and what follows it, such as the results of its calls: all but its leading
+      system messages is appended, and these replace the stored ones.
+    - It holds no user message: the last question is answered again, under the system messages or with the prefix of an
+      answer that was sent. All before that answer stays.
+    - Anything else: the client's messages replace what is stored.
     """
     sent = tuple(messages)
     if stored is None:
         return Plan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
-    if len(sent) > len(held) and all(map(_same, held, sent)):
+    if len(sent) > len(held) and all(map(_is_same, held, sent)):
         new = sent[len(held) :]
     else:
         system = _new_system(held, sent)
-        new = _only_new(held, sent, under_new=bool(system))
+        new = _new_part(held, sent, under_new=bool(system))
         if new and system:
             return Plan(messages=(*system, *_without_system(held), *new), new=new, replaces=True, note=None)
     if not new and all(message.role != "user" for message in sent):
@@ -141,21 +141,21 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
 
 
 def _new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
-    """The system texts that *sent* begins with; empty where they are those of *held*."""
+    """The leading system messages of *sent*; empty where they equal those of *held*."""
     system = tuple(takewhile(_is_system, sent))
     known = list(filter(_is_system, held))
-    return () if len(system) == len(known) and all(map(_same, known, system)) else system
+    return () if len(system) == len(known) and all(map(_is_same, known, system)) else system
 
 
-def _only_new(held: Sequence[Message], sent: Sequence[Message], *, under_new: bool) -> tuple[Message, ...]:
-    """*sent* without the system texts that it begins with, and without the last answer of *held* where it comes next
-    and more follows; empty where the client means something else. *under_new*: those texts are new."""
+def _new_part(held: Sequence[Message], sent: Sequence[Message], *, under_new: bool) -> tuple[Message, ...]:
+    """*sent* without its leading system messages, and without the last answer of *held* where that comes next and
+    more follows; empty where *sent* is no continuation. *under_new*: the system messages are new."""
     rest = tuple(dropwhile(_is_system, sent))
-    is_repeated = len(rest) > 1 and rest[0].role == "assistant" and _same(held[-1], rest[0])
+    is_repeated = len(rest) > 1 and rest[0].role == "assistant" and _is_same(held[-1], rest[0])
     new = rest[1:] if is_repeated else rest
     if any(message.role == "assistant" for message in new):
         return ()
-    return () if (under_new or len(new) > 1) and _begins_alike(held, rest) else new
+    return () if (under_new or len(new) > 1) and _repeats_beginning(held, rest) else new
 
 
 def _is_system(message: Message) -> bool:
@@ -167,37 +167,39 @@ def _without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _last_question(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:
-    """*held* as far as the last message of the user's, which *sent* has answered anew; without its system texts where
-    there are new ones.
+    """*held* up to the last user message, which is answered again; without its system messages where *sent* has
+    some.
 
-    An answer behind the last one would have no question, and such turns would add up to one that is never left out.
+    Further answers after it would have no question, and such turns would grow into one that is never left out.
     """
-    asked = max((index for index, message in enumerate(held) if message.role == "user"), default=-1)
-    kept = tuple(message for index, message in enumerate(held) if message.role == "system" or index <= asked)
+    last_user = max((index for index, message in enumerate(held) if message.role == "user"), default=-1)
+    kept = tuple(message for index, message in enumerate(held) if message.role == "system" or index <= last_user)
     return _without_system(kept) if any(message.role == "system" for message in sent) else kept
 
 
-def _begins_alike(held: Sequence[Message], rest: Sequence[Message]) -> bool:
-    """Whether *rest* says again what the conversation began with: the client tells it anew then."""
+def _repeats_beginning(held: Sequence[Message], rest: Sequence[Message]) -> bool:
+    """Whether *rest* starts with the first message of the conversation, so that the client sends all of it
+    again."""
     first = next((message for message in held if message.role != "system"), None)
-    return first is not None and bool(rest) and _same(first, rest[0])
+    return first is not None and bool(rest) and _is_same(first, rest[0])
 
 
-def _same(one: Message, other: Message) -> bool:
-    """Clients trim answers before they send them back; nothing else may differ."""
+def _is_same(one: Message, other: Message) -> bool:
+    """Whether two messages are equal but for blanks around the text: clients trim answers before they send them
+    back."""
     if one.role != other.role or one.text.strip() != other.text.strip() or one.images != other.images:
         return False
-    return _of_tools(one) == _of_tools(other)
+    return _tool_identity(one) == _tool_identity(other)
 
 
-def _of_tools(message: Message) -> Sequence[Any]:
-    """What *message* calls, or is the result of, however a client spells it: ids and blanks in JSON may differ."""
+def _tool_identity(message: Message) -> Sequence[Any]:
+    """The calls or the result in *message*, for comparison: ids and the spelling of JSON do not count."""
     if message.result is not None:
         return ("result", message.result.failed)
     return [(call.namespace or "", call.name, spelled(call)) for call in message.calls]
 
 
-def spelled(call: Call) -> str:
+def spelled(call: ToolCall) -> str:
     """The arguments of *call*, the same however a client or a model spells them: blanks and order may differ."""
     if call.kind == "custom":
         return call.arguments

@@ -1,4 +1,4 @@
-"""What one turn continues, on whichever upstream it is tried, and what is kept of it."""
+"""The conversation of one turn: what each upstream may continue from, and storing the answer."""
 
 import asyncio
 import logging
@@ -12,23 +12,23 @@ from time import time
 
 from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
-from proxy.chat.conversations import named, needed, unknown_conversation
+from proxy.chat.conversations import call_store, unknown_conversation, with_ids
 from proxy.chat.history import history_digest, plan_turn, size_of
-from proxy.chat.offload import aside
+from proxy.chat.offload import offload
 from proxy.chat.tokens import estimate_tokens
 from proxy.chat.tools.cache import Cache
-from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.rendering import as_text, instructions
-from proxy.chat.upstream import End, Held
+from proxy.chat.tools.definitions import ToolConfig
+from proxy.chat.tools.prompts import instructions, messages_as_text
+from proxy.chat.upstream import End, UpstreamCopy
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.store import Store, StoreError
 
-FLUSH_SECONDS = 0.1  # until then another worker does not know of a copy, and an agent may go on there
-LOOK_UP_SECONDS = 0.5  # longest wait for the store; the transcript serves as well
+FLUSH_SECONDS = 0.1  # until then other workers cannot continue a copy
+LOOK_UP_SECONDS = 0.5  # longest wait for the store; otherwise the whole text is sent
 MAX_PENDING = 10_000  # above it, while the store is away, the oldest are forgotten
 RETRY_SECONDS = 1.0
-WORTH_KEEPING = 100  # characters of a text whose tokens were counted
-COUNT_BYTES = 250  # that one count takes
+MIN_CACHED_CHARS = 100  # shorter texts are counted each time
+COUNT_ENTRY_BYTES = 250  # memory of one cached count
 IMAGE_TOKENS = 85  # of a picture: what OpenAI's models take for one at least
 
 _COUNTS: Cache[tuple[int, int], int] = Cache(2 * 1024 * 1024)
@@ -37,21 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class Branches:
-    """The upstreams' copies that clients without a conversation id may continue, kept in memory first and stored in
-    batches. A turn never waits for the disk because of them: what cannot be looked up in a moment is sent whole.
+    """The upstreams' copies of conversations without an id, by history digest: kept in memory first, stored in
+    batches.
 
-    Run `keep_flushing` as a task for as long as requests are served, and `flush` at the end.
+    A turn never waits for the disk: what cannot be looked up within `LOOK_UP_SECONDS` is sent as a whole. Run
+    `keep_flushing` as a task while requests are served, and `flush` at the end.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pending: OrderedDict[str, list[tuple[Note, float]]] = OrderedDict()
         self._count = 0
-        self._storing: asyncio.Task[None] | None = None  # the batch that is being stored
+        self._storing: asyncio.Task[None] | None = None  # the batch that is being written
         self._added = asyncio.Event()
 
     def keep(self, history: str, copy: Note) -> None:
-        """Note that *copy* holds exactly the history with this digest."""
+        """Record that *copy* holds exactly the history with this digest."""
         self._pending.setdefault(history, []).append((copy, time()))
         self._count += 1
         self._added.set()
@@ -60,7 +61,7 @@ class Branches:
             self._count -= len(forgotten)
 
     async def take(self, history: str) -> Note | None:
-        """Take the newest copy that holds this history: no two turns ever share one."""
+        """Remove and return the newest copy that holds this history, so that two turns never share one."""
         pending = self._pending.get(history)
         if pending:
             copy, _ = pending.pop()
@@ -72,11 +73,11 @@ class Branches:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 if self._storing is not None:  # agents go on at once: it may be on its way there
                     await asyncio.wait({self._storing})
-                return await self._store.take_branch(history)
+                return await self._store.pop_branch(history)
         return None
 
     async def keep_flushing(self) -> None:
-        """Store what was kept, a batch at a time, until cancelled."""
+        """Store new copies in batches, until cancelled."""
         while True:
             await self._added.wait()
             await asyncio.sleep(FLUSH_SECONDS)
@@ -87,21 +88,21 @@ class Branches:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
-        """Store what was kept until now. Raises `StoreError`; then it is kept still."""
+        """Store all new copies. Raises `StoreError`; then they are kept."""
         batch, self._pending = self._pending, OrderedDict()
         count, self._count = self._count, 0
         self._added.clear()
         if not batch:
             return
         rows = [(history, copy, at) for history, copies in batch.items() for copy, at in copies]
-        storing = self._storing = asyncio.create_task(self._store.keep_branches(rows))
+        task = self._storing = asyncio.create_task(self._store.add_branches(rows))
         try:
-            await asyncio.shield(storing)
+            await asyncio.shield(task)
         finally:
             # Whoever is cancelled waits too: it must be known what is stored, since no copy may stand there twice.
-            await asyncio.wait({storing})
+            await asyncio.wait({task})
             self._storing = None
-            if storing.cancelled() or storing.exception() is not None:
+            if task.cancelled() or task.exception() is not None:
                 for history, copies in self._pending.items():
                     batch.setdefault(history, []).extend(copies)
                 self._pending, self._count = batch, count + self._count
@@ -109,7 +110,8 @@ class Branches:
 
 
 class Memory:
-    """Of one turn. With a stored conversation all methods raise `ServiceError` (503) while the store is away."""
+    """The conversation of one turn. With a stored conversation all methods raise `ServiceError` (503) while the
+    store is away."""
 
     def __init__(
         self,
@@ -117,92 +119,93 @@ class Memory:
         branches: Branches,
         messages: Sequence[Message],
         stored: Conversation | None,
-        offer: Offer | None = None,
+        tool_config: ToolConfig | None = None,
     ) -> None:
         self.conversation_id = stored.id if stored else None
         self.plan = plan_turn(stored, messages)
         self._store = store
         self._branches = branches
-        self._sent = tuple(messages)
-        self._offer = offer
-        self._told = instructions(offer) if offer else ""
-        self._told_name = sha256(self._told.encode("utf-8", "surrogatepass")).hexdigest() if self._told else ""
-        self.is_plain = True  # the upstream is asked with what the client said as it is: no tools, or it has them
-        self._shown: tuple[Message, ...] | None = None  # all messages as text
+        self._sent_messages = tuple(messages)
+        self._tool_config = tool_config
+        self._instructions = instructions(tool_config) if tool_config else ""
+        self._instructions_digest = (
+            sha256(self._instructions.encode("utf-8", "surrogatepass")).hexdigest() if self._instructions else ""
+        )
+        self.is_plain = True  # messages are sent as they are: no tools, or the upstream supports them
+        self._text_messages: tuple[Message, ...] | None = None  # all messages as text
         self._turn_id = token_hex(8) if stored else ""
-        self._taken: tuple[str, Note] | None = None  # a branch and its note, which no other turn can continue now
+        self._taken_branch: tuple[str, Note] | None = None  # digest and note, which no other turn can take now
 
     async def begin(self) -> None:
-        """Mark the stored conversation, where there is one, so that whatever happens to this process, a copy is not
-        trusted blindly."""
+        """Mark the stored conversation, if there is one, as having a turn under way: if this process dies, no
+        upstream's copy is trusted blindly."""
         name = self.conversation_id
         if name is None:
             return
-        await needed(lambda: self._store.begin_turn(name, self._turn_id, at=time()))
-        stored = await needed(lambda: self._store.conversation(name))
+        await call_store(lambda: self._store.begin_turn(name, self._turn_id, at=time()))
+        stored = await call_store(lambda: self._store.conversation(name))
         if stored is None:
             raise unknown_conversation(name)
         # Read after the mark was set: what another turn changed before that is seen, and after that is noticed by
         # the store. The mark that stands is our own; one that it replaced has spoilt the upstream's copy already.
-        self.plan = plan_turn(replace(stored, pending_turn=None), self._sent)
+        self.plan = plan_turn(replace(stored, pending_turn=None), self._sent_messages)
 
-    async def find_held(self, model: Model) -> Held | None:
-        """The copy that *model*'s upstream may go on from, if any. It counts messages as `asked` gives them.
+    async def find_held(self, model: Model) -> UpstreamCopy | None:
+        """The copy that *model*'s upstream may continue from, if any. Its messages are counted as in `as_sent`.
 
-        What follows is about this model, until the next one is asked.
+        Sets the upstream that the following calls are about.
         """
         plan, has_tools = self.plan, model.upstream.has_tools
-        told = "" if has_tools else self._told_name
-        self.is_plain = is_plain = has_tools or (not told and not _has_calls(plan.messages))
-        before = 1 if told else 0
+        instructions_digest = "" if has_tools else self._instructions_digest
+        self.is_plain = is_plain = has_tools or (not instructions_digest and not _has_calls(plan.messages))
+        prepended = 1 if instructions_digest else 0
         if self.conversation_id is not None:
-            if plan.note is None or plan.note.told != told:
+            if plan.note is None or plan.note.told != instructions_digest:
                 return None
-            return Held(plan.note, len(plan.messages) - len(plan.new) + before)
+            return UpstreamCopy(plan.note, len(plan.messages) - len(plan.new) + prepended)
         count = len(plan.messages)
         while count and plan.messages[count - 1].role != "assistant":
             count -= 1
         if not 0 < count < len(plan.messages):
             return None
         history = plan.messages[:count]
-        scope = model.upstream.scope(model.bot, history if is_plain else self._as_text()[: count + before])
+        scope = model.upstream.scope(model.bot, history if is_plain else self._as_text()[: count + prepended])
         if scope is None:
             return None
-        digest = await _digest((*scope, told) if told else scope, history)
+        digest = await _digest((*scope, instructions_digest) if instructions_digest else scope, history)
         note = await self._branches.take(digest)
         if note is None:
             return None
-        self._taken = digest, note
-        return Held(note, count + before)
+        self._taken_branch = digest, note
+        return UpstreamCopy(note, count + prepended)
 
-    def asked(self, ask: Ask) -> Ask:
-        """*ask* with all that was said before, as the upstream takes it."""
+    def as_sent(self, ask: Ask) -> Ask:
+        """*ask* with the whole conversation, in the form that the upstream takes."""
         if not self.is_plain:
-            return replace(ask, messages=self._as_text(), offer=None)
+            return replace(ask, messages=self._as_text(), tool_config=None)
         return ask if self.conversation_id is None else replace(ask, messages=self.plan.messages)
 
     def count_tokens(self) -> int:
-        """About as many tokens as all that the model is told."""
-        return _tokens_told(self.plan.messages, self._told)
+        """Estimate the tokens of all that the model is sent."""
+        return _count_tokens(self.plan.messages, self._instructions)
 
     def _as_text(self) -> tuple[Message, ...]:
-        """All messages as an upstream is told them that takes nothing but text: one for one, after what is told
-        beside them."""
-        if self._shown is None:
-            told = (Message(role="system", text=self._told),) if self._told else ()
-            self._shown = (*told, *as_text(self.plan.messages, self._offer))
-        return self._shown
+        """All messages for an upstream that takes only text: one for one, after the instructions for tools."""
+        if self._text_messages is None:
+            instructions_message = (Message(role="system", text=self._instructions),) if self._instructions else ()
+            self._text_messages = (*instructions_message, *messages_as_text(self.plan.messages, self._tool_config))
+        return self._text_messages
 
     def put_back(self) -> None:
-        """Nothing of the turn reached the upstream: what was taken from it is as good as before."""
-        if self._taken is not None:
-            digest, note = self._taken
-            self._taken = None
+        """Put the copy back that was taken: nothing of the turn reached the upstream."""
+        if self._taken_branch is not None:
+            digest, note = self._taken_branch
+            self._taken_branch = None
             self._branches.keep(digest, note)
 
     async def abandon(self) -> None:
-        """The whole turn failed and nothing of it reached any upstream. If this cannot be noted, the mark stays, and
-        the next turn replays the text instead."""
+        """End a turn that failed before anything of it reached an upstream. If the store cannot be told, the mark
+        stays, and the next turn sends the whole text."""
         self.put_back()
         if self.conversation_id is not None:
             with suppress(StoreError):
@@ -213,55 +216,59 @@ class Memory:
         answer. *raw*: the answer as the copy holds it, where that is not its text."""
         said, answer = answer, end.kept(answer)
         note = end.note if answer is said else None
-        told = "" if self.is_plain else self._told_name
-        history = shown = (*self.plan.messages, answer)
+        instructions_digest = "" if self.is_plain else self._instructions_digest
+        history = seen = (*self.plan.messages, answer)
         if not self.is_plain:
-            shown = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
-        scope = model.upstream.scope(model.bot, shown, note) if note else None
+            seen = (*self._as_text(), Message(role="assistant", text=raw or answer.text))
+        scope = model.upstream.scope(model.bot, seen, note) if note else None
         if self.conversation_id is not None:
-            await self._commit_turn(self.conversation_id, answer, replace(note, told=told) if note and scope else None)
+            await self._commit_turn(
+                self.conversation_id, answer, replace(note, told=instructions_digest) if note and scope else None
+            )
         elif note and scope:
-            self._branches.keep(await _digest((*scope, told) if told else scope, history), note)
+            self._branches.keep(
+                await _digest((*scope, instructions_digest) if instructions_digest else scope, history), note
+            )
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan
         result = TurnResult(
             turn_id=self._turn_id,
             at=time(),
-            history=named(plan.messages[:-1]) if plan.replaces else None,
-            added=named((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
+            history=with_ids(plan.messages[:-1]) if plan.replaces else None,
+            added=with_ids((plan.messages[-1], answer) if plan.replaces else (*plan.new, answer)),
             note=note,
         )
-        await needed(lambda: self._store.commit_turn(conversation_id, result))
+        await call_store(lambda: self._store.commit_turn(conversation_id, result))
 
 
-def count_tokens(messages: Sequence[Message], offer: Offer | None) -> int:
-    """About as many tokens as all that a model would be told."""
-    return _tokens_told(messages, instructions(offer) if offer else "")
+def count_tokens(messages: Sequence[Message], tool_config: ToolConfig | None) -> int:
+    """Estimate the tokens of *messages* and of the instructions for tools."""
+    return _count_tokens(messages, instructions(tool_config) if tool_config else "")
 
 
 def _digest(scope: Sequence[str], messages: Sequence[Message]) -> Awaitable[str]:
-    return aside(size_of(messages), lambda: history_digest(scope, messages))
+    return offload(size_of(messages), lambda: history_digest(scope, messages))
 
 
-def _tokens_told(messages: Sequence[Message], told: str) -> int:
-    count = _tokens_of(told) if told else 0
+def _count_tokens(messages: Sequence[Message], instructions_text: str) -> int:
+    count = _cached_estimate(instructions_text) if instructions_text else 0
     for message in messages:
-        count += _tokens_of(message.text) + IMAGE_TOKENS * len(message.images)
+        count += _cached_estimate(message.text) + IMAGE_TOKENS * len(message.images)
         for call in message.calls:
-            count += estimate_tokens(call.name) + _tokens_of(call.arguments)
+            count += estimate_tokens(call.name) + _cached_estimate(call.arguments)
     return count
 
 
-def _tokens_of(text: str) -> int:
-    """As `estimate_tokens`. Clients send again what was said, which is counted once."""
-    if len(text) < WORTH_KEEPING:
+def _cached_estimate(text: str) -> int:
+    """As `estimate_tokens`, cached: clients send earlier messages again with each request."""
+    if len(text) < MIN_CACHED_CHARS:
         return estimate_tokens(text)
     name = hash(text), len(text)  # and no text is kept for it
     count = _COUNTS.get(name)
     if count is None:
         count = estimate_tokens(text)
-        _COUNTS.put(name, count, COUNT_BYTES)
+        _COUNTS.put(name, count, COUNT_ENTRY_BYTES)
     return count
 
 

@@ -1,4 +1,4 @@
-"""Work that takes long, done where nobody else waits for it."""
+"""Running slow pure functions in a thread, so that they do not block the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +9,7 @@ LARGE_BYTES = 256 * 1024  # work on more is done in a thread; on less it takes a
 T = TypeVar("T")
 
 
-async def aside(size: int, work: Callable[[], T]) -> T:
-    """The result of the pure function *work*, which takes long where it is about much (*size*, bytes or characters)."""
+async def offload(size: int, work: Callable[[], T]) -> T:
+    """Return the result of the pure function *work*, run in a thread where *size* (bytes or characters) is
+    large."""
     return await asyncio.to_thread(work) if size > LARGE_BYTES else work()

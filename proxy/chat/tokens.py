@@ -1,4 +1,4 @@
-"""An estimate of how many tokens a text is; the site tells nothing about usage in its stream (PROTOCOL 5)."""
+"""Estimating the number of tokens in a text: the sites report no usage in their streams (PROTOCOL 5)."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _LINES = re.compile(r"(?<=\n)(?=\S)")  # no piece goes beyond
 
 
 def estimate_tokens(text: str) -> int:
-    """About as many tokens as a current OpenAI tokenizer makes of *text*: 0 only for no text.
+    """Estimate how many tokens a current OpenAI tokenizer makes of *text*; 0 only for an empty text.
 
     Prose in most languages, code and data come out within about 15 % on average, single texts within about 50 %.
     """
@@ -49,20 +49,24 @@ def estimate_tokens(text: str) -> int:
 
 
 class Usage(NamedTuple):
-    """Estimated tokens of a question, with all of its history, and of what was answered."""
+    """Tokens of the prompt, with its whole history, and of the completion; estimated unless the upstream reports
+    them."""
 
-    asked: int
-    answered: int
-    cached: int = 0  # of those asked, that the upstream says it still had
-    thought: int = 0  # of those answered, that it says were thoughts
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0  # of the prompt, as the upstream reports
+    reasoning_tokens: int = 0  # of the completion, as the upstream reports
 
     @property
     def total(self) -> int:
-        """Both together."""
-        return self.asked + self.answered
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 def total_usage(answers: Sequence[Usage]) -> Usage:
-    """What *answers* to one question used together; the question is counted once, as OpenAI does."""
-    answered, thought = sum(each.answered for each in answers), sum(each.thought for each in answers)
-    return answers[0]._replace(answered=answered, thought=thought)
+    """Total usage of several *answers* to one prompt; the prompt is counted once, as OpenAI does."""
+    completion_tokens, reasoning_tokens = (
+        sum(each.completion_tokens for each in answers),
+        sum(each.reasoning_tokens for each in answers),
+    )
+    return answers[0]._replace(completion_tokens=completion_tokens, reasoning_tokens=reasoning_tokens)

@@ -1,7 +1,7 @@
-"""What stands behind the chat: the interface of every kind of upstream, and how an answer comes from one.
+"""The interface of every kind of upstream: what it is asked, the events of its answer, its refusals and its health.
 
-An upstream is asked with an `Ask` and calls its sink with each event as it comes; what it returns tells how the answer
-ended. Nothing here knows a plugin, a protocol or a socket.
+An upstream is called with an `Ask` and calls its sink with each event as it comes; it returns how the answer ended.
+Nothing here depends on a plugin, a protocol or a socket.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
-from shared.conversations import Call, Message, Note
+from shared.conversations import Message, Note, ToolCall
 from shared.models import Bot, Credentials
 from shared.parsing import Site
 
-MAX_TRIES = 3  # of one request, on all upstreams together
-RETRY_SECONDS = 60.0  # after which nothing is tried again
+MAX_ATTEMPTS = 3  # for one request, on all upstreams together
+RETRY_SECONDS = 60.0  # for all attempts of one request
 
 BreakerState = Literal["closed", "half_open", "open"]
 BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # the best first
@@ -28,8 +28,8 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A page that the answer rests on. *start* and *end*: the part of the text that does, in characters."""
+class Citation:
+    """A web page that the answer cites. *start* and *end*: the citing part of the text, in characters."""
 
     url: str
     title: str
@@ -39,23 +39,23 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an answer ended. *stop*: the stop sequence at which it did.
+    """How an answer ended. *stop*: the stop sequence that was met.
 
-    *refusal* is what the model said instead of an answer. *usage* is None where the upstream tells none. *note* is what
-    the upstream needs to go on from here; None where its own copy does not hold exactly what was asked and answered.
-    *extra* is all that was told beside the text, of an answer that is given in one piece.
+    *refusal* is the model's refusal to answer. *usage* is None where the upstream reports none. *note* is what the
+    upstream needs to continue from here; None where its own copy does not hold exactly the request and the answer.
+    *extra* is what came beside the text, of an answer that is not streamed.
     """
 
     reason: FinishReason = "stop"
     refusal: str | None = None
-    sources: Sequence[Source] = ()
+    sources: Sequence[Citation] = ()
     usage: Usage | None = None
     note: Note | None = None
     stop: str | None = None
     extra: Extra | None = None
 
-    def of_json(self) -> "End":
-        """The same for a text that was read as JSON and written anew: nobody knows what of it rests on which page."""
+    def of_rewritten_text(self) -> "End":
+        """The end of an answer whose JSON was written anew, so that its citations have no positions any more."""
         sources = tuple(replace(source, start=0, end=0) for source in self.sources)
         return replace(self, sources=sources) if sources else self
 
@@ -67,15 +67,16 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """An upstream's copy of a conversation: its own note on it, and how many messages it holds, from the first one."""
+class UpstreamCopy:
+    """An upstream's copy of a conversation: the upstream's note on it, and the number of leading messages that it
+    holds."""
 
     note: Note
     messages: int
 
 
-class About(Enum):
-    """What a refusal is about."""
+class RefusalReason(Enum):
+    """Why an upstream refused, which decides what is tried next."""
 
     MESSAGE = "message"  # any upstream would refuse it
     COPY = "copy"  # what was to be continued is gone
@@ -89,16 +90,16 @@ class About(Enum):
 
 
 class Refusal(Exception):
-    """An upstream did not answer, or broke off. *error* is what the client is told if nobody else answers.
+    """An upstream did not answer, or its answer broke off. *error* is for the client, if no other upstream answers.
 
-    *delivered*: the upstream may have put the messages into its history. *has_begun*: it had begun to answer.
-    *retry_after*: when it may answer again, in seconds, where it says so.
+    *delivered*: the upstream may have added the messages to its history. *has_begun*: some of the answer had come.
+    *retry_after*: seconds until it may answer again, if it says so.
     """
 
     def __init__(
         self,
         error: ServiceError,
-        about: About,
+        reason: RefusalReason,
         *,
         delivered: bool,
         has_begun: bool,
@@ -106,19 +107,19 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(error.message)
         self.error = error
-        self.about = about
+        self.reason = reason
         self.delivered = delivered
         self.has_begun = has_begun
         self.retry_after = retry_after
 
     @property
     def may_move_on(self) -> bool:
-        """Whether another upstream may well answer what this one did not."""
-        return self.about not in (About.MESSAGE, About.COPY)
+        """Whether another upstream may be able to answer."""
+        return self.reason not in (RefusalReason.MESSAGE, RefusalReason.COPY)
 
 
-class Enough(Exception):
-    """Raised by a `Sink` that wants no more of an answer; the upstream stops reading and lets it through.
+class StopReading(Exception):
+    """Raised by a `Sink` that needs no more of an answer; the upstream stops reading and lets it propagate.
 
     *stop*: the stop sequence that was met.
     """
@@ -129,62 +130,61 @@ class Enough(Exception):
 
 
 class Sink(Protocol):
-    """Takes the events of an answer, by plain calls."""
+    """Takes the events of an answer. Only `ready` is a coroutine."""
 
     def text(self, text: str) -> bool:
-        """Take a piece of text. False: await `ready` before the next. Raises `Enough`."""
+        """Take a chunk of text. False: await `ready` before the next. Raises `StopReading`."""
 
-    def call(self, call: Call) -> bool:
-        """Take a whole call of a tool, after the text that comes before it. As `text`."""
+    def call(self, call: ToolCall) -> bool:
+        """Take a complete tool call, after the text before it. As `text`."""
 
-    def beside(self, extra: Extra) -> bool:
-        """Take a piece of text with what a server told beside it; none comes unless `Ask.beside`. As `text`."""
+    def text_with_extra(self, extra: Extra) -> bool:
+        """Take a chunk of text with reasoning or log probabilities, which come only if `Ask.wants_extras`. As
+        `text`."""
 
     async def ready(self) -> None:
         """Wait until more can be taken."""
 
 
 class AnswerSink(Sink, Protocol):
-    """What an upstream gives its answer to."""
+    """The sink that an upstream writes its answer to."""
 
     def dropped(self, what: Literal["messages", "images"], count: int) -> None:
-        """So many of the oldest messages, or images, were not sent. Told before the first text."""
+        """Take note that *count* of the oldest messages, or images, were not sent. Called before the first text."""
 
 
-def restart_pause(tries: int) -> float:
-    """Seconds to wait after so many *tries* where nobody is there: about 1, then 2, so that a restart is bridged.
+def restart_pause(attempts: int) -> float:
+    """Seconds to wait after *attempts* attempts where nothing listens: about 1, then 2, to bridge a restart.
 
     The jitter keeps turns that failed together from coming back together.
     """
-    return 0.7 * 2.5 ** (tries - 1) + uniform(0, 0.5)  # noqa: S311  (no secret)
+    return 0.7 * 2.5 ** (attempts - 1) + uniform(0, 0.5)  # noqa: S311  (no secret)
 
 
 @dataclass(slots=True)
-class Tries:
-    """How often one request may be tried (each one that is made takes one off *left*), and how long."""
+class RetryBudget:
+    """The attempts left for one request (*left*, counted down for each), and the deadline for them."""
 
     deadline: float = field(default_factory=lambda: monotonic() + RETRY_SECONDS)
-    left: int = MAX_TRIES
-    has_alternative: bool = False  # another upstream, no worse off, is asked next: this one waits for nothing
+    left: int = MAX_ATTEMPTS
+    has_alternative: bool = False  # another upstream of the same rank is tried next: do not wait for this one
 
     @property
     def pause(self) -> float:
-        """Seconds before the next one where nobody was there, and the upstream may be restarting."""
-        return restart_pause(MAX_TRIES - self.left)
+        """Seconds before the next attempt where nothing listened, and the upstream may be restarting."""
+        return restart_pause(MAX_ATTEMPTS - self.left)
 
     @property
     def may_retry(self) -> bool:
-        """Whether another one may be made."""
+        """Whether another attempt is allowed."""
         return self.left > 0 and monotonic() < self.deadline
 
 
 @dataclass(frozen=True, slots=True)
 class SiteBots:
-    """What one site offers: the bots its page showed (none before the first visit), and when (Unix seconds).
-
-    With *is_server* it is what a server lists: `site` holds its name and address, and its models are called
-    `server/model`, by the names that it has for them.
-    """
+    """The models of one upstream. Of a site: the bots that its page showed (none before the first visit), and when
+    (Unix seconds). With *is_server*: what a server lists; `site` holds its name and address, and its models are
+    called `server/model`."""
 
     site: Site
     bots: tuple[Bot, ...]
@@ -195,13 +195,14 @@ class SiteBots:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How an upstream is now. *cooldown_until*: Unix seconds. *credentials*: of those that need any and have them.
+    """The state of an upstream. *cooldown_until*: Unix seconds. *credentials*: current ones, where the upstream
+    uses any.
 
-    *kind*: of site or server, in a word.
+    *kind*: as `Upstream.kind`.
     """
 
     name: str
-    trouble: str | None  # why nothing could be answered now, in words
+    problem: str | None  # why it cannot answer now
     breaker: BreakerState
     cooldown_until: float | None
     open_streams: int
@@ -212,13 +213,13 @@ class Health:
 
     @property
     def is_visited(self) -> bool:
-        """Whether a browser visits it: a site, and no server."""
+        """Whether a browser visits it: a site, not a server."""
         return self.kind != "openai_server"
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """Embeddings as they reach the client."""
+class EmbeddingsResponse:
+    """Embeddings in the form that the client gets."""
 
     body: bytes
     usage: Usage
@@ -226,52 +227,54 @@ class Embedded:
 
 @runtime_checkable
 class Embedder(Protocol):
-    """An upstream that makes embeddings too."""
+    """An upstream that also makes embeddings."""
 
-    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> Embedded:
-        """Pass *request* on. Raises `Refusal`, and `ServiceError` of a limit of ours."""
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> EmbeddingsResponse:
+        """Forward *request*. Raises `Refusal`, and `ServiceError` for one of the proxy's own limits."""
 
 
 class Upstream(Protocol):
-    """One site or server that answers."""
+    """A site or server that answers."""
 
     @property
     def name(self) -> str:
-        """The origin of the site, or the name of the server."""
+        """Origin of the site, or name of the server."""
 
     @property
     def kind(self) -> str | None:
-        """What answers there: of a site, its chat plugin; None until a visit has seen which one."""
+        """Kind of the upstream: of a site its chat plugin, None before the first visit."""
 
     @property
     def has_tools(self) -> bool:
-        """Whether it takes tools, calls, their results and forms of answers itself; if not, it is told of them."""
+        """Whether it supports tools, calls, results and output formats itself; otherwise they are emulated."""
 
     @property
-    def takes(self) -> frozenset[str]:
-        """Parameters of a request that it goes by itself, as `Ask.parameters` has them; `max_tokens` may be one."""
+    def supported_parameters(self) -> frozenset[str]:
+        """The parameters of `Ask.parameters` that it supports; `max_tokens` may be one."""
 
     def rank(self, bot: Bot) -> int:
-        """How good the prospects of a turn are now: the lower, the better. Equals keep the order of preference."""
+        """How likely a turn is to succeed now: the lower, the better. Equals keep the order of preference."""
 
     def health(self) -> Health:
-        """How it is now."""
+        """Return its current state."""
 
     @property
-    def is_known(self) -> bool:
-        """Whether it is known what is on offer."""
+    def is_discovered(self) -> bool:
+        """Whether its models are known."""
 
     async def discover(self) -> None:
-        """Wait a little for that. Raises `ServiceError`."""
+        """Wait a little until they are. Raises `ServiceError`."""
 
     def bots(self) -> SiteBots:
-        """What is on offer; the same object as long as that is the same."""
+        """Return its models; the same object as long as they are the same."""
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
-        """The name under which copies of *history* are found that this upstream could go on from.
+        """Return the scope in which copies of *history* are stored that this upstream could continue from.
 
-        None where it would not show the model exactly this history. *note*: of the copy in question, if it is there.
+        None where it would not show the model exactly this history. *note*: of the copy in question, if there is
+        one.
         """
 
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
-        """Answer *ask* into *sink*. Raises `Refusal`, `ServiceError` of a limit of ours, and what *sink* raises."""
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
+        """Answer *ask* into *sink*. Raises `Refusal`, `ServiceError` for one of the proxy's own limits, and what
+        *sink* raises."""

@@ -1,6 +1,5 @@
-"""What HTTP itself makes of a request that no handler can take, in the shape of its API: wrong paths and methods,
-broken requests, expectations.
-"""
+"""Error responses for requests that reach no handler, in the shape of their API: wrong paths and methods, malformed
+requests, expectations."""
 
 from secrets import token_hex
 
@@ -15,30 +14,30 @@ UPGRADE_REQUIRED = 426
 
 
 def internal_error(status: int = 500) -> ServiceError:
-    """What a client is told of a fault of ours."""
+    """The error for a bug in the proxy."""
     return ServiceError(status, "The proxy failed; its log says more.", type="server_error", code="internal_error")
 
 
 def http_error_response(request: web.Request, error: web.HTTPException) -> web.Response:
-    """The answer to *request* in place of the server's own *error*."""
+    """The response to *request* in place of aiohttp's own *error*."""
     if isinstance(error, web.HTTPNotFound):
         base = f"{request.scheme}://{request.host}/v1"
         message = f"Unknown path: {request.method} {request.path}. The base URL is {base}"
-        found = ServiceError(404, message, code="unknown_url")
+        service_error = ServiceError(404, message, code="unknown_url")
     elif isinstance(error, web.HTTPMethodNotAllowed):
         if request.headers.get("Upgrade", "").strip().lower() == "websocket":
             return _no_websocket()
         message = f"{request.path} takes {', '.join(sorted(error.allowed_methods))}."
         headers = {"Allow": error.headers["Allow"]}
-        found = ServiceError(405, message, code="method_not_allowed", headers=headers)
+        service_error = ServiceError(405, message, code="method_not_allowed", headers=headers)
     else:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
-        found = ServiceError(error.status, error.reason, type=kind)
-    return error_response(found, request)
+        service_error = ServiceError(error.status, error.reason, type=kind)
+    return error_response(service_error, request)
 
 
 def _no_websocket() -> web.Response:
-    """The answer at which clients of OpenAI's Responses API go on with HTTP at once."""
+    """The response that makes clients of OpenAI's Responses API use HTTP at once."""
     response = error_response(
         ServiceError(
             UPGRADE_REQUIRED,
@@ -52,9 +51,9 @@ def _no_websocket() -> web.Response:
 
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
-    """Tell a client that asks (`Expect: 100-continue`) to go on; the answer to an expectation that nobody meets.
+    """Send `100 Continue` to a client that expects it; returns a response for any other expectation.
 
-    The server calls this before all middleware, so that what they give every other response is given here.
+    The server calls this before all middleware, so that headers of the middleware are set here too.
     """
     if request.version < HttpVersion11:  # such clients know no expectations
         return None
@@ -72,10 +71,10 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
 
 
 class Connection(web.RequestHandler):
-    """One client's connection, whose requests the server's own parser may refuse.
+    """A client's connection, with error responses for requests that the server's parser rejects.
 
-    Those never become one that middleware sees, and the server's own answer repeats the line that was wrong, which may
-    hold a key. Here they are answered in the usual shape, without a word of what they held.
+    Middleware never sees those, and the server's own response repeats the malformed line, which may hold a key. Here
+    they get the usual shape, without anything of the request.
     """
 
     __slots__ = ()
@@ -87,7 +86,8 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer where no handler could give one; it ends the connection. Raises ConnectionError after a start."""
+        """Return the response where no handler could; it closes the connection. Raises `ConnectionError` after a
+        start."""
         super().handle_error(request, status, exc, message)  # which writes the log
         if status < 500:
             error = ServiceError(status, "The request is no valid HTTP.", code="malformed_request")

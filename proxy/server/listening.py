@@ -1,4 +1,4 @@
-"""The sockets that the proxy listens on, and letting go of them without losing a connection."""
+"""Listening sockets, and closing them without losing a connection."""
 
 import asyncio
 import errno
@@ -9,20 +9,21 @@ from contextlib import suppress
 from typing import Any
 
 BACKLOG = 1024
-NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # the errors for an address of no interface here
-UNREAD_SECONDS = 60.0  # a client that takes nothing for so long, though much waits for it, is gone
+UNAVAILABLE_ERRORS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # of bind: no interface here has the address
+UNREAD_SECONDS = 60.0  # a client that reads nothing for so long is gone
 
 
-def is_away(problem: OSError) -> bool:
-    """Whether the address, or the name for one, is not known here now, as while a network is not up: it may come."""
-    return problem.errno in NOT_OURS or isinstance(problem, socket.gaierror)
+def is_unavailable(error: OSError) -> bool:
+    """Whether the address, or its name, is not available now, as while the network is not up yet."""
+    return error.errno in UNAVAILABLE_ERRORS or isinstance(error, socket.gaierror)
 
 
 def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) -> list[socket.socket]:
-    """A listening socket for each address of *hosts*, all on one port. Raises OSError, also where somebody listens.
+    """Open a listening socket for each address of *hosts*, all on one port. Raises `OSError`, also for a port in
+    use.
 
-    Addresses that this machine does not have are passed over, but for the first: it may know no IPv6. *shares_port*:
-    further workers may listen on the same address (SO_REUSEPORT); the system shares new connections out among them.
+    Addresses that this machine does not have are skipped, but for the first: it may have no IPv6. *shares_port*:
+    further workers may listen on the same address (SO_REUSEPORT); the system distributes connections among them.
     """
     sockets: list[socket.socket] = []
     try:
@@ -30,7 +31,7 @@ def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) 
             try:
                 sockets.append(_open_socket(family, (address[0], port or _port_of(sockets)), shares_port=shares_port))
             except OSError as error:
-                if not sockets or error.errno not in NOT_OURS:
+                if not sockets or error.errno not in UNAVAILABLE_ERRORS:
                     raise
     except OSError:
         for listener in sockets:
@@ -40,8 +41,10 @@ def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) 
 
 
 def _addresses(hosts: Sequence[str], port: int) -> dict[tuple[int, tuple[Any, ...]], None]:
-    found = (socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) for host in hosts)
-    return {(family, address): None for each in found for family, _, _, _, address in each}
+    resolved = (
+        socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) for host in hosts
+    )
+    return {(family, address): None for each in resolved for family, _, _, _, address in each}
 
 
 def _open_socket(family: int, address: tuple[str, int], *, shares_port: bool) -> socket.socket:
@@ -53,14 +56,15 @@ def _open_socket(family: int, address: tuple[str, int], *, shares_port: bool) ->
 
 
 def _port_of(sockets: Sequence[socket.socket]) -> int:
-    """The port that the first of *sockets* was given; 0 while there is none."""
+    """The port of the first of *sockets*; 0 if there is none."""
     return int(sockets[0].getsockname()[1]) if sockets else 0
 
 
 def stop_listening(sockets: Sequence[socket.socket]) -> list[socket.socket]:
-    """Take no more connections, and return those that the system has made already and nobody has accepted yet.
+    """Stop listening, and return the connections that the system has established and nobody has accepted yet.
 
-    The system resets whatever comes between the last accept and the end of listening: nothing stands between them.
+    The system resets connections that come between the last accept and the end of listening: these calls follow
+    directly.
     """
     accepted = []
     for listener in sockets:
@@ -75,7 +79,7 @@ def stop_listening(sockets: Sequence[socket.socket]) -> list[socket.socket]:
     return accepted
 
 
-async def serve_rest(connections: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]) -> None:
+async def serve_accepted(connections: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]) -> None:
     """Hand accepted *connections* to *protocol*."""
     loop = asyncio.get_running_loop()
     for connection in connections:

@@ -1,4 +1,4 @@
-"""What happens to every request: an id, a place, access, errors in the shape of its API, and one log line."""
+"""Middleware for every request: id, admission, access control, errors in the shape of its API, and the request log."""
 
 import asyncio
 import logging
@@ -10,55 +10,55 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.access import sessions
-from proxy.access.key_limits import EXPOSED as RATE_EXPOSED
-from proxy.access.rules import Access, WrongKey, sent_keys
+from proxy.access.rate_limits import RATE_LIMIT_HEADERS
+from proxy.access.rules import AccessRules, WrongKey, sent_keys
 from proxy.api.app_keys import ACCESS, CALLER, LIMITS, ORIGIN, RATE_HEADERS, REQUEST_ID, TURN, USAGE
 from proxy.api.messages.errors import speaks_anthropic
 from proxy.api.rendering import error_response
-from proxy.chat.errors import ServiceError, release
+from proxy.chat.errors import ServiceError, drop_tracebacks
 from proxy.server.errors import http_error_response, internal_error
-from proxy.server.under_way import UNDER_WAY, stopping_error
+from proxy.server.in_flight import IN_FLIGHT, stopping_error
 
-OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})  # these say nothing that is secret
+OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})  # need no key
 OPEN_PREFIX = "/assets/"  # the web page's files
 SESSION_PATH = "/admin/session"  # tells whether a key is needed, and takes one in the body
 ADMIN_PATHS = "/admin/"
 PREFLIGHT_SECONDS = "600"
-CLIENT_LEFT = 499  # nginx's word for it
+CLIENT_CLOSED_REQUEST = 499  # nginx's word for it
 EXPOSED = (
     "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-ignored-params, x-dropped-messages, "
-    f"x-dropped-images, x-fallback-model, {RATE_EXPOSED}"
+    f"x-dropped-images, x-fallback-model, {RATE_LIMIT_HEADERS}"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_SECRET = re.compile(r"sk-[^/]+")  # a key where its name belongs
+_SECRET = re.compile(r"sk-[^/]+")  # a key used in place of its id
 
 log = logging.getLogger(__name__)
-lines = logging.getLogger("proxy.server.request_log")  # by this name they are known where logs are kept
+request_log = logging.getLogger("proxy.server.request_log")  # fixed: log collectors select by it
 
 
 @web.middleware
 async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id (the client's own where it is a plain one), and log one line for it."""
+    """Set the request's id (the client's own where it is well-formed), and log one line for it."""
     sent = request.headers.get("x-request-id")
     request[REQUEST_ID] = sent if sent and _REQUEST_ID.fullmatch(sent) else f"req_{getrandbits(128):032x}"
-    begun = perf_counter()
+    started_at = perf_counter()
     is_open = request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIX)
     status = None  # the client left
     try:
-        response = await _answer(request, handler, is_open=is_open)
+        response = await _handle(request, handler, is_open=is_open)
         status = response.status
         return response
     finally:
         level = logging.DEBUG if is_open else logging.INFO
-        if lines.isEnabledFor(level):
-            _log_line(request, status, perf_counter() - begun, level=level)
+        if request_log.isEnabledFor(level):
+            _log_line(request, status, perf_counter() - started_at, level=level)
 
 
-async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> web.StreamResponse:
-    """The handler's answer to a request that keeps to the rules; for every failure an error object."""
-    under_way, rules = request.app[UNDER_WAY], request.app[ACCESS]
+async def _handle(request: web.Request, handler: Handler, *, is_open: bool) -> web.StreamResponse:
+    """Check access and call the handler; turn every failure into an error response."""
+    in_flight, rules = request.app[IN_FLIGHT], request.app[ACCESS]
     try:
-        with under_way.request(is_probe=is_open):
+        with in_flight.request(is_probe=is_open):
             # `request.host` is the request line's own where that holds a whole address, as HTTP demands.
             rules.check_local(request.host if "Host" in request.headers else "", request.headers)
             origin = request.headers.get("Origin")
@@ -70,11 +70,11 @@ async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> w
             await _identify(request, rules, is_open=is_open)
             return await handler(request)
     except asyncio.CancelledError:
-        if not under_way.is_over:
+        if not in_flight.is_over:
             raise  # the client left
         return error_response(stopping_error(), request)
     except ServiceError as error:
-        release(error)
+        drop_tracebacks(error)
         return error_response(error, request)
     except web.HTTPException as error:
         return http_error_response(request, error)
@@ -83,8 +83,9 @@ async def _answer(request: web.Request, handler: Handler, *, is_open: bool) -> w
         return error_response(internal_error(), request)
 
 
-async def _identify(request: web.Request, rules: Access, *, is_open: bool) -> None:
-    """Note who asks: by a key, else by the session of the web page. Raises `ServiceError` where that must be known."""
+async def _identify(request: web.Request, rules: AccessRules, *, is_open: bool) -> None:
+    """Set the caller: by a key, else by the web page's session. Raises `ServiceError` where the caller must be
+    known."""
     now = time()
     token = request.cookies.get(sessions.COOKIE) if "Cookie" in request.headers else None
     try:
@@ -93,34 +94,34 @@ async def _identify(request: web.Request, rules: Access, *, is_open: bool) -> No
         elif (request.method, request.path) == ("POST", SESSION_PATH):  # signing in anew, whatever the old one was
             caller = rules.identify({}, now=now)
         else:
-            sessions.check_use(request.method, request.headers, request.host)
+            sessions.check_csrf(request.method, request.headers, request.host)
             caller = await rules.holder(token, now=now)
     except ServiceError as error:
         is_signing_in = request.path == SESSION_PATH and error.status == 401
-        slowed = await rules.wrong_keys.told(request.remote) if isinstance(error, WrongKey) else None
+        throttled = await rules.wrong_keys.throttle(request.remote) if isinstance(error, WrongKey) else None
         if not is_open and not is_signing_in:
-            raise slowed or error from None
+            raise throttled or error from None
         return
     request[CALLER] = caller
     if caller.key is not None:
-        request.app[USAGE].saw(caller.id)
+        request.app[USAGE].key_used(caller.id)
 
 
 def _preflight(request: web.Request) -> web.Response:
-    """The answer to browsers that ask first, on every route."""
-    asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+    """The response to CORS preflight requests, on every route."""
+    requested = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
     return web.Response(
         status=204,
         headers={
             "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
-            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Allow-Headers": requested,
             "Access-Control-Max-Age": PREFLIGHT_SECONDS,
         },
     )
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every response has, event streams and errors too (an `on_response_prepare` signal)."""
+    """Add the headers of every response, event streams and errors too (an `on_response_prepare` signal)."""
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
         if "/m" in request.path and speaks_anthropic(request.path, request.headers):  # messages, models
@@ -137,21 +138,22 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def _log_line(request: web.Request, status: int | None, seconds: float, *, level: int) -> None:
-    """Log who asked what, and how it ended: never a text, never a secret. All is in named fields where lines are JSON.
+    """Log who requested what, and how it ended: never a text or a secret. In JSON logs everything is in named
+    fields.
 
     *status*: None where the client left before the end.
     """
     turn = request.get(TURN)
     has_left = status is None or (turn is not None and turn.has_left)
     if has_left:
-        status = CLIENT_LEFT
+        status = CLIENT_CLOSED_REQUEST
     path = _SECRET.sub("sk-…", request.path)
     details: dict[str, object] = {"key": request[CALLER].name} if CALLER in request else {}
     if turn is not None:
         details |= turn.details
     if has_left:
         details["client"] = "left"
-    told = "".join(f" {name}={value}" for name, value in details.items() if value)
+    suffix = "".join(f" {name}={value}" for name, value in details.items() if value)
     fields = {
         "request_id": request[REQUEST_ID],
         "method": request.method,
@@ -160,9 +162,9 @@ def _log_line(request: web.Request, status: int | None, seconds: float, *, level
         "ms": round(seconds * 1000),
         **details,
     }
-    lines.log(
+    request_log.log(
         level,
         "%s %s %d %.0f ms%s %s",
-        *(request.method, path, status, seconds * 1000, told, request[REQUEST_ID]),
+        *(request.method, path, status, seconds * 1000, suffix, request[REQUEST_ID]),
         extra={"fields": fields},
     )

@@ -1,4 +1,4 @@
-"""Leaving a site alone that fails again and again, and noticing by itself when it is well again.
+"""Circuit breaker for an upstream that fails again and again.
 
 Pure: times are seconds of any steady clock, and come in from outside.
 """

@@ -1,4 +1,4 @@
-"""The gate through which every turn goes to its upstream: slots, and what is known of the upstream's health."""
+"""Admission of turns to one upstream: bounded slots with a fair queue, circuit breaker and cooldowns of bots."""
 
 import asyncio
 import logging
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from math import ceil
 from time import monotonic, time
 
-from proxy.chat.errors import Refused, ServiceError
-from proxy.chat.upstream import About, Enough, Health, Refusal
+from proxy.chat.errors import LimitExceeded, ServiceError
+from proxy.chat.upstream import Health, Refusal, RefusalReason, StopReading
 from proxy.upstreams.breaker import Breaker
 from shared.models import Credentials
 
@@ -19,14 +19,18 @@ RATE_LIMIT_COOLDOWN = 30.0
 MINUTE = 60.0
 MAX_WAITING = 1024
 WAIT_SECONDS = 30.0  # for a slot
-_FAULTS = frozenset({About.UPSTREAM, About.CREDENTIALS})  # what speaks against the whole site unless it had begun
-_COOLING = {About.QUOTA: QUOTA_COOLDOWN, About.MODEL: QUOTA_COOLDOWN, About.RATE: RATE_LIMIT_COOLDOWN}
+_FAULTS = frozenset({RefusalReason.UPSTREAM, RefusalReason.CREDENTIALS})  # of the whole site, unless it had begun
+_COOLING = {
+    RefusalReason.QUOTA: QUOTA_COOLDOWN,
+    RefusalReason.MODEL: QUOTA_COOLDOWN,
+    RefusalReason.RATE: RATE_LIMIT_COOLDOWN,
+}
 
 log = logging.getLogger(__name__)
 
 
 class Gate:
-    """One upstream: its slots, its circuit breaker, and which of its bots are better left alone for a while."""
+    """Admits turns to one upstream by its slots, its circuit breaker and the cooldowns of its bots."""
 
     def __init__(self, site: str, slots: int) -> None:
         self.site = site
@@ -37,13 +41,12 @@ class Gate:
         # the bot and this guest (PROTOCOL 7).
         self._cool_until: dict[int, float] = {}
 
-    def enter(self, bot_id: int, caller: str) -> "Passage":
+    def enter(self, bot_id: int, caller: str) -> "Permit":
         """Hold a slot for one turn, in an `async with`, and learn from how it ends."""
-        return Passage(self, bot_id, caller)
+        return Permit(self, bot_id, caller)
 
     def check(self) -> None:
-        """Raise `ServiceError`: 503 while the site is left alone, 429 for the rest of a minute in which it takes no
-        more turns."""
+        """Raise `ServiceError`: 503 while the breaker is open, 429 for the rest of a minute without further turns."""
         now = monotonic()
         if now < self._paced_until:
             raise ServiceError(
@@ -64,7 +67,7 @@ class Gate:
 
     def ended(self, bot_id: int, error: BaseException | None, *, is_trial: bool, cool_until: float | None) -> None:
         """Learn from how a turn ended that was admitted; *cool_until*: of its bot, when the turn began."""
-        if error is None or isinstance(error, Enough):
+        if error is None or isinstance(error, StopReading):
             if not self.breaker.is_well:
                 self.breaker.succeeded()
             if cool_until is not None and self._cool_until.get(bot_id) == cool_until:
@@ -91,14 +94,14 @@ class Gate:
     def health(
         self, kind: str | None, trouble: str | None, *, bots: int, credentials: Credentials | None = None
     ) -> Health:
-        """How the upstream is now; *trouble*: what it has beside being left alone."""
+        """The upstream's health now. *trouble*: what else is wrong with it than an open circuit breaker."""
         breaker = self.breaker.state(monotonic())
         if breaker == "open":
             trouble = trouble or "the site failed again and again and is left alone for a moment"
         return Health(
             name=self.site,
             kind=kind,
-            trouble=trouble,
+            problem=trouble,
             breaker=breaker,
             cooldown_until=self.cooldown_until,
             open_streams=self.slots.open,
@@ -120,11 +123,11 @@ class Gate:
 
     def _learn(self, bot_id: int, refusal: Refusal, *, is_trial: bool) -> None:
         now = monotonic()
-        if refusal.about is About.PACE:
+        if refusal.reason is RefusalReason.PACE:
             self._paced_until = now + (refusal.retry_after or MINUTE)
-        if refusal.about in _COOLING:
-            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.about])
-        if refusal.about not in _FAULTS or refusal.has_begun:
+        if refusal.reason in _COOLING:
+            self._cool_until[bot_id] = now + (refusal.retry_after or _COOLING[refusal.reason])
+        if refusal.reason not in _FAULTS or refusal.has_begun:
             if refusal.has_begun:
                 self.breaker.succeeded()
             elif is_trial:
@@ -136,8 +139,8 @@ class Gate:
             log.warning("%s failed again and again (%s); it is left alone for a while", self.site, refusal.error.code)
 
 
-class Passage:
-    """Of one turn through a gate. Entering it raises `ServiceError`: 429 and 503."""
+class Permit:
+    """One turn's slot, as an async context manager. Entering it raises `ServiceError`: 429 and 503."""
 
     __slots__ = ("_bot_id", "_caller", "_cool_until", "_gate", "_has_slot", "is_trial")
 
@@ -147,7 +150,7 @@ class Passage:
         self._cool_until: float | None = None
         self.is_trial = False  # of a site that may have recovered
 
-    async def __aenter__(self) -> "Passage":
+    async def __aenter__(self) -> "Permit":
         gate = self._gate
         gate.check()
         await gate.slots.take(self._caller)
@@ -212,7 +215,7 @@ class Slots:
         self._hand_on()
 
     async def take(self, caller: str) -> None:
-        """Take one slot. Raises `Refused` (429) when the queue is full or moves too slowly."""
+        """Take one slot. Raises `LimitExceeded` (429) when the queue is full or moves too slowly."""
         if self.taken < self.allowed:
             self.taken += 1
             if self.taken == self.allowed:
@@ -283,9 +286,9 @@ def _has_come(turn: asyncio.Future[None]) -> bool:
     return turn.done() and not turn.cancelled()
 
 
-def busy() -> Refused:
+def busy() -> LimitExceeded:
     """The error for a request that found no slot in time."""
-    return Refused(
+    return LimitExceeded(
         429,
         "Too many requests wait already; FREEAICHAT_MAX_UPSTREAM sets how many a site answers at once, "
         "FREEAICHAT_MAX_SERVER a server.",

@@ -1,9 +1,9 @@
-"""What it means, in terms of any upstream, when one does not answer: what that is about, and what a client is told."""
+"""What failures of upstreams mean: the subject of the refusal, and the error that the client gets."""
 
 from typing import NamedTuple
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.upstream import About
+from proxy.chat.upstream import RefusalReason
 
 MAX_TEXT = 500  # characters of what an upstream said
 # What models say of too long a request: vLLM's and most others' words, xAI's, Anthropic's and Google's.
@@ -29,21 +29,24 @@ _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 
 
 class Meaning(NamedTuple):
-    """*message* has places in braces for what the upstream said. *retry_after*: seconds, where it names none."""
+    """The meaning of one kind of failure.
 
-    about: About
+    *message* is a format string for the upstream's words. *retry_after*: seconds, unless the upstream names others.
+    """
+
+    reason: RefusalReason
     status: int
     code: str
     message: str
     should_retry: bool | None = None
     retry_after: float | None = None
 
-    def error(self, *, retry_after: float | None, **told: str) -> ServiceError:
-        """What a client is told. *told* fills the places; *retry_after*: seconds that the upstream names."""
+    def error(self, *, retry_after: float | None, **details: str) -> ServiceError:
+        """The error for the client. *details* fills in the message; *retry_after*: seconds that the upstream names."""
         by_status = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
         return ServiceError(
             self.status,
-            self.message.format(**told),
+            self.message.format(**details),
             type=self.code if self.code == "insufficient_quota" else by_status,
             code=self.code,
             retry_after=self.retry_after if retry_after is None else retry_after,

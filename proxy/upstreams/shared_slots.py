@@ -1,4 +1,4 @@
-"""The slots on one site that this proxy holds of those that all proxies of a store share.
+"""This proxy's share of a site's slots, where several proxies use one store.
 
 As long as it is alone it holds them all, and no request ever waits for the store. Beside others it holds a few more
 than it has streams, asks for further ones when the last is taken, and hands back what it does not need. While the
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class SharedSlots:
-    """Sets how many of its `Slots` may be taken."""
+    """Sets the limit of a gate's `Slots` to this proxy's share."""
 
     def __init__(self, store: Store, site: str, slots: Slots) -> None:
         self._store = store
@@ -47,7 +47,7 @@ class SharedSlots:
         self._slots.allow(min(self._slots.allowed, kept))  # what may go back now is not taken meanwhile
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                share = await self._store.take_slots(self._site, claim, most=self._slots.most, at=time())
+                share = await self._store.acquire_slots(self._site, claim, limit=self._slots.most, at=time())
         except (TimeoutError, StoreError) as error:
             self._lost(kept, error)
             return
@@ -65,10 +65,10 @@ class SharedSlots:
             await asyncio.sleep(GAP_SECONDS)
 
     async def leave(self) -> None:
-        """Hand all back."""
+        """Hand all slots back."""
         with suppress(TimeoutError, StoreError):  # the lease ends by itself
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._store.leave_slots(self._site, self._holder)
+                await self._store.release_slots(self._site, self._holder)
 
     def _kept(self) -> int:
         """How many slots to hold whatever the store says."""
@@ -76,8 +76,8 @@ class SharedSlots:
         if share is None:
             return slots.allowed
         held = min(share.slots, share.entitled)
-        if share.wanted or (share.others and held > slots.demand + 2 * self._spare):
-            held = min(held, slots.demand + (0 if share.wanted else self._spare))
+        if share.shortage or (share.others and held > slots.demand + 2 * self._spare):
+            held = min(held, slots.demand + (0 if share.shortage else self._spare))
         return max(held, slots.taken)
 
     def _lost(self, kept: int, error: Exception) -> None:
@@ -92,4 +92,4 @@ class SharedSlots:
         share = self._share
         if share is None or not share.others:
             return ALONE_PAUSE
-        return SHORT_PAUSE if share.wanted or self._slots.demand > self._slots.allowed else SHARED_PAUSE
+        return SHORT_PAUSE if share.shortage or self._slots.demand > self._slots.allowed else SHARED_PAUSE

@@ -1,7 +1,7 @@
-"""What `/metrics` tells, from numbers that are kept anyway: plain values in, Prometheus text out.
+"""`/metrics`: renders a snapshot of the counters in Prometheus' text format. Pure.
 
-Counters are each process's own and carry `worker`, so that processes which share a port stay apart and none of their
-series ever goes backwards but by a restart. What comes from the store is the same for all of them, and has no `worker`.
+Counters belong to a process and have the label `worker`, so that processes which share a port stay apart and series
+never decrease but by a restart. What comes from the store is the same for all of them, and has no `worker`.
 """
 
 from collections import Counter
@@ -12,8 +12,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from proxy.chat.upstream import BREAKER_STATES
-from proxy.usage.numbers import WorkerNumbers
 from proxy.usage.recorder import GAP, REJECTED, SUM
+from proxy.usage.worker_stats import WorkerStats
 from shared.admin.usage import (
     ERROR,
     FIRST_TEXT,
@@ -33,7 +33,7 @@ from shared.models import Outcome, Visit
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 BY = ("model", "site", "worker")
-NO_NAME = "none"  # the request named no known model, or reached no site
+UNKNOWN = "none"  # the request named no known model, or reached no site
 TIMES = (
     ("gen_ai_server_request_duration_seconds", SECONDS, "Time from a request's arrival to its end"),
     ("gen_ai_server_time_to_first_token_seconds", FIRST_TEXT, "Time from a request's arrival to its first text"),
@@ -41,8 +41,8 @@ TIMES = (
 )
 
 
-class SiteNumbers(NamedTuple):
-    """One site now. Ages are seconds, None where nothing was captured yet."""
+class SiteStats(NamedTuple):
+    """One site now. Ages are in seconds, None where nothing was captured yet."""
 
     site: str
     credentials_age: float | None
@@ -50,24 +50,25 @@ class SiteNumbers(NamedTuple):
     visits: Sequence[Visit]  # newest first
 
 
-class Numbers(NamedTuple):
-    """All that is told. `heartbeat_age`: seconds; None where the store is away or the harvester never ran."""
+class MetricsSnapshot(NamedTuple):
+    """All that is rendered. `heartbeat_age`: seconds; None where the store is unavailable or the harvester never
+    ran."""
 
     version: str
-    workers: Sequence[WorkerNumbers]
-    sites: Sequence[SiteNumbers]
+    workers: Sequence[WorkerStats]
+    sites: Sequence[SiteStats]
     store_up: bool
     heartbeat_age: float | None
     kinds: Mapping[str, str | None]  # of each site and server
 
 
-def text(numbers: Numbers) -> bytes:
-    """*numbers* in Prometheus' text format."""
-    families = [*_usage(numbers.workers), *_load(numbers.workers), *_ages(numbers.sites), *_store(numbers)]
-    return generate_latest(_Fixed(families))
+def text(snapshot: MetricsSnapshot) -> bytes:
+    """Render *snapshot* in Prometheus' text format."""
+    families = [*_usage(snapshot.workers), *_load(snapshot.workers), *_ages(snapshot.sites), *_store(snapshot)]
+    return generate_latest(_Collector(families))
 
 
-class _Fixed:
+class _Collector:
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
 
@@ -75,17 +76,17 @@ class _Fixed:
         return self._families
 
 
-def _usage(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
+def _usage(workers: Sequence[WorkerStats]) -> Iterator[Metric]:
     requests = CounterMetricFamily("freeaichat_requests", "Requests of this worker by outcome", labels=[*BY, "outcome"])
     errors = CounterMetricFamily("freeaichat_errors", "Failed requests of this worker by kind", labels=[*BY, "kind"])
     tokens = CounterMetricFamily("freeaichat_tokens", "Estimated tokens of this worker", labels=[*BY, "type"])
     tools = CounterMetricFamily(
         "freeaichat_tool_answers", "Answers of this worker that are calls or JSON by a schema", labels=[*BY, "outcome"]
     )
-    times = [(HistogramMetricFamily(name, told, labels=BY), kind) for name, kind, told in TIMES]
+    times = [(HistogramMetricFamily(name, help_text, labels=BY), kind) for name, kind, help_text in TIMES]
     for worker in workers:
         for model, site, counters in worker.totals:
-            labels = [model or NO_NAME, site or NO_NAME, worker.worker]
+            labels = [model or UNKNOWN, site or UNKNOWN, worker.worker]
             failed = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
             failures, rejected = sum(failed.values()), counters.get(REJECTED, 0)
             for outcome, count in (
@@ -108,7 +109,7 @@ def _usage(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
 
 
 def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Mapping[int, int], seconds: float) -> None:
-    """One bound for each doubling; finer ones would make four times as many series."""
+    """Add one bound for each doubling; finer ones would make four times as many series."""
     bounds = [
         (f"{upper_bound(last):g}", float(sum(count for number, count in counts.items() if number <= last)))
         for last in range(0, LAST_BUCKET, STEPS)
@@ -116,12 +117,14 @@ def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Map
     family.add_metric(labels, [*bounds, ("+Inf", float(sum(counts.values())))], sum_value=seconds)
 
 
-def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
-    own = ("site", "worker")
-    streams = GaugeMetricFamily("freeaichat_open_streams", "Streams open to the site", labels=own)
-    queued = GaugeMetricFamily("freeaichat_queued_requests", "Requests that wait for a slot", labels=own)
-    breaker = GaugeMetricFamily("freeaichat_breaker_state", "1 for the breaker's state", labels=[*own, "state"])
-    cooldown = GaugeMetricFamily("freeaichat_cooldown_seconds", "Until no bot's quota rests any more", labels=own)
+def _load(workers: Sequence[WorkerStats]) -> Iterator[Metric]:
+    label_names = ("site", "worker")
+    streams = GaugeMetricFamily("freeaichat_open_streams", "Streams open to the site", labels=label_names)
+    queued = GaugeMetricFamily("freeaichat_queued_requests", "Requests that wait for a slot", labels=label_names)
+    breaker = GaugeMetricFamily("freeaichat_breaker_state", "1 for the breaker's state", labels=[*label_names, "state"])
+    cooldown = GaugeMetricFamily(
+        "freeaichat_cooldown_seconds", "Until no bot's quota rests any more", labels=label_names
+    )
     for worker in workers:
         for each in worker.sites:
             labels = [each.site, worker.worker]
@@ -133,7 +136,7 @@ def _load(workers: Sequence[WorkerNumbers]) -> Iterator[Metric]:
     yield from (streams, queued, breaker, cooldown)
 
 
-def _ages(sites: Sequence[SiteNumbers]) -> Iterator[Metric]:
+def _ages(sites: Sequence[SiteStats]) -> Iterator[Metric]:
     credentials = GaugeMetricFamily("freeaichat_credentials_age_seconds", "Since a visit took them", labels=["site"])
     nonce = GaugeMetricFamily("freeaichat_nonce_age_seconds", "Since the site last confirmed it", labels=["site"])
     for each in sites:
@@ -144,21 +147,21 @@ def _ages(sites: Sequence[SiteNumbers]) -> Iterator[Metric]:
     yield from (credentials, nonce)
 
 
-def _store(numbers: Numbers) -> Iterator[Metric]:
+def _store(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     build = GaugeMetricFamily("freeaichat_build_info", "The version that runs", labels=["version"])
-    build.add_metric([numbers.version], 1)
+    build.add_metric([snapshot.version], 1)
     kinds = GaugeMetricFamily("freeaichat_site_info", "1 for the kind of a site or server", labels=["site", "kind"])
-    for site, kind in numbers.kinds.items():
+    for site, kind in snapshot.kinds.items():
         if kind is not None:  # not before a visit
             kinds.add_metric([site, kind], 1)
     beat = GaugeMetricFamily("freeaichat_harvester_heartbeat_age_seconds", "Since the harvester's last sign of life")
-    if numbers.heartbeat_age is not None:
-        beat.add_metric([], numbers.heartbeat_age)
-    yield from (build, kinds, beat, *_visits(numbers.sites))
-    yield GaugeMetricFamily("freeaichat_store_up", "Whether the store can be used", value=float(numbers.store_up))
+    if snapshot.heartbeat_age is not None:
+        beat.add_metric([], snapshot.heartbeat_age)
+    yield from (build, kinds, beat, *_visits(snapshot.sites))
+    yield GaugeMetricFamily("freeaichat_store_up", "Whether the store can be used", value=float(snapshot.store_up))
 
 
-def _visits(sites: Sequence[SiteNumbers]) -> tuple[Metric, ...]:
+def _visits(sites: Sequence[SiteStats]) -> tuple[Metric, ...]:
     latest = GaugeMetricFamily("freeaichat_latest_visits", "The latest visits by outcome", labels=["site", "outcome"])
     seconds = GaugeMetricFamily("freeaichat_last_visit_duration_seconds", "Of the newest visit", labels=["site"])
     at = GaugeMetricFamily("freeaichat_last_visit_timestamp_seconds", "When the newest visit began", labels=["site"])

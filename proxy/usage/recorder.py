@@ -1,7 +1,7 @@
-"""Counting what is used: in memory while requests run, into the store in batches soon after.
+"""Counting usage: in memory while requests run, written to the store in batches soon after.
 
-A process that is killed loses what it counted in the last `FLUSH_SECONDS`; one that is stopped loses nothing. While
-the store is away the counts wait here, bounded.
+A process that is killed loses the last `FLUSH_SECONDS`; one that is stopped loses nothing. While the store is
+unavailable the counts wait here, bounded.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from time import monotonic, perf_counter, time
 
 from proxy.access.rules import Caller
 from proxy.chat.answer import Answer
-from proxy.chat.errors import Refused, ServiceError
+from proxy.chat.errors import LimitExceeded, ServiceError
 from proxy.chat.tokens import Usage, total_usage
 from shared.admin.usage import (
     ERROR,
@@ -25,8 +25,8 @@ from shared.admin.usage import (
     TOKENS_OUT,
     TOOLS,
     Counters,
-    Group,
     UsageBatch,
+    UsageGroup,
     add,
     bucket,
     day_of,
@@ -36,18 +36,18 @@ from shared.store import Store, StoreError
 
 FLUSH_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-LAST_SECONDS = 3.0  # for what is left when the proxy stops
+LAST_SECONDS = 3.0  # for the last counts when the proxy stops
 MAX_GROUPS = 10_000  # that wait for the store; an hour of one key, model and site makes one
 # Only here, not in the store:
 GAP = "gap:"  # between two tokens, on average
 SUM = "sum:"  # of all values of a histogram, in microseconds
-REJECTED = "rejected"  # failed requests that were wrong in themselves, and reached no site
+REJECTED = "rejected"  # invalid requests, which reached no site
 
 log = logging.getLogger(__name__)
 
 
-class Turn:
-    """One request to a model, from its arrival to its end. `model` and `site` are empty until one was found."""
+class RequestRecord:
+    """One request to a model, from its arrival to its end. `model` and `site` are empty until they are known."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -56,22 +56,22 @@ class Turn:
         self.seconds = 0.0
         self.first_text_seconds: float | None = None  # how long the first text took
         self.error: ServiceError | None = None
-        self.has_left = False  # the client did, before all of the answer was written
-        self.tool_outcomes: list[str] = []  # of the answers that hold calls or JSON by a schema
-        self._begun = perf_counter()
+        self.has_left = False  # the client closed the connection before the end
+        self.tool_outcomes: list[str] = []  # of answers with calls or structured output
+        self._started_at = perf_counter()
         self._answers: Sequence[Answer] = ()
 
-    def follow(self, answers: Sequence[Answer]) -> None:
-        """These are what it is answered with."""
+    def set_answers(self, answers: Sequence[Answer]) -> None:
+        """Set the answers that are being made for it."""
         self._answers, self.model = answers, answers[0].model
 
-    def asks(self, model: str, site: str) -> None:
-        """It is passed on to this site."""
+    def set_upstream(self, model: str, site: str) -> None:
+        """Set the model and the site that it is forwarded to."""
         self.model, self.site = model, site
 
     def close(self) -> None:
-        """It has ended: what was answered until now is what is counted, whole or not."""
-        self.seconds = perf_counter() - self._begun
+        """End it: its answers count as far as they have come."""
+        self.seconds = perf_counter() - self._started_at
         answers, self._answers = self._answers, ()
         if not answers:
             return
@@ -80,7 +80,7 @@ class Turn:
             if answer.tool_outcome is not None:
                 self.tool_outcomes.append(answer.tool_outcome)
             if answer.first_text_at is not None:
-                seconds = answer.first_text_at - self._begun
+                seconds = answer.first_text_at - self._started_at
                 self.first_text_seconds = min(seconds, self.first_text_seconds or seconds)
         if self.first_text_seconds is not None and not self.usage.total:
             self.usage = total_usage([answer.usage for answer in answers])
@@ -92,12 +92,12 @@ class Turn:
 
     @property
     def details(self) -> Mapping[str, object]:
-        """What the log tells of it."""
+        """Fields for the request log."""
         details: dict[str, object] = {
             "model": self.model,
             "site": self.site.rpartition("://")[2],
-            "tokens_in": self.usage.asked,
-            "tokens_out": self.usage.answered,
+            "tokens_in": self.usage.prompt_tokens,
+            "tokens_out": self.usage.completion_tokens,
             "ttft_ms": "" if self.first_text_seconds is None else round(self.first_text_seconds * 1000),
             "error": self.kind,
         }
@@ -105,69 +105,69 @@ class Turn:
 
 
 class UsageRecorder:
-    """Told once of every request to a model; run `keep_flushing` as a task beside."""
+    """Counts every finished request to a model; run `keep_flushing` as a task."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._groups: dict[Group, Counters] = {}
+        self._groups: dict[UsageGroup, Counters] = {}
         self._tokens: dict[tuple[str, int], int] = {}
-        self._seen: dict[str, float] = {}
+        self._last_used: dict[str, float] = {}
         self._outgoing: UsageBatch | None = None
-        self._has_news, self._is_urgent = asyncio.Event(), asyncio.Event()
+        self._has_changes, self._is_urgent = asyncio.Event(), asyncio.Event()
         self._lost = 0
         self._totals: dict[tuple[str, str], Counters] = {}
 
     @property
     def totals(self) -> Mapping[tuple[str, str], Counters]:
-        """All that this process counted since it began, by model and site."""
+        """All counters since the process started, by model and site."""
         return self._totals
 
-    def saw(self, key_id: str) -> None:
-        """A key was used just now."""
-        self._seen[key_id] = time()
-        self._has_news.set()
+    def key_used(self, key_id: str) -> None:
+        """Record that a key was used now."""
+        self._last_used[key_id] = time()
+        self._has_changes.set()
 
-    def finished(self, turn: Turn) -> None:
-        """A request to a model has ended."""
+    def record(self, request: RequestRecord) -> None:
+        """Count a request that has ended."""
         now = time()
-        counters, told = _counters(turn)
-        add(self._totals.setdefault((turn.model, turn.site), {}), counters | told)
-        group = Group(hour_of(now), turn.caller.id, turn.model, turn.site)
+        counters, local_counters = _counters(request)
+        add(self._totals.setdefault((request.model, request.site), {}), counters | local_counters)
+        group = UsageGroup(hour_of(now), request.caller.id, request.model, request.site)
         if group in self._groups or len(self._groups) < MAX_GROUPS:
             add(self._groups.setdefault(group, {}), counters)
         else:
             self._lost += 1
-        key = turn.caller.key
-        if key is not None and key.tpd is not None and turn.usage.total:
+        key = request.caller.key
+        if key is not None and key.tpd is not None and request.usage.total:
             today = (key.id, day_of(now))
-            self._tokens[today] = self._tokens.get(today, 0) + turn.usage.total
+            self._tokens[today] = self._tokens.get(today, 0) + request.usage.total
             self._is_urgent.set()  # other processes hold the key to its limit too
-        self._has_news.set()
+        self._has_changes.set()
 
     def unwritten_tokens(self, key_id: str) -> int:
-        """How many of the key's tokens of today the store does not know yet."""
+        """A key's tokens of today that are not in the store yet."""
         today = (key_id, day_of(time()))
         on_the_way = self._outgoing.tokens.get(today, 0) if self._outgoing else 0
         return self._tokens.get(today, 0) + on_the_way
 
     async def keep_flushing(self) -> None:
-        """Write what was counted, until cancelled."""
+        """Write new counts to the store, until cancelled."""
         while True:
-            await self._has_news.wait()
+            await self._has_changes.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._is_urgent.wait()
-            self._has_news.clear()
+            self._has_changes.clear()
             self._is_urgent.clear()
             try:
                 await self._flush()
             except StoreError as error:
                 log.warning("usage is written later: %s", error)
-                self._has_news.set()
+                self._has_changes.set()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def close(self) -> None:
-        """Write what is left; nothing is counted any more."""
+        """Write the remaining counts."""
         deadline = monotonic() + LAST_SECONDS
         while True:
             try:
@@ -180,11 +180,11 @@ class UsageRecorder:
             await asyncio.sleep(0.1)
 
     async def _flush(self) -> None:
-        while self._outgoing or self._groups or self._seen:
+        while self._outgoing or self._groups or self._last_used:
             if self._outgoing is None:
-                self._outgoing = UsageBatch(secrets.token_hex(8), self._groups, self._tokens, self._seen)
-                self._groups, self._tokens, self._seen = {}, {}, {}
-            # A batch of which nobody knows whether it arrived goes out again as it is: the store knows it by its id.
+                self._outgoing = UsageBatch(secrets.token_hex(8), self._groups, self._tokens, self._last_used)
+                self._groups, self._tokens, self._last_used = {}, {}, {}
+            # A batch that may have arrived is sent again unchanged: the store recognizes its id.
             await self._store.add_usage(self._outgoing)
             self._outgoing = None
         if self._lost:
@@ -192,29 +192,29 @@ class UsageRecorder:
             self._lost = 0
 
 
-def _counters(turn: Turn) -> tuple[Counters, Counters]:
-    """What is kept of *turn*, and what only this process tells.
+def _counters(request: RequestRecord) -> tuple[Counters, Counters]:
+    """The counters of a request for the store, and those for this process alone.
 
-    The latter: what was the client's own mistake, the average time between tokens, and sums.
+    The latter: rejected requests, the average time between tokens, and sums.
     """
-    if isinstance(turn.error, Refused):
+    if isinstance(request.error, LimitExceeded):
         return {REFUSED: 1}, {}
-    kept = {REQUESTS: 1, SECONDS + str(bucket(turn.seconds)): 1}
-    told = {SUM + SECONDS: round(turn.seconds * 1e6)}
-    if turn.error is not None:
-        kept[ERROR + turn.kind] = 1
-        if turn.error.status < 500 and not turn.site:
-            told[REJECTED] = 1
-    first, usage = turn.first_text_seconds, turn.usage
+    counters = {REQUESTS: 1, SECONDS + str(bucket(request.seconds)): 1}
+    local_counters = {SUM + SECONDS: round(request.seconds * 1e6)}
+    if request.error is not None:
+        counters[ERROR + request.kind] = 1
+        if request.error.status < 500 and not request.site:
+            local_counters[REJECTED] = 1
+    first, usage = request.first_text_seconds, request.usage
     if first is not None:
-        kept[FIRST_TEXT + str(bucket(first))] = 1
-        told[SUM + FIRST_TEXT] = round(first * 1e6)
-        if usage.answered > 1:
-            gap = (turn.seconds - first) / (usage.answered - 1)
-            told[GAP + str(bucket(gap))] = 1
-            told[SUM + GAP] = round(gap * 1e6)
-    for outcome in turn.tool_outcomes:
-        add(kept, {TOOLS + outcome: 1})
+        counters[FIRST_TEXT + str(bucket(first))] = 1
+        local_counters[SUM + FIRST_TEXT] = round(first * 1e6)
+        if usage.completion_tokens > 1:
+            gap = (request.seconds - first) / (usage.completion_tokens - 1)
+            local_counters[GAP + str(bucket(gap))] = 1
+            local_counters[SUM + GAP] = round(gap * 1e6)
+    for outcome in request.tool_outcomes:
+        add(counters, {TOOLS + outcome: 1})
     if usage.total:
-        kept |= {TOKENS_IN: usage.asked, TOKENS_OUT: usage.answered}
-    return kept, told
+        counters |= {TOKENS_IN: usage.prompt_tokens, TOKENS_OUT: usage.completion_tokens}
+    return counters, local_counters

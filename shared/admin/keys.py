@@ -1,7 +1,7 @@
-"""API keys: what is kept of one, and what may be asked of one.
+"""API keys: the stored record, and the validation of a new one's options.
 
-The secret itself is shown once and never kept: the store holds its HMAC-SHA256 under a secret that stands apart from
-the keys (`Store.key_secret`), so that neither of the two alone tells whether a guess is right.
+The secret itself is shown once and never stored: the store holds its HMAC-SHA256 under a pepper that is kept apart
+from the keys (`Store.key_secret`), so that neither of the two alone tells whether a guess is right.
 """
 
 import hmac
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from shared import parsing
 
 PREFIX = "sk-fac-"
-WINDOW_SECONDS = 60  # requests are limited over any so long a time
+WINDOW_SECONDS = 60  # the sliding window of the request limit
 AHEAD_SECONDS = 1  # two processes may see the second change in different order
 DAY_SECONDS = 86400  # tokens over a day of UTC
 MAX_LIMIT = 10**12
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[^\W_](?:[\w .@+-]{0,62}[\w@+-])?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
-    """One key as it is kept. Times are Unix seconds; None: no limit, never."""
+    """One key as it is stored. Times are Unix seconds; None: no limit, never."""
 
     id: str
     name: str
@@ -43,11 +43,11 @@ class ApiKey:
 
     @property
     def is_limited(self) -> bool:
-        """Whether what is asked with it has to be counted."""
+        """Whether its requests or tokens are limited, and so have to be counted."""
         return self.rpm is not None or self.tpd is not None
 
-    def trouble(self, now: float) -> str | None:
-        """Why it does not work at *now*, in words; None if it does."""
+    def problem(self, now: float) -> str | None:
+        """Why it is not valid at *now*, in words; None if it is."""
         if self.revoked_at is not None:
             return "was revoked"
         if self.expires_at is not None and now >= self.expires_at:
@@ -55,17 +55,17 @@ class ApiKey:
         return None
 
 
-class Counts(NamedTuple):
-    """What a limited key has used, as the store knows it."""
+class KeyCounts(NamedTuple):
+    """What a limited key has used, as counted in the store."""
 
-    is_admitted: bool  # the request that was asked about is among `requests`
+    is_admitted: bool  # the request was counted, and is among `requests`
     requests: int  # in the window
     oldest: int | None  # when the oldest of them came (Unix second)
     tokens: int  # today
 
 
-class KeyWish(NamedTuple):
-    """What a new key is to be, checked. `lifetime` is in seconds."""
+class NewKey(NamedTuple):
+    """The validated options of a new key. `lifetime` is in seconds."""
 
     name: str
     rpm: int | None = None
@@ -74,67 +74,67 @@ class KeyWish(NamedTuple):
     lifetime: float | None = None
 
 
-def wish(
+def parse_new_key(
     name: object,
     *,
     rpm: object = None,
     tpd: object = None,
     models: object = None,
     expires_in: object = None,
-) -> KeyWish:
-    """The wish for a key, from values as people and programs write them. Raises ValueError that says what is wrong."""
+) -> NewKey:
+    """Validate the options of a new key as users and programs write them. Raises ValueError that says what is wrong."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             "name: 1 to 64 letters, digits, blanks or any of . _ @ + -, first a letter or digit, last no blank or dot"
         )
     if name.lower() in RESERVED_NAMES or name.startswith("key_"):
         raise ValueError(f"name: {name!r} means something else here; choose another one")
-    return KeyWish(name, _limit("rpm", rpm), _limit("tpd", tpd), _models(models), _lifetime(expires_in))
+    return NewKey(name, _limit("rpm", rpm), _limit("tpd", tpd), _models(models), _lifetime(expires_in))
 
 
-def new_key(secret: bytes, wanted: KeyWish, *, now: float) -> tuple[str, ApiKey]:
-    """A new key's own secret, and what is kept of it. *secret*: the store's."""
-    own = new_secret()
+def new_key(pepper: bytes, options: NewKey, *, now: float) -> tuple[str, ApiKey]:
+    """Generate a key; returns its secret and its record. *pepper*: `Store.key_secret`."""
+    secret = new_secret()
     key = ApiKey(
         id=f"key_{secrets.token_hex(12)}",
-        name=wanted.name,
-        digest=digest(secret, own),
-        hint=hint(own),
+        name=options.name,
+        digest=digest(pepper, secret),
+        hint=hint(secret),
         created_at=now,
-        expires_at=None if wanted.lifetime is None else now + wanted.lifetime,
-        rpm=wanted.rpm,
-        tpd=wanted.tpd,
-        models=wanted.models,
+        expires_at=None if options.lifetime is None else now + options.lifetime,
+        rpm=options.rpm,
+        tpd=options.tpd,
+        models=options.models,
     )
-    return own, key
+    return secret, key
 
 
 def new_secret() -> str:
-    """A secret that nobody can guess."""
+    """Generate a random secret."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def digest(secret: bytes, own: str) -> str:
-    """What is kept of the key's *own* secret, under the store's *secret*."""
-    return hmac.digest(secret, own.encode("utf-8", "surrogateescape"), "sha256").hex()
+def digest(pepper: bytes, secret: str) -> str:
+    """The HMAC-SHA256 of the key's *secret* under the store's *pepper*, in hex."""
+    return hmac.digest(pepper, secret.encode("utf-8", "surrogateescape"), "sha256").hex()
 
 
-def hint(own: str) -> str:
-    """Enough of a key's *own* secret to recognise it."""
-    return f"{PREFIX}…{own[-4:]}"
+def hint(secret: str) -> str:
+    """The last characters of a key's *secret*, to recognise it by."""
+    return f"{PREFIX}…{secret[-4:]}"
 
 
-def find(keys: Sequence[ApiKey], wanted: str) -> ApiKey | None:
-    """The key of that id or name in *keys*, newest first: one that was not revoked before one that was."""
-    named = [key for key in keys if wanted in (key.id, key.name)]
-    return next((key for key in named if key.revoked_at is None), next(iter(named), None))
+def find(keys: Sequence[ApiKey], name_or_id: str) -> ApiKey | None:
+    """The key with that id or name in *keys* (newest first); a valid one before a revoked one."""
+    matches = [key for key in keys if name_or_id in (key.id, key.name)]
+    return next((key for key in matches if key.revoked_at is None), next(iter(matches), None))
 
 
-def _limit(what: str, value: object) -> int | None:
+def _limit(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LIMIT:
-        raise ValueError(f"{what}: a whole number from 1 to {MAX_LIMIT}")
+        raise ValueError(f"{name}: a whole number from 1 to {MAX_LIMIT}")
     return value
 
 

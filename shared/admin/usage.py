@@ -1,7 +1,7 @@
-"""What was used, by key, model and site, hour by hour: counting it, adding it up, and reading percentiles off it.
+"""Usage counters by hour, key, model and site: counting, sums and percentiles.
 
-Everything is a count, so that what several processes counted is added up by adding numbers. How long things took is
-counted in buckets whose bounds grow by the fourth root of two: a percentile read off them is within 10 %.
+Everything is a counter, so that the counts of several processes merge by addition. Durations are counted in histogram
+buckets whose bounds grow by the fourth root of two: a percentile read off them is within 10 %.
 """
 
 import math
@@ -17,7 +17,7 @@ TOOLS = "tools:"  # what follows is the outcome
 # Of answers that hold calls of tools or JSON by a schema: right at once, once mended, only when asked again, never.
 TOOL_OUTCOMES = ("valid", "mended", "retried", "failed")
 
-LEAST_SECONDS = 0.00125  # the upper bound of the first bucket
+MIN_SECONDS = 0.00125  # the upper bound of the first bucket
 STEPS = 4  # buckets for each doubling
 LAST_BUCKET = 18 * STEPS + 1  # above 327.68 s
 
@@ -26,8 +26,8 @@ BY = ("hour", "day", "key", "model", "site")
 Counters = dict[str, int]
 
 
-class Group(NamedTuple):
-    """What is counted together. `hour`: the Unix time of its first second; `key`: an id, "master" or "open"."""
+class UsageGroup(NamedTuple):
+    """The labels of counters. `hour`: the Unix time of its first second; `key`: an id, "master" or "open"."""
 
     hour: int
     key: str
@@ -36,10 +36,10 @@ class Group(NamedTuple):
 
 
 class UsageBatch(NamedTuple):
-    """What was counted in a short time, to be added to what stands. Adding one of the same `id` again adds nothing."""
+    """Counts of a short time, to be added to the stored ones. Adding one with the same `id` again adds nothing."""
 
     id: str
-    groups: Mapping[Group, Counters]
+    groups: Mapping[UsageGroup, Counters]
     tokens: Mapping[tuple[str, int], int] = {}  # by key and day (since 1970, UTC), of keys that have a limit of them
     seen: Mapping[str, float] = {}  # when each key was last used (Unix seconds)
 
@@ -55,26 +55,26 @@ def day_of(at: float) -> int:
 
 
 def bucket(seconds: float) -> int:
-    """The number of the bucket in which *seconds* are counted."""
-    if seconds <= LEAST_SECONDS:
+    """The number of the histogram bucket that counts *seconds*."""
+    if seconds <= MIN_SECONDS:
         return 0
-    return min(math.ceil(math.log2(seconds / LEAST_SECONDS) * STEPS), LAST_BUCKET)
+    return min(math.ceil(math.log2(seconds / MIN_SECONDS) * STEPS), LAST_BUCKET)
 
 
 def upper_bound(number: float) -> float:
-    """The longest time that is counted in bucket *number*, in seconds; between two of them for a fraction."""
-    return LEAST_SECONDS * math.exp2(number / STEPS)
+    """The upper bound of bucket *number* in seconds; interpolated for a fraction."""
+    return MIN_SECONDS * math.exp2(number / STEPS)
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:
-    """The time below which *share* of what was counted stayed, in seconds; None where nothing was."""
-    wanted = share * sum(counts.values())
-    passed = 0
+    """The *share* quantile of a histogram in seconds; None where it is empty."""
+    target = share * sum(counts.values())
+    below = 0
     for number in sorted(counts):
-        if passed + counts[number] >= wanted and counts[number]:
-            within = max(wanted - passed, 0.0) / counts[number]
+        if below + counts[number] >= target and counts[number]:
+            within = max(target - below, 0.0) / counts[number]
             return upper_bound(number - 1 + within)
-        passed += counts[number]
+        below += counts[number]
     return None
 
 
@@ -90,20 +90,20 @@ def add(into: Counters, more: Mapping[str, int]) -> None:
 
 
 def summary(
-    groups: Iterable[tuple[Group, Counters]], by: Sequence[str], names: Mapping[str, str]
+    groups: Iterable[tuple[UsageGroup, Counters]], by: Sequence[str], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """One row for each combination of what stands in *by* (of `BY`), in order; *names* are those of the keys by id."""
+    """One row for each combination of the dimensions in *by* (of `BY`), in order. *names*: key id to name."""
     sums: dict[tuple[str | int, ...], Counters] = {}
     for group, counters in groups:
         named = group._replace(key=names.get(group.key, group.key))
-        add(sums.setdefault(tuple(_label(named, what) for what in by), {}), counters)
+        add(sums.setdefault(tuple(_label(named, dimension) for dimension in by), {}), counters)
     return [{**dict(zip(by, labels, strict=True)), **_figures(sums[labels])} for labels in sorted(sums)]
 
 
-def _label(group: Group, what: str) -> str | int:
-    if what == "day":
+def _label(group: UsageGroup, dimension: str) -> str | int:
+    if dimension == "day":
         return datetime.fromtimestamp(group.hour, UTC).date().isoformat()
-    return group.hour if what == "hour" else str(getattr(group, what))
+    return group.hour if dimension == "hour" else str(getattr(group, dimension))
 
 
 def _figures(counters: Counters) -> dict[str, Any]:

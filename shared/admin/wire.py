@@ -1,4 +1,4 @@
-"""Keys and usage as the administrator's HTTP API and the command line's JSON both write them. Pure."""
+"""Keys and usage as JSON objects, for the admin API and for the command line. Pure."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,10 +10,10 @@ from shared.admin.usage import BY, hour_of
 LATEST = 10**11  # a larger number is no time
 
 
-class Span(NamedTuple):
-    """The time that is asked about (Unix seconds), and what is told apart in it.
+class UsageQuery(NamedTuple):
+    """A time range (Unix seconds), and the dimensions to group its usage by.
 
-    *since* begins an hour: no shorter times are told apart.
+    *since* is the start of an hour, since usage is counted by the hour.
     """
 
     since: float
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 
 def key_object(key: ApiKey) -> dict[str, Any]:
-    """What is told of a key; its secret is known to nobody any more."""
+    """The JSON object of a key, without its secret, which is not stored."""
     times = {name: _seconds(getattr(key, name)) for name in ("created_at", "expires_at", "revoked_at", "last_used_at")}
     return {
         "id": key.id,
@@ -37,28 +37,28 @@ def key_object(key: ApiKey) -> dict[str, Any]:
 
 
 def key_list(keys: Sequence[ApiKey]) -> dict[str, Any]:
-    """All keys."""
+    """The JSON list of *keys*."""
     return {"object": "list", "data": [key_object(key) for key in keys]}
 
 
 def usage_list(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of `shared.admin.usage.summary`."""
+    """The JSON list of rows of `shared.admin.usage.summary`."""
     return {"object": "list", "data": list(rows), "estimated": True}
 
 
-def span(since: str, until: str, by: str, *, now: float) -> Span:
-    """What is asked for in words: times as `7d` (before *now*) or Unix seconds. Raises ValueError.
+def parse_usage_query(since: str, until: str, by: str, *, now: float) -> UsageQuery:
+    """Parse a query: times as `7d` (before *now*) or Unix seconds, dimensions as a list. Raises ValueError.
 
-    Of the first hour all is told, since it is counted as one: otherwise the last minutes would hold nothing.
+    The range is extended to the start of its first hour: otherwise the last minutes would hold nothing.
     """
-    wanted = tuple(dict.fromkeys(parsing.words(by)))
-    for word in wanted:
+    dimensions = tuple(dict.fromkeys(parsing.words(by)))
+    for word in dimensions:
         if word not in BY:
             raise ValueError(f"by: {word!r} is none of {', '.join(BY)}")
-    found = Span(_moment("since", since, now), _moment("until", until, now) if until else now, wanted)
-    if found.since >= found.until:
+    query = UsageQuery(_moment("since", since, now), _moment("until", until, now) if until else now, dimensions)
+    if query.since >= query.until:
         raise ValueError("since: it must be before until")
-    return found._replace(since=hour_of(found.since))
+    return query._replace(since=hour_of(query.since))
 
 
 def _moment(name: str, text: str, now: float) -> float:

@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def open_missing_streams() -> None:
-    """Where a standard stream was closed there is nothing to read, or nowhere to write: no file may take its place."""
+    """Open the null device for each closed standard stream, so that no other file gets its descriptor."""
     import os
     import sys
 
@@ -36,7 +36,7 @@ def open_missing_streams() -> None:
 
 
 def accept_any_encoding() -> None:
-    """From now on what the terminal's encoding has no character for is shown as `?`."""
+    """Write `?` for characters that the terminal's encoding lacks."""
     import sys
     from io import TextIOWrapper
 

@@ -1,4 +1,4 @@
-"""The commands of `freeaichat`: their options, help and exit codes. What they do is in the modules beside this one."""
+"""The commands of `freeaichat`: options, help and exit codes. The modules beside this one implement them."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from shared import __version__
-from shared.cli.administration import AS_JSON, keys, usage
-from shared.processes.services import become, module_command
+from shared.cli.admin_commands import AS_JSON, keys, usage
+from shared.processes.services import exec_command, module_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None}
 A_FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -51,7 +51,7 @@ def harvester() -> None:
 
     Exit codes: 0 ended by a signal, 2 settings or store cannot be used.
     """
-    become(module_command("harvester"))  # the service itself, with its own signals and exit codes
+    exec_command(module_command("harvester"))  # the service itself, with its own signals and exit codes
 
 
 @freeaichat.command()
@@ -184,9 +184,9 @@ def restore(file: Path, replace: bool, as_json: bool) -> None:
 
     Exit codes: 0, 1 it cannot be brought back, 2 settings cannot be used.
     """
-    from shared.cli.backup import put_back
+    from shared.cli.backup import restore_backup
 
-    put_back(file, replace=replace, as_json=as_json)
+    restore_backup(file, replace=replace, as_json=as_json)
 
 
 @freeaichat.group()

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from shared.cli.failures import BadSettings, Failure, read_settings
-from shared.store import StoreError, StoreUnavailable, address
-from shared.store.sqlite.backup import AlreadyThere, back_up, restore
+from shared.store import StoreError, StoreUnavailable, store_url
+from shared.store.sqlite.backup import TargetExists, back_up, restore
 
 REPLACE = "to replace it, add --replace"
 
@@ -17,32 +17,32 @@ def make_backup(target: Path, *, replace: bool, as_json: bool) -> None:
     store = _store_file()
     try:
         size = back_up(store, target.absolute(), replace=replace)
-    except AlreadyThere as error:
+    except TargetExists as error:
         raise Failure(f"{error}; {REPLACE}") from error
     except StoreUnavailable as error:
         raise Failure(str(error)) from error
     except StoreError as error:
         raise BadSettings(str(error)) from error
-    told = f"{target}: {size / 1024:.0f} KiB, readable by you alone; it holds the guest's credentials"
-    click.echo(json.dumps({"file": str(target), "bytes": size}) if as_json else told)
+    summary = f"{target}: {size / 1024:.0f} KiB, readable by you alone; it holds the guest's credentials"
+    click.echo(json.dumps({"file": str(target), "bytes": size}) if as_json else summary)
 
 
-def put_back(copy: Path, *, replace: bool, as_json: bool) -> None:
+def restore_backup(copy: Path, *, replace: bool, as_json: bool) -> None:
     """Bring the store of the settings to what *copy* holds. Raises `BadSettings` and `Failure`."""
     store = _store_file()
     try:
         restore(copy.absolute(), store, replace=replace)
-    except AlreadyThere as error:
+    except TargetExists as error:
         raise Failure(f"{error}; {REPLACE} (a backup of it first is a good idea)") from error
     except StoreError as error:
         raise Failure(str(error)) from error
-    told = f"{store}: as it was in {copy}; running services go on with it"
-    click.echo(json.dumps({"file": str(copy), "store": str(store)}) if as_json else told)
+    summary = f"{store}: as it was in {copy}; running services go on with it"
+    click.echo(json.dumps({"file": str(copy), "store": str(store)}) if as_json else summary)
 
 
 def _store_file() -> Path:
     """The file of the settings' store. Raises `BadSettings` for a store that is no file."""
-    if file := address.sqlite_path(read_settings().store_url):
+    if file := store_url.sqlite_path(read_settings().store_url):
         return file.absolute()
     raise BadSettings(
         "only a SQLite store is one file; a Redis server keeps its own copies: `redis-cli --rdb FILE` with its address "

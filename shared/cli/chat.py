@@ -9,10 +9,10 @@ from functools import partial
 
 import click
 
-from shared.cli.dialogue import Dialogue, answer, line_history
+from shared.cli.chat_prompt import Prompt, answer, line_history
+from shared.cli.chat_session import ChatSession
 from shared.cli.failures import Failure, read_gateway, read_settings
 from shared.cli.models import default_model
-from shared.cli.talk import Talk
 from shared.processes.services import EXIT_FAILED
 from shared.secrets import private_dir
 from shared.settings import Settings
@@ -24,26 +24,28 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 def chat(
     message: str | None, *, model: str | None, search: bool, go_on: bool, conversation: str | None, as_json: bool
 ) -> None:
-    """Say *message*, or what comes through a pipe, or talk until the input ends. Raises `Failure`."""
+    """Send *message*, or standard input, or run an interactive chat. Raises `Failure`."""
     settings = read_settings()
-    is_loop = message is None and sys.stdin.isatty() and not as_json
-    said = "" if is_loop else _message(message)
+    is_interactive = message is None and sys.stdin.isatty() and not as_json
+    prompt = "" if is_interactive else _message(message)
     gateway = read_gateway(settings)
-    conversation = _last(settings) if go_on else conversation
-    talk = Talk(gateway, model or default_model(gateway), conversation, search=search, keep=partial(_keep, settings))
+    conversation = _load_last(settings) if go_on else conversation
+    session = ChatSession(
+        gateway, model or default_model(gateway), conversation, search=search, save=partial(_save_last, settings)
+    )
     try:
-        if is_loop:
+        if is_interactive:
             with line_history(settings):
-                Dialogue(gateway, talk).run()
+                Prompt(gateway, session).run()
             return
-        turn = talk.turn(said, lambda _: None) if as_json else answer(talk, said)
+        turn = session.turn(prompt, lambda _: None) if as_json else answer(session, prompt)
     finally:
-        talk.end()
+        session.end()
     if as_json:
         click.echo(json.dumps(asdict(turn), ensure_ascii=False))
     elif sys.stderr.isatty():
         click.secho('go on: freeaichat chat --continue "…"', dim=True, err=True)
-    if not turn.is_whole:
+    if not turn.is_complete:
         sys.exit(EXIT_FAILED)
 
 
@@ -59,18 +61,18 @@ def _message(message: str | None) -> str:
     return message
 
 
-def _keep(settings: Settings, conversation: str) -> None:
-    """Remember *conversation* for `--continue` (mode 0600). Where that fails the answer, which is coming, goes on."""
+def _save_last(settings: Settings, conversation: str) -> None:
+    """Save the id *conversation* for `--continue` (mode 0600). A failure is printed, and the answer goes on."""
     try:
         path = private_dir(settings.data_dir) / LAST_FILE
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(f"{conversation}\n")
     except OSError as error:
-        told = f"{settings.data_dir} cannot be written ({error.strerror}); to go on: --conversation {conversation}"
-        click.echo(f"freeaichat: {told}", err=True)
+        problem = f"{settings.data_dir} cannot be written ({error.strerror}); to go on: --conversation {conversation}"
+        click.echo(f"freeaichat: {problem}", err=True)
 
 
-def _last(settings: Settings) -> str:
+def _load_last(settings: Settings) -> str:
     """The last conversation. Raises `Failure` where there is none."""
     with suppress(OSError, UnicodeDecodeError):
         if kept := (settings.data_dir / LAST_FILE).read_text("utf-8").strip():

@@ -1,4 +1,4 @@
-"""What commands begin with, and how they end badly: what is wrong and what to do, and a documented exit code."""
+"""Exceptions that end a command with a message and a documented exit code, and the set-up that raises them."""
 
 import asyncio
 import json
@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import click
 
-from shared.cli.gateway import Gateway, GatewayError, NoGateway, gateway_of
-from shared.cli.keys import Key, ensure_key
-from shared.cli.text import harmless
+from shared.cli.gateway import Gateway, GatewayError, GatewayUnreachable, gateway_from
+from shared.cli.master_key import MasterKey, ensure_key
+from shared.cli.text import sanitized
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
 from shared.settings import Settings, SettingsError, load
 from shared.store import Store, StoreError, open_store
 
 T = TypeVar("T")
 
-MENDS: dict[str | int, str] = {  # by code or status of an error that the proxy answers with
+HINTS: dict[str | int, str] = {  # what to do, by error code or HTTP status of the proxy
     401: "set FREEAICHAT_API_KEY to the proxy's key, or use the data directory that the proxy uses",
     "model_not_found": "`freeaichat models` lists the models",
     "conversation_not_found": "without --continue and --conversation a new one begins",
@@ -31,7 +31,7 @@ class Failure(click.ClickException):
     exit_code = EXIT_FAILED
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
-        """*details*: what stands beside the error with `--json`."""
+        """*details*: further fields of the JSON object with `--json`."""
         super().__init__(message)
         self._details = details or {}
         context = click.get_current_context(silent=True)  # it is gone when the message is shown
@@ -41,7 +41,7 @@ class Failure(click.ClickException):
         """Print the message to standard error."""
         if self._as_json:
             click.echo(json.dumps({**self._details, "error": {"message": self.message}}, ensure_ascii=False))
-        click.echo(harmless(f"freeaichat: {self.message}"), file=file, err=True)
+        click.echo(sanitized(f"freeaichat: {self.message}"), file=file, err=True)
 
 
 class BadSettings(Failure):
@@ -57,7 +57,7 @@ class PortTaken(Failure):
 
 
 def read_settings() -> Settings:
-    """The settings. Raises `BadSettings` where they make no sense."""
+    """Load the settings. Raises `BadSettings`."""
     try:
         return load()
     except SettingsError as error:
@@ -67,15 +67,15 @@ def read_settings() -> Settings:
 def read_gateway(settings: Settings) -> Gateway:
     """The proxy that *settings* describe. Raises `BadSettings` where the key file cannot be read."""
     try:
-        return gateway_of(settings)
+        return gateway_from(settings)
     except OSError as error:
         raise BadSettings(f"the key file in {settings.data_dir} cannot be read: {error.strerror}") from error
 
 
-def provide_key(settings: Settings) -> tuple[Key, bool]:
-    """The master key, made and kept where there is none; whether it was made now.
+def provide_key(settings: Settings) -> tuple[MasterKey, bool]:
+    """The master key, generated and stored if there is none, and whether it is new.
 
-    Raises `BadSettings` where it cannot be kept.
+    Raises `BadSettings` where it cannot be stored.
     """
     try:
         return ensure_key(settings)
@@ -83,11 +83,11 @@ def provide_key(settings: Settings) -> tuple[Key, bool]:
         raise BadSettings(f"the key cannot be kept in {settings.data_dir}: {error.strerror}") from error
 
 
-def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, patience: float = 0.0) -> T:
-    """What *work* makes of the store; *patience*: as in `open_store`. Raises `BadSettings`."""
+def run_with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, startup_timeout: float = 0.0) -> T:
+    """Open the store and run *work*; *startup_timeout*: as in `open_store`. Raises `BadSettings`."""
 
     async def run() -> T:
-        async with open_store(settings.store_url, patience=patience) as store:
+        async with open_store(settings.store_url, startup_timeout=startup_timeout) as store:
             return await work(store)
 
     try:
@@ -96,10 +96,10 @@ def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, pat
         raise BadSettings(str(error)) from error
 
 
-def told(error: GatewayError) -> str:
-    """*error* for the person: with the mend, where one is known."""
-    if isinstance(error, NoGateway):
-        mend = "`freeaichat doctor` looks closer" if error.is_silent else "start it with `freeaichat up`"
+def describe(error: GatewayError) -> str:
+    """The message of *error*, and what to do where that is known."""
+    if isinstance(error, GatewayUnreachable):
+        hint = "`freeaichat doctor` looks closer" if error.is_silent else "start it with `freeaichat up`"
     else:
-        mend = MENDS.get(error.code) or MENDS.get(error.status) or ""
-    return f"{error}; {mend}" if mend else str(error)
+        hint = HINTS.get(error.code) or HINTS.get(error.status) or ""
+    return f"{error}; {hint}" if hint else str(error)

@@ -1,4 +1,4 @@
-"""Talking to the running proxy over HTTP, as any of its clients would. Standard library only."""
+"""An HTTP client of the running proxy, with the standard library only."""
 
 import http.client
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from shared.cli.keys import find_key
+from shared.cli.master_key import find_key
 from shared.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -19,7 +19,7 @@ MAX_EVENT_BYTES = 1024 * 1024
 
 
 class GatewayError(Exception):
-    """The proxy answered with an error of this `code`. `status` is 0 where it came in the middle of an answer."""
+    """The proxy answered with an error. `status` is 0 where it came in the middle of a stream."""
 
     def __init__(self, message: str, status: int = 0, code: str = "") -> None:
         super().__init__(message)
@@ -27,18 +27,18 @@ class GatewayError(Exception):
         self.code = code
 
 
-class NoGateway(GatewayError):
-    """No proxy answers there."""
+class GatewayUnreachable(GatewayError):
+    """No proxy answers."""
 
     @property
     def is_silent(self) -> bool:
-        """Whether something may listen there, which did not answer in time."""
+        """Whether it timed out, so that something may be listening."""
         return isinstance(self.__cause__, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where the proxy listens, and the key it asks for ("": none)."""
+    """The address of the proxy, and the key to send ("": none)."""
 
     host: str
     port: int
@@ -51,46 +51,46 @@ class Gateway:
         return f"http://{host}:{self.port}/v1"
 
     def get(self, path: str, *, timeout: float = CONNECT_SECONDS) -> tuple[int, dict[str, Any]]:
-        """Status and JSON object of *path* ({}: no JSON object). Raises `NoGateway`."""
-        with self._answer("GET", path, None, timeout) as answer:
-            return answer.status, _json_object(answer.read(MAX_ANSWER_BYTES))
+        """Status and JSON object of *path* ({}: no JSON object). Raises `GatewayUnreachable`."""
+        with self._request("GET", path, None, timeout) as response:
+            return response.status, _json_object(response.read(MAX_ANSWER_BYTES))
 
     def fetch(self, path: str) -> dict[str, Any]:
         """The JSON object at *path*. Raises `GatewayError`."""
         status, body = self.get(path)
         if status != 200:
-            raise _refusal(status, body)
+            raise _error_from(status, body)
         return body
 
     def new_conversation(self) -> str:
-        """The id of a new conversation. Raises `GatewayError`."""
-        with self._answer("POST", "/v1/conversations", "{}", STORED_SECONDS) as answer:
-            body = _json_object(answer.read(MAX_ANSWER_BYTES))
-            if answer.status != 200 or not body.get("id"):
-                raise _refusal(answer.status, body)
+        """Create a conversation; returns its id. Raises `GatewayError`."""
+        with self._request("POST", "/v1/conversations", "{}", STORED_SECONDS) as response:
+            body = _json_object(response.read(MAX_ANSWER_BYTES))
+            if response.status != 200 or not body.get("id"):
+                raise _error_from(response.status, body)
             return str(body["id"])
 
     def delete_conversation(self, conversation: str) -> None:
-        """Delete *conversation*; where the proxy refuses to, it is left. Raises `NoGateway`."""
-        with self._answer("DELETE", f"/v1/conversations/{conversation}", None, STORED_SECONDS):
+        """Delete *conversation*; an error response is ignored. Raises `GatewayUnreachable`."""
+        with self._request("DELETE", f"/v1/conversations/{conversation}", None, STORED_SECONDS):
             pass
 
     def stream_chat(
         self, request: dict[str, Any], heed: Callable[[Mapping[str, str]], object] = lambda _: None
     ) -> Iterator[dict[str, Any]]:
-        """The chunks of the answer to *request*, a body of chat/completions without `stream`.
+        """Yield the chunks of the answer to *request*, a body of chat/completions without `stream`.
 
         *heed* gets the answer's headers, names in small letters. Raises `GatewayError`, while reading too.
         """
         body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
-        with self._answer("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as answer:
-            if answer.status != 200:
-                raise _refusal(answer.status, _json_object(answer.read(MAX_ANSWER_BYTES)))
-            heed({name.lower(): value for name, value in answer.getheaders()})
-            yield from _chunks(answer)
+        with self._request("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as response:
+            if response.status != 200:
+                raise _error_from(response.status, _json_object(response.read(MAX_ANSWER_BYTES)))
+            heed({name.lower(): value for name, value in response.getheaders()})
+            yield from _chunks(response)
 
     @contextmanager
-    def _answer(self, method: str, path: str, body: str | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, path: str, body: str | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
         headers = {"Content-Type": b"application/json"} if body else {}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}".encode()
@@ -99,12 +99,12 @@ class Gateway:
             connection.request(method, path, body.encode() if body else None, headers)
             yield connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise NoGateway(f"no proxy answers at {self.base_url} ({_reason(error)})") from error
+            raise GatewayUnreachable(f"no proxy answers at {self.base_url} ({_reason(error)})") from error
         finally:
             connection.close()
 
 
-def gateway_of(settings: Settings) -> Gateway:
+def gateway_from(settings: Settings) -> Gateway:
     """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
     key = find_key(settings)
     return Gateway(reachable_host(settings.hosts[0]), settings.port, key.value if key else "")
@@ -121,9 +121,9 @@ def reachable_host(host: str) -> str:
     return host
 
 
-def listed(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The models in an *answer* to `GET /v1/models`, as far as it holds any: another program may listen there."""
-    data = answer.get("data")
+def models_in(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models in a response to `GET /v1/models`, if any: another program may be listening there."""
+    data = body.get("data")
     models = data if isinstance(data, list) else []
     return [model for model in models if isinstance(model, dict) and model.get("id")]
 
@@ -134,15 +134,15 @@ def preferred_model(models: list[dict[str, Any]]) -> str | None:
     return str(ranked[0]["id"]) if ranked else None
 
 
-def _refusal(status: int, body: dict[str, Any]) -> GatewayError:
-    """The error that an answer with *status* and *body* is."""
-    message = _of_error(body, "message")
-    told = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
-    return GatewayError(told, status, _of_error(body, "code"))
+def _error_from(status: int, body: dict[str, Any]) -> GatewayError:
+    """The exception for an error response."""
+    message = _error_field(body, "message")
+    text = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
+    return GatewayError(text, status, _error_field(body, "code"))
 
 
-def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    while line := answer.readline(MAX_EVENT_BYTES):
+def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    while line := response.readline(MAX_EVENT_BYTES):
         if not line.startswith(b"data:"):
             continue
         data = line.removeprefix(b"data:").strip()
@@ -150,13 +150,13 @@ def _chunks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
             return
         event = _json_object(data)
         if "error" in event:
-            raise GatewayError(_of_error(event, "message") or "the answer failed")
+            raise GatewayError(_error_field(event, "message") or "the answer failed")
         yield event
     raise GatewayError("the answer broke off before its end")
 
 
-def _of_error(body: dict[str, Any], name: str) -> str:
-    """What stands under *name* in an error object of OpenAI's shape; "" where there is none."""
+def _error_field(body: dict[str, Any], name: str) -> str:
+    """The field *name* of an OpenAI error object; "" where there is none."""
     error = body.get("error")
     return str(error.get(name) or "") if isinstance(error, dict) else ""
 

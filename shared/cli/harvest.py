@@ -1,4 +1,4 @@
-"""`freeaichat harvest`: one visit now, by the harvester itself, and what it brought in words."""
+"""`freeaichat harvest`: run one visit now, and print its result."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from shared import parsing
 from shared.cli import text
 from shared.cli.failures import BadSettings, Failure, read_settings
 from shared.processes.lifeline import Lifeline
-from shared.processes.services import become, module_command
+from shared.processes.services import exec_command, module_command
 
 SHOWN = {
     "plugin": "plugin",
@@ -35,11 +35,11 @@ def harvest(*, headed: bool, site: str | None, as_json: bool) -> int:
     chosen = ["--site", _page(site)] if site else []
     command = module_command("harvester", "once", *(["--headed"] if headed else []), *chosen)
     if as_json:
-        become(command)  # its output and exit code are what was asked for
+        exec_command(command)  # its output and exit code are what was asked for
     output, code = _run(command)
     for line in output.splitlines():
-        for told in tell(json.loads(line)):
-            click.echo(told)
+        for report_line in report_lines(json.loads(line)):
+            click.echo(report_line)
     return code
 
 
@@ -68,22 +68,22 @@ def _run(command: list[str]) -> tuple[str, int]:
         env=os.environ | lifeline.environment,
         process_group=0,  # a Ctrl-C in the terminal reaches us alone
     ) as visit:
-        lifeline.hand_over()
+        lifeline.close_child_end()
         signal.signal(signal.SIGINT, lambda *_: visit.terminate())
         output = visit.communicate()[0]
-    lifeline.cut()
+    lifeline.stop()
     if visit.returncode < 0:
         raise Failure(f"the visit was ended from outside: {signal.strsignal(-visit.returncode)}")
     return output, visit.returncode
 
 
-def tell(result: dict[str, Any]) -> list[str]:
-    """The harvester's own report of a visit, in words."""
+def report_lines(result: dict[str, Any]) -> list[str]:
+    """The harvester's report of a visit as lines for users."""
     visit = result["visit"]
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in visit.get("steps", {}).items())
     lines = [f"{visit['site']}: {text.outcome(visit['outcome'])} in {visit['seconds']:.1f} s ({steps})"]
     if visit.get("reason"):
-        lines.append(f"  {text.harmless(visit['reason'])}")
+        lines.append(f"  {text.sanitized(visit['reason'])}")
     credentials = result.get("credentials") or {}
     lines += text.table([(label, str(credentials[name])) for name, label in SHOWN.items() if name in credentials])
     bots = result.get("bots") or []

@@ -1,4 +1,4 @@
-"""The line at the end of what a terminal shows that tells what is waited for, while it is waited for."""
+"""A status line with a spinner at the end of a terminal's output."""
 
 import shutil
 import sys
@@ -15,27 +15,27 @@ REDRAW_SECONDS = 1 / FRAMES_A_SECOND  # oftener, nobody sees it
 
 
 class LiveLine:
-    """One line, drawn over again and again. Plain characters: no colour in it.
+    """One line that is redrawn in place, without colour.
 
-    Whoever prints anything else calls `clear` first.
+    Call `clear` before printing anything else.
     """
 
     def __init__(self, *, is_shown: bool) -> None:
-        """*is_shown* False: nothing is ever drawn, as where standard output is no terminal."""
+        """*is_shown* False: draw nothing, as where standard output is no terminal."""
         self.is_shown = is_shown
         self._frames = FRAMES if "utf" in (sys.stdout.encoding or "").lower() else PLAIN_FRAMES
         self._width = 0  # of what is drawn now
         self._drawn_at = 0.0
 
     def draw(self, line: str) -> None:
-        """Show *line*, as much of it as the terminal is wide."""
+        """Draw *line*, cut to the width of the terminal."""
         self.clear()
         if self.is_shown:
             line, self._width = _cut(line, shutil.get_terminal_size().columns - 1)
             click.echo(line, nl=False)
 
     def wait(self, what: str, since: float) -> None:
-        """Show that *what* is waited for, *since* that reading of the monotonic clock."""
+        """Draw the spinner with *what* is waited for, and the seconds *since* (monotonic)."""
         now = monotonic()
         if self.is_shown and now - self._drawn_at >= REDRAW_SECONDS:
             self._drawn_at = now
@@ -43,18 +43,18 @@ class LiveLine:
             self.draw(f"{frame} {now - since:.0f} s  {what}")
 
     def clear(self) -> None:
-        """Take the line away, so that others can be printed."""
+        """Erase the line."""
         if self._width:
             click.echo(f"\r{' ' * self._width}\r", nl=False)
             self._width = 0
 
 
-def _cut(line: str, room: int) -> tuple[str, int]:
-    """The beginning of *line* that fits into *room* places, and how many it takes."""
+def _cut(line: str, max_width: int) -> tuple[str, int]:
+    """The prefix of *line* that fits into *max_width* columns, and its width."""
     width = 0
     for position, character in enumerate(line):
-        places = text.places(character)
-        if width + places > room:
+        columns = text.columns_of(character)
+        if width + columns > max_width:
             return line[:position], width
-        width += places
+        width += columns
     return line, width

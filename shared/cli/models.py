@@ -1,4 +1,4 @@
-"""`freeaichat models`: what the running proxy offers."""
+"""`freeaichat models`: the models of the running proxy."""
 
 import json
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import click
 
 from shared.cli import text
-from shared.cli.failures import Failure, read_gateway, read_settings, told
-from shared.cli.gateway import Gateway, GatewayError, listed, preferred_model
+from shared.cli.failures import Failure, describe, read_gateway, read_settings
+from shared.cli.gateway import Gateway, GatewayError, models_in, preferred_model
 
 
 def show(*, as_json: bool) -> None:
     """Print the models. Raises `Failure`."""
-    answer = _answer(read_gateway(read_settings()))
+    listing = _fetch_models(read_gateway(read_settings()))
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        click.echo(json.dumps(listing, ensure_ascii=False))
         return
-    models = listed(answer)
+    models = models_in(listing)
     has_several = len({model.get("site") for model in models}) > 1
     rows = [
         (
             str(model["id"]),
-            text.harmless(str(model.get("name") or "")),
+            text.sanitized(str(model.get("name") or "")),
             f"→ {model['alias_of']}" if model.get("alias_of") else "",
             str(model.get("site") or "") if has_several else "",
             _remarks(model),
@@ -33,7 +33,7 @@ def show(*, as_json: bool) -> None:
 
 
 def _remarks(model: dict[str, Any]) -> str:
-    """What a person should know before they choose *model*."""
+    """Remarks on *model* for users who choose one."""
     remarks = [] if model.get("discovered", True) else ["not shown by the page"]
     if model.get("state", "ready") != "ready":  # as the API's description has it
         remarks.append(str(model["state"]))
@@ -42,19 +42,19 @@ def _remarks(model: dict[str, Any]) -> str:
 
 def default_model(gateway: Gateway) -> str:
     """The first model that the page shows, else the first of all. Raises `Failure`."""
-    name = preferred_model(listed(_answer(gateway)))
+    name = preferred_model(models_in(_fetch_models(gateway)))
     if name is None:
         raise Failure("the proxy knows no model yet; `freeaichat status` shows what the visits meet")
     return name
 
 
 def model_names(gateway: Gateway) -> list[str]:
-    """All that can be asked for. Raises `Failure`."""
-    return [str(model["id"]) for model in listed(_answer(gateway))]
+    """The names of all models. Raises `Failure`."""
+    return [str(model["id"]) for model in models_in(_fetch_models(gateway))]
 
 
-def _answer(gateway: Gateway) -> dict[str, Any]:
+def _fetch_models(gateway: Gateway) -> dict[str, Any]:
     try:
         return gateway.fetch("/v1/models")
     except GatewayError as error:
-        raise Failure(told(error)) from error
+        raise Failure(describe(error)) from error

@@ -3,21 +3,21 @@
 import click
 
 from shared.cli.failures import provide_key, read_settings
-from shared.cli.keys import is_key_needed
-from shared.processes.services import become, module_command
+from shared.cli.master_key import is_key_needed
+from shared.processes.services import exec_command, module_command
 from shared.settings import Settings
 
 
 def run() -> None:
-    """Become the proxy; does not return. Raises `BadSettings`."""
+    """Replace this process by the proxy; does not return. Raises `BadSettings`."""
     show_key(read_settings())
-    become(module_command("proxy"))  # the service itself, with its own signals and exit codes
+    exec_command(module_command("proxy"))  # the service itself, with its own signals and exit codes
 
 
 def show_key(settings: Settings) -> None:
-    """Make the key where one is needed and missing, and show it this once; later only where it is kept.
+    """Generate and print a key if one is needed and missing; print where a generated one is stored.
 
-    Raises `BadSettings` where it cannot be kept.
+    Raises `BadSettings` where it cannot be stored.
     """
     if not is_key_needed(settings):
         return

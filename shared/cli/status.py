@@ -1,4 +1,4 @@
-"""What `freeaichat status` tells: gathered from the store and the running proxy as one plain value, then rendered."""
+"""`freeaichat status`: a report from the store and the running proxy, as JSON or text."""
 
 import json
 from collections import defaultdict
@@ -7,8 +7,8 @@ from time import time
 import click
 
 from shared.cli import status_text, text
-from shared.cli.failures import read_gateway, read_settings, with_store
-from shared.cli.gateway import Gateway, NoGateway, listed
+from shared.cli.failures import read_gateway, read_settings, run_with_store
+from shared.cli.gateway import Gateway, GatewayUnreachable, models_in
 from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site
@@ -16,7 +16,7 @@ from shared.processes import heartbeat
 from shared.processes.services import EXIT_FAILED
 from shared.serialization import to_plain
 from shared.settings import Settings
-from shared.store import Store, address
+from shared.store import Store, store_url
 
 VISITS_SHOWN = 5
 
@@ -28,17 +28,20 @@ def show(*, as_json: bool) -> int:
     """Print the report; returns the exit code. Raises `BadSettings`."""
     settings = read_settings()
     gateway = read_gateway(settings)
-    report = with_store(settings, lambda store: gather(settings, store, gateway, time()))
+    report = run_with_store(settings, lambda store: gather(settings, store, gateway, time()))
     for line in [json.dumps(report, ensure_ascii=False)] if as_json else status_text.lines(report, time()):
         click.echo(line)
     return 0 if is_usable(report) else EXIT_FAILED
 
 
 async def gather(settings: Settings, store: Store, gateway: Gateway, now: float) -> Report:
-    """Everything as JSON-ready values, secrets masked. Raises StoreError."""
-    proxy, names = ask_proxy(gateway)
+    """The report as JSON values, with masked secrets. Raises StoreError."""
+    proxy, names = fetch_proxy_state(gateway)
     return {
-        "store": {"url": address.shown(settings.store_url), "schema": address.schema_known(settings.store_url)},
+        "store": {
+            "url": store_url.redacted_url(settings.store_url),
+            "schema": store_url.supported_schema(settings.store_url),
+        },
         "proxy": proxy,
         "harvester": await _harvester(store, now),
         "keys": await _keys(store, now),
@@ -47,14 +50,14 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
     }
 
 
-def ask_proxy(gateway: Gateway) -> tuple[Report, ModelNames]:
-    """Whether the proxy runs and is ready, and its model names; not ready, and without names, where it is silent."""
+def fetch_proxy_state(gateway: Gateway) -> tuple[Report, ModelNames]:
+    """The proxy's state and its model names; without names where it does not answer."""
     names: ModelNames = defaultdict(list)
     try:
         status, ready = gateway.get("/readyz")
-        for model in listed(gateway.get("/v1/models")[1]):
+        for model in models_in(gateway.get("/v1/models")[1]):
             names[str(model.get("site")), model.get("bot_id") or 0].append(str(model["id"]))
-    except NoGateway as error:
+    except GatewayUnreachable as error:
         reason = "does not answer in time" if error.is_silent else "not running"
         return {"base_url": gateway.base_url, "running": error.is_silent, "ready": False, "reason": reason}, {}
     reason = str(ready.get("reason") or ("" if status == 200 else f"HTTP {status}"))
@@ -68,9 +71,9 @@ async def _harvester(store: Store, now: float) -> Report:
 
 
 async def _keys(store: Store, now: float) -> Report:
-    """How many keys were made for others, and how many of them work still."""
+    """The number of API keys, and of those that are valid."""
     keys = await store.keys()
-    return {"made": len(keys), "working": sum(key.trouble(now) is None for key in keys)}
+    return {"made": len(keys), "working": sum(key.problem(now) is None for key in keys)}
 
 
 def _server(server: Server, names: ModelNames) -> Report:
@@ -85,7 +88,7 @@ async def _site(store: Store, site: Site, names: ModelNames, now: float) -> Repo
         "kind": state.current.plugin if state else None,
         "page": state.current.page_url if state else site.url,
         "named_page": site.url,
-        "is_other_page": bool(state and state.current.is_of_other_page(site.url)),
+        "is_other_page": bool(state and state.current.is_on_other_page(site.url)),
         "credentials": _credentials(state.current, now) if state else None,
         "bots": [_bot(bot, names.get((site.host, bot.id), [])) for bot in (state.bots if state else ())],
         "visits": [_visit(visit) for visit in await store.visits(site.origin, limit=VISITS_SHOWN)],

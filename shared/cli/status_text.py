@@ -1,4 +1,4 @@
-"""The report of `freeaichat status` as lines for people. Pure."""
+"""The report of `freeaichat status` as text. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +43,7 @@ def _proxy(proxy: Report) -> str:
 
 
 def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
-    """What the running proxy has learnt of a site, where that is more than that it is well."""
+    """The lines on a site's problems that the running proxy reports."""
     for site in proxy.get("sites", []):
         if site["site"] != origin:
             continue
@@ -78,11 +78,11 @@ def _credentials(site: Report, now: float) -> Iterator[str]:
     if found is None:
         yield "  credentials: none were captured yet"
         return
-    left = found["nonce_renew_by"] - now
+    seconds_left = found["nonce_renew_by"] - now
     if found["nonce_may_have_expired"]:
-        renewal = click.style(f"may have expired {text.duration(-left)} ago", fg="yellow")
+        renewal = click.style(f"may have expired {text.duration(-seconds_left)} ago", fg="yellow")
     else:
-        renewal = f"renewed in {text.duration(left)} at the latest"
+        renewal = f"renewed in {text.duration(seconds_left)} at the latest"
     yield from text.table(
         [
             ("credentials", f"by {text.SOURCES[found['source']]}, {text.ago(found['captured_at'], now)}"),
@@ -116,7 +116,7 @@ def _visits(visits: list[Report], now: float) -> Iterator[str]:
                 text.outcome(visit["outcome"]),
                 f"{visit['seconds']:.1f} s",
                 visit["trigger"],
-                text.harmless(visit["reason"]),
+                text.sanitized(visit["reason"]),
             )
             for visit in visits
         ],

@@ -1,4 +1,4 @@
-"""`python -m shared.cli.supervise BEGUN WORKERS GRACE HOSTS PORT LOG`: the supervisor of `freeaichat up`."""
+"""`python -m shared.cli.supervise STARTED WORKERS GRACE HOSTS PORT LOG`: the supervisor of `freeaichat up`."""
 
 import sys
 from contextlib import nullcontext
@@ -8,25 +8,25 @@ from shared.processes.services import EXIT_PORT_TAKEN, module_command
 from shared.processes.supervise import Service, proxy_services, supervise
 
 
-def main(begun: str, workers: str, grace: str, *place: str) -> int:
-    """Run everything; returns the exit code.
+def main(started: str, workers: str, grace: str, *rest: str) -> int:
+    """Run the services and the progress display; returns the exit code.
 
-    *begun*: when `freeaichat up` was typed, Unix seconds. *place*: HOSTS, PORT, and the file that the services log to,
+    *started*: when `freeaichat up` was typed, Unix seconds. *rest*: HOSTS, PORT, and the file that the services log to,
     "": none.
     """
-    hosts, port, log = place
+    hosts, port, log = rest
     live = ["--live"] if log else []
     services = [
         Service("harvester", module_command("harvester"), log=log),
         *proxy_services(int(workers), log=log),
-        Service("progress display", module_command("shared.cli.welcome", begun, *live), is_lasting=False),
+        Service("progress display", module_command("shared.cli.up_progress", started, *live), is_restarted=False),
     ]
     try:
-        held = ports.hold(hosts.split(","), int(port)) if int(workers) > 1 else nullcontext()
+        reserved = ports.reserve(hosts.split(","), int(port)) if int(workers) > 1 else nullcontext()
     except OSError as error:
         print(f"freeaichat: cannot listen on {hosts} port {port}: {error.strerror}", file=sys.stderr)
         return EXIT_PORT_TAKEN
-    with held:
+    with reserved:
         return supervise(services, grace=float(grace), log=log)
 
 

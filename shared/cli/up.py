@@ -1,4 +1,4 @@
-"""`freeaichat up`: what has to be right before the services start, then the supervisor in place of this process."""
+"""`freeaichat up`: prepares what the services need, then replaces this process by the supervisor."""
 
 import os
 import sys
@@ -9,11 +9,11 @@ import click
 
 from shared import log_file
 from shared.cli import browser
-from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, with_store
+from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, run_with_store
 from shared.cli.proxy import show_key
 from shared.processes import ports
-from shared.processes.services import become, module_command
-from shared.processes.supervise import grace_for, tell_log_format
+from shared.processes.services import exec_command, module_command
+from shared.processes.supervise import grace_period, tell_log_format
 from shared.secrets import private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, Store
@@ -23,26 +23,33 @@ PORT_PAUSE = 0.1
 
 
 def up(*, verbose: bool) -> None:
-    """Prepare, and become the supervisor; does not return. Raises `Failure`.
+    """Prepare, and replace this process by the supervisor; does not return. Raises `Failure`.
 
-    In a terminal the services log to a file, unless *verbose*: there the progress is for a person to read.
+    In a terminal the services log to a file, unless *verbose*, and the terminal shows the progress.
     """
-    begun = time.time()
+    started = time.time()
     settings = read_settings()
     prepare(settings, verbose=verbose)
     is_watched = sys.stdout.isatty() and sys.stderr.isatty()
-    log = provide_log(settings.data_dir) if is_watched and not verbose else None
-    grace = grace_for(settings.shutdown_timeout)
-    port = settings.port or ports.free(settings.hosts[0])
-    words = (f"{begun:.3f}", str(settings.workers), str(grace), ",".join(settings.hosts), str(port), str(log or ""))
+    log = create_log(settings.data_dir) if is_watched and not verbose else None
+    grace = grace_period(settings.shutdown_timeout)
+    port = settings.port or ports.free_port(settings.hosts[0])
+    arguments = (
+        f"{started:.3f}",
+        str(settings.workers),
+        str(grace),
+        ",".join(settings.hosts),
+        str(port),
+        str(log or ""),
+    )
     os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
     tell_log_format(settings.log_format)
-    become(module_command("shared.cli.supervise", *words))
+    exec_command(module_command("shared.cli.supervise", *arguments))
 
 
-def provide_log(data_dir: Path) -> Path | None:
-    """Make the log file, and say where it is; None where it cannot be made."""
-    log = log_file.path_in(data_dir).absolute()
+def create_log(data_dir: Path) -> Path | None:
+    """Create the log file, and print its path; None where it cannot be created."""
+    log = log_file.log_path(data_dir).absolute()
     try:
         private_dir(data_dir)
         os.close(os.open(log, log_file.APPENDING, log_file.MODE))
@@ -55,24 +62,24 @@ def provide_log(data_dir: Path) -> Path | None:
 
 
 def prepare(settings: Settings, *, verbose: bool) -> None:
-    """Check store and port, get a browser, and make the key where one is needed. Raises `Failure`."""
-    with_store(settings, _nothing, patience=STARTING_SECONDS)  # its faults are told once
+    """Check store and port, install a missing browser, and generate a needed key. Raises `Failure`."""
+    run_with_store(settings, _nothing, startup_timeout=STARTING_SECONDS)  # its faults are told once
     await_port(settings)
-    provide_browser(settings, verbose=verbose)
+    prepare_browser(settings, verbose=verbose)
     show_key(settings)
 
 
-def provide_browser(settings: Settings, *, verbose: bool) -> None:
-    """Find a browser and say so; install one where there is none, unless values captured by hand make up for it."""
-    begun = time.monotonic()
-    found = browser.locate(settings)
+def prepare_browser(settings: Settings, *, verbose: bool) -> None:
+    """Find a browser; install a missing one, unless values captured by hand are set."""
+    started = time.monotonic()
+    found = browser.find(settings)
     if found is not None:
-        click.echo(f"browser found: {found.path} ({time.monotonic() - begun:.1f} s)")
-    elif settings.has_values_by_hand:
+        click.echo(f"browser found: {found.path} ({time.monotonic() - started:.1f} s)")
+    elif settings.has_manual_values:
         click.echo("no browser: the values captured by hand serve until they fail; see `freeaichat browser install`")
     else:
         try:
-            browser.provide(settings, verbose=verbose)
+            browser.ensure_browser(settings, verbose=verbose)
         except Failure as failure:
             if not settings.servers:
                 raise
@@ -80,14 +87,14 @@ def provide_browser(settings: Settings, *, verbose: bool) -> None:
 
 
 async def _nothing(_: Store) -> None:
-    """Opening the store is enough."""
+    """Do nothing: opening the store is enough."""
 
 
 def await_port(settings: Settings) -> None:
-    """Wait a little for the port where it is taken. Raises `PortTaken`, or `BadSettings` for a bad address."""
+    """Wait up to `PORT_PATIENCE_SECONDS` for a port in use. Raises `PortTaken`, or `BadSettings` for a bad address."""
     deadline = time.monotonic() + PORT_PATIENCE_SECONDS
-    while (problem := ports.bind_problem(settings.hosts, settings.port)) is not None:
-        if not ports.is_taken(problem):
+    while (problem := ports.bind_error(settings.hosts, settings.port)) is not None:
+        if not ports.is_in_use(problem):
             raise BadSettings(f"cannot listen on {settings.host} port {settings.port}: {problem.strerror}")
         if time.monotonic() > deadline:
             raise PortTaken(

@@ -1,4 +1,4 @@
-"""`freeaichat usage`: what was used, read from the store itself."""
+"""`freeaichat usage`: usage, read from the store itself."""
 
 import csv
 import io
@@ -10,27 +10,27 @@ from typing import Any, Literal
 
 import click
 
-from shared.admin import usage_desk, wire
+from shared.admin import usage_admin, wire
 from shared.cli import text
-from shared.cli.failures import Failure, read_settings, with_store
+from shared.cli.failures import Failure, read_settings, run_with_store
 
 Row = dict[str, Any]
 _FIGURES = ("requests", "refused", "tokens_in", "tokens_out", "ms_p50", "ms_p95", "ttft_ms_p50", "ttft_ms_p95")
 
 
 def show(since: str, until: str | None, by: str, *, style: Literal["table", "json", "csv"]) -> None:
-    """Print what was used. Raises `Failure`."""
+    """Print the usage. Raises `Failure`."""
     try:
-        span = wire.span(since, until or "", by, now=time())
+        query = wire.parse_usage_query(since, until or "", by, now=time())
     except ValueError as error:
         raise Failure(str(error)) from error
-    rows = with_store(read_settings(), lambda store: usage_desk.rows(store, span))
+    rows = run_with_store(read_settings(), lambda store: usage_admin.rows(store, query))
     if style == "json":
         click.echo(json.dumps(wire.usage_list(rows), ensure_ascii=False))
     elif style == "csv":
-        click.echo(_as_csv(rows, span.by), nl=False)
+        click.echo(_as_csv(rows, query.by), nl=False)
     else:
-        for line in _lines(rows, span.by):
+        for line in _lines(rows, query.by):
             click.echo(line)
 
 
@@ -77,7 +77,7 @@ def _label(name: str, value: str | int) -> str:
 
 
 def _safe(value: object) -> object:
-    """*value* for a spreadsheet: none of them takes it for a formula."""
+    """*value* quoted, so that no spreadsheet takes it for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in set("=+-@") else value
 
 

@@ -1,10 +1,10 @@
-"""The marks of bot checks that stand before a site. A check is only recognised, never solved or dodged."""
+"""Detection of bot checks in front of a site. A check is only recognised, never solved or evaded."""
 
 import re
 from collections.abc import Iterable, Mapping
 from html import unescape
 
-_HEADERS = {  # lower-case name: the values that mean a check, and whose it is
+_HEADERS = {  # lower-case name: the values that mean a check, and its vendor
     "cf-mitigated": ({"challenge"}, "Cloudflare"),
     "x-amzn-waf-action": ({"challenge", "captcha"}, "AWS WAF"),
     "x-vercel-mitigated": ({"challenge"}, "Vercel"),
@@ -29,7 +29,7 @@ _TITLES = (  # lower case; beginnings of the titles that check pages carry
     ("client challenge", "a browser check"),
 )
 _SCRIPTS = (("/.within.website/x/cmd/anubis/", "Anubis"),)  # parts of addresses that only check pages name
-_CLOUDFLARE = "/orchestrate/"  # below /cdn-cgi/challenge-platform/, where what it puts into ordinary pages is too
+_CLOUDFLARE = "/orchestrate/"  # below /cdn-cgi/challenge-platform/, like the scripts of ordinary pages
 _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site have them for their forms, too
     ("challenges.cloudflare.com", "Turnstile"),
     (_CLOUDFLARE, "Cloudflare"),
@@ -47,15 +47,15 @@ _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
 
 
 def by_headers(headers: Mapping[str, str]) -> str | None:
-    """Whose check an answer with these *headers* is; None: nobody's. They are looked up in lower case."""
-    for name, (values, whose) in _HEADERS.items():
+    """The vendor of the bot check that *headers* show (names in lower case); None: no check."""
+    for name, (values, vendor) in _HEADERS.items():
         if headers.get(name, "").strip().lower() in values:
-            return whose
+            return vendor
     return None
 
 
 def by_page(status: int, body: bytes) -> bool:
-    """Whether a page of this HTTP *status* that came without a browser is a check."""
+    """Whether a page fetched without a browser is a bot check, by its HTTP status and HTML."""
     html = body[:_LOOKED_AT].decode("utf-8", "replace")
     title, lowered = _TITLE.search(html), html.lower()
     if any(mark in lowered for mark in _BLOCKED):
@@ -65,21 +65,21 @@ def by_page(status: int, body: bytes) -> bool:
 
 
 def by_title(title: str) -> str | None:
-    """Whose check a page with this *title* is; None: nobody's."""
+    """The vendor of the bot check with this page title; None: no check."""
     plain = title.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return next((whose for beginning, whose in _TITLES if plain.startswith(beginning)), None)
+    return next((vendor for beginning, vendor in _TITLES if plain.startswith(beginning)), None)
 
 
 def by_scripts(texts: Iterable[str]) -> str | None:
-    """Whose check a page is whose HTML, or whose scripts' addresses, are *texts*; None: nobody's."""
-    return _named_in(texts, _SCRIPTS)
+    """The vendor of the bot check that a page's HTML or script URLs show; None: no check."""
+    return _vendor_in(texts, _SCRIPTS)
 
 
 def by_widgets(addresses: Iterable[str]) -> str | None:
-    """Whose check the scripts and frames at *addresses* show, be it in place of a page or in a form of it."""
-    return _named_in(addresses, _WIDGETS)
+    """The vendor of the CAPTCHA widget among script and frame URLs, be it of a check page or of a form; None: none."""
+    return _vendor_in(addresses, _WIDGETS)
 
 
-def _named_in(texts: Iterable[str], marks: Iterable[tuple[str, str]]) -> str | None:
+def _vendor_in(texts: Iterable[str], marks: Iterable[tuple[str, str]]) -> str | None:
     found = list(texts)
-    return next((whose for mark, whose in marks if any(mark in text for text in found)), None)
+    return next((vendor for mark, vendor in marks if any(mark in text for text in found)), None)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from html.parser import HTMLParser
 
-from shared.plugins.answers import read_json, text_at
+from shared.plugins.lenient_json import read_json, text_at
 
 
 def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
@@ -16,9 +16,11 @@ def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
 
 
 def pages_in(body: bytes) -> list[str]:
-    """The HTML of a page, or that in what core REST tells of one or several (PROTOCOL 14)."""
-    told = read_json(body)
-    contents = [each.get("content") for each in (told if isinstance(told, list) else [told]) if isinstance(each, dict)]
+    """The HTML of a page, or that in core REST's JSON of one page or several (PROTOCOL 14)."""
+    value = read_json(body)
+    contents = [
+        each.get("content") for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)
+    ]
     rendered = [text_at(content, "rendered") for content in contents if isinstance(content, dict)]
     return list(filter(None, rendered)) or [body.decode("utf-8", "replace")]
 

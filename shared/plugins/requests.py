@@ -1,4 +1,4 @@
-"""What is asked of a site's plugin beside its chat."""
+"""Requests to a plugin other than chat messages."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 
 class PluginRequest(NamedTuple):
-    """What is posted."""
+    """A POST request."""
 
     url: str
     body: bytes
@@ -14,5 +14,5 @@ class PluginRequest(NamedTuple):
 
 
 def form_request(url: str, fields: Mapping[str, str]) -> PluginRequest:
-    """An urlencoded form."""
+    """A POST of an urlencoded form."""
     return PluginRequest(url, urlencode(fields).encode(), {"Content-Type": "application/x-www-form-urlencoded"})

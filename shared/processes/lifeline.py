@@ -1,4 +1,4 @@
-"""Children that end when their parent does, even when the parent was killed.
+"""A pipe by which children end with their parent, even when the parent was killed.
 
 The parent keeps the write end of a pipe and never writes. The system closes it when the parent ends, however it
 ends, and the child, which watches the read end, sees end-of-file.
@@ -11,23 +11,23 @@ ENVIRONMENT_NAME = "FREEAICHAT_LIFELINE_FD"
 
 
 class Lifeline:
-    """The parent's side for one child. Start the child with `environment` and `pass_fds`, then call `hand_over`."""
+    """The parent's end for one child: start that with `environment` and `pass_fds`, then call `close_child_end`."""
 
     def __init__(self) -> None:
         self._read_end, self._write_end = os.pipe()
         self.environment = {ENVIRONMENT_NAME: str(self._read_end)}
         self.pass_fds = (self._read_end,)
 
-    def hand_over(self) -> None:
+    def close_child_end(self) -> None:
         """Close our copy of the child's end, once the child runs."""
         os.close(self._read_end)
 
-    def cut(self) -> None:
-        """Let the child know that it is to end."""
+    def stop(self) -> None:
+        """Close the pipe, at which the child ends."""
         os.close(self._write_end)
 
 
-def on_parent_gone(callback: Callable[[], object]) -> None:
+def on_parent_exit(callback: Callable[[], object]) -> None:
     """Call *callback* once in the running loop when the parent is gone. Does nothing without a lifeline."""
     import asyncio  # here, so that a parent which only makes lifelines stays small
 

@@ -1,55 +1,55 @@
-"""Trying, finding and keeping ports. Imports nothing heavy: supervisors do this."""
+"""Probing, finding and reserving ports. Imports nothing heavy, since supervisors use it."""
 
 import errno
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-_Place = tuple[socket.AddressFamily, tuple[object, ...]]  # where to bind
+_BindAddress = tuple[socket.AddressFamily, tuple[object, ...]]  # where to bind
 
 
-def hold(hosts: Sequence[str], port: int) -> ExitStack:
-    """Keep *port* of every address of *hosts* for workers of this user that set SO_REUSEPORT, until closed.
+def reserve(hosts: Sequence[str], port: int) -> ExitStack:
+    """Reserve *port* on every address of *hosts* for workers of this user that set SO_REUSEPORT, until closed.
 
-    Nothing listens there by this. Raises OSError where somebody has the port, whether they share it or not.
+    This does not listen. Raises OSError where the port is in use, with SO_REUSEPORT or without.
     """
-    with ExitStack() as held:
-        for place in dict.fromkeys(_places(hosts, port)):
+    with ExitStack() as sockets:
+        for address in dict.fromkeys(_bind_addresses(hosts, port)):
             try:
                 # Bound as one that shares nothing, and opened to those that share only then: so two never both have it.
-                kept = held.enter_context(_bound(place))
+                reserved = sockets.enter_context(_bound(address))
             except OSError as error:
-                if is_taken(error):
+                if is_in_use(error):
                     raise
-                continue  # an address that cannot be used at all is the workers' to tell
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # nobody is to pass over this one
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        return held.pop_all()
+                continue  # the workers report an address that cannot be used at all
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # nobody is to pass over this one
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return sockets.pop_all()
 
 
-def free(host: str) -> int:
-    """A port of *host* that nobody has. Raises OSError."""
-    with _bound(_places([host], 0)[0]) as probe:
+def free_port(host: str) -> int:
+    """A free port of *host*. Raises OSError."""
+    with _bound(_bind_addresses([host], 0)[0]) as probe:
         return int(probe.getsockname()[1])
 
 
-def bind_problem(hosts: Sequence[str], port: int) -> OSError | None:
+def bind_error(hosts: Sequence[str], port: int) -> OSError | None:
     """Why a server could not listen on *hosts* and *port*; None if it could. One usable address is enough."""
     try:
-        places = _places(hosts, port)
+        addresses = _bind_addresses(hosts, port)
     except OSError as error:
         return error
-    problems = [_problem(place) for place in places]
-    taken = next((problem for problem in problems if is_taken(problem)), None)
-    return taken or (problems[0] if all(problems) else None)
+    problems = [_problem(address) for address in addresses]
+    in_use = next((problem for problem in problems if is_in_use(problem)), None)
+    return in_use or (problems[0] if all(problems) else None)
 
 
-def is_taken(problem: OSError | None) -> bool:
-    """Whether *problem* is that somebody else listens there."""
+def is_in_use(problem: OSError | None) -> bool:
+    """Whether *problem* is that the port is in use."""
     return problem is not None and problem.errno == errno.EADDRINUSE
 
 
-def _places(hosts: Sequence[str], port: int) -> list[_Place]:
+def _bind_addresses(hosts: Sequence[str], port: int) -> list[_BindAddress]:
     """Every address of *hosts*. Raises OSError."""
     found = [
         each
@@ -59,17 +59,17 @@ def _places(hosts: Sequence[str], port: int) -> list[_Place]:
     return [(socket.AddressFamily(family), address) for family, _, _, _, address in found]
 
 
-def _problem(place: _Place) -> OSError | None:
+def _problem(address: _BindAddress) -> OSError | None:
     try:
-        _bound(place).close()
+        _bound(address).close()
     except OSError as error:
         return error
     return None
 
 
-def _bound(place: _Place) -> socket.socket:
-    """A socket as a server binds it: what earlier connections left is no obstacle. Raises OSError."""
-    family, address = place
+def _bound(bind_address: _BindAddress) -> socket.socket:
+    """A socket bound as a server does: connections in TIME_WAIT do not matter. Raises OSError."""
+    family, address = bind_address
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family == socket.AF_INET6:

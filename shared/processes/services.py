@@ -1,4 +1,4 @@
-"""Which command starts which part, and what the exit codes of services and commands mean."""
+"""Exit codes, stop signals and command lines of the services."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-EXIT_FAILED = 1  # what was asked for did not succeed, or is not so; trying again may help
-EXIT_STORE_AWAY = 1  # the store cannot be used just now
+EXIT_FAILED = 1  # the command failed, or its answer is no; trying again may help
+EXIT_STORE_UNAVAILABLE = 1  # the store cannot be used just now
 EXIT_SETTINGS = 2  # settings or store cannot be used: trying again changes nothing
-EXIT_UNDER_WAY = 3  # another visit of the site is under way
+EXIT_VISIT_RUNNING = 3  # another visit of the site is under way
 EXIT_PORT_TAKEN = 4
 EXIT_ORPHANED = 3  # of a visit's process: the service that started it is gone
 EXIT_KILLED_AT_ONCE = 130  # by a second Ctrl-C
@@ -19,28 +19,28 @@ FINAL_EXITS = {
     EXIT_PORT_TAKEN: "its port is taken; stop what listens there or set FREEAICHAT_PORT to a free one",
 }
 
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def stopping_signals() -> list[signal.Signals]:
-    """Those of `STOPPING` that this process is to hear: nohup stays in force."""
-    return [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+def stop_signals() -> list[signal.Signals]:
+    """Those of `STOP_SIGNALS` that this process handles: under nohup SIGHUP stays ignored."""
+    return [each for each in STOP_SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
 
 
-def become(command: Sequence[str]) -> NoReturn:
-    """Go on as *command*, with the process id of this one.
+def exec_command(command: Sequence[str]) -> NoReturn:
+    """Replace this process by *command* (exec); the process id stays.
 
-    A signal to stop that comes while it starts waits until it calls `hear_signals`.
+    Stop signals that arrive while it starts are blocked until it calls `unblock_signals`.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     os.execv(command[0], list(command))  # noqa: S606  (our own interpreter)
 
 
-def hear_signals() -> None:
-    """From now on take the signals to stop, for which there are handlers now, and those that came since `become`."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+def unblock_signals() -> None:
+    """Unblock the stop signals, for which there are handlers now; those since `exec_command` are delivered."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Keeps the services running: starts them, starts them again when they die, ends them together.
+"""The supervisor: starts the services, restarts those that die, and stops all together.
 
 A supervisor is a process of its own and imports nothing heavy, since it stays in memory for as long as the services
 run. It sleeps until a signal or a due restart wakes it, and polls nothing.
@@ -18,18 +18,18 @@ from shared.processes.lifeline import Lifeline
 from shared.processes.services import (
     EXIT_KILLED_AT_ONCE,
     FINAL_EXITS,
-    hear_signals,
     module_command,
-    stopping_signals,
+    stop_signals,
+    unblock_signals,
 )
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubles with every further one
-LONGEST_PAUSE = 30.0  # for a service that fails by itself
-LONGEST_PAUSE_KILLED = 4.0  # for one that somebody killed or stopped: nothing is wrong with it
+MAX_PAUSE = 30.0  # for a service that fails by itself
+MAX_PAUSE_KILLED = 4.0  # for one that somebody killed or stopped: nothing is wrong with it
 STEADY_SECONDS = 60.0  # a service that ran this long starts with `FIRST_PAUSE` again
 GRACE_SECONDS = 15.0  # between SIGTERM and SIGKILL
 ENDING_SECONDS = 5.0  # what a proxy needs to end beyond the time that its streams are given
-YIELDING = 10  # niceness of what need not last: the services' start matters more
+NICENESS = 10  # niceness of what is not restarted: the services' start matters more
 LOG_FORMAT = "FREEAICHAT_LOG_FORMAT"
 CLEAR_LINE = "\r\x1b[K"
 SECOND_INTERRUPT_SECONDS = 0.5  # two interrupts closer than this are one, delivered twice by a wrapper
@@ -39,19 +39,19 @@ _OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child: its name in messages, its command, whether it is to run for ever, and where its standard error goes.
+    """One child: its name in messages, its command, whether it is restarted, and the file for its standard error.
 
-    `log`: a file; "": to where ours goes.
+    `log` "": our own standard error.
     """
 
     name: str
     command: Sequence[str]
-    is_lasting: bool = True
+    is_restarted: bool = True
     log: str = ""
 
 
 def proxy_services(workers: int, *options: str, log: str = "") -> list[Service]:
-    """The proxy, or as many of it as share one port, with more *options* of `python -m proxy`."""
+    """The proxy as *workers* processes that share one port, with more *options* of `python -m proxy`."""
     if workers == 1:
         return [Service("proxy", module_command("proxy", *options), log=log)]
     return [
@@ -60,7 +60,7 @@ def proxy_services(workers: int, *options: str, log: str = "") -> list[Service]:
     ]
 
 
-def grace_for(shutdown_timeout: float) -> float:
+def grace_period(shutdown_timeout: float) -> float:
     """How long to wait for proxies whose streams may go on for *shutdown_timeout* seconds."""
     return max(GRACE_SECONDS, shutdown_timeout + ENDING_SECONDS)
 
@@ -94,21 +94,21 @@ class _Child:
                 setpgroup=0,  # the terminal's Ctrl-C reaches the supervisor alone, which then stops all in order
             )
         except OSError:
-            lifeline.cut()
+            lifeline.stop()
             raise
         finally:
-            lifeline.hand_over()
+            lifeline.close_child_end()
         self.lifeline = lifeline
-        if not self.service.is_lasting:
+        if not self.service.is_restarted:
             with suppress(OSError):  # it ended already
-                os.setpriority(os.PRIO_PROCESS, self.pid, YIELDING)
+                os.setpriority(os.PRIO_PROCESS, self.pid, NICENESS)
 
     def terminate(self) -> None:
         if self.pid:
             os.kill(self.pid, signal.SIGTERM)
 
     def kill_group(self) -> None:
-        """Kill the process and what it left behind in its process group."""
+        """Kill the process group."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):  # an empty group; macOS says the latter of zombies
@@ -117,7 +117,7 @@ class _Child:
     def ended(self) -> None:
         self.kill_group()
         if self.lifeline is not None:
-            self.lifeline.cut()
+            self.lifeline.stop()
         self.pid, self.lifeline = 0, None
 
 
@@ -149,7 +149,7 @@ class _Supervisor:
             try:
                 child.start(now)
             except OSError as error:
-                self.start_again(child, f"cannot be started ({error.strerror})", LONGEST_PAUSE)
+                self.start_again(child, f"cannot be started ({error.strerror})", MAX_PAUSE)
 
     def seconds_to_next(self, now: float) -> float | None:
         """How long nothing is due; None: until a signal comes."""
@@ -185,7 +185,7 @@ class _Supervisor:
         self.stopping_since = time.monotonic()  # what was killed ends at once; wait for it without a busy loop
 
     def reap(self) -> None:
-        """Collect every child that ended, also those not ours: in a container this may be process 1."""
+        """Wait for every child that has ended, adopted ones too: in a container this may be process 1."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -203,28 +203,28 @@ class _Supervisor:
         name = child.service.name
         if self.stopping_since is not None:
             return
-        if not child.service.is_lasting:
+        if not child.service.is_restarted:
             if code:
-                self.say(f"{name} ended ({_how(code)}); the services go on")
+                self.say(f"{name} ended ({_exit_text(code)}); the services go on")
         elif code in FINAL_EXITS:
-            told = f" (its own message stands in {self.log})" if self.log else " (its own message stands above)"
-            self.say(f"{name} cannot run: {FINAL_EXITS[code]}{told}; stopping")
+            where = f" (its own message stands in {self.log})" if self.log else " (its own message stands above)"
+            self.say(f"{name} cannot run: {FINAL_EXITS[code]}{where}; stopping")
             self.stop(code)
         else:
             was_stopped = code == 0 or -code in _OUTSIDE_SIGNALS
-            self.start_again(child, f"ended ({_how(code)})", LONGEST_PAUSE_KILLED if was_stopped else LONGEST_PAUSE)
+            self.start_again(child, f"ended ({_exit_text(code)})", MAX_PAUSE_KILLED if was_stopped else MAX_PAUSE)
 
-    def start_again(self, child: _Child, why: str, longest: float) -> None:
+    def start_again(self, child: _Child, reason: str, max_pause: float) -> None:
         now = time.monotonic()
         if now - child.started_at >= STEADY_SECONDS:
             child.pause = FIRST_PAUSE
-        pause = min(child.pause, longest)
+        pause = min(child.pause, max_pause)
         child.pause *= 2
         child.start_at = now + pause
-        self.say(f"{child.service.name} {why}; starting it again in {pause:g} s")
+        self.say(f"{child.service.name} {reason}; starting it again in {pause:g} s")
 
     def say(self, text: str) -> None:
-        """Tell *text* on standard error, and in the log where that is another place."""
+        """Write *text* to standard error, and to the log if there is one."""
         is_json = os.environ.get(LOG_FORMAT) == "json"
         start = CLEAR_LINE if self.log else ""  # what the progress display has drawn there
         with suppress(OSError):  # the terminal is gone; the services are not
@@ -246,14 +246,14 @@ def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log:
     wakeup, signalled = os.pipe()
     os.set_blocking(signalled, False)
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)  # a full pipe wakes as well as one byte
-    for number in (*stopping_signals(), signal.SIGCHLD):
+    for number in (*stop_signals(), signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
-    hear_signals()
+    unblock_signals()
     return _Supervisor([_Child(service) for service in services], grace, wakeup, log).run()
 
 
 def _files(log: str) -> list[tuple[int, int, str, int, int]]:
-    """How a child's files differ from ours."""
+    """The file actions of `posix_spawn` for a child."""
     nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     return [nothing_to_read, (os.POSIX_SPAWN_OPEN, STDERR, log, APPENDING, MODE)] if log else [nothing_to_read]
 
@@ -267,5 +267,5 @@ def _json(text: str) -> str:
     return json.dumps(line, ensure_ascii=False)
 
 
-def _how(code: int) -> str:
+def _exit_text(code: int) -> str:
     return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

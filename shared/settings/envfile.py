@@ -20,7 +20,7 @@ _NAME = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)\s*[=:]")
 
 
 class EnvironmentSource(EnvSettingsSource):
-    """pydantic-settings' environment source without the blanks around values."""
+    """pydantic-settings' environment source, which strips blanks around values."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return _trimmed(super()._load_env_vars())
@@ -47,7 +47,7 @@ class EnvFileSource(EnvSettingsSource):
         return _trimmed(values)
 
     def _refuse_ours(self, broken: str, first: int) -> None:
-        """Raise `SettingsError` where a line of the *broken* text, which begins in line *first*, sets one of ours."""
+        """Raise `SettingsError` where a line of *broken*, which starts at line *first*, sets one of our variables."""
         names = set(chain.from_iterable(NAMES.values()))
         for number, line in enumerate(broken.splitlines(), first):
             name = match[1].upper() if (match := _NAME.match(line)) else ""
@@ -79,7 +79,7 @@ def _trimmed(values: Mapping[str, str | None]) -> dict[str, str | None]:
 
 def undouble_dollars(cookie: str) -> str:
     """Turn `$$` into `$` when every `$` is doubled (as Compose once demanded), else leave the text alone."""
-    runs = _DOLLARS.findall(cookie)
-    if runs and all(len(run) % 2 == 0 for run in runs):
+    dollar_runs = _DOLLARS.findall(cookie)
+    if dollar_runs and all(len(run) % 2 == 0 for run in dollar_runs):
         return cookie.replace("$$", "$")
     return cookie

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import AliasChoices, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from shared.settings import NAMES, PREFIX, Settings, SettingsError, notations
+from shared.settings import NAMES, PREFIX, Settings, SettingsError, field_types
 from shared.settings.envfile import EnvFileSource, EnvironmentSource
 
 
@@ -39,22 +39,22 @@ class _Sources(BaseSettings):
 
 
 def read(overrides: Mapping[str, Any]) -> Settings:
-    """The settings, of which *overrides* win over everything. Raises `SettingsError`."""
+    """Read the settings; *overrides* take precedence. Raises `SettingsError`."""
     try:
-        found = _MODEL(**overrides)
+        model = _MODEL(**overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
-    given = frozenset(found.model_fields_set)
-    return Settings(**{name: getattr(found, name) for name in given}, given=given)
+    set_fields = frozenset(model.model_fields_set)
+    return Settings(**{name: getattr(model, name) for name in set_fields}, set_fields=set_fields)
 
 
 def env_file() -> Path:
-    """The file that is read beside the environment; there need not be one."""
+    """The path of the `.env` file, which need not exist."""
     return Path(os.environ.get("FREEAICHAT_ENV_FILE", ".env"))
 
 
 def names_in_file() -> list[str]:
-    """The names that `env_file` sets, in capitals. Raises `SettingsError`."""
+    """The variables that `env_file` sets, in upper case. Raises `SettingsError`."""
     return [name.upper() for name in EnvFileSource(_MODEL, env_file()).env_vars]
 
 
@@ -75,7 +75,7 @@ def _field(declared: "Declared[Any]") -> Any:
 
 
 def _model() -> type[BaseSettings]:
-    hints = get_type_hints(Settings, {"notations": notations}, include_extras=True)
+    hints = get_type_hints(Settings, {"field_types": field_types}, include_extras=True)
     known = {each.name: (hints[each.name], _field(each)) for each in fields(Settings) if each.name in NAMES}
     return create_model("Settings", __base__=_Sources, **known)  # type: ignore[call-overload,no-any-return]
 

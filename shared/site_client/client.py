@@ -1,4 +1,4 @@
-"""The client of sites and servers: moves bytes to and from one, and decides nothing.
+"""The HTTP client of sites and servers.
 
 Cookies go out exactly as they were captured, redirects are not followed, and every body that is read whole is bounded.
 """
@@ -13,25 +13,25 @@ from shared import __version__
 from shared.models import Credentials
 from shared.plugins.requests import PluginRequest
 from shared.site_client.bodies import Body
-from shared.site_client.connection import Bounds, Connection
+from shared.site_client.connection import Connection, Timeouts
 from shared.site_client.errors import SiteTimeout, SiteUnreachable, reason
 from shared.site_client.http1 import Head
-from shared.site_client.pool import Streams
-from shared.site_client.proxies import BadProxy
+from shared.site_client.pool import ConnectionPool
+from shared.site_client.proxies import InvalidProxy
 
-MAX_REPLY_BYTES = 1024 * 1024  # the replies to what is posted are short JSON or an error page
-MAX_PAGE_BYTES = 4 * 1024 * 1024  # what is got is a page, or all models of a server: 2 kB each where they are described
+MAX_REPLY_BYTES = 1024 * 1024  # the answer to a POST is short JSON or an error page
+MAX_PAGE_BYTES = 4 * 1024 * 1024  # a GET brings a page, or all models of a server: up to 2 kB each
 CONNECT_SECONDS = 15.0
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
-OWN_USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
+USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
 
-_Asking = Coroutine[Any, Any, tuple[Head, Body, Connection]]
+_PendingResponse = Coroutine[Any, Any, tuple[Head, Body, Connection]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer. `body` is cut at `MAX_REPLY_BYTES`, or at `MAX_PAGE_BYTES` where it was got."""
+class Response:
+    """A response with its body, which is cut at `MAX_REPLY_BYTES`, or at `MAX_PAGE_BYTES` for a GET."""
 
     status: int
     content_type: str
@@ -40,19 +40,19 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamReply:
-    """The head of an answer whose body is still to come."""
+class StreamResponse:
+    """A response whose body is still to be read."""
 
     status: int
     content_type: str
     headers: Mapping[str, str]
     body: Body
-    is_repeat: bool  # it was asked for before, on a kept connection that broke: that may have been heard
+    is_repeat: bool  # it was sent before, on a kept connection that broke; the site may have processed that
 
 
-def visitor_headers(credentials: Credentials) -> dict[str, str]:
+def guest_headers(credentials: Credentials) -> dict[str, str]:
     """The headers that make a request part of the captured visit: its Cookie and User-Agent."""
-    headers = {"User-Agent": credentials.user_agent or OWN_USER_AGENT}
+    headers = {"User-Agent": credentials.user_agent or USER_AGENT}
     if credentials.cookie:
         headers["Cookie"] = credentials.cookie
     return headers
@@ -62,95 +62,95 @@ class SiteClient:
     """A pool of kept-alive connections. Use as an async context manager."""
 
     async def __aenter__(self) -> "SiteClient":
-        self._streams = Streams(connect_timeout=CONNECT_SECONDS)
+        self._pool = ConnectionPool(connect_timeout=CONNECT_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._streams.close()
+        await self._pool.close()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Reply:
-        """Post *body* and read the whole answer within *timeout* seconds of its sending. Raises `SiteUnreachable`."""
-        return await self._whole(url, headers, timeout, body, most=MAX_REPLY_BYTES)
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Response:
+        """Post *body* and read the whole response within *timeout* seconds. Raises `SiteUnreachable`."""
+        return await self._read_all(url, headers, timeout, body, max_bytes=MAX_REPLY_BYTES)
 
-    async def ask(self, guest: Credentials, request: PluginRequest, *, timeout: float) -> Reply:
-        """Make *request* as the guest of these credentials. As `post`."""
-        headers = {**visitor_headers(guest), **request.headers}
+    async def ask(self, guest: Credentials, request: PluginRequest, *, timeout: float) -> Response:
+        """Send *request* with the cookie and User-Agent of *guest*. As `post`."""
+        headers = {**guest_headers(guest), **request.headers}
         return await self.post(request.url, request.body, headers, timeout=timeout)
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Reply:
-        """Get *url* and read the whole answer within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._whole(url, headers, timeout, None, most=MAX_PAGE_BYTES)
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Response:
+        """Get *url* and read the whole response within *timeout* seconds. Raises `SiteUnreachable`."""
+        return await self._read_all(url, headers, timeout, None, max_bytes=MAX_PAGE_BYTES)
 
-    async def _whole(
-        self, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None, *, most: int
-    ) -> Reply:
-        with _translated():
-            bounds = Bounds(timeout, timeout, is_for_all=True)
-            head, answer, connection = await self._asking(url, headers, body, bounds)
+    async def _read_all(
+        self, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None, *, max_bytes: int
+    ) -> Response:
+        with _mapped_errors():
+            timeouts = Timeouts(timeout, timeout, is_for_all=True)
+            head, response_body, connection = await self._send(url, headers, body, timeouts)
             try:
-                content = await read_bounded(answer, most)
+                content = await read_bounded(response_body, max_bytes)
             except BaseException:
-                connection.drop(answer)
+                connection.drop(response_body)
                 raise
-            connection.leave(answer)
-        return Reply(head.status, _content_type(head), CIMultiDict(head.headers), content)
+            connection.release(response_body)
+        return Response(head.status, _content_type(head), CIMultiDict(head.headers), content)
 
     def stream(
         self, url: str, headers: Mapping[str, str], *, idle_timeout: float, body: bytes | None = None
-    ) -> "Stream":
-        """Get *url*, or post *body* to it, and hand out the answer's body as it comes, in an `async with`; leaving it
-        drops the connection, or keeps it for the next stream if the body's end comes in a moment.
+    ) -> "StreamContext":
+        """Get *url*, or post *body* to it, and stream the response in an `async with`; leaving that closes the
+        connection, or keeps it for the next stream if the end of the body arrives in a moment.
 
-        *idle_timeout* bounds the wait for each piece, in seconds. Raises `SiteUnreachable`, while reading too.
+        *idle_timeout* bounds the wait for each chunk, in seconds. Raises `SiteUnreachable`, while reading too.
         """
-        bounds = Bounds(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in is no sign of life
-        return Stream(self._asking(url, headers, body, bounds))
+        timeouts = Timeouts(idle_timeout, CONNECT_SECONDS + idle_timeout)  # a head that drips in does not extend it
+        return StreamContext(self._send(url, headers, body, timeouts))
 
-    def _asking(self, url: str, headers: Mapping[str, str], body: bytes | None, bounds: Bounds) -> _Asking:
+    def _send(self, url: str, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts) -> _PendingResponse:
         method = "GET" if body is None else "POST"
-        return self._streams.ask(method, url, {**_HEADERS, **headers}, body=body, bounds=bounds)
+        return self._pool.send(method, url, {**_HEADERS, **headers}, body=body, timeouts=timeouts)
 
 
-class Stream:
-    """One answer as it comes. (As a generator it would cost several times as much to begin.)"""
+class StreamContext:
+    """Context manager of a streamed response. (As a generator it would cost several times as much.)"""
 
-    __slots__ = ("_asking", "_body", "_connection")
+    __slots__ = ("_body", "_connection", "_send")
 
-    def __init__(self, asking: _Asking) -> None:
-        self._asking = asking
+    def __init__(self, pending: _PendingResponse) -> None:
+        self._send = pending
         self._body: Body
         self._connection: Connection
 
-    async def __aenter__(self) -> StreamReply:
-        with _translated():
-            head, self._body, self._connection = await self._asking
-        return StreamReply(
+    async def __aenter__(self) -> StreamResponse:
+        with _mapped_errors():
+            head, self._body, self._connection = await self._send
+        return StreamResponse(
             head.status, _content_type(head), CIMultiDict(head.headers), self._body, self._connection.is_repeat
         )
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
-            self._connection.leave(self._body)
+            self._connection.release(self._body)
         else:
             self._connection.drop(self._body)
 
 
-async def read_bounded(pieces: AsyncIterable[bytes], most: int = MAX_REPLY_BYTES) -> bytes:
-    """All of *pieces*, cut at *most* bytes."""
+async def read_bounded(chunks: AsyncIterable[bytes], max_bytes: int = MAX_REPLY_BYTES) -> bytes:
+    """Join *chunks*, cut at *max_bytes* bytes."""
     content = bytearray()
-    async for piece in pieces:
-        content += piece
-        if len(content) >= most:
+    async for chunk in chunks:
+        content += chunk
+        if len(content) >= max_bytes:
             break
-    return bytes(content[:most])
+    return bytes(content[:max_bytes])
 
 
 def _content_type(head: Head) -> str:
     return head.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class _translated:  # noqa: N801  (reads as a word in a with statement)
-    """Turns the many exceptions of connecting into our two. The texts hold no URL: it may carry a nonce."""
+class _mapped_errors:  # noqa: N801  (reads as a word in a with statement)
+    """Maps exceptions of connecting to `SiteUnreachable`. The texts hold no URL: it may carry a nonce."""
 
     def __enter__(self) -> None:
         return None
@@ -162,7 +162,7 @@ class _translated:  # noqa: N801  (reads as a word in a with statement)
             raise SiteTimeout("no answer came in time") from error
         if isinstance(error, OSError):
             raise SiteUnreachable(f"cannot connect ({reason(error)})") from error
-        if isinstance(error, BadProxy):
+        if isinstance(error, InvalidProxy):
             raise SiteUnreachable(str(error)) from error
         if isinstance(error, ValueError | OverflowError):  # a name or a port that cannot be one, a line break
             raise SiteUnreachable(f"its address cannot be asked ({type(error).__name__})") from error

@@ -1,6 +1,6 @@
-"""Bodies that a server compressed although none was asked for, unpacked as they come.
+"""Decompression of bodies as they arrive, for servers that compress although the request does not accept it.
 
-Requests ask for none, since a compressed stream may arrive in lumps; some servers and caches do not mind that.
+Requests accept no coding, since a compressed stream may arrive in lumps; some servers and caches ignore that.
 """
 
 import zlib
@@ -10,11 +10,11 @@ import brotli
 
 from shared.site_client.http1 import BadResponse, Head
 
-MAX_PIECE_BYTES = 16 * 1024 * 1024  # that one read may unpack to: a few bytes may stand for gigabytes
+MAX_PIECE_BYTES = 16 * 1024 * 1024  # output of one read: a few bytes may unpack to gigabytes
 
 
-def decoded(head: Head) -> "tuple[Head, Coding | None]":
-    """*head* as its readers need it, and what unpacks its body, if it has to be and can be."""
+def select_coding(head: Head) -> "tuple[Head, Coding | None]":
+    """*head* without the coding, and the decompressor of the body; None for an unknown coding, or none."""
     name = head.headers.get("content-encoding", "").strip().lower()
     if name not in _CODINGS:
         return head, None
@@ -23,7 +23,7 @@ def decoded(head: Head) -> "tuple[Head, Coding | None]":
 
 
 class Gzip:
-    """RFC 1952; what stands behind its end is another such file, or nothing."""
+    """Gzip (RFC 1952), of one member or several."""
 
     __slots__ = ("_stream",)
 
@@ -31,7 +31,7 @@ class Gzip:
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def feed(self, data: bytes) -> bytes:
-        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
+        """Decompress *data*, as far as possible yet. Raises `BadResponse`."""
         unpacked = b""
         while data:
             if self._stream.eof:
@@ -47,7 +47,7 @@ class Gzip:
 
 
 class Brotli:
-    """RFC 7932."""
+    """Brotli (RFC 7932)."""
 
     __slots__ = ("_stream",)
 
@@ -55,7 +55,7 @@ class Brotli:
         self._stream = brotli.Decompressor()
 
     def feed(self, data: bytes) -> bytes:
-        """What *data* stands for, as far as it can be told yet. Raises `BadResponse`."""
+        """Decompress *data*, as far as possible yet. Raises `BadResponse`."""
         try:
             unpacked: bytes = self._stream.process(data, output_buffer_limit=MAX_PIECE_BYTES)
         except brotli.error as error:

@@ -1,6 +1,6 @@
-"""Event streams over connections of our own: bytes go from the socket to their reader without a task in between.
+"""HTTP/1.1 connections as asyncio protocols: data goes from the socket to its reader without a task in between.
 
-This is the hot path of the proxy: one event of a site is one small piece of data, and everything done for a piece is
+This is the hot path of the proxy: one event of a site is one small chunk of data, and everything done for a chunk is
 done for every token.
 """
 
@@ -8,23 +8,23 @@ import asyncio
 from math import inf
 from typing import NamedTuple
 
-from shared.site_client.bodies import Body, Unread
-from shared.site_client.codings import Coding, decoded
+from shared.site_client.bodies import Body, DiscardedBody
+from shared.site_client.codings import Coding, select_coding
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
 
 MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
-PIECE_BYTES = 256 * 1024  # written at a time, so that a large body does not hold up the loop
+WRITE_BYTES = 256 * 1024  # written at a time, so that a large body does not hold up the loop
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
-_NOBODY = Unread(lambda: None, lambda: None)
+_NOBODY = DiscardedBody(lambda: None, lambda: None)
 
 
-class Bounds(NamedTuple):
-    """How long to wait, in seconds: for each piece, and for the whole head or, *is_for_all*, the whole response."""
+class Timeouts(NamedTuple):
+    """Timeouts in seconds: between chunks, and for the whole head or, *is_for_all*, the whole response."""
 
     idle: float
-    whole: float
+    total: float
     is_for_all: bool = False
 
 
@@ -33,13 +33,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
-        "_bounds",
+        "_checks_at",
         "_coding",
-        "_due",
+        "_deadline",
         "_framing",
         "_head",
         "_head_bytes",
-        "_heard_at",
         "_idle",
         "_interims",
         "_is_lost",
@@ -47,9 +46,10 @@ class Connection(asyncio.Protocol):
         "_keeps_alive",
         "_loop",
         "_now",
+        "_received_at",
+        "_timeouts",
         "_timer",
         "_transport",
-        "_wakes_at",
         "_writable",
         "is_repeat",
         "is_reused",
@@ -64,27 +64,27 @@ class Connection(asyncio.Protocol):
         self._framing: Framing | None = None
         self._coding: Coding | None = None
         self._body: Body = _NOBODY
-        self._heard_at = 0.0
-        self._bounds = Bounds(inf, inf)
-        self._idle = inf  # the longest wait for a piece
-        self._due = inf  # by the loop's clock: when it ends, whatever comes
+        self._received_at = 0.0
+        self._timeouts = Timeouts(inf, inf)
+        self._idle = inf  # the longest wait for a chunk
+        self._deadline = inf  # by the loop's clock: the deadline of the whole
         self._timer: asyncio.TimerHandle | None = None
-        self._wakes_at = inf  # when the timer fires
+        self._checks_at = inf  # when the timer fires
         self._keeps_alive = False
         self._is_lost = False
         self._is_sending = False  # some of the request has not been written
         self._writable: asyncio.Future[None] | None = None  # while more than enough waits to be sent
         self._interims = 0
         self.is_reused = False
-        self.is_repeat = False  # what is asked was asked before on a connection that broke: it may have been done
+        self.is_repeat = False  # the request was sent before, on a connection that broke; it may have been processed
 
     @property
     def is_usable(self) -> bool:
         """Whether another request may be sent."""
         return not self._is_lost and not self._transport.is_closing()
 
-    async def ask(self, request: bytes, bounds: Bounds) -> tuple[Head, Body]:
-        """Send *request*; the head of its response, and the body to come. Raises `SiteUnreachable`."""
+    async def send(self, request: bytes, timeouts: Timeouts) -> tuple[Head, Body]:
+        """Send *request*; returns the head of its response, and the body to be read. Raises `SiteUnreachable`."""
         if not self.is_usable:  # it was lost just after it was made
             raise SiteUnreachable("closed before anything was asked")
         self._head_bytes.clear()
@@ -92,9 +92,9 @@ class Connection(asyncio.Protocol):
         self._interims = 0
         self._head = head = self._loop.create_future()
         self._body = body = Body(self._transport.pause_reading, self._transport.resume_reading)
-        self._bounds, self._heard_at = bounds, self._now()
-        self._idle, self._due = bounds.idle, self._heard_at + bounds.whole
-        self._wake_in(min(bounds.idle, bounds.whole))
+        self._timeouts, self._received_at = timeouts, self._now()
+        self._idle, self._deadline = timeouts.idle, self._received_at + timeouts.total
+        self._check_in(min(timeouts.idle, timeouts.total))
         try:
             await self._send(request, head)
             # By the time this goes on, the whole body may have come and another request have the connection.
@@ -105,30 +105,30 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, request: bytes, head: asyncio.Future[Head]) -> None:
         """Write *request*. A site that has answered before its end gets no more of it."""
-        self._is_sending = len(request) > PIECE_BYTES
-        self._transport.write(request[:PIECE_BYTES])
-        for at in range(PIECE_BYTES, len(request), PIECE_BYTES):
+        self._is_sending = len(request) > WRITE_BYTES
+        self._transport.write(request[:WRITE_BYTES])
+        for offset in range(WRITE_BYTES, len(request), WRITE_BYTES):
             if self._writable is not None:
                 await self._writable
             else:
                 await asyncio.sleep(0)
             if head.done():
                 return
-            self._transport.write(request[at : at + PIECE_BYTES])
+            self._transport.write(request[offset : offset + WRITE_BYTES])
         self._is_sending = False
 
-    def leave(self, body: Body) -> None:
-        """The reader of *body* has all it wants: its end may still come, for a moment, so that the connection is kept.
+    def release(self, body: Body) -> None:
+        """Release the connection from the reader of *body*: it is kept if the body ends within `LINGER_SECONDS`.
 
-        A body that has ended no longer has the connection: another request may be under way on it.
+        Does nothing for a body that has ended: another request may be in flight on its connection.
         """
         if self._body is body and self._framing is not None and not self._framing.finished:
             self._body = _NOBODY
             self._transport.resume_reading()
-            self.end_in(LINGER_SECONDS)
+            self.close_after(LINGER_SECONDS)
 
     def drop(self, body: Body) -> None:
-        """The reader of *body* wants no more of it: the other side is to notice at once."""
+        """Abort the connection unless *body* has ended, so that the other side notices at once."""
         if self._body is body and self._framing is not None and not self._framing.finished:
             self.abort()
 
@@ -137,8 +137,8 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         self._transport.abort()
 
-    def keep(self) -> None:
-        """It may be used for another request."""
+    def on_idle(self) -> None:
+        """Called when the connection is ready for another request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport has both directions
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         if framing is None:
             self._read_head(data)
             return
-        self._heard_at = self._now()
+        self._received_at = self._now()
         try:
             payload = framing.feed(data)
             if self._coding is not None:
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._fail(SiteUnreachable(str(error)))
             return
         if payload:
-            self._body.deliver(payload)
+            self._body.feed(payload)
         if framing.finished:
             self._finish(framing)
 
@@ -185,9 +185,9 @@ class Connection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         if self._head is None or self._head.done():
-            self._transport.abort()  # nobody asked
+            self._transport.abort()  # there is no request
             return
-        self._heard_at = self._now()
+        self._received_at = self._now()
         self._head_bytes += data
         end = self._head_bytes.find(b"\r\n\r\n")
         if end < 0:
@@ -207,13 +207,13 @@ class Connection(asyncio.Protocol):
                     self._read_head(rest)
                 return
             self._framing = head.framing()
-            head, self._coding = decoded(head)
+            head, self._coding = select_coding(head)
         except BadResponse as error:
             self._fail(SiteUnreachable(str(error)))
             return
         self._keeps_alive = head.keeps_alive
-        if not self._bounds.is_for_all:
-            self._due = inf
+        if not self._timeouts.is_for_all:
+            self._deadline = inf
         rest = bytes(self._head_bytes[end + 4 :])
         self._head_bytes = bytearray()
         self._head.set_result(head)
@@ -223,14 +223,14 @@ class Connection(asyncio.Protocol):
             self._finish(self._framing)
 
     def _finish(self, framing: Framing) -> None:
-        self._idle = self._due = inf
+        self._idle = self._deadline = inf
         self._body.end()
         self._body = _NOBODY  # what becomes of the connection does not concern its reader, who may be slow
         self._transport.resume_reading()
         if self._is_sending:
             self._transport.abort()
         elif self._keeps_alive and not framing.has_surplus and self.is_usable:
-            self.keep()
+            self.on_idle()
         else:
             self._transport.close()
 
@@ -243,33 +243,33 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         self._transport.abort()
 
-    def end_in(self, seconds: float) -> None:
-        """Close after so long, unless it is used again."""
-        self._idle, self._due = inf, self._now() + seconds
-        self._wake_in(seconds)
+    def close_after(self, seconds: float) -> None:
+        """Close after *seconds*, unless it is used again."""
+        self._idle, self._deadline = inf, self._now() + seconds
+        self._check_in(seconds)
 
-    def _wake_in(self, seconds: float) -> None:
-        """See to it that `_look` is called by then. It may be earlier: timers are seldom set anew."""
-        at = self._now() + seconds
-        if at < self._wakes_at:
+    def _check_in(self, seconds: float) -> None:
+        """Have `_look` called within *seconds*, perhaps earlier: the timer is seldom reset."""
+        when = self._now() + seconds
+        if when < self._checks_at:
             self._stop_timer()
-            self._timer, self._wakes_at = self._loop.call_later(seconds, self._look), at
+            self._timer, self._checks_at = self._loop.call_later(seconds, self._check_timeouts), when
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._wakes_at = None, inf
+        self._timer, self._checks_at = None, inf
 
-    def _look(self) -> None:
-        """Look whether a time is up; when the last piece came, for one, no timer was set."""
-        self._timer, self._wakes_at = None, inf
+    def _check_timeouts(self) -> None:
+        """Check the timeouts. (The timer is not reset for each chunk.)"""
+        self._timer, self._checks_at = None, inf
         now = self._now()
-        left = min(self._heard_at + self._idle, self._due) - now
+        left = min(self._received_at + self._idle, self._deadline) - now
         if left == inf:  # the connection is between requests
             return
         if left > 0:
-            self._wake_in(left)
-        elif now >= self._due:
+            self._check_in(left)
+        elif now >= self._deadline:
             self._fail(SiteTimeout("the answer took too long"))
         else:
             self._fail(SiteTimeout("nothing came for too long"))

@@ -1,4 +1,4 @@
-"""Why a site gave no answer."""
+"""The exceptions of the site client."""
 
 import ssl
 
@@ -6,11 +6,11 @@ from shared.site_client import tls
 
 
 class SiteUnreachable(Exception):
-    """No answer came: refused, reset, name not found, TLS failure, or what came was no HTTP."""
+    """No usable response: refused, reset, name not found, TLS failure, not HTTP."""
 
 
 class SiteTimeout(SiteUnreachable):
-    """No answer came in time."""
+    """No response in time."""
 
 
 def reason(error: OSError) -> str:

@@ -1,7 +1,7 @@
 """HTTP/1.1 messages as plain values: a request's bytes, a response's head, and the framing of its body (RFC 9112).
 
 Pure, and strict where leniency would let bytes of one message pass for another: whatever breaks the grammar raises
-`BadResponse`. Bytes behind a body's end take nothing from the body, but their connection is not to be used again.
+`BadResponse`. Bytes after the end of a body do not spoil it, but their connection must not be reused.
 """
 
 import re
@@ -22,7 +22,7 @@ _SIZE_LINES = {size + len(line) + 4: line + b"\r\n" for line, size in _SIZES.ite
 
 
 class BadResponse(ValueError):
-    """What came is no HTTP/1.1 response, or breaks its framing."""
+    """The data is no HTTP/1.1 response, or breaks its framing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Head:
     def framing(self) -> "Framing":
         """How the body that follows is framed. Raises `BadResponse`."""
         if self.status in {204, 304}:
-            return Sized(0)
+            return ContentLength(0)
         coding = self.headers.get("transfer-encoding")
         if coding is not None:
             if coding.lower() != "chunked":
@@ -44,10 +44,10 @@ class Head:
             return Chunked()
         length = self.headers.get("content-length")
         if length is None:
-            return UntilEnd()
+            return UntilClose()
         if not _DIGITS.fullmatch(length):
             raise BadResponse("the length of the body is no number")
-        return Sized(int(length))
+        return ContentLength(int(length))
 
 
 def request_bytes(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
@@ -79,12 +79,12 @@ def parse_head(data: bytes) -> Head:
     return Head(int(status[2]), headers, keeps_alive)
 
 
-# Each kind of body is fed what comes and gives the body's bytes in it; `end` tells that the connection has ended. Both
-# raise `BadResponse`. *has_surplus*: bytes came that stand behind the body's end: whose they are cannot be told.
+# Each kind of framing is fed the data received and returns the body's bytes in it; `end` is called when the connection
+# has closed. Both raise `BadResponse`. *has_surplus*: bytes came after the end of the body.
 
 
-class Sized:
-    """A body of known length."""
+class ContentLength:
+    """A body with a Content-Length."""
 
     __slots__ = ("_left", "finished", "has_surplus")
 
@@ -108,8 +108,8 @@ class Sized:
             raise BadResponse("the body ended early")
 
 
-class UntilEnd:
-    """A body that ends with the connection."""
+class UntilClose:
+    """A body that ends when the connection closes."""
 
     __slots__ = ()
 
@@ -127,10 +127,19 @@ class UntilEnd:
 class Chunked:
     """A body in chunks; trailers are passed over."""
 
-    __slots__ = ("_held", "_in_chunk", "_in_trailers", "_is_between", "_left", "_trailers", "finished", "has_surplus")
+    __slots__ = (
+        "_in_chunk",
+        "_in_trailers",
+        "_is_between",
+        "_left",
+        "_pending",
+        "_trailers",
+        "finished",
+        "has_surplus",
+    )
 
     def __init__(self) -> None:
-        self._held = b""  # an unfinished size line, the end of a chunk, or trailers
+        self._pending = b""  # an unfinished size line, the end of a chunk, or trailers
         self._left = 0  # bytes of the current chunk that are still to come
         self._in_chunk = False  # its line end is still to come too
         self._in_trailers = False
@@ -155,7 +164,7 @@ class Chunked:
                 self.finished, self._is_between = is_last, not is_last
                 return b"".join(payloads)
         payload = self._feed(data)
-        self._is_between = not (self._held or self._in_chunk or self._in_trailers or self.finished)
+        self._is_between = not (self._pending or self._in_chunk or self._in_trailers or self.finished)
         return payload
 
     def end(self) -> None:
@@ -164,49 +173,49 @@ class Chunked:
             raise BadResponse("the body ended early")
 
     def _feed(self, data: bytes) -> bytes:
-        data, self._held = self._held + data, b""
+        data, self._pending = self._pending + data, b""
         parts: list[bytes] = []
-        at = 0
-        while at < len(data):
+        position = 0
+        while position < len(data):
             if self.finished:
                 self.has_surplus = True
                 break
             if self._left:
-                part = data[at : at + self._left]
+                part = data[position : position + self._left]
                 parts.append(part)
                 self._left -= len(part)
-                at += len(part)
+                position += len(part)
                 continue
-            end = data.find(b"\r\n", at)
+            end = data.find(b"\r\n", position)
             if end < 0:
-                self._hold(data[at:])
+                self._keep_pending(data[position:])
                 break
-            self._take_line(data, at, end)
-            at = end + 2
+            self._take_line(data, position, end)
+            position = end + 2
         return b"".join(parts)
 
-    def _take_line(self, data: bytes, at: int, end: int) -> None:
-        """What stands in a line between chunks: the end of one, the size of the next, or a trailer."""
+    def _take_line(self, data: bytes, start: int, end: int) -> None:
+        """Process a line between chunks: the end of one, the size of the next, or a trailer."""
         if self._in_chunk:
-            if end != at:
+            if end != start:
                 raise BadResponse("a chunk is longer than its size")
             self._in_chunk = False
         elif self._in_trailers:
-            self.finished = end == at
-            self._trailers += end - at
+            self.finished = end == start
+            self._trailers += end - start
             if self._trailers > MAX_LINE_BYTES:
                 raise BadResponse("the trailers do not end")
         else:
-            size = _CHUNK_SIZE.fullmatch(data, at, end)
+            size = _CHUNK_SIZE.fullmatch(data, start, end)
             if size is None:
                 raise BadResponse("a chunk's size is no number")
             self._left = int(size[1], 16)
             self._in_chunk, self._in_trailers = self._left > 0, self._left == 0
 
-    def _hold(self, rest: bytes) -> None:
+    def _keep_pending(self, rest: bytes) -> None:
         if len(rest) > MAX_LINE_BYTES or (self._in_chunk and rest != b"\r"):
             raise BadResponse("a chunk is malformed")
-        self._held = rest
+        self._pending = rest
 
 
-Framing = Sized | UntilEnd | Chunked
+Framing = ContentLength | UntilClose | Chunked

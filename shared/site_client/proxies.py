@@ -8,13 +8,13 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 
-class BadProxy(ValueError):
-    """The environment names what cannot be used. The text does not hold it: there may be a password in it."""
+class InvalidProxy(ValueError):
+    """The environment names an unusable proxy. The message does not quote it, since it may hold a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpProxy:
-    """Where it is, and who we are to it ("": nobody asks)."""
+    """Address and credentials of a proxy ("": none)."""
 
     host: str
     port: int
@@ -26,22 +26,22 @@ class HttpProxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it wants to be sent, and the site is not to see."""
+        """The headers for the proxy itself, which the site must not get."""
         if not self.user and not self.password:
             return {}
         return {"Proxy-Authorization": f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"}
 
 
 def proxy_for(scheme: str, host: str, port: int) -> HttpProxy | None:
-    """The proxy on the way to a site; None: there is none. Raises `BadProxy`.
+    """The proxy on the way to a site; None: there is none. Raises `InvalidProxy`.
 
     Loopback addresses are never asked through one, as in browsers.
     """
-    named = getproxies()
-    value = named.get(scheme) or named.get("all")
-    if not value or _is_loopback(host) or proxy_bypass(f"{host}:{port}") or _is_in(named.get("no", ""), host):
+    variables = getproxies()
+    value = variables.get(scheme) or variables.get("all")
+    if not value or _is_loopback(host) or proxy_bypass(f"{host}:{port}") or _is_in(variables.get("no", ""), host):
         return None
-    return parse(value)
+    return parse_proxy(value)
 
 
 def proxy_to(url: str) -> HttpProxy | None:
@@ -50,23 +50,23 @@ def proxy_to(url: str) -> HttpProxy | None:
     return proxy_for(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
-def exceptions() -> list[str]:
-    """The hosts that are reached without one: each with all below it, in a browser's words."""
+def no_proxy_hosts() -> list[str]:
+    """The hosts of NO_PROXY with their subdomains, as a bypass list for a browser."""
     names = [name.strip().lstrip(".") for name in getproxies().get("no", "").split(",")]
-    return [word for name in names if name for word in ((name,) if name[0] == "*" else (name, f".{name}"))]
+    return [entry for name in names if name for entry in ((name,) if name[0] == "*" else (name, f".{name}"))]
 
 
-def parse(value: str) -> HttpProxy:
-    """Read the address of a proxy. Raises `BadProxy`."""
+def parse_proxy(value: str) -> HttpProxy:
+    """Parse the address of a proxy. Raises `InvalidProxy`."""
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port or 80
     except ValueError as error:
-        raise BadProxy("the environment names an HTTP proxy whose address cannot be read") from error
+        raise InvalidProxy("the environment names an HTTP proxy whose address cannot be read") from error
     if parts.scheme != "http":
-        raise BadProxy(f"the environment names a proxy of kind {parts.scheme}://, and only http:// can be used")
+        raise InvalidProxy(f"the environment names a proxy of kind {parts.scheme}://, and only http:// can be used")
     if not host:
-        raise BadProxy("the environment names an HTTP proxy without a host")
+        raise InvalidProxy("the environment names an HTTP proxy without a host")
     return HttpProxy(host, port, unquote(parts.username or ""), unquote(parts.password or ""))
 
 

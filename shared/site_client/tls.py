@@ -1,4 +1,4 @@
-"""Which certificates of sites are accepted: those that the authorities this system trusts have signed."""
+"""The TLS context for sites, with the certificate authorities that this system trusts."""
 
 import ssl
 from functools import cache
@@ -16,18 +16,18 @@ BUNDLES = (
 
 @cache
 def context() -> ssl.SSLContext:
-    """For the whole process: reading the authorities takes some 20 ms.
+    """The context of the whole process, cached, since loading the authorities takes some 20 ms.
 
-    `SSL_CERT_FILE` and `SSL_CERT_DIR` name others in their place.
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` name others instead.
     """
-    made = ssl.create_default_context()
+    ssl_context = ssl.create_default_context()
     # Python 3.13 began to refuse authorities of companies that browsers and every other client accept.
-    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not made.get_ca_certs() and not _has_directory():
+    ssl_context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not ssl_context.get_ca_certs() and not _has_directory():
         bundle = next((path for path in BUNDLES if Path(path).is_file()), None)
         if bundle is not None:
-            made.load_verify_locations(bundle)
-    return made
+            ssl_context.load_verify_locations(bundle)
+    return ssl_context
 
 
 def _has_directory() -> bool:
@@ -37,10 +37,10 @@ def _has_directory() -> bool:
 
 
 def problem(error: ssl.SSLError) -> str:
-    """What is wrong, in words."""
+    """The error as a text for users."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message.rstrip(".")
-        if "local issuer" in why:
-            why += ": an authority that is not trusted here, or the site leaves out an intermediate certificate"
-        return f"its certificate is not accepted: {why}"
+        reason = error.verify_message.rstrip(".")
+        if "local issuer" in reason:
+            reason += ": an authority that is not trusted here, or the site leaves out an intermediate certificate"
+        return f"its certificate is not accepted: {reason}"
     return f"TLS failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"

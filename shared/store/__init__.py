@@ -1,8 +1,8 @@
-"""The store: the one place where the harvester and the proxy meet.
+"""The store: the state that the harvester and the proxy share.
 
 `Store` is the protocol; behind it are `sqlite`, the default, and `redis`, for several machines. All methods may
-raise `StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and leaves what it
-found as it was.
+raise `StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and changes
+nothing then.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -10,23 +10,23 @@ from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import Protocol
 
-from shared.admin.keys import ApiKey, Counts
-from shared.admin.usage import Counters, Group, UsageBatch
+from shared.admin.keys import ApiKey, KeyCounts
+from shared.admin.usage import Counters, UsageBatch, UsageGroup
 from shared.conversations import Conversation, Message, Note, TurnResult
 from shared.models import Capture, Credentials, SiteState, Visit, VisitAsk
 from shared.store.slots import Claim, Share
 
-AHEAD_SECONDS = 60.0  # by more no clock is ahead of another one; it was set back meanwhile
+MAX_CLOCK_SKEW = 60.0  # clocks differ by less; a time further ahead was taken before the clock was set back
 KEPT_VISITS = 50
-KEPT_OF_A_SITE = 10  # at least, since pauses are worked out from them, however often others are visited
+KEPT_VISITS_PER_SITE = 10  # at least: the pauses between its visits depend on them
 KEPT_SCREENSHOTS = 5
 KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
 MAX_BRANCHES = 100_000  # one takes some 300 bytes in SQLite, 600 in Redis
-STARTING_SECONDS = 60.0  # so long a service waits for a store server that starts together with it
+STARTING_SECONDS = 60.0  # how long a service waits for a store server that starts with it
 
 
 class StoreError(Exception):
-    """Root of everything the store raises on purpose."""
+    """Base class of the store's exceptions."""
 
 
 class StoreUnavailable(StoreError):
@@ -42,7 +42,7 @@ class StoreTooNew(StoreError):
 
 
 class StaleWrite(StoreError):
-    """Somebody stored newer credentials first; `current` is what stands now."""
+    """Newer credentials were stored first; `current` are those."""
 
     def __init__(self, current: Credentials | None) -> None:
         super().__init__("newer credentials were stored meanwhile")
@@ -50,7 +50,7 @@ class StaleWrite(StoreError):
 
 
 class Store(Protocol):
-    """Everything the services keep. One instance serves one process; use it from one event loop."""
+    """The interface of a store. One instance serves one process; use it from one event loop."""
 
     # Credentials ------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ class Store(Protocol):
         """
 
     async def mark_good(self, site: str, generation: int) -> None:
-        """Note that a turn succeeded with *generation*. Does nothing unless it is the current one."""
+        """Record that a turn succeeded with *generation*. Does nothing unless it is the current one."""
 
     async def identity(self, site: str) -> str | None:
         """The guest identity of *site* as Playwright's storage_state JSON."""
@@ -80,23 +80,23 @@ class Store(Protocol):
     # Visits -----------------------------------------------------------------------------------
 
     async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
-        """Ask that *site* be visited soon; joins an ask that already stands."""
+        """Ask for a visit of *site* soon; joins a pending ask."""
 
     async def pending_ask(self, site: str) -> VisitAsk | None:
-        """The ask that stands for *site*, if any."""
+        """The pending ask for *site*, if any."""
 
     async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
         """Claim the next visit of *site* for *holder*, for at most *ttl* seconds from *at*, which is now.
 
-        False while another holder's claim stands: two never visit one site at once. A store that several machines
-        share goes by its own clock, not by *at*.
+        False while another holder's claim is valid: two never visit one site at once. A store that several machines
+        share uses its own clock, not *at*.
         """
 
     async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
         """Record *visit*, release the claim of *holder*, and drop asks made before the visit began.
 
-        An ask from later than `AHEAD_SECONDS` after the visit's end was made before the clock was set back.
-        Kept are the last 50, of each site the last 10 whatever others do, and the last 5 screenshots.
+        An ask from later than `MAX_CLOCK_SKEW` after the visit's end was made before the clock was set back.
+        Keeps the last 50 visits, at least the last 10 of each site, and the last 5 screenshots.
         """
 
     async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
@@ -114,19 +114,19 @@ class Store(Protocol):
         """The conversation with all its messages."""
 
     async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
-        """Mark that a turn may reach the site from now on. False if the conversation is gone.
+        """Mark a turn that may reach the site from now on as pending. False if the conversation is gone.
 
         Until the turn is committed or abandoned, the site's copy counts as spoilt.
         """
 
     async def abandon_turn(self, conversation_id: str, turn_id: str) -> None:
-        """Take the mark back: the turn failed before the site could log anything."""
+        """Remove the mark of a turn that failed before the site could log anything."""
 
     async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
         """Add a finished turn. False if the conversation is gone.
 
-        If another turn was begun or committed since `begin_turn`, the messages `added` are appended to what
-        stands and the upstream copy is dropped, since it holds only one of the two.
+        If another turn was begun or committed since `begin_turn`, the messages `added` are appended to the stored
+        ones, and the upstream copy is dropped, since it holds only one of the two.
         """
 
     async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
@@ -147,24 +147,24 @@ class Store(Protocol):
     async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         """Drop conversations not touched since *before*, then the oldest until all fit in *max_bytes*.
 
-        What was touched later than *now* was so before the clock was set back: it counts as touched now. What one
-        counts is its text in UTF-8, its metadata, and what `shared.conversations` says of keeping it.
+        A time of use later than *now* was taken before the clock was set back, and is reset to *now*. The size of one
+        is its text in UTF-8, its metadata, and the overhead that `shared.conversations` defines.
 
-        Returns how many went.
+        Returns the number of conversations dropped.
         """
 
     # Branches ---------------------------------------------------------------------------------
 
-    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
-        """Note which histories (by digest) the site's copies hold exactly and may be continued, and since when."""
+    async def add_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
+        """Store the site's copies by the digest of the exact history that each holds, and since when."""
 
-    async def take_branch(self, history: str) -> Note | None:
-        """Take the newest copy that holds this history, if any: each is handed out once, so no two turns share one."""
+    async def pop_branch(self, history: str) -> Note | None:
+        """Remove and return the newest copy that holds *history*, if any: no two turns get the same one."""
 
     # Keys -------------------------------------------------------------------------------------
 
     async def key_secret(self) -> bytes:
-        """The secret under which keys are hashed, the same for all who use this store; made when first asked for.
+        """The pepper under which keys are hashed, the same for all users of this store; created at the first call.
 
         Beside a SQLite file it is a file of its own (mode 0600), so that a copy of the database alone is not enough
         to try keys on; all machines that share a Redis find it there.
@@ -177,48 +177,50 @@ class Store(Protocol):
         """All keys ever made, newest first."""
 
     async def keys_version(self) -> str:
-        """A text that differs after any change by the four methods around this one; "" before the first."""
+        """A token that changes with every change of the keys; "" before the first."""
 
     async def revoke_key(self, key_id: str, *, at: float) -> bool:
-        """End a key for ever. False if there is none, or it was revoked before."""
+        """Revoke a key. False if there is none, or it is revoked already."""
 
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
-        """Let another secret stand for a key. False if there is none, or it was revoked."""
+        """Replace the secret of a key. False if there is none, or it is revoked."""
 
-    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
-        """Count *count* requests of the key at *at*, unless a limit leaves no room for all (None: there is none).
+    async def admit_requests(
+        self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1
+    ) -> KeyCounts:
+        """Count *count* requests of the key at *at*, unless they exceed a limit (None: no limit).
 
-        It is one step for all. As `add_usage`, no change that `watch` tells.
+        Atomic across processes. As `add_usage`, it does not wake `watch`.
         """
 
-    async def key_counts(self, key_id: str, *, at: float) -> Counts:
-        """What `take_request` would go by."""
+    async def key_counts(self, key_id: str, *, at: float) -> KeyCounts:
+        """The counts by which `admit_requests` decides."""
 
     # Usage ------------------------------------------------------------------------------------
 
     async def add_usage(self, batch: UsageBatch) -> None:
-        """Add *batch* to what was used. A batch that was added a moment ago is not added again."""
+        """Add *batch* to the stored usage. A batch that was added a moment ago is not added again."""
 
-    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
-        """What was counted in the hours that begin from *since* on and before *until* (Unix seconds)."""
+    async def usage(self, *, since: float, until: float) -> list[tuple[UsageGroup, Counters]]:
+        """The counters of the hours that start at or after *since* and before *until* (Unix seconds)."""
 
     async def prune_usage(self, *, before: float, after: float = inf) -> int:
-        """Forget the hours before *before*, and those after *after*, which a clock that was wrong brought.
+        """Drop the hours before *before*, and those after *after*, which come from a wrong clock.
 
-        Returns how many groups went.
+        Returns the number of groups dropped.
         """
 
     # Slots ------------------------------------------------------------------------------------
 
-    async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
-        """Hold slots on *site* until `LEASE_SECONDS` from *at*, which is now, in place of those held so far.
+    async def acquire_slots(self, site: str, claim: Claim, *, limit: int, at: float) -> Share:
+        """Lease slots on *site* until `LEASE_SECONDS` from *at*, which is now, in place of those held so far.
 
-        The slots of all together are never more than *most*, but for what is kept of earlier ones. No change that
-        `watch` tells; a store that several machines share goes by its own clock.
+        All holders together never have more than *limit*, except for slots kept from before. Does not wake `watch`; a
+        store that several machines share uses its own clock.
         """
 
-    async def leave_slots(self, site: str, holder: str) -> None:
-        """Hand back all slots of *holder*."""
+    async def release_slots(self, site: str, holder: str) -> None:
+        """Release all slots of *holder*."""
 
     # The rest ---------------------------------------------------------------------------------
 
@@ -240,11 +242,11 @@ def is_redis(url: str) -> bool:
     return url.startswith(("redis://", "rediss://", "unix://"))
 
 
-def open_store(url: str, *, patience: float = 0.0) -> AbstractAsyncContextManager[Store]:
-    """Open the store named by *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or the URL of a Redis
+def open_store(url: str, *, startup_timeout: float = 0.0) -> AbstractAsyncContextManager[Store]:
+    """Open the store at *url*: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or the URL of a Redis
     server (`redis://`, `rediss://`, `unix://`).
 
-    *patience*: seconds a server that cannot be used yet is waited for; it may still be starting.
+    *startup_timeout*: seconds to wait for a server that is not available yet; it may still be starting.
     """
     if url.startswith("sqlite:///"):
         from shared.store.sqlite.store import open_sqlite
@@ -253,7 +255,7 @@ def open_store(url: str, *, patience: float = 0.0) -> AbstractAsyncContextManage
     if is_redis(url):
         from shared.store.redis.store import open_redis
 
-        return open_redis(url, patience=patience)
+        return open_redis(url, startup_timeout=startup_timeout)
     scheme = url.partition("://")[0]
     raise StoreError(
         f"FREEAICHAT_STORE: {scheme}:// is not a store this version knows; use sqlite:///path or redis://host"

@@ -1,4 +1,4 @@
-"""Telling all who watch a store that it changed."""
+"""Change notification for the watchers of a store."""
 
 import asyncio
 import logging
@@ -9,14 +9,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from shared.store import StoreError, StoreUnavailable
 
 Version = tuple[int, ...] | None
-EAGER_SECONDS, EAGER_PAUSE = 15.0, 0.05  # somebody may wait for what has just been started
-LEAST_PAUSE, MOST_PAUSE = 0.2, 30.0  # after a failure that nobody knows
+EAGER_SECONDS, EAGER_PAUSE = 15.0, 0.05  # polls often at first: somebody may be waiting for a start
+MIN_PAUSE, MAX_PAUSE = 0.2, 30.0  # backoff after an unexpected exception
 
 log = logging.getLogger(__name__)
 
 
 class Changes(ABC):
-    """One per store. What this process is told is announced by `notify`; a subclass follows the others."""
+    """One for each store. This process announces its own changes by `notify`; a subclass follows those of others."""
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Event] = set()
@@ -26,10 +26,10 @@ class Changes(ABC):
 
     @abstractmethod
     async def _follow(self) -> None:
-        """Run while somebody watches: set `_is_following` as soon as no change is missed, `notify` after each."""
+        """Run while there are watchers: set `_is_following` once no change is missed, call `notify` after each."""
 
     def notify(self) -> None:
-        """Wake all who watch. Call it in the event loop's thread."""
+        """Wake all watchers. Call it in the event loop's thread."""
         for watcher in self._watchers:
             watcher.set()
 
@@ -57,24 +57,24 @@ class Changes(ABC):
         self._is_closed = True
         self.notify()
         await self._stop()
-        self._is_following.set()  # whoever still waits for that is to end too
+        self._is_following.set()  # those that still wait for it have to end too
 
     async def _run(self) -> None:
-        """Follow, and begin again whatever happens: who watches would wait for ever otherwise."""
-        pause = LEAST_PAUSE
+        """Run `_follow`, and restart it after any exception: watchers would wait for ever otherwise."""
+        pause = MIN_PAUSE
         while True:
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
                 await self._follow()
             except Exception:
-                if time.monotonic() - begun > MOST_PAUSE:
-                    pause = LEAST_PAUSE
+                if time.monotonic() - started > MAX_PAUSE:
+                    pause = MIN_PAUSE
                 log.exception("the store's changes are not followed; beginning again in %.1f s", pause)
             self._is_following.set()
-            self.notify()  # what happened meanwhile may have been missed
+            self.notify()  # changes may have been missed
             await asyncio.sleep(pause)
-            self.notify()  # and so may what happened during the pause
-            pause = min(2 * pause, MOST_PAUSE)
+            self.notify()  # and during the pause, too
+            pause = min(2 * pause, MAX_PAUSE)
 
     async def _stop(self) -> None:
         follower, self._follower = self._follower, None
@@ -85,12 +85,12 @@ class Changes(ABC):
 
 
 class PolledChanges(Changes):
-    """For a store that has to be asked whether it changed."""
+    """For a store that has to be polled."""
 
     def __init__(self, version: Callable[[], Awaitable[Version]], *, seconds: float) -> None:
-        """*version* gives a value that differs after a change by another process.
+        """*version* returns a value that differs after a change by another process.
 
-        It is asked every *seconds*, at first more often.
+        It is called every *seconds*, at first more often.
         """
         super().__init__()
         self._version = version
@@ -98,17 +98,17 @@ class PolledChanges(Changes):
         self._eager_until = time.monotonic() + EAGER_SECONDS
 
     async def _follow(self) -> None:
-        seen = await self._look()
+        last = await self._poll()
         self._is_following.set()
         while True:
             is_eager = time.monotonic() < self._eager_until
             await asyncio.sleep(min(self._seconds, EAGER_PAUSE) if is_eager else self._seconds)
-            if (version := await self._look()) != seen:
-                seen = version
+            if (version := await self._poll()) != last:
+                last = version
                 self.notify()
 
-    async def _look(self) -> Version:
+    async def _poll(self) -> Version:
         try:
             return await self._version()
         except StoreError:
-            return None  # that the store went away is a change too: whoever looks at it sees the error itself
+            return None  # an outage is a change too: watchers get the error when they read

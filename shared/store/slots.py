@@ -1,27 +1,27 @@
-"""Sharing the slots of a site out among all proxies of a store.
+"""Fair sharing of the slots of a site among all proxies of a store.
 
-Each proxy holds slots ahead of its streams. While there are enough, whoever asks first gets them; where some wait in
-vain, each that has streams to open is entitled to an equal part, and hands back what it holds beyond as streams end.
+Each proxy leases slots ahead of its streams. While there are enough, they go to whoever asks first; when they are
+short, each proxy with demand is entitled to an equal share, and releases what it holds beyond as streams end.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LEASE_SECONDS = 4.0  # after which a proxy that says nothing any more holds no slot
-SLICE_SECONDS = 1.0  # slots that cannot be divided equally go round, to others in each slice of time
+LEASE_SECONDS = 4.0  # after which the slots of a silent proxy are free
+SLICE_SECONDS = 1.0  # the remainder of an equal division rotates, once in each time slice
 
 
 class Claim(NamedTuple):
-    """What one proxy asks for."""
+    """The request of one proxy."""
 
     holder: str
-    kept: int  # slots that it goes on holding whatever the answer is
+    kept: int  # slots in use, which it keeps in any case
     demand: int  # streams that are open or wait
-    spare: int  # slots to have in advance while nobody is short of them
+    prefetch: int  # slots to lease in advance while nobody is short of them
 
 
-class Held(NamedTuple):
-    """What stands for another proxy."""
+class PeerDemand(NamedTuple):
+    """The stored slots and demand of another proxy."""
 
     holder: str
     slots: int
@@ -29,27 +29,27 @@ class Held(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What one proxy was given. Above `entitled` it opens no stream, and hands back what it can."""
+    """What one proxy is granted. Above `entitled` it opens no stream, and releases what it can."""
 
     slots: int
     entitled: int
     others: int  # other proxies that are alive
-    wanted: int  # slots that these are short of
+    shortage: int  # slots that the others are short of
 
 
-def share(claim: Claim, others: Sequence[Held], *, most: int, now: float) -> Share:
-    """The share of *claim* in *most* slots beside *others*; *now* in seconds."""
-    asking = sorted([each.holder for each in others if each.demand] + ([claim.holder] if claim.demand else []))
+def compute_share(claim: Claim, others: Sequence[PeerDemand], *, limit: int, now: float) -> Share:
+    """Compute the share of *claim* in *limit* slots beside *others*; *now* in seconds."""
+    requesters = sorted([each.holder for each in others if each.demand] + ([claim.holder] if claim.demand else []))
 
     def fair(holder: str) -> int:
-        if holder not in asking:
+        if holder not in requesters:
             return 0
-        equal, rest = divmod(most, len(asking))
-        return equal + ((asking.index(holder) + int(now // SLICE_SECONDS)) % len(asking) < rest)
+        equal, rest = divmod(limit, len(requesters))
+        return equal + ((requesters.index(holder) + int(now // SLICE_SECONDS)) % len(requesters) < rest)
 
     reserved = sum(max(each.slots, min(each.demand, fair(each.holder))) for each in others)
-    wanted = sum(max(each.demand - each.slots, 0) for each in others)
-    entitled = max(most - reserved, fair(claim.holder))
-    free = most - sum(each.slots for each in others)
-    goal = claim.demand + (0 if wanted else claim.spare) if others else most
-    return Share(max(claim.kept, min(goal, free, entitled)), entitled, len(others), wanted)
+    shortage = sum(max(each.demand - each.slots, 0) for each in others)
+    entitled = max(limit - reserved, fair(claim.holder))
+    free = limit - sum(each.slots for each in others)
+    target = claim.demand + (0 if shortage else claim.prefetch) if others else limit
+    return Share(max(claim.kept, min(target, free, entitled)), entitled, len(others), shortage)

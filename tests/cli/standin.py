@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from shared.processes.lifeline import on_parent_gone
+from shared.processes.lifeline import on_parent_exit
 
 
 def note(file: Path, pid: int) -> None:
@@ -24,7 +24,7 @@ def note(file: Path, pid: int) -> None:
 async def serve(file: Path) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    on_parent_gone(over.set)
+    on_parent_exit(over.set)
     note(file, os.getpid())
     await over.wait()
 

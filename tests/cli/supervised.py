@@ -16,7 +16,7 @@ def main() -> int:
             Service(
                 f"service {number}",
                 [sys.executable, "-m", "tests.cli.standin", mode.removeprefix("once:"), file],
-                is_lasting=not mode.startswith("once:"),
+                is_restarted=not mode.startswith("once:"),
             )
             for number, (mode, file) in enumerate(pairs, 1)
         ],

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.cli.dialogue import HISTORY_FILE
+from shared.cli.chat_prompt import HISTORY_FILE
 from tests.cli.processes import clean_environment
 from tests.cli.terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal, terminal
 from tests.needs import FREEAICHAT

@@ -11,7 +11,7 @@ import pytest
 
 from shared.cli.doctor import network
 from shared.cli.doctor.check import Check, Level
-from shared.cli.doctor.network import Obstacle, diagnose, obstacle
+from shared.cli.doctor.network import Obstacle, classify, diagnose
 from shared.cli.doctor.site import check_site
 from shared.parsing import site
 from shared.site_client import client as site_client
@@ -126,4 +126,4 @@ def caused_by(cause: Exception) -> SiteUnreachable:
     ],
 )
 def test_what_the_system_says_of_other_networks(cause: Exception, expected: Obstacle) -> None:
-    assert obstacle(caused_by(cause)) is expected
+    assert classify(caused_by(cause)) is expected

@@ -14,7 +14,7 @@ import pytest
 
 from shared import log_file
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.doctor.secrets import without
+from shared.cli.doctor.secrets import redact_text
 from shared.cli.doctor.verdict import verdict
 from shared.models import Outcome, Visit
 from shared.secrets import ensure_master_key, private_dir
@@ -43,7 +43,7 @@ def test_the_verdict_names_what_fails_and_where_to_begin(findings: list[Check], 
 
 
 def test_a_secret_is_found_however_it_is_written() -> None:
-    text = without("a k%2Fey=1 and k/ey=1 and ab, Cookie: x=1; y=2", ["k/ey=1", "k/ey", "ab"])
+    text = redact_text("a k%2Fey=1 and k/ey=1 and ab, Cookie: x=1; y=2", ["k/ey=1", "k/ey", "ab"])
 
     assert "k/ey" not in text
     assert "k%2Fey" not in text
@@ -83,7 +83,7 @@ async def fill(data: Path, site: str) -> list[str]:
         await store.end_visit(visit, "a test")
     lines = [*SECRETS.values(), *CAPTURED, kept, store_secret, "sk-" + "x" * 40, f"a?_ajax_nonce={'9' * 10}"]
 
-    log_file.path_in(data).write_text("an ordinary line\n" + "".join(f"odd {line} end\n" for line in lines))
+    log_file.log_path(data).write_text("an ordinary line\n" + "".join(f"odd {line} end\n" for line in lines))
     numbered = re.findall(r"[a-z-]+-\d{4}\b", " ".join(SECRETS.values()))
     return [*numbered, *CAPTURED, kept, store_secret]
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 import shared.cli.gateway
 from shared.cli.failures import Failure
-from shared.cli.gateway import Gateway, GatewayError, NoGateway, preferred_model, reachable_host
+from shared.cli.gateway import Gateway, GatewayError, GatewayUnreachable, preferred_model, reachable_host
 from shared.cli.models import model_names
-from shared.cli.status import ask_proxy
+from shared.cli.status import fetch_proxy_state
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -105,7 +105,7 @@ async def test_a_proxy_that_waits_for_its_store_is_heard_out(monkeypatch: pytest
 
 
 def test_where_nothing_listens_it_says_so(free_port: int) -> None:
-    with pytest.raises(NoGateway, match=f"127.0.0.1:{free_port}"):
+    with pytest.raises(GatewayUnreachable, match=f"127.0.0.1:{free_port}"):
         Gateway("127.0.0.1", free_port).get("/readyz")
 
 
@@ -134,7 +134,7 @@ async def test_what_another_program_answers_is_no_fault(body: str) -> None:
 
     async with answering(answer) as gateway:
         names = await asyncio.to_thread(model_names, gateway)
-        found, _ = await asyncio.to_thread(ask_proxy, gateway)
+        found, _ = await asyncio.to_thread(fetch_proxy_state, gateway)
 
     assert names == (["a"] if "id" in body else [])
     assert found["running"]
@@ -150,7 +150,7 @@ class Impatient(Gateway):
 def test_of_a_proxy_that_hangs_it_is_not_said_that_none_runs() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gateway = Impatient("127.0.0.1", listener.getsockname()[1])
-        found, _ = ask_proxy(gateway)
+        found, _ = fetch_proxy_state(gateway)
         with pytest.raises(Failure, match="doctor"):
             model_names(gateway)
 

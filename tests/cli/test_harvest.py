@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from shared.cli.harvest import tell
+from shared.cli.harvest import report_lines
 from tests.cli.processes import clean_environment, running, wait_until
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
@@ -114,4 +114,7 @@ def test_the_report_of_a_visit_in_words() -> None:
         "bots": [],
     }
 
-    assert tell(result) == ["https://chat.example: \x1b[31mtimeout\x1b[0m in 30.0 s (browser 0.5 s)", "  no answer"]
+    assert report_lines(result) == [
+        "https://chat.example: \x1b[31mtimeout\x1b[0m in 30.0 s (browser 0.5 s)",
+        "  no answer",
+    ]

@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from shared.cli.install import MANAGERS, privilege
+from shared.cli.install import MANAGERS, root_prefix
 from tests.cli.processes import program
 from tests.needs import FREEAICHAT
 
@@ -194,5 +194,5 @@ def test_the_package_manager_is_used_only_where_nobody_has_to_be_asked(
     if sudo is not None:
         program(machine.bin / "sudo", sudo)
 
-    assert privilege(APT, 1000) == prefix
-    assert privilege(APT, 0) == ()
+    assert root_prefix(APT, 1000) == prefix
+    assert root_prefix(APT, 0) == ()

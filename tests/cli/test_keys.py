@@ -9,7 +9,7 @@ from time import time
 
 import pytest
 
-from shared.admin.usage import Group, UsageBatch, hour_of
+from shared.admin.usage import UsageBatch, UsageGroup, hour_of
 from shared.store import open_store
 from tests.cli.test_commands import CommandLine, alone, beside, proxy, site
 from tests.proxy.running import RunningProxy
@@ -107,7 +107,7 @@ async def test_usage_of_the_running_proxy_as_table_json_and_csv(beside: CommandL
 async def test_usage_tells_how_calls_of_tools_came_out(alone: CommandLine) -> None:
     async with open_store(f"sqlite:///{alone.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
         for model, site, counters in (("good", "ollama", {"tools:valid": 7, "tools:retried": 2}), ("plain", "", {})):
-            group = Group(hour_of(time()), "master", model, site)
+            group = UsageGroup(hour_of(time()), "master", model, site)
             await store.add_usage(UsageBatch(model, {group: {"requests": 9, **counters}}))
 
     lines = (await alone("usage", "--by", "model")).output.splitlines()
@@ -123,7 +123,7 @@ async def test_usage_is_asked_for_by_time(alone: CommandLine) -> None:
     now = time()
     async with open_store(f"sqlite:///{alone.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
         for days, name in ((1, "new"), (20, "old")):
-            group = Group(hour_of(now - days * 86400), "master", name, "")
+            group = UsageGroup(hour_of(now - days * 86400), "master", name, "")
             await store.add_usage(UsageBatch(name, {group: {"requests": 1}}))
 
     async def models(*words: str) -> list[str]:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.cli.markdown import SetAnswer, whole_part
+from shared.cli.markdown import MarkdownStream, complete_length
 
 DOCUMENT = """\
 # Heading
@@ -46,17 +46,17 @@ PARAGRAPH = "A paragraph with **bold**\non two lines.\n"
     ],
 )
 def test_only_blocks_that_nothing_can_change_are_whole(text: str, whole: str) -> None:
-    assert text[: whole_part(text)] == whole
+    assert text[: complete_length(text)] == whole
 
 
 def test_an_answer_is_set_the_same_however_it_comes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.cli.markdown.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("shared.cli.markdown.PARSE_SECONDS", 0.0)
     shown = []
     for seed in range(5):
         chance, rest = random.Random(seed), DOCUMENT
-        with SetAnswer() as answer:
+        with MarkdownStream() as answer:
             while rest:
                 size = chance.randint(1, 40) if seed else len(DOCUMENT)
                 answer.show(rest[:size])

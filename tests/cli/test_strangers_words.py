@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from shared.cli import harvest, narration, status_text
+from shared.cli import harvest, status_text, up_text
 from shared.cli.doctor.check import warn
 from shared.cli.failures import Failure
 from shared.models import Outcome, Visit
@@ -41,8 +41,8 @@ def visit(outcome: Outcome) -> Visit:
     ("lines", "count"),
     [
         (lambda: status_text.lines(STATUS, 1.0), 3),
-        (lambda: harvest.tell({"visit": VISIT, "bots": [BOT]}), 3),
-        (lambda: narration.visit_lines(visit(Outcome.NO_CHAT), None), 1),
+        (lambda: harvest.report_lines({"visit": VISIT, "bots": [BOT]}), 3),
+        (lambda: up_text.visit_lines(visit(Outcome.NO_CHAT), None), 1),
         (lambda: warn("site", SAID, SAID).lines(), 2),
     ],
 )

@@ -38,4 +38,4 @@ def test_a_table_is_aligned_whatever_colours_and_scripts_its_cells_have() -> Non
 
 
 def test_what_commands_a_terminal_is_taken_out_and_nothing_else() -> None:
-    assert text.harmless("a\x1b[31mb\x9bc\r\x07\u202ed\n\te 视觉") == "a[31mbcd\n\te 视觉"
+    assert text.sanitized("a\x1b[31mb\x9bc\r\x07\u202ed\n\te 视觉") == "a[31mbcd\n\te 视觉"

@@ -38,7 +38,7 @@ async def test_a_first_visit_that_fails_is_told_with_what_to_do_and_no_log_line_
         shown.wait_for("trying again")
         shown.type(CTRL_C)
         code = shown.wait()
-    log = log_file.path_in(tmp_path / "data")
+    log = log_file.log_path(tmp_path / "data")
 
     assert code == 0
     assert re.search(rf"\d s  a browser visits {site.url}", shown.shown)
@@ -61,9 +61,9 @@ def test_what_is_ready_is_told_and_the_log_is_named(environment: dict[str, str],
         code = shown.wait()
 
     assert code == 0
-    assert f"log: {log_file.path_in(tmp_path / 'data')} " in shown.shown
+    assert f"log: {log_file.log_path(tmp_path / 'data')} " in shown.shown
     assert not LOG_LINE.search(shown.shown)
-    assert "listening on" in log_file.path_in(tmp_path / "data").read_text()
+    assert "listening on" in log_file.log_path(tmp_path / "data").read_text()
 
 
 def test_verbose_shows_the_log_and_draws_nothing_over_it(environment: dict[str, str], tmp_path: Path) -> None:
@@ -75,14 +75,14 @@ def test_verbose_shows_the_log_and_draws_nothing_over_it(environment: dict[str, 
     assert code == 0
     assert "listening on" in shown.shown
     assert "the services start" not in shown.shown
-    assert not log_file.path_in(tmp_path / "data").exists()
+    assert not log_file.log_path(tmp_path / "data").exists()
 
 
 @pytest.mark.usefixtures("measured")
 def test_a_service_that_cannot_run_is_told_with_the_file_that_says_why(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    log = log_file.path_in(tmp_path / "data")
+    log = log_file.log_path(tmp_path / "data")
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "uvloop.py").write_text("raise OSError('no loop today')")

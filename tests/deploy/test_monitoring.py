@@ -13,9 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.chat.upstream import BREAKER_STATES
-from proxy.usage.metrics import Numbers, SiteNumbers, text
-from proxy.usage.numbers import SiteLoad, WorkerNumbers
+from proxy.usage.metrics import MetricsSnapshot, SiteStats, text
 from proxy.usage.recorder import GAP
+from proxy.usage.worker_stats import SiteLoad, WorkerStats
 from shared.admin.usage import ERROR, FIRST_TEXT, REQUESTS, SECONDS, TOOLS
 from shared.models import Outcome, Visit
 
@@ -35,7 +35,7 @@ SELECTED = re.compile(r"(\w+)\{(\w+)=\"(\w+)\"\}")
 
 def everything() -> bytes:
     """What a proxy tells of which everything is known."""
-    site = SiteNumbers(
+    site = SiteStats(
         "https://chat.example",
         credentials_age=1.0,
         nonce_age=1.0,
@@ -50,8 +50,8 @@ def everything() -> bytes:
         TOOLS + "valid": 1,
     }
     load = SiteLoad(site=site.site, open=1, queued=0, breaker="open", cooldown=1.0)
-    worker = WorkerNumbers(worker="1", totals=[("m", site.site, counters)], sites=[load])
-    return text(Numbers("1", [worker], [site], store_up=True, heartbeat_age=1.0, kinds={site.site: "aipkit"}))
+    worker = WorkerStats(worker="1", totals=[("m", site.site, counters)], sites=[load])
+    return text(MetricsSnapshot("1", [worker], [site], store_up=True, heartbeat_age=1.0, kinds={site.site: "aipkit"}))
 
 
 KNOWN = {

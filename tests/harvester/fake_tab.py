@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from harvester.visit.errors import NotNow, PageFailed
+from harvester.visit.errors import Navigating, PageFailed
 from harvester.visit.requests import Request
-from harvester.visit.tab import Signs, Snapshot
+from harvester.visit.tab import PageDetails, Snapshot
 from shared.plugins.requests import PluginRequest
 
 SITE = "https://chat.example"
@@ -57,7 +57,7 @@ class FakeTab:
     went: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
-    shown: Signs = field(default_factory=lambda: Signs(text="", buttons=[], asks_password=False))
+    shown: PageDetails = field(default_factory=lambda: PageDetails(text="", buttons=[], asks_password=False))
     scrolls: int = 0
     is_wide: bool = False
     _requests: list[Request] = field(default_factory=list)
@@ -72,23 +72,23 @@ class FakeTab:
     async def snapshot(self) -> Snapshot:
         if self.interruptions:
             self.interruptions -= 1
-            raise NotNow("changing")
+            raise Navigating("changing")
         return self.pages[self.went[-1]]
 
-    async def signs(self) -> Signs:
+    async def details(self) -> PageDetails:
         return self.shown
 
     async def scroll(self) -> bool:
         self.scrolls += 1
         return self.scrolls < 3
 
-    def widen(self) -> None:
+    def allow_third_party(self) -> None:
         self.is_wide = True
 
     async def user_agent(self) -> str:
         return "Test/1.0"
 
-    async def keep(self, items: Mapping[str, str]) -> None:
+    async def set_storage(self, items: Mapping[str, str]) -> None:
         self.kept |= items
 
     async def cookie_header(self, url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from playwright.async_api import Browser, async_playwright
 
 from harvester.job import Job, Report
-from harvester.service.worker import Workers
+from harvester.service.worker import VisitProcesses
 from harvester.service.workspace import Claim
 from harvester.visit.browser import guest_tab, open_browser
 from harvester.visit.chromium import ChromiumTab
@@ -24,7 +24,7 @@ T = TypeVar("T")
 CLOSE_SECONDS = 10.0
 
 
-class OneBrowser(Workers):
+class OneBrowser(VisitProcesses):
     """Makes visits in one browser, each as a guest of its own. The browser has a thread with an event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

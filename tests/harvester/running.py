@@ -52,7 +52,7 @@ class Running:
 
     def cut_off(self) -> None:
         """Let it see that its parent is gone."""
-        self.lifeline.cut()
+        self.lifeline.stop()
         self.is_cut = True
 
     @property
@@ -89,7 +89,7 @@ async def harvester(
             stdout=output,
             stderr=output,
         )
-    lifeline.hand_over()
+    lifeline.close_child_end()
     running = Running(process, lifeline)
     try:
         yield running
@@ -97,7 +97,7 @@ async def harvester(
         if process.returncode is None:
             await running.stop()
         if not running.is_cut:
-            lifeline.cut()
+            lifeline.stop()
 
 
 async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:

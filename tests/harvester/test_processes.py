@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harvester.processes import end_family
+from harvester.processes import kill_process_tree
 from tests.cli.processes import is_alive, wait_until
 
 
@@ -40,7 +40,7 @@ def test_what_has_the_directory_as_its_tmpdir_is_ended_and_others_are_not(
     ours = start(started, "sleep", "60", directory=tmp_path)
     other = start(started, "sleep", "60", directory=tmp_path / "other")
 
-    end_family(tmp_path)
+    kill_process_tree(tmp_path)
 
     assert not is_alive(ours)
     assert is_alive(other)
@@ -54,7 +54,7 @@ def test_what_works_in_the_directory_or_keeps_its_profile_there_is_ended(
     keeps = start(started, "sh", "-c", "sleep 60; true", "sh", f"--user-data-dir={tmp_path}/profile")
     mentions = start(started, "sh", "-c", "sleep 60; true", "sh", f"--note={tmp_path}/profile")
 
-    end_family(tmp_path)
+    kill_process_tree(tmp_path)
 
     assert not is_alive(works.pid)
     assert not is_alive(keeps)
@@ -72,7 +72,7 @@ def test_descendants_in_sessions_of_their_own_are_ended_with_the_root(
     child = int(started[0].stdout.readline())
     assert is_alive(child)
 
-    end_family(tmp_path, root=None if is_known_by_its_directory else psutil.Process(root))
+    kill_process_tree(tmp_path, root=None if is_known_by_its_directory else psutil.Process(root))
 
     assert not is_alive(root)
     assert not is_alive(child)
@@ -82,7 +82,7 @@ def test_what_keeps_starting_others_is_ended_too(started: list[subprocess.Popen[
     start(started, "sh", "-c", "while true; do sleep 30 & sleep 0.01; done", directory=tmp_path)
     wait_until(lambda: len(psutil.Process(started[0].pid).children()) > 5, "it has started some")
 
-    end_family(tmp_path)
+    kill_process_tree(tmp_path)
 
     left = [process for process in psutil.process_iter(["environ"]) if is_of(process, tmp_path)]
     assert left == []
@@ -97,7 +97,7 @@ def test_the_spared_is_left_alone(started: list[subprocess.Popen[str]], tmp_path
     assert started[0].stdout is not None
     child = int(started[0].stdout.readline())
 
-    end_family(tmp_path, root=psutil.Process(root), spare={root})
+    kill_process_tree(tmp_path, root=psutil.Process(root), exclude={root})
 
     assert is_alive(root) or started[0].poll() == 0  # it ends by itself when its only child is gone
     assert started[0].poll() != -signal.SIGKILL
@@ -108,7 +108,7 @@ REUSED = """
 import subprocess, sys, time
 from pathlib import Path
 import psutil
-from harvester.processes import end_family
+from harvester.processes import kill_process_tree
 ended = subprocess.Popen(["true"])
 root = psutil.Process(ended.pid)
 ended.wait()
@@ -120,7 +120,7 @@ while True:
         break
     other.kill()
     other.wait()
-end_family(Path(sys.argv[1]), root=root)
+kill_process_tree(Path(sys.argv[1]), root=root)
 print(other.poll())
 other.kill()
 """

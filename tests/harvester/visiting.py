@@ -11,7 +11,7 @@ import psutil
 
 from harvester.job import Limits
 from harvester.service.visitor import Visitor
-from harvester.service.worker import Workers
+from harvester.service.worker import VisitProcesses
 from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome, SiteState, Visit
 from shared.parsing import Site
@@ -31,7 +31,7 @@ class Visits:
         store: Store,
         workspace: Workspace,
         site: SimulatedSite,
-        workers: Workers | None = None,
+        workers: VisitProcesses | None = None,
         *,
         browser: str = "",
         limits: Limits = QUICK,
@@ -40,7 +40,7 @@ class Visits:
         self.store = store
         self.workspace = workspace
         self.site = site
-        self.workers = workers or Workers()
+        self.workers = workers or VisitProcesses()
         self.visitor = Visitor(store, workspace, self.workers, browser=browser, limits=limits)
 
     def restarted(self) -> "Visits":

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from shared.admin import usage_desk
-from shared.admin.wire import Span
+from shared.admin import usage_admin
+from shared.admin.wire import UsageQuery
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -56,9 +56,9 @@ class Opened:
 
     async def usage_of(self, requests: int) -> None:
         """Wait until the store knows of so many requests: usage is written once a second."""
-        span = Span(0.0, time() + 3600, ("key",))
+        span = UsageQuery(0.0, time() + 3600, ("key",))
         async with asyncio.timeout(10):
-            while sum(row["requests"] for row in await usage_desk.rows(self.proxy.store, span)) < requests:
+            while sum(row["requests"] for row in await usage_admin.rows(self.proxy.store, span)) < requests:
                 await asyncio.sleep(0.02)
 
     async def go(self, screen: str) -> None:

@@ -6,8 +6,8 @@ from time import time
 
 from playwright.async_api import expect
 
-from shared.admin import key_desk
-from shared.admin.keys import wish
+from shared.admin import key_admin
+from shared.admin.keys import parse_new_key
 from shared.models import Cause, Outcome, Visit
 from tests.page.browsing import BREAKS_OFF, MASTER, Opened, Opener
 from tests.page.test_chat import PNG
@@ -83,7 +83,7 @@ async def test_signing_out_leaves_no_title_for_who_comes_next(opener: Opener) ->
 async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(opener: Opener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
-    own, _ = await key_desk.create(opened.proxy.store, wish("next"), now=time())
+    own, _ = await key_admin.create(opened.proxy.store, parse_new_key("next"), now=time())
     await opened.sign_in()
     await opened.send("my secret plan")
     await page.context.clear_cookies()  # as a session ends by itself

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import Route, expect
 
-from shared.admin.usage import Group, UsageBatch, hour_of
+from shared.admin.usage import UsageBatch, UsageGroup, hour_of
 from tests.openai_server import OpenAiPeer
 from tests.page.browsing import PHONE, Opened, Opener
 
@@ -28,7 +28,7 @@ TO_THE_END = """
 async def used(opened: Opened) -> None:
     """Show what was used by a model of some name."""
     counters = {"requests": 3, "refused": 2, "error:upstream_error": 1, "tokens_in": 600_000_000, "tools:valid": 1}
-    group = Group(hour_of(time()), "open", "a-model-with-a-long-name", "http://site")
+    group = UsageGroup(hour_of(time()), "open", "a-model-with-a-long-name", "http://site")
     await opened.proxy.store.add_usage(UsageBatch("some", {group: counters}))
     await opened.go("Dashboard")
     await expect(opened.page.locator("figure canvas").last).to_be_attached()

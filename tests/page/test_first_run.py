@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from shared.admin import key_desk
-from shared.admin.keys import wish
+from shared.admin import key_admin
+from shared.admin.keys import parse_new_key
 from tests.page.browsing import MASTER, ZOOMED, Opened, Opener
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
@@ -45,7 +45,7 @@ async def test_what_it_gives_to_copy_gets_answers(opener: Opener, tmp_path: Path
     opened = await opener.open(key=MASTER if needs_key else None, size=ZOOMED)
     page, keys = opened.page, {}
     if needs_key:
-        own, _ = await key_desk.create(opened.proxy.store, wish("newcomer"), now=0.0)
+        own, _ = await key_admin.create(opened.proxy.store, parse_new_key("newcomer"), now=0.0)
         keys = {"FREEAICHAT_API_KEY": own}
         await opened.sign_in()
     await page.get_by_label("Model", exact=True).select_option(MODEL)

@@ -24,7 +24,7 @@ from proxy.api.responses.service import Responses
 from proxy.app import open_app
 from proxy.chat.service import ChatService
 from proxy.chat.upstream import Upstream
-from proxy.server.under_way import UNDER_WAY
+from proxy.server.in_flight import IN_FLIGHT
 from shared.models import Capture, Credentials
 from shared.parsing import site as parse_site
 from shared.plugins.aipkit.page import read_configs
@@ -143,7 +143,7 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
 async def nothing_under_way(running: RunningProxy) -> None:
     """Wait until the proxy has done with every request, those of clients that left too."""
     async with asyncio.timeout(10):
-        while running.app[UNDER_WAY].count:
+        while running.app[IN_FLIGHT].count:
             await asyncio.sleep(0.005)
 
 

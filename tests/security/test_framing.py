@@ -12,10 +12,10 @@ from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
-from shared.conversations import Call
+from shared.conversations import ToolCall
 from shared.models import Credentials
 from shared.site_client.client import SiteClient
-from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, Sized, parse_head
+from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, ContentLength, parse_head
 from tests.security.hostile_site import delta
 
 SITE, GUEST = "http://site.example", "11111111-2222-4333-8444-555555555555"
@@ -103,7 +103,7 @@ def test_a_chunked_body_is_the_same_however_it_is_cut_and_whatever_stands_behind
 
 @given(st.integers(0, 9), st.lists(st.binary(max_size=4), max_size=4))
 def test_bodies_of_known_length(length: int, pieces: list[bytes]) -> None:
-    body = Sized(length)
+    body = ContentLength(length)
     try:
         got = b"".join(body.feed(piece) for piece in pieces)
         body.end()
@@ -125,12 +125,12 @@ class Kept:
         self.texts.append(text)
         return True
 
-    def call(self, call: Call) -> bool:
+    def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
 
-    def beside(self, extra: Extra) -> bool:
-        """As `Sink.beside`."""
+    def text_with_extra(self, extra: Extra) -> bool:
+        """As `Sink.text_with_extra`."""
         raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:

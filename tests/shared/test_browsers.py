@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.browsers import NoBrowser, find_browser, has_display
+from shared.browsers import BrowserNotFound, find_browser, has_display
 
 OWN_SHELL = "chromium_headless_shell-{}/chrome-headless-shell-linux64/chrome-headless-shell"
 OWN_FULL = "chromium-{}/chrome-linux64/chrome"
@@ -41,7 +41,7 @@ def installed(machine: dict[str, str], name: str) -> Path:
 
 
 def test_without_any_browser_the_error_says_what_to_do(machine: dict[str, str]) -> None:
-    with pytest.raises(NoBrowser, match="freeaichat browser install"):
+    with pytest.raises(BrowserNotFound, match="freeaichat browser install"):
         find_browser("", machine)
 
 
@@ -80,7 +80,7 @@ def test_the_registry_may_be_elsewhere(machine: dict[str, str], tmp_path: Path) 
 
 
 def test_playwrights_own_directory_is_looked_at_when_it_is_to_hold_the_browsers(machine: dict[str, str]) -> None:
-    with pytest.raises(NoBrowser):
+    with pytest.raises(BrowserNotFound):
         find_browser("", machine | {"PLAYWRIGHT_BROWSERS_PATH": "0"})
 
 
@@ -98,7 +98,7 @@ def test_a_setting_that_names_no_program_is_an_error_and_no_other_browser_is_tak
     if is_there:
         (tmp_path / "wrong").write_text("not executable")
 
-    with pytest.raises(NoBrowser, match="FREEAICHAT_BROWSER"):
+    with pytest.raises(BrowserNotFound, match="FREEAICHAT_BROWSER"):
         find_browser(str(tmp_path / "wrong"), machine)
 
 
@@ -135,7 +135,7 @@ def test_a_headless_shell_is_known_by_its_name_also_behind_a_link(machine: dict[
 
 def test_for_a_window_headless_shells_are_passed_over_even_a_configured_one(machine: dict[str, str]) -> None:
     shell = installed(machine, "chromium-headless-shell")
-    with pytest.raises(NoBrowser, match="full browser"):
+    with pytest.raises(BrowserNotFound, match="full browser"):
         find_browser(str(shell), machine, full_only=True)
     full = installed(machine, "google-chrome")
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from shared.log_file import APPENDING, BoundedStream, append, before, bounded_stderr, is_stderr, path_in, tail
+from shared.log_file import APPENDING, RotatingStream, append, is_stderr, log_path, rotated_path, rotating_stderr, tail
 
 MAX_BYTES = 4000
 WRITERS, LINES = 4, 200
 WRITER = """
 import os, sys
 from pathlib import Path
-from shared.log_file import APPENDING, BoundedStream
+from shared.log_file import APPENDING, RotatingStream
 path = Path(sys.argv[1])
 os.dup2(os.open(path, APPENDING, 0o600), 2)
-stream = BoundedStream(path, int(sys.argv[3]))
+stream = RotatingStream(path, int(sys.argv[3]))
 for number in range(int(sys.argv[4])):
     stream.write(f"writer {sys.argv[2]} line {number:04} {'x' * 40}\\n")
 os.write(2, b"the end\\n")  # as what is no logger does
@@ -27,13 +27,13 @@ os.write(2, b"the end\\n")  # as what is no logger does
 
 
 def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path) -> None:
-    path = path_in(tmp_path)
+    path = log_path(tmp_path)
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number), str(MAX_BYTES), str(LINES)])
         for number in range(WRITERS)
     ]
     codes = [writer.wait(60) for writer in writers]
-    files = [path, before(path)]
+    files = [path, rotated_path(path)]
     lines = [line for file in files for line in file.read_text().splitlines()]
 
     assert codes == [0] * WRITERS
@@ -41,17 +41,17 @@ def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path)
     assert all(file.stat().st_size < MAX_BYTES + WRITERS * 100 for file in files)
     assert {len(line) for line in lines} == {len(f"writer 1 line 0000 {'x' * 40}"), len("the end")}
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
-    assert (path.read_text() or before(path).read_text()).endswith("the end\n")
+    assert (path.read_text() or rotated_path(path).read_text()).endswith("the end\n")
 
 
 def test_where_no_other_file_can_be_begun_it_stays_bounded_and_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = path_in(tmp_path / "data")
+    path = log_path(tmp_path / "data")
     path.parent.mkdir()
     ours, another_process = (os.open(path, APPENDING, 0o600) for _ in range(2))
     monkeypatch.setattr("shared.log_file.STDERR", ours)
-    stream = BoundedStream(path, MAX_BYTES)
+    stream = RotatingStream(path, MAX_BYTES)
     path.parent.rename(tmp_path / "moved")
 
     for _ in range(200):
@@ -67,15 +67,15 @@ def test_a_file_that_services_filled_as_they_ended_is_put_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.log_file.MAX_BYTES", MAX_BYTES)
-    path = path_in(tmp_path)
+    path = log_path(tmp_path)
     for number in range(3):
         with path.open("a") as output:
             output.write("x" * MAX_BYTES)
         append(str(path), f"starting it again, {number}\n")
 
     assert not path.exists()
-    assert before(path).read_text().endswith("starting it again, 2\n")
-    assert before(path).stat().st_size < 2 * MAX_BYTES
+    assert rotated_path(path).read_text().endswith("starting it again, 2\n")
+    assert rotated_path(path).stat().st_size < 2 * MAX_BYTES
     append(str(path), "starting it again, 3\n")
     assert path.read_text() == "starting it again, 3\n"
 
@@ -85,20 +85,20 @@ def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> Non
 
     assert not is_stderr(tmp_path / "other")
     assert not is_stderr(tmp_path / "missing")
-    assert bounded_stderr(tmp_path / "other") is None
+    assert rotating_stderr(tmp_path / "other") is None
 
 
 def test_one_that_others_put_aside_while_this_process_started_is_taken_over_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = path_in(tmp_path)
+    path = log_path(tmp_path)
     ours = os.open(path, APPENDING, 0o600)
     monkeypatch.setattr("shared.log_file.STDERR", ours)
     monkeypatch.setattr("shared.log_file.MAX_BYTES", MAX_BYTES)
     with path.open("a") as output:
         output.write("x" * MAX_BYTES)
     append(str(path), "put aside\n")
-    stream = bounded_stderr(path)
+    stream = rotating_stderr(path)
     assert stream is not None
 
     stream._max_bytes = MAX_BYTES
@@ -110,9 +110,9 @@ def test_one_that_others_put_aside_while_this_process_started_is_taken_over_too(
 
 
 def test_its_tail_goes_back_into_the_file_before_and_holds_whole_lines(tmp_path: Path) -> None:
-    path = path_in(tmp_path)
+    path = log_path(tmp_path)
     assert tail(path, 100) == ""
-    before(path).write_text("one\ntwo\nthree\n")
+    rotated_path(path).write_text("one\ntwo\nthree\n")
     path.write_text("four\nfive\n")
 
     assert tail(path, 100) == "one\ntwo\nthree\nfour\nfive\n"

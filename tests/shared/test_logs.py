@@ -159,7 +159,7 @@ def test_what_others_sent_stays_within_its_line(style: Any, capsys: pytest.Captu
 def test_a_warning_that_comes_again_and_again_is_told_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.logs.MAX_TOLD", 2)
+    monkeypatch.setattr("shared.logs.MAX_REMEMBERED", 2)
     configure("proxy", level="info", style="console")
     log = logging.getLogger("test")
 

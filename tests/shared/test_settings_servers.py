@@ -67,7 +67,7 @@ def test_keys_belong_to_servers_by_name(monkeypatch: pytest.MonkeyPatch) -> None
 
     found = load()
 
-    assert [found.key_of(server) for server in found.servers] == ["", "sk-b"]
+    assert [found.server_key(server) for server in found.servers] == ["", "sk-b"]
     assert "sk-b" not in f"{found!r} {found!s}"
 
 
@@ -77,7 +77,7 @@ def test_names_of_servers_are_the_same_in_any_case(monkeypatch: pytest.MonkeyPat
 
     found = load(fallback_model="OLLAMA/llama3.2")
 
-    assert found.key_of(found.servers[0]) == "sk-b"
+    assert found.server_key(found.servers[0]) == "sk-b"
     assert check_keys(found) == []
 
 

@@ -1,4 +1,4 @@
-"""The kinds of chat plugin that a visit knows. Each has one file here, which implements `interface.Plugin`."""
+"""The supported chat plugins. Each has one module here, which implements `interface.Plugin`."""
 
 from harvester.visit.plugins.ai_engine import AIEngine
 from harvester.visit.plugins.aipkit import AIPKit
@@ -8,11 +8,11 @@ from harvester.visit.tab import Snapshot
 PLUGINS: tuple[Plugin, ...] = (AIPKit(), AIEngine())
 
 
-def readable_in(page: Snapshot) -> Plugin | None:
-    """The plugin whose configuration the page holds."""
+def find_readable_plugin(page: Snapshot) -> Plugin | None:
+    """The plugin whose configuration the page contains."""
     return next((plugin for plugin in PLUGINS if plugin.is_readable(page)), None)
 
 
-def plugin_of(page: Snapshot) -> Plugin | None:
-    """The plugin whose chat the page carries: as configuration, or at least as a field to type in."""
-    return readable_in(page) or next((plugin for plugin in PLUGINS if plugin.mark in page.fields), None)
+def find_plugin(page: Snapshot) -> Plugin | None:
+    """The plugin whose chat the page contains: its configuration, or at least its message field."""
+    return find_readable_plugin(page) or next((plugin for plugin in PLUGINS if plugin.mark in page.fields), None)

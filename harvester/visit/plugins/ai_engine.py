@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from harvester.job import Job
-from harvester.visit.addresses import own_address
-from harvester.visit.caches import afresh
+from harvester.visit.addresses import url_on_site
+from harvester.visit.caches import cache_busting
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.plugins import interface
 from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
 from shared.models import AI_ENGINE, Cause, Outcome
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, has_agreed, nonce_in, read_chats
 from shared.plugins.ai_engine.routes import error_code, lacks_route
-from shared.plugins.ai_engine.session import probe_request, read_session, session_request, takes_nonce
+from shared.plugins.ai_engine.session import accepts_nonce, probe_request, read_session, session_request
 
 _NO_ROUTE = (
     "the site has no route that starts a session for a guest, and its page holds no nonce: its plugin is off, or "
@@ -31,10 +31,10 @@ class AIEngine(interface.Plugin):
     kind = AI_ENGINE
     mark = "mwai"
     attributes = (PARAMS, SYSTEM)
-    fleeting = attributes
+    removed_attributes = attributes
     storage_prefix = "mwai-"
     request_mark = "/mwai"
-    absence = "AI Engine: Chatbot '"
+    missing_chat_text = "AI Engine: Chatbot '"
 
     def is_readable(self, page: Snapshot) -> bool:
         return read_chats(page.configs) is not None
@@ -57,33 +57,33 @@ class _Chat:
         self._rest_url = ""
 
     async def read(self) -> None:
-        """What the page tells: the configuration is all there is, and nothing needs to be typed."""
+        """Read the configuration in the page; nothing is typed."""
         chats = read_chats(self._page.configs)
-        self._rest_url = own_address(self._page.url, chats.rest_url) if chats else ""
+        self._rest_url = url_on_site(self._page.url, chats.rest_url) if chats else ""
         if chats is None or not chats.bots or not self._rest_url:
-            what = "the page does not say how to use it" if chats is None or chats.bots else "it is for no text"
-            reason = f"{self._page.url} has a chat field, but {what}"
+            problem = "the page does not say how to use it" if chats is None or chats.bots else "it is for no text"
+            reason = f"{self._page.url} has a chat field, but {problem}"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
         self._chats = chats
         if any(bot.custom_key for bot in chats.bots):
-            await self._show_anew()
+            await self._reload_uncached()
         if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
             bots = (replace(bot, consent_required=False) for bot in self._chats.bots)
             self._chats = replace(self._chats, bots=tuple(bots))
 
-    async def confirm(self) -> interface.Reading:
-        """What the site hands out now, whatever the page says: that may be kept since somebody else looked at it."""
-        status, body = await interface.asked(self._tab, session_request(self._rest_url))
+    async def confirm(self) -> interface.ChatConfig:
+        """Start a session at the site, as the page may come from a cache."""
+        status, body = await interface.post_with_retry(self._tab, session_request(self._rest_url))
         session = read_session(status, body)
         if session is not None:
-            return self._reading(session.nonce, session.session_id)
+            return self._chat_config(session.nonce, session.session_id)
         if lacks_route(status, body):
-            return self._reading(await self._written_nonce(), "")
-        interface.refuse_check(status, body, "REST API")
+            return self._chat_config(await self._written_nonce(), "")
+        interface.raise_for_bot_check(status, body, "REST API")
         raise _refused(status, body)
 
     async def _has_agreed(self) -> bool:
-        """Whether the guest has a cookie of his consent, which is never given here: a page may go on asking him."""
+        """Whether the guest has the consent cookie, which is never set here: a page may go on asking."""
         deadline = time.monotonic() + self._job.limits.consent
         agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
         if not agreed and self._job.limits.consent:
@@ -93,11 +93,11 @@ class _Chat:
             agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
         return agreed
 
-    async def _show_anew(self) -> None:
-        """Have the site make the page, so that it knows its chats' own settings: a day later it forgets them, while a
-        cache goes on showing their names, which it need not say."""
+    async def _reload_uncached(self) -> None:
+        """Load the page past caches, so that the site stores its chats' custom settings: it forgets them after a day,
+        while a cache goes on serving their keys."""
         try:
-            status, body = await self._tab.get(afresh(self._page.url), timeout=interface.ANSWER_SECONDS)
+            status, body = await self._tab.get(cache_busting(self._page.url), timeout=interface.ANSWER_SECONDS)
         except (PageFailed, TimeoutError) as error:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
@@ -106,8 +106,8 @@ class _Chat:
             bots = {bot.id: bot for bot in (*self._chats.bots, *shown.bots)}
             self._chats = replace(self._chats, bots=tuple(bots.values()))
 
-    def _reading(self, nonce: str, session_id: str) -> interface.Reading:
-        return interface.Reading(
+    def _chat_config(self, nonce: str, session_id: str) -> interface.ChatConfig:
+        return interface.ChatConfig(
             ajax_url=self._rest_url,
             nonce=nonce,
             session_id=session_id,
@@ -116,33 +116,33 @@ class _Chat:
         )
 
     async def _written_nonce(self) -> str:
-        """The nonce that older plugins write into the page, or that of the page as it is now."""
+        """The nonce that older plugins write into the page, from the uncached page if need be."""
         nonce = self._chats.nonce
         if not nonce:
             raise VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, _NO_ROUTE)
-        if await self._is_taken(nonce) is not False:
+        if await self._is_accepted(nonce) is not False:
             return nonce
-        if fresh := await interface.fresh_nonce(self._past_cache(), nonce_in, self._is_taken):
+        if fresh := await interface.fresh_nonce(self._uncached_pages(), nonce_in, self._is_accepted):
             return fresh
-        raise interface.stale("AI Engine before 2.4.4")
+        raise interface.stale_nonce("AI Engine before 2.4.4")
 
-    async def _is_taken(self, nonce: str) -> bool | None:
-        """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
+    async def _is_accepted(self, nonce: str) -> bool | None:
+        """Whether the site accepts *nonce*, by a probe without a message; None where the answer does not show it."""
         bot = self._chats.bots[0]
         probe = probe_request(self._rest_url, nonce, key=bot.key, custom_key=bot.custom_key)
-        return await interface.proves(self._tab, probe, takes_nonce)
+        return await interface.is_nonce_accepted(self._tab, probe, accepts_nonce)
 
-    async def _past_cache(self) -> AsyncIterator[bytes]:
-        """The page as it is now."""
-        yield await interface.got(self._tab, afresh(self._page.url))
+    async def _uncached_pages(self) -> AsyncIterator[bytes]:
+        """Yield uncached copies of the page, from the site and from core REST."""
+        yield await interface.get_body(self._tab, cache_busting(self._page.url))
         for kind in ("pages", "posts") if self._chats.context_id else ():
-            yield await interface.got(self._tab, f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}")
+            yield await interface.get_body(self._tab, f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}")
 
 
 def _refused(status: int, body: bytes) -> VisitFailed:
-    """Why a guest gets no session."""
+    """The error for a refused session."""
     code = error_code(body)
-    said = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
-    why = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""
-    reason = f"the site starts no session for a guest: {said}{why}"
+    answer = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
+    hint = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""
+    reason = f"the site starts no session for a guest: {answer}{hint}"
     return VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, reason)

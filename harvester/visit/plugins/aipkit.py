@@ -10,16 +10,16 @@ from functools import partial
 from uuid import uuid4
 
 from harvester.job import Job
-from harvester.visit.addresses import own_address
-from harvester.visit.caches import afresh, is_from_cache, rest_roots, rest_routes
-from harvester.visit.errors import NotNow, PageFailed, VisitFailed
+from harvester.visit.addresses import url_on_site
+from harvester.visit.caches import cache_busting, is_from_cache, rest_roots, rest_routes
+from harvester.visit.errors import Navigating, PageFailed, VisitFailed
 from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
 from shared.models import AIPKIT, Bot, Cause, Outcome
 from shared.plugins.aipkit.nonce import nonce_request, read_nonce
-from shared.plugins.aipkit.observed import AJAX_FILE, AJAX_PATH, Observed, read_request
+from shared.plugins.aipkit.observed_request import AJAX_FILE, AJAX_PATH, ObservedRequest, read_request
 from shared.plugins.aipkit.page import (
     CONFIG_ATTRIBUTE,
     GUEST_ID_KEY,
@@ -29,7 +29,7 @@ from shared.plugins.aipkit.page import (
     read_configs,
     rest_root_in,
 )
-from shared.plugins.aipkit.probe import probe_request, takes_nonce
+from shared.plugins.aipkit.probe import accepts_nonce, probe_request
 
 TYPING_SECONDS = 2.0  # longest wait for a field to take the message
 GREETINGS = ("Hi", "Hello", "Good day")
@@ -44,10 +44,12 @@ class AIPKit(interface.Plugin):
 
     kind = AIPKIT
     mark = "aipkit"
-    attributes = fleeting = (CONFIG_ATTRIBUTE,)  # page builders take a popup's chat away until a click brings it back
+    attributes = removed_attributes = (
+        CONFIG_ATTRIBUTE,
+    )  # page builders take a popup's chat away until a click brings it back
     storage_prefix = "aipkit_"
     request_mark = AJAX_FILE
-    forerunner = (".wpaicg-chat-shortcode, .wpaicg-chatbox", "AI Power, as AIPKit was called before its version 2.3")
+    older_plugin = (".wpaicg-chat-shortcode, .wpaicg-chatbox", "AI Power, as AIPKit was called before its version 2.3")
 
     def is_readable(self, page: Snapshot) -> bool:
         return _config(page) is not None
@@ -60,60 +62,61 @@ class AIPKit(interface.Plugin):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(interface.Reading):
-    """What is known of the chat so far."""
+class ChatConfig(interface.ChatConfig):
+    """The chat's configuration as read so far."""
 
     greeting: str  # a message that may be typed: no image trigger
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing that a nonce and a guest id made by us would not mend."""
+        """Whether only a nonce or a guest id may be missing."""
         return bool(self.ajax_url and self.bots)
 
     @property
     def needs_consent(self) -> bool:
-        """Whether every bot asks for a consent that only the guest himself may give."""
+        """Whether every bot asks for a consent that was not given."""
         return bool(self.bots) and all(bot.consent_required for bot in self.bots)
 
 
-def read_page(page: Snapshot, observed: Sequence[Observed]) -> Reading:
-    """Put together what the page says and what its requests said.
+def read_page(page: Snapshot, observed: Sequence[ObservedRequest]) -> ChatConfig:
+    """Merge the page's configuration with the fields of its requests.
 
-    The page wins, except for the nonce: one that the site was seen to take is better than one that is only written.
+    The page wins, except for the nonce: one that the site has accepted is better than the one in the page.
     """
     config = _config(page)
-    proven = [one for one in observed if one.proves_nonce]
-    asked = next((one.ajax_url for one in observed), "")
-    bot_ids = dict.fromkeys(one.bot_id for one in observed if one.bot_id)
-    return Reading(
-        ajax_url=config.ajax_url if config else own_address(page.url, asked),
+    proven = [request for request in observed if request.proves_nonce]
+    ajax_url = next((request.ajax_url for request in observed), "")
+    bot_ids = dict.fromkeys(request.bot_id for request in observed if request.bot_id)
+    return ChatConfig(
+        ajax_url=config.ajax_url if config else url_on_site(page.url, ajax_url),
         nonce=(
-            next((one.nonce for one in reversed(proven)), "")
+            next((request.nonce for request in reversed(proven)), "")
             or (config.nonce if config else "")
-            or next((one.nonce for one in observed if one.nonce), "")
+            or next((request.nonce for request in observed if request.nonce), "")
         ),
-        session_id=guest_id_in(page.stored) or next((one.session_id for one in observed if one.session_id), ""),
-        post_id=config.post_id if config else next((one.post_id for one in observed if one.post_id), 0),
+        session_id=guest_id_in(page.stored)
+        or next((request.session_id for request in observed if request.session_id), ""),
+        post_id=config.post_id if config else next((request.post_id for request in observed if request.post_id), 0),
         bots=config.bots if config else tuple(Bot(id=number, name="") for number in bot_ids),
         greeting=_greeting(config.image_triggers if config else ()),
     )
 
 
-def observed_in(requests: Iterable[Request]) -> list[Observed]:
-    """What those of *requests* told that are the chat's."""
+def observed_in(requests: Iterable[Request]) -> list[ObservedRequest]:
+    """Parse those of *requests* that are the chat's."""
     found = []
     for request in requests:
         try:
-            told = read_request(request.address, request.form(), request.status)
+            observed = read_request(request.address, request.form(), request.status)
         except ValueError:  # no address, or more fields than any chat sends
             continue
-        found += [told] if told else []
+        found += [observed] if observed else []
     return found
 
 
 def _config(page: Snapshot) -> PageConfig | None:
-    """What the chats of the page's own site say."""
-    return read_configs(_written(page), page.stored, partial(own_address, page.url))
+    """The configuration of the chats of the page's own site."""
+    return read_configs(_config_attributes(page), page.stored, partial(url_on_site, page.url))
 
 
 def _asks_consent(page: Snapshot) -> bool:
@@ -121,18 +124,18 @@ def _asks_consent(page: Snapshot) -> bool:
     return config is not None and any(bot.consent_required for bot in config.bots)
 
 
-def _foreign(page: Snapshot) -> str:
-    """The address of the chat that the page shows, where it has only one of another site; else ""."""
-    shown = read_configs(_written(page), {})
+def _foreign_ajax_url(page: Snapshot) -> str:
+    """The `ajaxUrl` of an embedded chat of another site, if the page has no other; else ""."""
+    shown = read_configs(_config_attributes(page), {})
     return shown.ajax_url if shown is not None and _config(page) is None else ""
 
 
-def _written(page: Snapshot) -> list[str]:
+def _config_attributes(page: Snapshot) -> list[str]:
     return [config[CONFIG_ATTRIBUTE] for config in page.configs if CONFIG_ATTRIBUTE in config]
 
 
 def _greeting(triggers: Sequence[str]) -> str:
-    """The first greeting that no trigger begins."""
+    """The first greeting that starts with no image trigger."""
     return next((word for word in GREETINGS if not word.lower().startswith(tuple(triggers))), "")
 
 
@@ -143,109 +146,121 @@ class _Chat:
         self._tab = tab
         self._page = page
         self._job = job
-        self._reading: Reading  # set by `read`
+        self._chat_config: ChatConfig  # set by `read`
 
     async def read(self) -> None:
-        """All that the page and its requests tell; a message is typed only where that is not enough."""
+        """Read the page and its requests; type a message only if they are not enough."""
         page = await self._settled()
-        self._reading = read_page(page, self._observed())
-        if not self._reading.is_complete:
+        self._chat_config = read_page(page, self._observed())
+        if not self._chat_config.is_complete:
             await self._refuse_unusable(page)
             await self._read_by_typing(page)
-        if not self._reading.is_complete:
+        if not self._chat_config.is_complete:
             reason = f"{page.url} has a chat field, but neither the page nor its requests say how to use it"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
 
     async def _refuse_unusable(self, page: Snapshot) -> None:
-        """Raise `VisitFailed` for a chat of another site, or of an older plugin: nothing is typed there."""
-        if foreign := _foreign(page):
+        """Raise `VisitFailed` for a chat of another site, or of an older plugin, instead of typing there."""
+        if foreign := _foreign_ajax_url(page):
             reason = f"the chat on {page.url} is another site's: {foreign} answers it; name a page of that site"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
-        with suppress(NotNow):
-            if older := older_chat(await self._tab.signs()):
+        with suppress(Navigating):
+            if older := older_chat(await self._tab.details()):
                 raise VisitFailed(Outcome.NO_CHAT, Cause.NO_CHAT, f"no chat on {page.url}: {older}")
 
-    async def confirm(self) -> Reading:
-        """What the site hands out now is the surest nonce.
+    async def confirm(self) -> ChatConfig:
+        """Fetch the current nonce from the site, which is the safest.
 
-        Where it hands out none, the page's is good if the site was seen to take it, or takes it now: the page may
-        have come out of a cache, whether or not its headers say so. If it does not, the same page past the cache may
-        have a better one. Only what is still open then is tried out with a typed message.
+        If there is none, use the page's nonce if the site has accepted it, or accepts it now: the page may come from a
+        cache, even if its headers do not show it. Else try the uncached page. Only if that is not conclusive, a typed
+        message decides.
         """
-        nonce = await self._given_nonce() or await self._proven_nonce()
-        # The guest stays who he is, also where the page forgets him or thinks of a new id for each visit.
-        session_id = guest_id_in(self._page.stored) or self._job.session_id or self._reading.session_id or str(uuid4())
-        return replace(self._reading, nonce=nonce, session_id=session_id)
+        nonce = await self._fetched_nonce() or await self._proven_nonce()
+        # The guest id stays the same, also where the page forgets it or creates a new one for each visit.
+        session_id = (
+            guest_id_in(self._page.stored) or self._job.session_id or self._chat_config.session_id or str(uuid4())
+        )
+        return replace(self._chat_config, nonce=nonce, session_id=session_id)
 
-    async def _given_nonce(self) -> str | None:
-        """The nonce that the site hands out to this guest; None where it hands out none."""
+    async def _fetched_nonce(self) -> str | None:
+        """The nonce that the site hands out to this guest; None if none."""
         try:
-            answer = await interface.asked(self._tab, nonce_request(self._reading.ajax_url))
+            answer = await interface.post_with_retry(self._tab, nonce_request(self._chat_config.ajax_url))
         except (PageFailed, TimeoutError):
             return None
-        interface.refuse_check(*answer, "admin-ajax.php")
+        interface.raise_for_bot_check(*answer, "admin-ajax.php")
         return read_nonce(*answer)
 
     async def _proven_nonce(self) -> str:
-        written = self._reading.nonce
+        page_nonce = self._chat_config.nonce
         if self._is_proven():
-            return written
-        taken = await self._is_taken(written) if written else None
-        if taken:
-            return written
-        own_nonce_in = partial(nonce_in, own=partial(own_address, self._page.url))
-        if taken is False and (nonce := await interface.fresh_nonce(self._past_cache(), own_nonce_in, self._is_taken)):
+            return page_nonce
+        is_accepted = await self._is_accepted(page_nonce) if page_nonce else None
+        if is_accepted:
+            return page_nonce
+        find_nonce = partial(nonce_in, resolve_url=partial(url_on_site, self._page.url))
+        if is_accepted is False and (
+            nonce := await interface.fresh_nonce(self._uncached_pages(), find_nonce, self._is_accepted)
+        ):
             return nonce
-        if taken is None and written and not is_from_cache(self._page.headers):
-            return written
+        if is_accepted is None and page_nonce and not is_from_cache(self._page.headers):
+            return page_nonce
         await self._read_by_typing(self._page)
         if not self._is_proven():
-            if taken is False:
-                raise interface.stale("older than 2.3.41")
+            if is_accepted is False:
+                raise interface.stale_nonce("older than 2.3.41")
             raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, _MAY_BE_STALE)
-        return self._reading.nonce
+        return self._chat_config.nonce
 
-    async def _is_taken(self, nonce: str) -> bool | None:
-        """Whether the site takes *nonce*, which it is asked without a message; None where it does not say."""
-        return await interface.proves(self._tab, probe_request(self._reading.ajax_url, nonce), takes_nonce)
+    async def _is_accepted(self, nonce: str) -> bool | None:
+        """Whether the site accepts *nonce*, by a probe without a message; None where the answer does not show it."""
+        return await interface.is_nonce_accepted(
+            self._tab, probe_request(self._chat_config.ajax_url, nonce), accepts_nonce
+        )
 
-    async def _past_cache(self) -> AsyncIterator[bytes]:
-        """The same page past its cache, and what core REST tells of it."""
-        now = await interface.got(self._tab, afresh(self._page.url))
+    async def _uncached_pages(self) -> AsyncIterator[bytes]:
+        """Yield uncached copies of the page, from the site and from core REST."""
+        now = await interface.get_body(self._tab, cache_busting(self._page.url))
         yield now
-        for url in self._told_by_rest(rest_root_in(now)):
-            yield await interface.got(self._tab, url)
+        for url in self._rest_urls(rest_root_in(now)):
+            yield await interface.get_body(self._tab, url)
 
-    def _told_by_rest(self, root: str) -> Iterator[str]:
-        """Where core REST tells of the page. *root*: where REST is, if the page says it."""
-        named, ajax_url, post_id = own_address(self._page.url, root), self._reading.ajax_url, self._reading.post_id
-        below, is_own, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
-        for one in [named] if named else rest_roots(below) if is_own else []:
-            yield from rest_routes(one, self._page.url, post_id)
+    def _rest_urls(self, root: str) -> Iterator[str]:
+        """Core REST URLs of the page. *root*: the REST root that the page links to, or ""."""
+        linked_root, ajax_url, post_id = (
+            url_on_site(self._page.url, root),
+            self._chat_config.ajax_url,
+            self._chat_config.post_id,
+        )
+        site_url, has_path, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
+        for rest_root in [linked_root] if linked_root else rest_roots(site_url) if has_path else []:
+            yield from rest_routes(rest_root, self._page.url, post_id)
 
     async def _settled(self) -> Snapshot:
-        """The page once its script has made the guest id, and a person in a window has agreed to what the chat asks."""
-        page, limits, begun = self._page, self._job.limits, time.monotonic()
+        """Wait for the guest id and, in a window, for a person's consent; returns the page then."""
+        page, limits, started = self._page, self._job.limits, time.monotonic()
         if limits.consent and _asks_consent(page):
             log.info("the chat asks its visitors to agree; %g s for a person to do so", limits.consent)
         while True:
-            waited = time.monotonic() - begun
+            waited = time.monotonic() - started
             lacks_id = waited < limits.guest_id and not guest_id_in(page.stored)
             lacks_consent = waited < limits.consent and _asks_consent(page)
             if not lacks_id and not lacks_consent:
                 return page
             await asyncio.sleep(POLL_SECONDS)
-            with suppress(NotNow):
-                seen = await self._tab.snapshot()
-                if _config(seen) is not None or not lacks_consent:  # a person may read the terms on another page first
-                    page = seen
+            with suppress(Navigating):
+                snapshot = await self._tab.snapshot()
+                if (
+                    _config(snapshot) is not None or not lacks_consent
+                ):  # a person may read the terms on another page first
+                    page = snapshot
 
     async def _read_by_typing(self, page: Snapshot) -> None:
-        """Type one short message and read the requests that this causes, until they tell all or the time is over.
+        """Type one short message and read the requests that follow, until they are complete or the time is over.
 
         Consent is never given here: a chat that asks for it gets no message.
         """
-        greeting = "" if self._reading.needs_consent else self._reading.greeting
+        greeting = "" if self._chat_config.needs_consent else self._chat_config.greeting
         if not greeting:
             return
         if not await self._tab.type_message(greeting, mark=AIPKit.mark, opener=_OPENER, timeout=TYPING_SECONDS):
@@ -253,11 +268,11 @@ class _Chat:
         deadline = time.monotonic() + self._job.limits.typed
         while time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
-            self._reading = read_page(page, self._observed())
-            if self._reading.is_complete and self._reading.session_id and self._is_proven():
+            self._chat_config = read_page(page, self._observed())
+            if self._chat_config.is_complete and self._chat_config.session_id and self._is_proven():
                 break
 
-    def _observed(self) -> list[Observed]:
+    def _observed(self) -> list[ObservedRequest]:
         return observed_in(self._tab.requests())
 
     def _is_proven(self) -> bool:

@@ -1,4 +1,4 @@
-"""The interface of a chat plugin: what tells it in a page, and what a visit reads and asks where its chat is."""
+"""The interface of a chat plugin for visits, and helpers for its implementations."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a chat told; empty values are not known."""
+class ChatConfig:
+    """The configuration of a chat; empty values are unknown."""
 
     ajax_url: str  # where its requests go
     nonce: str
@@ -35,60 +35,64 @@ class Chat(Protocol):
     """The chat of one page. Both methods raise `VisitFailed`, TimeoutError and what `Tab` raises."""
 
     async def read(self) -> None:
-        """Read what the page and its requests tell."""
+        """Read the configuration from the page and its requests."""
 
-    async def confirm(self) -> Reading:
-        """What was read, with a nonce that the site stands by and a session id that it takes."""
+    async def confirm(self) -> ChatConfig:
+        """The configuration, with a valid nonce and session id."""
 
 
 class Plugin(ABC):
     """One kind of chat plugin."""
 
     kind: str  # its name in `Credentials.plugin`
-    mark: str  # what the HTML around its chat holds; tells it from other plugins
-    attributes: tuple[str, ...]  # of elements: where it writes its configuration
-    fleeting: tuple[str, ...] = ()  # of these: what a script may take away, so that only the document's own HTML has it
-    storage_prefix: str  # of its keys in the local storage
-    request_mark: str  # what the addresses of its requests hold
-    forerunner: tuple[str, str] = ("", "")  # what only the chat of an older plugin has (a selector), and its name
-    absence: str = ""  # how the text begins that it shows in place of a chat which its site does not have
+    mark: str  # a word in the classes or ids of its HTML, which other plugins do not have
+    attributes: tuple[str, ...]  # attributes that hold its configuration
+    removed_attributes: tuple[
+        str, ...
+    ] = ()  # those of them that a script may remove, so that only the received HTML has them
+    storage_prefix: str  # of its local storage keys
+    request_mark: str  # a substring of the URLs of its requests
+    older_plugin: tuple[str, str] = ("", "")  # a selector of an older plugin's chat, and that plugin's name
+    missing_chat_text: str = ""  # start of the text that it shows in place of a missing chat
 
     @abstractmethod
     def is_readable(self, page: Snapshot) -> bool:
-        """Whether the page holds the configuration of a chat."""
+        """Whether the page contains the configuration of a chat."""
 
     @abstractmethod
     def guest_storage(self, session_id: str) -> Mapping[str, str]:
-        """What the local storage of a guest with *session_id* holds."""
+        """The local storage items of a guest with *session_id*."""
 
     @abstractmethod
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> Chat:
-        """The chat of *page*, which the *tab* shows."""
+        """The chat of *page*, which is open in *tab*."""
 
 
-async def asked(tab: Tab, request: PluginRequest) -> tuple[int, bytes]:
-    """Status and body of the answer to *request*, made once more where it failed. Raises as `Tab.post`."""
+async def post_with_retry(tab: Tab, request: PluginRequest) -> tuple[int, bytes]:
+    """Send *request*, with one retry; returns status and body. Raises as `Tab.post`."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(PageFailed),
         stop=stop_after_attempt(2),
         wait=wait_fixed(RETRY_SECONDS),
         reraise=True,
     )
-    answer: tuple[int, bytes] = await retrying(tab.post, request, timeout=ANSWER_SECONDS)
-    return answer
+    response: tuple[int, bytes] = await retrying(tab.post, request, timeout=ANSWER_SECONDS)
+    return response
 
 
-async def proves(tab: Tab, probe: PluginRequest, takes_nonce: Callable[[bytes], bool | None]) -> bool | None:
-    """Whether the site takes the nonce in *probe*, by what *takes_nonce* reads in the answer; None: it does not say."""
+async def is_nonce_accepted(
+    tab: Tab, probe: PluginRequest, accepts_nonce: Callable[[bytes], bool | None]
+) -> bool | None:
+    """Whether the site accepts the nonce in *probe*, as *takes_nonce* reads from the body; None: unknown."""
     try:
-        _, body = await asked(tab, probe)
+        _, body = await post_with_retry(tab, probe)
     except (PageFailed, TimeoutError):
         return None
-    return takes_nonce(body)
+    return accepts_nonce(body)
 
 
-async def got(tab: Tab, url: str) -> bytes:
-    """What is at *url*; nothing where that is no page."""
+async def get_body(tab: Tab, url: str) -> bytes:
+    """The body at *url*; b"" unless its status is 200."""
     try:
         status, body = await tab.get(url, timeout=ANSWER_SECONDS)
     except (PageFailed, TimeoutError):
@@ -97,25 +101,25 @@ async def got(tab: Tab, url: str) -> bytes:
 
 
 async def fresh_nonce(
-    bodies: AsyncIterator[bytes], nonce_in: Callable[[bytes], str], is_taken: Callable[[str], Awaitable[bool | None]]
+    bodies: AsyncIterator[bytes], nonce_in: Callable[[bytes], str], is_accepted: Callable[[str], Awaitable[bool | None]]
 ) -> str | None:
-    """The first nonce in *bodies*, which came past a cache, that the site takes; None where there is none."""
+    """The first nonce in the uncached *bodies* that the site accepts; None if none."""
     async for body in bodies:
-        if (nonce := nonce_in(body)) and await is_taken(nonce):
+        if (nonce := nonce_in(body)) and await is_accepted(nonce):
             log.info("the page's nonce came out of a cache; a fresh one was found past it")
             return nonce
     return None
 
 
-def refuse_check(status: int, body: bytes, what: str) -> None:
-    """Raise `VisitFailed` where an answer is the page of a bot check. *what*: of the site was asked."""
+def raise_for_bot_check(status: int, body: bytes, what: str) -> None:
+    """Raise `VisitFailed` if a response is a bot check. *what*: the part of the site, for the message."""
     if bot_checks.by_page(status, body):
         reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
         raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
 
 
-def stale(plugin: str) -> VisitFailed:
-    """That no nonce can be had that the site takes. *plugin*: the versions that write it into the page alone."""
+def stale_nonce(plugin: str) -> VisitFailed:
+    """The error where no valid nonce can be found. *plugin*: the versions that have it only in the page."""
     reason = (
         "the site refuses the nonce in its own page, which a page cache has kept too long. Its plugin "
         f"({plugin}) hands out none, and neither the page past the cache nor core REST has a fresh one; only the "

@@ -16,6 +16,7 @@ from proxy.api.openapi.parts import (
     answer,
     array,
     const,
+    described,
     exactly,
     nullable,
     one_of,
@@ -23,7 +24,6 @@ from proxy.api.openapi.parts import (
     path_parameter,
     query_parameter,
     ref,
-    told,
 )
 from shared.admin.keys import MAX_LIMIT, MAX_MODEL_NAME, MAX_MODELS
 from shared.admin.usage import TOOL_OUTCOMES
@@ -35,17 +35,17 @@ _UNTIL: Schema = {"type": "string", "format": "time-until", "examples": ["1h"]}
 _KEY_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 64, "format": "key-name"}
 _MILLISECONDS = nullable(NUMBER)
 _KEY = {
-    "id": told(STRING, "`key_…`"),
+    "id": described(STRING, "`key_…`"),
     "object": const("api_key"),
     "name": STRING,
-    "hint": told(STRING, "Enough of the key to recognise it."),
+    "hint": described(STRING, "Enough of the key to recognise it."),
     "created_at": SECONDS,
     "expires_at": nullable(SECONDS),
     "revoked_at": nullable(SECONDS),
     "last_used_at": nullable(SECONDS),
-    "rpm": told(nullable(_LIMIT), "Requests a minute; each of several answers (`n`) is one."),
-    "tpd": told(nullable(_LIMIT), "Tokens a day, estimated."),
-    "models": told(nullable(array(STRING)), "The only ones that it may use."),
+    "rpm": described(nullable(_LIMIT), "Requests a minute; each of several answers (`n`) is one."),
+    "tpd": described(nullable(_LIMIT), "Tokens a day, estimated."),
+    "models": described(nullable(array(STRING)), "The only ones that it may use."),
 }
 _VISIT = exactly(
     {
@@ -53,16 +53,16 @@ _VISIT = exactly(
         "started_at": NUMBER,
         "seconds": NUMBER,
         "outcome": STRING,
-        "cause": told(STRING, "A code of why it failed, or what is odd about it; empty: none."),
-        "reason": told(STRING, "The same in words."),
+        "cause": described(STRING, "A code of why it failed, or what is odd about it; empty: none."),
+        "reason": described(STRING, "The same in words."),
         "trigger": STRING,
-        "screenshot": told(BOOLEAN, "Whether `/admin/visits/{id}/screenshot` has a picture of it."),
+        "screenshot": described(BOOLEAN, "Whether `/admin/visits/{id}/screenshot` has a picture of it."),
     }
 )
 _CREDENTIALS = exactly(
     {
         "age_seconds": NUMBER,
-        "nonce_age_seconds": told(NUMBER, "Since the site handed out or took the nonce last."),
+        "nonce_age_seconds": described(NUMBER, "Since the site handed out or took the nonce last."),
         "source": one_of("visit", "renewal", "manual"),
         "generation": COUNT,
     }
@@ -73,13 +73,13 @@ _SITE = exactly(
         "credentials": nullable(_CREDENTIALS),
         "cooldown_until": nullable(SECONDS),
         "bots": COUNT,
-        "visits": told(array(_VISIT), "The last ones, newest first."),
+        "visits": described(array(_VISIT), "The last ones, newest first."),
     }
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Key": exactly(_KEY),
-    "NewKey": exactly({**_KEY, "key": told(STRING, "The key itself, told this once.")}),
+    "NewKey": exactly({**_KEY, "key": described(STRING, "The key itself, told this once.")}),
     "KeyList": exactly({"object": const("list"), "data": array(ref("Key"))}),
     "KeyRequest": exactly(
         {"name": _KEY_NAME},
@@ -92,7 +92,7 @@ SCHEMAS: dict[str, Schema] = {
                 maxItems=MAX_MODELS,
             )
         ),
-        expires_in=told(
+        expires_in=described(
             nullable(_TIME_SPAN, {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_LIMIT}),
             "`30d`, `12h` …, or seconds.",
         ),
@@ -105,39 +105,39 @@ SCHEMAS: dict[str, Schema] = {
                     {
                         "requests": COUNT,
                         "errors": {"type": "object", "additionalProperties": COUNT},
-                        "refused": told(COUNT, "By limits of our own; not among the requests."),
+                        "refused": described(COUNT, "By limits of our own; not among the requests."),
                         "tokens_in": COUNT,
                         "tokens_out": COUNT,
                         "ms_p50": _MILLISECONDS,
                         "ms_p95": _MILLISECONDS,
-                        "ttft_ms_p50": told(_MILLISECONDS, "To the first text."),
+                        "ttft_ms_p50": described(_MILLISECONDS, "To the first text."),
                         "ttft_ms_p95": _MILLISECONDS,
-                        "tools": told(
+                        "tools": described(
                             exactly(dict.fromkeys(TOOL_OUTCOMES, COUNT)),
                             "Answers that hold calls of tools or JSON by a schema: right at once, once mended, only "
                             "when asked again, or never.",
                         ),
                     },
-                    day=told(STRING, "Of UTC, such as 2026-01-31."),
+                    day=described(STRING, "Of UTC, such as 2026-01-31."),
                     hour=SECONDS,
-                    key=told(STRING, "Its name."),
+                    key=described(STRING, "Its name."),
                     model=STRING,
                     site=STRING,
                 )
             ),
-            "estimated": told(const(True), "Tokens are, where a site answered: it names none."),
+            "estimated": described(const(True), "Tokens are, where a site answered: it names none."),
         }
     ),
     "Status": exactly(
         {
             "version": STRING,
-            "started_at": told(SECONDS, "When this process began."),
+            "started_at": described(SECONDS, "When this process began."),
             "ready": BOOLEAN,
             "store": exactly(
                 {
-                    "url": told(STRING, "Without passwords."),
+                    "url": described(STRING, "Without passwords."),
                     "schema": INTEGER,
-                    "trouble": told(nullable(STRING), "Why it cannot be used now."),
+                    "trouble": described(nullable(STRING), "Why it cannot be used now."),
                 }
             ),
             "open_streams": COUNT,
@@ -146,14 +146,14 @@ SCHEMAS: dict[str, Schema] = {
             "harvester": exactly({"heartbeat_age_seconds": nullable(NUMBER)}),
         }
     ),
-    "VisitRequest": exactly({}, site=told(nullable(STRING), "Its origin; the first site where it is left out.")),
+    "VisitRequest": exactly({}, site=described(nullable(STRING), "Its origin; the first site where it is left out.")),
     "VisitAsk": exactly({"object": const("visit_ask"), "site": STRING}),
     "SignIn": exactly({"key": {"type": "string", "minLength": 1, "maxLength": MAX_KEY}}),
     "Session": exactly(
         {
-            "admin": told(BOOLEAN, "Whether the caller may administrate."),
+            "admin": described(BOOLEAN, "Whether the caller may administrate."),
             "key_name": nullable(STRING),
-            "needs_key": told(BOOLEAN, "Whether a key is needed at all."),
+            "needs_key": described(BOOLEAN, "Whether a key is needed at all."),
         }
     ),
 }

@@ -8,18 +8,18 @@ from aiohttp import web
 from proxy.access import sessions
 from proxy.access.rules import OPEN
 from proxy.api.admin.requests import check_query, read_key_wish, read_sign_in, read_site, read_span, read_visit_id
-from proxy.api.app_keys import ADMINISTRATION, CALLER, SIBLINGS, STORE_TROUBLE, UPSTREAMS
+from proxy.api.app_keys import ADMINISTRATION, CALLER, PEERS, STORE_TROUBLE, UPSTREAMS
 from proxy.api.health.handlers import describe
 from proxy.api.rendering import json_response
-from proxy.chat.errors import Refused
+from proxy.chat.errors import LimitExceeded
 from proxy.chat.upstream import Health
 from proxy.server.bodies import read_body
-from proxy.usage.numbers import SiteLoad, load_of
+from proxy.usage.worker_stats import SiteLoad, total_load
 from shared import __version__
 from shared.admin import wire
 from shared.models import Credentials, Visit
 from shared.serialization import to_plain
-from shared.store import address
+from shared.store import store_url
 
 MAX_BODY = 32 * 1024  # bytes, to sign in; whoever sends them is a stranger
 _SHOWN = ("id", "started_at", "seconds", "outcome", "cause", "reason", "trigger", "screenshot")  # of a visit
@@ -33,9 +33,9 @@ async def list_keys(request: web.Request) -> web.Response:
 
 async def create_key(request: web.Request) -> web.Response:
     """Make a key; its secret is told this once."""
-    wanted = await read_body(request, read_key_wish)
-    own, key = await request.app[ADMINISTRATION].create_key(wanted)
-    return json_response({**wire.key_object(key), "key": own})
+    new_key = await read_body(request, read_key_wish)
+    secret, key = await request.app[ADMINISTRATION].create_key(new_key)
+    return json_response({**wire.key_object(key), "key": secret})
 
 
 async def revoke_key(request: web.Request) -> web.Response:
@@ -45,8 +45,8 @@ async def revoke_key(request: web.Request) -> web.Response:
 
 async def rotate_key(request: web.Request) -> web.Response:
     """Give a key a new secret, which is told this once."""
-    own, key = await request.app[ADMINISTRATION].rotate_key(request.match_info["id"])
-    return json_response({**wire.key_object(key), "key": own})
+    secret, key = await request.app[ADMINISTRATION].rotate_key(request.match_info["id"])
+    return json_response({**wire.key_object(key), "key": secret})
 
 
 async def usage(request: web.Request) -> web.Response:
@@ -62,8 +62,8 @@ async def status(request: web.Request) -> web.Response:
     visits, heartbeat_age, trouble = await administration.visits_and_heartbeat(
         [each.name for each in healths if each.is_visited]
     )
-    workers = await request.app[SIBLINGS].all()
-    loads = [load_of(each.name, workers) for each in healths]
+    workers = await request.app[PEERS].all()
+    loads = [total_load(each.name, workers) for each in healths]
     sites = [_site(each, load, visits.get(each.name, [])) for each, load in zip(healths, loads, strict=True)]
     url = administration.settings.store_url
     return json_response(
@@ -72,8 +72,8 @@ async def status(request: web.Request) -> web.Response:
             "started_at": int(administration.started_at),
             "ready": any(site["ready"] for site in sites),
             "store": {
-                "url": address.shown(url),
-                "schema": address.schema_known(url),
+                "url": store_url.redacted_url(url),
+                "schema": store_url.supported_schema(url),
                 "trouble": trouble or request.app[STORE_TROUBLE](),
             },
             "open_streams": sum(load.open for load in loads),
@@ -116,14 +116,14 @@ async def sign_in(request: web.Request) -> web.Response:
     check_query(request.query)
     sessions.check_sign_in(request.headers, request.host)
     administration = request.app[ADMINISTRATION]
-    async with administration.door():
+    async with administration.sign_in_slot():
         try:
-            own = await read_body(request.clone(client_max_size=MAX_BODY), read_sign_in)
-        except Refused as error:
+            secret = await read_body(request.clone(client_max_size=MAX_BODY), read_sign_in)
+        except LimitExceeded as error:
             if error.code == "request_too_large":  # by this limit, which is not that of other bodies
                 error.message = f"Signing in takes no more than {MAX_BODY} bytes."
             raise
-    text = await administration.sign_in(own, request.remote)
+    text = await administration.sign_in(secret, request.remote)
     response = web.Response(status=204)
     if text is not None:
         response.set_cookie(

@@ -1,4 +1,4 @@
-"""What an administrator's requests ask for. Anything that is not known here is refused: a mistyped limit is none."""
+"""Parse the requests of administrators. Unknown fields are refused: a mistyped limit would be none."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.server.bodies import parse_json
-from shared.admin.keys import KeyWish, wish
-from shared.admin.wire import Span, span
+from shared.admin.keys import NewKey, parse_new_key
+from shared.admin.wire import UsageQuery, parse_usage_query
 
 DEFAULT_SINCE, DEFAULT_BY = "7d", "day,key"
 SPAN = ("since", "until", "by")  # what a query may say of usage
@@ -16,14 +16,14 @@ _KEY_FIELDS = ("name", "rpm", "tpd", "models", "expires_in")
 _VISIT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-def read_key_wish(body: bytes) -> KeyWish:
+def read_key_wish(body: bytes) -> NewKey:
     """What a new key is to be. Raises `ServiceError` (400)."""
     fields = _fields(body, _KEY_FIELDS)
     models = fields.get("models")
     if models is not None and not isinstance(models, list):
         raise bad_request("'models' must be a list of names.", param="models", code="invalid_value")
     try:
-        return wish(
+        return parse_new_key(
             fields.get("name"),
             rpm=_whole(fields.get("rpm")),
             tpd=_whole(fields.get("tpd")),
@@ -34,11 +34,11 @@ def read_key_wish(body: bytes) -> KeyWish:
         raise _wrong(error) from None
 
 
-def read_span(query: Mapping[str, str], *, now: float) -> Span:
-    """Which usage is asked for. Raises `ServiceError` (400)."""
+def read_span(query: Mapping[str, str], *, now: float) -> UsageQuery:
+    """The time span of a usage query. Raises `ServiceError` (400)."""
     since, until, by = query.get("since", DEFAULT_SINCE), query.get("until", ""), query.get("by", DEFAULT_BY)
     try:
-        return span(since, until, by, now=now)
+        return parse_usage_query(since, until, by, now=now)
     except ValueError as error:
         raise _wrong(error) from None
 
@@ -58,10 +58,10 @@ def read_site(body: bytes, sites: Iterable[str]) -> str:
 
 def read_sign_in(body: bytes) -> str:
     """The key that somebody signs in with. Raises `ServiceError` (400)."""
-    own = _fields(body, ("key",)).get("key")
-    if not isinstance(own, str) or not 1 <= len(own) <= MAX_KEY:
+    secret = _fields(body, ("key",)).get("key")
+    if not isinstance(secret, str) or not 1 <= len(secret) <= MAX_KEY:
         raise bad_request(f"'key' must be a text of 1 to {MAX_KEY} characters.", param="key", code="invalid_value")
-    return own
+    return secret
 
 
 def read_visit_id(text: str) -> str:

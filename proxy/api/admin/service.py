@@ -8,13 +8,13 @@ from time import time
 from typing import Any, TypeVar
 
 from proxy.access.keyring import Keyring
-from proxy.access.rules import Access, WrongKey
+from proxy.access.rules import AccessRules, WrongKey
 from proxy.api.admin.requests import no_screenshot
-from proxy.chat.conversations import needed
-from proxy.chat.errors import Refused, ServiceError
-from shared.admin import key_desk, usage_desk
-from shared.admin.keys import ApiKey, KeyWish
-from shared.admin.wire import Span
+from proxy.chat.conversations import call_store
+from proxy.chat.errors import LimitExceeded, ServiceError
+from shared.admin import key_admin, usage_admin
+from shared.admin.keys import ApiKey, NewKey
+from shared.admin.wire import UsageQuery
 from shared.models import Visit
 from shared.processes import heartbeat
 from shared.secrets import ensure_master_key
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 
 class Administration:
-    """All methods that use the store raise `ServiceError` (503) where it is away, unless they say otherwise."""
+    """The operations of `/admin`. Those that use the store raise `ServiceError` (503) where it is away, as a rule."""
 
-    def __init__(self, settings: Settings, store: Store, rules: Access, keyring: Keyring) -> None:
+    def __init__(self, settings: Settings, store: Store, rules: AccessRules, keyring: Keyring) -> None:
         self.settings = settings
         self.rules = rules
         self.started_at = time()
@@ -44,28 +44,28 @@ class Administration:
 
     async def keys(self) -> list[ApiKey]:
         """Every key, newest first."""
-        return await needed(self._store.keys)
+        return await call_store(self._store.keys)
 
-    async def create_key(self, wanted: KeyWish) -> tuple[str, ApiKey]:
+    async def create_key(self, new_key: NewKey) -> tuple[str, ApiKey]:
         """A new key's secret, and what is kept of it. Raises `ServiceError` (409) where it cannot be made.
 
         With the first one the administrator's key is made and kept, for nobody comes in without a key from then on.
         """
         if not self.rules.has_master:
             await self._keep_master()
-        return await self._changed(lambda: key_desk.create(self._store, wanted, now=time()))
+        return await self._changed(lambda: key_admin.create(self._store, new_key, now=time()))
 
-    async def revoke_key(self, wanted: str) -> ApiKey:
+    async def revoke_key(self, id_or_name: str) -> ApiKey:
         """End the key of that id or name. Raises `ServiceError` (404)."""
-        return await self._changed(lambda: key_desk.revoke(self._store, wanted, now=time()))
+        return await self._changed(lambda: key_admin.revoke(self._store, id_or_name, now=time()))
 
-    async def rotate_key(self, wanted: str) -> tuple[str, ApiKey]:
+    async def rotate_key(self, id_or_name: str) -> tuple[str, ApiKey]:
         """Give the key of that id or name a new secret. Raises `ServiceError`: 404, and 409 where it has ended."""
-        return await self._changed(lambda: key_desk.rotate(self._store, wanted, now=time()))
+        return await self._changed(lambda: key_admin.rotate(self._store, id_or_name, now=time()))
 
-    async def usage(self, span: Span) -> list[dict[str, Any]]:
+    async def usage(self, span: UsageQuery) -> list[dict[str, Any]]:
         """What was used, in rows."""
-        return await needed(lambda: usage_desk.rows(self._store, span))
+        return await call_store(lambda: usage_admin.rows(self._store, span))
 
     async def visits_and_heartbeat(
         self, sites: Iterable[str]
@@ -83,23 +83,23 @@ class Administration:
 
     async def ask_visit(self, site: str) -> None:
         """Ask the harvester to visit *site* soon."""
-        await needed(lambda: self._store.ask_visit(site, ASKED_BY, at=time()))
+        await call_store(lambda: self._store.ask_visit(site, ASKED_BY, at=time()))
 
     async def screenshot(self, visit_id: str) -> bytes:
         """The PNG of a failed visit. Raises `ServiceError` (404)."""
-        picture = await needed(lambda: self._store.screenshot(visit_id))
+        picture = await call_store(lambda: self._store.screenshot(visit_id))
         if not picture:
             raise no_screenshot()
         return picture
 
     @asynccontextmanager
-    async def door(self) -> AsyncIterator[None]:
-        """Hold one of a few places, for a short time, while a key is sent: strangers must not take up all others.
+    async def sign_in_slot(self) -> AsyncIterator[None]:
+        """Hold one of a few slots, briefly, while a key is sent, so that strangers cannot occupy the server.
 
         Raises `ServiceError`: 429 where all are taken, 408 where it takes too long.
         """
         if self._at_door >= MAX_AT_DOOR:
-            raise Refused(
+            raise LimitExceeded(
                 429,
                 "Too many sign in at once; wait a moment.",
                 type="rate_limit_error",
@@ -116,23 +116,23 @@ class Administration:
         finally:
             self._at_door -= 1
 
-    async def sign_in(self, own: str, address: str | None) -> str | None:
-        """The text of a session for who holds the key *own* and comes from *address*; None where nobody needs one.
+    async def sign_in(self, secret: str, address: str | None) -> str | None:
+        """The text of a session for who holds the key *secret* and comes from *address*; None where nobody needs one.
 
         Raises `ServiceError`: 401 for a wrong key, 429 after too many of them.
         """
         try:
-            return await self.rules.sign_in(own, now=time())
+            return await self.rules.sign_in(secret, now=time())
         except WrongKey as error:
-            raise await self.rules.wrong_keys.told(address) or error from None
+            raise await self.rules.wrong_keys.throttle(address) or error from None
 
     async def _changed(self, work: Callable[[], Awaitable[T]]) -> T:
         """What *work* makes of the keys, which this proxy then goes by at once."""
         try:
-            result = await needed(work)
-        except key_desk.NoSuchKey:
+            result = await call_store(work)
+        except key_admin.NoSuchKey:
             raise ServiceError(404, "No key has this name or id.", code="key_not_found") from None
-        except key_desk.KeyRefused as error:
+        except key_admin.KeyUnavailable as error:
             raise ServiceError(409, f"It cannot be done: {error}.", code="key_conflict") from None
         with suppress(StoreError):  # the change stands; it is read soon
             await self._keyring.load()

@@ -19,6 +19,7 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     event_stream,
     exactly,
     json_content,
@@ -26,7 +27,6 @@ from proxy.api.openapi.parts import (
     one_of,
     operation,
     ref,
-    told,
 )
 from proxy.api.openapi.tools import (
     CALL_PIECES,
@@ -41,7 +41,7 @@ from proxy.api.openapi.tools import (
     PARALLEL,
 )
 from proxy.api.parameters import BIAS, RANGES, WHOLE_RANGES
-from proxy.chat.extras import DETAILS, THOUGHTS
+from proxy.chat.extras import DETAILS, REASONING_TEXTS
 
 MODEL: Schema = {
     "type": "string",
@@ -60,7 +60,9 @@ STREAM_HEADERS = ("x-ignored-params", "x-dropped-messages", "x-dropped-images", 
 
 def ignored(*schemas: Schema) -> Schema:
     """A parameter without effect on sites that must have one of these shapes all the same."""
-    return told(nullable(*schemas), "Servers go by it; sites cannot take it, and `x-ignored-params` names it then.")
+    return described(
+        nullable(*schemas), "Servers go by it; sites cannot take it, and `x-ignored-params` names it then."
+    )
 
 
 def number(limits: tuple[float, float], kind: str = "number") -> Schema:
@@ -75,22 +77,22 @@ LEVEL = ignored(STRING)  # of effort or verbosity
 
 # What chats and legacy completions both take.
 SHARED: dict[str, Schema] = {
-    "stream": told(FLAG, "Answer in server-sent events as the text comes."),
+    "stream": described(FLAG, "Answer in server-sent events as the text comes."),
     "stream_options": nullable(
-        told(at_least({}, include_usage=FLAG), "`include_usage`: a last chunk without choices holds the usage.")
+        described(at_least({}, include_usage=FLAG), "`include_usage`: a last chunk without choices holds the usage.")
     ),
-    "stop": told(
+    "stop": described(
         nullable(STRING, array(STRING, maxItems=MAX_STOPS)),
         f"The answer ends before any of these texts, of at most {MAX_STOP_CHARS} characters.",
     ),
-    "max_tokens": told(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
-    "conversation_id": told(
+    "max_tokens": described(LIMIT, "The answer is cut here, with the finish reason `length`. Tokens are estimated."),
+    "conversation_id": described(
         nullable(STRING),
         "A conversation from /v1/conversations that is to go on. Messages of the user alone are added to it, and a "
         "system text before them takes the place of the one before; any other history takes the place of all.",
     ),
-    "web_search": told(FLAG, "Switch on the site's own web search where the bot has one."),
-    "web_search_options": told(ANY, "An object, however empty, switches on the web search too."),
+    "web_search": described(FLAG, "Switch on the site's own web search where the bot has one."),
+    "web_search_options": described(ANY, "An object, however empty, switches on the web search too."),
     "metadata": nullable(ref("Metadata")),
     **SAMPLING,
     "seed": ignored(INTEGER),
@@ -101,51 +103,55 @@ SHARED: dict[str, Schema] = {
     "top_logprobs": TOP_LOGPROBS,
     "reasoning_effort": LEVEL,
     "verbosity": LEVEL,
-    "user": told(ANY, "Told to servers, as all that is not named here; without effect on sites."),
+    "user": described(ANY, "Told to servers, as all that is not named here; without effect on sites."),
 }
 _REQUEST = at_least(
     {"model": MODEL, "messages": MESSAGES},
     **SHARED,
-    max_completion_tokens=told(LIMIT, "As max_tokens; the smaller of both holds."),
-    n=told(
+    max_completion_tokens=described(LIMIT, "As max_tokens; the smaller of both holds."),
+    n=described(
         nullable({"type": "integer", "minimum": 1, "maximum": MAX_CHOICES}),
         "So many answers, each a turn of its own. Above 1 not together with conversation_id.",
     ),
     tools=CHAT_TOOLS,
     tool_choice=CHAT_CHOICE,
-    parallel_tool_calls=told(FLAG, PARALLEL),
+    parallel_tool_calls=described(FLAG, PARALLEL),
     functions=FUNCTIONS,
     function_call=FUNCTION_CHOICE,
     response_format=CHAT_FORM,
-    modalities=told(nullable(array(const("text"))), "Text is all there is."),
+    modalities=described(nullable(array(const("text"))), "Text is all there is."),
     audio=ignored(at_least({})),
     suffix=ignored(STRING),
     logprobs=ignored(BOOLEAN),
-    store=told(ANY, "As `user`."),
+    store=described(ANY, "As `user`."),
 )
-_LOGPROBS = told(
+_LOGPROBS = described(
     nullable(at_least({})), "Where they were asked for and a server tells them: as it does, by tokens of the text."
 )
-_THOUGHTS = dict.fromkeys(THOUGHTS, told(STRING, "What the model of a server thinks, by the server's name for it."))
-_THOUGHTS[DETAILS] = told(array(at_least({})), "The same in parts, as some servers tell it, to be sent back as it is.")
-_ANNOTATIONS = told(array(ref("UrlCitation")), "What the web search found.")
+_THOUGHTS = dict.fromkeys(
+    REASONING_TEXTS, described(STRING, "What the model of a server thinks, by the server's name for it.")
+)
+_THOUGHTS[DETAILS] = described(
+    array(at_least({})), "The same in parts, as some servers tell it, to be sent back as it is."
+)
+_ANNOTATIONS = described(array(ref("UrlCitation")), "What the web search found.")
 _MESSAGE = exactly(
     {
         "role": const("assistant"),
-        "content": told(nullable(STRING), "Null where there are calls and no text."),
+        "content": described(nullable(STRING), "Null where there are calls and no text."),
         "refusal": nullable(STRING),
         "annotations": _ANNOTATIONS,
     },
     tool_calls=CALLS,
-    function_call=told(OLD_CALL, "Where `functions` were offered."),
+    function_call=described(OLD_CALL, "Where `functions` were offered."),
     **_THOUGHTS,
 )
 _BASE: dict[str, Schema] = {
     "id": {"type": "string", "pattern": "^chatcmpl-"},
     "created": SECONDS,
-    "model": told(STRING, "The name that answered."),
+    "model": described(STRING, "The name that answered."),
 }
-_CONVERSATION = told(STRING, "The conversation that went on, where one was named.")
+_CONVERSATION = described(STRING, "The conversation that went on, where one was named.")
 
 SCHEMAS: dict[str, Schema] = {
     "ChatCompletionRequest": _REQUEST,
@@ -195,7 +201,7 @@ SCHEMAS: dict[str, Schema] = {
                 maxItems=1,
             ),
         },
-        usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
+        usage=described(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
         conversation_id=_CONVERSATION,
     ),
 }

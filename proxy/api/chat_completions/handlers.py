@@ -48,13 +48,17 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
     """A chat, also in the shape of a response: so Cursor sends its agents' here, and expects a chat's answer."""
     if "messages" in fields or "input" not in fields:
         return parse_chat(fields, tools)
-    asked = parse_response(fields, tools)
-    if asked.previous_response_id or asked.conversation_id or any(message.id for message in asked.ask.messages):
+    response = parse_response(fields, tools)
+    if (
+        response.previous_response_id
+        or response.conversation_id
+        or any(message.id for message in response.ask.messages)
+    ):
         raise bad_request("What is kept of responses goes on at /v1/responses.", param="input")
     return ChatRequest(
-        asked.to_ask((), asked.ask.messages),
-        asked.pictures,
-        stream=asked.stream,
+        response.to_ask((), response.ask.messages),
+        response.pictures,
+        stream=response.stream,
         include_usage=includes_usage(fields),
         is_flat=True,
     )
@@ -78,5 +82,5 @@ async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mo
     if asking.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, asking.pictures)
         ask = replace(ask, messages=messages, images=images)
-    asking.ask = replace(ask, caller=caller.place(request.remote), allowed=caller.models)
+    asking.ask = replace(ask, caller=caller.queue_key(request.remote), allowed=caller.models)
     return asking

@@ -10,10 +10,10 @@ import orjson
 
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import WITH_CALL, Extra
+from proxy.chat.extras import CALL_SIGNATURE, Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import End, Source
-from shared.conversations import Call, Message
+from proxy.chat.upstream import Citation, End
+from shared.conversations import Message, ToolCall
 
 DONE = b"data: [DONE]\n\n"
 
@@ -24,19 +24,19 @@ def event(value: Any) -> bytes:
 
 
 def failure(error: ServiceError) -> bytes:
-    """The event that tells of *error* once the headers are out. No end mark follows it."""
+    """The event for an *error* after the headers were sent. No end mark follows it."""
     return event(error.body)
 
 
 def usage(used: Usage) -> dict[str, Any]:
-    """OpenAI's usage object. The numbers are estimates where the upstream names none, as sites do not."""
+    """OpenAI's usage object. Counts are estimates where the upstream reports none, as sites do not."""
     return {
-        "prompt_tokens": used.asked,
-        "completion_tokens": used.answered,
-        "total_tokens": used.asked + used.answered,
-        "prompt_tokens_details": {"cached_tokens": used.cached, "audio_tokens": 0},
+        "prompt_tokens": used.prompt_tokens,
+        "completion_tokens": used.completion_tokens,
+        "total_tokens": used.prompt_tokens + used.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": used.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": used.thought,
+            "reasoning_tokens": used.reasoning_tokens,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -44,7 +44,7 @@ def usage(used: Usage) -> dict[str, Any]:
     }
 
 
-def annotations(sources: Sequence[Source]) -> list[dict[str, Any]]:
+def annotations(sources: Sequence[Citation]) -> list[dict[str, Any]]:
     """*sources* as OpenAI's `url_citation` annotations."""
     return [
         {
@@ -79,7 +79,7 @@ class ChatReply:
         return begun
 
     def text_of(self, answer: int) -> Callable[[str], bytes]:
-        """What makes a chunk of a text of that answer."""
+        """Return the function that makes a chunk of a piece of that answer's text."""
         # Everything of a text chunk but its text is the same each time: the hot path only encodes the text.
         before, _, after = self._chunk(answer, {"content": ""}, None).rpartition(b'""')
         dumps = orjson.dumps
@@ -89,21 +89,21 @@ class ChatReply:
 
         return chunk
 
-    def call(self, answer: int, call: Call) -> bytes:
+    def call(self, answer: int, call: ToolCall) -> bytes:
         """The chunks of a call in that answer: first its name, then its arguments."""
         if self._chat.is_old and self._calls[answer]:
             return b""  # the first is all that such a message has room for
-        call = self._told(call)
+        call = self._flat(call)
         begun, rest = _old_deltas(call) if self._chat.is_old else _deltas(call, self._calls[answer])
         self._calls[answer] += 1
         return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
-    def beside(self, answer: int, extra: Extra) -> bytes:
+    def text_with_extra(self, answer: int, extra: Extra) -> bytes:
         """The chunk of a text of that answer with what was told beside it."""
         text = {"content": extra.text} if extra.text else {}
         return self._chunk(answer, {**extra.thoughts, **text}, None, logprobs=extra.logprobs)
 
-    def silence(self) -> bytes:
+    def keepalive(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
         return self._chunk(0, {"content": ""}, None)
 
@@ -167,31 +167,31 @@ class ChatReply:
         if answer.calls and self._chat.is_old:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
-            message["tool_calls"] = [_whole_call(self._told(call)) for call in answer.calls]
+            message["tool_calls"] = [_whole_call(self._flat(call)) for call in answer.calls]
         extra = end.extra or Extra()
         message |= extra.thoughts
         return {"index": index, "message": message, "logprobs": extra.logprobs, "finish_reason": self._reason(end)}
 
-    def _told(self, call: Call) -> Call:
+    def _flat(self, call: ToolCall) -> ToolCall:
         return replace(call, kind="function") if self._chat.is_flat else call
 
     def _reason(self, end: End) -> str:
         return "function_call" if self._chat.is_old and end.reason == "tool_calls" else end.reason
 
 
-def _whole_call(call: Call) -> dict[str, Any]:
+def _whole_call(call: ToolCall) -> dict[str, Any]:
     field = "input" if call.kind == "custom" else "arguments"
-    told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
-    extra = json.loads(call.signed).get(WITH_CALL) if call.signed else None
-    return {**told, WITH_CALL: extra} if extra else told
+    fields = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
+    extra = json.loads(call.signed).get(CALL_SIGNATURE) if call.signed else None
+    return {**fields, CALL_SIGNATURE: extra} if extra else fields
 
 
-def _deltas(call: Call, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _deltas(call: ToolCall, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     field = "input" if call.kind == "custom" else "arguments"
     begun = {"index": index, **_whole_call(replace(call, arguments=""))}
     return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
 
 
-def _old_deltas(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
+def _old_deltas(call: ToolCall) -> tuple[dict[str, Any], dict[str, Any]]:
     begun = {"function_call": {"name": call.name, "arguments": ""}}
     return begun, {"function_call": {"arguments": call.arguments}}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unfit
+from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unusable
 from proxy.api.messages import blocks
 from proxy.api.parameters import (
     MAX_MESSAGES,
@@ -21,11 +21,11 @@ from proxy.api.parameters import (
 from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
-from proxy.chat.errors import bad_request, unfit_part
+from proxy.chat.errors import bad_request, unsupported_part
 from proxy.chat.extras import DETAILS, read_thoughts
-from proxy.chat.extras import THOUGHTS as THOUGHT_NAMES
-from proxy.chat.tools.schema import too_deep
-from shared.conversations import Message, Result, Role
+from proxy.chat.extras import REASONING_TEXTS as THOUGHT_NAMES
+from proxy.chat.tools.schema import is_too_deep
+from shared.conversations import Message, Role, ToolResult
 
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
@@ -49,9 +49,15 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "tools",
     "web_search",
 }
-THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")  # parts no model is told
+REASONING_TEXTS = (
+    "thinking",
+    "redacted_thinking",
+    "reasoning",
+    "reasoning_text",
+    "summary_text",
+)  # parts no model is told
 _SEARCH = "web_search_options"
-_SAID = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
+_EXTRA_FIELDS = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
 FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -82,12 +88,12 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
     messages, pictures, fields = _read_chat(body.get("messages"))
     if body.keys() <= _PLAIN:  # most requests
         return ChatRequest(
-            Ask(model, messages, message_fields=fields, beside=True),
+            Ask(model, messages, message_fields=fields, wants_extras=True),
             pictures,
             stream=read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
-    asked = read_offer(body, tools)
+    options = read_offer(body, tools)
     read_metadata(body.get("metadata"))
     parameters = read_known(body, _IGNORED)
     ask = Ask(
@@ -101,9 +107,9 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         parameters=parameters,
         extras=_extras(body),
         message_fields=fields,
-        beside=True,
-        ignored=asked.left_out,
-        offer=asked.offer,
+        wants_extras=True,
+        ignored=options.left_out,
+        tool_config=options.tool_config,
     )
     return ChatRequest(
         ask=ask,
@@ -111,7 +117,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         stream=read_flag(body, "stream"),
         include_usage=includes_usage(body),
         choices=_choices(body),
-        is_old=asked.offer is not None and not body.get("tools") and bool(body.get("functions")),
+        is_old=options.tool_config is not None and not body.get("tools") and bool(body.get("functions")),
         is_flat=any(tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()),
     )
 
@@ -121,7 +127,7 @@ def _read_chat(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture], dic
     and results as Anthropic's blocks."""
     if isinstance(value, list) and any(map(_has_blocks, value)):
         return (*blocks.read_messages(value), {})
-    messages, pictures = without_unfit(*read_messages(value))
+    messages, pictures = without_unusable(*read_messages(value))
     messages, fields = _with_fields(value, messages)
     return messages, pictures, fields
 
@@ -158,7 +164,7 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Messag
     if not isinstance(content, str):
         content, images = _read_content(content, f"{where}.content", pictures)
     if role in ("tool", "function"):
-        about = Result(call_id=text_or_empty(item.get("tool_call_id")), name=text_or_empty(item.get("name")))
+        about = ToolResult(call_id=text_or_empty(item.get("tool_call_id")), name=text_or_empty(item.get("name")))
         return Message(role="user", text=content, images=images, result=about)
     if role == "assistant" and not content:
         content = text_or_empty(item.get("refusal"))
@@ -191,16 +197,16 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             digests.append(digest)
         elif isinstance(part, str):
             texts.append(part)
-        elif (told := _for_servers(kind, part)) is not None:
-            digest, pictures[digest] = read_part(told, place)
+        elif (file_part := _for_servers(kind, part)) is not None:
+            digest, pictures[digest] = read_part(file_part, place)
             others.append(digest)
-        elif kind not in THOUGHTS:
-            raise unfit_part(place)
+        elif kind not in REASONING_TEXTS:
+            raise unsupported_part(place)
     return "\n".join(texts), (*digests, *others)
 
 
 def _for_servers(kind: Any, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """*part* as a server is told it, where it is one that no site can take; None: it is another one, or holds none."""
+    """*part* as it is sent to servers, if it is of a kind that no site takes; else None."""
     if kind == "input_file":  # as the Responses API has it
         return {"type": "file", "file": {name: value for name, value in part.items() if name != "type"}}
     return part if kind in FOR_SERVERS and isinstance(part.get(kind), dict) else None
@@ -212,7 +218,7 @@ def includes_usage(body: Mapping[str, Any]) -> bool:
 
 
 def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What else was sent: a server may know it."""
+    """All other fields: a server may know them."""
     extras = {name: value for name, value in body.items() if name not in _READ and value is not None}
     others = [tool for tool in body.get("tools") or () if tool.get("type", OURS[0]) not in OURS]
     if others:  # they were read: the model's upstream has tools
@@ -220,30 +226,34 @@ def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
         if (choice := body.get("tool_choice")) is not None:
             extras["tool_choice"] = choice
     for name, value in extras.items():
-        if too_deep(value):
+        if is_too_deep(value):
             raise bad_request(f"'{name:.100}' is nested too deep.", param=name[:100])
     return extras
 
 
 def _with_fields(items: Any, messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], dict[str, dict[str, Any]]]:
-    """The same messages, and by their ids what else was said with them, which only servers are told."""
+    """The same messages, and by their ids the extra fields that only servers take."""
     fields: dict[str, dict[str, Any]] = {}
     found = list(messages)
     for at, item in enumerate(items):
-        if not _SAID.isdisjoint(item) and found[at].result is None and (said := _said(item, f"messages.{at}")):
+        if (
+            not _EXTRA_FIELDS.isdisjoint(item)
+            and found[at].result is None
+            and (extra := _name_and_thoughts(item, f"messages.{at}"))
+        ):
             found[at] = replace(found[at], id=new_item_id())
-            fields[found[at].id] = said
+            fields[found[at].id] = extra
     return (tuple(found), fields) if fields else (messages, fields)
 
 
-def _said(item: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Who speaks, and what a model thought before it spoke."""
-    said: dict[str, Any] = {"name": item["name"]} if isinstance(item.get("name"), str) and item["name"] else {}
+def _name_and_thoughts(item: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The participant's name, and an assistant's thoughts."""
+    fields: dict[str, Any] = {"name": item["name"]} if isinstance(item.get("name"), str) and item["name"] else {}
     if item["role"] == "assistant":
-        said |= read_thoughts(item)
-        if too_deep(said.get(DETAILS)):
+        fields |= read_thoughts(item)
+        if is_too_deep(fields.get(DETAILS)):
             raise bad_request(f"'{where}.{DETAILS}' is nested too deep.", param=f"{where}.{DETAILS}")
-    return said
+    return fields
 
 
 def _choices(body: Mapping[str, Any]) -> int:

@@ -16,6 +16,7 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     event_stream,
     exactly,
     json_content,
@@ -23,7 +24,6 @@ from proxy.api.openapi.parts import (
     one_of,
     operation,
     ref,
-    told,
 )
 
 _TEXT: Schema = {"type": "string", "pattern": r"[^ \t\n\r\u0000\u000b]", "examples": ["Hello!"]}
@@ -31,11 +31,11 @@ _BASE: dict[str, Schema] = {
     "id": {"type": "string", "pattern": "^cmpl-"},
     "object": const("text_completion"),
     "created": SECONDS,
-    "model": told(STRING, "The name that answered."),
+    "model": described(STRING, "The name that answered."),
 }
 
 
-_LOGPROBS = told(
+_LOGPROBS = described(
     nullable(
         exactly(
             {
@@ -64,12 +64,12 @@ SCHEMAS: dict[str, Schema] = {
         best_of=one_of(None, 1),
         n=one_of(None, 1),
         logprobs=ignored(BOOLEAN, number(LOGPROBS, "integer")),
-        tools=told(ANY, "For chats: 400 unless it is empty."),
+        tools=described(ANY, "For chats: 400 unless it is empty."),
     ),
     "Completion": exactly({**_BASE, "choices": _choices(FINISH, minItems=1), "usage": ref("Usage")}),
     "CompletionChunk": exactly(
         {**_BASE, "choices": _choices(nullable(FINISH))},
-        usage=told(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
+        usage=described(nullable(ref("Usage")), "Only where it was asked for, and null in all chunks but the last."),
     ),
 }
 

@@ -15,7 +15,7 @@ from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
-from shared.conversations import Call, Message
+from shared.conversations import Message, ToolCall
 
 _HARMLESS = {"echo": False, "best_of": 1, "n": 1}  # with these values they ask for nothing
 _NEVER = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "response_format")  # a chat's
@@ -52,7 +52,7 @@ def bare(ask: Ask) -> Ask:
     """*ask* without what bare text has no place for. What the client does not call so is not named to it as ignored."""
     parameters = {name: value for name, value in ask.parameters.items() if name != _TOP}
     most, is_told = ask.parameters.get(_TOP), bool(parameters.get("logprobs"))
-    return replace(ask, parameters=parameters, extras={_TOP: most} if most and is_told else {}, beside=is_told)
+    return replace(ask, parameters=parameters, extras={_TOP: most} if most and is_told else {}, wants_extras=is_told)
 
 
 class CompletionReply:
@@ -68,20 +68,20 @@ class CompletionReply:
         return b""
 
     def text_of(self, _: int) -> Callable[[str], bytes]:
-        """What makes a chunk of a text."""
+        """Return the function that makes a chunk of a piece of text."""
         return lambda text: self._chunk(text, None)
 
-    def call(self, _: int, __: Call) -> bytes:
+    def call(self, _: int, __: ToolCall) -> bytes:
         """Nothing: a prompt offers no tools."""
         return b""
 
-    def beside(self, _: int, extra: Extra) -> bytes:
+    def text_with_extra(self, _: int, extra: Extra) -> bytes:
         """The chunk of a text with its log probabilities; of thoughts this API knows nothing."""
-        told = _logprobs(extra, self._offset)
-        self._offset += sum(map(len, told["tokens"])) if told else 0
-        return self._chunk(extra.text, None, told) if extra.text or told else b""
+        logprobs = _logprobs(extra, self._offset)
+        self._offset += sum(map(len, logprobs["tokens"])) if logprobs else 0
+        return self._chunk(extra.text, None, logprobs) if extra.text or logprobs else b""
 
-    def silence(self) -> bytes:
+    def keepalive(self) -> bytes:
         """A chunk that adds nothing."""
         return self._chunk("", None)
 
@@ -98,8 +98,8 @@ class CompletionReply:
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        told = _logprobs(ends[0].extra or Extra(), 0)
-        return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason, told)], "usage": usage(used)}
+        logprobs = _logprobs(ends[0].extra or Extra(), 0)
+        return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason, logprobs)], "usage": usage(used)}
 
     def _chunk(self, text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | None = None) -> bytes:
         chunk: dict[str, Any] = {**self._base, "choices": [_choice(text, finish_reason, logprobs)]}
@@ -117,13 +117,13 @@ def _logprobs(extra: Extra, offset: int) -> dict[str, Any] | None:
 
     Among the likeliest of a place there is always the one that was taken.
     """
-    told = logprobs_of(extra)
-    if not told:
+    tokens_logprobs = logprobs_of(extra)
+    if not tokens_logprobs:
         return None
-    tokens = [each["token"] for each in told]
+    tokens = [each["token"] for each in tokens_logprobs]
     return {
         "tokens": tokens,
-        "token_logprobs": [each["logprob"] for each in told],
-        "top_logprobs": [{one["token"]: one["logprob"] for one in (*each[_TOP], each)} for each in told],
+        "token_logprobs": [each["logprob"] for each in tokens_logprobs],
+        "top_logprobs": [{one["token"]: one["logprob"] for one in (*each[_TOP], each)} for each in tokens_logprobs],
         "text_offset": list(accumulate(map(len, tokens[:-1]), initial=offset)),
     }

@@ -19,6 +19,7 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     exactly,
     links,
     nullable,
@@ -27,7 +28,6 @@ from proxy.api.openapi.parts import (
     path_parameter,
     query_parameter,
     ref,
-    told,
 )
 from shared.conversations import ToolKind
 
@@ -39,7 +39,7 @@ PAGE = [
     query_parameter("after", STRING, "The id of the item before the first one wanted, such as a page's `last_id`."),
 ]
 _TOKEN: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(COUNT)}
-LOGPROBS = told(
+LOGPROBS = described(
     array(exactly({**_TOKEN, "top_logprobs": array(exactly(_TOKEN))})),
     "Only where a server tells any and they were asked for. None are stored.",
 )
@@ -62,14 +62,14 @@ _MESSAGE = exactly(
         "type": const("message"),
         "status": const("completed"),
         "role": one_of("system", "user", "assistant"),
-        "content": told(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
+        "content": described(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
     }
 )
 CALL_ID, _RESULT_ID = (
     {kind: {"type": "string", "pattern": f"^{word}_"} for kind, word in ids.items()} for ids in (CALL_IDS, RESULT_IDS)
 )
 _CALL: dict[str, Schema] = {
-    "call_id": told(STRING, "What the result names."),
+    "call_id": described(STRING, "What the result names."),
     "status": one_of("in_progress", "completed"),
 }
 _KINDS: Sequence[tuple[ToolKind, str, str]] = (
@@ -81,7 +81,7 @@ CALL_ITEMS = [
         exactly({**_CALL, "name": STRING, "id": CALL_ID[kind], "type": const(name), field: STRING}, namespace=STRING)
         for kind, name, field in _KINDS
     ),
-    told(
+    described(
         exactly(
             {
                 **_CALL,
@@ -106,7 +106,7 @@ _RESULTS = [
             "id": _RESULT_ID["tool_search"],
             "type": const("tool_search_output"),
             "execution": const("client"),
-            "tools": told(array(at_least({"type": const("function"), "name": STRING})), "What was found."),
+            "tools": described(array(at_least({"type": const("function"), "name": STRING})), "What was found."),
         }
     ),
 ]
@@ -123,7 +123,7 @@ SCHEMAS: dict[str, Schema] = {
     "ConversationRequest": at_least(
         {},
         metadata=nullable(ref("Metadata")),
-        items=told(nullable({**ITEMS, "minItems": 0}), "What was said before."),
+        items=described(nullable({**ITEMS, "minItems": 0}), "What was said before."),
     ),
     "MetadataRequest": at_least({"metadata": nullable(ref("Metadata"))}),
     "ItemsRequest": at_least({"items": ITEMS}),
@@ -133,7 +133,7 @@ SCHEMAS: dict[str, Schema] = {
             "object": const("conversation"),
             "created_at": SECONDS,
             "metadata": ref("Metadata"),
-            "conversation_id": told(_CONVERSATION_ID, "The id once more, for clients of earlier tools."),
+            "conversation_id": described(_CONVERSATION_ID, "The id once more, for clients of earlier tools."),
         }
     ),
     "DeletedConversation": exactly(
@@ -144,7 +144,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "object": const("list"),
             "data": array(ref("Item")),
-            "first_id": told(STRING, "Empty where there are no items, like `last_id`."),
+            "first_id": described(STRING, "Empty where there are no items, like `last_id`."),
             "last_id": STRING,
             "has_more": BOOLEAN,
         }

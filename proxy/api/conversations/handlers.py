@@ -10,8 +10,8 @@ from proxy.api.images.reading import Picture
 from proxy.api.parameters import read_metadata, read_new_metadata
 from proxy.api.rendering import json_response
 from proxy.api.responses.input_items import read_items
-from proxy.chat.ask import Part
-from proxy.chat.errors import unfit_part
+from proxy.chat.ask import ContentPart
+from proxy.chat.errors import unsupported_part
 from proxy.server.bodies import parse_json, read_body
 from shared.conversations import Conversation, Message
 
@@ -93,8 +93,8 @@ def _read_items(items: Any) -> tuple[tuple[Message, ...], dict[str, Picture]]:
     """The messages of *items*, and their pictures; what only servers could take is not kept."""
     messages, pictures = read_items(items, name="items")
     for part in pictures.values():
-        if isinstance(part, Part):
-            raise unfit_part(part.where)
+        if isinstance(part, ContentPart):
+            raise unsupported_part(part.where)
     return messages, pictures
 
 

@@ -10,8 +10,8 @@ from proxy.api.images.reading import NOT_KEPT
 from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import too_deep
-from shared.conversations import Call, Message, Result, ToolKind
+from proxy.chat.tools.schema import is_too_deep
+from shared.conversations import Message, ToolCall, ToolKind, ToolResult
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 
@@ -24,7 +24,7 @@ _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; cli
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for. *after*: the id of the item before the first one wanted."""
+    """The requested part of a list. *after*: the id of the item before its first one."""
 
     limit: int
     newest_first: bool
@@ -51,16 +51,16 @@ def items_of(message: Message) -> list[dict[str, Any]]:
     elif message.text or not message.images:
         content.append({"type": "input_text", "text": message.text})
     content += [dict(NOT_KEPT) for _ in message.images]
-    told = {"id": message.id, "type": "message", "status": "completed", "role": message.role, "content": content}
-    return [*([told] if message.text or not message.calls else []), *call_items(message)]
+    item = {"id": message.id, "type": "message", "status": "completed", "role": message.role, "content": content}
+    return [*([item] if message.text or not message.calls else []), *call_items(message)]
 
 
-def _result_item(message: Message, result: Result) -> dict[str, Any]:
-    told = {"id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}", "call_id": result.call_id, "status": "completed"}
+def _result_item(message: Message, result: ToolResult) -> dict[str, Any]:
+    fields = {"id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}", "call_id": result.call_id, "status": "completed"}
     if result.kind == "tool_search":
-        return {"type": "tool_search_output", **told, "execution": "client", "tools": _found_in(message.text)}
+        return {"type": "tool_search_output", **fields, "execution": "client", "tools": _found_in(message.text)}
     kind = "custom_tool_call_output" if result.kind == "custom" else "function_call_output"
-    return {"type": kind, **told, "output": message.text}
+    return {"type": kind, **fields, "output": message.text}
 
 
 def _found_in(text: str) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def _object(text: str) -> dict[str, Any]:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return value if isinstance(value, dict) and not too_deep(value) else {}
+    return value if isinstance(value, dict) and not is_too_deep(value) else {}
 
 
 def call_items(message: Message) -> list[dict[str, Any]]:
@@ -83,15 +83,15 @@ def call_items(message: Message) -> list[dict[str, Any]]:
     return [call_item(call, message.id, index) for index, call in enumerate(message.calls)]
 
 
-def call_item(call: Call, message_id: str, index: int) -> dict[str, Any]:
+def call_item(call: ToolCall, message_id: str, index: int) -> dict[str, Any]:
     """One call; its id leads to the message that it is part of (see `message_of`)."""
-    told = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, "status": "completed"}
+    fields = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, "status": "completed"}
     if call.kind == "tool_search":
-        return {"type": "tool_search_call", **told, "execution": "client", "arguments": _object(call.arguments)}
+        return {"type": "tool_search_call", **fields, "execution": "client", "arguments": _object(call.arguments)}
     named = {"name": call.name, **({"namespace": call.namespace} if call.namespace else {})}
     if call.kind == "custom":
-        return {"type": "custom_tool_call", **told, **named, "input": call.arguments}
-    return {"type": "function_call", **told, **named, "arguments": call.arguments}
+        return {"type": "custom_tool_call", **fields, **named, "input": call.arguments}
+    return {"type": "function_call", **fields, **named, "arguments": call.arguments}
 
 
 def message_of(item_id: str) -> str:

@@ -6,12 +6,12 @@ from proxy.api.openapi.parts import (
     Schema,
     answer,
     at_least,
+    described,
     operation,
-    told,
 )
 
 SCHEMAS: dict[str, Schema] = {
-    "EmbeddingsRequest": told(
+    "EmbeddingsRequest": described(
         at_least(
             {
                 "model": {"type": "string", "pattern": r"\S"},
@@ -25,7 +25,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         "The server that lists the model is sent all of it.",
     ),
-    "Embeddings": told({"type": "object"}, "OpenAI's list as the server makes it, in base64 if asked for."),
+    "Embeddings": described({"type": "object"}, "OpenAI's list as the server makes it, in base64 if asked for."),
 }
 
 OPERATIONS: Operations = {

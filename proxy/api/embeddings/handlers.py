@@ -14,8 +14,8 @@ async def create_embeddings(request: web.Request) -> web.StreamResponse:
     """What the server makes of the input, as it is."""
     fields = await read_body(request, _parse)
     caller, turn = request[CALLER], request[TURN]
-    place = caller.place(request.remote)
-    made = await request.app[CHAT].embed(fields, caller=place, allowed=caller.models, asks=turn.asks)
+    place = caller.queue_key(request.remote)
+    made = await request.app[CHAT].embed(fields, caller=place, allowed=caller.models, on_upstream=turn.set_upstream)
     turn.usage = made.usage
     return web.Response(body=made.body, content_type="application/json", headers={"Cache-Control": "no-store"})
 

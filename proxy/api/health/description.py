@@ -13,6 +13,7 @@ from proxy.api.openapi.parts import (
     answer,
     array,
     const,
+    described,
     exactly,
     json_content,
     nullable,
@@ -20,11 +21,10 @@ from proxy.api.openapi.parts import (
     operation,
     path_parameter,
     ref,
-    told,
 )
 
 SITE: dict[str, Schema] = {
-    "site": told(STRING, "Its origin, or the server's name."),
+    "site": described(STRING, "Its origin, or the server's name."),
     "kind": nullable(KIND),
     "ready": BOOLEAN,
     "reason": nullable(STRING),
@@ -37,12 +37,12 @@ SCHEMAS: dict[str, Schema] = {
     "Health": exactly({"status": const("ok")}),
     "Readiness": exactly(
         {
-            "status": told(
+            "status": described(
                 one_of("ready", "degraded", "unavailable"), "`degraded`: not by every site, or without memory."
             )
         },
-        reason=told(STRING, "What is amiss, in words."),
-        sites=told(
+        reason=described(STRING, "What is amiss, in words."),
+        sites=described(
             array(exactly({**SITE, "credentials_age_seconds": nullable(INTEGER)})),
             "Only for those who may use the proxy.",
         ),

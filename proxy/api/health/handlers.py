@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from proxy.access.rules import check_admin
-from proxy.api.app_keys import ACCESS, ADMINISTRATION, BACKGROUND, CALLER, SIBLINGS, STORE_TROUBLE, UPSTREAMS
+from proxy.api.app_keys import ACCESS, ADMINISTRATION, BACKGROUND, CALLER, PEERS, STORE_TROUBLE, UPSTREAMS
 from proxy.api.rendering import json_response
 from proxy.chat.upstream import Health
 from shared import __version__
@@ -26,9 +26,9 @@ async def readyz(request: web.Request) -> web.Response:
     `degraded`: requests are answered, but not by every site, without stored conversations, or nobody tidies the store.
     """
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
-    others = (request.app[STORE_TROUBLE](), request.app[BACKGROUND].trouble)
-    reasons = [reason for reason in (*(each.trouble for each in healths), *others) if reason]
-    is_ready = any(each.trouble is None for each in healths)
+    others = (request.app[STORE_TROUBLE](), request.app[BACKGROUND].problem)
+    reasons = [reason for reason in (*(each.problem for each in healths), *others) if reason]
+    is_ready = any(each.problem is None for each in healths)
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
     if reasons and (CALLER in request or not is_ready):
         body["reason"] = reasons[0] if CALLER in request else "no site can answer now"
@@ -42,8 +42,8 @@ def describe(health: Health) -> dict[str, object]:
     return {
         "site": health.name,
         "kind": health.kind,
-        "ready": health.trouble is None,
-        "reason": health.trouble,
+        "ready": health.problem is None,
+        "reason": health.problem,
         "breaker": health.breaker,
         "cooldown_until": health.cooldown_until,
         "open_streams": health.open_streams,
@@ -65,7 +65,7 @@ async def metrics(request: web.Request) -> web.Response:
     check_admin(request[CALLER])
     # The library is heavy: most proxies are never asked, and the event loop is not to wait for it.
     await asyncio.to_thread(import_module, "proxy.usage.metrics")
-    from proxy.usage.metrics import CONTENT_TYPE, Numbers, SiteNumbers, text
+    from proxy.usage.metrics import CONTENT_TYPE, MetricsSnapshot, SiteStats, text
 
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
     visited = [each for each in healths if each.is_visited]
@@ -73,11 +73,11 @@ async def metrics(request: web.Request) -> web.Response:
         each.name for each in visited
     )
     now = time()
-    numbers = Numbers(
+    numbers = MetricsSnapshot(
         version=__version__,
-        workers=await request.app[SIBLINGS].all(),
+        workers=await request.app[PEERS].all(),
         sites=[
-            SiteNumbers(
+            SiteStats(
                 site=each.name,
                 credentials_age=now - each.credentials.captured_at if each.credentials else None,
                 nonce_age=now - each.credentials.nonce_checked_at if each.credentials else None,

@@ -1,7 +1,6 @@
 """Which addresses may be fetched because a client names them: those of the public internet, and nothing nearer. Pure.
 
-Whoever may name an address must not be able to look behind the walls of this machine and its network with it
-(server-side request forgery).
+Naming an address must not give access to this machine or its network (server-side request forgery).
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network

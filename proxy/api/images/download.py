@@ -19,7 +19,7 @@ from yarl import URL
 
 from proxy.api.images.addresses import Address, is_public, reached_by, web_url
 from shared.site_client import tls
-from shared.site_client.client import OWN_USER_AGENT
+from shared.site_client.client import USER_AGENT
 
 MAX_REDIRECTS = 3
 MAX_DOWNLOADS = 8  # at once; more wait, within their own time
@@ -105,7 +105,7 @@ class Downloader:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
-                "User-Agent": OWN_USER_AGENT,
+                "User-Agent": USER_AGENT,
                 "Accept": "image/png, image/jpeg, image/webp, image/gif",
                 "Accept-Encoding": "identity",
             },

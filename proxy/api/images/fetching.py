@@ -26,9 +26,9 @@ from proxy.api.images.reading import (
     read_content,
     too_large,
 )
-from proxy.chat.ask import Media, asked_about
+from proxy.chat.ask import Media, media_of_last_turn
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.offload import aside
+from proxy.chat.offload import offload
 from shared.conversations import Message
 
 MAX_FETCHES = 16  # for one request; of more, the newest
@@ -44,7 +44,7 @@ class PictureFetcher:
     def __init__(
         self, downloader: Downloader, hold: Callable[[int], None], clock: Callable[[], float] = monotonic
     ) -> None:
-        """*hold* is told how many bytes a request holds more, and may raise `ServiceError`."""
+        """*hold* is called with the bytes that a request holds in addition, and may raise `ServiceError`."""
         self._downloader = downloader
         self._hold = hold
         self._cache = _Cache(clock)
@@ -55,16 +55,16 @@ class PictureFetcher:
         """The same messages and pictures, with what was fetched in place of its address."""
         if not pictures:
             return tuple(messages), {}
-        asked = asked_about(messages)
-        wanted, new = addresses(messages, pictures)
+        current = media_of_last_turn(messages)
+        pending, new = addresses(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
-        for address in wanted:
+        for address in pending:
             if address.name not in new and (found := self._cache.find(address.name)):
                 fetched[address.name] = found
             else:
                 missing.append(address)
-        if late := [address for address in missing[MAX_FETCHES:] if address.name in asked]:
+        if late := [address for address in missing[MAX_FETCHES:] if address.name in current]:
             raise bad_request(
                 f"The last turn holds more than {MAX_FETCHES} images to fetch.",
                 param=late[0].where,
@@ -75,7 +75,7 @@ class PictureFetcher:
             try:
                 fetched[address.name] = await self._download(address)
             except ServiceError as error:
-                if address.name in asked:
+                if address.name in current:
                     raise
                 log.info("a picture that is not asked about is left out: %s", error)
 
@@ -95,13 +95,13 @@ class PictureFetcher:
             raise too_large(address.where) from error
         except DownloadFailed as error:
             raise not_fetched(address.where, str(error)) from error
-        fetched = await aside(len(content), lambda: read_content(content, address.where))
+        fetched = await offload(len(content), lambda: read_content(content, address.where))
         self._cache.keep(address.name, fetched)
         return fetched
 
 
 class _Cache:
-    """What addresses gave lately; the oldest goes first where it becomes too much."""
+    """Recent downloads by address; the oldest are evicted when they become too large."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from proxy.api.images.addresses import web_url
-from proxy.chat.ask import NOT_SHOWN, Image, Media, Part, asked_about, in_words, turn_start
-from proxy.chat.errors import ServiceError, bad_request, release
-from proxy.chat.tools.schema import too_deep
+from proxy.chat.ask import OMITTED_FILE, ContentPart, Image, Media, media_of_last_turn, replace_media, turn_start
+from proxy.chat.errors import ServiceError, bad_request, drop_tracebacks
+from proxy.chat.tools.schema import is_too_deep
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -40,24 +40,24 @@ class Fetched(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """A picture that nobody takes, and why."""
+class UnusableImage:
+    """An image that cannot be used, and the error that says why."""
 
     error: ServiceError
 
 
-Picture = Media | ImageAddress | Unfit
+Picture = Media | ImageAddress | UnusableImage
 
 
 def read_picture(value: Any, where: str) -> tuple[str, Picture]:
-    """As `read_image_url`, but `without_unfit` tells whether data that is no picture is refused."""
+    """As `read_image_url`, but `without_unusable` tells whether data that is no picture is refused."""
     try:
         return read_image_url(value, where)
     except ServiceError as error:
         if error.code == "invalid_image_url":  # no data at all
             raise
-        release(error)
-        return hashlib.sha256(where.encode()).hexdigest(), Unfit(error)
+        drop_tracebacks(error)
+        return hashlib.sha256(where.encode()).hexdigest(), UnusableImage(error)
 
 
 def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
@@ -78,28 +78,28 @@ def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
     return address.name, address
 
 
-def without_unfit(
+def without_unusable(
     messages: Iterable[Message], pictures: dict[str, Picture]
 ) -> tuple[tuple[Message, ...], dict[str, Picture]]:
-    """The same with words in place of what is no picture. Raises the `ServiceError` of one that is asked about."""
+    """Replace unusable images by words. Raises the `ServiceError` of one in the current turn."""
     messages = tuple(messages)
-    unfit = {name: each.error for name, each in pictures.items() if isinstance(each, Unfit)}
+    unfit = {name: each.error for name, each in pictures.items() if isinstance(each, UnusableImage)}
     if not unfit:
         return messages, pictures
-    for name in asked_about(messages):
+    for name in media_of_last_turn(messages):
         if name in unfit:
             raise unfit[name]
     held = {name: each for name, each in pictures.items() if name not in unfit}
-    words = dict.fromkeys(unfit, NOT_SHOWN)
-    return tuple(in_words(message, words) for message in messages), held
+    words = dict.fromkeys(unfit, OMITTED_FILE)
+    return tuple(replace_media(message, words) for message in messages), held
 
 
-def read_part(told: Mapping[str, Any], where: str) -> tuple[str, Part]:
+def read_part(fields: Mapping[str, Any], where: str) -> tuple[str, ContentPart]:
     """What only servers can take, and its name. Raises `ServiceError` (400) for what is nested too deep."""
-    if too_deep(told):
+    if is_too_deep(fields):
         raise bad_request(f"'{where}' is nested too deep.", param=where)
-    spelled = json.dumps(told, sort_keys=True).encode()
-    return hashlib.sha256(spelled).hexdigest(), Part(told, where, len(spelled))
+    spelled = json.dumps(fields, sort_keys=True).encode()
+    return hashlib.sha256(spelled).hexdigest(), ContentPart(fields, where, len(spelled))
 
 
 def read_content(content: bytes, where: str) -> Fetched:
@@ -123,14 +123,14 @@ def too_large(where: str) -> ServiceError:
 
 def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
     """What is still to be fetched, newest first and each once, and the names of those that this turn brings."""
-    wanted: dict[str, ImageAddress] = {}
+    pending: dict[str, ImageAddress] = {}
     newest_first = (name for message in reversed(messages) for name in reversed(message.images))
     for name in newest_first:
         picture = pictures.get(name)
         if isinstance(picture, ImageAddress):
-            wanted.setdefault(name, picture)
-    return list(wanted.values()), {
-        name for message in messages[turn_start(messages) :] for name in message.images if name in wanted
+            pending.setdefault(name, picture)
+    return list(pending.values()), {
+        name for message in messages[turn_start(messages) :] for name in message.images if name in pending
     }
 
 
@@ -192,8 +192,8 @@ def _decoded(payload: str, where: str) -> Iterator[bytes]:
         yield content
 
 
-def _bad_url(where: str, trouble: str) -> ServiceError:
-    return bad_request(f"'{where}' {trouble}", param=where, code="invalid_image_url")
+def _bad_url(where: str, problem: str) -> ServiceError:
+    return bad_request(f"'{where}' {problem}", param=where, code="invalid_image_url")
 
 
 def _bad_base64(where: str) -> ServiceError:

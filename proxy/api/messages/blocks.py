@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.images.reading import Picture, read_part, read_picture, without_unfit
+from proxy.api.images.reading import Picture, read_part, read_picture, without_unusable
 from proxy.api.parameters import MAX_MESSAGES, wrong_type
 from proxy.api.tools import as_json, text_or_empty, unsealed
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
-from proxy.chat.tools.rendering import found_tools
-from shared.conversations import Call, Message, Result, Role
+from proxy.chat.tools.prompts import found_tools_text
+from shared.conversations import Message, Role, ToolCall, ToolResult
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 
@@ -36,7 +36,7 @@ def read_messages(
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
     if not blocks.messages:
         raise bad_request("'messages' must hold a message of the user.", param="messages")
-    return without_unfit(blocks.messages, blocks.pictures)
+    return without_unusable(blocks.messages, blocks.pictures)
 
 
 def read_texts(value: Any, where: str) -> list[str]:
@@ -64,7 +64,7 @@ class _Blocks:
         self._texts: list[str] = []  # of the message that is read
         self._images: list[str] = []
         self._files: list[str] = []
-        self._calls: list[Call] = []
+        self._calls: list[ToolCall] = []
         self._thoughts: list[str] = []
         self._signed = ""  # of the call that comes next
 
@@ -101,7 +101,7 @@ class _Blocks:
             raise _unsupported(where, kind)
 
     def _result(self, block: Mapping[str, Any], where: str) -> None:
-        about = Result(call_id=_call_id(block.get("tool_use_id")), failed=block.get("is_error") is True)
+        about = ToolResult(call_id=_call_id(block.get("tool_use_id")), failed=block.get("is_error") is True)
         if block.get("content") is not None:
             self._say(block["content"], f"{where}.content")
         self._close("user", about)
@@ -186,10 +186,10 @@ class _Blocks:
     def _has_any(self) -> bool:
         return bool(self._texts or self._images or self._files or self._calls or self._found)
 
-    def _close(self, role: Role, result: Result | None = None) -> None:
+    def _close(self, role: Role, result: ToolResult | None = None) -> None:
         calls = tuple(self._calls) if role == "assistant" else ()
         if self._found:
-            self._texts.append(found_tools(self._found))
+            self._texts.append(found_tools_text(self._found))
         text, images = "\n".join(self._texts), (*self._images, *self._files)
         thoughts = "".join(self._thoughts) if calls else ""
         self.messages.append(
@@ -212,20 +212,20 @@ _READERS: Mapping[str, Callable[[_Blocks, Mapping[str, Any], str], None]] = {
 }
 
 
-def _call(block: Mapping[str, Any], where: str) -> Call:
+def _call(block: Mapping[str, Any], where: str) -> ToolCall:
     name = _text(block, "name", where)
     if not name:
         raise bad_request(f"'{where}.name' must name a tool.", param=f"{where}.name", code="invalid_type")
-    return Call(id=_call_id(block.get("id")), name=name, arguments=as_json(block.get("input") or {}))
+    return ToolCall(id=_call_id(block.get("id")), name=name, arguments=as_json(block.get("input") or {}))
 
 
-def own_id(call_id: str) -> str:
-    """The id of a call as clients of this API know them. Others stay as they are: what is signed may name them."""
+def to_client_id(call_id: str) -> str:
+    """A call's id in the form that clients of this API expect; signed content may name ids of other forms."""
     return f"toolu_{call_id.removeprefix('call_')}" if call_id.startswith("call_") else call_id
 
 
 def _call_id(value: Any) -> str:
-    """What `own_id` was made of."""
+    """What `to_client_id` was made of."""
     name = text_or_empty(value)
     return f"call_{name.removeprefix('toolu_')}" if name.startswith("toolu_") else name
 

@@ -20,6 +20,7 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     event_stream,
     exactly,
     json_content,
@@ -28,8 +29,7 @@ from proxy.api.openapi.parts import (
     operation,
     query_parameter,
     ref,
-    shown,
-    told,
+    with_examples,
 )
 from proxy.api.parameters import MAX_MESSAGES
 from proxy.chat.tools.definitions import MAX_TOOLS
@@ -50,14 +50,14 @@ _DOCUMENT: Schema = {
     "anyOf": [
         at_least({"type": const("text"), "data": STRING}),
         at_least({"type": const("content"), "content": {"anyOf": [STRING, array(ref("TextBlock"))]}}),
-        told(
+        described(
             at_least({"type": const("base64"), "data": STRING}, media_type=STRING),
             "400 where only sites answer and it is asked about, unless it is a file of nothing but text.",
         ),
     ]
 }
 _SAYS = ("TextBlock", "ImageBlock", "DocumentBlock", "SearchResultBlock")
-_CHOICE = told(
+_CHOICE = described(
     nullable(
         at_least({"type": one_of("auto", "any", "none")}, disable_parallel_tool_use=FLAG),
         at_least({"type": const("tool"), "name": _NAME}, disable_parallel_tool_use=FLAG),
@@ -70,13 +70,13 @@ _TOOL: Schema = {
             {"name": _NAME, "input_schema": _JSON_SCHEMA},
             type=nullable(const("custom")),
             description=nullable(STRING),
-            defer_loading=told(ANY, "True: it is told where a `tool_reference` or a `tool_addition` names it."),
+            defer_loading=described(ANY, "True: it is told where a `tool_reference` or a `tool_addition` names it."),
         ),
-        told(
+        described(
             at_least({"type": one_of("web_search_20250305", "web_search_20260209")}),
             "Alone or chosen, it switches on the site's own web search where the bot has one.",
         ),
-        told(
+        described(
             at_least({"type": one_of("bash_20250124", "code_execution_20250825", "web_fetch_20250910")}),
             "Tools that Anthropic brings are left out and named in `x-ignored-params`.",
         ),
@@ -84,42 +84,42 @@ _TOOL: Schema = {
 }
 _FORM = nullable(at_least({"type": const("json_schema"), "schema": _JSON_SCHEMA}))
 _SHARED: dict[str, Schema] = {
-    "system": told(nullable(STRING, array(ref("TextBlock"))), "The system's text."),
-    "tools": told(nullable(array(_TOOL, maxItems=MAX_TOOLS)), "Functions, and tools that Anthropic brings."),
+    "system": described(nullable(STRING, array(ref("TextBlock"))), "The system's text."),
+    "tools": described(nullable(array(_TOOL, maxItems=MAX_TOOLS)), "Functions, and tools that Anthropic brings."),
     "tool_choice": _CHOICE,
     "output_config": nullable(
-        told(
+        described(
             at_least({}, format=_FORM, effort=LEVEL),
             "`format`: the answer is JSON that fits the schema. `effort` reaches servers as `reasoning_effort`, "
             "`high` at most, and not where thinking is disabled. The rest has no effect.",
         )
     ),
-    "output_format": told(_FORM, "As `output_config.format`, by its older name."),
-    "thinking": told(
+    "output_format": described(_FORM, "As `output_config.format`, by its older name."),
+    "thinking": described(
         ignored(at_least({})),
         "`enabled` or `adaptive`: what a server's model thinks is shown, unless `display` is `omitted`. A budget "
         "reaches servers as `reasoning_effort`.",
     ),
 }
-_MESSAGES: Schema = shown(
+_MESSAGES: Schema = with_examples(
     array(ref("MessageParam"), minItems=1, maxItems=MAX_MESSAGES), [{"role": "user", "content": "Hello!"}]
 )
 _REQUIRED: dict[str, Schema] = {
-    "model": told(
+    "model": described(
         MODEL,
         "A name from /v1/models, in any case. Names of Anthropic's own (`claude-…`) that are not among them lead to "
         "the default model, else to a bot whose provider is Claude.",
     ),
-    "messages": told(_MESSAGES, "A last one of the assistant is the beginning of the answer."),
+    "messages": described(_MESSAGES, "A last one of the assistant is the beginning of the answer."),
 }
 
 SCHEMAS: dict[str, Schema] = {
-    "MessagesRequest": told(
+    "MessagesRequest": described(
         at_least(
             {**_REQUIRED, "max_tokens": {"type": "integer", "minimum": 1}},
             **_SHARED,
-            stream=told(FLAG, "Answer in server-sent events as the text comes."),
-            stop_sequences=told(
+            stream=described(FLAG, "Answer in server-sent events as the text comes."),
+            stop_sequences=described(
                 nullable(array({"type": "string", "maxLength": MAX_STOP_CHARS}, maxItems=MAX_STOPS)),
                 "The answer ends before any of these texts.",
             ),
@@ -146,7 +146,7 @@ SCHEMAS: dict[str, Schema] = {
                 content={"anyOf": [STRING, array({"anyOf": list(map(ref, _SAYS))})]},
                 is_error=nullable(BOOLEAN),
             ),
-            told(
+            described(
                 at_least({"type": one_of("thinking", "redacted_thinking")}),
                 "Servers get thoughts back with the calls they led to; otherwise they are left out.",
             ),
@@ -154,7 +154,7 @@ SCHEMAS: dict[str, Schema] = {
     },
     "TextBlock": at_least({"type": const("text"), "text": STRING}),
     "ImageBlock": at_least({"type": const("image"), "source": _SOURCE}),
-    "DocumentBlock": told(
+    "DocumentBlock": described(
         at_least({"type": const("document"), "source": _DOCUMENT}), "A document that is text, or a file for a server."
     ),
     "SearchResultBlock": at_least(
@@ -167,8 +167,8 @@ SCHEMAS: dict[str, Schema] = {
 def _anthropics(operation: dict[str, Any]) -> dict[str, Any]:
     """*operation* with Anthropic's statuses for errors, in its shape."""
     codes = [*(code for code in operation["responses"] if code not in ("200", "502", "503", "504")), "529"]
-    told = {code: {"description": objects.ERRORS[code], **objects.ERROR} for code in codes}
-    return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
+    errors = {code: {"description": objects.ERRORS[code], **objects.ERROR} for code in codes}
+    return {**operation, "responses": {"200": operation["responses"]["200"], **errors}}
 
 
 _BETA = query_parameter("beta", STRING, "Without effect; clients of betas send it.")

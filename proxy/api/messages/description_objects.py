@@ -11,12 +11,12 @@ from proxy.api.openapi.parts import (
     Schema,
     array,
     const,
+    described,
     exactly,
     json_content,
     nullable,
     one_of,
     ref,
-    told,
 )
 
 _SEARCHES = nullable(exactly({"web_search_requests": COUNT, "web_fetch_requests": COUNT}))
@@ -28,7 +28,7 @@ _COUNTS: dict[str, Schema] = {
     "output_tokens_details": exactly({"thinking_tokens": COUNT}),
     "server_tool_use": _SEARCHES,
 }
-_USAGE = told(
+_USAGE = described(
     exactly(
         {
             **_COUNTS,
@@ -53,17 +53,17 @@ _TEXT = exactly({"type": const("text"), "text": STRING, "citations": array(_CITA
 _TOOL_USE = exactly(
     {
         "type": const("tool_use"),
-        "id": told(STRING, "`toolu_…`, or as a server calls it."),
+        "id": described(STRING, "`toolu_…`, or as a server calls it."),
         "name": STRING,
         "input": {"type": "object"},
         "caller": exactly({"type": const("direct")}),
     }
 )
-_THINKING = told(
+_THINKING = described(
     exactly({"type": const("thinking"), "thinking": STRING, "signature": STRING}),
     "What the model of a server thinks, where `thinking` asks for it. Nobody checks the signature.",
 )
-_SIGNED = told(
+_SIGNED = described(
     exactly({"type": const("redacted_thinking"), "data": STRING}),
     "What a server wants back with the call that follows, to be sent as it is.",
 )
@@ -81,7 +81,7 @@ _MESSAGE = exactly(
         "id": {"type": "string", "pattern": "^msg_"},
         "type": const("message"),
         "role": const("assistant"),
-        "model": told(STRING, "The name that answered."),
+        "model": described(STRING, "The name that answered."),
         "content": array(_BLOCK),
         **_STOPPED,
         "diagnostics": NULL,
@@ -129,9 +129,9 @@ SCHEMAS: dict[str, Schema] = {
                         "api_error",
                         "overloaded_error",
                     ),
-                    "message": told(STRING, "What is wrong and what to do, for a person."),
+                    "message": described(STRING, "What is wrong and what to do, for a person."),
                 },
-                details=exactly({"error_code": told(STRING, "What is wrong, for a program.")}),
+                details=exactly({"error_code": described(STRING, "What is wrong, for a program.")}),
             ),
             "request_id": STRING,
         }
@@ -140,11 +140,11 @@ SCHEMAS: dict[str, Schema] = {
         {
             "type": const("model"),
             "id": STRING,
-            "display_name": told(STRING, "The bot's title on the page."),
+            "display_name": described(STRING, "The bot's title on the page."),
             "created_at": {"type": "string", "format": "date-time"},
             "lifecycle": const("active"),
             **dict.fromkeys(("line", "deprecated_at", "retires_at", "max_tokens", "capabilities"), NULL),
-            "max_input_tokens": told(nullable(COUNT), "As `context_length` in OpenAI's shape."),
+            "max_input_tokens": described(nullable(COUNT), "As `context_length` in OpenAI's shape."),
         }
     ),
     "AnthropicModelList": exactly(

@@ -37,7 +37,7 @@ def error_body(error: ServiceError, request_id: str) -> dict[str, Any]:
     status = status_of(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
     is_named = error.param is None or error.param in error.message
-    told: dict[str, Any] = {"type": kind, "message": error.message if is_named else f"{error.param}: {error.message}"}
+    fields: dict[str, Any] = {"type": kind, "message": error.message if is_named else f"{error.param}: {error.message}"}
     if error.code:
-        told["details"] = {"error_code": error.code}
-    return {"type": "error", "error": told, "request_id": request_id}
+        fields["details"] = {"error_code": error.code}
+    return {"type": "error", "error": fields, "request_id": request_id}

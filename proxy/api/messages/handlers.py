@@ -18,16 +18,16 @@ from proxy.server.bodies import read_body
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    asked = await read_chat(request, parse_messages)
-    answer = await request.app[CHAT].answer(asked.ask, owner=request[CALLER].owner)
+    chat = await read_chat(request, parse_messages)
+    answer = await request.app[CHAT].answer(chat.ask, owner=request[CALLER].owner)
     reply = MessageReply(
         id=answer.message_id,
         model=answer.model,
-        asked=lambda: answer.usage.asked,
+        asked=lambda: answer.usage.prompt_tokens,
         request_id=request[REQUEST_ID],
-        of_json=asked.ask.offer is not None and asked.ask.offer.wanted is not None,
+        of_json=chat.ask.tool_config is not None and chat.ask.tool_config.output_format is not None,
     )
-    return await send(request, [answer], reply, stream=asked.stream, has_pings=True)
+    return await send(request, [answer], reply, stream=chat.stream, has_pings=True)
 
 
 async def count_message_tokens(request: web.Request) -> web.Response:
@@ -35,6 +35,6 @@ async def count_message_tokens(request: web.Request) -> web.Response:
 
     def count(fields: Mapping[str, Any], tools: Mode) -> int:
         ask = parse_messages(fields, tools, counts_only=True).ask
-        return count_tokens(ask.messages, ask.offer)
+        return count_tokens(ask.messages, ask.tool_config)
 
     return json_response({"input_tokens": await read_body(request, by_fields(request, count))})

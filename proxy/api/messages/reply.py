@@ -6,22 +6,22 @@ from typing import Any
 
 import orjson
 
-from proxy.api.messages.blocks import own_id
+from proxy.api.messages.blocks import to_client_id
 from proxy.api.messages.errors import error_body
 from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.tools.schema import too_deep
-from proxy.chat.upstream import End, Source
-from shared.conversations import Call, Message
-from shared.plugins.answers import read_json
+from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.upstream import Citation, End
+from shared.conversations import Message, ToolCall
+from shared.plugins.lenient_json import read_json
 
 # Clients want one that is not empty, and send it back with the thoughts; nobody checks this one.
 SIGNATURE = base64.b64encode(b"told by a server, signed by nobody").decode()
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
-_TOLD_AT_FIRST = ("cache_creation", "service_tier", "inference_geo", "speed")  # of the usage, and not at the end
+_STARTING_USAGE = ("cache_creation", "service_tier", "inference_geo", "speed")  # of the usage, and not at the end
 
 
 class MessageReply:
@@ -47,10 +47,10 @@ class MessageReply:
         return _event("message_start", message=self._message([], None, usage))
 
     def text_of(self, _: int) -> Callable[[str], bytes]:
-        """What makes a delta of a text."""
+        """Return the function that makes a delta of a piece of text."""
         return self._delta
 
-    def call(self, _: int, call: Call) -> bytes:
+    def call(self, _: int, call: ToolCall) -> bytes:
         """The block of a call; what comes before it is whole before that begins."""
         events = [self._close()]
         if call.signed:
@@ -62,19 +62,19 @@ class MessageReply:
             events.append(_event("content_block_delta", index=self._number, delta=delta))
         return b"".join((*events, self._stop()))
 
-    def beside(self, _: int, extra: Extra) -> bytes:
+    def text_with_extra(self, _: int, extra: Extra) -> bytes:
         """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
         events = b""
-        if extra.thought:
+        if extra.reasoning_text:
             if not self._is_thinking:
                 events = self._close()
                 self._is_thinking = True
                 events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
-            delta = {"type": "thinking_delta", "thinking": extra.thought}
+            delta = {"type": "thinking_delta", "thinking": extra.reasoning_text}
             events += _event("content_block_delta", index=self._number, delta=delta)
         return events + self._delta(extra.text) if extra.text else events
 
-    def silence(self) -> bytes:
+    def keepalive(self) -> bytes:
         """An event that adds nothing."""
         return PING
 
@@ -86,8 +86,8 @@ class MessageReply:
             last += self._delta(end.refusal)
         last += self._close(end.sources)
         usage = _usage(used, end.sources)
-        told = {name: usage[name] for name in usage if name not in _TOLD_AT_FIRST}
-        last += _event("message_delta", delta={**_stopped(end), "container": None}, usage=told)
+        remaining = {name: usage[name] for name in usage if name not in _STARTING_USAGE}
+        last += _event("message_delta", delta={**_stopped(end), "container": None}, usage=remaining)
         return last + _event("message_stop")
 
     def failure(self, error: ServiceError) -> bytes:
@@ -98,7 +98,7 @@ class MessageReply:
         """The message in one piece."""
         answer, end = answers[0], ends[0]
         text = answer.text + ("" if self._of_json else end.refusal or "")
-        thought = end.extra.thought if end.extra else ""
+        thought = end.extra.reasoning_text if end.extra else ""
         content = [_thinking_block(thought, SIGNATURE)] if thought else []
         content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
         for call in answer.calls:
@@ -121,7 +121,7 @@ class MessageReply:
         self._before = event.rpartition(b'""')[0]
         return ended + _event("content_block_start", index=self._number, content_block=_text_block(""))
 
-    def _close(self, sources: Sequence[Source] = ()) -> bytes:
+    def _close(self, sources: Sequence[Citation] = ()) -> bytes:
         """The events that end the block that is open, if one is."""
         if self._is_thinking:
             self._is_thinking = False
@@ -146,10 +146,10 @@ def _event(kind: str, **fields: Any) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n"
 
 
-def _given(call: Call) -> Any:
+def _given(call: ToolCall) -> Any:
     """The arguments as the object that this API tells. Raises `ServiceError` (502) where a server gave none."""
     given = read_json(call.arguments or "{}")
-    if given is None or too_deep(given):
+    if given is None or is_too_deep(given):
         raise ServiceError(
             502, "The model gave no valid call of a tool.", type="server_error", code="invalid_tool_call"
         )
@@ -164,16 +164,22 @@ def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
     return {"type": "thinking", "thinking": thought, "signature": signature}
 
 
-def _signed_block(call: Call) -> dict[str, Any]:
+def _signed_block(call: ToolCall) -> dict[str, Any]:
     """What a server signed of *call*: clients cannot read it, and send it back before the call."""
     return {"type": "redacted_thinking", "data": sealed(call)}
 
 
-def _tool_block(call: Call, given: Any) -> dict[str, Any]:
-    return {"type": "tool_use", "id": own_id(call.id), "name": call.name, "input": given, "caller": {"type": "direct"}}
+def _tool_block(call: ToolCall, given: Any) -> dict[str, Any]:
+    return {
+        "type": "tool_use",
+        "id": to_client_id(call.id),
+        "name": call.name,
+        "input": given,
+        "caller": {"type": "direct"},
+    }
 
 
-def _citations(sources: Sequence[Source]) -> list[dict[str, Any]]:
+def _citations(sources: Sequence[Citation]) -> list[dict[str, Any]]:
     """*sources* as what a search found; of the pages themselves no text is known."""
     return [
         {
@@ -199,16 +205,16 @@ def _stopped(end: End | None) -> dict[str, Any]:
     return {"stop_reason": reason, "stop_sequence": stop, "stop_details": details}
 
 
-def _usage(used: Usage, sources: Sequence[Source]) -> dict[str, Any]:
-    """Anthropic's usage object, which counts apart what was cached. The numbers are estimates where none are told."""
-    cached = min(used.cached, used.asked)
+def _usage(used: Usage, sources: Sequence[Citation]) -> dict[str, Any]:
+    """Anthropic's usage object, with cached tokens apart. Counts are estimates where the upstream reports none."""
+    cached = min(used.cached_tokens, used.prompt_tokens)
     return {
-        "input_tokens": used.asked - cached,
+        "input_tokens": used.prompt_tokens - cached,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cached,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": used.answered,
-        "output_tokens_details": {"thinking_tokens": used.thought},
+        "output_tokens": used.completion_tokens,
+        "output_tokens_details": {"thinking_tokens": used.reasoning_tokens},
         "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0} if sources else None,
         "service_tier": "standard",
         "inference_geo": None,

@@ -53,33 +53,33 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         if body.get(name) and body[name] != _BEGINS:
             raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
     limit = None if counts_only else _read_limit(body)
-    asked = read_offer(body, tools)
-    deferred = {tool.name: tool for tool in asked.offer.tools if tool.is_found} if asked.offer else {}
+    options = read_offer(body, tools)
+    deferred = {tool.name: tool for tool in options.tool_config.tools if tool.is_found} if options.tool_config else {}
     messages, pictures = read_messages(body.get("messages"), deferred)
     ask = Ask(
         model=model,
         messages=(*_read_system(body.get("system")), *messages),
-        web_search=asked.searches,
+        web_search=options.searches,
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
         parameters=_read_parameters(body),
-        beside=_shows_thoughts(body.get("thinking")),
-        ignored=(*_ignored(body), *asked.left_out),
-        offer=asked.offer,
+        wants_extras=_shows_thoughts(body.get("thinking")),
+        ignored=(*_ignored(body), *options.left_out),
+        tool_config=options.tool_config,
     )
     return ChatRequest(ask, pictures, stream=read_flag(body, "stream"))
 
 
 def _read_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What only servers heed, checked. Raises `ServiceError` (400)."""
+    """Parameters that only servers take, checked. Raises `ServiceError` (400)."""
     for name, limits in SAMPLING.items():
         if body.get(name) is not None:
             check_number(body[name], name, limits, whole=name == "top_k")
-    told = {name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None}
+    parameters = {name: body[name] for name in (*SAMPLING, "thinking") if body.get(name) is not None}
     if (effort := (body.get("output_config") or {}).get("effort")) is not None:
         check_text(effort, EFFORT)
-        told[EFFORT] = effort
-    return told
+        parameters[EFFORT] = effort
+    return parameters
 
 
 def _shows_thoughts(value: Any) -> bool:

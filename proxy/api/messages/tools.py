@@ -5,16 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
-from proxy.api.tools import Asked, Mode, not_told, offered, read_form, read_tool
+from proxy.api.tools import Mode, ToolOptions, offered, read_form, read_tool, unsupported_tools
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.definitions import MESSAGES, Choice, Tool
+from proxy.chat.tools.definitions import MESSAGES, Tool, ToolChoice
 
 SEARCH = "web_search"  # dated names such as web_search_20250305 begin alike
 _FINDER = "tool_search_tool"  # Anthropic's search among tools; the bot has to be told all of them where it is left out
-_MODES: Mapping[str, Choice] = {"auto": Choice(), "any": Choice("required"), "none": Choice("none")}
+_MODES: Mapping[str, ToolChoice] = {"auto": ToolChoice(), "any": ToolChoice("required"), "none": ToolChoice("none")}
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
     """What the request offers and wants. Raises `ServiceError` (400).
 
     Tools that Anthropic's own servers or models bring are left out; its web search stands for that of the site, which
@@ -35,16 +35,16 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         tools = tuple(replace(tool, is_found=False) for tool in tools)  # by nothing that is here
     is_forced = any(item.get("name", SEARCH) in choice.names for item in searching)
     if is_forced:
-        tools, choice = (), Choice()
+        tools, choice = (), ToolChoice()
     searches = is_forced or (bool(searching) and len(searching) == len(items) and choice.mode != "none")
     if choice.mode == "required" and not tools and not searches:
         raise bad_request(
             "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
         )
     form, value = _form(body)
-    wanted, fields = read_form(value, form, nested=False), replace(MESSAGES, schema=f"{form}.schema")
-    asked = offered(mode, tools, choice, wanted, fields, body=body, parallel=parallel, form=form)
-    return replace(asked, searches=searches, left_out=(*not_told(others), *asked.left_out))
+    output_format, fields = read_form(value, form, nested=False), replace(MESSAGES, schema=f"{form}.schema")
+    options = offered(mode, tools, choice, output_format, fields, body=body, parallel=parallel, form=form)
+    return replace(options, searches=searches, left_out=(*unsupported_tools(others), *options.left_out))
 
 
 def _kind(item: Any, where: str) -> str:
@@ -63,10 +63,10 @@ def _tool(item: Mapping[str, Any], where: str, chosen: Sequence[str]) -> Tool:
     return replace(tool, is_found=item.get("defer_loading") is True and tool.name not in chosen)
 
 
-def _read_choice(value: Any) -> tuple[Choice, bool]:
+def _read_choice(value: Any) -> tuple[ToolChoice, bool]:
     """Which tools may or must be called, and whether several may be at once."""
     if value is None:
-        return Choice(), True
+        return ToolChoice(), True
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(kind, str):
         raise _bad_choice()
@@ -76,7 +76,7 @@ def _read_choice(value: Any) -> tuple[Choice, bool]:
     name = value.get("name")
     if kind != "tool" or not isinstance(name, str) or not name:
         raise _bad_choice()
-    return Choice.of(name), parallel
+    return ToolChoice.of(name), parallel
 
 
 def _bad_choice() -> ServiceError:

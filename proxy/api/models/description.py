@@ -18,6 +18,7 @@ from proxy.api.openapi.parts import (
     answer,
     array,
     const,
+    described,
     exactly,
     json_content,
     nullable,
@@ -25,7 +26,6 @@ from proxy.api.openapi.parts import (
     operation,
     path_parameter,
     ref,
-    told,
 )
 
 SCHEMAS: dict[str, Schema] = {
@@ -33,32 +33,34 @@ SCHEMAS: dict[str, Schema] = {
         {
             "id": STRING,
             "object": const("model"),
-            "created": told(SECONDS, "When a visit first told of the site's bots; Unix time in seconds."),
-            "owned_by": told(STRING, "Whose model the bot is, as the site says; else the site."),
-            "alias_of": told(nullable(STRING), "The discovered model that this name leads to."),
-            "discovered": told(BOOLEAN, "Whether the visited page shows this bot."),
-            "name": told(nullable(STRING), "The bot's title on the page."),
-            "site": told(STRING, "Its host, or the server's name."),
-            "kind": told(nullable(KIND), "What answers: a chat plugin, null before a visit, or a server."),
-            "bot_id": told(nullable(INTEGER), "Of a site's bot; null: the model is a server's."),
+            "created": described(SECONDS, "When a visit first told of the site's bots; Unix time in seconds."),
+            "owned_by": described(STRING, "Whose model the bot is, as the site says; else the site."),
+            "alias_of": described(nullable(STRING), "The discovered model that this name leads to."),
+            "discovered": described(BOOLEAN, "Whether the visited page shows this bot."),
+            "name": described(nullable(STRING), "The bot's title on the page."),
+            "site": described(STRING, "Its host, or the server's name."),
+            "kind": described(nullable(KIND), "What answers: a chat plugin, null before a visit, or a server."),
+            "bot_id": described(nullable(INTEGER), "Of a site's bot; null: the model is a server's."),
             "web_search": BOOLEAN,
             "images": BOOLEAN,
-            "tools": told(nullable(one_of("native", "emulated")), "How it calls tools; null: not at all."),
-            "structured_outputs": told(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
-            "state": told(
+            "tools": described(nullable(one_of("native", "emulated")), "How it calls tools; null: not at all."),
+            "structured_outputs": described(nullable(one_of("native", "emulated")), "How it answers by a JSON schema."),
+            "state": described(
                 one_of(*STATES),
                 "Whether a turn would be answered now, as far as this process knows. `cooldown`: a quota or limit was "
                 "reached a short while ago; `resting`: the circuit breaker is open; `unavailable`: there are no "
                 "credentials that the site takes, or the server is away.",
             ),
-            "context_length": told(
+            "context_length": described(
                 nullable(COUNT),
                 "Tokens of a history that reach the bot, as an estimate; of a server's as it tells, or null.",
             ),
             "architecture": exactly(
                 {"input_modalities": array(one_of("text", "image")), "output_modalities": array(const("text"))}
             ),
-            "supported_parameters": told(array(STRING), "Those that do something, besides what every model takes."),
+            "supported_parameters": described(
+                array(STRING), "Those that do something, besides what every model takes."
+            ),
         }
     ),
     "ModelList": exactly({"object": const("list"), "data": array(ref("Model"))}),
@@ -77,8 +79,8 @@ def _either(operation: dict[str, Any]) -> dict[str, Any]:
     """*operation* with errors of either API."""
     codes = [*(code for code in operation["responses"] if code != "200"), "529"]
     content = json_content({"anyOf": [ref("Error"), ref("AnthropicError")]})
-    told = {code: {**ERROR, "description": f"As everywhere ({code}).", "content": content} for code in codes}
-    return {**operation, "responses": {"200": operation["responses"]["200"], **told}}
+    errors = {code: {**ERROR, "description": f"As everywhere ({code}).", "content": content} for code in codes}
+    return {**operation, "responses": {"200": operation["responses"]["200"], **errors}}
 
 
 OPERATIONS: Operations = {

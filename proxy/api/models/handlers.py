@@ -33,11 +33,11 @@ async def retrieve_model(request: web.Request) -> web.Response:
     chats, allowed, name = request.app[CHAT], request[CALLER].models, request.match_info["id"]
     # A client of Anthropic's API asks by the name that it is going to use, whatever that leads to.
     is_anthropic = VERSION_HEADER in request.headers
-    found = chats.catalog.find(name, allowed) if is_anthropic else chats.catalog.named(name)
+    found = chats.catalog.find(name, allowed) if is_anthropic else chats.catalog.resolve(name)
     if found is None or not chats.catalog.is_allowed(found[0], allowed):
-        raise unknown_model(name, chats.catalog.near(name, allowed))
+        raise unknown_model(name, chats.catalog.similar(name, allowed))
     name, model = found
-    rank = min(_rank(offer) for offer in chats.catalog.offers(name) or (model,))
+    rank = min(_rank(offer) for offer in chats.catalog.candidates(name) or (model,))
     return json_response({**_to_wire(request, model, rank), "id": name})
 
 

@@ -11,7 +11,7 @@ from proxy.api.health import description as health
 from proxy.api.messages import description as messages_api
 from proxy.api.models import description as models
 from proxy.api.openapi import messages, tools
-from proxy.api.openapi.parts import STRING, Schema, by_path, error_responses, exactly, nullable, one_of, told
+from proxy.api.openapi.parts import STRING, Schema, by_path, described, error_responses, exactly, nullable, one_of
 from proxy.api.responses import description as responses
 
 _ABOUT = """OpenAI's APIs and Anthropic's Messages API in front of free AI chats on WordPress sites.
@@ -44,10 +44,10 @@ _ERROR: Schema = exactly(
     {
         "error": exactly(
             {
-                "message": told(STRING, "What is wrong and what to do, for a person."),
+                "message": described(STRING, "What is wrong and what to do, for a person."),
                 "type": one_of(*_TYPES),
-                "param": told(nullable(STRING), "The field or parameter it is about."),
-                "code": told(nullable(STRING), "What is wrong, for a program."),
+                "param": described(nullable(STRING), "The field or parameter it is about."),
+                "code": described(nullable(STRING), "What is wrong, for a program."),
             }
         )
     }

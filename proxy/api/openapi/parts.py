@@ -46,12 +46,12 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def shown(schema: Mapping[str, Any], *examples: Any) -> Schema:
+def with_examples(schema: Mapping[str, Any], *examples: Any) -> Schema:
     """*schema* with examples."""
     return {**schema, "examples": list(examples)}
 
 
-def told(schema: Mapping[str, Any], description: str) -> Schema:
+def described(schema: Mapping[str, Any], description: str) -> Schema:
     """*schema* with a description."""
     return {**schema, "description": description}
 
@@ -98,7 +98,7 @@ def event_stream(data: Sequence[Schema], *, end_mark: bool, **fields: Schema) ->
     """The `text/event-stream` content whose events each hold one of *data* as JSON; *fields*: the events' others."""
     payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": list(data)}}
     held = {"anyOf": [const("[DONE]"), payload]} if end_mark else payload
-    return {"text/event-stream": {"schema": told(at_least({**fields, "data": held}), "Each event of the stream.")}}
+    return {"text/event-stream": {"schema": described(at_least({**fields, "data": held}), "Each event of the stream.")}}
 
 
 def json_content(schema: Schema) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Long conversations in fewer words: the model sums up what was said, and the client goes on from that.
+"""Compaction: the model sums up a long conversation, and the client continues from the summary.
 
 It is an ordinary turn whose last message asks for the summary. Clients hand it back unread, as an item whose
 `encrypted_content` only this side reads (see `read_items`).
@@ -18,10 +18,10 @@ from proxy.api.tools import Mode, sealed_summary, text_or_empty, unsupported
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.tools.definitions import Choice
-from proxy.chat.tools.schema import too_deep
+from proxy.chat.tools.definitions import ToolChoice
+from proxy.chat.tools.schema import is_too_deep
 from proxy.chat.upstream import End
-from shared.conversations import Call, Message
+from shared.conversations import Message, ToolCall
 
 _INSTRUCTION = (
     "Do not go on with the task now. Sum up the conversation so far for another model that goes on with it and sees "
@@ -50,11 +50,11 @@ def parse_compaction(body: Mapping[str, Any], tools: Mode) -> ResponseRequest:
     if request.conversation_id is not None:
         raise unsupported("conversation", "Its items stay as they are.")
     sent = [{"role": "user", "content": items}] if isinstance(items, str) else items or []
-    ask, offer = request.ask, request.ask.offer
+    ask, offer = request.ask, request.ask.tool_config
     request.ask = replace(
         ask,
         messages=(*ask.messages, Message(role="user", text=_INSTRUCTION)),
-        offer=replace(offer, choice=Choice("none"), wanted=None) if offer and offer.tools else None,
+        tool_config=replace(offer, choice=ToolChoice("none"), output_format=None) if offer and offer.tools else None,
         web_search=False,
         max_tokens=None,
     )
@@ -70,16 +70,16 @@ def _kept(item: Any) -> dict[str, Any] | None:
     content = item.get("content")
     if isinstance(content, str):
         content = [{"type": "input_text", "text": content}]
-    if not isinstance(content, list) or too_deep(content):
+    if not isinstance(content, list) or is_too_deep(content):
         return None
-    told = {"type": "message", "status": "completed", "role": "user", "content": content}
-    return {"id": text_or_empty(item.get("id")) or f"msg_{token_hex(24)}", **told}
+    fields = {"type": "message", "status": "completed", "role": "user", "content": content}
+    return {"id": text_or_empty(item.get("id")) or f"msg_{token_hex(24)}", **fields}
 
 
-def said_in(history: Sequence[Message]) -> list[dict[str, Any]]:
-    """What the user said before, as items."""
-    said = (each for each in history if each.role == "user" and each.result is None)
-    return [item for each in said if not each.text.startswith(SUMMARY) for item in items_of(each)]
+def user_items(history: Sequence[Message]) -> list[dict[str, Any]]:
+    """The user's messages, as items."""
+    typed = (each for each in history if each.role == "user" and each.result is None)
+    return [item for each in typed if not each.text.startswith(SUMMARY) for item in items_of(each)]
 
 
 class CompactionReply(ResponseReply):
@@ -89,11 +89,11 @@ class CompactionReply(ResponseReply):
         """What makes an event of a piece of the summary, which is told at its end alone."""
         return self._piece
 
-    def call(self, _: int, __: Call) -> bytes:
+    def call(self, _: int, __: ToolCall) -> bytes:
         """Calls are no part of a summary."""
         return b""
 
-    def beside(self, _: int, extra: Extra) -> bytes:
+    def text_with_extra(self, _: int, extra: Extra) -> bytes:
         """Nor are thoughts."""
         return self._piece(extra.text)
 

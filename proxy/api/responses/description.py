@@ -27,6 +27,7 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     event_stream,
     exactly,
     json_content,
@@ -37,8 +38,7 @@ from proxy.api.openapi.parts import (
     path_parameter,
     query_parameter,
     ref,
-    shown,
-    told,
+    with_examples,
 )
 from proxy.api.openapi.tools import FINDER, FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
 from proxy.api.parameters import WHOLE_RANGES
@@ -47,14 +47,14 @@ from proxy.api.responses import description_objects as response_objects
 _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
 _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
-_ECHOED = told(ANY, "Without effect; repeated in the response object where its type is right.")
-_SEARCH = told(
+_ECHOED = described(ANY, "Without effect; repeated in the response object where its type is right.")
+_SEARCH = described(
     at_least({"type": {"type": "string", "pattern": "^web_search"}}),
     "Alone or chosen, it switches on the site's own search where the bot has one.",
 )
 _OWN: Schema = {"enum": ["function", "custom", "namespace"]}
 _BY_CLIENT = at_least({"type": const("tool_search"), "execution": const("client")})
-_HOSTED = told(
+_HOSTED = described(
     {**at_least({"type": {"type": "string", "minLength": 1, "not": _OWN}}), "not": _BY_CLIENT},
     "Any other that OpenAI's servers run: left out and named in `x-ignored-params` beside tools that can be called, "
     "400 where there are none or where it is forced.",
@@ -65,8 +65,8 @@ SCHEMAS: dict[str, Schema] = {
     | at_least(
         {
             "model": MODEL,
-            "input": shown(
-                told(
+            "input": with_examples(
+                described(
                     {"anyOf": [STRING, ITEMS]},
                     "With `previous_response_id` or `conversation` it may also be left out, null or empty. "
                     "`compaction_trigger` as the last item asks for a summary in place of an answer.",
@@ -74,20 +74,20 @@ SCHEMAS: dict[str, Schema] = {
                 "Hello!",
             ),
         },
-        instructions=told(nullable(STRING), "A system text for this response alone."),
-        previous_response_id=told(
-            shown(nullable(_ID), None), "A stored response that goes on; not together with `conversation`."
+        instructions=described(nullable(STRING), "A system text for this response alone."),
+        previous_response_id=described(
+            with_examples(nullable(_ID), None), "A stored response that goes on; not together with `conversation`."
         ),
-        conversation=told(
-            shown(nullable(_ID, at_least({"id": _ID})), None),
+        conversation=described(
+            with_examples(nullable(_ID, at_least({"id": _ID})), None),
             "A conversation that goes on, by its id or as an object.",
         ),
-        stream=told(FLAG, "Answer in typed, numbered server-sent events."),
-        store=told(FLAG, "Keep the response, so that it can be retrieved and continued; the default."),
+        stream=described(FLAG, "Answer in typed, numbered server-sent events."),
+        store=described(FLAG, "Keep the response, so that it can be retrieved and continued; the default."),
         max_output_tokens=LIMIT,
         metadata=nullable(ref("Metadata")),
-        web_search=told(FLAG, "As the tool `web_search`."),
-        tools=told(
+        web_search=described(FLAG, "As the tool `web_search`."),
+        tools=described(
             nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, FINDER, _HOSTED]})),
             "What the model may call. A bot that has no tools of its own is told of them in words.",
         ),
@@ -99,16 +99,16 @@ SCHEMAS: dict[str, Schema] = {
                 verbosity=LEVEL,
             )
         ),
-        background=told(ANY, "400 where it is true."),
-        prompt=told(ANY, "400 unless it is empty."),
-        reasoning=told(
+        background=described(ANY, "400 where it is true."),
+        prompt=described(ANY, "400 unless it is empty."),
+        reasoning=described(
             ignored(at_least({}, effort=nullable(STRING), summary=ANY)),
             "`effort` reaches servers; sites cannot take it, and `x-ignored-params` names it then. Where `summary` is "
             "set, thoughts that a server tells stand in the item's `summary`, as they are.",
         ),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
-        include=told(
+        include=described(
             ANY,
             "A server's log probabilities, where it holds `message.output_text.logprobs`; its thoughts in a form to be "
             "sent back, where it holds `reasoning.encrypted_content`.",
@@ -117,7 +117,7 @@ SCHEMAS: dict[str, Schema] = {
         top_p=SAMPLING["top_p"],
         **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),
         prompt_cache_key=_ECHOED,
-        parallel_tool_calls=told(FLAG, PARALLEL),
+        parallel_tool_calls=described(FLAG, PARALLEL),
     ),
     **response_objects.SCHEMAS,
 }

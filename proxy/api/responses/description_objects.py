@@ -15,11 +15,11 @@ from proxy.api.openapi.parts import (
     array,
     at_least,
     const,
+    described,
     exactly,
     nullable,
     one_of,
     ref,
-    told,
 )
 from proxy.api.parameters import WHOLE_RANGES
 
@@ -37,14 +37,16 @@ _MESSAGE = exactly(
         "content": array(_PART),
     }
 )
-_REASONING = told(
+_REASONING = described(
     exactly(
         {
             "id": {"type": "string", "pattern": f"^{REASONING_ID}_"},
             "type": const("reasoning"),
-            "summary": told(array(_SUMMARY, maxItems=1), "The same in place of `content`, if a summary was asked for."),
+            "summary": described(
+                array(_SUMMARY, maxItems=1), "The same in place of `content`, if a summary was asked for."
+            ),
             "content": array(_THOUGHT, maxItems=1),
-            "encrypted_content": told(
+            "encrypted_content": described(
                 nullable(STRING),
                 "What the server wants back with the call that follows, or the thoughts if asked for: to be sent back.",
             ),
@@ -53,7 +55,7 @@ _REASONING = told(
     ),
     "What the model of a server thought, where the server tells it. A stored response does not show it.",
 )
-_COMPACTION = told(
+_COMPACTION = described(
     exactly({"id": {"type": "string", "pattern": "^cmp_"}, "type": const("compaction"), "encrypted_content": STRING}),
     "The summary that `compaction_trigger` asked for, alone: to be sent in place of all that was said before.",
 )
@@ -93,7 +95,7 @@ _RESPONSE = exactly(
         "max_tool_calls": NULL,
         "metadata": ref("Metadata"),
         "model": STRING,
-        "output": told(array(_ITEM), "A message, calls, or a message and calls."),
+        "output": described(array(_ITEM), "A message, calls, or a message and calls."),
         "parallel_tool_calls": BOOLEAN,
         "presence_penalty": NUMBER,
         "previous_response_id": nullable(STRING),
@@ -101,22 +103,24 @@ _RESPONSE = exactly(
         "reasoning": exactly({"effort": NULL, "summary": nullable(STRING)}),
         "safety_identifier": nullable(STRING),
         "service_tier": const("default"),
-        "store": told(BOOLEAN, "Whether it can be retrieved and continued; false too where it could not be stored."),
+        "store": described(
+            BOOLEAN, "Whether it can be retrieved and continued; false too where it could not be stored."
+        ),
         "temperature": NUMBER,
         "text": exactly(
             {
-                "format": told(
+                "format": described(
                     at_least({"type": one_of("text", "json_object", "json_schema")}), "As it was asked for."
                 ),
                 "verbosity": STRING,
             }
         ),
-        "tool_choice": told({"type": ["string", "object"]}, "As it was asked for."),
-        "tools": told(array(ANY), "As they were given."),
+        "tool_choice": described({"type": ["string", "object"]}, "As it was asked for."),
+        "tools": described(array(ANY), "As they were given."),
         "top_logprobs": number(WHOLE_RANGES["top_logprobs"], "integer"),
         "top_p": NUMBER,
         "truncation": STRING,
-        "usage": nullable(told(_USAGE, "Estimates; null until the answer is whole.")),
+        "usage": nullable(described(_USAGE, "Estimates; null until the answer is whole.")),
         "user": nullable(STRING),
     }
 )
@@ -164,7 +168,7 @@ SCHEMAS: dict[str, Schema] = {
             "object": const("response.compaction"),
             "created_at": SECONDS,
             "output": array({"anyOf": [_KEPT, _COMPACTION]}, minItems=1),
-            "usage": told(_USAGE, "Estimates."),
+            "usage": described(_USAGE, "Estimates."),
         }
     ),
     "DeletedResponse": exactly({"id": RESPONSE_ID, "object": const("response"), "deleted": const(True)}),

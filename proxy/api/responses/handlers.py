@@ -20,28 +20,28 @@ from proxy.server.bodies import read_body
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole; with a summary alone, where that is asked for."""
-    wanted = await read_chat(request, _parse)
-    return await _answer(request, wanted, ResponseReply if wanted.kept is None else CompactionReply)
+    parsed = await read_chat(request, _parse)
+    return await _answer(request, parsed, ResponseReply if parsed.kept is None else CompactionReply)
 
 
 async def compact_response(request: web.Request) -> web.StreamResponse:
     """Sum a conversation up."""
-    wanted = await read_chat(request, parse_compaction)
-    wanted.stream = False
-    return await _answer(request, wanted, CompactedReply)
+    parsed = await read_chat(request, parse_compaction)
+    parsed.stream = False
+    return await _answer(request, parsed, CompactedReply)
 
 
-async def _answer(request: web.Request, wanted: ResponseRequest, replies: type[ResponseReply]) -> web.StreamResponse:
+async def _answer(request: web.Request, parsed: ResponseRequest, replies: type[ResponseReply]) -> web.StreamResponse:
     with named_as(messages="input", conversation_id="conversation"):
-        answer, reply = await request.app[RESPONSES].create(wanted, owner=request[CALLER].owner, replies=replies)
-        return await send(request, [answer], reply, stream=wanted.stream)
+        answer, reply = await request.app[RESPONSES].create(parsed, owner=request[CALLER].owner, replies=replies)
+        return await send(request, [answer], reply, stream=parsed.stream)
 
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    wanted = await read_body(request, by_fields(request, _parse))
+    parsed = await read_body(request, by_fields(request, _parse))
     with named_as(conversation_id="conversation"):
-        count = await request.app[RESPONSES].count_tokens(wanted, owner=request[CALLER].owner)
+        count = await request.app[RESPONSES].count_tokens(parsed, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
-from proxy.api.images.reading import Picture, without_unfit
+from proxy.api.images.reading import Picture, without_unusable
 from proxy.api.responses.tools import found_in, is_by_client
 from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary, unsealed_thought
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.rendering import found_tools
-from shared.conversations import Call, Message, Result, ToolKind
+from proxy.chat.tools.prompts import found_tools_text
+from shared.conversations import Message, ToolCall, ToolKind, ToolResult
 
 # What hosted tools and other models did: it holds nothing that a model could be told in words. And tools, which are
 # offered like all others.
@@ -79,22 +79,22 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         elif call := read_call(kind, item):
             gathered.call(call)
             if kind in ("mcp_call", "code_interpreter_call"):
-                told = _logs(item) if kind != "mcp_call" else item.get("error") or item.get("output")
+                result_text = _logs(item) if kind != "mcp_call" else item.get("error") or item.get("output")
                 is_failed = bool(item.get("error")) or item.get("status") == "failed"
-                gathered.result(Result(call_id=call.id, failed=is_failed), text_or_empty(told))
+                gathered.result(ToolResult(call_id=call.id, failed=is_failed), text_or_empty(result_text))
         elif kind == "tool_search_output":
-            about = Result(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
-            gathered.result(about, found_tools(tuple(found_in(item))))
+            about = ToolResult(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
+            gathered.result(about, found_tools_text(tuple(found_in(item))))
         elif kind.endswith("_call_output"):
             name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
             kind_of_call = _KINDS.get(kind.removesuffix("_output"), "function")
-            about = Result(call_id=name_of_call, failed=item.get("status") == "failed", kind=kind_of_call)
+            about = ToolResult(call_id=name_of_call, failed=item.get("status") == "failed", kind=kind_of_call)
             output = item.get("output")
             is_parts = isinstance(output, list) and kind != "shell_call_output"
             gathered.result(about, output if is_parts else as_json(output))
         else:
             raise _unreadable(where, kind)
-    return without_unfit(*gathered.messages(name)) if gathered.fields or not items else ((), {})
+    return without_unusable(*gathered.messages(name)) if gathered.fields or not items else ((), {})
 
 
 def _logs(item: Mapping[str, Any]) -> str:
@@ -159,7 +159,7 @@ class _Gathered:
             self._named.add(len(self.fields))
             self._add("assistant", item_id, id=message_id)
 
-    def call(self, call: Call) -> None:
+    def call(self, call: ToolCall) -> None:
         """A call: of the answer before it, if one is."""
         last = len(self.fields) - 1
         before = self.fields[last] if last >= 0 else None
@@ -173,7 +173,7 @@ class _Gathered:
             more["thoughts"] = more.get("thoughts", "") + self._thought
             self._thought = ""
 
-    def result(self, result: Result, content: Any) -> None:
+    def result(self, result: ToolResult, content: Any) -> None:
         """What a call gave."""
         self._thought = self._signed = ""
         self._add("user", content, result=result)
@@ -191,7 +191,7 @@ class _Gathered:
         self.fields.append({"role": role, "content": content})
 
 
-def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
+def read_call(kind: str, item: Mapping[str, Any]) -> ToolCall | None:
     """The call that *item* is, of this model or of another one; None where it is none."""
     if kind not in _CALLS:
         return None
@@ -202,7 +202,7 @@ def read_call(kind: str, item: Mapping[str, Any]) -> Call | None:
         given = {"code": text_or_empty(item.get("code"))}
     elif kind not in ("function_call", "mcp_call", "tool_search_call"):
         given = item.get("action") or item.get("operation") or {}
-    return Call(
+    return ToolCall(
         id=text_or_empty(item.get("call_id") or item.get("id")),
         name=text_or_empty(item.get("name")) or kind.removesuffix("_call"),
         arguments=as_json(given),

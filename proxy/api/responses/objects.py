@@ -8,7 +8,7 @@ from proxy.api.conversations.items import REASONING_ID
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import End, Source
+from proxy.chat.upstream import Citation, End
 
 
 def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[
     return [*said, {"type": "refusal", "refusal": end.refusal}]
 
 
-def text_part(text: str, sources: Sequence[Source], logprobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def text_part(text: str, sources: Sequence[Citation], logprobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The text of a message; chat's annotations are nested one level deeper than these."""
     flat = [{"type": each["type"], **each[each["type"]]} for each in annotations(sources)]
     return {"type": "output_text", "text": text, "annotations": flat, "logprobs": logprobs}
@@ -49,13 +49,13 @@ def reasoning_part(text: str, *, as_summary: bool) -> dict[str, Any]:
 def logprobs_of(extra: Extra) -> list[dict[str, Any]]:
     """Log probabilities as this API tells them; tokens that a server told otherwise are left out."""
     tokens = (extra.logprobs or {}).get("content")
-    told = []
+    listed = []
     for token in tokens if isinstance(tokens, list) else ():
         if (one := _logprob(token)) is not None:
             others = token.get("top_logprobs")
             found = [_logprob(other) for other in others] if isinstance(others, list) else []
-            told.append({**one, "top_logprobs": [other for other in found if other is not None]})
-    return told
+            listed.append({**one, "top_logprobs": [other for other in found if other is not None]})
+    return listed
 
 
 def _logprob(token: Any) -> dict[str, Any] | None:
@@ -71,11 +71,11 @@ def _logprob(token: Any) -> dict[str, Any] | None:
 def usage(used: Usage) -> dict[str, Any]:
     """The usage object."""
     return {
-        "input_tokens": used.asked,
-        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
-        "output_tokens": used.answered,
-        "output_tokens_details": {"reasoning_tokens": used.thought},
-        "total_tokens": used.asked + used.answered,
+        "input_tokens": used.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": used.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": used.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
+        "total_tokens": used.prompt_tokens + used.completion_tokens,
     }
 
 

@@ -14,7 +14,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
-from shared.conversations import Call, Message
+from shared.conversations import Message, ToolCall
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}  # by finish_reason
 _NO_CALLS = ("message", "reasoning")
@@ -56,7 +56,7 @@ class ResponseReply:
         """What makes a delta of a text."""
         return self._delta
 
-    def call(self, _: int, call: Call) -> bytes:
+    def call(self, _: int, call: ToolCall) -> bytes:
         """The events of a call; the message is whole before it begins."""
         events = self._close(End()) if self._is_open else self._stop_thinking()
         if call.signed:
@@ -74,17 +74,17 @@ class ResponseReply:
         events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
         return events + self._end_item(item)
 
-    def beside(self, _: int, extra: Extra) -> bytes:
+    def text_with_extra(self, _: int, extra: Extra) -> bytes:
         """The events of thoughts, and of a text with its log probabilities."""
-        events = self._think(extra.thought) if extra.thought else b""
-        if not (told := logprobs_of(extra)):
+        events = self._think(extra.reasoning_text) if extra.reasoning_text else b""
+        if not (logprobs := logprobs_of(extra)):
             return events + self._delta(extra.text) if extra.text else events
         begun = events if self._is_open else events + self._open()
         self._texts.append(extra.text)
-        self._logprobs += told
-        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=told)
+        self._logprobs += logprobs
+        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=logprobs)
 
-    def silence(self) -> bytes:
+    def keepalive(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
         return self._delta("") if self._is_open else self._event("response.in_progress", response=self._base)
 
@@ -104,8 +104,8 @@ class ResponseReply:
     def failure(self, error: ServiceError) -> bytes:
         """The events in place of the rest of an answer that broke off. The first tells it twice: as OpenAI documents
         it, and as its servers do, without which its SDKs raise nothing."""
-        told = {"code": error.code or error.type, "message": error.message, "param": error.param}
-        begun = self._event("error", **told, error={"type": error.type, **told})
+        fields = {"code": error.code or error.type, "message": error.message, "param": error.param}
+        begun = self._event("error", **fields, error={"type": error.type, **fields})
         failed = {**self._base, "status": "failed", "error": {"code": "server_error", "message": error.message}}
         return begun + self._event("response.failed", response=failed)
 
@@ -114,8 +114,8 @@ class ResponseReply:
         answer, end = answers[0], ends[0]
         extra = end.extra or Extra()
         output: list[dict[str, Any]] = []
-        if extra.thought:
-            output.append(self._reasoning(extra.thought))
+        if extra.reasoning_text:
+            output.append(self._reasoning(extra.reasoning_text))
         if answer.text or not answer.calls:
             status = _status(End() if answer.calls else end)  # before a call it was whole
             output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))

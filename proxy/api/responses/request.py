@@ -21,7 +21,7 @@ from proxy.api.responses.tools import read_offer
 from proxy.api.tools import Mode, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import too_deep
+from proxy.chat.tools.schema import is_too_deep
 from shared.conversations import Message
 
 _REFUSED = {
@@ -94,9 +94,9 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         web_search=asked.searches or read_flag(body, "web_search"),
         max_tokens=read_limit(body, "max_output_tokens"),
         parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
-        beside=True,
+        wants_extras=True,
         ignored=asked.left_out,
-        offer=asked.offer,
+        tool_config=asked.tool_config,
     )
     return ResponseRequest(
         ask,
@@ -167,7 +167,7 @@ def _includes(body: Mapping[str, Any], name: str) -> bool:
 def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sent and reads back, where its type is right; the rest is shown as its default."""
     found = {name: value for name, kind in _ECHOED.items() if isinstance(value := body.get(name), kind)}
-    echoed = {name: value for name, value in found.items() if not too_deep(value)}
+    echoed = {name: value for name, value in found.items() if not is_too_deep(value)}
     if isinstance(text := echoed.pop("text", None), dict):
         form = text.get("format") or {"type": "text"}
         echoed["text"] = {"format": form, "verbosity": text.get("verbosity") or "medium"}

@@ -12,17 +12,17 @@ from time import time
 
 import orjson
 
-from proxy.api.responses.compaction import said_in
+from proxy.api.responses.compaction import user_items
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.answer import Answer
-from proxy.chat.ask import Ask, file_texts, in_words
-from proxy.chat.conversations import Conversations, named, needed, refuse_unfit, unknown_item
+from proxy.chat.ask import Ask, file_texts, replace_media
+from proxy.chat.conversations import Conversations, call_store, check_capacity, unknown_item, with_ids
 from proxy.chat.errors import ServiceError
 from proxy.chat.memory import count_tokens
-from proxy.chat.offload import aside
+from proxy.chat.offload import offload
 from proxy.chat.service import ChatService
-from shared.conversations import Conversation, Message, is_seen_by
+from shared.conversations import Conversation, Message, is_visible_to
 from shared.store import Store, StoreError
 
 Messages = tuple[Message, ...]
@@ -47,17 +47,17 @@ class Responses:
         """The answer to *request*, not begun yet, and the one of *replies* that builds its objects."""
         ask, history, new = await self._whole(request, owner)
         parts = ask.parts
-        words = await aside(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
-        kept = tuple(in_words(message, words) for message in new)  # no files are
+        words = await offload(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
+        kept = tuple(replace_media(message, words) for message in new)  # no files are
         if request.kept is not None:
-            request.kept = [*said_in(history), *request.kept]
+            request.kept = [*user_items(history), *request.kept]
         if request.store or request.conversation_id is not None:
-            refuse_unfit((*history, *kept), answers=1)
+            check_capacity((*history, *kept), answers=1)
 
         async def keep(answer: Answer) -> None:
             await self._keep(request, history, kept, answer, reply, owner=owner)
 
-        answer = await self._chats.answer(ask, owner=owner, afterwards=keep)
+        answer = await self._chats.answer(ask, owner=owner, on_complete=keep)
         reply = replies(
             request,
             id=_response_of(answer.message_id),
@@ -70,7 +70,7 @@ class Responses:
     async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:
         """About as many tokens as all that *request* tells a model."""
         ask, _, _ = await self._whole(request, owner)
-        return await asyncio.to_thread(count_tokens, ask.messages, ask.offer)
+        return await asyncio.to_thread(count_tokens, ask.messages, ask.tool_config)
 
     async def find(self, response_id: str, *, owner: str) -> str:
         """The stored response object, as JSON."""
@@ -83,7 +83,7 @@ class Responses:
     async def delete(self, response_id: str, *, owner: str) -> None:
         """Forget the response; those that continue it stay."""
         await self._stored(response_id, owner)
-        await needed(lambda: self._store.delete_conversation(response_id))
+        await call_store(lambda: self._store.delete_conversation(response_id))
 
     async def _whole(self, request: ResponseRequest, owner: str) -> tuple[Ask, Messages, Messages]:
         """All that *request* asks: what it continues, and its own messages with those that it names."""
@@ -109,15 +109,15 @@ class Responses:
         The newest is looked up first: what its response continued holds the others, as a rule.
         """
         known: dict[str, Message] = {}
-        wanted = [message for message in reversed(messages) if message.id]
-        for each in wanted:
+        newest_first = [message for message in reversed(messages) if message.id]
+        for each in newest_first:
             if each.id in known:
                 continue
             stored = await self._kept(_response_of(each.id), owner)
             known |= {message.id: message for message in stored.messages} if stored else {}
             if each.id not in known:
                 raise unknown_item(each.text, param="input")
-        return tuple(_told_once(messages, {each.id: known[each.id] for each in wanted}))
+        return tuple(_told_once(messages, {each.id: known[each.id] for each in newest_first}))
 
     async def _stored(self, response_id: str, owner: str) -> Conversation:
         stored = await self._kept(response_id, owner)
@@ -131,8 +131,8 @@ class Responses:
         return stored
 
     async def _kept(self, response_id: str, owner: str) -> Conversation | None:
-        stored = await needed(lambda: self._store.conversation(response_id))
-        return stored if stored is not None and is_seen_by(stored, owner) else None
+        stored = await call_store(lambda: self._store.conversation(response_id))
+        return stored if stored is not None and is_visible_to(stored, owner) else None
 
     async def _keep(
         self,
@@ -147,7 +147,7 @@ class Responses:
         """Store the whole answer before its end is told, so that it can be continued at once."""
         now = time()
         reply.completed_at = int(now)
-        added = (*named(new), answer.end.kept(answer.message))
+        added = (*with_ids(new), answer.end.kept(answer.message))
         if request.conversation_id is not None:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:
@@ -158,7 +158,7 @@ class Responses:
             owner=owner,
             created_at=float(answer.created),
             updated_at=now,
-            messages=(*named(history), *added),
+            messages=(*with_ids(history), *added),
             response=orjson.dumps(whole).decode(),
         )
         try:

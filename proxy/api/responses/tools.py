@@ -7,31 +7,31 @@ from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
-    Asked,
     Mode,
-    not_told,
+    ToolOptions,
     offered,
     read_choice,
     read_form,
     read_tool,
     refuse_lone_choice,
     unsupported,
+    unsupported_tools,
 )
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.tools.definitions import MAX_TOOLS, RESPONSES, Choice, Offer, Tool
+from proxy.chat.tools.definitions import MAX_TOOLS, RESPONSES, Tool, ToolChoice, ToolConfig
 
 _SEARCH = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
 _OURS = ("function", "custom", "namespace")
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
+def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
     """What the request offers and wants. Raises `ServiceError` (400).
 
     The site's search is switched on where it is asked for without functions, or has to be called.
     """
     refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
     text = body.get("text")
-    wanted = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
+    output_format = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
     items = read_list(body, "tools")
     kinds = [_kind(item, index) for index, item in enumerate(items)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
@@ -42,13 +42,13 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> Asked:
         raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
     must_search = may_search and _is_search(choice)
     if must_search:
-        tools, may_call = (), Choice()
+        tools, may_call = (), ToolChoice()
     else:
         may_call = read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
-    asked = offered(mode, tools, may_call, wanted, RESPONSES, body=body, parallel=parallel, form="text.format")
-    return replace(asked, searches=searches, left_out=(*not_told(hosted), *asked.left_out))
+    options = offered(mode, tools, may_call, output_format, RESPONSES, body=body, parallel=parallel, form="text.format")
+    return replace(options, searches=searches, left_out=(*unsupported_tools(hosted), *options.left_out))
 
 
 def _kind(item: Any, index: int) -> str:
@@ -93,7 +93,7 @@ def found_in(item: Mapping[str, Any]) -> Iterator[Tool]:
         if isinstance(each, dict) and each.get("type") in _OURS:
             with suppress(ServiceError):
                 for tool in _tools(each, "tools"):
-                    Offer((tool,))
+                    ToolConfig((tool,))
                     yield tool
 
 

@@ -1,5 +1,5 @@
-"""Tools and answers by schema, over a chat that only takes and gives text.
+"""Emulated tools and structured output, for upstreams that take and give only text.
 
-Pure: no sockets, no clocks, no randomness. `Offer` holds what a client wants, `instructions` tells it to the model,
-`Reader` finds the calls in what the model answers, `read_answer` the JSON.
+Pure: no sockets, no clocks, no randomness. `ToolConfig` holds the request's tools and output format, `instructions`
+renders them for the model, `CallReader` finds the calls in its answer, `read_structured_output` the JSON.
 """

@@ -1,4 +1,4 @@
-"""What is the same from turn to turn is worked out once."""
+"""A cache with a limit in bytes, for what is the same from turn to turn."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ _Value = TypeVar("_Value")
 
 
 class Cache(Generic[_Key, _Value]):
-    """The values used last, as many as fit a number of bytes; `functools.lru_cache` counts values only."""
+    """An LRU cache with a limit in bytes; `functools.lru_cache` only limits the number of values."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -17,7 +17,7 @@ class Cache(Generic[_Key, _Value]):
         self._entries: OrderedDict[_Key, tuple[_Value, int]] = OrderedDict()
 
     def get(self, key: _Key) -> _Value | None:
-        """What was put under *key*, if it is still here."""
+        """Return the value for *key*, or None."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -25,7 +25,7 @@ class Cache(Generic[_Key, _Value]):
         return entry[0]
 
     def put(self, key: _Key, value: _Value, size: int) -> None:
-        """Keep *value*, which counts *size* bytes; one that takes more than an eighth of all is not kept."""
+        """Store *value*, which counts *size* bytes; one larger than an eighth of the limit is not stored."""
         if size > self._max_bytes // 8 or key in self._entries:
             return
         self._entries[key] = (value, size)

@@ -1,9 +1,9 @@
-"""Values that are nearly what a schema wants, made to fit: by what the validator says is wrong, one fault at a time.
+"""Coercing values that nearly fit a schema: repairs what the validator reports, one error at a time.
 
-Only what loses and invents nothing is done: a number in a string, a text where a number was meant, one value where a
-list is wanted (and a list of one where a value is), JSON in a string, the case of one of some fixed values, null for an
-optional property, also as a word where no text is wanted. A property that is missing is set where the schema names its
-default or admits null.
+Only repairs that neither lose nor invent anything: a number in a string, a text where a number was meant, one value
+where a list is required (and a list of one where a value is), JSON in a string, the case of an enum value, null for an
+optional property, also spelled as a word where no text is allowed. A missing property is set where the schema has a
+default or allows null.
 """
 
 import copy
@@ -12,41 +12,41 @@ from collections.abc import Iterator, Mapping
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from proxy.chat.tools.mending import Read, read_json
+from proxy.chat.tools.loose_json import Repaired, read_loose_json
 from proxy.chat.tools.schema import Schema
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
-_MAX_FAULTS = 60  # mended in one value
+_MAX_REPAIRS = 60  # in one value
 _EXACT = 2**53  # below it each whole number has a float of its own
-_MAX_ROUNDS = 8  # in which what is mended shows what else is wrong
+_MAX_ROUNDS = 8  # of repairs that show further errors
 _PROPERTIES = ("properties", "patternProperties", "additionalProperties")
 _Path = list[str | int]
 
 
-class Unfit(ValueError):
-    """The value does not fit the schema; the text says what is wrong where."""
+class SchemaMismatch(ValueError):
+    """The value does not fit the schema; the message says what is wrong where."""
 
 
-def fit(value: Any, schema: Schema) -> Read:
-    """*value*, mended where it must be, so that *schema* admits it. Raises `Unfit`.
+def coerce(value: Any, schema: Schema) -> Repaired:
+    """Return *value*, repaired if necessary, so that it is valid for *schema*. Raises `SchemaMismatch`.
 
-    Its whole numbers lose their fraction, which is no mending.
+    Whole numbers become integers, which does not count as a repair.
     """
-    if schema.admits(value):
-        return Read(_with_whole_numbers(value), mended=False)
-    box = [value]  # so that the value itself has a place
-    for _ in range(_MAX_FAULTS):
-        if not any([*_mend_each(box, schema.faults(box[0]), schema)]):
+    if schema.is_valid(value):
+        return Repaired(_with_whole_numbers(value), repaired=False)
+    root = [value]  # so that the value itself has a place
+    for _ in range(_MAX_REPAIRS):
+        if not any([*_repair_each(root, schema.errors(root[0]), schema)]):
             break
-    if schema.admits(box[0]):
-        return Read(_with_whole_numbers(box[0]), mended=True)
-    raise Unfit("; ".join(map(_told, schema.faults(box[0]))) or "it does not fit the schema")
+    if schema.is_valid(root[0]):
+        return Repaired(_with_whole_numbers(root[0]), repaired=True)
+    raise SchemaMismatch("; ".join(map(_describe, schema.errors(root[0]))) or "it does not fit the schema")
 
 
 def _with_whole_numbers(value: Any) -> Any:
-    """*value* with 3 for 3.0, which JSON does not tell apart; clients that want an integer do."""
+    """*value* with 3 for 3.0: JSON does not distinguish them, but clients that want an integer do."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, list):
@@ -54,45 +54,49 @@ def _with_whole_numbers(value: Any) -> Any:
     return {key: _with_whole_numbers(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
-def _told(fault: "ValidationError") -> str:
-    place = "/".join(map(str, fault.instance_path))
-    message = fault.message if len(fault.message) <= 300 else f"{fault.message[:150]} … {fault.message[-140:]}"
-    return f"{place}: {message}" if place else message
+def _describe(error: "ValidationError") -> str:
+    path = "/".join(map(str, error.instance_path))
+    message = error.message if len(error.message) <= 300 else f"{error.message[:150]} … {error.message[-140:]}"
+    return f"{path}: {message}" if path else message
 
 
-def _mend_each(box: list[Any], faults: "list[ValidationError]", schema: Schema) -> Iterator[bool]:
-    """Mend *faults*; whether each could be. One around or within what was changed for another waits: it may be gone."""
+def _repair_each(root: list[Any], errors: "list[ValidationError]", schema: Schema) -> Iterator[bool]:
+    """Repair *errors*; yields whether each could be. One at a path around or below a repaired one is skipped: it
+    may be gone."""
     changed: list[_Path] = []
-    for fault in faults:
-        path = fault.instance_path
+    for error in errors:
+        path = error.instance_path
         if not any(all(map(eq, path, other)) for other in changed):
-            is_mended = _mend(box, fault, schema)
-            if is_mended and fault.kind.name != "required":
+            is_repaired = _repair(root, error, schema)
+            if is_repaired and error.kind.name != "required":
                 changed.append(path)
-            yield is_mended
+            yield is_repaired
 
 
-def _mend(box: list[Any], fault: "ValidationError", schema: Schema) -> bool:
-    """Change what is in *box* so that *fault* is gone; False where nothing can be done."""
-    kind, path = fault.kind.as_dict(), fault.instance_path
-    match fault.kind.name:
+def _repair(root: list[Any], error: "ValidationError", schema: Schema) -> bool:
+    """Change the value in *root* so that *error* is gone; False where that is impossible."""
+    kind, path = error.kind.as_dict(), error.instance_path
+    match error.kind.name:
         case "type":
-            return _retype(*_holder(box, path), kind["types"], fault, schema)
+            return _retype(*_copy_parent(root, path), kind["types"], error, schema)
         case "required":
-            return _complete(*_holder(box, path), kind["property"], schema.at(fault.schema_path[:-1]), schema)
+            return _add_default(
+                *_copy_parent(root, path), kind["property"], schema.subschema(error.schema_path[:-1]), schema
+            )
         case "enum":
-            return _choose(*_holder(box, path), kind["options"], fault, schema)
+            return _choose(*_copy_parent(root, path), kind["options"], error, schema)
         case "const":
-            return _choose(*_holder(box, path), [kind["expected_value"]], fault, schema)
+            return _choose(*_copy_parent(root, path), [kind["expected_value"]], error, schema)
         case "anyOf" | "oneOf":
-            return _choose_branch(box, fault, schema)
+            return _choose_branch(root, error, schema)
         case _:
             return False
 
 
-def _holder(box: list[Any], path: _Path) -> tuple[Any, Any]:
-    """What holds the value at *path*, and under which key. All that is around it is copied: other boxes hold it too."""
-    node: Any = box
+def _copy_parent(root: list[Any], path: _Path) -> tuple[Any, Any]:
+    """The container of the value at *path*, and its key there. All containers around it are copied: other boxes
+    share them."""
+    node: Any = root
     key: str | int = 0
     for step in path:
         node[key] = copy.copy(node[key])
@@ -100,41 +104,41 @@ def _holder(box: list[Any], path: _Path) -> tuple[Any, Any]:
     return node, key
 
 
-def _retype(holder: Any, key: Any, types: list[str], fault: "ValidationError", schema: Schema) -> bool:
-    given = holder[key]
+def _retype(parent: Any, key: Any, types: list[str], error: "ValidationError", schema: Schema) -> bool:
+    given = parent[key]
     value = None if isinstance(given, str) and given.strip().lower() in ("null", "none") else given
     for name in types:
         try:
-            holder[key] = _as_type(value, name)
+            parent[key] = _as_type(value, name)
         except ValueError:
             continue
         return True
     if value is None:
-        return _leave_out(holder, key, fault, schema)
+        return _remove_null(parent, key, error, schema)
     if isinstance(value, list) and len(value) == 1:
-        holder[key] = value[0]
+        parent[key] = value[0]
         return True
     return False
 
 
-def _leave_out(holder: Any, key: Any, fault: "ValidationError", schema: Schema) -> bool:
-    """Take null out where the schema of the object that holds it does not ask for it."""
-    path = fault.evaluation_path
-    at = max((at for at, step in enumerate(path) if step in _PROPERTIES), default=None)
-    parent = None if at is None else schema.at(path[:at])
-    if not isinstance(holder, dict) or not isinstance(parent, Mapping):
+def _remove_null(parent: Any, key: Any, error: "ValidationError", schema: Schema) -> bool:
+    """Remove a null whose property is not required."""
+    path = error.evaluation_path
+    index = max((index for index, step in enumerate(path) if step in _PROPERTIES), default=None)
+    parent_schema = None if index is None else schema.subschema(path[:index])
+    if not isinstance(parent, dict) or not isinstance(parent_schema, Mapping):
         return False
-    required = parent.get("required")
+    required = parent_schema.get("required")
     if key in (required if isinstance(required, list) else ()):
         return False
-    del holder[key]
+    del parent[key]
     return True
 
 
 def _as_type(value: Any, name: str) -> Any:
     """*value* as the JSON type *name*. Raises `ValueError` where it is none."""
     if isinstance(value, str) and name != "string" and (name != "array" or value.lstrip()[:1] == "["):
-        value = read_json(value).value
+        value = read_loose_json(value).value
     if name != "string" and _is_type(value, name):
         return value
     if name == "string" and isinstance(value, (int, float)):
@@ -160,75 +164,78 @@ def _is_type(value: Any, name: str) -> bool:
     return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
 
 
-def _complete(holder: Any, key: Any, name: str, node: Any, schema: Schema) -> bool:
-    """Set the missing property *name* where the schema says what it is when nobody says anything."""
+def _add_default(parent: Any, key: Any, name: str, node: Any, schema: Schema) -> bool:
+    """Set the missing property *name* to its default, or to null where the schema allows that."""
     properties = node.get("properties") if isinstance(node, Mapping) else None
-    wanted = properties.get(name) if isinstance(properties, Mapping) else None
-    if isinstance(wanted, Mapping) and "$ref" in wanted and "default" not in wanted:
-        wanted = schema.referred(wanted["$ref"])
-    if not isinstance(wanted, Mapping):
+    property_schema = properties.get(name) if isinstance(properties, Mapping) else None
+    if isinstance(property_schema, Mapping) and "$ref" in property_schema and "default" not in property_schema:
+        property_schema = schema.resolve_ref(property_schema["$ref"])
+    if not isinstance(property_schema, Mapping):
         return False
-    if "default" not in wanted and not _names_null(wanted):
+    if "default" not in property_schema and not _allows_null(property_schema):
         return False
-    holder[key] = {**holder[key], name: wanted.get("default")}
+    parent[key] = {**parent[key], name: property_schema.get("default")}
     return True
 
 
-def _names_null(wanted: Mapping[str, Any]) -> bool:
-    """Whether null is one of the values that *wanted* names; a schema that admits anything names nothing."""
-    types = wanted.get("type")
+def _allows_null(schema: Mapping[str, Any]) -> bool:
+    """Whether the schema explicitly allows null; one that allows any value does not."""
+    types = schema.get("type")
     if types == "null" or (isinstance(types, list) and "null" in types):
         return True
     for key in ("anyOf", "oneOf"):
-        branches = wanted.get(key)
+        branches = schema.get(key)
         if isinstance(branches, list):
             return any(isinstance(branch, Mapping) and branch.get("type") == "null" for branch in branches)
     return False
 
 
-def _choose(holder: Any, key: Any, options: list[Any], fault: "ValidationError", schema: Schema) -> bool:
-    """The one of *options* that is spelled like the value, but for case and blanks; no value where it is null."""
-    value = holder[key]
+def _choose(parent: Any, key: Any, options: list[Any], error: "ValidationError", schema: Schema) -> bool:
+    """Replace the value with the one of *options* that differs only in case and blanks; remove it where it is
+    null."""
+    value = parent[key]
     if value is None:
-        return _leave_out(holder, key, fault, schema)
-    found = [option for option in options if _spelled(option) == _spelled(value)]
+        return _remove_null(parent, key, error, schema)
+    found = [option for option in options if _normalized(option) == _normalized(value)]
     if len(found) != 1:
         return False
-    holder[key] = found[0]
+    parent[key] = found[0]
     return True
 
 
-def _spelled(value: Any) -> str:
+def _normalized(value: Any) -> str:
     return (value if isinstance(value, str) else json.dumps(value)).strip().casefold()
 
 
-def _choose_branch(box: list[Any], fault: "ValidationError", schema: Schema) -> bool:
-    """The alternative nearest to the value that it fits once its faults are mended."""
-    branches = _branches(fault)
-    for at in sorted(range(len(branches)), key=lambda at: _distance(fault, branches[at])):
-        attempt, faults = list(box), branches[at]
+def _choose_branch(root: list[Any], error: "ValidationError", schema: Schema) -> bool:
+    """Take the nearest alternative of `anyOf` or `oneOf` that the value fits after repairs."""
+    branches = _branches(error)
+    for index in sorted(range(len(branches)), key=lambda index: _distance(error, branches[index])):
+        attempt, errors = list(root), branches[index]
         for _ in range(_MAX_ROUNDS):
-            if not faults or not all(_mend_each(attempt, faults, schema)):
+            if not errors or not all(_repair_each(attempt, errors, schema)):
                 break
-            left = next((left for left in schema.faults(attempt[0]) if _place(left) == _place(fault)), None)
-            if left is None:
-                box[0] = attempt[0]
+            remaining = next(
+                (remaining for remaining in schema.errors(attempt[0]) if _location(remaining) == _location(error)), None
+            )
+            if remaining is None:
+                root[0] = attempt[0]
                 return True
-            faults = next(iter(_branches(left)[at:]), [])
+            errors = next(iter(_branches(remaining)[index:]), [])
     return False
 
 
-def _branches(fault: "ValidationError") -> "list[list[ValidationError]]":
-    """What is wrong with a value that fits none of some alternatives, for each of them."""
-    found: list[list[ValidationError]] = fault.kind.as_dict().get("context") or []
+def _branches(error: "ValidationError") -> "list[list[ValidationError]]":
+    """The errors of a value that fits none of the alternatives, for each of them."""
+    found: list[list[ValidationError]] = error.kind.as_dict().get("context") or []
     return found
 
 
-def _distance(fault: "ValidationError", branch: "list[ValidationError]") -> tuple[bool, int]:
-    """Far is an alternative of another type; then it is the number of faults that tells."""
+def _distance(error: "ValidationError", branch: "list[ValidationError]") -> tuple[bool, int]:
+    """Sort key of an alternative: those of another type last, then by number of errors."""
     of_type = (inner.instance_path for inner in branch if inner.kind.name == "type")
-    return fault.instance_path in of_type, len(branch)
+    return error.instance_path in of_type, len(branch)
 
 
-def _place(fault: "ValidationError") -> tuple[_Path, _Path]:
-    return fault.schema_path, fault.instance_path
+def _location(error: "ValidationError") -> tuple[_Path, _Path]:
+    return error.schema_path, error.instance_path

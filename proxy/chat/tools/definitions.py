@@ -1,4 +1,4 @@
-"""What a client offers and wants: tools, which of them may or must be called, and the form of the answer."""
+"""The tools of a request, which of them may or must be called, and the output format."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import NotASchema, compiled
+from proxy.chat.tools.schema import InvalidSchema, compile_schema
 from shared.conversations import ToolKind
 
 MAX_TOOLS = 128
@@ -20,7 +20,7 @@ _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "requir
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. A custom one takes free text, told to the model as the one argument `input`."""
+    """One tool. A custom tool takes free text, which the model passes as the only argument `input`."""
 
     name: str
     description: str = ""
@@ -28,32 +28,32 @@ class Tool:
     kind: ToolKind = "function"
     strict: bool = False
     namespace: str | None = None
-    is_found: bool = False  # a search among tools brought it, and told what it is
+    is_found: bool = False  # a tool search returned its definition
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        """What the arguments have to fit."""
+        """JSON schema of the arguments."""
         if self.kind == "custom":
             return _INPUT
         return {"type": "object", "properties": {}} if self.parameters is None else self.parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Whether tools may (`auto`), must (`required`) or must not (`none`) be called; *names*: these only."""
+class ToolChoice:
+    """Whether tools may (`auto`), must (`required`) or must not (`none`) be called; *names*: only these."""
 
     mode: Literal["auto", "none", "required"] = "auto"
     names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str) -> "Choice":
-        """This one tool and no other has to be called."""
+    def of(cls, name: str) -> "ToolChoice":
+        """Exactly this tool must be called."""
         return cls("required", (name,))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The form of the answer: JSON that fits *schema*; without one, any JSON object."""
+class OutputFormat:
+    """The format of the answer: JSON that fits *schema*; without a schema, any JSON object."""
 
     schema: Mapping[str, Any] | bool | None = None
     name: str = ""
@@ -62,8 +62,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
-    """How an API names what may be wrong, for the `param` of an error; *item* takes the tool's position."""
+class ParamNames:
+    """Names of an API's parameters, for the `param` of an error; *item* is formatted with the tool's position."""
 
     tools: str = "tools"
     item: str = "tools[{}].function"
@@ -72,21 +72,22 @@ class Fields:
     schema: str = "response_format.json_schema.schema"
 
 
-CHAT = Fields()
-FUNCTIONS = Fields("functions", "functions[{}]", choice="function_call")
-RESPONSES = Fields(item="tools[{}]", schema="text.format.schema")
-MESSAGES = Fields(item="tools[{}]", parameters="input_schema", schema="output_config.format.schema")
+CHAT = ParamNames()
+FUNCTIONS = ParamNames("functions", "functions[{}]", choice="function_call")
+RESPONSES = ParamNames(item="tools[{}]", schema="text.format.schema")
+MESSAGES = ParamNames(item="tools[{}]", parameters="input_schema", schema="output_config.format.schema")
 
 
 @dataclass(frozen=True)
-class Offer:
-    """All of it together, checked. Raises `ServiceError` (400) that names the field."""
+class ToolConfig:
+    """Tools, tool choice and output format of a request, checked. Raises `ServiceError` (400) that names the
+    parameter."""
 
     tools: tuple[Tool, ...] = ()
-    choice: Choice = Choice()
+    choice: ToolChoice = ToolChoice()
     parallel: bool = True
-    wanted: Wanted | None = None
-    fields: Fields = field(default=CHAT, compare=False)
+    output_format: OutputFormat | None = None
+    fields: ParamNames = field(default=CHAT, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.tools) > MAX_TOOLS:
@@ -95,8 +96,8 @@ class Offer:
         for position, tool in enumerate(self.tools):
             self._check_tool(position, tool, names)
         self._check_choice()
-        if self.wanted and self.wanted.schema is not None:
-            _check_schema(self.wanted.schema, "of the answer", self.fields.schema, "invalid_json_schema")
+        if self.output_format and self.output_format.schema is not None:
+            _check_schema(self.output_format.schema, "of the answer", self.fields.schema, "invalid_json_schema")
         if len(self.labels) < len(self.tools):
             raise bad_request(
                 "Two tools have one name once their namespaces are part of it.",
@@ -106,25 +107,25 @@ class Offer:
 
     @cached_property
     def labels(self) -> Mapping[str, Tool]:
-        """The tools by the names that the model is told: a namespace is part of it where two have one name."""
+        """The tools by the names that the model gets: with the namespace where two have one name."""
         names = [tool.name for tool in self.tools]
         labels: dict[str, Tool] = {}
         for tool in self.tools:
             is_bare = not tool.namespace or (names.count(tool.name) == 1 and not tool.is_found)
-            labels[tool.name if is_bare else joined(tool.namespace or "", tool.name)] = tool
+            labels[tool.name if is_bare else qualified_name(tool.namespace or "", tool.name)] = tool
         return labels
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The names, as the model is told them, of those tools that alone may be called; empty: of all."""
+        """Labels of the only tools that may be called; empty if all may."""
         return tuple(label for label, tool in self.labels.items() if tool.name in self.choice.names)
 
     def may_call(self, tool: Tool) -> bool:
-        """Whether the client lets the model call *tool* now."""
+        """Whether the tool choice allows a call of *tool*."""
         return self.choice.mode != "none" and (not self.choice.names or tool.name in self.choice.names)
 
     def _check_tool(self, position: int, tool: Tool, names: set[tuple[str, str | None]]) -> None:
-        """*names*: those of the tools before it, to which its own is added."""
+        """*names*: those of the tools before it, to which this one's is added."""
         item = self.fields.item.format(position)
         if len(tool.name) > MAX_NAME or not _NAME.fullmatch(tool.name):
             raise bad_request(
@@ -163,18 +164,18 @@ def _check_schema(
     schema: Mapping[str, Any] | bool, whose: str, param: str, code: str, *, any_pattern: bool = False
 ) -> None:
     try:
-        compiled(schema, any_pattern=any_pattern)
-    except NotASchema as error:
+        compile_schema(schema, any_pattern=any_pattern)
+    except InvalidSchema as error:
         raise bad_request(f"The JSON schema {whose} cannot be used: {error}.", param=param, code=code) from None
 
 
-def joined(namespace: str, name: str) -> str:
-    """One name for a tool in a namespace, as agents write it."""
+def qualified_name(namespace: str, name: str) -> str:
+    """The name of a tool with its namespace, as agents write it."""
     return namespace + ("" if namespace.endswith("__") else "__") + name
 
 
 def cut_description(text: str) -> str:
-    """*text* as it is told to the model."""
-    if len(text) <= MAX_DESCRIPTION // 4 or len(told := text.encode("utf-8", "surrogatepass")) <= MAX_DESCRIPTION:
+    """*text* truncated to `MAX_DESCRIPTION`."""
+    if len(text) <= MAX_DESCRIPTION // 4 or len(encoded := text.encode("utf-8", "surrogatepass")) <= MAX_DESCRIPTION:
         return text
-    return told[:MAX_DESCRIPTION].decode("utf-8", "ignore") + " …"
+    return encoded[:MAX_DESCRIPTION].decode("utf-8", "ignore") + " …"

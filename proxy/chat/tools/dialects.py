@@ -1,19 +1,19 @@
-"""Calls in tags, as models write them that were trained on another format than the one asked for.
+"""Calls in tags, as models write them that were trained on another format than the requested one.
 
-One machine reads all of them, since they are made of the same parts: wrappers that mean nothing (`<tool_call>`,
-`<function_calls>`, `[TOOL_CALLS]`), what names a tool (`<invoke name=…>`, `<function=…>`, `<tool_name>`, a bare name),
-parameters one by one (`<parameter name=…>`, `<arg_key>`), and JSON that is a whole call or the arguments of the tool
+One parser reads all dialects, since they have the same elements: wrappers without meaning (`<tool_call>`,
+`<function_calls>`, `[TOOL_CALLS]`), names of tools (`<invoke name=…>`, `<function=…>`, `<tool_name>`, a bare name),
+single parameters (`<parameter name=…>`, `<arg_key>`), and JSON that is a whole call or the arguments of the tool
 named before.
 """
 
 import re
 from typing import Any
 
-from proxy.chat.tools.desk import Desk
-from proxy.chat.tools.mending import Broken, read_json
-from proxy.chat.tools.shapes import Asked
-from proxy.chat.tools.source import BLANKS, Source, Steps, Value
+from proxy.chat.tools.call_collector import CallCollector
+from proxy.chat.tools.call_shapes import ParsedCall
+from proxy.chat.tools.loose_json import MalformedJson, read_loose_json
 from proxy.chat.tools.tags import OPENERS, PREFIXES, Tag, read_tag
+from proxy.chat.tools.text_stream import BLANKS, JsonValue, Steps, TextStream
 
 _CALL_ID = "[CALL_ID]"
 _MARKS = ("[TOOL_CALLS]", "[ARGS]", _CALL_ID)
@@ -39,26 +39,26 @@ _BROKEN_END = re.compile(rf"{_CALL_END.pattern}|</\w*\Z")  # where the answer en
 _LONGEST_END = 100
 
 
-def tagged_calls(source: Source, desk: Desk) -> Steps[bool]:
-    """Calls in any of these dialects, or more of them: claimed once one names a declared tool."""
-    return (yield from _Reading(source, desk).run())
+def tagged_calls(stream: TextStream, collector: CallCollector) -> Steps[bool]:
+    """Parse calls in any of these dialects, or several of them; claimed once one names a declared tool."""
+    return (yield from _TagParser(stream, collector).run())
 
 
-class _Reading:
-    """One run of the machine. A step returns True where the text goes on, False where calls are over."""
+class _TagParser:
+    """The parser's state. Its steps return True where the text goes on, False where the calls are over."""
 
-    def __init__(self, source: Source, desk: Desk) -> None:
-        self._source = source
-        self._desk = desk
-        self._named: str | None = None  # the tool whose arguments come next
+    def __init__(self, stream: TextStream, collector: CallCollector) -> None:
+        self._stream = stream
+        self._collector = collector
+        self._tool_name: str | None = None  # the tool whose arguments come next
         self._parameters: dict[str, Any] = {}
-        self._is_claimed = desk.calls > 0
+        self._is_claimed = collector.calls > 0
         self._is_wrapped = False
 
     def run(self) -> Steps[bool]:
-        source, desk = self._source, self._desk
-        while not desk.is_full:
-            head = yield from source.skip(BLANKS + ",;")
+        stream, collector = self._stream, self._collector
+        while not collector.is_full:
+            head = yield from stream.skip(BLANKS + ",;")
             if not head:
                 self._end()
                 return True
@@ -67,7 +67,7 @@ class _Reading:
             elif head in "{[":
                 goes_on = yield from self._bracket()
             elif head == "`":
-                yield from source.until(_FENCE_END, 1)  # around the arguments
+                yield from stream.until(_FENCE_END, 1)  # around the arguments
                 goes_on = True
             else:
                 goes_on = yield from self._word()
@@ -78,76 +78,76 @@ class _Reading:
         return True
 
     def _end(self) -> None:
-        """The answer ended: a call is whole if the model had it end here."""
-        if self._named and self._parameters and not self._source.was_cut:
+        """Handle the end of the answer: a call is complete if the model ended the answer here."""
+        if self._tool_name and self._parameters and not self._stream.was_cut:
             self._finish_call()
-        elif self._named or not self._is_claimed:
-            self._desk.has_half = True
+        elif self._tool_name or not self._is_claimed:
+            self._collector.has_partial = True
 
     def _finish_call(self) -> None:
-        if self._named is not None:
-            self._take(Asked(self._named, self._parameters))
+        if self._tool_name is not None:
+            self._take(ParsedCall(self._tool_name, self._parameters))
 
-    def _take(self, asked: Asked) -> None:
-        self._desk.take(asked)
-        self._named, self._parameters, self._is_claimed = None, {}, True
+    def _take(self, call: ParsedCall) -> None:
+        self._collector.take(call)
+        self._tool_name, self._parameters, self._is_claimed = None, {}, True
 
     def _name(self, name: str) -> bool:
-        """The next call is of *name*; False if that is no tool."""
+        """Begin a call of *name*; False if that is no tool."""
         name = _COUNTED.sub("", name)
-        if self._parameters or self._named != name:
+        if self._parameters or self._tool_name != name:
             self._finish_call()
-        if not self._desk.knows(name) and not self._is_claimed:
+        if not self._collector.knows(name) and not self._is_claimed:
             return False
-        self._named = name
+        self._tool_name = name
         return True
 
     def _bracket(self) -> Steps[bool]:
-        source, desk = self._source, self._desk
+        stream, collector = self._stream, self._collector
         for mark in _MARKS:
-            if (yield from source.begins(mark)):
-                source.take(len(mark))
+            if (yield from stream.begins(mark)):
+                stream.take(len(mark))
                 if mark == _CALL_ID:  # what follows is the model's own, and names nothing here
-                    yield from source.until(_WORD_END, 1)
+                    yield from stream.until(_WORD_END, 1)
                 self._is_wrapped = True
                 return True
         if self._parameters:  # its arguments are there: this is no more of them
             return False
-        value = yield from source.value(None if self._named else desk.may_be_call)
+        value = yield from stream.value(None if self._tool_name else collector.may_be_call)
         return value is not None and self._take_value(value)
 
-    def _take_value(self, value: Value) -> bool:
-        desk = self._desk
-        if value.is_half:
-            half = self._named is not None or desk.is_half(value)
-            desk.has_half = desk.has_half or half
-            self._is_claimed, self._named = self._is_claimed or half, None
+    def _take_value(self, value: JsonValue) -> bool:
+        collector = self._collector
+        if value.is_partial:
+            is_partial = self._tool_name is not None or collector.is_partial(value)
+            collector.has_partial = collector.has_partial or is_partial
+            self._is_claimed, self._tool_name = self._is_claimed or is_partial, None
             return False
-        if self._named is not None:
-            self._read_arguments(self._named, value.text)
+        if self._tool_name is not None:
+            self._read_arguments(self._tool_name, value.text)
             return True
-        asked = desk.read(value)
-        for call in asked:
-            desk.take(call)
-        self._is_claimed = self._is_claimed or bool(asked)
-        return bool(asked)
+        calls = collector.read(value)
+        for call in calls:
+            collector.take(call)
+        self._is_claimed = self._is_claimed or bool(calls)
+        return bool(calls)
 
     def _read_arguments(self, name: str, text: str) -> None:
         try:
-            arguments, mended = read_json(text, close=True)
-        except Broken as broken:
-            self._take(Asked(name, broken=str(broken)))
+            arguments, repaired = read_loose_json(text, close=True)
+        except MalformedJson as broken:
+            self._take(ParsedCall(name, broken=str(broken)))
         else:
-            self._take(Asked(name, arguments, mended))
+            self._take(ParsedCall(name, arguments, repaired))
 
     def _tag(self) -> Steps[bool]:
         tag = yield from self._next_tag()
         if tag is None:
-            return self._source.is_exhausted  # the answer ended within one
+            return self._stream.is_exhausted  # the answer ended within one
         return self._close(tag.name) if tag.is_closing else (yield from self._open(tag))
 
     def _close(self, name: str) -> bool:
-        if self._named is not None and name in _ENDS_CALL:
+        if self._tool_name is not None and name in _ENDS_CALL:
             self._finish_call()
         return not (self._is_claimed and name in _LAST)
 
@@ -157,54 +157,54 @@ class _Reading:
             if tag.is_empty:
                 self._finish_call()
             return is_known
-        if tag.name == "tool_name" or (tag.name == "name" and self._named is None):
-            text, is_whole = yield from self._source.until(_TAG, 1)
-            return self._name(text) if is_whole else self._desk.may_name(text)
+        if tag.name == "tool_name" or (tag.name == "name" and self._tool_name is None):
+            text, is_whole = yield from self._stream.until(_TAG, 1)
+            return self._name(text) if is_whole else self._collector.may_become_name(text)
         if tag.name in _WRAPPERS:
             self._is_wrapped = True
             return True
-        if self._named is not None:
+        if self._tool_name is not None:
             if not tag.is_empty:
-                yield from self._parameter(self._named, tag)
+                yield from self._parameter(self._tool_name, tag)
             return True
         return False
 
     def _next_tag(self) -> Steps[Tag | None]:
         count = 1
         while True:
-            ahead = yield from self._source.peek(count)
+            ahead = yield from self._stream.peek(count)
             tag = read_tag(ahead, 0)
             if tag != "more" or len(ahead) < count:
                 break
             count += 1
         if tag == "more":
-            self._source.take(len(ahead))
+            self._stream.take(len(ahead))
         elif tag is not None:
-            self._source.take(tag.length)
+            self._stream.take(tag.length)
             return tag
         return None
 
     def _parameter(self, tool: str, tag: Tag) -> Steps[None]:
-        """One parameter: its value goes on to the tag that closes it, or to the next one."""
+        """Parse one parameter: its value extends to the closing tag, or to the next parameter."""
         name, is_text = tag.value or tag.name, tag.attributes.get("string")
         if tag.name == "arg_key":
-            name, _ = yield from self._source.until(_TAG, 1)
+            name, _ = yield from self._stream.until(_TAG, 1)
             for _ in range(2):  # the end of the key, and the beginning of its value
-                yield from self._source.skip(BLANKS + ":")
+                yield from self._stream.skip(BLANKS + ":")
                 yield from self._next_tag()
         end = _VALUE_END if tag.name in ("parameter", "arg_key") else re.compile(f"</{re.escape(tag.name)}")
-        text, is_closed = yield from self._source.until(end, _LONGEST_END)
+        text, is_closed = yield from self._stream.until(end, _LONGEST_END)
         call_end = None if is_closed else _BROKEN_END.search(text)
-        if call_end is not None and not self._source.was_cut:
-            self._source.give_back(text[call_end.start() :])
+        if call_end is not None and not self._stream.was_cut:
+            self._stream.give_back(text[call_end.start() :])
             text = text[: call_end.start()]
-        elif not is_closed and (self._source.was_cut or "\n" in text.strip()):  # most sites do not tell of a cut
-            self._desk.has_half = True
-            self._named, self._parameters, self._is_claimed = None, {}, True
+        elif not is_closed and (self._stream.was_cut or "\n" in text.strip()):  # most sites do not report a cut
+            self._collector.has_partial = True
+            self._tool_name, self._parameters, self._is_claimed = None, {}, True
             return
         text = text.removeprefix("\n").removesuffix("\n")
         name = name.strip()
-        value = _typed(text, self._desk.type_of(tool, name), is_text)
+        value = _parse_value(text, self._collector.parameter_type(tool, name), is_text)
         if name not in self._parameters:
             self._parameters[name] = value
         elif isinstance(earlier := self._parameters[name], list):
@@ -213,21 +213,21 @@ class _Reading:
             self._parameters[name] = [earlier, value]
 
     def _word(self) -> Steps[bool]:
-        """A bare name of a tool, within a wrapper."""
-        if not self._is_wrapped or self._named is not None:
+        """Parse a bare name of a tool, within a wrapper."""
+        if not self._is_wrapped or self._tool_name is not None:
             return False
-        word, is_whole = yield from self._source.until(_WORD_END, 1)
+        word, is_whole = yield from self._stream.until(_WORD_END, 1)
         if not is_whole:
-            return self._desk.may_name(_COUNTED.sub("", word))
-        return word == "function" or (self._desk.knows(_COUNTED.sub("", word)) and self._name(word))
+            return self._collector.may_become_name(_COUNTED.sub("", word))
+        return word == "function" or (self._collector.knows(_COUNTED.sub("", word)) and self._name(word))
 
 
-def _typed(text: str, wanted: Any, is_text: str | None) -> Any:
-    """The value that *text* is: text where the schema or the tag says so, else JSON where it is some."""
-    types = wanted if isinstance(wanted, list) else [wanted]
-    if is_text == "true" or (is_text is None and ("string" in types or wanted is None)):
+def _parse_value(text: str, declared: Any, is_text: str | None) -> Any:
+    """Parse the value of a parameter: text where the schema or the tag says so, else JSON if possible."""
+    types = declared if isinstance(declared, list) else [declared]
+    if is_text == "true" or (is_text is None and ("string" in types or declared is None)):
         return text
     try:
-        return read_json(text).value
-    except Broken:
+        return read_loose_json(text).value
+    except MalformedJson:
         return text

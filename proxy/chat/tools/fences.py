@@ -1,14 +1,14 @@
-"""Calls in fences, and JSON that is the whole answer. Each parser begins after what opened it.
+"""Parsers for calls in fences, and for JSON that is the whole answer. Each begins after the text that opened it.
 
-A parser returns True where it claimed the text: the calls are at the desk, and the answer is over. False: it is text.
+A parser returns True where it claimed the text: the calls were collected, and the answer is over. False: it is text.
 """
 
 import re
 
-from proxy.chat.tools.desk import Desk
+from proxy.chat.tools.call_collector import CallCollector
+from proxy.chat.tools.call_shapes import ParsedCall
 from proxy.chat.tools.dialects import tagged_calls
-from proxy.chat.tools.shapes import Asked
-from proxy.chat.tools.source import BLANKS, FENCE, IMITATIONS, Source, Steps, Value
+from proxy.chat.tools.text_stream import BLANKS, FENCE, IMITATIONS, JsonValue, Steps, TextStream
 
 LINE_END = re.compile(r"\n")
 _JSON = f"{FENCE}json"
@@ -19,81 +19,81 @@ _LONGEST_MARK = 34
 _BETWEEN = BLANKS + ",;"
 
 
-def calls_fence(source: Source, desk: Desk) -> Steps[bool]:
-    """A fence that is there for calls: claimed once its first value names a declared tool."""
+def calls_fence(stream: TextStream, collector: CallCollector) -> Steps[bool]:
+    """Parse a fence for calls; claimed once its first value names a declared tool."""
     is_claimed = False
     while True:
-        head = yield from source.skip(_BETWEEN)
+        head = yield from stream.skip(_BETWEEN)
         if not head:
-            desk.has_half = desk.has_half or not is_claimed
+            collector.has_partial = collector.has_partial or not is_claimed
             return True
-        if (yield from source.begins(*IMITATIONS)):
+        if (yield from stream.begins(*IMITATIONS)):
             return is_claimed
         if head in "{[":
-            value = yield from source.value(None if is_claimed else desk.may_be_call)
-            is_claimed = value is not None and _read(desk, value, is_claimed=is_claimed)
-            if not is_claimed or desk.is_full:
+            value = yield from stream.value(None if is_claimed else collector.may_be_call)
+            is_claimed = value is not None and _read(collector, value, is_claimed=is_claimed)
+            if not is_claimed or collector.is_full:
                 return is_claimed
         elif head == "<" and not is_claimed:
-            return (yield from tagged_calls(source, desk))
+            return (yield from tagged_calls(stream, collector))
         elif head == "`" or not is_claimed:
             return is_claimed
         else:
-            yield from source.until(LINE_END, 1)  # a word between the calls
+            yield from stream.until(LINE_END, 1)  # a word between the calls
 
 
-def _read(desk: Desk, value: Value, *, is_claimed: bool) -> bool:
-    """Take the calls of one value; whether the fence is one of calls."""
-    if value.is_half:
-        if not is_claimed and not desk.is_half(value):
+def _read(collector: CallCollector, value: JsonValue, *, is_claimed: bool) -> bool:
+    """Collect the calls of one value; returns whether the fence is one of calls."""
+    if value.is_partial:
+        if not is_claimed and not collector.is_partial(value):
             return False
-        desk.has_half = True
+        collector.has_partial = True
         return True
-    asked = desk.read(value)
-    for call in asked:
-        desk.take(call)
-    if not asked and is_claimed:
-        desk.trouble = desk.trouble or f"this is no call of a tool: {value.text[:80]}"
-    return is_claimed or bool(asked)
+    calls = collector.read(value)
+    for call in calls:
+        collector.take(call)
+    if not calls and is_claimed:
+        collector.problem = collector.problem or f"this is no call of a tool: {value.text[:80]}"
+    return is_claimed or bool(calls)
 
 
-def json_calls(source: Source, desk: Desk) -> Steps[bool]:
-    """JSON in a fence, or at the very beginning: claimed if it is nothing but calls of declared tools, and nothing
-    follows but what closes them. Models that were trained on either form may leave out how it begins."""
-    found: list[Asked] = []
+def json_calls(stream: TextStream, collector: CallCollector) -> Steps[bool]:
+    """Parse JSON in a fence, or at the beginning of the answer: claimed if it consists only of calls of declared tools,
+    and only closing marks follow. Models trained on another format may leave out its opening mark."""
+    found: list[ParsedCall] = []
     while True:
-        head = yield from source.skip(_BETWEEN)
-        if not head or (yield from source.begins(*IMITATIONS)):
+        head = yield from stream.skip(_BETWEEN)
+        if not head or (yield from stream.begins(*IMITATIONS)):
             break
         if head == "<" and found:
-            ahead = yield from source.peek(_LONGEST_MARK)
+            ahead = yield from stream.peek(_LONGEST_MARK)
             if not (_END_MARK.match(ahead) or _PART_OF_MARK.fullmatch(ahead)):
                 return False
             break
         if head == "`" and found:
-            if not (yield from _fence_line(source)):
+            if not (yield from _fence_line(stream)):
                 return False
         elif head in "{[":
-            value = yield from source.value(desk.may_be_bare_call)
-            if value and value.is_half and desk.is_half(value):
-                desk.has_half = True
+            value = yield from stream.value(collector.may_be_bare_call)
+            if value and value.is_partial and collector.is_partial(value):
+                collector.has_partial = True
                 break
-            asked = desk.read(value, bare=True) if value else []
-            if not asked:
+            calls = collector.read(value, bare=True) if value else []
+            if not calls:
                 return False
-            found += asked
+            found += calls
         else:
             return False
     for call in found:
-        desk.take(call)
+        collector.take(call)
     if found and head == "<":  # as of Qwen's models
-        yield from tagged_calls(source, desk)
-    return bool(found) or desk.has_half
+        yield from tagged_calls(stream, collector)
+    return bool(found) or collector.has_partial
 
 
-def _fence_line(source: Source) -> Steps[bool]:
-    """Take a line that closes a fence of JSON, or opens another one."""
-    line, is_whole = yield from source.until(LINE_END, 1)
+def _fence_line(stream: TextStream) -> Steps[bool]:
+    """Take a line that closes a fence of JSON, or opens another one; returns whether it does."""
+    line, is_whole = yield from stream.until(LINE_END, 1)
     line, after = line.strip(), line.strip().removeprefix(FENCE)
     if line in (FENCE, _JSON) or _END_MARK.fullmatch(after):
         return True

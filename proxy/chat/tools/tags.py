@@ -1,4 +1,4 @@
-"""Tags by which models mark calls, with full-width bars and prefixes of their own taken off."""
+"""Tags with which models mark calls; full-width bars and vendors' prefixes are removed."""
 
 import re
 from typing import Literal, NamedTuple
@@ -19,7 +19,7 @@ FIRST_LETTERS = "|｜ " + "".join({word[0] for word in (*PREFIXES, *OPENERS)})
 
 
 class Tag(NamedTuple):
-    """One tag: `<name …>` or `</name>`, `<name=value>`."""
+    """One tag: `<name …>`, `</name>` or `<name=value>`."""
 
     name: str
     value: str  # after `=`, else the attribute `name`
@@ -30,7 +30,7 @@ class Tag(NamedTuple):
 
 
 def read_tag(text: str, at: int) -> Tag | Literal["more"] | None:
-    """The tag that begins at *at*; `"more"` where the text ends within what may be one."""
+    """The tag that begins at *at*; `"more"` where the text ends within a possible one."""
     end = text.find(">", at, at + MAX_TAG)
     inner = text[at + 1 : end if end >= 0 else at + MAX_TAG]
     if "\n" in inner or "<" in inner:
@@ -51,7 +51,7 @@ def read_tag(text: str, at: int) -> Tag | Literal["more"] | None:
 
 
 def opens_call(text: str, at: int) -> bool | Literal["more"]:
-    """Whether a tag that begins calls stands at *at*."""
+    """Whether a tag that begins calls is at *at*."""
     tag = read_tag(text, at)
     if tag is None:
         return False
@@ -62,7 +62,7 @@ def opens_call(text: str, at: int) -> bool | Literal["more"]:
 
 
 def _plain(inner: str) -> str:
-    """What is between `<` and `>` without bars and prefixes."""
+    """The inside of a tag without bars and prefixes."""
     inner = inner.replace("｜", "|").replace("▁", "_").strip("|")
     for prefix in PREFIXES:
         inner = inner.removeprefix(prefix).strip("|")

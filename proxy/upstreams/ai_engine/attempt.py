@@ -12,18 +12,18 @@ from proxy.upstreams.ai_engine.reader import ReplyReader
 from proxy.upstreams.ai_engine.refusals import from_answer
 from proxy.upstreams.ai_engine.requests import submit_request, upload_request
 from proxy.upstreams.event_decoder import EventTooLarge
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import NONCE_HEADER, is_nonce
-from shared.plugins.answers import read_object, text_at
-from shared.site_client.client import SiteClient, read_bounded, visitor_headers
+from shared.plugins.lenient_json import read_object, text_at
+from shared.site_client.client import SiteClient, guest_headers, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 UPLOAD_SECONDS = 60.0
 
 
 class Attempt:
-    """Reads one answer into a sink. What is sent and read is plain values; this moves them.
+    """Sends one turn and passes its answer to a sink; the protocol itself is in pure functions elsewhere.
 
     *begun* is called right before the first text. *files*: names of those pictures of the turn that the site has
     already, to which this adds the others.
@@ -53,7 +53,7 @@ class Attempt:
 
     @property
     def new_nonce(self) -> str:
-        """The nonce of now, where the answer tells one."""
+        """The current nonce, if the answer holds one."""
         return self.reader.new_nonce or self._nonce
 
     async def run(self, idle_timeout: float) -> None:
@@ -67,24 +67,24 @@ class Attempt:
                 self._files.append(await self._upload(image))
             await self._submit(idle_timeout)
         except SiteTimeout as error:
-            raise SiteRefusal(Kind.TIMEOUT, silent, logged=False, by_plugin=False) from error
+            raise SiteRefusal(RefusalKind.TIMEOUT, silent, logged=False, by_plugin=False) from error
         except SiteUnreachable as error:
-            kind = Kind.TRUNCATED if self.reader.has_text else Kind.UNREACHABLE
+            kind = RefusalKind.TRUNCATED if self.reader.has_text else RefusalKind.UNREACHABLE
             raise SiteRefusal(kind, str(error), logged=False, by_plugin=False) from error
         except EventTooLarge as error:
-            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=False, by_plugin=False) from error
+            raise SiteRefusal(RefusalKind.UPSTREAM, str(error), logged=False, by_plugin=False) from error
         self.reader.end()
 
     async def _submit(self, idle_timeout: float) -> None:
         credentials = self._credentials
-        asked = submit_request(self._planned, self._bot, credentials, chat_id=token_hex(5), files=self._files)
-        headers = {**visitor_headers(credentials), **asked.headers}
-        async with self._client.stream(asked.url, headers, idle_timeout=idle_timeout, body=asked.body) as reply:
+        request = submit_request(self._planned, self._bot, credentials, chat_id=token_hex(5), files=self._files)
+        headers = {**guest_headers(credentials), **request.headers}
+        async with self._client.stream(request.url, headers, idle_timeout=idle_timeout, body=request.body) as reply:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200:
                 raise from_answer(reply.status, reply.headers, await read_bounded(reply.body))
-            while await reply.body.pass_to(self._take) and not self.reader.finished:
+            while await reply.body.consume(self._take) and not self.reader.finished:
                 await self._sink.ready()
         self._decoder.end()
         if (plain := bytes(self._decoder.plain)) and not self.reader.finished and not self.reader.has_text:
@@ -94,7 +94,7 @@ class Attempt:
             self._give(self.reader.read_plain(answer))
 
     def _take(self, data: bytes) -> bool:
-        """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
+        """Take a piece of the body. False: the sink wants a pause, or the answer is complete."""
         texts = []
         try:
             for event in self._decoder.feed(data):
@@ -115,8 +115,8 @@ class Attempt:
 
     async def _upload(self, image: Image) -> str:
         """The name under which the site keeps a picture, for a while and for everybody."""
-        asked = await asyncio.to_thread(upload_request, image, self._credentials, token_hex(24))  # pictures are long
-        reply = await self._client.ask(self._credentials, asked, timeout=UPLOAD_SECONDS)
+        request = await asyncio.to_thread(upload_request, image, self._credentials, token_hex(24))  # pictures are long
+        reply = await self._client.ask(self._credentials, request, timeout=UPLOAD_SECONDS)
         data = read_object(reply.body).get("data")
         name = text_at(data, "id") if isinstance(data, dict) else ""
         if not name:

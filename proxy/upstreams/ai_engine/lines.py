@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
-from shared.plugins.answers import read_json
+from shared.plugins.lenient_json import read_json
 
 _DATA = b"data:"
 _BOM = b"\xef\xbb\xbf"  # files of the site may begin with it, and so its answers, with one for each
@@ -48,8 +48,8 @@ class LineDecoder:
     def _of(self, line: bytes) -> list[dict[str, Any]]:
         if self._is_given:
             self._is_given = False
-        elif (told := line.lstrip(_BOM)).startswith(_DATA):
-            event = read_json(told[len(_DATA) :])
+        elif (stripped := line.lstrip(_BOM)).startswith(_DATA):
+            event = read_json(stripped[len(_DATA) :])
             return [event] if isinstance(event, dict) else []
         elif line.strip():
             self.plain += line

@@ -1,4 +1,4 @@
-"""What a turn sends: the client's own messages, as the page would send what its visitor typed.
+"""Plan what a turn sends: the client's messages, as the page would send what its visitor typed.
 
 The site keeps nothing of a conversation; each turn brings all that was said. Of it the site shows the model the first
 message and the last ones, by its operator's setting, which no page tells.
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import bad_request
 from proxy.chat.history import last_questions, rounds
-from proxy.chat.upstream import About, Refusal
+from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.conversations import Message
 from shared.models import Bot
-from shared.plugins.answers import as_utf8
+from shared.plugins.lenient_json import as_utf8
 
 MAX_HISTORY = 16  # messages before the new one: the first, and the 15 that the plugin's own default lets through
 _SYSTEM = "Follow the system text.\n\n----- system -----\n"  # the page has no role for it
@@ -42,7 +42,7 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
     newest = ask.messages[len(earlier) :]
     earlier = _with_one_system(earlier, bot, counts_bytes=counts_bytes)
     kept = _within(earlier, newest, max_transcript)
-    images, dropped_images = ask.pictures([*kept, *newest], most=bot.max_images if bot.images else 0)
+    images, dropped_images = ask.pictures([*kept, *newest], limit=bot.max_images if bot.images else 0)
     if newest and newest[-1].images and not images:
         raise _unfit("The chat's page takes no pictures.", "images_not_supported")
     history = tuple((_role(message), _typed(message)) for message in kept)
@@ -121,4 +121,6 @@ def _check_length(text: str, bot: Bot, *, counts_bytes: bool) -> None:
 
 def _unfit(message: str, code: str) -> Refusal:
     """This page does not take it; that of another chat may."""
-    return Refusal(bad_request(message, param="messages", code=code), About.MODEL, delivered=False, has_begun=False)
+    return Refusal(
+        bad_request(message, param="messages", code=code), RefusalReason.MODEL, delivered=False, has_begun=False
+    )

@@ -1,4 +1,4 @@
-"""Following one answer from its first event to its last, or reading it whole where the site does not stream.
+"""Read one answer, event by event or, where the site does not stream, whole.
 
 Much that the plugin calls a success is none: an answer without text, a stream that just ends, and a truncated one,
 which shows by the plugin's not knowing what its provider counted.
@@ -9,9 +9,9 @@ from typing import Any
 
 from proxy.chat.tokens import Usage
 from proxy.upstreams.ai_engine.refusals import from_text
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.plugins.ai_engine.routes import is_nonce
-from shared.plugins.answers import read_object, text_at
+from shared.plugins.lenient_json import read_object, text_at
 
 _GUESSED = frozenset({"estimated", "none"})  # the plugin's own figures, or none; before 2.8.8 it does not say
 MAX_BLANKS = 64 * 1024  # characters before the first text
@@ -20,7 +20,7 @@ _RESPONSES = "resp_"  # answers of an API that counts every whole one
 
 
 class ReplyReader:
-    """Takes the events of one answer and gives out its text; keeps what else is told on the way."""
+    """Reads the events of one answer: returns its text, and keeps everything else."""
 
     def __init__(self) -> None:
         self.has_text = False
@@ -54,11 +54,13 @@ class ReplyReader:
     def end(self) -> None:
         """The body has ended. Raises `SiteRefusal` unless a whole answer was read."""
         if not self.finished:
-            raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=False, by_plugin=False)
+            raise SiteRefusal(
+                RefusalKind.TRUNCATED, "the stream ended without its end mark", logged=False, by_plugin=False
+            )
         if not self.has_text:
-            raise SiteRefusal(Kind.EMPTY, "", logged=False)
+            raise SiteRefusal(RefusalKind.EMPTY, "", logged=False)
         if self._is_cut:
-            raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=False)
+            raise SiteRefusal(RefusalKind.TRUNCATED, "the model's part ended early", logged=False)
 
     def _read_live(self, event: Mapping[str, Any]) -> str:
         if event.get("subtype") not in (None, "content"):  # what the site does meanwhile
@@ -73,7 +75,7 @@ class ReplyReader:
             return text
         self._blanks += text
         if len(self._blanks) > MAX_BLANKS:
-            raise SiteRefusal(Kind.UPSTREAM, "blanks come and no answer", logged=False)
+            raise SiteRefusal(RefusalKind.UPSTREAM, "blanks come and no answer", logged=False)
         return ""
 
     def _read_end(self, answer: Mapping[str, Any]) -> str:
@@ -87,24 +89,26 @@ class ReplyReader:
             self.usage = _usage(usage)
         token = text_at(answer, "new_token")
         self.new_nonce = token if is_nonce(token) else ""
-        said = text_at(answer, "reply").strip()
-        pictures = _pictures(answer, said)
+        text = text_at(answer, "reply").strip()
+        pictures = _pictures(answer, text)
         if self.has_text:
-            self._is_cut = self._is_cut or not (said or pictures or answer.get("actions"))
+            self._is_cut = self._is_cut or not (text or pictures or answer.get("actions"))
             return f"\n\n{pictures}" if pictures else ""
         self._blanks = ""
-        return self._given("\n\n".join(filter(None, (said, pictures))))
+        return self._given("\n\n".join(filter(None, (text, pictures))))
 
 
-def _usage(told: Mapping[str, Any]) -> Usage | None:
-    counts = [told.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    asked, answered = (count if type(count) is int and count >= 0 else None for count in counts)
-    return Usage(asked, answered) if asked is not None and answered else None  # a text of no tokens is not counted
+def _usage(usage: Mapping[str, Any]) -> Usage | None:
+    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
+    return (
+        Usage(prompt, completion) if prompt is not None and completion else None
+    )  # a text of no tokens is not counted
 
 
-def _pictures(answer: Mapping[str, Any], said: str) -> str:
+def _pictures(answer: Mapping[str, Any], text: str) -> str:
     """The pictures of an answer that its text does not show, in Markdown."""
     images = answer.get("images")
-    told = images if isinstance(images, list) else []
-    addresses = [each for each in told if isinstance(each, str) and each and each not in said]
+    listed = images if isinstance(images, list) else []
+    addresses = [each for each in listed if isinstance(each, str) and each and each not in text]
     return "\n\n".join(f"![]({address})" for address in addresses)

@@ -1,4 +1,4 @@
-"""What a turn sends: only what is new where the site's own copy is gone on from, else the whole text.
+"""Plan what a turn sends: the new messages where the site's copy is continued, else a transcript of all.
 
 The site shows a model only the last messages it stored, and those have lost their HTML and hold no pictures (PROTOCOL
 6). So its copy is continued only where the model gets exactly what the client sent; everything else is replayed as a
@@ -42,12 +42,12 @@ class Copy:
         return (self.site, self.bot_id, self.session_id) == (credentials.site, bot.id, credentials.session_id)
 
     def to_note(self) -> Note:
-        """What is stored of it."""
+        """The note to store, for `read_copy`."""
         return Note(name=self.conversation_uuid, value=orjson.dumps(self).decode())
 
 
 def read_copy(note: Note) -> Copy | None:
-    """The copy that *note* tells of; None where it is another upstream's."""
+    """Read the copy in *note*; None where that is another upstream's."""
     try:
         return Copy(**orjson.loads(note.value))
     except (orjson.JSONDecodeError, TypeError):
@@ -97,7 +97,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be asked: of *copy*, where there is one, with the *new* messages alone."""
+    """A turn to plan. Where *copy* is continued, only the *new* messages are sent."""
 
     ask: Ask
     bot: Bot
@@ -112,7 +112,7 @@ class Plan:
             messages = self.ask.messages
             if len(messages) > 1:  # the last one always stays
                 messages, dropped = shorten(messages, max_transcript)
-        images, dropped_images = self.ask.pictures(messages, most=max_images) if self.ask.images else ((), 0)
+        images, dropped_images = self.ask.pictures(messages, limit=max_images) if self.ask.images else ((), 0)
         keeps_state = copy is not None and self.bot.keeps_state
         turn = SiteTurn(
             bot_id=self.bot.id,

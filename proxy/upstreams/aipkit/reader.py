@@ -1,14 +1,14 @@
-"""Following one reply of the site from its first event to its last (PROTOCOL 5 and 7)."""
+"""Read one reply of a site from its first event to its last (PROTOCOL 5 and 7)."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from proxy.chat.upstream import FinishReason, Source
+from proxy.chat.upstream import Citation, FinishReason
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.event_decoder import ServerEvent
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from shared.plugins.answers import read_json, read_object, text_at
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
+from shared.plugins.lenient_json import read_json, read_object, text_at
 
 MAX_LACKING = 5  # replies without a response id, one after the other, that are taken for cut ones
 _LABEL = r" ?\((?:Refusal|Incomplete|Warning): "
@@ -24,7 +24,7 @@ _LIMITS = ("max_output_tokens", "max_tokens", "maximum output token")
 
 
 class ReplyReader:
-    """Takes the events of one reply and gives out its text; keeps everything else that is told on the way.
+    """Reads the events of one reply: returns its text, and keeps everything else.
 
     An upstream failure raises `SiteRefusal`, so that it can never look like an answer.
     """
@@ -81,13 +81,13 @@ class ReplyReader:
     def end(self) -> None:
         """The body has ended. Raises `SiteRefusal` unless a whole reply was read."""
         if not self.finished:
-            raise SiteRefusal(Kind.TRUNCATED, "the stream ended without its end mark", logged=True)
+            raise SiteRefusal(RefusalKind.TRUNCATED, "the stream ended without its end mark", logged=True)
         if not self.has_text and not self.warning and self._asks_form:
-            raise SiteRefusal(Kind.BOT_BROKEN, "it wants its visitors to fill in a form first", logged=True)
+            raise SiteRefusal(RefusalKind.BOT_BROKEN, "it wants its visitors to fill in a form first", logged=True)
         if not self.has_text and not self.warning:
-            raise SiteRefusal(Kind.EMPTY, "", logged=True)
+            raise SiteRefusal(RefusalKind.EMPTY, "", logged=True)
         if not self.warning and (self._is_cut_short or (self._needs_id and not self.response_id)):
-            raise SiteRefusal(Kind.TRUNCATED, "the model's part ended early", logged=True)
+            raise SiteRefusal(RefusalKind.TRUNCATED, "the model's part ended early", logged=True)
 
     @property
     def has_state(self) -> bool:
@@ -131,11 +131,11 @@ class ReplyReader:
             return (begun and not self.response_id) or self.last_status in {"message_start", "message_delta"}
         return False
 
-    def _read_warning(self, told: str) -> str:
-        text, reasons = read_warning(told)
+    def _read_warning(self, warning: str) -> str:
+        text, reasons = read_warning(warning)
         self.warning = self.warning.removesuffix("warning") + reasons or "warning"
         # Of Claude the plugin warns of nothing else, in whatever language.
-        self._is_limited = self._is_limited or self._provider == "Claude" or tells_of_a_limit(told)
+        self._is_limited = self._is_limited or self._provider == "Claude" or is_length_limit(warning)
         if text := text if text.strip() else "":
             self.has_text = True
         return text
@@ -180,10 +180,10 @@ class OldBots:
                 del self._lacking[bot_id]
 
 
-def sources(citations: Sequence[dict[str, Any]]) -> tuple[Source, ...]:
+def sources(citations: Sequence[dict[str, Any]]) -> tuple[Citation, ...]:
     """The pages that the site cites; those without an address are left out."""
     return tuple(
-        Source(
+        Citation(
             text_at(citation, "url"),
             text_at(citation, "title") or text_at(citation, "source_title"),
             _index(citation.get("start_char_index")),
@@ -198,11 +198,11 @@ def _index(value: object) -> int:
     return value if type(value) is int and 0 <= value < 2**53 else 0
 
 
-def read_warning(told: str) -> tuple[str, str]:
+def read_warning(warning: str) -> tuple[str, str]:
     """The answer's text in a warning, and the reasons behind that. Where no reason is recognised (a site in another
     language), all of it is text, as in the plugin's own window."""
-    found = _REASONS.search(told)
-    return (told[: found.start()], found[1]) if found else (told, "")
+    found = _REASONS.search(warning)
+    return (warning[: found.start()], found[1]) if found else (warning, "")
 
 
 def refusal_in(reasons: str) -> str | None:
@@ -211,6 +211,6 @@ def refusal_in(reasons: str) -> str | None:
     return "".join(pieces) if pieces else None
 
 
-def tells_of_a_limit(reasons: str) -> bool:
+def is_length_limit(reasons: str) -> bool:
     """Whether the answer was cut because it became too long."""
     return any(limit in reasons for limit in _LIMITS)

@@ -1,4 +1,4 @@
-"""What the site says when it does not answer (PROTOCOL 7, 13).
+"""Translate the refusals and failures of AIPKit sites (PROTOCOL 7, 13).
 
 The plugin's texts are translated on sites in other languages, so structure decides first: HTTP status, JSON code,
 `quota_notice`, before or after `message_start`. Only then come the English texts, as one table, and at last the words
@@ -8,7 +8,7 @@ that tell them apart in other languages.
 import re
 
 from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
-from proxy.upstreams.site.refusals import BY_STATUS, Kind, SiteRefusal
+from proxy.upstreams.site.refusals import BY_STATUS, RefusalKind, SiteRefusal
 from proxy.upstreams.site.wordings import (
     is_quota,
     is_rate_limit,
@@ -20,72 +20,75 @@ from proxy.upstreams.site.wordings import (
 
 # The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13).
 _BEFORE_START = (
-    ("security check failed", Kind.NONCE),
-    ("message not found in cache", Kind.CACHE_KEY),
-    ("cached message has expired", Kind.CACHE_KEY),
-    ("invalid chatbot specified", Kind.BOT),
-    ("access disabled for guests", Kind.GUESTS),
-    ("access disabled for your account", Kind.GUESTS),  # told to one who is logged in
-    ("you have reached your quota", Kind.QUOTA),
-    ("you have reached your token limit", Kind.QUOTA),
-    ("too many requests", Kind.MINUTE_LIMIT),
-    ("unable to verify this request", Kind.BUSY),
-    ("server error: stream processing components not ready", Kind.BUSY),
-    ("sse service components not fully initialized", Kind.BUSY),
-    ("could not load chatbot configuration", Kind.BOT_BROKEN),
-    ("sorry, your message could not be sent as it contains prohibited words", Kind.FILTERED),
-    ("access from your ip address has been blocked", Kind.BLOCKED),
-    ("your message was flagged by the moderation system", Kind.FILTERED),
-    ("api key missing for", Kind.BOT_BROKEN),
-    ("failed to log user message", Kind.BOT_BROKEN),
-    ("this domain is not permitted", Kind.BLOCKED),
-    ("the ai request could not be completed", Kind.UPSTREAM),
-    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
+    ("security check failed", RefusalKind.NONCE),
+    ("message not found in cache", RefusalKind.CACHE_KEY),
+    ("cached message has expired", RefusalKind.CACHE_KEY),
+    ("invalid chatbot specified", RefusalKind.BOT),
+    ("access disabled for guests", RefusalKind.GUESTS),
+    ("access disabled for your account", RefusalKind.GUESTS),  # told to one who is logged in
+    ("you have reached your quota", RefusalKind.QUOTA),
+    ("you have reached your token limit", RefusalKind.QUOTA),
+    ("too many requests", RefusalKind.MINUTE_LIMIT),
+    ("unable to verify this request", RefusalKind.BUSY),
+    ("server error: stream processing components not ready", RefusalKind.BUSY),
+    ("sse service components not fully initialized", RefusalKind.BUSY),
+    ("could not load chatbot configuration", RefusalKind.BOT_BROKEN),
+    ("sorry, your message could not be sent as it contains prohibited words", RefusalKind.FILTERED),
+    ("access from your ip address has been blocked", RefusalKind.BLOCKED),
+    ("your message was flagged by the moderation system", RefusalKind.FILTERED),
+    ("api key missing for", RefusalKind.BOT_BROKEN),
+    ("failed to log user message", RefusalKind.BOT_BROKEN),
+    ("this domain is not permitted", RefusalKind.BLOCKED),
+    ("the ai request could not be completed", RefusalKind.UPSTREAM),
+    ("ai puffer cloud credits have run out", RefusalKind.BOT_BROKEN),
 )
 # The same in other languages, by the words in it.
 _BY_WORDS = (
-    (is_rate_limit, Kind.MINUTE_LIMIT),
-    (is_quota, Kind.QUOTA),
-    (speaks_of_guests, Kind.GUESTS),
-    (names_an_invalid_bot, Kind.BOT),
-    (speaks_of_an_address, Kind.BLOCKED),
+    (is_rate_limit, RefusalKind.MINUTE_LIMIT),
+    (is_quota, RefusalKind.QUOTA),
+    (speaks_of_guests, RefusalKind.GUESTS),
+    (names_an_invalid_bot, RefusalKind.BOT),
+    (speaks_of_an_address, RefusalKind.BLOCKED),
 )
 # Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
 _LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
-    ("(code: previous_response_not_found)", Kind.PREVIOUS),
-    ("(code: insufficient_quota)", Kind.BOT_BROKEN),
-    ("(code: model_not_found)", Kind.BOT_BROKEN),
-    *((words, Kind.BOT_BROKEN) for words in NO_ACCOUNT),
-    ("(code: rate_limit", Kind.RATE_LIMIT),
-    ("(code: 429", Kind.RATE_LIMIT),
-    ("type: rate_limit", Kind.RATE_LIMIT),
-    ("rate limit reached", Kind.RATE_LIMIT),
-    ("resource has been exhausted", Kind.RATE_LIMIT),
-    ("you exceeded your current quota", Kind.RATE_LIMIT),  # Google's, by the minute or the day; it comes without code
-    ("too many requests", Kind.RATE_LIMIT),
-    ("(code: context_length_exceeded)", Kind.CONTEXT_LENGTH),
-    *((words, Kind.CONTEXT_LENGTH) for words in TOO_LONG),
-    ("too long for the selected cloud model", Kind.CONTEXT_LENGTH),
-    ("(code: content_policy_violation)", Kind.FILTERED),
-    ("(code: content_filter)", Kind.FILTERED),
-    ("ai puffer cloud credits have run out", Kind.BOT_BROKEN),
-    ("operation timed out after", Kind.SITE_LIMIT),
-    ("connection timed out after", Kind.TIMEOUT),
+    ("(code: previous_response_not_found)", RefusalKind.PREVIOUS),
+    ("(code: insufficient_quota)", RefusalKind.BOT_BROKEN),
+    ("(code: model_not_found)", RefusalKind.BOT_BROKEN),
+    *((words, RefusalKind.BOT_BROKEN) for words in NO_ACCOUNT),
+    ("(code: rate_limit", RefusalKind.RATE_LIMIT),
+    ("(code: 429", RefusalKind.RATE_LIMIT),
+    ("type: rate_limit", RefusalKind.RATE_LIMIT),
+    ("rate limit reached", RefusalKind.RATE_LIMIT),
+    ("resource has been exhausted", RefusalKind.RATE_LIMIT),
+    (
+        "you exceeded your current quota",
+        RefusalKind.RATE_LIMIT,
+    ),  # Google's, by the minute or the day; it comes without code
+    ("too many requests", RefusalKind.RATE_LIMIT),
+    ("(code: context_length_exceeded)", RefusalKind.CONTEXT_LENGTH),
+    *((words, RefusalKind.CONTEXT_LENGTH) for words in TOO_LONG),
+    ("too long for the selected cloud model", RefusalKind.CONTEXT_LENGTH),
+    ("(code: content_policy_violation)", RefusalKind.FILTERED),
+    ("(code: content_filter)", RefusalKind.FILTERED),
+    ("ai puffer cloud credits have run out", RefusalKind.BOT_BROKEN),
+    ("operation timed out after", RefusalKind.SITE_LIMIT),
+    ("connection timed out after", RefusalKind.TIMEOUT),
 )
 # What Google says of an interaction that it does not keep (any more) has no code, and the plugin passes on the words
 # alone; it swallows what Google says in the stream itself (PROTOCOL 7).
 _LOST = re.compile(r"interaction|not[ _]found|expired|invalid argument|no data received", re.IGNORECASE)
 _STEP_1_CODES = {
-    "empty_data_to_cache": Kind.UNRECOGNISED,
-    "invalid_image_payload": Kind.IMAGE,
-    "invalid_image_type": Kind.IMAGE,
-    "too_many_images": Kind.IMAGE,
-    "image_too_large": Kind.TOO_LARGE,
-    "embed_not_available": Kind.BLOCKED,
-    "cors_denied": Kind.BLOCKED,
-    "sse_cache_db_insert_failed": Kind.UPSTREAM,
+    "empty_data_to_cache": RefusalKind.UNRECOGNISED,
+    "invalid_image_payload": RefusalKind.IMAGE,
+    "invalid_image_type": RefusalKind.IMAGE,
+    "too_many_images": RefusalKind.IMAGE,
+    "image_too_large": RefusalKind.TOO_LARGE,
+    "embed_not_available": RefusalKind.BLOCKED,
+    "cors_denied": RefusalKind.BLOCKED,
+    "sse_cache_db_insert_failed": RefusalKind.UPSTREAM,
 }
 
 
@@ -93,12 +96,12 @@ def from_stream_error(text: str, *, quota: bool, started: bool, check: bool = Fa
     """What an `error` event means, with its text, whether it held a `quota_notice`, whether `message_start` came before
     it, and whether it asked for the *check* that some sites let their visitors pass in the page (`ts_required`)."""
     if check:
-        return SiteRefusal(Kind.CHALLENGE, text, logged=started)
+        return SiteRefusal(RefusalKind.CHALLENGE, text, logged=started)
     if quota:
-        return SiteRefusal(Kind.QUOTA, text, logged=started)
+        return SiteRefusal(RefusalKind.QUOTA, text, logged=started)
     if started:
         lowered = text.lower()
-        kind = next((kind for part, kind in _AFTER_START if part in lowered), Kind.UPSTREAM)
+        kind = next((kind for part, kind in _AFTER_START if part in lowered), RefusalKind.UPSTREAM)
         return SiteRefusal(kind, text, logged=True)
     return _before_start(text)
 
@@ -106,7 +109,7 @@ def from_stream_error(text: str, *, quota: bool, started: bool, check: bool = Fa
 def may_mean_lost(refusal: SiteRefusal) -> bool:
     """Whether *refusal*, before any text of an answer that was to continue an interaction, may mean that Google no
     longer has that one."""
-    return refusal.kind is Kind.UPSTREAM and _LOST.search(refusal.brief) is not None
+    return refusal.kind is RefusalKind.UPSTREAM and _LOST.search(refusal.brief) is not None
 
 
 def _before_start(text: str) -> SiteRefusal:
@@ -115,8 +118,8 @@ def _before_start(text: str) -> SiteRefusal:
         if lowered.startswith(start):
             return SiteRefusal(kind, text, logged=lowered.startswith(_LOGGED))
     if names_a_missing_key(text):
-        return SiteRefusal(Kind.BOT_BROKEN, text, logged=True)
-    kind = next((kind for speaks_of, kind in _BY_WORDS if speaks_of(text)), Kind.UNRECOGNISED)
+        return SiteRefusal(RefusalKind.BOT_BROKEN, text, logged=True)
+    kind = next((kind for speaks_of, kind in _BY_WORDS if speaks_of(text)), RefusalKind.UNRECOGNISED)
     return SiteRefusal(kind, text, logged=False)
 
 
@@ -129,13 +132,13 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None,
     if code in _STEP_1_CODES:
         kind = _STEP_1_CODES[code]
     elif code and status == 400:  # the plugin's own, of a version that we do not know
-        kind = Kind.UNRECOGNISED
+        kind = RefusalKind.UNRECOGNISED
     elif status in {403, 406} and not by_plugin:
-        kind = Kind.FIREWALL
+        kind = RefusalKind.FIREWALL
     elif status == 403:
-        kind = Kind.NONCE
+        kind = RefusalKind.NONCE
     else:
-        kind = BY_STATUS.get(status, Kind.UPSTREAM)
+        kind = BY_STATUS.get(status, RefusalKind.UPSTREAM)
     return SiteRefusal(
         kind, text or f"HTTP status {status}", logged=False, retry_after=retry_after, by_plugin=by_plugin
     )

@@ -10,10 +10,10 @@ from urllib.parse import quote_plus
 from proxy.chat.ask import Image
 from proxy.chat.errors import bad_request
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, described, leads_elsewhere, read_retry_after
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, described, leads_elsewhere, read_retry_after
 from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.plugins import bot_checks
-from shared.plugins.answers import as_utf8, bare, read_object, text_at
+from shared.plugins.lenient_json import as_utf8, bare, read_object, text_at
 
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 # A body that PHP or the database may have found too large, which they tell no better than by what they then lack: the
@@ -132,9 +132,9 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
         text = described(status, headers, "the chat plugin's JSON")
     is_dropped = status == 400 and bare(body) == b"0"
     if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
-        raise SiteRefusal(Kind.TOO_LARGE, text, logged=False)
+        raise SiteRefusal(RefusalKind.TOO_LARGE, text, logged=False)
     if is_dropped or (status == 404 and not data) or leads_elsewhere(status, headers):
-        raise SiteRefusal(Kind.MOVED, text, logged=False, by_plugin=False)
+        raise SiteRefusal(RefusalKind.MOVED, text, logged=False, by_plugin=False)
     by_plugin = bool(data) or (status != 406 and bare(body) in _BARE)
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
 
@@ -156,7 +156,7 @@ def _refuse_challenge(headers: Mapping[str, str]) -> None:
 
 
 def _challenge() -> SiteRefusal:
-    return SiteRefusal(Kind.CHALLENGE, "a check page came instead of an answer", logged=False, by_plugin=False)
+    return SiteRefusal(RefusalKind.CHALLENGE, "a check page came instead of an answer", logged=False, by_plugin=False)
 
 
 def until_next_minute(date: str, now: float) -> float:

@@ -1,6 +1,6 @@
-"""Asking one site that has the AIPKit plugin: what a turn sends, what can be mended on the way, and what is noted.
+"""The client for sites with the AIPKit plugin: plan a turn, run it, recover, and note what the next one needs.
 
-Mended without the client noticing: a refused nonce at either step, a message that the site lost, a connection that
+Recovered from unnoticed: a refused nonce at either step, a message that the site lost, a connection that
 was not made. Never retried: anything after the site may have put the message into its history.
 """
 
@@ -13,17 +13,17 @@ from functools import partial
 from proxy.chat.ask import Ask
 from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.upstream import MAX_TRIES, About, AnswerSink, End, Held, Refusal, Tries
+from proxy.chat.upstream import MAX_ATTEMPTS, AnswerSink, End, Refusal, RefusalReason, RetryBudget, UpstreamCopy
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginClient
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
-from shared.plugins.aipkit.probe import probe_request, takes_several_pictures
+from shared.plugins.aipkit.probe import accepts_several_images, probe_request
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class AipkitSite(PluginClient):
-    """Asks one site, as `PluginClient` has it."""
+    """The `PluginClient` for AIPKit."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class AipkitSite(PluginClient):
         state = self._keeper.state(self.name)
         return self.name, str(bot.id), state.current.session_id if state else ""
 
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
         """As `Upstream.answer`."""
         copy = read_copy(held.note) if held else None
         if copy is not None and held is not None:
@@ -72,18 +72,18 @@ class AipkitSite(PluginClient):
             if not is_empty(new) and self._policy.trusts(bot, history, has_state=copy.has_state):
                 try:
                     plan = Plan(ask, bot, copy, new)
-                    return await self._answer(plan, sink, tries)
+                    return await self._answer(plan, sink, budget)
                 except Refusal as refusal:
-                    if refusal.about is not About.COPY or not tries.may_retry:
+                    if refusal.reason is not RefusalReason.COPY or not budget.may_retry:
                         raise
-        return await self._answer(Plan(ask, bot), sink, tries)
+        return await self._answer(Plan(ask, bot), sink, budget)
 
-    async def _answer(self, plan: Plan, sink: AnswerSink, tries: Tries) -> End:
+    async def _answer(self, plan: Plan, sink: AnswerSink, budget: RetryBudget) -> End:
         """Run the turn, tried again where that may help: before the site put the message into its history."""
-        async with self._gate.enter(plan.bot.id, plan.ask.caller) as passage:
+        async with self._gate.enter(plan.bot.id, plan.ask.caller) as permit:
             credentials = await self._keeper.current(self.name)
             while True:
-                tries.left -= 1
+                budget.left -= 1
                 planned = await self._planned(plan, credentials, sink)
                 turn = planned.turn
                 reader = ReplyReader(turn.provider, needs_id=self._old_bots.needs_id(turn.bot_id))
@@ -92,23 +92,23 @@ class AipkitSite(PluginClient):
                     reader=reader,
                     double_encodes=self._double_encodes,
                     sink=sink,
-                    begun=partial(self._begun, passage, credentials),
+                    begun=partial(self._begun, permit, credentials),
                 )
-                patience = TRIAL_SECONDS if passage.is_trial else MOVE_ON_SECONDS
+                patience = TRIAL_SECONDS if permit.is_trial else MOVE_ON_SECONDS
                 try:
-                    await attempt.run(self._limits.idle_timeout, patience if tries.has_alternative else None)
+                    await attempt.run(self._limits.idle_timeout, patience if budget.has_alternative else None)
                     self._old_bots.learn(turn.bot_id, reader)
                     reader.end()
                 except SiteRefusal as refusal:
                     refusal.hide(credentials.secrets)
-                    if refusal.logged or reader.has_begun or not tries.may_retry:
+                    if refusal.logged or reader.has_begun or not budget.may_retry:
                         raise to_refusal(refusal) from refusal
-                    is_restarting = refusal.kind is Kind.UNREACHABLE
+                    is_restarting = refusal.kind is RefusalKind.UNREACHABLE
                     # A message that was lost once is sent once more before another site is asked.
-                    is_first_loss = refusal.kind is Kind.CACHE_KEY and tries.left == MAX_TRIES - 1
-                    has_alternative = tries.has_alternative and not is_first_loss
+                    is_first_loss = refusal.kind is RefusalKind.CACHE_KEY and budget.left == MAX_ATTEMPTS - 1
+                    has_alternative = budget.has_alternative and not is_first_loss
                     credentials = await self._recovery.recover(
-                        refusal, credentials, passage, bot_id=plan.bot.id, has_alternative=has_alternative
+                        refusal, credentials, permit, bot_id=plan.bot.id, has_alternative=has_alternative
                     )
                     log.info("turn refused by %s (%s), mended", self.name, refusal.kind.name.lower())
                 else:
@@ -118,8 +118,8 @@ class AipkitSite(PluginClient):
                     is_held = attempt.is_logged or (plan.bot.keeps_state and reader.has_state)
                     return _end(reader, planned, credentials, is_held=is_held)
                 if is_restarting:
-                    async with passage.outside():
-                        await asyncio.sleep(tries.pause)
+                    async with permit.outside():
+                        await asyncio.sleep(budget.pause)
 
     async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
         def planned_now() -> Planned:
@@ -141,7 +141,7 @@ class AipkitSite(PluginClient):
         request = probe_request(credentials.ajax_url, credentials.nonce)
         with suppress(SiteUnreachable):
             reply = await self._client.ask(credentials, request, timeout=PROBE_SECONDS)
-            if (several := takes_several_pictures(reply.body)) is not None:
+            if (several := accepts_several_images(reply.body)) is not None:
                 self._asked_of, self._max_pictures = credentials.captured_at, MAX_IMAGES if several else 1
 
 

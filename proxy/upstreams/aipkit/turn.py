@@ -22,9 +22,9 @@ from proxy.upstreams.aipkit.requests import (
     until_next_minute,
 )
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Credentials
-from shared.site_client.client import SiteClient, visitor_headers
+from shared.site_client.client import SiteClient, guest_headers
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
@@ -41,7 +41,7 @@ _is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]++"\}\n\n').fullmatch  #
 
 
 class Attempt:
-    """Reads one reply into a sink. What is sent and read is plain values; this moves them.
+    """Sends one turn and passes its reply to a sink; the protocol itself is in pure functions elsewhere.
 
     *begun* is called right before the first text. *double_encodes*: what is known of the site (`Repair.verdict`).
     """
@@ -105,30 +105,30 @@ class Attempt:
         credentials, is_repeat, date = self._credentials, False, ""
         url = stream_url(credentials.ajax_url, self._turn, credentials.nonce, cache_key)
         try:
-            async with self._client.stream(url, visitor_headers(credentials), idle_timeout=idle_timeout) as reply:
+            async with self._client.stream(url, guest_headers(credentials), idle_timeout=idle_timeout) as reply:
                 read_stream_head(reply.status, reply.content_type, reply.headers)
                 body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
                 del reply, url  # what is named here lives as long as the answer
-                while await body.pass_to(self._take) and not self._reader.finished:
+                while await body.consume(self._take) and not self._reader.finished:
                     await self._sink.ready()
         except EventTooLarge as error:
-            raise SiteRefusal(Kind.UPSTREAM, str(error), logged=True) from error
+            raise SiteRefusal(RefusalKind.UPSTREAM, str(error), logged=True) from error
         except (SiteTimeout, TimeoutError) as error:
             self._flush()
-            raise SiteRefusal(Kind.TIMEOUT, f"no sign of it for {idle_timeout:g} s", logged=True) from error
+            raise SiteRefusal(RefusalKind.TIMEOUT, f"no sign of it for {idle_timeout:g} s", logged=True) from error
         except SiteUnreachable as error:
             self._flush()
-            raise SiteRefusal(Kind.TRUNCATED, str(error), logged=True) from error
+            raise SiteRefusal(RefusalKind.TRUNCATED, str(error), logged=True) from error
         except SiteRefusal as refusal:
             self._flush()
             _complete(refusal, date, is_repeat=is_repeat)
             if self._turn.interaction_id and self._reader.started and not self._reader.has_text:
-                refusal.kind = Kind.PREVIOUS if may_mean_lost(refusal) else refusal.kind
+                refusal.kind = RefusalKind.PREVIOUS if may_mean_lost(refusal) else refusal.kind
             raise
         self._flush()
 
     def _take(self, data: bytes) -> bool:
-        """One piece of the reply. False: the sink wants a pause, or the reply is whole."""
+        """Take a piece of the body. False: the sink wants a pause, or the reply is complete."""
         if self._is_flowing:  # little is looked at: of thousands of replies, each is far from the processor's cache
             if _is_one(data) is not None:
                 self._plain_chars += len(data) - _AROUND
@@ -191,7 +191,7 @@ class Attempt:
 
     async def _store_message(self, patience: float | None) -> str:
         boundary = token_hex(24)
-        headers = visitor_headers(self._credentials)
+        headers = guest_headers(self._credentials)
         headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
         turn, nonce = self._turn, self._credentials.nonce
         if turn.images:  # they are long
@@ -202,9 +202,9 @@ class Attempt:
         try:
             reply = await (posting if patience is None else asyncio.wait_for(posting, patience))
         except (SiteTimeout, TimeoutError) as error:
-            raise SiteRefusal(Kind.TIMEOUT, str(error) or "nothing came for too long", logged=False) from error
+            raise SiteRefusal(RefusalKind.TIMEOUT, str(error) or "nothing came for too long", logged=False) from error
         except SiteUnreachable as error:
-            raise SiteRefusal(Kind.UNREACHABLE, str(error), logged=False) from error
+            raise SiteRefusal(RefusalKind.UNREACHABLE, str(error), logged=False) from error
         return read_cache_key(reply.status, reply.headers, reply.body, sent=len(body))
 
 
@@ -225,9 +225,11 @@ def _plain(data: bytes) -> str | None:
 
 
 def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
-    """Add to *refusal* of step 2 what its words do not tell; *date*: the Date header that came with it."""
-    if is_repeat and refusal.kind is Kind.CACHE_KEY:  # the key was used up by a request that was answered to nobody
-        refusal.kind, refusal.text = Kind.TRUNCATED, "the connection broke before the answer"
+    """Complete a *refusal* of step 2 from its context. *date*: the response's Date header."""
+    if (
+        is_repeat and refusal.kind is RefusalKind.CACHE_KEY
+    ):  # the key was used up by a request that was answered to nobody
+        refusal.kind, refusal.text = RefusalKind.TRUNCATED, "the connection broke before the answer"
         refusal.logged = True
-    if refusal.kind is Kind.MINUTE_LIMIT:
+    if refusal.kind is RefusalKind.MINUTE_LIMIT:
         refusal.retry_after = until_next_minute(date, time())

@@ -1,4 +1,4 @@
-"""Following one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
+"""Read one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -8,21 +8,21 @@ from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL, Extra, Extras, read_extra, signed
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, Extra, Extras, read_extra, signed
 from proxy.chat.tokens import Usage
-from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.mending import Broken, dump_json
+from proxy.chat.tools.definitions import ToolConfig
+from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
 from proxy.upstreams.openai_server.template import Template
-from shared.conversations import Call
-from shared.plugins.answers import read_json
+from shared.conversations import ToolCall
+from shared.plugins.lenient_json import read_json
 
 DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
 MAX_ARGUMENTS = 1024 * 1024  # characters of one call
 MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
-_THOUGHTS = frozenset({*THOUGHTS, DETAILS})
+_THOUGHTS = frozenset({*REASONING_TEXTS, DETAILS})
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
@@ -46,7 +46,7 @@ _is_status = re.compile("[45][0-9]{2}").fullmatch
 
 @dataclass(slots=True)
 class _Part:
-    """A call as far as it has come."""
+    """A tool call as far as it has arrived."""
 
     id: str = ""
     name: str = ""
@@ -55,13 +55,13 @@ class _Part:
 
     @property
     def arguments(self) -> str:
-        """All of them that have come; none is spelled as null by some, which is no object to any client."""
-        told = self.written.getvalue()
-        return "" if told.strip() in ("", "null") else told
+        """The arguments so far; some servers send `null` for none, which no client takes for an object."""
+        text = self.written.getvalue()
+        return "" if text.strip() in ("", "null") else text
 
 
 class ChunkReader:
-    """Takes the chunks of one answer and gives out its text; keeps calls, usage and how it ended.
+    """Reads the chunks of one answer: returns its text, and keeps calls, usage and the finish reason.
 
     An error raises `Refusal`, so that it can never look like an answer.
     """
@@ -69,16 +69,15 @@ class ChunkReader:
     def __init__(
         self,
         server: str,
-        offer: Offer | None,
+        offer: ToolConfig | None,
         new_id: Callable[[], str],
         *,
         key: str = "",
         beside: bool = False,
         logprobs: bool = False,
     ) -> None:
-        """*offer*: whose tools may be called. *new_id*: names a call that the server gave no name. *key*: what no text
-        for others may hold. *beside*: what the model thinks, and with *logprobs* how likely its words were, is given
-        out too; otherwise it is left out."""
+        """*offer*: the tools that may be called. *new_id*: makes ids for calls without one. *key*: redacted in errors.
+        *beside*: thoughts are given out too, with *logprobs* log probabilities as well."""
         self._server = server
         self._tools = offer.labels if offer else {}
         self._new_id = new_id
@@ -107,8 +106,8 @@ class ChunkReader:
         if (plain := self._template.text(data)) is not None:
             self.extra = None
             return plain
-        if (told := data.strip()) in (DONE, b""):  # nothing, as some say that they are alive
-            self.finished = self.finished or told == DONE
+        if (stripped := data.strip()) in (DONE, b""):  # nothing, as some say that they are alive
+            self.finished = self.finished or stripped == DONE
             self.extra = None
             return ""
         chunk = read_json(data)
@@ -156,23 +155,23 @@ class ChunkReader:
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
             extra = read_extra(delta, logprobs, text)
             if extra is not None:
-                kept = {name: told for name, told in extra.thoughts.items() if name == DETAILS or not self._beside}
+                kept = {name: value for name, value in extra.thoughts.items() if name == DETAILS or not self._beside}
                 self._kept.add(Extra(thoughts=kept))
                 self._has_kept = bool(kept)
             self.extra = extra if self._beside else None
             self._has_extras = self._has_extras or self.extra is not None or self._has_kept
             if self.extra is not None and not self.thinks_in:
-                self.thinks_in = next((name for name in THOUGHTS if name in self.extra.thoughts), "")
+                self.thinks_in = next((name for name in REASONING_TEXTS if name in self.extra.thoughts), "")
         return text
 
-    def fail(self, told: str) -> NoReturn:
-        """Raise `Refusal` for what an event of this kind alone tells."""
-        value = read_json(told)
-        raise self._failed((value.get("error") if isinstance(value, dict) else None) or value or told)
+    def fail(self, data: str) -> NoReturn:
+        """Raise `Refusal` for the *data* of an error event."""
+        value = read_json(data)
+        raise self._failed((value.get("error") if isinstance(value, dict) else None) or value or data)
 
     @property
-    def calls(self) -> Sequence[Call]:
-        """All calls; of an answer that was cut, those that are whole."""
+    def calls(self) -> Sequence[ToolCall]:
+        """The calls; of an answer cut by its limit, the complete ones."""
         is_cut = _REASONS.get(self._reason) == "length"
         parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
         kept = (self._kept.whole() or Extra()).thoughts
@@ -180,11 +179,11 @@ class ChunkReader:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has said all it had to say."""
+        """Whether the answer is complete."""
         return (bool(self._reason) or self.finished) and self._reason not in _FAILURES
 
     def end(self) -> End:
-        """How it ended; the body has, or its end mark came. Raises `Refusal` unless the answer is whole."""
+        """How the answer ended, once the body or its end mark is read. Raises `Refusal` for an incomplete one."""
         if self._reason in _FAILURES:
             raise cut_off(self._server, f"it ended with '{self._reason}'", has_begun=self.has_begun)
         if not self._reason and not self.finished:
@@ -197,55 +196,55 @@ class ChunkReader:
         return End(reason, "".join(self._refusal) or None, usage=self._usage)
 
     def _failed(self, error: Any) -> Refusal:
-        told = read_value(error, self._key)
+        body = read_value(error, self._key)
         has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
-        return from_event(self._server, told, _status(error), has_begun=has_begun)
+        return from_event(self._server, body, _status(error), has_begun=has_begun)
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):
-            told = piece.get("function") if isinstance(piece, dict) else None
-            if not isinstance(told, dict):
+            function = piece.get("function") if isinstance(piece, dict) else None
+            if not isinstance(function, dict):
                 continue
-            index, own = piece.get("index"), piece.get("id")
+            index, call_id = piece.get("index"), piece.get("id")
             key = index if isinstance(index, int) else position
-            arguments = told.get("arguments")
+            arguments = function.get("arguments")
             before = part = self._at.get(key)
-            if part is None or _begins_another(part, own, told):
+            if part is None or _starts_new_call(part, call_id, function):
                 part = self._at[key] = _Part()
                 self._parts.append(part)
-            part.id = part.id or (own if isinstance(own, str) else "")
+            part.id = part.id or (call_id if isinstance(call_id, str) else "")
             if len(self._parts) > MAX_CALLS or part.written.tell() > MAX_ARGUMENTS:
                 raise cut_off(self._server, "its calls do not end", has_begun=True)
-            part.extra = part.extra or piece.get(WITH_CALL)
-            part.name = part.name or (told["name"] if isinstance(told.get("name"), str) else "")
+            part.extra = part.extra or piece.get(CALL_SIGNATURE)
+            part.name = part.name or (function["name"] if isinstance(function.get("name"), str) else "")
             part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
                 try:
                     part.written.write(arguments if isinstance(arguments, str) else dump_json(arguments))
-                except Broken as error:
+                except MalformedJson as error:
                     why = f"a call of it cannot be told: {error}"
                     raise cut_off(self._server, why, has_begun=True) from None
 
-    def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> Call:
+    def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> ToolCall:
         """The call that *part* is, after *thoughts*."""
         tool = self._tools.get(part.name)
-        told = signed({**thoughts, WITH_CALL: part.extra})
+        extra = signed({**thoughts, CALL_SIGNATURE: part.extra})
         part.id = part.id or self._new_id()
         if tool is None:
-            return Call(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=told)
+            return ToolCall(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=extra)
         arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
         space = tool.namespace
-        return Call(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=told)
+        return ToolCall(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=extra)
 
 
-def _begins_another(part: _Part, own: Any, told: Mapping[str, Any]) -> bool:
-    """Whether what is *told*, with an id of its *own* or none, begins another call than *part*.
+def _starts_new_call(part: _Part, call_id: Any, function: Mapping[str, Any]) -> bool:
+    """Whether what is *function*, with an id of its *call_id* or none, begins another call than *part*.
 
     Some servers count every call as the first; others give each piece of one call another id.
     """
-    if own and part.id and (own == part.id or told.get("name")):
-        return bool(own != part.id)
-    piece = told.get("arguments")
+    if call_id and part.id and (call_id == part.id or function.get("name")):
+        return bool(call_id != part.id)
+    piece = function.get("arguments")
     begins = isinstance(piece, dict) or (isinstance(piece, str) and piece.lstrip().startswith("{"))
     return begins and _is_object(part.arguments)
 
@@ -275,14 +274,14 @@ def _text_of(content: Any) -> str:
     return "".join(text for part in parts if isinstance(text := part.get("text"), str))
 
 
-def _usage(told: Any) -> Usage | None:
-    asked, answered = (
-        (told.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(told, dict) else (0, 0)
+def _usage(usage: Any) -> Usage | None:
+    prompt, completion = (
+        (usage.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(usage, dict) else (0, 0)
     )
-    if isinstance(asked, int) and isinstance(answered, int) and asked + answered > 0:
-        cached = _detail(told, "prompt_tokens_details", "cached_tokens")
-        thought = _detail(told, "completion_tokens_details", "reasoning_tokens")
-        return Usage(max(asked, 0), max(answered, 0), cached, thought)
+    if isinstance(prompt, int) and isinstance(completion, int) and prompt + completion > 0:
+        cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+        thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+        return Usage(max(prompt, 0), max(completion, 0), cached, thought)
     return None
 
 

@@ -1,9 +1,9 @@
-"""Which models a server has: the answer to `GET /models`, read."""
+"""Read a server's models from its response to `GET /models`."""
 
 from typing import Any
 
 from shared.models import Bot
-from shared.plugins.answers import read_json
+from shared.plugins.lenient_json import read_json
 
 MAX_MODELS = 1000
 MAX_NAME = 200  # characters
@@ -11,12 +11,12 @@ MAX_NAME = 200  # characters
 _LENGTHS = ("context_length", "max_model_len", "context_window", "max_context_length")
 
 
-class NoListing(ValueError):
-    """What came tells no models."""
+class InvalidListing(ValueError):
+    """The response lists no models."""
 
 
 def read_models(body: bytes, known: dict[str, int]) -> tuple[Bot, ...]:
-    """The models in a listing, by the names that the server has for them. Raises `NoListing`.
+    """The models in a listing, by the names that the server has for them. Raises `InvalidListing`.
 
     *known*: the number of each model that was ever listed, to which new ones are added.
     """
@@ -25,7 +25,7 @@ def read_models(body: bytes, known: dict[str, int]) -> tuple[Bot, ...]:
     if items is None and isinstance(listing, dict) and listing.get("object") == "list":  # Ollama's, without any
         items = []
     if not isinstance(items, list):
-        raise NoListing("it is no list of models")
+        raise InvalidListing("it is no list of models")
     found: dict[str, Bot] = {}
     for item in items[:MAX_MODELS]:
         name = item.get("id") if isinstance(item, dict) else None
@@ -50,5 +50,5 @@ def _bot(number: int, name: str, item: dict[str, Any]) -> Bot:
 
 def _context_length(item: dict[str, Any]) -> int:
     meta = item.get("meta")  # llama.cpp's
-    told = [item.get(name) for name in _LENGTHS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return next((length for length in told if type(length) is int and 0 < length < 2**53), 0)
+    lengths = [item.get(name) for name in _LENGTHS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
+    return next((length for length in lengths if type(length) is int and 0 < length < 2**53), 0)

@@ -1,47 +1,51 @@
-"""What it means, in terms of any upstream, when a server does not answer. Statuses decide; texts are passed on."""
+"""Translate a server's failures into `Refusal`: the status decides, the text is passed on."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
-from proxy.chat.tools.mending import Broken, dump_json
-from proxy.chat.upstream import About, Refusal
+from proxy.chat.tools.loose_json import MalformedJson, dump_json
+from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 
 
-class Told(NamedTuple):
-    """What the body of an error says. *code* and *param* are empty where it names none."""
+class ErrorBody(NamedTuple):
+    """The body of an error response; what it does not name is empty."""
 
     text: str = ""
     code: str = ""
     param: str = ""
 
 
-_FAILED = Meaning(About.UPSTREAM, 502, "upstream_error", "The server '{server}' failed to answer: {text}")
+_FAILED = Meaning(RefusalReason.UPSTREAM, 502, "upstream_error", "The server '{server}' failed to answer: {text}")
 _ELSEWHERE = _FAILED._replace(
     message="The server '{server}' leads elsewhere; FREEAICHAT_SERVERS takes its base URL: {text}"
 )
-_REFUSED = Meaning(About.MESSAGE, 400, "upstream_refused", "The server '{server}' refused: {text}", False)
+_REFUSED = Meaning(RefusalReason.MESSAGE, 400, "upstream_refused", "The server '{server}' refused: {text}", False)
 _KEY = Meaning(
-    About.CREDENTIALS,
+    RefusalReason.CREDENTIALS,
     503,
     "credentials_refused",
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
 _FILTERED = _REFUSED._replace(code="content_filter")
 _UNABLE = Meaning(  # and can do others
-    About.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
+    RefusalReason.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
 )
-_LATE = Meaning(About.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
-_CUT = Meaning(About.ANSWER, 502, "upstream_truncated", "The answer of the server '{server}' broke off: {text}")
-_UNREACHABLE = Meaning(About.UPSTREAM, 502, "upstream_unreachable", "The server '{server}' cannot be reached: {text}")
-_SPENT = Meaning(About.QUOTA, 429, "insufficient_quota", "The quota at the server '{server}' is used up: {text}", False)
+_LATE = Meaning(RefusalReason.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
+_CUT = Meaning(RefusalReason.ANSWER, 502, "upstream_truncated", "The answer of the server '{server}' broke off: {text}")
+_UNREACHABLE = Meaning(
+    RefusalReason.UPSTREAM, 502, "upstream_unreachable", "The server '{server}' cannot be reached: {text}"
+)
+_SPENT = Meaning(
+    RefusalReason.QUOTA, 429, "insufficient_quota", "The quota at the server '{server}' is used up: {text}", False
+)
 _NO_MODEL = Meaning(
-    About.MODEL, 404, "model_not_found", "The server '{server}' does not have this model: {text}", False
+    RefusalReason.MODEL, 404, "model_not_found", "The server '{server}' does not have this model: {text}", False
 )
 _BY_STATUS = {
     401: _KEY,
@@ -53,7 +57,7 @@ _BY_STATUS = {
     413: _UNABLE._replace(status=413, code="request_too_large", message="Too large for the server '{server}': {text}"),
     425: _FAILED,
     429: Meaning(
-        About.RATE, 429, "rate_limit_exceeded", "The server '{server}' is rate limited: {text}", retry_after=5.0
+        RefusalReason.RATE, 429, "rate_limit_exceeded", "The server '{server}' is rate limited: {text}", retry_after=5.0
     ),
     501: _UNABLE,
     503: _FAILED._replace(status=503, code="upstream_unavailable"),
@@ -75,8 +79,8 @@ _BY_WORDS = {  # that a text begins with, under a status that means something el
 }
 
 
-def read_error(value: Any) -> Told:
-    """What *value* tells: an error in OpenAI's shape, or in any of those that servers have in its place."""
+def read_error(value: Any) -> ErrorBody:
+    """Read an error in OpenAI's shape, or in one of the shapes that other servers use."""
     if isinstance(value, list) and value:  # Google's come in one
         value = value[0]
     error = value.get("error", value) if isinstance(value, dict) else value
@@ -87,87 +91,87 @@ def read_error(value: Any) -> Told:
         more = error.get("metadata")
         if isinstance(more, dict) and more.get("reasons"):  # OpenRouter's, with 403, of what moderation met
             code = "content_filter"
-        return Told(_brief(text), _brief(code or error.get("code") or kind), _brief(error.get("param") or ""))
-    return Told(_brief(error or ""))
+        return ErrorBody(_brief(text), _brief(code or error.get("code") or kind), _brief(error.get("param") or ""))
+    return ErrorBody(_brief(error or ""))
 
 
-def read_body(body: bytes, key: str) -> Told:
-    """What the *body* of an error says, with the *key* that was sent blotted out: it may be repeated there."""
+def read_body(body: bytes, key: str) -> ErrorBody:
+    """Read the *body* of an error response; the *key* that was sent, which it may repeat, is redacted."""
     if key:
         body = body.replace(key.encode(), b"***")
     try:
         return read_error(orjson.loads(body))
     except orjson.JSONDecodeError:
         text = body.decode("utf-8", "replace")
-        return Told("" if "<" in text else _brief(text))  # a page tells people, not programs
+        return ErrorBody("" if "<" in text else _brief(text))  # a page tells people, not programs
 
 
-def read_value(error: Any, key: str) -> Told:
-    """As `read_body`, of an *error* that was read already."""
+def read_value(error: Any, key: str) -> ErrorBody:
+    """As `read_body`, for an *error* that is parsed already."""
     try:
         return read_body(dump_json(error).encode(), key)
-    except Broken:  # it is nested too deep to be told
-        return Told()
+    except MalformedJson:  # it is nested too deep to be told
+        return ErrorBody()
 
 
-def from_status(server: str, status: int, headers: Mapping[str, str], told: Told) -> Refusal:
-    """What an answer other than success means; *status* is 0 where what it told of was a success."""
-    means = _meaning(status, told)
-    text = f"{told.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
+def from_status(server: str, status: int, headers: Mapping[str, str], error: ErrorBody) -> Refusal:
+    """The refusal for an error response; *status* is 0 where the response itself was a success."""
+    means = _meaning(status, error)
+    text = f"{error.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
     wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     refusal = _refusal(means, server, text, retry_after=wait)
     if means is _REFUSED:
-        refusal.error.code = told.code if told.code not in ("", str(status), "invalid_request_error") else means.code
-        if any(words in told.text for words in TOO_LONG):
+        refusal.error.code = error.code if error.code not in ("", str(status), "invalid_request_error") else means.code
+        if any(words in error.text for words in TOO_LONG):
             refusal.error.code = "context_length_exceeded"
-    if means.about is About.MESSAGE:
-        refusal.error.param = told.param or None
+    if means.reason is RefusalReason.MESSAGE:
+        refusal.error.param = error.param or None
     return refusal
 
 
-def _meaning(status: int, told: Told) -> Meaning:
-    if status == 500 and "input is not supported" in told.text:  # of a picture or sound, as llama.cpp says it
+def _meaning(status: int, error: ErrorBody) -> Meaning:
+    if status == 500 and "input is not supported" in error.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
-    by_words = next((means for words, means in _BY_WORDS.items() if told.text.startswith(words)), None)
-    if found := _BY_CODE.get(told.code) or by_words or _BY_STATUS.get(status):
+    by_words = next((means for words, means in _BY_WORDS.items() if error.text.startswith(words)), None)
+    if found := _BY_CODE.get(error.code) or by_words or _BY_STATUS.get(status):
         return found
     if 300 <= status < 400:
         return _ELSEWHERE
     return _REFUSED if 400 <= status < 500 else _FAILED
 
 
-def from_event(server: str, told: Told, status: int, *, has_begun: bool) -> Refusal:
-    """What an error in the middle of a stream means. *status*: what it names as its own; 0 for none."""
+def from_event(server: str, error: ErrorBody, status: int, *, has_begun: bool) -> Refusal:
+    """The refusal for an error within a stream. *status*: the one that the error names; 0 for none."""
     if not has_begun:
-        return from_status(server, status, {}, told)
-    return _refusal(_CUT._replace(code="upstream_error"), server, told.text or "it told of an error", has_begun=True)
+        return from_status(server, status, {}, error)
+    return _refusal(_CUT._replace(code="upstream_error"), server, error.text or "it told of an error", has_begun=True)
 
 
 def cut_off(server: str, why: str, *, has_begun: bool) -> Refusal:
-    """An answer without its end."""
+    """The refusal for an answer that broke off."""
     return _refusal(_CUT, server, why, has_begun=has_begun)
 
 
 def unreachable(server: str, why: str) -> Refusal:
-    """There was no answer at all."""
+    """The refusal for a server that could not be reached."""
     return _refusal(_UNREACHABLE, server, why)
 
 
 def silent(server: str, why: str, *, has_begun: bool) -> Refusal:
-    """Nothing came for too long."""
+    """The refusal for a server that timed out."""
     return _refusal(_LATE, server, why, has_begun=has_begun)
 
 
 def _refusal(
     means: Meaning, server: str, text: str, *, has_begun: bool = False, retry_after: float | None = None
 ) -> Refusal:
-    """A server holds nothing: nothing was delivered."""
+    """A neutral refusal; servers are stateless, so nothing was delivered."""
     error = means.error(server=server, text=text, retry_after=retry_after or None)
-    return Refusal(error, means.about, delivered=False, has_begun=has_begun, retry_after=retry_after)
+    return Refusal(error, means.reason, delivered=False, has_begun=has_begun, retry_after=retry_after)
 
 
 def _brief(value: Any) -> str:
     try:
         return brief(value if isinstance(value, str) else dump_json(value))
-    except Broken:
+    except MalformedJson:
         return ""

@@ -1,4 +1,4 @@
-"""The body of a chat completions request: everything the client said, in the words of OpenAI's API."""
+"""Build the body of a chat completions request from an `Ask`."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import EFFORT, SAMPLING, Ask, Media, Part
-from proxy.chat.extras import DETAILS, THOUGHTS, WITH_CALL
-from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
-from shared.conversations import Call, Message
-from shared.plugins.answers import as_utf8
+from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
+from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
+from shared.conversations import Message, ToolCall
+from shared.plugins.lenient_json import as_utf8
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
@@ -23,26 +23,24 @@ _EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that mos
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
-_UNSIGNED = {WITH_CALL: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
+_UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """In which servers differ: what they call the limit of an answer and thoughts, and whether they may be asked for
-    usage, told how hard to think where the client told it otherwise, told what was signed of a call, told the ids of
-    calls that others gave, and asked for JSON without its form."""
+class Quirks:
+    """How one server differs from OpenAI's API, learned from its complaints."""
 
-    limit: str = "max_tokens"
-    usage: bool = True
-    effort: bool = True
-    thoughts: str = THOUGHTS[0]
-    signed: bool = True
-    vouched: bool = False  # calls that were never signed, or lost that on their way, are told as such
-    ids: bool = True
-    formless: bool = True
+    limit: str = "max_tokens"  # the name of the token limit
+    usage: bool = True  # takes `stream_options.include_usage`
+    effort: bool = True  # takes a reasoning effort derived from Anthropic's parameters
+    thoughts: str = REASONING_TEXTS[0]  # the name of thoughts in a message
+    signed: bool = True  # takes the signatures of calls back
+    vouched: bool = False  # wants calls without a signature marked as such
+    ids: bool = True  # takes call ids of any form
+    formless: bool = True  # takes `json_object`, a format without a schema
 
-    def other_than(self, complaint: str, ask: Ask) -> "Manner | None":
-        """The manner in which to ask again after a *complaint* about this one; None: it is about something else."""
+    def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
+        """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
         is_told = self.effort and _effort(ask.parameters) is not None
         changed: dict[str, Any] = {}
         if "stream_options" in complaint and self.usage:
@@ -57,31 +55,31 @@ class Manner:
             changed = {"ids": False}
         elif _FORM_RULE in complaint and self.formless:
             changed = {"formless": False}
-        elif self.signed and (WITH_CALL in complaint or DETAILS in complaint):
+        elif self.signed and (CALL_SIGNATURE in complaint or DETAILS in complaint):
             changed = {"signed": False}
         return replace(self, **changed) if changed else None
 
 
-def request_body(ask: Ask, model: str, manner: Manner) -> bytes:
-    """The whole body. *model*: as the server calls it."""
-    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask, manner)), "stream": True}
-    if manner.usage:
+def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
+    """The body as JSON. *model*: the server's own name of it."""
+    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask, quirks)), "stream": True}
+    if quirks.usage:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
-        body[manner.limit] = ask.max_tokens
+        body[quirks.limit] = ask.max_tokens
     if ask.stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
         if name in SAMPLING:
             body[name] = value
         elif name in _SPELLED:
-            told = value.get("effort") if isinstance(value, dict) else value
-            if told is not None:
-                body[_SPELLED[name]] = told
-    if manner.effort and (effort := _effort(ask.parameters)):
+            chosen = value.get("effort") if isinstance(value, dict) else value
+            if chosen is not None:
+                body[_SPELLED[name]] = chosen
+    if quirks.effort and (effort := _effort(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
-    if ask.offer is not None:
-        body |= _offered(ask.offer, manner, ask.extras.get("tools", ()))
+    if ask.tool_config is not None:
+        body |= _tool_fields(ask.tool_config, quirks, ask.extras.get("tools", ()))
     return encoded(body)
 
 
@@ -94,7 +92,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def _effort(parameters: Mapping[str, Any]) -> str | None:
-    """How hard to think, of *parameters* as Anthropic's API has them; None: the model's own way."""
+    """The reasoning effort in Anthropic's *parameters*; None: the model's default."""
     thinking, effort = parameters.get("thinking"), parameters.get(EFFORT)
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if effort is not None:
@@ -103,9 +101,9 @@ def _effort(parameters: Mapping[str, Any]) -> str | None:
     return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
 
 
-def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
-    """Each message as one, and pictures of a tool's result, for which results have no room, in one after it."""
-    open_calls: list[Call] = []  # of the last answer, without a result so far
+def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
+    """Messages on the wire. Pictures in a tool's result follow it in a message of their own: results hold text only."""
+    open_calls: list[ToolCall] = []  # of the last answer, without a result so far
     pictures: list[Mapping[str, Any]] = []
     for number, message in enumerate(ask.messages):
         if message.result is None:
@@ -114,15 +112,17 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
                 pictures = []
             if message.role == "assistant":
                 named = enumerate(message.calls)
-                open_calls = [replace(each, id=_id(each.id or f"call_{number}_{at}", manner)) for at, each in named]
-            told = _message(message, open_calls, ask.images, manner)
+                open_calls = [
+                    replace(each, id=_wire_id(each.id or f"call_{number}_{at}", quirks)) for at, each in named
+                ]
+            body = _message(message, open_calls, ask.images, quirks)
             if message.thoughts:
-                told[manner.thoughts] = message.thoughts
+                body[quirks.thoughts] = message.thoughts
             if message.id and ask.message_fields:
-                told |= ask.message_fields.get(message.id, {})
-            yield told
+                body |= ask.message_fields.get(message.id, {})
+            yield body
             continue
-        call_id = _id(message.result.call_id, manner) or _called(message.result.name, open_calls)
+        call_id = _wire_id(message.result.call_id, quirks) or _matching_call_id(message.result.name, open_calls)
         open_calls = [call for call in open_calls if call.id != call_id]
         if call_id:
             yield {"role": "tool", "tool_call_id": call_id, "content": message.text}
@@ -133,27 +133,29 @@ def _messages(ask: Ask, manner: Manner) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": pictures}
 
 
-def _id(told: str, manner: Manner) -> str:
-    """The id of a call as the server takes it. Some take no other than such as they make themselves."""
-    return told if manner.ids or not told or _is_own_id(told) else sha256(told.encode()).hexdigest()[:9]
+def _wire_id(call_id: str, quirks: Quirks) -> str:
+    """A call's id as the server takes it: some take only ids of the form that they make themselves."""
+    return call_id if quirks.ids or not call_id or _is_own_id(call_id) else sha256(call_id.encode()).hexdigest()[:9]
 
 
-def _called(name: str, calls: Sequence[Call]) -> str:
-    """The id of the call that a result without one belongs to."""
+def _matching_call_id(name: str, calls: Sequence[ToolCall]) -> str:
+    """The id of the call that a result without a call id belongs to."""
     return next((call.id for call in calls if not name or call.name == name), "")
 
 
-def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media], manner: Manner) -> dict[str, Any]:
+def _message(
+    message: Message, calls: Sequence[ToolCall], images: Mapping[str, Media], quirks: Quirks
+) -> dict[str, Any]:
     if message.role == "assistant" and calls:
-        told: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
+        body: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
         for number, call in enumerate(calls):
             function = {"name": call.name, "arguments": _arguments(call)}
-            signed = json.loads(call.signed) if call.signed and manner.signed else {}
-            told |= {name: signed.pop(name) for name in (*THOUGHTS, DETAILS) if name in signed}
-            if manner.vouched and not number and DETAILS not in told:
+            signed = json.loads(call.signed) if call.signed and quirks.signed else {}
+            body |= {name: signed.pop(name) for name in (*REASONING_TEXTS, DETAILS) if name in signed}
+            if quirks.vouched and not number and DETAILS not in body:
                 signed = {**_UNSIGNED, **signed}
-            told["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
-        return told
+            body["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
+        return body
     pictures = _pictures(message, images) if message.images else []
     if not pictures:
         return {"role": message.role, "content": message.text}
@@ -162,61 +164,65 @@ def _message(message: Message, calls: Sequence[Call], images: Mapping[str, Media
 
 
 def _pictures(message: Message, images: Mapping[str, Media]) -> list[Mapping[str, Any]]:
-    """Its pictures, and its other parts as they are."""
-    return [_shown(found) for name in message.images if (found := images.get(name)) is not None]
+    """The pictures and other parts of *message*."""
+    return [_part(found) for name in message.images if (found := images.get(name)) is not None]
 
 
-def _shown(media: Media) -> Mapping[str, Any]:
-    if isinstance(media, Part):
-        return media.told
+def _part(media: Media) -> Mapping[str, Any]:
+    if isinstance(media, ContentPart):
+        return media.raw
     return {"type": "image_url", "image_url": {"url": f"data:{media.mime_type};base64,{media.base64}"}}
 
 
-def _offered(offer: Offer, manner: Manner, others: Sequence[Any]) -> dict[str, Any]:
-    """Tools, which of them may be called, and the form of the answer. *others*: tools that no client runs."""
-    told: dict[str, Any] = {}
+def _tool_fields(offer: ToolConfig, quirks: Quirks, others: Sequence[Any]) -> dict[str, Any]:
+    """The fields for tools, tool choice and response format. *others*: tools that the server runs itself."""
+    fields: dict[str, Any] = {}
     names = offer.choice.names
     tools = [(label, tool) for label, tool in offer.labels.items() if not names or tool.name in names]
     if tools:
-        told["tools"] = [*others, *(_tool(label, tool) for label, tool in tools)]
-        if offer.choice != Choice():
-            told["tool_choice"] = _choice(offer.choice, [label for label, _ in tools])
+        fields["tools"] = [*others, *(_tool(label, tool) for label, tool in tools)]
+        if offer.choice != ToolChoice():
+            fields["tool_choice"] = _choice(offer.choice, [label for label, _ in tools])
         if not offer.parallel:
-            told["parallel_tool_calls"] = False
-    if offer.wanted is not None:
-        told["response_format"] = _form(offer.wanted, manner)
-    return told
+            fields["parallel_tool_calls"] = False
+    if offer.output_format is not None:
+        fields["response_format"] = _response_format(offer.output_format, quirks)
+    return fields
 
 
 def _tool(label: str, tool: Tool) -> dict[str, Any]:
-    """A custom tool is a function of its one input: most servers know no others."""
+    """A tool as a function; a custom tool becomes a function of one input, since most servers know no others."""
     function: dict[str, Any] = {"name": label, "description": tool.description, "parameters": tool.schema}
     if tool.strict:
         function["strict"] = True
     return {"type": "function", "function": function}
 
 
-def _choice(choice: Choice, labels: Sequence[str]) -> Any:
+def _choice(choice: ToolChoice, labels: Sequence[str]) -> Any:
     if choice.mode == "required" and len(labels) == 1 and choice.names:
         return {"type": "function", "function": {"name": labels[0]}}
     return choice.mode
 
 
-def _form(wanted: Wanted, manner: Manner) -> dict[str, Any]:
-    if wanted.schema is None and manner.formless:
+def _response_format(output_format: OutputFormat, quirks: Quirks) -> dict[str, Any]:
+    if output_format.schema is None and quirks.formless:
         return {"type": "json_object"}
-    if wanted.schema is None:
-        wanted = replace(wanted, schema={"type": "object"})
-    schema = wanted.schema if not isinstance(wanted.schema, bool) else ({} if wanted.schema else {"not": {}})
-    form: dict[str, Any] = {"name": wanted.name or "answer", "schema": schema}
-    if wanted.description:
-        form["description"] = wanted.description
-    if wanted.strict:
+    if output_format.schema is None:
+        output_format = replace(output_format, schema={"type": "object"})
+    schema = (
+        output_format.schema
+        if not isinstance(output_format.schema, bool)
+        else ({} if output_format.schema else {"not": {}})
+    )
+    form: dict[str, Any] = {"name": output_format.name or "answer", "schema": schema}
+    if output_format.description:
+        form["description"] = output_format.description
+    if output_format.strict:
         form["strict"] = True
     return {"type": "json_schema", "json_schema": form}
 
 
-def _arguments(call: Call) -> str:
+def _arguments(call: ToolCall) -> str:
     if call.kind == "custom":
         return orjson.dumps({"input": call.arguments}).decode()
     return call.arguments or "{}"

@@ -1,5 +1,7 @@
-"""One OpenAI-compatible server as an upstream. It holds nothing: every turn carries the whole history, and it takes
-tools, forms of answers and sampling parameters itself."""
+"""One OpenAI-compatible server as an upstream.
+
+It is stateless, so every turn carries the whole history; tools, response formats and sampling parameters are native.
+"""
 
 import asyncio
 import base64
@@ -13,23 +15,33 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import Ask, Media, Part
+from proxy.chat.ask import Ask, ContentPart, Media
 from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
-from proxy.chat.offload import aside
+from proxy.chat.offload import offload
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import About, AnswerSink, Embedded, End, Health, Held, Refusal, SiteBots, Tries
+from proxy.chat.upstream import (
+    AnswerSink,
+    EmbeddingsResponse,
+    End,
+    Health,
+    Refusal,
+    RefusalReason,
+    RetryBudget,
+    SiteBots,
+    UpstreamCopy,
+)
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.events import ChunkReader
-from proxy.upstreams.openai_server.listing import NoListing, read_models
+from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
-from proxy.upstreams.openai_server.requests import TAKEN, Manner, encoded, request_body
+from proxy.upstreams.openai_server.requests import TAKEN, Quirks, encoded, request_body
 from proxy.upstreams.openai_server.turn import Attempt
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
-from shared.plugins.answers import read_object
-from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient, read_bounded
+from shared.plugins.lenient_json import read_object
+from shared.site_client.client import USER_AGENT, Response, SiteClient, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 LISTING_SECONDS = 10.0  # longest wait for the models
@@ -47,7 +59,7 @@ class OpenAiServer:
 
     kind = "openai_server"
     has_tools = True
-    takes = TAKEN
+    supported_parameters = TAKEN
 
     def __init__(self, server: Server, key: str, gate: Gate, client: SiteClient, *, idle_timeout: float) -> None:
         """*key*: its API key; empty: none is sent. *idle_timeout*: the longest silence in an answer, seconds."""
@@ -62,7 +74,7 @@ class OpenAiServer:
         self._trouble: str | None = _UNKNOWN
         self._wanted, self._looked = asyncio.Event(), asyncio.Event()
         self._looked_at = -AWAY_PAUSE
-        self._manners: dict[int, Manner] = {}
+        self._quirks: dict[int, Quirks] = {}
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
@@ -77,7 +89,7 @@ class OpenAiServer:
         return None
 
     @property
-    def is_known(self) -> bool:
+    def is_discovered(self) -> bool:
         """As `Upstream.is_known`."""
         return bool(self._bots.discovered_at)
 
@@ -87,13 +99,13 @@ class OpenAiServer:
 
     async def discover(self) -> None:
         """As `Upstream.discover`; one look serves all who wait, and of a server that is away the last one does."""
-        if not self.is_known and monotonic() - self._looked_at >= AWAY_PAUSE:
+        if not self.is_discovered and monotonic() - self._looked_at >= AWAY_PAUSE:
             looked = self._looked
             self._wanted.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await looked.wait()
-        if not self.is_known:
+        if not self.is_discovered:
             raise unreachable(self.name, self._trouble or _UNKNOWN).error
 
     async def keep_listing(self) -> None:
@@ -113,59 +125,63 @@ class OpenAiServer:
         try:
             reply = await self._client.get(f"{self._server.base_url}/models", self._headers(), timeout=LISTING_SECONDS)
             bots = self._listed(reply)
-        except (SiteUnreachable, NoListing) as error:
+        except (SiteUnreachable, InvalidListing) as error:
             self._trouble = f"the server cannot be reached or lists no models: {error}"
         except Refusal as refusal:
             self._trouble = refusal.error.message
         else:
             self._trouble = None
             self.gate.revived()
-            if bots != self._bots.bots or not self.is_known:
+            if bots != self._bots.bots or not self.is_discovered:
                 at = self._bots.discovered_at or time()
                 self._bots = SiteBots(self._server.site, bots, at, self, is_server=True)
         if self._trouble != before:
             log.info("server %s: %s", self.name, self._trouble or f"{len(self._bots.bots)} models")
 
-    def _listed(self, reply: Reply) -> tuple[Bot, ...]:
+    def _listed(self, reply: Response) -> tuple[Bot, ...]:
         if reply.status == 404:  # which elsewhere is about a model
-            raise NoListing("HTTP 404; FREEAICHAT_SERVERS takes its base URL, as a rule with /v1 at its end")
+            raise InvalidListing("HTTP 404; FREEAICHAT_SERVERS takes its base URL, as a rule with /v1 at its end")
         if reply.status != 200:
             raise from_status(self.name, reply.status, reply.headers, read_body(reply.body, self._key))
         return read_models(reply.body, self._numbers)
 
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
         """As `Upstream.answer`."""
-        async with self.gate.enter(bot.id, ask.caller) as passage:
+        async with self.gate.enter(bot.id, ask.caller) as permit:
             while True:
-                tries.left -= 1
-                manner = self._manners.get(bot.id, Manner())
+                budget.left -= 1
+                quirks = self._quirks.get(bot.id, Quirks())
                 size = size_of(ask.messages) + sum(map(_size, ask.images.values()))
-                body = await aside(size, lambda: request_body(ask, bot.name, manner))  # noqa: B023  (awaited here)
+                body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
-                attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, passage=passage)
+                attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, permit=permit)
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
-                    if reader.thinks_in and reader.thinks_in != manner.thoughts:
-                        known = self._manners.get(bot.id, manner)  # others may have learnt more meanwhile
-                        self._manners[bot.id] = replace(known, thoughts=reader.thinks_in)
+                    if reader.thinks_in and reader.thinks_in != quirks.thoughts:
+                        known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
+                        self._quirks[bot.id] = replace(known, thoughts=reader.thinks_in)
                 except Refusal as refusal:
-                    if not tries.may_retry:
+                    if not budget.may_retry:
                         raise
-                    other = manner.other_than(refusal.error.message, ask) if refusal.about is About.MESSAGE else None
+                    other = (
+                        quirks.after_complaint(refusal.error.message, ask)
+                        if refusal.reason is RefusalReason.MESSAGE
+                        else None
+                    )
                     if other is not None:
-                        self._manners[bot.id] = other
+                        self._quirks[bot.id] = other
                         continue
                     is_restarting = refusal.error.code == "upstream_unreachable"
-                    if not is_restarting or tries.has_alternative:
+                    if not is_restarting or budget.has_alternative:
                         raise
                 else:
                     self._trouble = None
                     return end
-                async with passage.outside():
-                    await asyncio.sleep(tries.pause)
+                async with permit.outside():
+                    await asyncio.sleep(budget.pause)
 
-    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> Embedded:
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> EmbeddingsResponse:
         """As `Embedder.embed`."""
         name, url = self.name, f"{self._server.base_url}/embeddings"
         async with self.gate.enter(bot.id, caller):
@@ -181,27 +197,29 @@ class OpenAiServer:
                 raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
             if reply.status // 100 != 2:
                 raise from_status(name, reply.status, reply.headers, read_body(answer, self._key))
-            told = await aside(len(answer), lambda: read_object(answer))
-            if not told or told.get("error"):
+            fields = await offload(len(answer), lambda: read_object(answer))
+            if not fields or fields.get("error"):
                 raise from_status(name, 0, {}, read_body(answer, self._key))
             if request.get("encoding_format") == "base64":
-                answer = await aside(len(answer), lambda: _in_base64(told) or answer)
-            usage = told.get("usage")
+                answer = await offload(len(answer), lambda: _in_base64(fields) or answer)
+            usage = fields.get("usage")
             tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
-            return Embedded(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
+            return EmbeddingsResponse(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
 
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
-        return ChunkReader(self.name, ask.offer, new_call_id, key=self._key, beside=ask.beside, logprobs=logprobs)
+        return ChunkReader(
+            self.name, ask.tool_config, new_call_id, key=self._key, beside=ask.wants_extras, logprobs=logprobs
+        )
 
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return {"User-Agent": OWN_USER_AGENT, "Content-Type": "application/json", **key}
+        return {"User-Agent": USER_AGENT, "Content-Type": "application/json", **key}
 
 
-def _in_base64(told: Mapping[str, Any]) -> bytes | None:
+def _in_base64(listing: Mapping[str, Any]) -> bytes | None:
     """The body with its lists of numbers as the text that was asked for, by which its SDKs go; None: there are none."""
-    data = told.get("data")
+    data = listing.get("data")
     made = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
     lists = [each for each in made if isinstance(each.get("embedding"), list)]
     for each in lists:
@@ -210,8 +228,8 @@ def _in_base64(told: Mapping[str, Any]) -> bytes | None:
         except (struct.error, OverflowError):  # no numbers, or none that fit
             return None
         each["embedding"] = base64.b64encode(packed).decode()
-    return orjson.dumps(told) if lists else None
+    return orjson.dumps(listing) if lists else None
 
 
 def _size(media: Media) -> int:
-    return media.size if isinstance(media, Part) else len(media.base64)
+    return media.size if isinstance(media, ContentPart) else len(media.base64)

@@ -13,7 +13,7 @@ _is_plain = re.compile(rb"[ !#-\[\]-\x7f]++").fullmatch  # text of ASCII without
 
 
 class Template:
-    """What stands before and after the text in the chunks of one answer, learned from one of them.
+    """The bytes before and after the text in the chunks of one answer, learned from one of them.
 
     What fits is that chunk with another text: both are JSON up to the same place, one string there, and the same rest.
     """

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from proxy.chat.extras import Extra
 from proxy.chat.upstream import Refusal, Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
-from proxy.upstreams.gate import Passage
+from proxy.upstreams.gate import Permit
 from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.refusals import (
     cut_off,
@@ -16,7 +16,7 @@ from proxy.upstreams.openai_server.refusals import (
     unreachable,
 )
 from shared.parsing import Server
-from shared.plugins.answers import read_json
+from shared.plugins.lenient_json import read_json
 from shared.site_client.client import SiteClient, read_bounded
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
@@ -33,7 +33,7 @@ class Attempt:
         "_decoder",
         "_is_flowing",
         "_key",
-        "_passage",
+        "_permit",
         "_plain",
         "_reader",
         "_server",
@@ -42,9 +42,9 @@ class Attempt:
     )
 
     def __init__(
-        self, client: SiteClient, server: Server, key: str, *, reader: ChunkReader, sink: Sink, passage: Passage
+        self, client: SiteClient, server: Server, key: str, *, reader: ChunkReader, sink: Sink, permit: Permit
     ) -> None:
-        """*key*: what must not be repeated to anybody."""
+        """*key*: redacted in errors."""
         self._client = client
         self._server = server.name
         self._url = f"{server.base_url}/chat/completions"
@@ -52,7 +52,7 @@ class Attempt:
         self._reader, self._plain = reader, reader.plain
         self._sink = sink
         self._is_flowing = False  # its text has begun, and nothing is held of it
-        self._passage: Passage | None = passage  # until the answer has begun
+        self._permit: Permit | None = permit  # until the answer has begun
         self._decoder = EventDecoder()
 
     async def run(self, body: bytes, headers: Mapping[str, str], idle_timeout: float) -> None:
@@ -64,9 +64,9 @@ class Attempt:
         try:
             async with self._client.stream(self._url, headers, idle_timeout=idle_timeout, body=body) as reply:
                 if reply.status // 100 != 2:
-                    told = read_body(await read_bounded(reply.body), self._key)
-                    raise from_status(self._server, reply.status, reply.headers, told)
-                while await reply.body.pass_to(self._take) and not reader.finished:
+                    error_body = read_body(await read_bounded(reply.body), self._key)
+                    raise from_status(self._server, reply.status, reply.headers, error_body)
+                while await reply.body.consume(self._take) and not reader.finished:
                     await self._sink.ready()
                 if not reader.has_begun and not self._take_whole(reply.content_type):
                     await self._sink.ready()
@@ -81,7 +81,7 @@ class Attempt:
                     await self._sink.ready()
 
     def _take(self, data: bytes) -> bool:
-        """One piece of the answer. False: the sink wants a pause, or the answer is whole."""
+        """Take a piece of the body. False: the sink wants a pause, or the answer is complete."""
         if self._is_flowing and (text := self._plain(data)) is not None:
             return self._sink.text(text)
         reader = self._reader
@@ -111,11 +111,11 @@ class Attempt:
         return wants_more and not reader.finished
 
     def _give(self, text: str, extra: Extra | None = None) -> bool:
-        if self._passage is not None and self._reader.has_begun:  # the server is well, however this turn ends
-            self._passage.answered()
-            self._passage = None
+        if self._permit is not None and self._reader.has_begun:  # the server is well, however this turn ends
+            self._permit.answered()
+            self._permit = None
         wants_more = self._sink.text(text) if text else True
-        return wants_more if extra is None else self._sink.beside(extra)
+        return wants_more if extra is None else self._sink.text_with_extra(extra)
 
     def _take_whole(self, kind: str) -> bool:
         """An answer that is no stream, whatever it is called: all of it in one object. As `_take`."""

@@ -14,11 +14,11 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
-from proxy.chat.upstream import MAX_TRIES, restart_pause
+from proxy.chat.upstream import MAX_ATTEMPTS, restart_pause
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
-from shared.site_client.client import Reply, SiteClient
+from shared.site_client.client import Response, SiteClient
 from shared.site_client.errors import SiteUnreachable
 from shared.store import StaleWrite, Store, StoreError
 
@@ -161,12 +161,12 @@ class CredentialKeeper:
         request = renewal_request(credentials)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(SiteUnreachable),
-            stop=stop_after_attempt(MAX_TRIES) | stop_after_delay(NONCE_SECONDS / 2),
+            stop=stop_after_attempt(MAX_ATTEMPTS) | stop_after_delay(NONCE_SECONDS / 2),
             wait=lambda state: restart_pause(state.attempt_number),
             reraise=True,
         )
         try:
-            reply: Reply = await retrying(self._client.ask, credentials, request, timeout=NONCE_SECONDS)
+            reply: Response = await retrying(self._client.ask, credentials, request, timeout=NONCE_SECONDS)
         except SiteUnreachable as error:
             log.warning("nonce not renewed for %s: %s", credentials.site, error)
             raise NoCredentials(_NO_NONCE) from error
@@ -227,7 +227,7 @@ class CredentialKeeper:
         except StoreError as error:
             log.warning("visit of %s not asked for: %s", site, error)
 
-    def trouble(self, site: str) -> str | None:
+    def problem(self, site: str) -> str | None:
         """Why *site* could not answer a request now, in words; None if it could."""
         state = self._states.get(site)
         if state is None:

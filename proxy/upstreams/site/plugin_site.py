@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.chat.ask import Ask
-from proxy.chat.upstream import AnswerSink, End, Health, Held, SiteBots, Tries
-from proxy.upstreams.gate import Gate, Passage
+from proxy.chat.upstream import AnswerSink, End, Health, RetryBudget, SiteBots, UpstreamCopy
+from proxy.upstreams.gate import Gate, Permit
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
 from proxy.upstreams.site.recovery import Recovery, not_ready
 from shared.conversations import Message, Note
@@ -24,7 +24,7 @@ class Limits:
 
 
 class PluginClient(ABC):
-    """What differs from plugin to plugin: how a site that has it is asked."""
+    """A client for sites that have one chat plugin."""
 
     def __init__(self, gate: Gate, keeper: CredentialKeeper, client: SiteClient, *, limits: Limits) -> None:
         self.name = gate.site
@@ -39,12 +39,12 @@ class PluginClient(ABC):
         return None
 
     @abstractmethod
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
         """As `Upstream.answer`; there are credentials, and they are for this plugin."""
 
-    def _begun(self, passage: Passage, credentials: Credentials) -> None:
-        """The first text comes: known now, since the answer may be left at any time, cut or without its client."""
-        passage.answered()
+    def _begun(self, permit: Permit, credentials: Credentials) -> None:
+        """Note that the first text came. Not at the end: the answer may be cut, or its client may leave."""
+        permit.answered()
         self._keeper.mark_good(credentials)
 
     def _tell_dropped(self, sink: AnswerSink, messages: int, images: int) -> None:
@@ -55,13 +55,13 @@ class PluginClient(ABC):
 
 
 class PluginSite:
-    """Asks the site by the client of the plugin that its credentials are for.
+    """A site as an upstream, asked by the client of the plugin that its credentials are for.
 
     *clients*: by the names in `Credentials.plugin`; all of them use *gate*.
     """
 
     has_tools = False  # visitors of no plugin can give any
-    takes: frozenset[str] = frozenset()  # nor any parameters
+    supported_parameters: frozenset[str] = frozenset()  # nor any parameters
 
     def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, clients: Mapping[str, PluginClient]) -> None:
         self.site = site
@@ -79,16 +79,16 @@ class PluginSite:
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
-        return 3 if self._keeper.trouble(self.name) else self._gate.rank(bot.id)
+        return 3 if self._keeper.problem(self.name) else self._gate.rank(bot.id)
 
     def health(self) -> Health:
         """As `Upstream.health`."""
-        state, trouble = self._keeper.state(self.name), self._keeper.trouble(self.name)
+        state, trouble = self._keeper.state(self.name), self._keeper.problem(self.name)
         current, bots = (state.current, len(state.bots)) if state else (None, 0)
         return self._gate.health(self.kind, trouble, bots=bots, credentials=current)
 
     @property
-    def is_known(self) -> bool:
+    def is_discovered(self) -> bool:
         """As `Upstream.is_known`."""
         return self._keeper.state(self.name) is not None
 
@@ -111,11 +111,11 @@ class PluginSite:
         """As `Upstream.scope`."""
         return self._client.scope(bot, history, note)
 
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
         """As `Upstream.answer`. The first credentials are waited for without a slot."""
         if self._keeper.state(self.name) is None:
             await self.discover()
-        return await self._client.answer(ask, bot, held, sink, tries)
+        return await self._client.answer(ask, bot, held, sink, budget)
 
     @property
     def _client(self) -> PluginClient:

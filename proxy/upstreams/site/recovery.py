@@ -1,45 +1,47 @@
-"""What can be mended when a site refuses a turn: other credentials, or none and the reason why."""
+"""Recover from a site's refusal of a turn: other credentials to try with, or the reason why there are none."""
 
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.gate import Passage
+from proxy.upstreams.gate import Permit
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials, is_newer
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from shared.models import Credentials
 
 RETRY_AFTER_SECONDS = 10.0
 
 
 class Recovery:
-    """It raises `Refusal` where trying again would not help, and `ServiceError` (503)."""
+    """Gets other credentials after a refusal."""
 
     def __init__(self, keeper: CredentialKeeper) -> None:
         self._keeper = keeper
 
     async def recover(
-        self, refusal: SiteRefusal, used: Credentials, passage: Passage, *, bot_id: int, has_alternative: bool
+        self, refusal: SiteRefusal, used: Credentials, permit: Permit, *, bot_id: int, has_alternative: bool
     ) -> Credentials:
-        """Credentials to try again with.
+        """Return credentials to try again with.
 
-        A visit is waited for outside *passage*. With *has_alternative* another upstream is asked next: nothing is
+        Raises `Refusal` where that would not help, and `ServiceError` (503).
+
+        A visit is waited for outside *permit*. With *has_alternative* another upstream is asked next: nothing is
         waited for here.
         """
-        if refusal.kind in {Kind.CACHE_KEY, Kind.UNREACHABLE} and not has_alternative:
+        if refusal.kind in {RefusalKind.CACHE_KEY, RefusalKind.UNREACHABLE} and not has_alternative:
             return used
         found = await self._renewed(refusal, used, bot_id)
         if found is None:
-            if refusal.kind is Kind.FIREWALL:  # it lets nothing pass, whatever the message says
-                refusal = SiteRefusal(Kind.NONCE, refusal.text, logged=False, by_plugin=False)
+            if refusal.kind is RefusalKind.FIREWALL:  # it lets nothing pass, whatever the message says
+                refusal = SiteRefusal(RefusalKind.NONCE, refusal.text, logged=False, by_plugin=False)
                 why = "a server in front of the site lets nothing pass"
-            elif refusal.kind is Kind.CHALLENGE:
+            elif refusal.kind is RefusalKind.CHALLENGE:
                 why = "a check page came instead of an answer"
-            elif refusal.kind is Kind.MOVED:
+            elif refusal.kind is RefusalKind.MOVED:
                 why = f"the chat has moved: {refusal.brief}"
             else:
                 why = "the site refuses a fresh nonce"
             if has_alternative:
                 await self._keeper.ask(used.site, why)
                 raise to_refusal(refusal)
-            found = await self._visited(refusal, used, why, passage)
+            found = await self._visited(refusal, used, why, permit)
         if found.plugin != used.plugin:  # the next turn is asked of it in its own way
             raise not_ready("the site has another chat plugin now")
         return found
@@ -48,23 +50,28 @@ class Recovery:
         """Newer credentials, without a visit; None where one may help."""
         kind = refusal.kind
         # A check may be how a firewall answers what one message says, where others and a question for a nonce pass.
-        is_check = kind is Kind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_passed(used))
-        if is_check or kind is Kind.MOVED:
+        is_check = kind is RefusalKind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_passed(used))
+        if is_check or kind is RefusalKind.MOVED:
             return None
         # A firewall that lets other requests pass with the same cookie minds what the message says.
-        is_about_message = kind is Kind.FIREWALL and self._keeper.passed_lately(used)
-        if is_about_message or kind not in {Kind.NONCE, Kind.UNRECOGNISED, Kind.FIREWALL, Kind.CHALLENGE}:
+        is_about_message = kind is RefusalKind.FIREWALL and self._keeper.passed_lately(used)
+        if is_about_message or kind not in {
+            RefusalKind.NONCE,
+            RefusalKind.UNRECOGNISED,
+            RefusalKind.FIREWALL,
+            RefusalKind.CHALLENGE,
+        }:
             raise to_refusal(refusal)
         # The words of a refusal may be in any language: a nonce that the site has replaced tells more.
         try:
             renewed = await self._keeper.renew(used)
         except NoCredentials as error:
-            is_in_front = kind in {Kind.FIREWALL, Kind.CHALLENGE}
-            may_help = kind is Kind.NONCE or (is_in_front and not error.gets_through)
+            is_in_front = kind in {RefusalKind.FIREWALL, RefusalKind.CHALLENGE}
+            may_help = kind is RefusalKind.NONCE or (is_in_front and not error.gets_through)
         else:
             if is_newer(renewed, used):
                 return renewed
-            may_help = kind is Kind.NONCE
+            may_help = kind is RefusalKind.NONCE
         if may_help:
             return None
         raise to_refusal(self._understood(refusal, used.site, bot_id))
@@ -73,20 +80,20 @@ class Recovery:
         """*refusal*; in words that nobody knows, of a bot that the page does not show, it is that the bot is gone, and
         a check that stands before this message alone is a firewall's answer to it."""
         state = self._keeper.state(site)
-        if refusal.kind is Kind.CHALLENGE:
-            return SiteRefusal(Kind.FIREWALL, refusal.text, logged=False, by_plugin=False)
+        if refusal.kind is RefusalKind.CHALLENGE:
+            return SiteRefusal(RefusalKind.FIREWALL, refusal.text, logged=False, by_plugin=False)
         is_shown = state is None or not state.bots or any(bot.id == bot_id for bot in state.bots)
-        if is_shown or refusal.kind is not Kind.UNRECOGNISED:
+        if is_shown or refusal.kind is not RefusalKind.UNRECOGNISED:
             return refusal
-        return SiteRefusal(Kind.BOT, refusal.text, logged=refusal.logged)
+        return SiteRefusal(RefusalKind.BOT, refusal.text, logged=refusal.logged)
 
-    async def _visited(self, refusal: SiteRefusal, used: Credentials, why: str, passage: Passage) -> Credentials:
-        """What a visit brings."""
+    async def _visited(self, refusal: SiteRefusal, used: Credentials, why: str, permit: Permit) -> Credentials:
+        """The credentials that a visit captures."""
         try:
-            async with passage.outside():
+            async with permit.outside():
                 return await self._keeper.replaced(used, why)
         except NoCredentials as error:
-            if refusal.kind is Kind.CHALLENGE:
+            if refusal.kind is RefusalKind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do
             raise not_ready(f"{error} (it answers: {refusal.brief})") from error
 

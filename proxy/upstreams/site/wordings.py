@@ -1,4 +1,4 @@
-"""Telling what a refusal before the model's call means where only its words can: translated, or an operator's own.
+"""Recognise refusals by their wording, translated or the operator's own, where nothing else tells them apart.
 
 Before 2.4.5 of the plugin a quota comes without its mark, and its rate limit has none in any version (PROTOCOL 13).
 """

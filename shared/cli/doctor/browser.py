@@ -1,8 +1,8 @@
-"""Checks of the browser, and of the driver that moves it: found, and able to start."""
+"""Checks of the browser and of Playwright's driver: found, and able to start."""
 
 import re
 
-from shared.browsers import NoBrowser, find_browser
+from shared.browsers import BrowserNotFound, find_browser
 from shared.cli import install
 from shared.cli.doctor.check import Check, fail, ok, warn
 
@@ -14,7 +14,7 @@ def check_browser(setting: str) -> Check:
     """Whether there is a browser (*setting* is FREEAICHAT_BROWSER) and it starts."""
     try:
         browser = find_browser(setting)
-    except NoBrowser as error:
+    except BrowserNotFound as error:
         return fail("browser", str(error), _NAMED if setting else install.manual_command())
     problem, version = install.try_start([str(browser.path), "--version"])
     if problem:

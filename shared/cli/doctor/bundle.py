@@ -1,4 +1,4 @@
-"""`freeaichat doctor --bundle FILE`: what a bug report needs, as one file without secrets."""
+"""`freeaichat doctor --bundle FILE`: a zip file for a bug report, without secrets."""
 
 import io
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 from time import gmtime, strftime, time
 
 from shared import __version__, log_file
-from shared.admin import usage_desk
-from shared.admin.wire import Span
+from shared.admin import usage_admin
+from shared.admin.wire import UsageQuery
 from shared.cli import status
 from shared.cli.doctor import secrets
 from shared.cli.doctor.check import Check
@@ -25,7 +25,7 @@ from shared.parsing import Server, Site
 from shared.secrets import Secret
 from shared.serialization import to_plain
 from shared.settings import NAMES, Settings
-from shared.store import Store, StoreError, address, open_store
+from shared.store import Store, StoreError, open_store, store_url
 
 LOG_BYTES = 512 * 1024
 VISITS = 30
@@ -47,28 +47,28 @@ log.txt         the end of the log of `freeaichat up`, where it ran in a termina
 Documents = dict[str, object]
 
 
-async def make(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path) -> int:
-    """Write the file *target* (mode 0600); its size in bytes. *gateway*: as in `examine`. Raises `Failure`."""
+async def make_bundle(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path) -> int:
+    """Write the file *target* (mode 0600); returns its size. *gateway*: as in `run_checks`. Raises `Failure`."""
     documents: Documents = {
         "versions": versions(),
         "doctor": [asdict(finding) for finding in findings],
         "settings": shown_settings(settings),
     }
-    hidden = [gateway.key, *secrets.of_settings(settings)]
+    hidden = [gateway.key, *secrets.settings_secrets(settings)]
     try:
         async with open_store(settings.store_url) as store:
-            documents |= await _of_store(store, settings, gateway)
-            hidden += await secrets.of_store(store, settings)
+            documents |= await _store_documents(store, settings, gateway)
+            hidden += await secrets.store_secrets(store, settings)
     except StoreError as error:
         documents["status"] = {"error": str(error)}
-    clean = {name: secrets.all_without(value, hidden) for name, value in documents.items()}
-    texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1) for name, value in clean.items()}
-    log = log_file.tail(log_file.path_in(settings.data_dir), LOG_BYTES)
-    return _write(target, {"README.txt": ABOUT, **texts, "log.txt": secrets.without(log, hidden)})
+    redacted = {name: secrets.redact_json(value, hidden) for name, value in documents.items()}
+    texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1) for name, value in redacted.items()}
+    log = log_file.tail(log_file.log_path(settings.data_dir), LOG_BYTES)
+    return _write(target, {"README.txt": ABOUT, **texts, "log.txt": secrets.redact_text(log, hidden)})
 
 
 def versions() -> dict[str, object]:
-    """What runs here."""
+    """The versions of this program, Python, the system and the packages."""
     packages = {found.metadata["Name"]: found.version for found in distributions() if found.metadata["Name"]}
     return {
         "made": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
@@ -80,9 +80,9 @@ def versions() -> dict[str, object]:
 
 
 def shown_settings(settings: Settings) -> dict[str, object]:
-    """Every setting, secrets left out, and which of them the environment names."""
+    """All settings without secrets, and which of them the environment sets."""
     values = {name: _shown(getattr(settings, name)) for name in NAMES}
-    values["store"] = address.shown(settings.store_url)
+    values["store"] = store_url.redacted_url(settings.store_url)
     return {"values": values, "in the environment": sorted(known_names() & set(os.environ))}
 
 
@@ -100,14 +100,14 @@ def _shown(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-async def _of_store(store: Store, settings: Settings, gateway: Gateway) -> Documents:
+async def _store_documents(store: Store, settings: Settings, gateway: Gateway) -> Documents:
     now = time()
-    span = Span(now - USAGE_SECONDS, now, ("day", "site"))
+    query = UsageQuery(now - USAGE_SECONDS, now, ("day", "site"))
     origins = [site.origin for site in settings.sites]
     return {
         "status": await status.gather(settings, store, gateway, now),
         "visits": {origin: to_plain(await store.visits(origin, limit=VISITS)) for origin in origins},
-        "errors": await usage_desk.rows(store, span),
+        "errors": await usage_admin.rows(store, query),
     }
 
 

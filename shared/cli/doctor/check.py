@@ -1,19 +1,19 @@
-"""What one check of `freeaichat doctor` finds. Pure."""
+"""The result of one check of `freeaichat doctor`. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 import click
 
-from shared.cli.text import harmless
+from shared.cli.text import sanitized
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"  # works, or may; worth knowing
-    FAIL = "fail"  # has to be mended
+    FAIL = "fail"  # has to be fixed
 
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -21,7 +21,7 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. `mend` says what to do, and is empty where there is nothing to do."""
+    """One finding. `mend`: what to do; "" if nothing."""
 
     name: str
     level: Level
@@ -29,9 +29,9 @@ class Check:
     mend: str = ""
 
     def lines(self) -> list[str]:
-        """The finding for people."""
-        first = f"{click.style(f'{self.level:<4}', fg=_COLOURS[self.level])}  {self.name:<12} {harmless(self.what)}"
-        return [first, f"{'':<18} → {harmless(self.mend)}"] if self.mend else [first]
+        """The finding as lines for users."""
+        first = f"{click.style(f'{self.level:<4}', fg=_COLOURS[self.level])}  {self.name:<12} {sanitized(self.what)}"
+        return [first, f"{'':<18} → {sanitized(self.mend)}"] if self.mend else [first]
 
 
 def ok(name: str, what: str) -> Check:
@@ -45,5 +45,5 @@ def warn(name: str, what: str, mend: str) -> Check:
 
 
 def fail(name: str, what: str, mend: str) -> Check:
-    """A check that found something that has to be mended."""
+    """A check that found something to fix."""
     return Check(name, Level.FAIL, what, mend)

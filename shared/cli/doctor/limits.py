@@ -7,26 +7,26 @@ from pathlib import Path
 from shared.cli.doctor.check import Check, ok, warn
 
 FILES_PER_REQUEST = 2  # the client's connection and the site's
-FILES_BESIDE = 64  # store, log, libraries
-LEAST_MEMORY_BYTES = 500 * 1024**2  # a browser on the chat page
-LEAST_INODES = 1000
+OTHER_FILES = 64  # store, log, libraries
+MIN_MEMORY_BYTES = 500 * 1024**2  # a browser on the chat page
+MIN_INODES = 1000
 MEMORY_FILE = Path("/proc/meminfo")
 CONTAINER_FILE = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_open_files(max_requests: int) -> Check:
-    """Whether *max_requests* requests at once find open files enough. The proxy raises its soft limit itself."""
+    """Whether the limit of open files suffices for *max_requests* at once. The proxy raises its soft limit itself."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = max_requests * FILES_PER_REQUEST + FILES_BESIDE
+    needed = max_requests * FILES_PER_REQUEST + OTHER_FILES
     if limit != resource.RLIM_INFINITY and limit < needed:
-        fits = max((limit - FILES_BESIDE) // FILES_PER_REQUEST, 1)
+        fits = max((limit - OTHER_FILES) // FILES_PER_REQUEST, 1)
         mend = f"raise the hard limit (ulimit -Hn) to {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
         return warn("open files", f"{limit} allowed, {needed} needed for {max_requests} requests at once", mend)
     return ok("open files", f"enough for {max_requests} requests at once")
 
 
 def check_memory(file: Path = MEMORY_FILE, container_file: Path = CONTAINER_FILE) -> Check:
-    """Whether a browser finds memory enough, as Linux tells it in *file*, and allows a container in the other."""
+    """Whether there is enough memory for a browser, by /proc/meminfo and the container's limit."""
     try:
         fields = dict(line.split(":", 1) for line in file.read_text().splitlines())
         free = int(fields["MemAvailable"].split()[0]) * 1024
@@ -37,14 +37,14 @@ def check_memory(file: Path = MEMORY_FILE, container_file: Path = CONTAINER_FILE
     except (OSError, ValueError):  # not in a container, or all that there is
         allowed = free
     what = f"{free >> 20} MiB free" if free <= allowed else f"{allowed >> 20} MiB allowed to this container"
-    if min(free, allowed) < LEAST_MEMORY_BYTES:
-        mend = f"end other programs, or add memory or swap: a visit needs about {LEAST_MEMORY_BYTES >> 20} MiB"
+    if min(free, allowed) < MIN_MEMORY_BYTES:
+        mend = f"end other programs, or add memory or swap: a visit needs about {MIN_MEMORY_BYTES >> 20} MiB"
         return warn("memory", what, mend)
     return ok("memory", what)
 
 
-def check_inodes(directory: Path, least: int = LEAST_INODES) -> Check:
-    """Whether files can still be made in the file system of *directory*; some systems do not count them."""
+def check_inodes(directory: Path, least: int = MIN_INODES) -> Check:
+    """Whether the file system of *directory* has free inodes; some do not count them."""
     place = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
     counts = os.statvfs(place)
     if counts.f_files and counts.f_favail < least:

@@ -9,33 +9,33 @@ from pathlib import Path
 from shlex import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.gateway import Gateway, NoGateway
-from shared.cli.keys import find_key
-from shared.processes.ports import bind_problem
+from shared.cli.gateway import Gateway, GatewayUnreachable
+from shared.cli.master_key import find_key
+from shared.processes.ports import bind_error
 from shared.secrets import KEY_FILE, is_ours
 from shared.settings import Settings
 
-LEAST_PYTHON = (3, 11)
-LEAST_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
+MIN_PYTHON = (3, 11)
+MIN_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
 LEAST_TEMPORARY_BYTES = 50 * 1024**2
 PROBE_SECONDS = 2.0
-LEAST_KEY = 16  # characters
+MIN_KEY_LENGTH = 16  # characters
 _READINESS = {"ready", "degraded", "unavailable"}  # what `/readyz` of our own proxy tells
 _QUOTES = ("'", '"')
 
 
 def check_python() -> Check:
-    """The interpreter, and a system for which Playwright has a driver."""
+    """Whether Python is recent enough, and Playwright has a driver for the system."""
     found = f"Python {platform.python_version()} on {platform.platform(terse=True)} {platform.machine()}"
-    if sys.version_info < LEAST_PYTHON:
-        return fail("python", found, f"use Python {'.'.join(map(str, LEAST_PYTHON))} or newer")
+    if sys.version_info < MIN_PYTHON:
+        return fail("python", found, f"use Python {'.'.join(map(str, MIN_PYTHON))} or newer")
     if platform.libc_ver()[0] == "" and sys.platform == "linux":
         return warn("python", f"{found}, not on glibc", "Playwright's driver needs glibc: use Debian, Ubuntu or Fedora")
     return ok("python", found)
 
 
 def check_data_dir(directory: Path) -> Check:
-    """Whether *directory* is there, private, writable, and has room."""
+    """Whether *directory* exists, is private and writable, and has free space."""
     name = "data dir"
     if not directory.exists():
         return _check_missing(name, directory)
@@ -47,8 +47,8 @@ def check_data_dir(directory: Path) -> Check:
         how = f": chown {os.geteuid()} {quote(str(directory))}" if isinstance(error, PermissionError) else ""
         mend = f"mend that{how}, or set FREEAICHAT_DATA_DIR to another one"
         return fail(name, f"{directory} cannot be written ({error.strerror})", mend)
-    if free < LEAST_FREE_BYTES:
-        return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {LEAST_FREE_BYTES >> 20} MiB are needed")
+    if free < MIN_FREE_BYTES:
+        return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {MIN_FREE_BYTES >> 20} MiB are needed")
     mode = directory.stat().st_mode & 0o777
     if mode & 0o077:
         own = "set FREEAICHAT_DATA_DIR to a directory of its own: this one holds other files"
@@ -67,7 +67,7 @@ def _check_missing(name: str, directory: Path) -> Check:
 
 
 def check_temporary_dir() -> Check:
-    """Whether there is a place for the browser's files."""
+    """Whether there is a temporary directory for the browser's files."""
     mend = "free some space, or set TMPDIR to another directory"
     try:
         place = tempfile.gettempdir()
@@ -92,31 +92,31 @@ def check_key(settings: Settings) -> Check:
     if key is None:
         return warn("key", f"none yet, and others can reach {settings.host}", f"the first start makes one in {file}")
     when = "; asked for once others have keys" if settings.is_loopback_bind else ""
-    return _mistake(key.value) or (_check_kept(key.file, when) if key.file else ok("key", key.place))
+    return _check_characters(key.value) or (_check_key_file(key.file, when) if key.file else ok("key", key.place))
 
 
-def _check_kept(file: Path, when: str) -> Check:
+def _check_key_file(file: Path, when: str) -> Check:
     mode = file.stat().st_mode & 0o777
     if mode & 0o077:
         return fail("key", f"{file} can be read by others (mode {mode:04o})", f"chmod 600 {quote(str(file))}")
     return ok("key", f"kept in {file}, mode {mode:04o}{when}")
 
 
-def _mistake(key: str) -> Check | None:
-    """What is wrong with the characters of *key*, if anything."""
+def _check_characters(key: str) -> Check | None:
+    """A finding on the characters or length of *key*, if any."""
     mend = 'FREEAICHAT_API_KEY="$(openssl rand -hex 24)"'
     if key != key.strip() or key[:1] in _QUOTES or key[-1:] in _QUOTES:
         return fail("key", "the key begins or ends with a blank or a quotation mark", f"remove it, or: {mend}")
-    if len(key) < LEAST_KEY:
+    if len(key) < MIN_KEY_LENGTH:
         return warn("key", f"the key has {len(key)} characters: it can be guessed", f"a longer one: {mend}")
     return None
 
 
 def check_key_accepted(gateway: Gateway) -> Check:
-    """Whether a running proxy takes the key that we know."""
+    """Whether a running proxy accepts our key."""
     try:
         status, _ = gateway.get("/v1/models", timeout=PROBE_SECONDS)
-    except NoGateway:
+    except GatewayUnreachable:
         return ok("proxy key", "no proxy runs that could refuse it")
     if status in {401, 403}:
         mend = "set FREEAICHAT_API_KEY or FREEAICHAT_DATA_DIR here as for the proxy, or start the proxy again"
@@ -130,7 +130,7 @@ def check_port(settings: Settings, gateway: Gateway) -> Check:
         status, body = gateway.get("/healthz", timeout=PROBE_SECONDS)
         if is_alive := status == 200 and body.get("status") == "ok":  # as many a program says
             status, body = gateway.get("/readyz", timeout=PROBE_SECONDS)
-    except NoGateway:
+    except GatewayUnreachable:
         return _check_bind(settings)
     if is_alive and body.get("status") in _READINESS:
         return ok("port", f"the proxy answers at {gateway.base_url}")
@@ -139,7 +139,7 @@ def check_port(settings: Settings, gateway: Gateway) -> Check:
 
 
 def _check_bind(settings: Settings) -> Check:
-    problem = bind_problem(settings.hosts, settings.port)
+    problem = bind_error(settings.hosts, settings.port)
     where = f"{settings.host} port {settings.port}"
     if problem is None:
         return ok("port", f"{where} is free")

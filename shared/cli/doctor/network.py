@@ -1,4 +1,4 @@
-"""What stands between this machine and a site that gave no answer, told from the way in which none came."""
+"""Diagnosis of why a site cannot be reached, from the exception."""
 
 import asyncio
 import errno
@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from shared.site_client.connecting import connect
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
-from shared.site_client.proxies import BadProxy, proxy_to
+from shared.site_client.proxies import InvalidProxy, proxy_to
 
 PROBE_SECONDS = 5.0
 _NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
-_CLOSED_WAY = {errno.EHOSTUNREACH, errno.EACCES, errno.EPERM}  # what a firewall that says no makes of an attempt
+_CLOSED_WAY = {errno.EHOSTUNREACH, errno.EACCES, errno.EPERM}  # what a rejecting firewall causes
 
 
 class Obstacle(StrEnum):
-    """What it is."""
+    """The kind of problem."""
 
     DNS = "DNS"
     REFUSED = "refused"
@@ -47,15 +47,15 @@ def what_to_do(kind: Obstacle, setting: str) -> str:
 
 
 async def diagnose(error: SiteUnreachable, url: str) -> Obstacle:
-    """What kept the answer of *url* away; where it just did not come in time, a connection is tried."""
+    """Why *url* cannot be reached; after a timeout a connection is tried."""
     is_silent = isinstance(error, SiteTimeout) and not await _connects(url)
-    return obstacle(error, is_silent=is_silent)
+    return classify(error, is_silent=is_silent)
 
 
-def obstacle(error: SiteUnreachable, *, is_silent: bool = False) -> Obstacle:
-    """What *error* tells. *is_silent*: no connection comes about, and nobody says why. Pure."""
+def classify(error: SiteUnreachable, *, is_silent: bool = False) -> Obstacle:
+    """Classify *error*. *is_silent*: connecting timed out, too. Pure."""
     cause = error.__cause__
-    if isinstance(cause, BadProxy) or "HTTP proxy" in str(error):
+    if isinstance(cause, InvalidProxy) or "HTTP proxy" in str(error):
         return Obstacle.PROXY
     if isinstance(cause, socket.gaierror):
         return Obstacle.DNS
@@ -71,7 +71,7 @@ def obstacle(error: SiteUnreachable, *, is_silent: bool = False) -> Obstacle:
 
 
 async def _connects(url: str) -> bool:
-    """Whether a connection to the site, or to the HTTP proxy on the way, comes about."""
+    """Whether a connection to the site, or to the HTTP proxy on the way, can be made."""
     parts = urlsplit(url)
     proxy = proxy_to(url)
     host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)

@@ -10,19 +10,19 @@ from pathlib import Path
 import click
 
 from shared.cli.doctor.check import Check, Level
-from shared.cli.doctor.examine import examine
+from shared.cli.doctor.run_checks import run_checks
 from shared.cli.doctor.verdict import verdict
 from shared.cli.failures import Failure, read_settings
-from shared.cli.gateway import Gateway, gateway_of, reachable_host
+from shared.cli.gateway import Gateway, gateway_from, reachable_host
 from shared.cli.live_line import LiveLine
 from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 
-AWAITED_SHOWN = 3
+MAX_PENDING_SHOWN = 3
 
 
 def run(*, as_json: bool, bundle: Path | None = None) -> int:
-    """Examine and print, and write the file *bundle* if one is named; returns the exit code. Raises `Failure`."""
+    """Run and print the checks, and write the file *bundle* if given; returns the exit code. Raises `Failure`."""
     if bundle is not None and bundle.exists():  # before a minute is spent on it
         raise Failure(f"{bundle} is there already; name another file")
     if bundle is not None and not bundle.parent.is_dir():
@@ -31,7 +31,7 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
     gateway = _gateway(settings)
     findings = asyncio.run(_collect(settings, gateway, show=not as_json))
     if bundle is not None:
-        _pack(settings, gateway, findings, bundle, show=not as_json)
+        _write_bundle(settings, gateway, findings, bundle, show=not as_json)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:
@@ -43,33 +43,33 @@ async def _collect(settings: Settings, gateway: Gateway, *, show: bool) -> list[
     bar = LiveLine(is_shown=show and sys.stdout.isatty())
     findings: list[Check] = []
     total = 0
-    async for found, awaited in examine(settings, gateway):
+    async for found, pending in run_checks(settings, gateway):
         findings += found
-        total = total or len(awaited)
+        total = total or len(pending)
         bar.clear()
         for finding in found if show else ():
             click.echo("\n".join(finding.lines()))
-        if awaited:
-            bar.draw(_progress(total - len(awaited), awaited))
+        if pending:
+            bar.draw(_progress(total - len(pending), pending))
     return findings
 
 
-def _progress(done: int, awaited: Sequence[str]) -> str:
-    names = ", ".join(awaited[:AWAITED_SHOWN]) + (" …" if len(awaited) > AWAITED_SHOWN else "")
-    return f"[{'#' * done}{'.' * len(awaited)}] {done} of {done + len(awaited)}: {names}"
+def _progress(done: int, pending: Sequence[str]) -> str:
+    names = ", ".join(pending[:MAX_PENDING_SHOWN]) + (" …" if len(pending) > MAX_PENDING_SHOWN else "")
+    return f"[{'#' * done}{'.' * len(pending)}] {done} of {done + len(pending)}: {names}"
 
 
 def _gateway(settings: Settings) -> Gateway:
-    """The proxy; without a key where that cannot be read, which one of the checks tells."""
+    """The proxy; without a key where that cannot be read, which a check reports."""
     try:
-        return gateway_of(settings)
+        return gateway_from(settings)
     except OSError:
         return Gateway(reachable_host(settings.hosts[0]), settings.port)
 
 
-def _pack(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path, *, show: bool) -> None:
-    from shared.cli.doctor.bundle import make
+def _write_bundle(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path, *, show: bool) -> None:
+    from shared.cli.doctor.bundle import make_bundle
 
-    size = asyncio.run(make(settings, gateway, findings, target))
-    told = f"{target}: {size / 1024:.0f} KiB, without secrets; look through it before you attach it to a bug report"
-    click.echo(told, err=not show)
+    size = asyncio.run(make_bundle(settings, gateway, findings, target))
+    summary = f"{target}: {size / 1024:.0f} KiB, without secrets; look through it before you attach it to a bug report"
+    click.echo(summary, err=not show)

@@ -7,7 +7,7 @@ from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.doctor.network import diagnose, what_to_do
 from shared.parsing import Server
 from shared.settings import Settings
-from shared.site_client.client import OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.client import USER_AGENT, Response, SiteClient
 from shared.site_client.errors import SiteUnreachable
 
 LISTING_SECONDS = 10.0
@@ -15,9 +15,9 @@ NAME = "server"
 
 
 async def check_server(client: SiteClient, server: Server, settings: Settings) -> list[Check]:
-    """Whether *server* lists its models to us."""
-    key = settings.key_of(server)
-    headers = {"User-Agent": OWN_USER_AGENT, **({"Authorization": f"Bearer {key}"} if key else {})}
+    """Whether *server* answers and lists its models."""
+    key = settings.server_key(server)
+    headers = {"User-Agent": USER_AGENT, **({"Authorization": f"Bearer {key}"} if key else {})}
     try:
         reply = await client.get(f"{server.base_url}/models", headers, timeout=LISTING_SECONDS)
     except SiteUnreachable as error:
@@ -27,8 +27,8 @@ async def check_server(client: SiteClient, server: Server, settings: Settings) -
     return list(judge_listing(server, reply, settings.fallback_model))
 
 
-def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check]:
-    """What the answer to `GET /models` tells. *fallback*: the model that stands behind the sites."""
+def judge_listing(server: Server, reply: Response, fallback: str) -> Iterator[Check]:
+    """The findings on a response to `GET /models`. *fallback*: the fallback model of the settings."""
     where = f"{server.name} at {server.base_url}"
     if reply.status in (401, 403):
         yield fail(NAME, f"{where} refuses its key (HTTP {reply.status})", "FREEAICHAT_SERVER_KEYS takes name=key")
@@ -49,7 +49,7 @@ def judge_listing(server: Server, reply: Reply, fallback: str) -> Iterator[Check
 
 
 def check_keys(settings: Settings) -> list[Check]:
-    """Keys of servers that are not named; the keys themselves are not shown."""
+    """Whether each key belongs to a configured server; the keys themselves are not shown."""
     known = {server.name.lower() for server in settings.servers}
     mend = "write the name as FREEAICHAT_SERVERS has it"
     return [

@@ -8,7 +8,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.gateway import Gateway, NoGateway
+from shared.cli.gateway import Gateway, GatewayUnreachable
 from shared.models import Bot
 from shared.settings import NAMES, PREFIX, Settings
 from shared.settings.reader import env_file, names_in_file
@@ -25,21 +25,21 @@ def check_settings(settings: Settings) -> list[Check]:
     return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *origins]
 
 
-def check_names(place: str, names: Iterable[str]) -> list[Check]:
-    """The *names* in *place* that look like settings and are none, each with the nearest right one."""
+def check_names(source: str, names: Iterable[str]) -> list[Check]:
+    """The unknown settings among *names* in *source*, each with the closest known one."""
     known = known_names()
     unknown = [name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known]
     if not unknown:
-        return [ok("settings", f"{place} names no unknown setting")]
-    return [warn("settings", f"{name} in {place} is no setting", _mend(name, known)) for name in sorted(unknown)]
+        return [ok("settings", f"{source} names no unknown setting")]
+    return [warn("settings", f"{name} in {source} is no setting", _suggestion(name, known)) for name in sorted(unknown)]
 
 
 def known_names() -> set[str]:
-    """Every name that can be set."""
+    """The names of all settings."""
     return {*chain.from_iterable(NAMES.values()), *_OTHERS}
 
 
-def _mend(name: str, known: set[str]) -> str:
+def _suggestion(name: str, known: set[str]) -> str:
     near = get_close_matches(name.upper(), sorted(known), n=1)
     return f"write {near[0]} instead" if near else "remove it; the README lists the settings"
 
@@ -56,8 +56,8 @@ def check_by_hand(settings: Settings) -> Check:
     if len(missing) == len(values):
         return ok("by hand", "no values captured by hand are set, and none are needed")
     if missing:
-        there = ", ".join(name for name in values if name not in missing)
-        return fail("by hand", f"{there} set, but not {', '.join(missing)}", "set all four from one visit, or none")
+        present = ", ".join(name for name in values if name not in missing)
+        return fail("by hand", f"{present} set, but not {', '.join(missing)}", "set all four from one visit, or none")
     return ok("by hand", "all four values captured by hand are set")
 
 
@@ -94,7 +94,7 @@ def check_default_model(settings: Settings, gateway: Gateway) -> list[Check]:
     name = settings.default_model
     try:
         status, _ = gateway.get(f"/v1/models/{quote(name, safe='/:@')}") if name else (0, {})
-    except NoGateway:
+    except GatewayUnreachable:
         return []
     mend = "`freeaichat models` lists the names"
     return (

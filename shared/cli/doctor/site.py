@@ -14,7 +14,7 @@ from shared.plugins import bot_checks
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, read_chats
 from shared.plugins.aipkit.page import configs_in, read_configs
 from shared.plugins.markup import elements_in
-from shared.site_client.client import MAX_PAGE_BYTES, OWN_USER_AGENT, Reply, SiteClient
+from shared.site_client.client import MAX_PAGE_BYTES, USER_AGENT, Response, SiteClient
 from shared.site_client.errors import SiteUnreachable
 
 PAGE_SECONDS = 20.0
@@ -23,40 +23,43 @@ CLOCK_SECONDS = 300.0  # ages and expiry are counted by our clock alone; TLS fai
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
-async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Reply]:
-    """The page of *site* without a browser, and where it was found. Raises `SiteUnreachable`."""
+async def fetch_page(client: SiteClient, site: Site) -> tuple[str, Response]:
+    """Fetch the page of *site* without a browser; returns its final URL and response. Raises `SiteUnreachable`."""
     url = site.url
     for _ in range(MAX_REDIRECTS):
-        reply = await _get(client, url)
-        target = _target(url, reply)
+        response = await _get(client, url)
+        target = _target(url, response)
         if not target:
-            return url, reply
+            return url, response
         url = target
     return url, await _get(client, url)
 
 
-def _target(url: str, reply: Reply) -> str:
-    """Where *reply*, which came from *url*, leads; "" where to no page."""
+def _target(url: str, response: Response) -> str:
+    """The URL that *response*, from *url*, redirects to; "" where it does not."""
     try:
-        target = urljoin(url, reply.headers.get("Location", ""))
-        is_page = reply.status in _REDIRECTS and urlsplit(target).scheme in {"http", "https"}
+        target = urljoin(url, response.headers.get("Location", ""))
+        is_page = response.status in _REDIRECTS and urlsplit(target).scheme in {"http", "https"}
     except ValueError:  # the site wrote no address
         return ""
     return target if is_page else ""
 
 
-async def _get(client: SiteClient, url: str) -> Reply:
-    return await client.get(url, {"User-Agent": OWN_USER_AGENT}, timeout=PAGE_SECONDS)
+async def _get(client: SiteClient, url: str) -> Response:
+    return await client.get(url, {"User-Agent": USER_AGENT}, timeout=PAGE_SECONDS)
 
 
 async def check_site(client: SiteClient, site: Site, now: float) -> list[Check]:
     """The page of *site*, and the clock of its server (*now*: ours, in Unix seconds)."""
     try:
-        url, reply = await fetch_page(client, site)
+        url, response = await fetch_page(client, site)
     except SiteUnreachable as error:
         kind = await diagnose(error, site.url)
         return [fail("site", f"{site.url}: {kind}: {error}", what_to_do(kind, "FREEAICHAT_SITES"))]
-    return [judge_page(url, reply.status, reply.headers, reply.body, site.origin), check_clock(reply.headers, now)]
+    return [
+        judge_page(url, response.status, response.headers, response.body, site.origin),
+        check_clock(response.headers, now),
+    ]
 
 
 def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, site: str = "SITE") -> Check:
@@ -90,13 +93,13 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
 
 
 def is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the answer looks like a check of visitors rather than the page."""
+    """Whether the response looks like a bot check rather than the page."""
     return bool(bot_checks.by_headers(headers)) or bot_checks.by_page(status, body)
 
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:
-    """Whether the chat in use is that of the page that the settings name; nothing where none is in use."""
-    if found is None or not found.is_of_other_page(site.url):
+    """Whether the chat in use is on the page of the settings; nothing where none is in use."""
+    if found is None or not found.is_on_other_page(site.url):
         return []
     what = f"the chat in use is that of {found.page_url}, not of {site.url}, which the settings name"
     harvest = f"freeaichat harvest --site {site.origin}"

@@ -3,12 +3,12 @@
 from shared.cli import text
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.models import Credentials, SiteState
-from shared.plugins.renewal import renewed
+from shared.plugins.renewal import fetch_nonce
 from shared.plugins.requests import PluginRequest
 from shared.settings import Settings
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
-from shared.store import StoreError, address, is_redis, open_store
+from shared.store import StoreError, is_redis, open_store, store_url
 
 NONCE_SECONDS = 15.0
 
@@ -25,35 +25,35 @@ async def check_store(settings: Settings) -> tuple[Check, dict[str, SiteState]]:
         other = "start the Redis server" if is_redis(settings.store_url) else "move the file away to begin anew"
         return fail("store", str(error), f"mend what it says, {other}, or set FREEAICHAT_STORE"), {}
     url = settings.store_url
-    return ok("store", f"{address.shown(url)} opens, schema {address.schema_known(url)}"), found
+    return ok("store", f"{store_url.redacted_url(url)} opens, schema {store_url.supported_schema(url)}"), found
 
 
 async def check_redis(settings: Settings) -> list[Check]:
-    """Whether a Redis is set to keep what it is given; nothing where the store is none, or cannot be used anyway."""
+    """Whether a Redis store is configured to keep data; nothing for other stores, or unavailable ones."""
     if not is_redis(settings.store_url):
         return []
-    from shared.store.redis.advice import concerns  # which imports the Redis client
+    from shared.store.redis.config_check import check_redis_config  # which imports the Redis client
 
     try:
-        found = await concerns(settings.store_url)
+        found = await check_redis_config(settings.store_url)
     except StoreError:
-        return []  # `check_store` tells
+        return []  # `check_store` reports it
     return [warn("redis", what, mend) for what, mend in found]
 
 
 async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
-    """Whether *found* still work: the site hands out a nonce to this visitor."""
+    """Whether the credentials *found* still work: the site hands out a nonce to this guest."""
     name, harvest = "credentials", f"freeaichat harvest --site {site}"
     if found is None:
         return warn(name, f"none yet for {site}", f"`freeaichat up` or `{harvest}` captures them")
     what = f"{site}: captured {text.ago(found.captured_at, now)}, session {text.session(found.session_id)}"
 
     async def ask(request: PluginRequest) -> tuple[int, bytes]:
-        reply = await client.ask(found, request, timeout=NONCE_SECONDS)
-        return reply.status, reply.body
+        response = await client.ask(found, request, timeout=NONCE_SECONDS)
+        return response.status, response.body
 
     try:
-        nonce, status = await renewed(found, ask)
+        nonce, status = await fetch_nonce(found, ask)
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line")
     if nonce is None:

@@ -1,4 +1,4 @@
-"""The one line in which `freeaichat doctor` ends. Pure."""
+"""The last line of `freeaichat doctor`. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ import click
 
 from shared.cli.doctor.check import Check, Level
 
-# What is first here makes the rest fail: it is to be mended first.
-FIRST = (
+# An earlier one may cause failures of later ones.
+ORDER = (
     *(
         "python",
         "settings",
@@ -26,16 +26,16 @@ FIRST = (
 
 
 def verdict(findings: Sequence[Check]) -> str:
-    """Whether all is well, and where to begin if it is not."""
+    """Whether all checks pass, and which failure to fix first."""
     failures = [finding for finding in findings if finding.level is Level.FAIL]
     warnings = [finding for finding in findings if finding.level is Level.WARN]
     if failures:
         first = min(failures, key=_rank)
-        told = f"{len(failures)} of {len(findings)} checks fail ({_names(failures)}); begin with {first.name}"
-        return f"{click.style('verdict', fg='red', bold=True)}: {told}: {first.mend}"
+        summary = f"{len(failures)} of {len(findings)} checks fail ({_names(failures)}); begin with {first.name}"
+        return f"{click.style('verdict', fg='red', bold=True)}: {summary}: {first.mend}"
     if warnings:
-        told = f"nothing fails; worth a look: {_names(warnings)}"
-        return f"{click.style('verdict', fg='yellow', bold=True)}: {told}"
+        summary = f"nothing fails; worth a look: {_names(warnings)}"
+        return f"{click.style('verdict', fg='yellow', bold=True)}: {summary}"
     return f"{click.style('verdict', fg='green', bold=True)}: all is well ({len(findings)} checks)"
 
 
@@ -44,4 +44,4 @@ def _names(findings: Sequence[Check]) -> str:
 
 
 def _rank(finding: Check) -> int:
-    return FIRST.index(finding.name) if finding.name in FIRST else len(FIRST)
+    return ORDER.index(finding.name) if finding.name in ORDER else len(ORDER)

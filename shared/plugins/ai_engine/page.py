@@ -1,7 +1,7 @@
-"""Reading the plugin's page: the two attributes of each chat's container, which the page's script takes away.
+"""Parsing of AI Engine's page: the two attributes of each chat's container, which the page's script removes.
 
-A page cache keeps a page for guests well, but one that it kept while somebody was logged in bears his nonce, his
-session and his name. So of what a page says of its visitor nothing is used but, before version 2.4.4, the nonce.
+A page cache may serve a page that it stored while a user was logged in, with that user's nonce, session and name. So
+nothing that a page says of its visitor is used but, before version 2.4.4, the nonce.
 """
 
 import hashlib
@@ -12,23 +12,23 @@ from typing import Any
 
 from shared.models import Bot
 from shared.plugins.ai_engine.routes import is_nonce
-from shared.plugins.answers import is_on, number_at, read_json, text_at
+from shared.plugins.lenient_json import flag_at, number_at, read_json, text_at
 from shared.plugins.markup import elements_in, pages_in
 
 PARAMS, SYSTEM = "data-params", "data-system"
 MAX_LENGTH = 512  # characters of a message, where the page does not say
-_UNNAMED = frozenset({"", "AI"})  # the plugin's own name for a chat that its owner gave none
-_SPEECHLESS = frozenset({"images", "realtime"})  # modes in which no text is asked or answered
+_UNNAMED = frozenset({"", "AI"})  # the plugin's default name of a chat
+_MODES_WITHOUT_TEXT = frozenset({"images", "realtime"})  # modes without text messages
 _CONTAINER = "mwai-chatbot-container"  # the class of a chat; a list of earlier conversations has the same attributes
-_CONSENT = ("mwai_gdpr", "mwai-gdpr")  # what the box that asks for consent is known by, in any version
+_CONSENT = ("mwai_gdpr", "mwai-gdpr")  # names of the consent box, in any version
 _CONSENT_COOKIE = "mwai_gdpr_accepted=1"
 
 
 @dataclass(frozen=True, slots=True)
 class PageChats:
-    """What all chats of one page have in common, and the bots in the page's order, each once.
+    """The configuration that all chats of one page share, and the bots in the page's order, each once.
 
-    *nonce*: only pages before 2.4.4 have one that guests may use.
+    *nonce*: only pages before 2.4.4 have one for guests.
     """
 
     rest_url: str
@@ -44,7 +44,7 @@ def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
         return None
     bots: dict[int, Bot] = {}
     for system, params in chats:
-        if text_at(params, "mode") not in _SPEECHLESS:
+        if text_at(params, "mode") not in _MODES_WITHOUT_TEXT:
             bot = _bot(system, params)
             bots.setdefault(bot.id, bot)
     systems = [system for system, _ in chats]
@@ -57,13 +57,13 @@ def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
 
 
 def nonce_in(body: bytes) -> str:
-    """The chats' nonce in a page, or in what core REST tells of one; "" where there is none."""
+    """The nonce in a page, or in core REST's JSON of one; "" where there is none."""
     chats = chats_in(body)
     return chats.nonce if chats else ""
 
 
 def chats_in(body: bytes) -> PageChats | None:
-    """The chats in a page, or in what core REST tells of one."""
+    """The chats in a page, or in core REST's JSON of one."""
     return read_chats(element for html in pages_in(body) for element in elements_in(html, (PARAMS, SYSTEM)))
 
 
@@ -89,16 +89,16 @@ def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
     name = _name(params, "aiName").strip().removesuffix(":").strip()
     # Versions that do not say how many files a visitor may add have a switch for pictures, beside one for assistants.
     is_old = "maxUploads" not in params
-    takes_images = is_on(params, "fileUpload") or (is_old and is_on(params, "imageUpload"))
+    takes_images = flag_at(params, "fileUpload") or (is_old and flag_at(params, "imageUpload"))
     return Bot(
         id=_id(key, custom_key),
         name=(key or custom_key) if name in _UNNAMED else name,
         images=takes_images,
-        max_images=max(number_at(params, "maxUploads"), 1) if takes_images and is_on(params, "multiUpload") else 1,
+        max_images=max(number_at(params, "maxUploads"), 1) if takes_images and flag_at(params, "multiUpload") else 1,
         consent_required=_asks_consent(system),
         key=key,
         custom_key=custom_key,
-        streams=is_on(system, "stream"),
+        streams=flag_at(system, "stream"),
         max_message=_max_length(params),
     )
 
@@ -111,7 +111,7 @@ def _max_length(params: Mapping[str, Any]) -> int:
 
 
 def _id(key: str, custom_key: str) -> int:
-    """A number that is always the same for the same bot: the plugin has names alone."""
+    """A stable number for a bot, since the plugin has only names."""
     digest = hashlib.sha256(json.dumps([key, custom_key]).encode()).digest()
     return int.from_bytes(digest[:4]) % (2**31 - 1) + 1
 
@@ -120,9 +120,9 @@ def _asks_consent(system: Mapping[str, Any]) -> bool:
     blocks = system.get("blocks")
     if isinstance(blocks, dict):  # so PHP writes a list from which something was taken
         blocks = list(blocks.values())
-    told = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
-    told += [block["data"] for block in told if isinstance(block.get("data"), dict)]
-    texts = [text_at(each, name) for each in told for name in ("id", "html", "script")]
+    block_fields = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    block_fields += [block["data"] for block in block_fields if isinstance(block.get("data"), dict)]
+    texts = [text_at(each, name) for each in block_fields for name in ("id", "html", "script")]
     return any(mark in text for text in texts for mark in _CONSENT)
 
 

@@ -1,4 +1,4 @@
-"""What both services know of the chat plugin's front end (PROTOCOL 2 and 3).
+"""AIPKit's front end, as both services use it (PROTOCOL 2 and 3).
 
 Pure: no sockets, clocks, randomness or files. Values in, values out.
 """

@@ -1,4 +1,4 @@
-"""Reading the plugin's page: every `data-config` attribute that belongs to a chat (PROTOCOL 2)."""
+"""Parsing of AIPKit's page: the `data-config` attributes of its chats (PROTOCOL 2)."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import unescape
 
 from shared.models import Bot
-from shared.plugins.answers import is_on, number_at, read_json, text_at
+from shared.plugins.lenient_json import flag_at, number_at, read_json, text_at
 from shared.plugins.markup import elements_in, pages_in
 
 CONFIG_ATTRIBUTE = "data-config"
@@ -20,27 +20,27 @@ _REST_ROOT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PageConfig:
-    """What all chats of one page have in common, and the bots in the page's order, each once."""
+    """The configuration that all chats of one page share, and the bots in the page's order, each once."""
 
     ajax_url: str
     nonce: str
     post_id: int
     bots: tuple[Bot, ...]
-    image_triggers: tuple[str, ...]  # beginnings, in lower case, that make a message ask for a picture (PROTOCOL 2)
+    image_triggers: tuple[str, ...]  # lower-case prefixes that make a message an image prompt (PROTOCOL 2)
 
 
 def read_configs(
-    attributes: Iterable[str], local_storage: Mapping[str, str], own: Callable[[str], str] = str
+    attributes: Iterable[str], local_storage: Mapping[str, str], resolve_url: Callable[[str], str] = str
 ) -> PageConfig | None:
     """Read the (HTML-unescaped) `data-config` attributes of a page; None if none belongs to a chat.
 
-    Attributes of other plugins, broken JSON and a bot's second appearance are passed over, and so are the chats of
-    other sites that a page may show beside its own: they know neither its bots nor its nonce. *own*: what an `ajaxUrl`
-    means, "" where it is another site's.
+    Attributes of other plugins, broken JSON and duplicates of a bot are skipped, and so are the chats of other sites
+    that a page may embed: they know neither its bots nor its nonce. *resolve_url* resolves
+    an `ajaxUrl`; "" for another site's.
     """
     chats = [chat for chat in map(_parse, attributes) if chat is not None]
-    ajax_url = next((url for chat in chats if (url := own(text_at(chat, "ajaxUrl")))), "")
-    chats = [chat for chat in chats if ajax_url and own(text_at(chat, "ajaxUrl")) == ajax_url]
+    ajax_url = next((url for chat in chats if (url := resolve_url(text_at(chat, "ajaxUrl")))), "")
+    chats = [chat for chat in chats if ajax_url and resolve_url(text_at(chat, "ajaxUrl")) == ajax_url]
     if not chats:
         return None
     bots: dict[int, Bot] = {}
@@ -58,25 +58,27 @@ def read_configs(
 
 
 def configs_in(html: str) -> list[str]:
-    """The `data-config` attributes in the text of a page, HTML-unescaped, in its order."""
+    """The `data-config` attributes of a page, HTML-unescaped, in its order."""
     return [found[CONFIG_ATTRIBUTE] for found in elements_in(html, (CONFIG_ATTRIBUTE,))]
 
 
 def guest_id_in(local_storage: Mapping[str, str]) -> str:
-    """The guest id that the page keeps, if it is one the site takes; "" where there is none."""
+    """The guest id in the local storage, if the site accepts its length; "" where there is none."""
     guest_id = local_storage.get(GUEST_ID_KEY, "")
     return guest_id if len(guest_id) <= MAX_GUEST_ID else ""
 
 
-def nonce_in(body: bytes, own: Callable[[str], str] = str) -> str:
-    """The chat's nonce in a page, or in what core REST tells of pages (PROTOCOL 14); "" where there is none. *own*: as
-    in `read_configs`."""
-    found = (config for html in pages_in(body) if (config := read_configs(configs_in(html), {}, own)))
+def nonce_in(body: bytes, resolve_url: Callable[[str], str] = str) -> str:
+    """The chat's nonce in a page, or in core REST's JSON of pages (PROTOCOL 14); "" where there is none.
+
+    *resolve_url*: as in `read_configs`.
+    """
+    found = (config for html in pages_in(body) if (config := read_configs(configs_in(html), {}, resolve_url)))
     return next((config.nonce for config in found if config.nonce), "")
 
 
 def rest_root_in(body: bytes) -> str:
-    """Where the site's REST API is, as its pages say; "" where this one does not."""
+    """The URL of the site's REST API that the page links to; "" where there is none."""
     found = _REST_ROOT.search(body)
     return unescape(found[1].decode("utf-8", "replace")) if found else ""
 
@@ -96,10 +98,10 @@ def _bot(chat: Mapping[str, object], local_storage: Mapping[str, str]) -> Bot:
         id=bot_id,
         name=text_at(chat, "headerName").strip(),
         provider=provider,
-        keeps_state=is_on(chat, "enableGoogleConversationState" if is_google else "enableOpenAIConversationState")
+        keeps_state=flag_at(chat, "enableGoogleConversationState" if is_google else "enableOpenAIConversationState")
         and provider in {"OpenAI", "Google"},
-        web_search=is_on(chat, "allowGoogleSearchGrounding" if is_google else "allowWebSearchTool"),
-        images=is_on(chat, "imageUploadEnabledUI"),
-        consent_required=is_on(chat, "requireConsentCompliance")
+        web_search=flag_at(chat, "allowGoogleSearchGrounding" if is_google else "allowWebSearchTool"),
+        images=flag_at(chat, "imageUploadEnabledUI"),
+        consent_required=flag_at(chat, "requireConsentCompliance")
         and not local_storage.get(CONSENT_KEY.format(bot_id=bot_id)),
     )

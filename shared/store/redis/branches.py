@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from shared.conversations import Note
 from shared.serialization import to_json
-from shared.store.documents import load_note, readable
+from shared.store.documents import load_note, skip_damaged
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
-REPEATED_SECONDS = 60  # so long a copy is known again that was kept and taken already
+REPEATED_SECONDS = 60  # how long a copy that was added and popped already is recognised
 
 _PREFIX, _SEEN_PREFIX = schema.key("branch", ""), schema.key("branch-seen", "")
 _KEEP = Script(
@@ -26,7 +26,7 @@ _KEEP = Script(
     changed()
     """,
     keys="branches last_number",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _TAKE = Script(
     """
@@ -38,19 +38,19 @@ _TAKE = Script(
     """,
     keys="branches copies",
     args="history",
-    is_frugal=True,
+    allows_oom=True,
 )
 
 
-class BranchStore(Part):
-    async def keep_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
-        """A copy kept before is not kept again, so that this may be repeated where no answer came."""
+class BranchStore(RedisMixin):
+    async def add_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
+        """Idempotent: a copy that was added before is not added again, so that this may be retried."""
         if branches:
             keys = [schema.key("branches"), schema.key("branch-number")]
             values = [value for history, note, at in branches for value in (history, to_json(note), at)]
             await self._run(_KEEP, keys, *values)
 
-    async def take_branch(self, history: str) -> Note | None:
+    async def pop_branch(self, history: str) -> Note | None:
         found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)
-        notes = [] if found is None else readable(load_note, [found])
+        notes = [] if found is None else skip_damaged(load_note, [found])
         return notes[0] if notes else None

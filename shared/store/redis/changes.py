@@ -1,4 +1,4 @@
-"""Hearing from Redis that somebody changed the store."""
+"""Change notification by Redis pub/sub."""
 
 import asyncio
 from contextlib import suppress
@@ -7,17 +7,17 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from shared.store.changes import Changes
-from shared.store.redis.server import CALL_SECONDS, Server
+from shared.store.redis.client import CALL_SECONDS, RedisClient
 
-GAP_SECONDS = 0.05  # between two wake-ups: however much is written, watching costs little
-SILENCE_SECONDS = 2.0  # after which the connection is tried; a machine that vanished says no word
+GAP_SECONDS = 0.05  # between two wake-ups, which bounds the cost of watching
+SILENCE_SECONDS = 2.0  # after which the connection is pinged, as the machine may have vanished
 RECONNECT_SECONDS = 0.2
 
 
 class PublishedChanges(Changes):
-    """Every change is published, those of this process too. What may have been missed counts as a change."""
+    """Every change is published, those of this process too. A lost connection counts as a change."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: RedisClient) -> None:
         super().__init__()
         self._server = server
 
@@ -34,7 +34,7 @@ class PublishedChanges(Changes):
                 await self._listen(pubsub)
             except (RedisError, OSError):
                 if not is_lost:
-                    self.notify()  # whoever looks at the store sees the error itself
+                    self.notify()  # watchers get the error when they read
                 is_lost = True
                 self._is_following.set()
             finally:
@@ -48,7 +48,7 @@ class PublishedChanges(Changes):
             await pubsub.get_message(timeout=CALL_SECONDS)  # the confirmation: from here on nothing is missed
 
     async def _listen(self, pubsub: PubSub) -> None:
-        """Announce changes until the connection fails."""
+        """Call `notify` for changes until the connection fails."""
         while True:
             is_news = await self._next(pubsub)
             while is_news:
@@ -59,7 +59,7 @@ class PublishedChanges(Changes):
                     is_news = True
 
     async def _next(self, pubsub: PubSub) -> bool:
-        """Whether the next message tells of a change. Raises TimeoutError where the server is silent."""
+        """Whether the next message is a change. Raises TimeoutError where the server is silent."""
         message = await pubsub.get_message(timeout=SILENCE_SECONDS)
         if message is None:
             async with asyncio.timeout(SILENCE_SECONDS):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, stored_bytes
 from shared.serialization import from_plain, to_json, to_plain
 from shared.store import StoreError
-from shared.store.documents import load_note, reading
+from shared.store.documents import decoding, load_note
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
 KEYS = "conversation messages conversations total"  # what most scripts here and for turns use
 APPEND = f"""
@@ -45,7 +45,7 @@ _CREATE = Script(
     """,
     keys=KEYS,
     args="id owner origin created_at updated_at metadata response upstream copy pending_turn bytes",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _READ = Script(
     """
@@ -57,7 +57,7 @@ _READ = Script(
     """,
     keys=KEYS,
     args="id",
-    is_reading=True,
+    is_read_only=True,
 )
 _UPDATE = Script(
     APPEND
@@ -72,7 +72,7 @@ _UPDATE = Script(
     """,
     keys=KEYS,
     args="id metadata at",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _DELETE = Script(
     """
@@ -87,13 +87,13 @@ _DELETE = Script(
     """,
     keys=KEYS,
     args="id",
-    is_frugal=True,
+    allows_oom=True,
 )
 
 
-class ConversationStore(Part):
+class ConversationStore(RedisMixin):
     async def create_conversation(self, conversation: Conversation) -> None:
-        """The very same conversation may be created again, where no answer came."""
+        """Idempotent: the same conversation may be created again, so that this may be retried."""
         note = conversation.note
         origin = hashlib.blake2b(to_json(conversation).encode(), digest_size=16).hexdigest()
         is_new = await self._run(
@@ -113,7 +113,7 @@ class ConversationStore(Part):
         owner, created_at, metadata, response, upstream, spoilt, pending_turn = fields
         if created_at is None:
             return None
-        with reading("one Conversation"):
+        with decoding("one Conversation"):
             return Conversation(
                 id=conversation_id,
                 owner=(owner or b"").decode(),
@@ -136,8 +136,8 @@ class ConversationStore(Part):
 
 def keys_of(conversation_id: str) -> list[str]:
     """The keys that `KEYS` names."""
-    own = schema.key("conversation", conversation_id), schema.key("messages", conversation_id)
-    return [*own, schema.key("conversations"), schema.key("conversation-bytes")]
+    keys = schema.key("conversation", conversation_id), schema.key("messages", conversation_id)
+    return [*keys, schema.key("conversations"), schema.key("conversation-bytes")]
 
 
 def dump_message(message: Message) -> bytes:
@@ -147,6 +147,6 @@ def dump_message(message: Message) -> bytes:
 
 
 def _load_messages(documents: Iterable[bytes]) -> tuple[Message, ...]:
-    with reading("one Message"):
+    with decoding("one Message"):
         plain = [json.loads(str(document, "utf-8", "surrogatepass")) for document in documents]
         return from_plain(tuple[Message, ...], plain)  # all at once: one by one takes three times as long

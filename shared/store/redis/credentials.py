@@ -5,14 +5,14 @@ from dataclasses import replace
 from shared.models import Capture, Credentials, SiteState
 from shared.serialization import to_json
 from shared.store import StaleWrite
-from shared.store.documents import load, load_bots, renewed
+from shared.store.documents import load, load_bots, with_nonce
 from shared.store.redis import schema
-from shared.store.redis.server import ATTEMPTS, Part, Script
+from shared.store.redis.client import ATTEMPTS, RedisMixin, Script
 
 _STATE = Script(
     "return redis.call('HMGET', site, 'current', 'last_good', 'bots')",
     keys="site",
-    is_reading=True,
+    is_read_only=True,
 )
 _SAVE_CAPTURE = Script(
     """
@@ -48,12 +48,12 @@ _MARK_GOOD = Script(
     """,
     keys="site",
     args="generation",
-    is_repeatable=True,
+    is_idempotent=True,
 )
-_IDENTITY = Script("return redis.call('HGET', site, 'identity')", keys="site", is_reading=True)
+_IDENTITY = Script("return redis.call('HGET', site, 'identity')", keys="site", is_read_only=True)
 
 
-class CredentialStore(Part):
+class CredentialStore(RedisMixin):
     async def site_state(self, site: str) -> SiteState | None:
         current, last_good, bots = await self._run(_STATE, [schema.key("site", site)])
         if current is None:
@@ -81,10 +81,10 @@ class CredentialStore(Part):
             current = load(Credentials, seen) if seen is not None else None
             if current is None or current.generation != base:
                 raise StaleWrite(current)
-            following = renewed(current, nonce, checked_at)
+            following = with_nonce(current, nonce, checked_at)
             if await self._run(_REPLACE, [schema.key("site", site)], seen, following.generation, to_json(following)):
                 return following
-        raise self._crowded()
+        raise self._contention_error()
 
     async def mark_good(self, site: str, generation: int) -> None:
         await self._run(_MARK_GOOD, [schema.key("site", site)], generation)

@@ -1,4 +1,4 @@
-"""Redis's errors in the words of the store."""
+"""Mapping of Redis's errors to the store's."""
 
 from redis.exceptions import (
     AskError,
@@ -19,8 +19,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from shared.store.redis.schema import VERSION
 
-NEWER = "FREEAICHAT_NEWER"  # the first word of what a script answers where a newer version wrote the store
-FOREIGN = "FREEAICHAT_FOREIGN"  # … where what stands under our keys was never ours
+NEWER = "FREEAICHAT_NEWER"  # error code of a script where a newer version wrote the store
+FOREIGN = "FREEAICHAT_FOREIGN"  # … where other data is under our keys
 
 _OTHER = "set FREEAICHAT_STORE to another database"
 _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
@@ -44,9 +44,9 @@ _CODES = {  # first words of errors that have no class of their own
 }
 
 
-def translated(error: Exception, shown: str) -> StoreError:
-    """*error* of the server at *shown* as what `Store` methods may raise."""
-    if isinstance(error, ResponseError) and (fault := _fault(str(error), shown)) is not None:
+def map_error(error: Exception, shown: str) -> StoreError:
+    """Map *error* of the server at *shown* to what `Store` methods may raise."""
+    if isinstance(error, ResponseError) and (fault := _map_code(str(error), shown)) is not None:
         return fault
     for kind, reason in _KINDS:
         if isinstance(error, kind):
@@ -60,7 +60,7 @@ def translated(error: Exception, shown: str) -> StoreError:
     return StoreCorrupt(f"the store {shown} is damaged, or does not do what it is asked: {error}")
 
 
-def _fault(text: str, shown: str) -> StoreError | None:
+def _map_code(text: str, shown: str) -> StoreError | None:
     code, _, rest = text.partition(" ")
     if code == NEWER:
         return StoreTooNew(

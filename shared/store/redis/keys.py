@@ -1,18 +1,18 @@
-"""API keys in Redis, and what limited ones have used.
+"""API keys in Redis, and the counters of limited ones.
 
-The secret under which keys are hashed stands here too: all machines need the same one, and Redis is what they share.
+The pepper under which keys are hashed is here too: all machines need the same one, and Redis is what they share.
 """
 
 import secrets
 from dataclasses import replace
 from typing import Any
 
-from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, Counts
+from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
 from shared.admin.usage import day_of
 from shared.serialization import to_json
-from shared.store.documents import load, reading, some_readable
+from shared.store.documents import decoding, load, skip_damaged_unless_all
 from shared.store.redis import schema
-from shared.store.redis.server import ATTEMPTS, Part, Script
+from shared.store.redis.client import ATTEMPTS, RedisMixin, Script
 
 _SECRET = Script(
     """
@@ -21,7 +21,7 @@ _SECRET = Script(
     """,
     keys="secret",
     args="fresh",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _ADD = Script(
     """
@@ -35,15 +35,15 @@ _ADD = Script(
     """,
     keys="names records version",
     args="name id record fresh",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _KEYS = Script(
     "return {redis.call('HVALS', records), redis.call('HGETALL', used)}",
     keys="records used",
-    is_reading=True,
+    is_read_only=True,
 )
-_VERSION = Script("return redis.call('GET', version)", keys="version", is_reading=True)
-_READ = Script("return redis.call('HGET', records, id)", keys="records", args="id", is_reading=True)
+_VERSION = Script("return redis.call('GET', version)", keys="version", is_read_only=True)
+_READ = Script("return redis.call('HGET', records, id)", keys="records", args="id", is_read_only=True)
 _REPLACE = Script(
     """
     local stands = redis.call('HGET', records, id)
@@ -57,8 +57,8 @@ _REPLACE = Script(
     """,
     keys="names records version",
     args="name id seen record is_revoked fresh",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 _COUNTS = f"""
     -- Seconds that are still to come were counted before the clock was set back.
@@ -78,7 +78,7 @@ _PEEK = Script(
     _COUNTS + "return {0, sum, oldest, used}",
     keys="requests tokens",
     args="now",
-    is_reading=True,
+    is_read_only=True,
 )
 _TAKE = Script(
     _COUNTS
@@ -104,7 +104,7 @@ _TAKE = Script(
 _ALL = (schema.key("api-key-names"), schema.key("api-keys"), schema.key("api-keys-version"))
 
 
-class KeyStore(Part):
+class KeyStore(RedisMixin):
     async def key_secret(self) -> bytes:
         found: bytes = await self._run(_SECRET, [schema.key("api-key-secret")], secrets.token_urlsafe(32))
         return found
@@ -114,9 +114,9 @@ class KeyStore(Part):
 
     async def keys(self) -> list[ApiKey]:
         records, flat = await self._run(_KEYS, [schema.key("api-keys"), schema.key("api-keys-used")])
-        with reading("when keys were used"):
+        with decoding("when keys were used"):
             used = {str(name, "utf-8"): float(at) for name, at in zip(flat[::2], flat[1::2], strict=True)}
-        found = some_readable(lambda record: load(ApiKey, record), records)
+        found = skip_damaged_unless_all(lambda record: load(ApiKey, record), records)
         found = [replace(each, last_used_at=used.get(each.id)) for each in found]
         return sorted(found, key=lambda each: (-each.created_at, each.id))
 
@@ -129,31 +129,33 @@ class KeyStore(Part):
     async def rotate_key(self, key_id: str, *, digest: str, hint: str) -> bool:
         return await self._change(key_id, {"digest": digest, "hint": hint})
 
-    async def take_request(self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1) -> Counts:
+    async def admit_requests(
+        self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1
+    ) -> KeyCounts:
         limits = ("" if limit is None else limit for limit in (rpm, tpd))
-        return _counts(await self._run(_TAKE, _counted(key_id, at), int(at), *limits, count))
+        return _counts(await self._run(_TAKE, _counter_keys(key_id, at), int(at), *limits, count))
 
-    async def key_counts(self, key_id: str, *, at: float) -> Counts:
-        return _counts(await self._run(_PEEK, _counted(key_id, at), int(at)))
+    async def key_counts(self, key_id: str, *, at: float) -> KeyCounts:
+        return _counts(await self._run(_PEEK, _counter_keys(key_id, at), int(at)))
 
     async def _change(self, key_id: str, update: dict[str, Any]) -> bool:
         for _ in range(ATTEMPTS):
             seen = await self._run(_READ, [schema.key("api-keys")], key_id)
-            stands = None if seen is None else load(ApiKey, seen)
-            if stands is None or stands.revoked_at is not None:
+            current = None if seen is None else load(ApiKey, seen)
+            if current is None or current.revoked_at is not None:
                 return False
-            changed = replace(stands, **update)
+            changed = replace(current, **update)
             is_revoked = int(changed.revoked_at is not None)
-            values = (stands.name, key_id, seen, to_json(changed), is_revoked, secrets.token_hex(8))
+            values = (current.name, key_id, seen, to_json(changed), is_revoked, secrets.token_hex(8))
             if await self._run(_REPLACE, _ALL, *values):
                 return True
-        raise self._crowded()
+        raise self._contention_error()
 
 
-def _counted(key_id: str, at: float) -> list[str]:
+def _counter_keys(key_id: str, at: float) -> list[str]:
     return [schema.key("key-requests", key_id), schema.key("key-tokens", key_id, str(day_of(at)))]
 
 
-def _counts(answer: list[int]) -> Counts:
+def _counts(answer: list[int]) -> KeyCounts:
     is_admitted, requests, oldest, tokens = answer
-    return Counts(bool(is_admitted), requests, None if oldest < 0 else oldest, tokens)
+    return KeyCounts(bool(is_admitted), requests, None if oldest < 0 else oldest, tokens)

@@ -1,9 +1,9 @@
 """Notes in Redis."""
 
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
-_GET = Script("return redis.call('HGET', notes, name)", keys="notes", args="name", is_reading=True)
+_GET = Script("return redis.call('HGET', notes, name)", keys="notes", args="name", is_read_only=True)
 _SET = Script(
     """
     if redis.call('HGET', notes, name) == value then return end
@@ -12,12 +12,12 @@ _SET = Script(
     """,
     keys="notes",
     args="name value",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 
 
-class NoteStore(Part):
+class NoteStore(RedisMixin):
     async def get_note(self, key: str) -> str | None:
         value = await self._run(_GET, [schema.key("notes")], key)
         return None if value is None else str(value, "utf-8", "surrogatepass")

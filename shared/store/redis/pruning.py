@@ -1,10 +1,10 @@
-"""Dropping old conversations and branches in Redis, in many scripts, so that none keeps it busy for long."""
+"""Pruning of conversations and branches in Redis, in small scripts, so that none blocks it for long."""
 
 from math import inf
 
 from shared.store import MAX_BRANCHES
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
 REDATED_AT_ONCE = 1000
 BRANCHES_AT_ONCE = 1000
@@ -18,8 +18,8 @@ _REDATE = Script(
     """,
     keys="dated",
     args="now",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 _CONVERSATION, _MESSAGES = schema.key("conversation", ""), schema.key("messages", "")
 _CONVERSATIONS = Script(
@@ -59,7 +59,7 @@ _CONVERSATIONS = Script(
     """,
     keys="conversations total",
     args="before max_bytes",
-    is_frugal=True,
+    allows_oom=True,
 )
 _BRANCH = schema.key("branch", "")
 _BRANCHES = Script(
@@ -79,20 +79,20 @@ _BRANCHES = Script(
     """,
     keys="branches",
     args="before most",
-    is_frugal=True,
+    allows_oom=True,
 )
 
 
-class PruningStore(Part):
+class PruningStore(RedisMixin):
     async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         conversations, branches = schema.key("conversations"), schema.key("branches")
         for dated in (conversations, branches):
             while await self._run(_REDATE, [dated], now):
                 pass
-        gone = 0
+        dropped = 0
         keys = [conversations, schema.key("conversation-bytes")]
-        while some := await self._run(_CONVERSATIONS, keys, before, max_bytes):
-            gone += some
+        while count := await self._run(_CONVERSATIONS, keys, before, max_bytes):
+            dropped += count
         while await self._run(_BRANCHES, [branches], before, MAX_BRANCHES):
             pass
-        return gone
+        return dropped

@@ -1,4 +1,4 @@
-"""How values are laid out in Redis, and the number of that layout.
+"""The key layout in Redis, and its version.
 
 All keys carry one hash tag, so that they lie in one slot and a script may use any of them.
 

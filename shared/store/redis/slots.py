@@ -1,12 +1,12 @@
 """Slots on sites in Redis, by its own clock.
 
-The script shares them out as `shared.store.slots.share` does, in the words of Lua: only so is sharing one step that
-nobody comes between, however many proxies ask at once. A test holds both to the same answers. What did not change is
+The script is `shared.store.slots.compute_share` in Lua, since only a script is atomic, however many proxies call it at
+once. A test compares the two. What did not change is
 not written again before half of its lease is over.
 """
 
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 
 _TAKE = Script(
@@ -55,14 +55,14 @@ _TAKE = Script(
     """,
     keys="rows",
     args="holder kept demand spare most",
-    is_repeatable=True,
+    is_idempotent=True,
 )
-_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_repeatable=True, is_frugal=True)
+_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_idempotent=True, allows_oom=True)
 
 
-class SlotStore(Part):
-    async def take_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
-        return Share(*await self._run(_TAKE, [schema.key("places", site)], *claim, most))
+class SlotStore(RedisMixin):
+    async def acquire_slots(self, site: str, claim: Claim, *, limit: int, at: float) -> Share:
+        return Share(*await self._run(_TAKE, [schema.key("places", site)], *claim, limit))
 
-    async def leave_slots(self, site: str, holder: str) -> None:
+    async def release_slots(self, site: str, holder: str) -> None:
         await self._run(_LEAVE, [schema.key("places", site)], holder)

@@ -1,7 +1,7 @@
 """The store in Redis (7 or later) or Valkey, which proxies and harvesters on any machines share.
 
-What Redis was told is kept as well as Redis keeps it: over its restarts with `appendonly yes`. Nothing here may be
-evicted: `maxmemory-policy noeviction`, which is the default.
+Writes are as durable as Redis makes them: over its restarts with `appendonly yes`. Nothing here may be evicted:
+`maxmemory-policy noeviction`, which is the default.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from time import monotonic
 from shared.store import Store, StoreUnavailable
 from shared.store.redis.branches import BranchStore
 from shared.store.redis.changes import PublishedChanges
+from shared.store.redis.client import RedisClient, Script
 from shared.store.redis.conversations import ConversationStore
 from shared.store.redis.credentials import CredentialStore
 from shared.store.redis.keys import KeyStore
 from shared.store.redis.notes import NoteStore
 from shared.store.redis.pruning import PruningStore
-from shared.store.redis.server import Script, Server
 from shared.store.redis.slots import SlotStore
 from shared.store.redis.turns import TurnStore
 from shared.store.redis.usage import UsageStore
@@ -26,21 +26,22 @@ from shared.store.redis.visits import VisitStore
 
 OPENING_PAUSE = 0.5
 
-_OPEN = Script("return 1", is_repeatable=True)
+_OPEN = Script("return 1", is_idempotent=True)
 
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_redis(url: str, *, patience: float = 0.0) -> AsyncIterator[Store]:
+async def open_redis(url: str, *, startup_timeout: float = 0.0) -> AsyncIterator[Store]:
     """Open the store in the Redis at *url*: `redis://`, `rediss://` (TLS) or `unix://`.
 
-    *patience*: seconds a server that cannot be used yet is waited for. Raises `StoreUnavailable`, `StoreCorrupt` and
-    `StoreTooNew`, and StoreError for an URL that makes no sense.
+    *startup_timeout*: seconds to wait for a server that is not available yet.
+
+    Raises `StoreUnavailable`, `StoreCorrupt` and `StoreTooNew`, and StoreError for an URL that makes no sense.
     """
     store = RedisStore(url)
     try:
-        await store.open(patience)
+        await store.open(startup_timeout)
         yield store
     finally:
         await store.close()
@@ -61,12 +62,12 @@ class RedisStore(
     """`shared.store.Store` on Redis."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(Server(url))
+        super().__init__(RedisClient(url))
         self._changes = PublishedChanges(self._server)
 
-    async def open(self, patience: float) -> None:
-        """See that the store can be used, and mark it as ours."""
-        deadline, told = monotonic() + patience, ""
+    async def open(self, startup_timeout: float) -> None:
+        """Connect, check the schema, and mark the store as ours."""
+        deadline, logged = monotonic() + startup_timeout, ""
         while True:
             try:
                 await self._server.run(_OPEN)
@@ -74,9 +75,9 @@ class RedisStore(
             except StoreUnavailable as error:
                 if monotonic() >= deadline:
                     raise
-                if str(error) != told:
-                    told = str(error)
-                    _log.warning("waiting up to %.0f s: %s", patience, told)
+                if str(error) != logged:
+                    logged = str(error)
+                    _log.warning("waiting up to %.0f s: %s", startup_timeout, logged)
             await asyncio.sleep(OPENING_PAUSE)
 
     async def close(self) -> None:

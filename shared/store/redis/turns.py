@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from shared.conversations import IMAGE_BYTES, MESSAGE_BYTES, Message, TurnResult, stored_bytes
 from shared.serialization import to_json
+from shared.store.redis.client import RedisMixin, Script
 from shared.store.redis.conversations import APPEND, KEYS, dump_message, keys_of
-from shared.store.redis.server import Part, Script
 
-REMEMBERED = 8  # turns and additions of a conversation that are known again, and not added again
+REMEMBERED = 8  # turns and additions of a conversation that are recognised, and not repeated
 
 _ONCE = f"""
     local function is_done(name)
@@ -38,7 +38,7 @@ _BEGIN = Script(
     """,
     keys=KEYS,
     args="id turn at",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _ABANDON = Script(
     """
@@ -48,8 +48,8 @@ _ABANDON = Script(
     """,
     keys=KEYS,
     args="turn",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 _COMMIT = Script(
     APPEND
@@ -83,7 +83,7 @@ _COMMIT = Script(
     """,
     keys=KEYS,
     args="id turn at upstream copy replaces history_count history_bytes added_bytes",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _EDITED = """
     -- No copy of the site's holds the messages as they are now, and no turn under way has read them.
@@ -132,11 +132,11 @@ _DELETE = Script(
     """,
     keys=KEYS,
     args="id at message_id",
-    is_frugal=True,
+    allows_oom=True,
 )
 
 
-class TurnStore(Part):
+class TurnStore(RedisMixin):
     async def begin_turn(self, conversation_id: str, turn_id: str, *, at: float) -> bool:
         return bool(await self._run(_BEGIN, keys_of(conversation_id), conversation_id, turn_id, at))
 
@@ -144,7 +144,7 @@ class TurnStore(Part):
         await self._run(_ABANDON, keys_of(conversation_id), turn_id)
 
     async def commit_turn(self, conversation_id: str, result: TurnResult) -> bool:
-        """A turn that was committed before is not added again, so that this may be repeated where no answer came."""
+        """Idempotent: a turn that was committed before is not added again, so that this may be retried."""
         history, note = result.history or (), result.note
         is_there = await self._run(
             _COMMIT,
@@ -157,7 +157,7 @@ class TurnStore(Part):
         return bool(is_there)
 
     async def add_messages(self, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
-        """Messages that were added before, as the first one's id tells, are not added again: as for turns."""
+        """Idempotent, by the id of the first message."""
         documents = map(dump_message, messages)
         values = (conversation_id, at, messages[0].id if messages else "", stored_bytes(messages))
         return bool(await self._run(_ADD, keys_of(conversation_id), *values, *documents))

@@ -1,4 +1,4 @@
-"""What was used, in Redis.
+"""Usage in Redis.
 
 Every hour, key, model and site has a hash of counts; a sorted set lists them by hour.
 """
@@ -6,12 +6,12 @@ Every hour, key, model and site has a hash of counts; a sorted set lists them by
 import json
 from math import inf
 
-from shared.admin.usage import Counters, Group, UsageBatch
-from shared.store.documents import readable, reading
+from shared.admin.usage import Counters, UsageBatch, UsageGroup
+from shared.store.documents import decoding, skip_damaged
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
-REPEATED_SECONDS = 3600  # so long a batch is known again
+REPEATED_SECONDS = 3600  # how long a batch is recognised
 TOKENS_SECONDS = 2 * 86400
 AT_ONCE = 500  # groups read or dropped by one script
 
@@ -41,13 +41,13 @@ _ADD = Script(
     end
     """,
     keys="groups used seen",
-    is_repeatable=True,
+    is_idempotent=True,
 )
 _NAMES = Script(
     "return redis.call('ZRANGE', groups, since, until_, 'BYSCORE')",
     keys="groups",
     args="since until_",
-    is_reading=True,
+    is_read_only=True,
 )
 _READ = Script(
     f"""
@@ -55,7 +55,7 @@ _READ = Script(
     for position = rest, #ARGV do table.insert(found, redis.call('HGETALL', '{_USAGE}' .. ARGV[position])) end
     return found
     """,
-    is_reading=True,
+    is_read_only=True,
 )
 _PRUNE = Script(
     f"""
@@ -71,12 +71,12 @@ _PRUNE = Script(
     """,
     keys="groups",
     args="before after",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 
 
-class UsageStore(Part):
+class UsageStore(RedisMixin):
     async def add_usage(self, batch: UsageBatch) -> None:
         values: list[str | int | float] = [len(batch.groups)]
         for group, counters in batch.groups.items():
@@ -89,26 +89,26 @@ class UsageStore(Part):
         keys = [schema.key("usage"), schema.key("api-keys-used"), schema.key("usage-seen", batch.id)]
         await self._run(_ADD, keys, *values)
 
-    async def usage(self, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+    async def usage(self, *, since: float, until: float) -> list[tuple[UsageGroup, Counters]]:
         """In many scripts, so that none keeps Redis busy for long."""
         names = await self._run(_NAMES, [schema.key("usage")], since, f"({until}")
-        found: list[tuple[Group, Counters]] = []
+        found: list[tuple[UsageGroup, Counters]] = []
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             hashes = await self._run(_READ, [], *some)
-            found += readable(_read, zip(some, hashes, strict=True))
+            found += skip_damaged(_read, zip(some, hashes, strict=True))
         return found
 
     async def prune_usage(self, *, before: float, after: float = inf) -> int:
         """In many scripts, so that none keeps Redis busy for long."""
-        gone = 0
-        while some := await self._run(_PRUNE, [schema.key("usage")], before, after):
-            gone += some
-        return gone
+        dropped = 0
+        while count := await self._run(_PRUNE, [schema.key("usage")], before, after):
+            dropped += count
+        return dropped
 
 
-def _read(entry: tuple[bytes, list[bytes]]) -> tuple[Group, Counters]:
+def _read(entry: tuple[bytes, list[bytes]]) -> tuple[UsageGroup, Counters]:
     name, flat = entry
-    with reading("some usage"):
+    with decoding("some usage"):
         counters = {str(counter, "utf-8"): int(count) for counter, count in zip(flat[::2], flat[1::2], strict=True)}
-        return Group(*json.loads(name)), counters
+        return UsageGroup(*json.loads(name)), counters

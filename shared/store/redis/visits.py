@@ -1,7 +1,7 @@
 """Visits, the claims on them and the asks for them in Redis.
 
-A claim is a key with a time to live, so that Redis's clock alone decides when it ends, whatever the machines of the
-harvesters think the time is.
+A claim is a key with a time to live, so that Redis's clock alone decides when it ends, and not those of the
+harvesters' machines.
 """
 
 from dataclasses import replace
@@ -9,10 +9,10 @@ from math import ceil
 
 from shared.models import Visit, VisitAsk
 from shared.serialization import to_json
-from shared.store import AHEAD_SECONDS, KEPT_ASKS, KEPT_OF_A_SITE, KEPT_SCREENSHOTS, KEPT_VISITS
-from shared.store.documents import load, readable, reading
+from shared.store import KEPT_ASKS, KEPT_SCREENSHOTS, KEPT_VISITS, KEPT_VISITS_PER_SITE, MAX_CLOCK_SKEW
+from shared.store.documents import decoding, load, skip_damaged
 from shared.store.redis import schema
-from shared.store.redis.server import Part, Script
+from shared.store.redis.client import RedisMixin, Script
 
 _ASK = Script(
     f"""
@@ -27,7 +27,7 @@ _ASK = Script(
     keys="asks",
     args="at reason",
 )
-_ASKS = Script("return redis.call('LRANGE', asks, 0, -1)", keys="asks", is_reading=True)
+_ASKS = Script("return redis.call('LRANGE', asks, 0, -1)", keys="asks", is_read_only=True)
 _BEGIN = Script(
     """
     local stands = redis.call('GET', claim)
@@ -38,8 +38,8 @@ _BEGIN = Script(
     """,
     keys="claim",
     args="holder milliseconds",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 _END = Script(
     f"""
@@ -54,7 +54,7 @@ _END = Script(
         local is_read, found = pcall(cjson.decode, redis.call('HGET', records, kept))
         local site = is_read and type(found) == 'table' and found.site
         if site then of_site[site] = (of_site[site] or 0) + 1 end
-        if not site or (number > {KEPT_VISITS} and of_site[site] > {KEPT_OF_A_SITE}) then
+        if not site or (number > {KEPT_VISITS} and of_site[site] > {KEPT_VISITS_PER_SITE}) then
             redis.call('LREM', visits, -1, kept)
             redis.call('HDEL', records, kept)
             redis.call('HDEL', screenshots, kept)
@@ -74,8 +74,8 @@ _END = Script(
     """,
     keys="visits records screenshots claim asks",
     args="id record started_at latest holder screenshot",
-    is_repeatable=True,
-    is_frugal=True,
+    is_idempotent=True,
+    allows_oom=True,
 )
 _VISITS = Script(
     """
@@ -86,19 +86,19 @@ _VISITS = Script(
     return found
     """,
     keys="visits records screenshots",
-    is_reading=True,
+    is_read_only=True,
 )
-_SCREENSHOT = Script("return redis.call('HGET', screenshots, id)", keys="screenshots", args="id", is_reading=True)
+_SCREENSHOT = Script("return redis.call('HGET', screenshots, id)", keys="screenshots", args="id", is_read_only=True)
 
 _RECORDS = (schema.key("visits"), schema.key("visit-records"), schema.key("screenshots"))
 
 
-class VisitStore(Part):
+class VisitStore(RedisMixin):
     async def ask_visit(self, site: str, reason: str, *, at: float) -> None:
         await self._run(_ASK, [schema.key("asks", site)], at, reason)
 
     async def pending_ask(self, site: str) -> VisitAsk | None:
-        asks = readable(_ask, await self._run(_ASKS, [schema.key("asks", site)]))
+        asks = skip_damaged(_ask, await self._run(_ASKS, [schema.key("asks", site)]))
         if not asks:
             return None
         asked_at, _, reason = asks[0]
@@ -111,12 +111,12 @@ class VisitStore(Part):
         await self._run(
             _END,
             [*_RECORDS, schema.key("claim", visit.site), schema.key("asks", visit.site)],
-            *(visit.id, to_json(visit), visit.started_at, visit.started_at + visit.seconds + AHEAD_SECONDS),
+            *(visit.id, to_json(visit), visit.started_at, visit.started_at + visit.seconds + MAX_CLOCK_SKEW),
             *(holder, screenshot or b""),
         )
 
     async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:
-        found = readable(_visit, await self._run(_VISITS, _RECORDS))
+        found = skip_damaged(_visit, await self._run(_VISITS, _RECORDS))
         return [visit for visit in found if site is None or visit.site == site][: max(limit, 0)]
 
     async def screenshot(self, visit_id: str) -> bytes | None:
@@ -125,7 +125,7 @@ class VisitStore(Part):
 
 
 def _ask(document: bytes) -> tuple[float, int, str]:
-    with reading("one ask for a visit"):
+    with decoding("one ask for a visit"):
         at, count, reason = document.split(b" ", 2)
         return float(at), int(count), str(reason, "utf-8", "surrogatepass")
 

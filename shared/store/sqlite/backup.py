@@ -1,4 +1,4 @@
-"""Copies of a SQLite store, taken and put back while services use it.
+"""Backup and restore of a SQLite store while services use it.
 
 Both directions use SQLite's online backup, which copies one state of the whole store: what is written meanwhile is
 either in the copy or not, never half.
@@ -11,27 +11,27 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shared.store import StoreCorrupt, StoreError, StoreUnavailable
-from shared.store.sqlite.errors import translated
-from shared.store.sqlite.file import inspect, open_database, open_to_read
+from shared.store.sqlite.errors import mapped_errors
+from shared.store.sqlite.file import check_file, open_database, open_to_read
 
 BUSY_SECONDS = 30.0  # longest wait for what the services write
 
 
-class AlreadyThere(StoreError):
-    """What would be written over holds something; the text says what."""
+class TargetExists(StoreError):
+    """The target is not empty; the message says what it holds."""
 
 
 def back_up(store: Path, target: Path, *, replace: bool) -> int:
     """Copy the store into the new file *target* (mode 0600); its size in bytes.
 
-    An existing *target* is replaced, whole, only if *replace*. Raises `AlreadyThere`, `StoreUnavailable`,
+    An existing *target* is replaced, whole, only if *replace*. Raises `TargetExists`, `StoreUnavailable`,
     `StoreCorrupt` and `StoreTooNew`; then *target* is as it was.
     """
-    with translated(store):
+    with mapped_errors(store):
         if not store.is_file():
             raise StoreUnavailable(f"there is no store at {store} yet")
-        inspect(store, BUSY_SECONDS, thoroughly=True)
-        with closing(_source(store)) as source, translated(target, "the copy"):
+        check_file(store, BUSY_SECONDS, full_check=True)
+        with closing(_source(store)) as source, mapped_errors(target, "the copy"):
             if target.exists() and target.samefile(store):
                 raise StoreUnavailable(f"{target} is the store itself; name another file")
             if target.exists() and not target.is_file():  # a device such as /dev/stdout, which is not to be replaced
@@ -42,7 +42,7 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
             try:
                 os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             except FileExistsError:
-                raise AlreadyThere(f"{target} is there already") from None
+                raise TargetExists(f"{target} is there already") from None
             try:
                 with closing(_connect(written)) as copy:
                     source.backup(copy)
@@ -55,25 +55,25 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
 
 
 def restore(copy: Path, store: Path, *, replace: bool) -> None:
-    """Put the state that *copy* holds in place of the store's, brought to this version's tables.
+    """Replace the state of the store by that in *copy*, migrated to this version's schema.
 
     Services that use the store go on with the restored state. A store that holds something is replaced only if
-    *replace*. Raises `AlreadyThere`, `StoreUnavailable`, `StoreCorrupt` and `StoreTooNew`; then the store is as it was.
+    *replace*. Raises `TargetExists`, `StoreUnavailable`, `StoreCorrupt` and `StoreTooNew`; then the store is as it was.
     """
     try:
-        with translated(copy, "the copy"):
+        with mapped_errors(copy, "the copy"):
             if not copy.is_file():
                 raise StoreUnavailable(f"there is no file {copy}")
             if store.exists() and copy.samefile(store):
                 raise StoreUnavailable(f"{copy} is the store itself; name a copy of it")
-            inspect(copy, BUSY_SECONDS, thoroughly=True)
+            check_file(copy, BUSY_SECONDS, full_check=True)
     except StoreCorrupt as error:
         raise StoreCorrupt(
             f"{copy} is no copy of a store, or is damaged; name one that `freeaichat backup` made"
         ) from error
-    with translated(store), closing(open_database(store, busy_timeout=BUSY_SECONDS)) as live:
+    with mapped_errors(store), closing(open_database(store, busy_timeout=BUSY_SECONDS)) as live:
         if not replace and (found := _contents(live)):
-            raise AlreadyThere(f"the store {store} holds {found}")
+            raise TargetExists(f"the store {store} holds {found}")
         with _current(copy, store) as source:
             source.backup(live)
 
@@ -95,7 +95,7 @@ def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _source(store: Path) -> sqlite3.Connection:
-    """A connection to copy from. The disk may have failed, and be there to read only: a copy is wanted all the more.
+    """A connection to copy from. A failing disk may be mounted read-only: a backup matters most then.
 
     Not that of `open_database`: the services may be of an older version, and must not meet newer tables.
     """
@@ -108,7 +108,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _contents(connection: sqlite3.Connection) -> str:
-    """What the store holds, for people; empty where nothing would be lost."""
+    """What the store holds, as a text for users; "" where nothing would be lost."""
     counts = {
         "the credentials of {} site(s)": "SELECT count(*) FROM sites",
         "{} conversation(s)": "SELECT count(*) FROM conversations",

@@ -5,24 +5,24 @@ from sqlite3 import Connection
 
 from shared.conversations import Note
 from shared.serialization import to_json
-from shared.store.documents import load_note, readable
-from shared.store.sqlite.worker import Part, writes
+from shared.store.documents import load_note, skip_damaged
+from shared.store.sqlite.worker import SqliteMixin, write_transaction
 
 
-class BranchStore(Part):
-    @writes
-    def keep_branches(self, db: Connection, branches: Sequence[tuple[str, Note, float]]) -> None:
+class BranchStore(SqliteMixin):
+    @write_transaction
+    def add_branches(self, db: Connection, branches: Sequence[tuple[str, Note, float]]) -> None:
         db.executemany(
             "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)",
             [(history, to_json(note), at) for history, note, at in branches],
         )
 
-    @writes
-    def take_branch(self, db: Connection, history: str) -> Note | None:
+    @write_transaction
+    def pop_branch(self, db: Connection, history: str) -> Note | None:
         row = db.execute(
             "DELETE FROM branches WHERE number = (SELECT MAX(number) FROM branches WHERE history = ?) "
             "RETURNING upstream",
             (history,),
         ).fetchone()
-        notes = [] if row is None else readable(load_note, [row["upstream"]])
+        notes = [] if row is None else skip_damaged(load_note, [row["upstream"]])
         return notes[0] if notes else None

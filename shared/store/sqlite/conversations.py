@@ -7,12 +7,12 @@ from sqlite3 import Connection, Row
 from shared.conversations import CONVERSATION_BYTES, Conversation, Message, Note, TurnResult, stored_bytes
 from shared.serialization import from_plain, to_json
 from shared.store import StoreError
-from shared.store.documents import load_note, reading
-from shared.store.sqlite.worker import Part, reads, writes
+from shared.store.documents import decoding, load_note
+from shared.store.sqlite.worker import SqliteMixin, read_transaction, write_transaction
 
 
-class ConversationStore(Part):
-    @writes
+class ConversationStore(SqliteMixin):
+    @write_transaction
     def create_conversation(self, db: Connection, conversation: Conversation) -> None:
         if _find(db, conversation.id) is not None:
             raise StoreError(f"there is a conversation {conversation.id!r} already")
@@ -32,10 +32,10 @@ class ConversationStore(Part):
             ),
         )
         number = db.execute("SELECT last_insert_rowid()").fetchone()[0]
-        _count_own(db, number)
+        _reset_size(db, number)
         _append(db, number, conversation.messages)
 
-    @reads
+    @read_transaction
     def conversation(self, db: Connection, conversation_id: str) -> Conversation | None:
         row = _find(db, conversation_id)
         if row is None:
@@ -44,23 +44,23 @@ class ConversationStore(Part):
             "SELECT role, text, images, item, tools FROM messages WHERE conversation = ? ORDER BY number",
             (row["number"],),
         )
-        with reading("one Conversation"):
+        with decoding("one Conversation"):
             return Conversation(
                 id=row["id"],
                 owner=row["owner"],
                 created_at=row["created_at"],
                 updated_at=row["updated_at"],
                 metadata=json.loads(row["metadata"]),
-                messages=_messages(messages),
+                messages=_load_messages(messages),
                 note=load_note(row["upstream"]) if row["upstream"] and not row["spoilt"] else None,
                 pending_turn=row["pending_turn"],
                 response=row["response"],
             )
 
-    @writes
+    @write_transaction
     def begin_turn(self, db: Connection, conversation_id: str, turn_id: str, *, at: float) -> bool:
-        """Taking over the mark of another turn leaves the site's copy spoilt for good: that turn may still reach it."""
-        return _changed(
+        """Replacing another pending turn leaves the site's copy spoilt for good: that turn may still reach it."""
+        return _update(
             db,
             "UPDATE conversations SET updated_at = MAX(updated_at, :at), pending_turn = :turn, "
             "spoilt = spoilt OR (pending_turn IS NOT NULL AND pending_turn <> :turn), "
@@ -68,14 +68,14 @@ class ConversationStore(Part):
             {"id": conversation_id, "turn": turn_id, "at": at},
         )
 
-    @writes
+    @write_transaction
     def abandon_turn(self, db: Connection, conversation_id: str, turn_id: str) -> None:
         db.execute(
             "UPDATE conversations SET pending_turn = NULL, crossed = 0 WHERE id = ? AND pending_turn = ?",
             (conversation_id, turn_id),
         )
 
-    @writes
+    @write_transaction
     def commit_turn(self, db: Connection, conversation_id: str, result: TurnResult) -> bool:
         row = _find(db, conversation_id)
         if row is None:
@@ -84,7 +84,7 @@ class ConversationStore(Part):
         is_alone = is_mine and not row["crossed"]
         if is_alone and result.history is not None:
             db.execute("DELETE FROM messages WHERE conversation = ?", (row["number"],))
-            _count_own(db, row["number"])
+            _reset_size(db, row["number"])
             _append(db, row["number"], result.history)
         _append(db, row["number"], result.added)
         note = result.note
@@ -98,42 +98,42 @@ class ConversationStore(Part):
         )
         return True
 
-    @writes
+    @write_transaction
     def add_messages(self, db: Connection, conversation_id: str, messages: Sequence[Message], *, at: float) -> bool:
         row = _find(db, conversation_id)
         if row is None:
             return False
         _append(db, row["number"], messages)
-        _edited(db, row["number"], at)
+        _mark_edited(db, row["number"], at)
         return True
 
-    @writes
+    @write_transaction
     def delete_message(self, db: Connection, conversation_id: str, message_id: str, *, at: float) -> bool:
         row = _find(db, conversation_id)
         if row is None:
             return False
-        gone = db.execute(
+        deleted = db.execute(
             "DELETE FROM messages WHERE conversation = ? AND item = ? RETURNING role, text, images, item, tools",
             (row["number"], message_id),
         ).fetchone()
-        if gone is None:
+        if deleted is None:
             return False
-        _count(db, row["number"], -stored_bytes(_messages([gone])))
-        _edited(db, row["number"], at)
+        _add_size(db, row["number"], -stored_bytes(_load_messages([deleted])))
+        _mark_edited(db, row["number"], at)
         return True
 
-    @writes
+    @write_transaction
     def update_metadata(self, db: Connection, conversation_id: str, metadata: dict[str, str], *, at: float) -> bool:
-        return _changed(
+        return _update(
             db,
             "UPDATE conversations SET metadata = :metadata, updated_at = MAX(updated_at, :at), "
             "bytes = bytes - LENGTH(metadata) + LENGTH(:metadata) WHERE id = :id",
             {"id": conversation_id, "metadata": json.dumps(metadata), "at": at},
         )
 
-    @writes
+    @write_transaction
     def delete_conversation(self, db: Connection, conversation_id: str) -> bool:
-        return _changed(db, "DELETE FROM conversations WHERE id = :id", {"id": conversation_id})
+        return _update(db, "DELETE FROM conversations WHERE id = :id", {"id": conversation_id})
 
 
 def _find(db: Connection, conversation_id: str) -> Row | None:
@@ -141,12 +141,12 @@ def _find(db: Connection, conversation_id: str) -> Row | None:
     return row
 
 
-def _changed(db: Connection, statement: str, values: dict[str, object]) -> bool:
+def _update(db: Connection, statement: str, values: dict[str, object]) -> bool:
     return db.execute(statement, values).rowcount > 0
 
 
-def _edited(db: Connection, number: int, at: float) -> None:
-    """The messages were changed by hand: no copy of the site's holds them, and no turn under way has read them."""
+def _mark_edited(db: Connection, number: int, at: float) -> None:
+    """Mark an edit of the messages: no copy of the site holds them now, and no pending turn has read them."""
     db.execute(
         "UPDATE conversations SET updated_at = MAX(updated_at, ?), upstream = NULL, crossed = pending_turn IS NOT NULL "
         "WHERE number = ?",
@@ -162,33 +162,33 @@ def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
             message.text.encode("utf-8", "surrogatepass"),
             json.dumps(message.images),
             message.id,
-            _tools(message) if message.calls or message.result else "",
+            _dump_tools(message) if message.calls or message.result else "",
         )
         for message in messages
     ]
     db.executemany(
         "INSERT INTO messages (conversation, role, text, images, item, tools) VALUES (?, ?, ?, ?, ?, ?)", rows
     )
-    _count(db, number, stored_bytes(messages))
+    _add_size(db, number, stored_bytes(messages))
 
 
-def _count_own(db: Connection, number: int) -> None:
-    """Count what a conversation takes without its messages. LENGTH alone counts characters, and metadata is ASCII."""
+def _reset_size(db: Connection, number: int) -> None:
+    """Set the size of a conversation without messages. LENGTH counts characters, and metadata is ASCII."""
     db.execute(
         "UPDATE conversations SET bytes = ? + LENGTH(metadata) + LENGTH(CAST(response AS BLOB)) WHERE number = ?",
         (CONVERSATION_BYTES, number),
     )
 
 
-def _count(db: Connection, number: int, size: int) -> None:
+def _add_size(db: Connection, number: int, size: int) -> None:
     db.execute("UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (size, number))
 
 
-def _tools(message: Message) -> str:
+def _dump_tools(message: Message) -> str:
     return to_json({"calls": message.calls, "result": message.result, "thoughts": message.thoughts})
 
 
-def _messages(rows: Iterable[Row]) -> tuple[Message, ...]:
+def _load_messages(rows: Iterable[Row]) -> tuple[Message, ...]:
     plain = [
         {
             "role": role,
@@ -203,7 +203,7 @@ def _messages(rows: Iterable[Row]) -> tuple[Message, ...]:
 
 
 def _continues_spoilt(row: Row, note: Note) -> bool:
-    """Whether *note* is of the very copy that a turn without a commit may have touched."""
+    """Whether *note* is of the copy that an uncommitted turn may have changed."""
     if not row["spoilt"] or row["upstream"] is None:
         return False
     return load_note(row["upstream"]).name == note.name

@@ -6,12 +6,12 @@ from sqlite3 import Connection
 from shared.models import Capture, Credentials, SiteState
 from shared.serialization import to_json
 from shared.store import StaleWrite
-from shared.store.documents import load, load_bots, renewed
-from shared.store.sqlite.worker import Part, reads, writes
+from shared.store.documents import load, load_bots, with_nonce
+from shared.store.sqlite.worker import SqliteMixin, read_transaction, write_transaction
 
 
-class CredentialStore(Part):
-    @reads
+class CredentialStore(SqliteMixin):
+    @read_transaction
     def site_state(self, db: Connection, site: str) -> SiteState | None:
         row = db.execute("SELECT current, last_good, bots FROM sites WHERE site = ?", (site,)).fetchone()
         if row is None:
@@ -22,7 +22,7 @@ class CredentialStore(Part):
             bots=load_bots(row["bots"]),
         )
 
-    @writes
+    @write_transaction
     def save_capture(self, db: Connection, capture: Capture, *, base: int) -> Credentials:
         site = capture.credentials.site
         _require_current(db, site, base)
@@ -35,12 +35,12 @@ class CredentialStore(Part):
         )
         return credentials
 
-    @writes
+    @write_transaction
     def save_nonce(self, db: Connection, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:
         current = _require_current(db, site, base)
         if current is None:
             raise StaleWrite(None)
-        credentials = renewed(current, nonce, checked_at)
+        credentials = with_nonce(current, nonce, checked_at)
         document = to_json(credentials)
         db.execute(
             "UPDATE sites SET generation = ?, current = ?, "
@@ -50,19 +50,19 @@ class CredentialStore(Part):
         return credentials
 
     async def mark_good(self, site: str, generation: int) -> None:
-        """Looked at first, so that marking again costs no write."""
-        if await self._is_worth_marking(site, generation):
+        """Checks first, so that a repeated call does not write."""
+        if await self._needs_mark(site, generation):
             await self._mark(site, generation)
 
-    @reads
-    def _is_worth_marking(self, db: Connection, site: str, generation: int) -> bool:
+    @read_transaction
+    def _needs_mark(self, db: Connection, site: str, generation: int) -> bool:
         row = db.execute(
             "SELECT 1 FROM sites WHERE site = ? AND generation = ? AND good_generation IS NOT ?",
             (site, generation, generation),
         ).fetchone()
         return row is not None
 
-    @writes
+    @write_transaction
     def _mark(self, db: Connection, site: str, generation: int) -> None:
         db.execute(
             "UPDATE sites SET last_good = current, good_generation = generation "
@@ -70,14 +70,14 @@ class CredentialStore(Part):
             (site, generation, generation),
         )
 
-    @reads
+    @read_transaction
     def identity(self, db: Connection, site: str) -> str | None:
         row = db.execute("SELECT identity FROM sites WHERE site = ?", (site,)).fetchone()
         return None if row is None else str(row["identity"])
 
 
 def _require_current(db: Connection, site: str, base: int) -> Credentials | None:
-    """What is current now. Raises `StaleWrite` unless its generation is *base* (0: nothing yet)."""
+    """The current credentials. Raises `StaleWrite` unless its generation is *base* (0: nothing yet)."""
     row = db.execute("SELECT generation, current FROM sites WHERE site = ?", (site,)).fetchone()
     current = None if row is None else load(Credentials, row["current"])
     if (0 if row is None else row["generation"]) != base:

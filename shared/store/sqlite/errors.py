@@ -1,4 +1,4 @@
-"""SQLite's errors in the words of the store."""
+"""Mapping of SQLite's errors to the store's."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 
 
 @contextmanager
-def translated(path: Path, what: str = "the store") -> Iterator[None]:
-    """Raise SQLite's and the system's errors about *what* in the file *path* as the store's own."""
+def mapped_errors(path: Path, what: str = "the store") -> Iterator[None]:
+    """Raise SQLite's errors and OSError about *what* in the file *path* as the store's exceptions."""
     try:
         yield
     except sqlite3.Error as error:
@@ -36,7 +36,7 @@ def translated(path: Path, what: str = "the store") -> Iterator[None]:
 
 
 def harms_connection(error: BaseException) -> bool:
-    """Whether a connection that raised *error* had better be opened anew."""
+    """Whether a connection that raised *error* should be reopened."""
     return isinstance(error, sqlite3.Error) and _primary_code(error) not in _HARMLESS
 
 

@@ -1,4 +1,4 @@
-"""Opening the SQLite file: made whole or not at all, looked at before it is touched, private to its owner.
+"""Opening the SQLite file: created atomically, checked before use, private to its owner.
 
 Nothing here opens the database file other than through SQLite: closing any descriptor of it would drop the
 locks that another connection of this process holds.
@@ -22,7 +22,7 @@ CHECKED_BYTES = 64 * 1024**2  # a file up to this size is checked whole when ope
 MAX_IDLE_WAL_BYTES = 16 * 1024**2
 _RETRY_SECONDS = 0.02
 _SIDECARS = ("-wal", "-shm", "-journal")
-_HASHING = ".secret"  # after the name of the database: what its keys are hashed under
+_PEPPER_SUFFIX = ".secret"  # suffix of the file with the pepper of the keys
 _OTHER = "set FREEAICHAT_STORE to another file, or move this one away"
 
 
@@ -36,8 +36,8 @@ def file_identity(path: Path) -> tuple[int, int] | None:
 
 
 def ensure_key_secret(path: Path) -> bytes:
-    """The secret beside the database at *path*. Raises `StoreUnavailable`."""
-    file = path.with_name(path.name + _HASHING)
+    """The pepper in the file beside the database at *path*. Raises `StoreUnavailable`."""
+    file = path.with_name(path.name + _PEPPER_SUFFIX)
     try:
         return ensure_secret(file)[0].encode()
     except OSError as error:
@@ -52,18 +52,18 @@ def open_database(path: Path, *, busy_timeout: float, max_pages: int | None = No
     """
     if not path.parent.is_dir():
         private_dir(path.parent)
-    with _only_opener(path.parent, busy_timeout):
+    with _locked(path.parent, busy_timeout):
         size = _size(path)
         if size:
-            inspect(path, busy_timeout, thoroughly=size <= CHECKED_BYTES)
+            check_file(path, busy_timeout, full_check=size <= CHECKED_BYTES)
         else:
             _create(path, busy_timeout)
         return _connect(path, busy_timeout, max_pages)
 
 
 @contextmanager
-def _only_opener(directory: Path, seconds: float) -> Iterator[None]:
-    """Wait until no other process is opening a store in *directory*."""
+def _locked(directory: Path, seconds: float) -> Iterator[None]:
+    """Lock *directory* against other processes that open a store in it."""
     deadline = time.monotonic() + seconds
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -91,7 +91,7 @@ def _size(path: Path) -> int:
 
 
 def _create(path: Path, busy_timeout: float) -> None:
-    """Make a new store under another name and move it into place, so that nobody ever meets half of one."""
+    """Create a new store under another name and rename it, so that nobody sees half of one."""
     fresh = path.with_name(f"{path.name}.new")
     for name in (fresh, *_sidecars(fresh), *_sidecars(path)):
         name.unlink(missing_ok=True)  # of a file that was deleted or never finished
@@ -101,20 +101,20 @@ def _create(path: Path, busy_timeout: float) -> None:
 
 
 def open_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """A connection that changes no byte of the file, and finds what its sidecar files hold beyond it."""
+    """A read-only connection, which also reads the sidecar files."""
     # Without sidecar files nobody has it open, and `immutable` keeps SQLite from making any.
     in_use = any(name.exists() for name in _sidecars(path))
     address = f"{path.as_uri()}?mode=ro{'' if in_use else '&immutable=1'}"
     return sqlite3.connect(address, uri=True, timeout=busy_timeout, isolation_level=None)
 
 
-def inspect(path: Path, busy_timeout: float, *, thoroughly: bool) -> None:
-    """Look at the file without changing a byte of it."""
+def check_file(path: Path, busy_timeout: float, *, full_check: bool) -> None:
+    """Check the file without changing it. Raises `StoreCorrupt` and `StoreTooNew`."""
     with closing(open_to_read(path, busy_timeout)) as connection:
         if not schema.is_ours(connection):
             raise StoreCorrupt(f"{path} is the database of another program and was left as it is; {_OTHER}")
         refuse_newer(connection, path)
-        if thoroughly:
+        if full_check:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0].splitlines()[-1]
             if found != "ok":
                 raise StoreCorrupt(

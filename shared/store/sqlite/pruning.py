@@ -1,10 +1,10 @@
-"""Dropping old conversations and branches in SQLite, some at a time, so that other processes never wait for long."""
+"""Pruning of conversations and branches in SQLite, in small transactions, so that others never wait for long."""
 
 from math import inf
 from sqlite3 import Connection
 
 from shared.store import MAX_BRANCHES
-from shared.store.sqlite.worker import Part, writes, writes_quietly
+from shared.store.sqlite.worker import SqliteMixin, silent_write_transaction, write_transaction
 
 REDATED_AT_ONCE = 1000
 BRANCHES_AT_ONCE = 1000
@@ -17,43 +17,43 @@ _REDATE = (
 )
 
 
-class PruningStore(Part):
+class PruningStore(SqliteMixin):
     async def prune(self, *, before: float, max_bytes: int, now: float = inf) -> int:
         for statement in _REDATE:
             while await self._redate(statement, now):
                 pass
-        gone = 0
-        while some := await self._prune_conversations(before, max_bytes):
-            gone += some
+        dropped = 0
+        while count := await self._prune_conversations(before, max_bytes):
+            dropped += count
         while await self._prune_branches(before):
             pass
-        return gone
+        return dropped
 
-    @writes_quietly
+    @silent_write_transaction
     def _redate(self, db: Connection, statement: str, now: float) -> int:
-        """Let some that were touched or kept later than *now* count as of now; how many."""
+        """Reset times later than *now* in some rows to *now*; returns how many."""
         return db.execute(statement, (now, REDATED_AT_ONCE)).rowcount
 
-    @writes
+    @write_transaction
     def _prune_conversations(self, db: Connection, before: float, max_bytes: int) -> int:
-        """Drop at most `CONVERSATIONS_AT_ONCE` conversations of those that are to go; 0: none is left."""
+        """Drop at most `CONVERSATIONS_AT_ONCE` conversations; returns how many, 0 when done."""
         total = db.execute("SELECT COALESCE(SUM(bytes), 0) FROM conversations").fetchone()[0]
         oldest = db.execute(
             "SELECT number, updated_at, bytes FROM conversations ORDER BY updated_at, number LIMIT ?",
             (CONVERSATIONS_AT_ONCE,),
         ).fetchall()
-        gone = 0
+        dropped = 0
         for row in oldest:
             if row["updated_at"] >= before and total <= max_bytes:
                 break
             db.execute("DELETE FROM conversations WHERE number = ?", (row["number"],))
             total -= row["bytes"]
-            gone += 1
-        return gone
+            dropped += 1
+        return dropped
 
-    @writes
+    @write_transaction
     def _prune_branches(self, db: Connection, before: float) -> int:
-        """Drop up to `BRANCHES_AT_ONCE` branches that are too old or too many; how many went."""
+        """Drop up to `BRANCHES_AT_ONCE` branches that are too old or too many; returns how many."""
         return db.execute(
             "DELETE FROM branches WHERE number IN (SELECT number FROM branches WHERE kept_at < ? "
             "OR number <= (SELECT MAX(number) FROM branches) - ? LIMIT ?)",

@@ -1,6 +1,6 @@
-"""The tables of the SQLite store, as a list of steps that only ever grows.
+"""The tables of the SQLite store, as an append-only list of migrations.
 
-`PRAGMA user_version` counts the steps a file has been through; `PRAGMA application_id` marks it as ours.
+`PRAGMA user_version` counts the migrations applied to a file; `PRAGMA application_id` marks it as ours.
 """
 
 import sqlite3
@@ -121,7 +121,7 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """How many migrations the file has been through. Raises sqlite3.Error."""
+    """The number of migrations applied to the file. Raises sqlite3.Error."""
     return _number(connection, "user_version")
 
 
@@ -131,9 +131,9 @@ def is_ours(connection: sqlite3.Connection) -> bool:
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring the file to the last version, each step in a transaction of its own. Raises sqlite3.Error.
+    """Apply the missing migrations, each in a transaction of its own. Raises sqlite3.Error.
 
-    A step that another process has done meanwhile is passed over.
+    One that another process has applied meanwhile is skipped.
     """
     for number, statements in enumerate(migrations, start=1):
         if version(connection) >= number:

@@ -1,6 +1,6 @@
 """The store in one SQLite file that several processes share.
 
-A killed process loses nothing it was told is kept; a power cut may lose the last moments, never the file's order.
+A killed process loses no committed write; a power cut may lose the last ones, but never corrupts the file.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from shared.store.sqlite.visits import VisitStore
 from shared.store.sqlite.worker import Worker
 
 BUSY_SECONDS = 5.0  # longest wait for another process's write; each takes milliseconds
-POLL_SECONDS = 0.2  # how often the changes of other processes are looked for while somebody watches
+POLL_SECONDS = 0.2  # for changes by other processes, while there are watchers
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ class SqliteStore(
         self._changes = PolledChanges(worker.version, seconds=POLL_SECONDS)
 
     async def open(self) -> None:
-        """Open the file now, so that its faults show at once."""
+        """Open the file now, so that errors show at once."""
         await self._worker.version()
 
     async def close(self) -> None:

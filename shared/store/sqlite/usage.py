@@ -1,27 +1,27 @@
-"""What was used, in SQLite."""
+"""Usage in SQLite."""
 
 import json
 from math import inf
 from sqlite3 import Connection
 
-from shared.admin.usage import DAY_SECONDS, Counters, Group, UsageBatch, add, day_of
-from shared.store.documents import readable, reading
+from shared.admin.usage import DAY_SECONDS, Counters, UsageBatch, UsageGroup, add, day_of
+from shared.store.documents import decoding, skip_damaged
 from shared.store.sqlite.notes import read_note, write_note
-from shared.store.sqlite.worker import Part, reads, writes_quietly
+from shared.store.sqlite.worker import SqliteMixin, read_transaction, silent_write_transaction
 
-KEPT_BATCHES = 100  # ids that are known again: as many as proxies write while one of them repeats a batch
+KEPT_BATCHES = 100  # ids that are recognised: as many as proxies write while one of them retries a batch
 _LAST = "usage.batches"
 
 
-class UsageStore(Part):
-    @writes_quietly
+class UsageStore(SqliteMixin):
+    @silent_write_transaction
     def add_usage(self, db: Connection, batch: UsageBatch) -> None:
-        """A transaction takes effect or not; ids are kept for the caller who was not told which."""
+        """Idempotent by the batch's id, so that this may be retried."""
         if not _is_new(db, batch.id):
             return
         for group, counters in batch.groups.items():
             row = db.execute("SELECT counts FROM usage WHERE (hour, key, model, site) = (?, ?, ?, ?)", group).fetchone()
-            counts = next(iter(readable(_load, [] if row is None else [row["counts"]])), {})
+            counts = next(iter(skip_damaged(_load, [] if row is None else [row["counts"]])), {})
             add(counts, counters)
             db.execute(
                 "INSERT OR REPLACE INTO usage (hour, key, model, site, counts) VALUES (?, ?, ?, ?, ?)",
@@ -39,19 +39,19 @@ class UsageStore(Part):
             [(at, key) for key, at in batch.seen.items()],
         )
 
-    @reads
-    def usage(self, db: Connection, *, since: float, until: float) -> list[tuple[Group, Counters]]:
+    @read_transaction
+    def usage(self, db: Connection, *, since: float, until: float) -> list[tuple[UsageGroup, Counters]]:
         rows = db.execute(
             "SELECT hour, key, model, site, counts FROM usage WHERE hour >= ? AND hour < ? ORDER BY hour",
             (since, until),
         )
-        return readable(lambda row: (Group(*row[:4]), _load(row["counts"])), rows)
+        return skip_damaged(lambda row: (UsageGroup(*row[:4]), _load(row["counts"])), rows)
 
-    @writes_quietly
+    @silent_write_transaction
     def prune_usage(self, db: Connection, *, before: float, after: float = inf) -> int:
-        gone = db.execute("DELETE FROM usage WHERE hour < ? OR hour > ?", (before, after)).rowcount
+        dropped = db.execute("DELETE FROM usage WHERE hour < ? OR hour > ?", (before, after)).rowcount
         db.execute("DELETE FROM key_tokens WHERE day < ? OR day * ? > ?", (day_of(before), DAY_SECONDS, after))
-        return gone
+        return dropped
 
 
 def _is_new(db: Connection, batch_id: str) -> bool:
@@ -63,5 +63,5 @@ def _is_new(db: Connection, batch_id: str) -> bool:
 
 
 def _load(text: str) -> Counters:
-    with reading("some usage"):
+    with decoding("some usage"):
         return {str(name): int(count) for name, count in json.loads(text).items()}

@@ -11,12 +11,12 @@ from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from shared.store import StoreUnavailable
-from shared.store.sqlite.errors import harms_connection, translated
+from shared.store.sqlite.errors import harms_connection, mapped_errors
 from shared.store.sqlite.file import file_identity, open_database, refuse_newer
 
 P = ParamSpec("P")
 T = TypeVar("T")
-S = TypeVar("S", bound="Part")
+S = TypeVar("S", bound="SqliteMixin")
 Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
 Method = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
@@ -26,16 +26,16 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs functions of a connection, one at a time, each in a transaction of its own.
+    """Runs functions with the connection in a thread, one at a time, each in a transaction of its own.
 
-    A function either takes effect whole or not at all. When the file was deleted or replaced, or the connection
-    broke, the next call opens it anew. All methods raise what `Store` methods may raise.
+    When the file was deleted or replaced, or the connection broke, the next call reopens it. All
+    methods raise what `Store` methods may raise.
     """
 
     def __init__(
         self, path: Path, *, busy_timeout: float, max_pages: int | None, on_change: Callable[[], None]
     ) -> None:
-        """*on_change* is called in the thread after every change that is news."""
+        """*on_change* is called in the thread after every change that is to be announced."""
         self.path = path
         self._busy_timeout = busy_timeout
         self._max_pages = max_pages
@@ -46,17 +46,17 @@ class Worker:
         self._openings = 0
         self._is_closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], begin: str, *, is_news: bool) -> T:
-        """What *work* returns in a transaction that *begin* opens, once its changes are kept, and told if *is_news*."""
+    async def run(self, work: Callable[[sqlite3.Connection], T], begin: str, *, notify: bool) -> T:
+        """Run *work* in a transaction that *begin* opens; returns after the commit. *notify*: watchers are notified."""
         asked = monotonic()
-        return await self._in_thread(lambda: self._transact(work, begin, asked, is_news=is_news))
+        return await self._in_thread(lambda: self._transact(work, begin, asked, notify=notify))
 
     async def version(self) -> tuple[int, int]:
-        """A value that differs whenever another connection has changed the store since."""
+        """A value that differs after a change by another connection."""
         return await self._in_thread(self._version)
 
     async def close(self) -> None:
-        """Wait for what runs, then close the connection. Later calls raise `StoreUnavailable`."""
+        """Wait for running calls, then close the connection. Later calls raise `StoreUnavailable`."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -70,8 +70,8 @@ class Worker:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, asked: float, *, is_news: bool) -> T:
-        with translated(self.path):
+    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, asked: float, *, notify: bool) -> T:
+        with mapped_errors(self.path):
             connection = self._connected()
             changes = connection.total_changes
             try:
@@ -82,7 +82,7 @@ class Worker:
             except BaseException as error:
                 self._undo(connection, error)
                 raise
-        if is_news and connection.total_changes != changes:
+        if notify and connection.total_changes != changes:
             self._on_change()
         return result
 
@@ -110,7 +110,7 @@ class Worker:
             self._disconnect()
 
     def _version(self) -> tuple[int, int]:
-        with translated(self.path):
+        with mapped_errors(self.path):
             connection = self._connected()
             return self._openings, int(connection.execute("PRAGMA data_version").fetchone()[0])
 
@@ -134,31 +134,31 @@ def _set_timeout(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
-class Part:
-    """The methods of a store for one subject, each marked with how it runs."""
+class SqliteMixin:
+    """Base of the mixins that make up `SqliteStore`; each method is decorated with its kind of transaction."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
 
-def reads(work: Work[S, P, T]) -> Method[S, P, T]:
-    """A method that finds all it looks at in one state of the store."""
+def read_transaction(work: Work[S, P, T]) -> Method[S, P, T]:
+    """Decorate a method that reads, in one read transaction."""
     return _method(work, "BEGIN")
 
 
-def writes(work: Work[S, P, T]) -> Method[S, P, T]:
-    """A method that returns once its changes are kept."""
+def write_transaction(work: Work[S, P, T]) -> Method[S, P, T]:
+    """Decorate a method that writes, in one write transaction; watchers are notified."""
     return _method(work, "BEGIN IMMEDIATE")
 
 
-def writes_quietly(work: Work[S, P, T]) -> Method[S, P, T]:
-    """As `writes`, for changes that are no news to anybody here."""
-    return _method(work, "BEGIN IMMEDIATE", is_news=False)
+def silent_write_transaction(work: Work[S, P, T]) -> Method[S, P, T]:
+    """As `write_transaction`, without notifying watchers."""
+    return _method(work, "BEGIN IMMEDIATE", notify=False)
 
 
-def _method(work: Work[S, P, T], begin: str, *, is_news: bool = True) -> Method[S, P, T]:
+def _method(work: Work[S, P, T], begin: str, *, notify: bool = True) -> Method[S, P, T]:
     @wraps(work)
     async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._worker.run(lambda db: work(self, db, *args, **kwargs), begin, is_news=is_news)
+        return await self._worker.run(lambda db: work(self, db, *args, **kwargs), begin, notify=notify)
 
     return method

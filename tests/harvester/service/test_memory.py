@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from harvester.service import memory
-from harvester.service.memory import outgrown
+from harvester.service.memory import wait_for_excess
 
 SHARED = """
 import os, sys
@@ -54,7 +54,7 @@ async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "LOOK_SECONDS", 0.02)
         patch.setattr(memory, "_used", counted)
-        task = asyncio.create_task(outgrown(root))
+        task = asyncio.create_task(wait_for_excess(root))
         async with asyncio.timeout(10):
             while looks < 4 and not task.done():
                 await asyncio.sleep(0.01)
@@ -65,7 +65,7 @@ async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that a test can break."""
-    monkeypatch.setattr("harvester.service.memory.MOST_BYTES", MOST)
+    monkeypatch.setattr("harvester.service.memory.MAX_BYTES", MOST)
 
 
 async def test_what_a_process_below_uses_counts(as_users_run_it: None) -> None:

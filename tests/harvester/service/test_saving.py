@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.service.saving import patiently, save_capture
+from harvester.service.saving import retry_unavailable, save_capture
 from shared.models import Capture, Credentials
 from shared.store import Store, StoreUnavailable
 from tests.shared.samples import SITE, capture
@@ -78,7 +78,7 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for() -> None:
             raise failures.pop()
         return "done"
 
-    assert await patiently(call) == "done"
+    assert await retry_unavailable(call) == "done"
 
 
 async def test_any_other_error_is_not_repeated(tmp_path: Path) -> None:
@@ -89,5 +89,5 @@ async def test_any_other_error_is_not_repeated(tmp_path: Path) -> None:
         raise ValueError(str(tmp_path))
 
     with pytest.raises(ValueError, match="test_any"):
-        await patiently(call)
+        await retry_unavailable(call)
     assert len(calls) == 1

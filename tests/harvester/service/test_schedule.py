@@ -128,7 +128,7 @@ async def test_fresh_credentials_are_left_alone_and_an_ask_is_heard_within_a_sec
 async def test_many_asks_are_one_visit_also_those_that_come_while_it_is_under_way(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harvester.service.policy.ASKED_PAUSES", (0.4,))  # no longer one keeps a second visit away
+    monkeypatch.setattr("harvester.service.policy.DEMAND_PAUSES", (0.4,))  # no longer one keeps a second visit away
     await have_fresh(store)
     visits = WrittenVisits(store, seconds=0.4)
     async with scheduled(store, visits):

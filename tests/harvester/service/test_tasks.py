@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harvester.service.tasks import to_the_end, until_stopped
+from harvester.service.tasks import finish_uncancelled, run_until_stopped
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -24,7 +24,7 @@ async def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
             tidied_up.append(True)
         return 0
 
-    assert await until_stopped(work(), when_stopped=3) == 3
+    assert await run_until_stopped(work(), when_stopped=3) == 3
     assert tidied_up == [True]
 
 
@@ -33,10 +33,10 @@ async def test_what_does_not_end_in_time_is_left(monkeypatch: pytest.MonkeyPatch
 
     async def work() -> int:
         os.kill(os.getpid(), signal.SIGTERM)
-        await to_the_end(asyncio.sleep(0.1))
+        await finish_uncancelled(asyncio.sleep(0.1))
         return 0
 
-    assert await until_stopped(work(), when_stopped=3) == 3
+    assert await run_until_stopped(work(), when_stopped=3) == 3
 
 
 async def test_what_is_started_to_outlive_its_terminal_does() -> None:
@@ -48,7 +48,7 @@ async def test_what_is_started_to_outlive_its_terminal_does() -> None:
         return 0
 
     try:
-        assert await until_stopped(work(), when_stopped=3) == 0
+        assert await run_until_stopped(work(), when_stopped=3) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -62,7 +62,7 @@ async def test_a_cancellation_waits_for_the_end_of_the_work() -> None:
         await go_on.wait()
         done.append(True)
 
-    doing = asyncio.create_task(to_the_end(work()))
+    doing = asyncio.create_task(finish_uncancelled(work()))
     await begun.wait()
     doing.cancel()
     for _ in range(5):  # it is told, and could end
@@ -80,4 +80,4 @@ async def test_a_failure_is_passed_on() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await to_the_end(work())
+        await finish_uncancelled(work())

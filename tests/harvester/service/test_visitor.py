@@ -18,7 +18,7 @@ from tests.harvester.one_browser import OneBrowser
 from tests.harvester.visiting import Visits, wait_for
 from tests.site import SimulatedSite
 
-UNDER_WAY = "harvester.visit: {}"
+VISIT_IN_PROGRESS = "harvester.visit: {}"
 
 
 class ForgetfulStore:
@@ -153,7 +153,7 @@ async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_t
 
     opened = psutil.Process().num_fds()
     with monkeypatch.context() as patched:
-        patched.setattr("harvester.service.worker.end_family", fail)
+        patched.setattr("harvester.service.worker.kill_process_tree", fail)
         await own_visits.capture()
     assert len(list(own_visits.workspace.path.glob("visit-*"))) == 1
 
@@ -163,7 +163,7 @@ async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_t
 
 async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visits, site: SimulatedSite) -> None:
     lost = killed(site.origin)
-    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(lost))
+    await visits.store.set_note(VISIT_IN_PROGRESS.format(site.origin), to_json(lost))
 
     await visits.visitor.recover(site.origin)
     await visits.visitor.recover(site.origin)
@@ -175,7 +175,7 @@ async def test_a_visit_whose_harvester_was_killed_is_recorded_once(visits: Visit
 async def test_a_visit_that_goes_on_elsewhere_is_not_taken_for_a_killed_one(
     visits: Visits, site: SimulatedSite
 ) -> None:
-    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(killed(site.origin)))
+    await visits.store.set_note(VISIT_IN_PROGRESS.format(site.origin), to_json(killed(site.origin)))
     await visits.store.begin_visit(site.origin, "another machine", at=time.time(), ttl=60)
 
     await visits.visitor.recover(site.origin)
@@ -187,7 +187,7 @@ async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
     visits: Visits, site: SimulatedSite
 ) -> None:
     lost = killed(site.origin)
-    await visits.store.set_note(UNDER_WAY.format(site.origin), to_json(lost))
+    await visits.store.set_note(VISIT_IN_PROGRESS.format(site.origin), to_json(lost))
 
     making = asyncio.create_task(visits.make())
     while not await visits.store.visits():
@@ -196,11 +196,11 @@ async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
     made = await making
 
     assert [visit.id for visit in await visits.store.visits()] == [made.id, lost.id]
-    assert not await visits.store.get_note(UNDER_WAY.format(site.origin))
+    assert not await visits.store.get_note(VISIT_IN_PROGRESS.format(site.origin))
 
 
 async def test_a_note_that_makes_no_sense_counts_as_a_killed_visit(visits: Visits, site: SimulatedSite) -> None:
-    await visits.store.set_note(UNDER_WAY.format(site.origin), "{")
+    await visits.store.set_note(VISIT_IN_PROGRESS.format(site.origin), "{")
 
     await visits.visitor.recover(site.origin)
 
@@ -209,7 +209,7 @@ async def test_a_note_that_makes_no_sense_counts_as_a_killed_visit(visits: Visit
 
 async def test_a_visit_that_was_overtaken_leaves_the_note_of_the_other(visits: Visits, site: SimulatedSite) -> None:
     """It was paused for longer than its claim stood, and another machine began one meanwhile."""
-    note = UNDER_WAY.format(site.origin)
+    note = VISIT_IN_PROGRESS.format(site.origin)
     visiting = asyncio.create_task(visits.make())
     while not await visits.store.get_note(note):
         await asyncio.sleep(0.01)

@@ -6,10 +6,10 @@ from harvester.visit.addresses import (
     Link,
     Refresh,
     chat_candidates,
-    is_chatty,
-    is_wanted,
-    own_pages,
-    refresh_of,
+    find_refresh,
+    mentions_chat,
+    pages_on_site,
+    should_load,
 )
 
 PAGE = "https://www.example.org/start/"
@@ -31,7 +31,7 @@ PAGE = "https://www.example.org/start/"
     ],
 )
 def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str, wanted: bool) -> None:
-    assert is_wanted(kind, url, {"example.org"}) is wanted
+    assert should_load(kind, url, {"example.org"}) is wanted
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str
 def test_first_party_is_more_than_the_hosts_own_name(
     kind: str, url: str, hosts: set[str], is_wide: bool, wanted: bool
 ) -> None:
-    assert is_wanted(kind, url, hosts, is_wide=is_wide) is wanted
+    assert should_load(kind, url, hosts, is_wide=is_wide) is wanted
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_first_party_is_more_than_the_hosts_own_name(
     ],
 )
 def test_where_a_page_leads_by_itself(content: str, found: Refresh | None) -> None:
-    assert refresh_of(PAGE, ["nonsense", content]) == found
-    assert refresh_of(f"{PAGE}#part", ["nonsense", content]) == found
+    assert find_refresh(PAGE, ["nonsense", content]) == found
+    assert find_refresh(f"{PAGE}#part", ["nonsense", content]) == found
 
 
 def test_of_the_frames_only_pages_of_the_site_are_looked_at() -> None:
     frames = ["/bot/", "https://ads.example.net/", "/bot/#x", "/start/", "javascript:void(0)", "https://["]
 
-    assert own_pages(PAGE, frames, [PAGE]) == ["https://www.example.org/bot/"]
+    assert pages_on_site(PAGE, frames, [PAGE]) == ["https://www.example.org/bot/"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_of_the_frames_only_pages_of_the_site_are_looked_at() -> None:
     [("Chat with us", True), ("Ask our AI", True), ("Ask", True), ("Task list", False), ("OK", False)],
 )
 def test_what_speaks_of_a_chat(text: str, is_so: bool) -> None:
-    assert is_chatty(text) is is_so
+    assert mentions_chat(text) is is_so
 
 
 def candidates(*links: tuple[str, str], visited: tuple[str, ...] = (PAGE,)) -> list[str]:

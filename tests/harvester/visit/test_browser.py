@@ -16,7 +16,7 @@ from harvester.visit.chromium import ChromiumTab
 from harvester.visit.errors import BrowserFailed, PageFailed
 from harvester.visit.plugins.aipkit import AIPKit, observed_in
 from shared.browsers import find_browser
-from shared.plugins.aipkit.observed import Observed
+from shared.plugins.aipkit.observed_request import ObservedRequest
 from shared.plugins.requests import form_request
 from tests.harvester.visiting import wait_for
 
@@ -127,7 +127,7 @@ async def test_a_known_guest_is_known_before_the_pages_own_script_runs(pages: Pa
 async def test_a_guest_id_that_the_page_has_is_never_overwritten(pages: Pages) -> None:
     origin = {"origin": pages.url, "localStorage": [{"name": "aipkit_guest_uuid", "value": "stored"}]}
     async with at(pages, identity={"cookies": [], "origins": [origin]}, session_id="other") as shown:
-        await shown.keep(AIPKit().guest_storage("third"))
+        await shown.set_storage(AIPKit().guest_storage("third"))
 
         assert (await shown.snapshot()).stored == {"aipkit_guest_uuid": "stored"}
 
@@ -135,7 +135,7 @@ async def test_a_guest_id_that_the_page_has_is_never_overwritten(pages: Pages) -
 async def test_a_page_that_may_store_nothing_is_read_all_the_same(pages: Pages) -> None:
     pages.headers["/"] = [("Content-Security-Policy", "sandbox allow-scripts")]
     async with at(pages, session_id="known") as shown:
-        await shown.keep(AIPKit().guest_storage("known"))
+        await shown.set_storage(AIPKit().guest_storage("known"))
 
         look = await shown.snapshot()
     assert look.stored == {}
@@ -194,7 +194,7 @@ async def test_a_message_is_typed_into_a_popup_after_it_is_opened_and_its_reques
         await wait_for(lambda: any(one.status for one in shown.requests()), "the request was answered")
 
         ajax = f"{pages.url}/wp-admin/admin-ajax.php"
-        told = Observed(ajax_url=ajax, action="aipkit_cache_sse_message", nonce="n", bot_id=5, status=200)
+        told = ObservedRequest(ajax_url=ajax, action="aipkit_cache_sse_message", nonce="n", bot_id=5, status=200)
         assert observed_in(shown.requests()) == [told]
 
 
@@ -240,4 +240,4 @@ async def test_a_browser_that_ends_while_its_tab_is_opened_is_noticed_at_once(
     with pytest.raises(BrowserFailed, match="ended while its tab was opened") as failed:
         async with tab():
             pass
-    assert failed.value.is_passing
+    assert failed.value.is_transient

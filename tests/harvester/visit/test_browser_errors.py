@@ -2,7 +2,7 @@
 
 import pytest
 
-from harvester.visit.browser_errors import in_the_way, is_sandbox_failure, launch_failure, net_error
+from harvester.visit.browser_errors import action_failure, is_sandbox_failure, launch_failure, net_error
 from shared.models import Cause
 
 LAUNCH = """BrowserType.launch: Target page, context or browser has been closed
@@ -25,7 +25,7 @@ Browser logs:
     ],
 )
 def test_what_keeps_a_click_from_its_place_is_told(said: str, reason: str) -> None:
-    assert in_the_way(f"Locator.click: Timeout 2000ms exceeded.\nCall log:\n{said}").startswith(reason)
+    assert action_failure(f"Locator.click: Timeout 2000ms exceeded.\nCall log:\n{said}").startswith(reason)
 
 
 def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
@@ -50,11 +50,11 @@ def test_the_line_that_tells_why_a_browser_did_not_start_is_found_among_the_othe
         "/usr/lib/chromium/chromium: error while loading shared libraries: libnss3.so: cannot open shared object file"
     )
 
-    reason, is_passing = launch_failure(launch(f"[pid=359][err] {said}", "exitCode=127, signal=null"))
+    reason, is_transient = launch_failure(launch(f"[pid=359][err] {said}", "exitCode=127, signal=null"))
 
     assert said in reason
     assert "freeaichat browser install" in reason
-    assert not is_passing
+    assert not is_transient
 
 
 def test_a_browser_that_said_nothing_of_use_leaves_its_last_words_or_the_drivers() -> None:
@@ -72,10 +72,10 @@ def test_a_browser_that_was_killed_is_worth_another_try(ended: str) -> None:
 def test_a_browser_that_finds_no_space_for_its_files_is_told_with_what_to_do() -> None:
     full = "BrowserType.launch: ENOSPC: no space left on device, mkdtemp '/var/visit/playwright-artifacts-nzDZyg'"
 
-    reason, is_passing = launch_failure(full)
+    reason, is_transient = launch_failure(full)
 
     assert "set TMPDIR" in reason
-    assert not is_passing
+    assert not is_transient
 
 
 def test_only_a_missing_sandbox_is_taken_for_one() -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from harvester.visit.identity import MOST_CHARS, bounded
+from harvester.visit.identity import MAX_CHARS, dump_identity
 
 COOKIES = [{"name": "a", "value": "b" * 4000}]
 FIRST = ("aipkit_",)
@@ -21,17 +21,17 @@ def names(text: str) -> list[str]:
 def test_what_is_small_is_kept_as_it_is() -> None:
     usual = state({"name": "theme", "value": "dark"}, GUEST)
 
-    assert json.loads(bounded(usual, first=FIRST)) == usual
-    assert bounded({"cookies": [], "origins": []}, first=FIRST) == '{"cookies": [], "origins": []}'
+    assert json.loads(dump_identity(usual, first=FIRST)) == usual
+    assert dump_identity({"cookies": [], "origins": []}, first=FIRST) == '{"cookies": [], "origins": []}'
 
 
 def test_of_too_much_the_chats_own_values_and_the_small_ones_are_kept() -> None:
     cache = {"name": "cache", "value": "\u89c6" * (1 << 20)}
     filling = [{"name": f"n{number}", "value": "x" * 1000} for number in range(1000)]
 
-    text = bounded(state(cache, *filling, {"name": "theme", "value": "dark"}, GUEST), first=FIRST)
+    text = dump_identity(state(cache, *filling, {"name": "theme", "value": "dark"}, GUEST), first=FIRST)
 
-    assert len(text) < MOST_CHARS * 1.1
+    assert len(text) < MAX_CHARS * 1.1
     assert {"theme", "aipkit_guest_uuid"} <= set(names(text))
     assert "cache" not in names(text)
     assert 300 < len(names(text)) < 600

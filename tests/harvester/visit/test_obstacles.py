@@ -3,16 +3,16 @@
 import pytest
 
 from harvester.visit.addresses import Link
-from harvester.visit.obstacles import bot_check, click_hint, missing_chat, refusal, wall, widget
-from harvester.visit.tab import Signs
+from harvester.visit.obstacles import bot_check, click_hint, find_wall, missing_chat, refusal, widget
+from harvester.visit.tab import PageDetails
 from shared.models import Cause
 from tests.harvester.fake_tab import SITE, page
 
 MANY_LINKS = [Link(f"/{number}/", "Page") for number in range(30)]
 
 
-def signs(text: str = "", *buttons: str, asks_password: bool = False) -> Signs:
-    return Signs(text=text, buttons=list(buttons), asks_password=asks_password)
+def signs(text: str = "", *buttons: str, asks_password: bool = False) -> PageDetails:
+    return PageDetails(text=text, buttons=list(buttons), asks_password=asks_password)
 
 
 @pytest.mark.parametrize(
@@ -27,39 +27,39 @@ def signs(text: str = "", *buttons: str, asks_password: bool = False) -> Signs:
     ],
 )
 def test_an_age_gate_is_known_by_its_question(text: str) -> None:
-    assert "confirm their age" in str(wall(page(), signs(text, "Yes", "No")))
+    assert "confirm their age" in str(find_wall(page(), signs(text, "Yes", "No")))
 
 
 @pytest.mark.parametrize(
     "text", ["Welcome to our 18 models", "Our assistant", f"For those over 18. {'Much to read. ' * 200}"]
 )
 def test_other_texts_are_no_age_gates(text: str) -> None:
-    assert wall(page(), signs(text, "OK")) is None
+    assert find_wall(page(), signs(text, "OK")) is None
 
 
 def test_an_age_gate_asks_by_buttons_or_has_hardly_a_link_and_may_ask_in_its_title() -> None:
     asked = "Are you over 18?"
 
-    assert "confirm their age" in str(wall(page(links=MANY_LINKS), signs(asked, "Yes")))
-    assert "confirm their age" in str(wall(page(), signs(asked)))
-    assert "confirm their age" in str(wall(page(title=asked), signs("Enter", "Yes")))
-    assert wall(page(links=MANY_LINKS), signs(asked)) is None
+    assert "confirm their age" in str(find_wall(page(links=MANY_LINKS), signs(asked, "Yes")))
+    assert "confirm their age" in str(find_wall(page(), signs(asked)))
+    assert "confirm their age" in str(find_wall(page(title=asked), signs("Enter", "Yes")))
+    assert find_wall(page(links=MANY_LINKS), signs(asked)) is None
 
 
 def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None:
     by_place = page(f"{SITE}/wp-login.php", links=MANY_LINKS)
     by_text = page()
 
-    assert "log in" in str(wall(by_place, signs(asks_password=True)))
-    assert "log in" in str(wall(by_text, signs("Members, sign in here", asks_password=True)))
+    assert "log in" in str(find_wall(by_place, signs(asks_password=True)))
+    assert "log in" in str(find_wall(by_text, signs("Members, sign in here", asks_password=True)))
     for shown, text in (((), "Much to read. " * 200), (MANY_LINKS, "Much to see"), ((), "This content is protected")):
-        told = wall(page(links=list(shown)), signs(text, asks_password=True))
+        told = find_wall(page(links=list(shown)), signs(text, asks_password=True))
         assert "asks for a password" in str(told)
 
 
 def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> None:
-    assert wall(page(links=MANY_LINKS), signs(f"Log in {'Much to read. ' * 200}", asks_password=True)) is None
-    assert wall(page(), signs("Log in")) is None
+    assert find_wall(page(links=MANY_LINKS), signs(f"Log in {'Much to read. ' * 200}", asks_password=True)) is None
+    assert find_wall(page(), signs("Log in")) is None
 
 
 def test_a_button_that_speaks_of_a_chat_is_named() -> None:

@@ -76,7 +76,7 @@ async def test_a_site_that_moved_to_another_host_is_used_there(visits: Visits, s
     found = (await visits.state()).current
 
     assert first.reason == second.reason == ""
-    assert not found.is_of_other_page(site.url)
+    assert not found.is_on_other_page(site.url)
     assert found.site == site.origin
     assert found.page_url == f"http://{site.other_host}/"
     assert found.ajax_url == f"http://{site.other_host}/wp-admin/admin-ajax.php"

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harvester.processes import end_family
+from harvester.processes import kill_process_tree
 from harvester.service.child import start_child
 from harvester.service.visitor import Visitor
-from harvester.service.worker import Workers
+from harvester.service.worker import VisitProcesses
 from shared.models import Outcome
 from shared.parsing import Site
 from shared.processes.lifeline import Lifeline
@@ -52,7 +52,7 @@ async def test_the_driver_starts_before_it_is_known_what_to_visit_and_ends_with_
         await asyncio.wait_for(process.wait(), SECONDS)
         assert await still_running([driver], seconds=SECONDS) == []
     finally:
-        end_family(tmp_path, root=system)
+        kill_process_tree(tmp_path, root=system)
 
 
 async def test_without_a_word_it_ends_by_itself() -> None:
@@ -69,8 +69,8 @@ async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
     monkeypatch.chdir(tmp_path)
     lifeline = Lifeline()
     process = await start(lifeline=lifeline)
-    lifeline.hand_over()
-    lifeline.cut()
+    lifeline.close_child_end()
+    lifeline.stop()
 
     assert await asyncio.wait_for(process.wait(), SECONDS) == EXIT_ORPHANED
     assert (tmp_path / "file").exists()
@@ -78,7 +78,7 @@ async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
 
 async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits: Visits) -> None:
     waiting = await start_child()
-    visitor = Visitor(own_visits.store, own_visits.workspace, Workers(waiting), browser="")
+    visitor = Visitor(own_visits.store, own_visits.workspace, VisitProcesses(waiting), browser="")
 
     open_files = set()
     for _ in range(2):  # the second by a process of its own
@@ -91,7 +91,7 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits
     assert len(open_files) == 1
 
 
-@pytest.mark.parametrize("how", ["killed", "cut"])
+@pytest.mark.parametrize("how", ["killed", "stop"])
 async def test_where_that_process_is_to_end_another_one_makes_the_visit(
     own_visits: Visits, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,8 +100,8 @@ async def test_where_that_process_is_to_end_another_one_makes_the_visit(
     if how == "killed":
         waiting.process.kill()
         await waiting.process.wait()
-    waiting.cut()
-    visitor = Visitor(own_visits.store, own_visits.workspace, Workers(waiting), browser="")
+    waiting.stop()
+    visitor = Visitor(own_visits.store, own_visits.workspace, VisitProcesses(waiting), browser="")
 
     visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
 

@@ -10,7 +10,7 @@ from harvester.job import Job, Limits
 from harvester.visit.addresses import Link
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.search import find_chat
-from harvester.visit.tab import Signs
+from harvester.visit.tab import PageDetails
 from shared.models import Outcome
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
@@ -236,7 +236,7 @@ async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
 
 async def test_a_page_whose_chat_is_not_there_says_so_itself() -> None:
     tab = FakeTab({FRONT: page(FRONT)})
-    tab.shown = Signs(text="AI Engine: Chatbot 'gone' not found.", buttons=[], asks_password=False)
+    tab.shown = PageDetails(text="AI Engine: Chatbot 'gone' not found.", buttons=[], asks_password=False)
 
     found = await failure(tab, job())
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harvester.job import Limits
-from harvester.processes import end_family
+from harvester.processes import kill_process_tree
 from harvester.service.visitor import ATTEMPTS
 from harvester.service.workspace import Workspace
 from shared.models import Cause, Outcome
@@ -263,11 +263,11 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
         stdin=asyncio.subprocess.PIPE,
         pass_fds=lifeline.pass_fds,
     )
-    lifeline.hand_over()
+    lifeline.close_child_end()
     assert process.stdin is not None
     process.stdin.write(b"%s\n" % os.fsencode(own))
     await wait_for(lambda: psutil.Process(process.pid).cwd() == str(own), "it is where it was told to be")
-    lifeline.cut()
+    lifeline.stop()
 
     assert await asyncio.wait_for(process.wait(), 10) == EXIT_ORPHANED
     assert not own.exists()
@@ -282,9 +282,9 @@ async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end
     def slowly(directory: Path, *, root: psutil.Process) -> None:
         begun.set()
         go_on.wait(10)
-        end_family(directory, root=root)
+        kill_process_tree(directory, root=root)
 
-    monkeypatch.setattr("harvester.service.worker.end_family", slowly)
+    monkeypatch.setattr("harvester.service.worker.kill_process_tree", slowly)
     making = asyncio.create_task(own_visits.make())
     assert await asyncio.to_thread(begun.wait, 10)
 

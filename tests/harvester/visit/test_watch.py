@@ -75,7 +75,7 @@ async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance
 
 
 async def test_a_broken_connection_is_tried_once_more() -> None:
-    reset = PageFailed("reset", is_passing=True)
+    reset = PageFailed("reset", is_transient=True)
     once = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset]})
     twice = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset, reset]})
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from proxy.access import keyring as proxy_keyring
-from shared.admin import key_desk
-from shared.admin.keys import wish
+from shared.admin import key_admin
+from shared.admin.keys import parse_new_key
 from shared.secrets import ensure_master_key
 from shared.store import open_store
 from tests.figures import figure
@@ -33,7 +33,7 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
 
 async def made(proxy: RunningProxy, name: str = "app", **limits: Any) -> str:
     """A new key, which the proxy knows already."""
-    own, _ = await key_desk.create(proxy.store, wish(name, **limits), now=time())
+    own, _ = await key_admin.create(proxy.store, parse_new_key(name, **limits), now=time())
     async with asyncio.timeout(5):
         while (await get(proxy, own)).status == 401:
             await asyncio.sleep(0.02)
@@ -67,7 +67,7 @@ async def test_a_made_key_opens_the_api(proxy: RunningProxy) -> None:
 async def test_a_revoked_key_ends_within_a_second_though_another_process_revoked_it(proxy: RunningProxy) -> None:
     own = await made(proxy)
     async with open_store(proxy.settings.store_url) as elsewhere:
-        await key_desk.revoke(elsewhere, "app", now=time())
+        await key_admin.revoke(elsewhere, "app", now=time())
     begun = monotonic()
     async with asyncio.timeout(1):
         while (refused := await ask(proxy, own)).status != 401:
@@ -86,7 +86,7 @@ async def test_a_revoked_key_ends_within_a_second_over_redis_too(
         for number in range(5):
             own = await made(running, f"app {number}")
             async with open_store(redis_server.url) as elsewhere:
-                await key_desk.revoke(elsewhere, f"app {number}", now=time())
+                await key_admin.revoke(elsewhere, f"app {number}", now=time())
             begun = monotonic()
             async with asyncio.timeout(5):
                 while (await get(running, own)).status != 401:
@@ -99,7 +99,7 @@ async def test_a_revoked_key_ends_within_a_second_over_redis_too(
 
 async def test_a_rotated_key_has_a_new_secret_and_the_old_one_ends(proxy: RunningProxy) -> None:
     old = await made(proxy)
-    new, _ = await key_desk.rotate(proxy.store, "app", now=time())
+    new, _ = await key_admin.rotate(proxy.store, "app", now=time())
     async with asyncio.timeout(1):
         while (await ask(proxy, old)).status != 401:
             await asyncio.sleep(0.02)
@@ -141,7 +141,7 @@ async def test_once_a_key_was_made_nobody_comes_in_without_one(site: SimulatedSi
         async with asyncio.timeout(2):
             while (await running.chat("hi")).status != 401:
                 await asyncio.sleep(0.02)
-        await key_desk.revoke(running.store, "app", now=time())
+        await key_admin.revoke(running.store, "app", now=time())
         async with asyncio.timeout(2):
             while (await ask(running, own)).status != 401:
                 await asyncio.sleep(0.02)
@@ -155,7 +155,7 @@ async def test_the_master_key_that_was_made_opens_nothing_once_another_one_is_se
 ) -> None:
     kept, _ = ensure_master_key(tmp_path)
     async with running_proxy(site, tmp_path) as proxy:
-        await key_desk.create(proxy.store, wish("app"), now=time())
+        await key_admin.create(proxy.store, parse_new_key("app"), now=time())
         async with asyncio.timeout(5):
             while (await get(proxy, "none", "/admin/keys")).status != 401:
                 await asyncio.sleep(0.02)

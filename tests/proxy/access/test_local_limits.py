@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access.key_limits import KeyLimits, refusal
+from proxy.access.rate_limits import RateLimiter, rate_limit_error
 from proxy.access.rules import Caller
-from shared.admin.keys import DAY_SECONDS, ApiKey, Counts
+from shared.admin.keys import DAY_SECONDS, ApiKey, KeyCounts
 from shared.admin.usage import UsageBatch, day_of
 from shared.store import open_store
 
@@ -20,51 +20,51 @@ async def test_the_tokens_that_the_store_told_of_count_until_midnight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = NOW
-    monkeypatch.setattr("proxy.access.key_limits.time", lambda: clock)
+    monkeypatch.setattr("proxy.access.rate_limits.time", lambda: clock)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         await store.add_usage(UsageBatch("1", {}, tokens={(KEY.id, day_of(NOW)): 100}))
-        limits = KeyLimits(store, lambda _: 0)
-        assert (await limits.admit(CALLER)).refusal is not None
+        limits = RateLimiter(store, lambda _: 0)
+        assert (await limits.admit(CALLER)).error is not None
 
-    assert (await limits.admit(CALLER)).refusal is not None
+    assert (await limits.admit(CALLER)).error is not None
     assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
     clock += DAY_SECONDS
     assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "100"
-    assert (await limits.admit(CALLER)).refusal is None
+    assert (await limits.admit(CALLER)).error is None
 
 
 async def test_what_was_counted_before_the_clock_was_set_back_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = NOW
-    monkeypatch.setattr("proxy.access.key_limits.time", lambda: clock)
+    monkeypatch.setattr("proxy.access.rate_limits.time", lambda: clock)
     caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=1))
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        limits = KeyLimits(store, lambda _: 0)
+        limits = RateLimiter(store, lambda _: 0)
 
-    assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
+    assert [(await limits.admit(caller)).error is None for _ in range(2)] == [True, False]
     clock -= 3600
-    assert [(await limits.admit(caller)).refusal is None for _ in range(2)] == [True, False]
+    assert [(await limits.admit(caller)).error is None for _ in range(2)] == [True, False]
 
 
 async def test_a_request_for_several_answers_counts_as_many_with_the_store_and_without(tmp_path: Path) -> None:
     caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=5))
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        limits = KeyLimits(store, lambda _: 0)
-        assert (await limits.admit(caller, 2)).refusal is None
+        limits = RateLimiter(store, lambda _: 0)
+        assert (await limits.admit(caller, 2)).error is None
 
-    assert (await limits.admit(caller, 2)).refusal is None
-    refused = (await limits.admit(caller, 2)).refusal
+    assert (await limits.admit(caller, 2)).error is None
+    refused = (await limits.admit(caller, 2)).error
     assert refused is not None
     assert "requests per min" in str(refused)
-    assert (await limits.admit(caller)).refusal is None
+    assert (await limits.admit(caller)).error is None
 
 
 async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        limits = KeyLimits(store, lambda _: 100)
+        limits = RateLimiter(store, lambda _: 100)
 
-    refused = (await limits.admit(CALLER)).refusal
+    refused = (await limits.admit(CALLER)).error
     assert refused is not None
     assert "tokens per day" in str(refused)
     assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
@@ -72,6 +72,6 @@ async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_
 
 @pytest.mark.parametrize(("wanted", "should_retry"), [(3, None), (4, False)])
 def test_only_what_no_minute_has_room_for_is_not_to_be_tried_again(wanted: int, should_retry: bool | None) -> None:
-    counts = Counts(is_admitted=False, requests=3, oldest=int(NOW), tokens=0)
+    counts = KeyCounts(is_admitted=False, requests=3, oldest=int(NOW), tokens=0)
 
-    assert refusal(replace(KEY, rpm=3), counts, NOW, wanted).should_retry is should_retry
+    assert rate_limit_error(replace(KEY, rpm=3), counts, NOW, wanted).should_retry is should_retry

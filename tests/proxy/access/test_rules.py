@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.access.keyring import Keyring
-from proxy.access.rules import FORWARDED, MASTER, OPEN, Access, check_admin, is_loopback_name, sent_keys
+from proxy.access.rules import FORWARDED, MASTER, OPEN, AccessRules, check_admin, is_loopback_name, sent_keys
 from proxy.access.sessions import issue
 from proxy.chat.errors import ServiceError
 from shared.store import open_store
@@ -153,7 +153,7 @@ async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path:
         statuses = []
         for _ in range(2):
             with pytest.raises(ServiceError) as caught:
-                await Access(keyring, key="my key").holder(token, now=1000.0)
+                await AccessRules(keyring, key="my key").holder(token, now=1000.0)
             statuses.append(caught.value.status)
             await keyring.load()
 
@@ -173,7 +173,7 @@ def test_all_sent_keys_are_listed_once_each() -> None:
 
 async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the_master_key(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/s.db") as store:
-        rules = Access(Keyring(store, lambda: None), key=None)
+        rules = AccessRules(Keyring(store, lambda: None), key=None)
 
         assert rules.needs_key
         for headers in ({}, {"x-api-key": "any"}):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from proxy.access import wrong_keys
-from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeys, source_of
-from proxy.server.under_way import UNDER_WAY
+from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeyThrottle, source_of
+from proxy.server.in_flight import IN_FLIGHT
 from tests.proxy.administering import MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -43,7 +43,7 @@ async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, mo
     own = await made(proxy)
     waiting = [asyncio.create_task(call(proxy, "GET", "/v1/models", key=f"wrong {number}")) for number in range(30)]
     async with asyncio.timeout(5):
-        while proxy.app[UNDER_WAY].count + (ended := sum(map(asyncio.Task.done, waiting))) < 30 or ended < 10:
+        while proxy.app[IN_FLIGHT].count + (ended := sum(map(asyncio.Task.done, waiting))) < 30 or ended < 10:
             await asyncio.sleep(0.01)
     session = await signed_in(proxy)
     answers = [(await call(proxy, "GET", path, key=key)).status for key, path in ((own, "/v1/models"), (MASTER, KEYS))]
@@ -85,41 +85,41 @@ def test_a_customers_addresses_count_as_one(one: str | None, other: str | None, 
 
 
 def test_wrong_keys_are_bounded_and_time_brings_tries_back() -> None:
-    keys = WrongKeys()
-    assert [keys.tried("a", 100.0) for _ in range(BURST)] == [0.0] * BURST
+    keys = WrongKeyThrottle()
+    assert [keys.record("a", 100.0) for _ in range(BURST)] == [0.0] * BURST
 
-    assert keys.tried("a", 100.0) == EVERY_SECONDS
-    assert keys.tried("a", 100.0 + EVERY_SECONDS / 2) == EVERY_SECONDS / 2
-    assert keys.tried("a", 100.0 + EVERY_SECONDS) == 0.0
+    assert keys.record("a", 100.0) == EVERY_SECONDS
+    assert keys.record("a", 100.0 + EVERY_SECONDS / 2) == EVERY_SECONDS / 2
+    assert keys.record("a", 100.0 + EVERY_SECONDS) == 0.0
 
 
 def test_rest_saves_up_no_more_than_a_burst() -> None:
-    keys = WrongKeys()
-    keys.tried("a", 0.0)
-    assert [keys.tried("a", 10_000.0) for _ in range(BURST)] == [0.0] * BURST
+    keys = WrongKeyThrottle()
+    keys.record("a", 0.0)
+    assert [keys.record("a", 10_000.0) for _ in range(BURST)] == [0.0] * BURST
 
-    assert keys.tried("a", 10_000.0) > 0
+    assert keys.record("a", 10_000.0) > 0
 
 
 def test_one_source_takes_no_tries_from_another() -> None:
-    keys = WrongKeys()
+    keys = WrongKeyThrottle()
     for _ in range(BURST + 1):
-        keys.tried("a", 0.0)
+        keys.record("a", 0.0)
 
-    assert keys.tried("a", 0.0) > 0
-    assert keys.tried("b", 0.0) == 0.0
+    assert keys.record("a", 0.0) > 0
+    assert keys.record("b", 0.0) == 0.0
 
 
 def test_sources_without_number_take_a_bounded_place_and_the_last_ones_stay_known() -> None:
-    keys = WrongKeys()
+    keys = WrongKeyThrottle()
     for _ in range(BURST):
-        keys.tried("busy", 0.0)
+        keys.record("busy", 0.0)
     for number in range(MAX_SOURCES + 100):
         if number % 1000 == 0:
-            keys.tried("busy", 0.0)
+            keys.record("busy", 0.0)
         for _ in range(BURST if number in (0, MAX_SOURCES) else 1):
-            keys.tried(str(number), 0.0)
+            keys.record(str(number), 0.0)
 
-    assert keys.tried("0", 0.0) == 0.0
-    assert keys.tried(str(MAX_SOURCES), 0.0) > 0
-    assert keys.tried("busy", 0.0) > 0
+    assert keys.record("0", 0.0) == 0.0
+    assert keys.record(str(MAX_SOURCES), 0.0) > 0
+    assert keys.record("busy", 0.0) > 0

@@ -10,8 +10,8 @@ import pytest
 
 from proxy.access import sessions
 from proxy.api.admin import service as administration
-from shared.admin import key_desk
-from shared.admin.keys import wish
+from shared.admin import key_admin
+from shared.admin.keys import parse_new_key
 from shared.store import open_store
 from tests.proxy.administering import COOKIE, MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
@@ -231,13 +231,13 @@ async def test_all_proxies_of_one_redis_know_a_session_and_its_end(
 async def test_another_process_ends_a_session_through_the_store(proxy: RunningProxy) -> None:
     session = await signed_in(proxy, await made(proxy))
     async with open_store(proxy.settings.store_url) as elsewhere:
-        await key_desk.revoke(elsewhere, "app", now=time())
+        await key_admin.revoke(elsewhere, "app", now=time())
 
     await ends(proxy, session)
 
 
 async def test_signing_in_needs_a_right_key(proxy: RunningProxy) -> None:
-    await key_desk.create(proxy.store, wish("app"), now=time())
+    await key_admin.create(proxy.store, parse_new_key("app"), now=time())
     for wrong in ("wrong", " ", MASTER[:-1], "ключ"):
         refused = await call(proxy, "POST", "/admin/session", {"key": wrong}, key=None)
         assert (refused.status, refused.code, "Set-Cookie" in refused.headers) == (401, "invalid_api_key", False)

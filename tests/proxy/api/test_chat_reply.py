@@ -10,8 +10,8 @@ from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.ask import Ask
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import End, Source
-from shared.conversations import Call, Message
+from proxy.chat.upstream import Citation, End
+from shared.conversations import Message, ToolCall
 
 USED = Usage(3, 4)
 PLAIN = [End()]
@@ -59,7 +59,7 @@ def test_usage_comes_last_with_no_choices_and_is_null_before() -> None:
 
 
 def test_annotations_and_a_refusal_come_before_the_reason() -> None:
-    end = End("content_filter", "I cannot", [Source("https://a", "A", 1, 2)])
+    end = End("content_filter", "I cannot", [Citation("https://a", "A", 1, 2)])
 
     extras, finish, _ = parse(reply().closing([end], USED))
 
@@ -72,7 +72,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 def test_of_several_calls_the_first_is_the_one_of_old_messages() -> None:
     told = ChatReply(ChatRequest(Ask("m", ()), {}, is_old=True), id="chatcmpl-1", created=7, model="m")
-    first, second = (Call(id=f"call_{name}", name=name, arguments="{}") for name in ("look", "find"))
+    first, second = (ToolCall(id=f"call_{name}", name=name, arguments="{}") for name in ("look", "find"))
     whole = told.whole([Message(role="assistant", text="", calls=(first, second))], [End("tool_calls")], USED)
     begun, rest = parse(told.call(0, first) + told.call(0, second))
 

@@ -11,7 +11,7 @@ from proxy.api.chat_completions.request import ChatRequest, parse_chat
 from proxy.chat.ask import Image
 from proxy.chat.errors import ServiceError
 from proxy.server.bodies import parse_json
-from shared.conversations import Result
+from shared.conversations import ToolResult
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
 PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -78,7 +78,7 @@ def test_roles_and_content_parts_are_normalised() -> None:
         ("assistant", ""),
         ("user", "result"),
     ]
-    assert chat.ask.messages[3].result == Result(call_id="x")
+    assert chat.ask.messages[3].result == ToolResult(call_id="x")
 
 
 @pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a":NaN}', b'\xef\xbb\xbf{"a":-Infinity}', b'\xef\xbb\xbf{"a":1e999}'])

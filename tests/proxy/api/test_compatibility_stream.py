@@ -145,12 +145,12 @@ async def test_silences_are_filled_as_set_and_every_stream_stays_whole(
     comments = [event for event in answer.events if not event.startswith(("data: ", "event: "))]
     assert set(comments) == ({": keep-alive"} if keepalive == "comment" else set())
     assert (len(comments) >= 3) == (keepalive == "comment")
-    empty = [event for event in answer.data if said_in(event) == ""]
+    empty = [event for event in answer.data if user_items(event) == ""]
     assert (len(empty) >= 4) == (keepalive == "chunk")
-    assert ECHO in "".join(said_in(event) or "" for event in answer.data)
+    assert ECHO in "".join(user_items(event) or "" for event in answer.data)
 
 
-def said_in(event: dict[str, Any]) -> str | None:
+def user_items(event: dict[str, Any]) -> str | None:
     """The text that an event of any of the APIs adds; None for one that tells something else."""
     if "type" in event:
         nothing = "" if event["type"] == "response.in_progress" else None

@@ -9,7 +9,7 @@ import pytest
 
 import proxy.api.images.download
 from proxy.api.images.download import AddressInfo, Downloader, DownloadFailed, DownloadTooLarge
-from shared.site_client.client import OWN_USER_AGENT
+from shared.site_client.client import USER_AGENT
 from tests.pictures import PNG, PictureServer, picture_server, public_or_here
 from tests.proxy.api.name_server import answering
 
@@ -48,7 +48,7 @@ async def test_a_request_says_who_asks_and_nothing_about_the_user(
     assert request.raw_path == "/one.png?signature=a%2Fb"
     assert {name: request.headers[name] for name in request.headers} == {
         "Host": f"pictures.example:{server.port}",
-        "User-Agent": OWN_USER_AGENT,
+        "User-Agent": USER_AGENT,
         "Accept": "image/png, image/jpeg, image/webp, image/gif",
         "Accept-Encoding": "identity",
         "Connection": "close",

@@ -149,8 +149,8 @@ def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
     assert [message.images for message in messages] == [("digest", "b", "c"), (), ("digest",)]
     assert held == {"digest": image, "c": other}
     ask = Ask("any", messages, held)
-    assert ask.pictures(messages, most=MAX_IMAGES) == ((image, other, image), 0)
-    assert ask.pictures(messages, most=1) == ((image,), 2)
+    assert ask.pictures(messages, limit=MAX_IMAGES) == ((image, other, image), 0)
+    assert ask.pictures(messages, limit=1) == ((image,), 2)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), max_size=5))
@@ -158,7 +158,7 @@ def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> 
     history = [said("user", *images) for images in names]
     pictures = {name: Image("image/png", name) for name in "abcdef"}
 
-    images, left_out = Ask("any", tuple(history), pictures).pictures(history, most=MAX_IMAGES)
+    images, left_out = Ask("any", tuple(history), pictures).pictures(history, limit=MAX_IMAGES)
     sent = [image.base64 for image in images]
 
     assert sent == [name for images in names for name in images][-4:]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.ask import NOT_SHOWN
+from proxy.chat.ask import OMITTED_FILE
 from tests.pictures import PNG
 from tests.proxy.api.messages.asking import MODEL, TOOL, asked, assistant, block, error, text, user
 from tests.proxy.running import RunningProxy
@@ -33,7 +33,7 @@ async def test_what_a_tool_gave_is_told_in_words(content: list[Any], proxy: Runn
 
     assert (answer.status, answer.headers["x-ignored-params"]) == (200, "file")
     told = site.model_calls[-1].messages[-1]["content"]
-    assert NOT_SHOWN in told.partition("Read.")[2]
+    assert OMITTED_FILE in told.partition("Read.")[2]
     assert DATA not in told
 
 
@@ -52,7 +52,7 @@ async def test_a_picture_of_a_tool_that_cannot_be_had_does_not_end_the_conversat
     answer = await asked(proxy, "look", assistant(CALL), user(result(text("Read."), picture)), tools=[TOOL])
 
     assert answer.status == 200
-    assert (NOT_SHOWN in site.model_calls[-1].messages[-1]["content"]) is (picture is SVG)
+    assert (OMITTED_FILE in site.model_calls[-1].messages[-1]["content"]) is (picture is SVG)
 
 
 async def test_a_picture_of_no_known_type_is_refused_only_where_it_is_asked_about(
@@ -61,7 +61,7 @@ async def test_a_picture_of_no_known_type_is_refused_only_where_it_is_asked_abou
     earlier = [user(text("look"), SVG), assistant("No.")]
 
     assert (await asked(proxy, *earlier, "and now?")).status == 200
-    assert f"look\n{NOT_SHOWN}\n\n" in site.model_calls[-1].messages[-1]["content"]
+    assert f"look\n{OMITTED_FILE}\n\n" in site.model_calls[-1].messages[-1]["content"]
     refused = await asked(proxy, *earlier, user(text("this?"), SVG))
     assert refused.status == 400
     assert "'messages.2.content.1.source' must be a PNG" in error(refused)["message"]
@@ -73,7 +73,7 @@ async def test_what_came_in_an_earlier_turn_is_told_in_words(proxy: RunningProxy
     answer = await exchange(proxy.url, "POST", "/v1/chat/completions", {"model": MODEL, "messages": messages})
 
     assert (answer.status, answer.headers["x-ignored-params"]) == (200, "input_audio, file")
-    assert f"hear\n{NOT_SHOWN}\n\n" in site.model_calls[-1].messages[-1]["content"]
+    assert f"hear\n{OMITTED_FILE}\n\n" in site.model_calls[-1].messages[-1]["content"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/octet-stream"])
@@ -125,7 +125,7 @@ async def test_the_outputs_of_a_response_are_read_alike(proxy: RunningProxy, sit
     answer = await exchange(proxy.url, "POST", "/v1/responses", {"model": MODEL, "input": items})
 
     assert answer.status == 200
-    assert f"Read.\n{NOT_SHOWN}" in site.model_calls[-1].messages[-1]["content"]
+    assert f"Read.\n{OMITTED_FILE}" in site.model_calls[-1].messages[-1]["content"]
 
 
 async def test_a_response_goes_on_with_the_text_of_a_file(proxy: RunningProxy, site: SimulatedSite) -> None:

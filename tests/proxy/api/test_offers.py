@@ -7,9 +7,9 @@ import pytest
 from proxy.api import tools as chat
 from proxy.api.messages import tools as messages
 from proxy.api.responses import tools as responses
-from proxy.api.tools import Asked
+from proxy.api.tools import ToolOptions
 from proxy.chat.errors import ServiceError
-from proxy.chat.tools.definitions import MAX_TOOLS, Choice, Offer, Wanted
+from proxy.chat.tools.definitions import MAX_TOOLS, OutputFormat, ToolChoice, ToolConfig
 
 
 def flat(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
@@ -27,22 +27,22 @@ def plain(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "input_schema": {"type": "object"}, **more}
 
 
-def of_chat(**body: Any) -> Offer:
+def of_chat(**body: Any) -> ToolConfig:
     """What a chat request offers."""
-    offer = chat.read_offer(body, "emulate").offer
+    offer = chat.read_offer(body, "emulate").tool_config
     assert offer is not None
     return offer
 
 
-def names(offer: Offer | None) -> list[str]:
+def names(offer: ToolConfig | None) -> list[str]:
     """The names of its tools."""
     return [tool.name for tool in offer.tools] if offer else []
 
 
 @pytest.mark.parametrize("choice", ["none", "auto"])
 def test_an_empty_list_of_tools_may_come_with_a_choice_that_calls_none(choice: str) -> None:
-    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == Asked()
-    assert responses.read_offer({"tools": [], "tool_choice": choice}, "emulate") == Asked()
+    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
+    assert responses.read_offer({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
     with pytest.raises(ServiceError):
         chat.read_offer({"tool_choice": choice}, "emulate")
 
@@ -51,11 +51,15 @@ def test_of_tools_and_the_older_functions_the_tools_hold() -> None:
     old: dict[str, Any] = {"functions": [{"name": "old"}], "function_call": {"name": "old"}}
     both = of_chat(**old, tools=[nested("new")])
 
-    assert (names(both), both.choice, both.parallel) == (["new"], Choice(), True)
-    assert (names(of_chat(**old)), of_chat(**old).choice, of_chat(**old).parallel) == (["old"], Choice.of("old"), False)
+    assert (names(both), both.choice, both.parallel) == (["new"], ToolChoice(), True)
+    assert (names(of_chat(**old)), of_chat(**old).choice, of_chat(**old).parallel) == (
+        ["old"],
+        ToolChoice.of("old"),
+        False,
+    )
     assert of_chat(tools=[nested("new")], parallel_tool_calls=False).parallel is False
     form = of_chat(response_format={"type": "json_object"})
-    assert (form.choice, form.wanted) == (Choice(), Wanted())
+    assert (form.choice, form.output_format) == (ToolChoice(), OutputFormat())
 
 
 def test_of_many_tools_the_one_that_cannot_be_used_is_told() -> None:
@@ -70,28 +74,28 @@ def test_a_schema_may_stand_beside_the_type(kind: str) -> None:
     """Programs written for llama.cpp, Fireworks or Together have it there, and rely on what it says."""
     schema = {"type": "object", "required": ["city"]}
 
-    assert of_chat(response_format={"type": kind, "schema": schema}).wanted == Wanted(schema)
-    assert of_chat(response_format={"type": "json_object", "schema": {}}).wanted == Wanted()
+    assert of_chat(response_format={"type": kind, "schema": schema}).output_format == OutputFormat(schema)
+    assert of_chat(response_format={"type": "json_object", "schema": {}}).output_format == OutputFormat()
 
 
 @pytest.mark.parametrize(
     ("choice", "wanted"),
     [
-        ("any", Choice("required")),
-        (nested("a"), Choice.of("a")),
-        (flat("a"), Choice.of("a")),
-        (nested("a", "custom"), Choice.of("a")),
-        ({"type": "allowed_tools", "allowed_tools": {"tools": [nested("a")]}}, Choice("auto", ("a",))),
+        ("any", ToolChoice("required")),
+        (nested("a"), ToolChoice.of("a")),
+        (flat("a"), ToolChoice.of("a")),
+        (nested("a", "custom"), ToolChoice.of("a")),
+        ({"type": "allowed_tools", "allowed_tools": {"tools": [nested("a")]}}, ToolChoice("auto", ("a",))),
         (
             {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [nested("a"), {"type": "mcp"}]}},
-            Choice("required", ("a",)),
+            ToolChoice("required", ("a",)),
         ),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, Choice("required")),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}, Choice("none")),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, ToolChoice("required")),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}, ToolChoice("none")),
     ],
     ids=str,
 )
-def test_a_choice_may_be_spelled_in_many_ways(choice: Any, wanted: Choice) -> None:
+def test_a_choice_may_be_spelled_in_many_ways(choice: Any, wanted: ToolChoice) -> None:
     assert of_chat(tools=[nested("a"), nested("b")], tool_choice=choice).choice == wanted
 
 
@@ -106,7 +110,9 @@ def test_what_belongs_to_a_tool_comes_with_it() -> None:
 def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
     form: dict[str, Any] = {"name": "it", "schema": True}
 
-    assert of_chat(response_format={"type": "json_schema", "json_schema": form}).wanted == Wanted(True, "it")
+    assert of_chat(response_format={"type": "json_schema", "json_schema": form}).output_format == OutputFormat(
+        True, "it"
+    )
     with pytest.raises(ServiceError) as raised:
         of_chat(response_format={"type": "json_schema", "json_schema": {**form, "description": 5}})
     assert raised.value.param == "response_format.json_schema"
@@ -117,7 +123,7 @@ def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> 
         {"type": "namespace", "name": "n", "tools": [{"name": "a"}]},
         {"type": "namespace", "name": 5, "tools": [flat("b")]},
     ]
-    offer = responses.read_offer({"tools": tools}, "emulate").offer
+    offer = responses.read_offer({"tools": tools}, "emulate").tool_config
 
     assert offer is not None
     assert [(tool.namespace, tool.name) for tool in offer.tools] == [("n", "a"), (None, "b")]
@@ -133,11 +139,11 @@ def test_of_too_many_tools_that_were_found_the_last_ones_are_kept() -> None:
         found(flat("theirs"), by="server"),
     ]
     body = {"tools": [{"type": "tool_search", "execution": "client"}, flat("given")], "input": items}
-    offered = names(responses.read_offer(body, "emulate").offer)
+    offered = names(responses.read_offer(body, "emulate").tool_config)
 
     assert (len(offered), offered[:3]) == (MAX_TOOLS, ["tool_search", "given", "new"])
     assert not {"two words", "wrong", "theirs", f"old{MAX_TOOLS - 1}"} & set(offered)
-    assert names(responses.read_offer({**body, "tools": [flat("given")]}, "emulate").offer) == ["given"]
+    assert names(responses.read_offer({**body, "tools": [flat("given")]}, "emulate").tool_config) == ["given"]
 
 
 SEARCH = {"type": "web_search_20250305", "name": "look_up"}
@@ -146,29 +152,43 @@ SEARCH = {"type": "web_search_20250305", "name": "look_up"}
 @pytest.mark.parametrize(
     ("body", "asked"),
     [
-        ({"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "look_up"}}, Asked(searches=True)),
-        ({"tools": [SEARCH, plain("a")], "tool_choice": {"type": "tool", "name": "look_up"}}, Asked(searches=True)),
-        ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, Asked(searches=True)),
-        ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, Asked()),
-        ({"tools": [SEARCH, {"type": "bash_20250124", "name": "bash"}]}, Asked(left_out=("tools.bash_20250124",))),
-        ({"tools": [{"type": "an odd one"}, {"type": "bash"}, {"type": "bash"}]}, Asked(left_out=("tools.bash",))),
-        ({"output_config": {"format": None}}, Asked()),
-        ({"output_config": {"effort": "low"}, "output_format": {"type": "json_object"}}, Asked(Offer(wanted=Wanted()))),
+        ({"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "look_up"}}, ToolOptions(searches=True)),
+        (
+            {"tools": [SEARCH, plain("a")], "tool_choice": {"type": "tool", "name": "look_up"}},
+            ToolOptions(searches=True),
+        ),
+        ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, ToolOptions(searches=True)),
+        ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, ToolOptions()),
+        (
+            {"tools": [SEARCH, {"type": "bash_20250124", "name": "bash"}]},
+            ToolOptions(left_out=("tools.bash_20250124",)),
+        ),
+        (
+            {"tools": [{"type": "an odd one"}, {"type": "bash"}, {"type": "bash"}]},
+            ToolOptions(left_out=("tools.bash",)),
+        ),
+        ({"output_config": {"format": None}}, ToolOptions()),
+        (
+            {"output_config": {"effort": "low"}, "output_format": {"type": "json_object"}},
+            ToolOptions(ToolConfig(output_format=OutputFormat())),
+        ),
     ],
     ids=str,
 )
-def test_what_anthropics_own_servers_bring_is_searched_for_or_left_out(body: dict[str, Any], asked: Asked) -> None:
+def test_what_anthropics_own_servers_bring_is_searched_for_or_left_out(
+    body: dict[str, Any], asked: ToolOptions
+) -> None:
     assert messages.read_offer(body, "emulate") == asked
 
 
 def test_a_message_may_want_a_form_whatever_is_said_of_tools() -> None:
     form = {"format": {"type": "json_object"}}
-    only = messages.read_offer({"output_config": form, "tool_choice": {"type": "none"}}, "emulate").offer
-    both = messages.read_offer({"output_config": form, "tools": [plain("a")]}, "emulate").offer
+    only = messages.read_offer({"output_config": form, "tool_choice": {"type": "none"}}, "emulate").tool_config
+    both = messages.read_offer({"output_config": form, "tools": [plain("a")]}, "emulate").tool_config
 
-    assert only == Offer(wanted=Wanted())
+    assert only == ToolConfig(output_format=OutputFormat())
     assert both is not None
-    assert (names(both), both.wanted) == (["a"], Wanted())
+    assert (names(both), both.output_format) == (["a"], OutputFormat())
 
 
 @pytest.mark.parametrize(
@@ -177,10 +197,10 @@ def test_a_message_may_want_a_form_whatever_is_said_of_tools() -> None:
 )
 def test_a_deferred_tool_is_told_at_once_where_nothing_here_finds_it(kind: str, by: str, left: list[str]) -> None:
     finder = {"type": kind, **plain(f"search_by_{by}")}
-    offer = messages.read_offer({"tools": [finder, plain("a"), plain("b", defer_loading=True)]}, "emulate").offer
+    offer = messages.read_offer({"tools": [finder, plain("a"), plain("b", defer_loading=True)]}, "emulate").tool_config
 
     assert offer is not None
     assert [tool.name for tool in offer.tools if not tool.is_found and tool.name in "ab"] == left
-    alone = messages.read_offer({"tools": [plain("b", defer_loading=True)]}, "emulate").offer
+    alone = messages.read_offer({"tools": [plain("b", defer_loading=True)]}, "emulate").tool_config
     assert alone is not None
     assert not alone.tools[0].is_found

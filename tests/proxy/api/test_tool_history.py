@@ -7,7 +7,7 @@ import pytest
 
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.responses.input_items import read_items
-from proxy.chat.tools.rendering import as_text
+from proxy.chat.tools.prompts import messages_as_text
 
 
 def test_a_history_with_tools_reaches_the_model_whole() -> None:
@@ -23,7 +23,7 @@ def test_a_history_with_tools_reaches_the_model_whole() -> None:
         ]
     )
 
-    assert [(message.role, message.text) for message in as_text(messages, None)] == [
+    assert [(message.role, message.text) for message in messages_as_text(messages, None)] == [
         ("user", "How is it in Rome?"),
         ("assistant", 'Let me see.\n\n```tool_calls\n{"name":"weather","arguments":{"city":"Rome"}}\n```'),
         ("user", "[result of weather]\n22 C"),
@@ -50,7 +50,7 @@ def test_what_a_shells_commands_gave_is_told_with_how_they_ended() -> None:
     ]
     messages, _ = read_items([called, {"type": "shell_call_output", "call_id": "a", "output": given}], name="input")
 
-    assert [message.text for message in as_text(messages, None)] == [
+    assert [message.text for message in messages_as_text(messages, None)] == [
         '```tool_calls\n{"name":"shell","arguments":{"commands":["ls -la"]}}\n```',
         f"[result of shell]\n{json.dumps(given, separators=(',', ':'))}",
     ]
@@ -63,7 +63,7 @@ def test_code_that_another_model_ran_is_told_with_what_it_printed() -> None:
 
     call = '```tool_calls\n{"name":"code_interpreter","arguments":{"code":"print(6 * 7)"}}\n```'
     told = [call, "[result of code_interpreter]\n42", call, "[error of code_interpreter]\n"]
-    assert [message.text for message in as_text(messages, None)] == told
+    assert [message.text for message in messages_as_text(messages, None)] == told
 
 
 def test_a_result_that_its_item_calls_failed_is_an_error() -> None:
@@ -71,4 +71,4 @@ def test_a_result_that_its_item_calls_failed_is_an_error() -> None:
     given = {"type": "apply_patch_call_output", "call_id": "a", "status": "failed", "output": "no such file"}
     messages, _ = read_items([called, given], name="input")
 
-    assert as_text(messages, None)[-1].text == "[error of apply_patch]\nno such file"
+    assert messages_as_text(messages, None)[-1].text == "[error of apply_patch]\nno such file"

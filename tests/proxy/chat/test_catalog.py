@@ -20,7 +20,7 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
 
 
 def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
-    upstream = SimpleNamespace(has_tools=False, kind=None, takes=frozenset())
+    upstream = SimpleNamespace(has_tools=False, kind=None, supported_parameters=frozenset())
     return SiteBots(where, offered, at, cast(Upstream, upstream))  # names ask nobody
 
 
@@ -126,15 +126,15 @@ def test_a_name_with_a_host_pins_one_site() -> None:
     mine = catalog.find("mine")
     assert mine is not None
     assert mine[1].site.host == "chat.example:8443"
-    assert [model.bot.id for model in catalog.offers("helper")] == [1, 2]
-    assert [model.bot.id for model in catalog.offers("helper@chat.example:8443")] == [2]
+    assert [model.bot.id for model in catalog.candidates("helper")] == [1, 2]
+    assert [model.bot.id for model in catalog.candidates("helper@chat.example:8443")] == [2]
     assert catalog.find("helper@nowhere.example") is None
 
 
 def test_an_alias_without_a_host_is_one_of_the_first_site() -> None:
     catalog = Catalog([offered(OTHER, bots((1, "Helper"))), offered(DEFAULT, bots((1, "Other")))], {"mine": 1})
 
-    assert [model.site for model in catalog.offers("mine")] == [OTHER]
+    assert [model.site for model in catalog.candidates("mine")] == [OTHER]
 
 
 def test_the_default_model_answers_for_unknown_names_under_its_own_name() -> None:
@@ -204,7 +204,7 @@ def test_case_does_not_matter_nor_what_other_programs_put_around_a_name(name: st
 
     assert found is not None
     assert (found[0], found[1].bot.id) == ("gpt-4o-mini-helper", 5)
-    assert [model.bot.id for model in catalog.offers(found[0])] == [5]
+    assert [model.bot.id for model in catalog.candidates(found[0])] == [5]
 
 
 def test_an_exact_name_beats_what_it_could_mean_otherwise() -> None:
@@ -239,18 +239,18 @@ def test_near_names_are_told_the_likest_first_and_only_those_that_may_be_used() 
     names = ("GPT-4o mini", "GPT-5 nano", "Claude 3 Opus", "视觉助手")
     catalog = Catalog([offered(OTHER, bots(*enumerate(names, 1)))], {})
 
-    assert catalog.near("gpt-4o", None)[0] == "gpt-4o-mini"
-    assert catalog.near("openai/CLAUDE-3", None)[0] == "claude-3-opus"
-    assert catalog.near("视觉", None) == ["视觉助手"]
-    assert catalog.near("gpt-4o", frozenset({"claude-3-opus"})) == []
-    assert catalog.near("zzz", None) == []
+    assert catalog.similar("gpt-4o", None)[0] == "gpt-4o-mini"
+    assert catalog.similar("openai/CLAUDE-3", None)[0] == "claude-3-opus"
+    assert catalog.similar("视觉", None) == ["视觉助手"]
+    assert catalog.similar("gpt-4o", frozenset({"claude-3-opus"})) == []
+    assert catalog.similar("zzz", None) == []
 
 
 def test_looking_for_near_names_takes_no_long_time_whatever_is_asked_for() -> None:
     catalog = Catalog([offered(OTHER, bots(*((number, f"Helper {number} {'a' * 50}") for number in range(3000))))], {})
     begun = process_time()
 
-    catalog.near("helper " + "a" * 10_000_000, None)
+    catalog.similar("helper " + "a" * 10_000_000, None)
     catalog.find("openai/" * 1_000_000)
 
     assert process_time() - begun < 0.5

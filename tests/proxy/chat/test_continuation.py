@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.history import is_empty, plan_turn
-from shared.conversations import Call, Conversation, Message, Note, Result, Role
+from shared.conversations import Conversation, Message, Note, Role, ToolCall, ToolResult
 
 USER_FIRST: tuple[Role, ...] = ("user", "assistant")
 COPY = Note(name="u", value="only its upstream reads this")
@@ -69,13 +69,13 @@ def test_all_that_is_stored_and_nothing_new_is_what_the_client_means() -> None:
 def test_other_pictures_and_a_result_that_is_a_failure_now_are_other_messages() -> None:
     stored = holding("look", "well")
     seen = replace(stored, messages=(replace(stored.messages[0], images=("x",)), stored.messages[1]))
-    ran = replace(stored, messages=(replace(stored.messages[0], result=Result(call_id="a")), stored.messages[1]))
+    ran = replace(stored, messages=(replace(stored.messages[0], result=ToolResult(call_id="a")), stored.messages[1]))
     first, last = say("look", "well"), say("more")
 
     assert plan_turn(seen, (*seen.messages, *last)).new == last
     assert plan_turn(seen, (*first, *last)).replaces
-    assert plan_turn(ran, (replace(first[0], result=Result(call_id="b")), first[1], *last)).new == last
-    assert plan_turn(ran, (replace(first[0], result=Result(call_id="a", failed=True)), first[1], *last)).replaces
+    assert plan_turn(ran, (replace(first[0], result=ToolResult(call_id="b")), first[1], *last)).new == last
+    assert plan_turn(ran, (replace(first[0], result=ToolResult(call_id="a", failed=True)), first[1], *last)).replaces
 
 
 def test_the_same_system_text_may_come_with_the_new_message() -> None:
@@ -138,8 +138,8 @@ def test_turns_without_a_question_do_not_add_up() -> None:
 
 
 def test_the_last_answer_may_come_again_before_what_follows_it() -> None:
-    call = Message(role="assistant", text="", calls=(Call(id="call_1", name="clock", arguments="{}"),))
-    result = Message(role="user", text="noon", result=Result(call_id="call_1", name="clock"))
+    call = Message(role="assistant", text="", calls=(ToolCall(id="call_1", name="clock", arguments="{}"),))
+    result = Message(role="user", text="noon", result=ToolResult(call_id="call_1", name="clock"))
     stored = replace(holding("!be brief", "hi"), messages=(*say("!be brief", "hi"), call))
 
     plan = plan_turn(stored, [call, result])
@@ -213,7 +213,7 @@ def test_what_is_continued_is_always_a_prefix_of_what_is_meant(held: list[str], 
         ((Message(role="user", text=" \n\0\t"),), True),
         ((Message(role="user", text="\u3000"),), False),  # no site takes such a blank away
         ((Message(role="user", text="", images=("0a",)),), False),
-        ((Message(role="user", text="", result=Result()),), False),  # the tool gave nothing, and that is told
+        ((Message(role="user", text="", result=ToolResult()),), False),  # the tool gave nothing, and that is told
         ((Message(role="assistant", text=""),), False),
         (say("", ""), False),
     ],

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.history import history_digest
-from shared.conversations import Call, Message
+from shared.conversations import Message, ToolCall
 
 messages = st.lists(
     st.builds(
@@ -51,7 +51,7 @@ def test_site_bot_and_guest_are_part_of_a_history() -> None:
 
 def test_free_text_is_not_spelled_in_another_way_and_tools_of_one_name_are_told_apart() -> None:
     def called(arguments: str, **about: Any) -> str:
-        call = Call(id="call_1", name="run", arguments=arguments, **about)
+        call = ToolCall(id="call_1", name="run", arguments=arguments, **about)
         return history_digest(("s", "5", "g"), [Message(role="assistant", text="", calls=(call,))])
 
     assert called("[1]", kind="custom") != called("[ 1]", kind="custom")
@@ -60,7 +60,7 @@ def test_free_text_is_not_spelled_in_another_way_and_tools_of_one_name_are_told_
 
 def test_calls_are_part_of_a_history_but_not_how_their_json_is_spelled() -> None:
     def called(arguments: str) -> str:
-        call = Call(id="call_1", name="find", arguments=arguments)
+        call = ToolCall(id="call_1", name="find", arguments=arguments)
         return history_digest(("s", "5", "g"), [Message(role="assistant", text="", calls=(call,))])
 
     assert called('{"a":1,"b":2}') == called('{ "b": 2, "a": 1 }')

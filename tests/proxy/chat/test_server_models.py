@@ -12,7 +12,8 @@ from tests.proxy.chat.test_catalog import OTHER, bots, offered
 
 def served(name: str, *models: str) -> SiteBots:
     upstream = cast(
-        Upstream, SimpleNamespace(has_tools=True, kind="openai_server", takes=frozenset({"seed", "max_tokens"}))
+        Upstream,
+        SimpleNamespace(has_tools=True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})),
     )
     listed = tuple(Bot(id=number, name=model) for number, model in enumerate(models, 1))
     return SiteBots(Site(name, "http://h/v1"), listed, 7.0, upstream, is_server=True)
@@ -30,9 +31,9 @@ def test_models_of_servers_have_the_bare_name_where_no_site_has_it() -> None:
     }
     assert not listed["gpt-4o"].is_server
     assert listed["tiny"].alias_of == "a/tiny"
-    assert [model.site.host for model in catalog.offers("tiny")] == ["a", "b"]  # servers stand for each other
-    assert [model.bot.name for model in catalog.offers("org/big@1")] == ["org/big@1"]
-    assert [model.is_server for model in catalog.offers("gpt-4o")] == [False]
+    assert [model.site.host for model in catalog.candidates("tiny")] == ["a", "b"]  # servers stand for each other
+    assert [model.bot.name for model in catalog.candidates("org/big@1")] == ["org/big@1"]
+    assert [model.is_server for model in catalog.candidates("gpt-4o")] == [False]
 
 
 def test_a_sites_name_is_kept_from_servers_in_any_case() -> None:
@@ -45,7 +46,7 @@ def test_a_servers_model_is_found_however_it_is_written() -> None:
     catalog = Catalog([served("openai", "Llama3.2:latest")], {}, default_model="openai/llama3.2")
 
     for name in ("openai/Llama3.2", "OPENAI/llama3.2:latest", "llama3.2", "models/llama3.2:LATEST", "Llama3.2@openai"):
-        found = catalog.named(name)
+        found = catalog.resolve(name)
         assert found is not None, name
         assert found[1].bot.name == "Llama3.2:latest"
     default = catalog.find("unheard-of")

@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 import proxy.chat.conversations
-from proxy.chat.conversations import needed
+from proxy.chat.conversations import call_store
 from proxy.chat.errors import ServiceError
 from tests.proxy.running import RunningProxy, impatient, running_proxy
 from tests.site import SimulatedSite
@@ -93,7 +93,7 @@ async def test_a_store_that_hangs_is_not_waited_for_longer(monkeypatch: pytest.M
     monkeypatch.setattr(proxy.chat.conversations, "PATIENCE_SECONDS", 0.05)
     async with asyncio.timeout(5):
         with pytest.raises(ServiceError, match="does not answer in time") as told:
-            await needed(asyncio.Event().wait)
+            await call_store(asyncio.Event().wait)
 
     assert (told.value.status, told.value.code) == (503, "store_unavailable")
 

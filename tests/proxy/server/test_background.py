@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from proxy.server import background
-from proxy.server.background import Background
+from proxy.server.background import BackgroundTasks
 from shared.store import StoreUnavailable
 
 FAULTS = (StoreUnavailable("away"), KeyError("a mistake of ours"), ExceptionGroup("several", [ValueError("one")]), None)
@@ -15,13 +15,13 @@ FAULTS = (StoreUnavailable("away"), KeyError("a mistake of ours"), ExceptionGrou
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses that a test can wait for."""
-    monkeypatch.setattr(background, "LEAST_PAUSE", 0.05)
+    monkeypatch.setattr(background, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(background, "STEADY_SECONDS", 0.2)
 
 
-async def told(running: Background, trouble: str | None) -> None:
+async def told(running: BackgroundTasks, trouble: str | None) -> None:
     async with asyncio.timeout(5):
-        while running.trouble != trouble:
+        while running.problem != trouble:
             await asyncio.sleep(0.01)
 
 
@@ -39,9 +39,9 @@ async def test_what_fails_or_ends_is_told_and_begun_again(
         if fault is not None:
             raise fault
 
-    running = Background()
+    running = BackgroundTasks()
     running.start("the work", work)
-    assert running.trouble is None
+    assert running.problem is None
     await told(running, "background work fails: the work; the log says why")
     await told(running, None)
 
@@ -51,14 +51,14 @@ async def test_what_fails_or_ends_is_told_and_begun_again(
 
 
 async def test_the_pauses_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MOST_PAUSE", 0.2)
+    monkeypatch.setattr(background, "MAX_PAUSE", 0.2)
     moments: list[float] = []
 
     async def work() -> None:
         moments.append(asyncio.get_running_loop().time())
         raise OSError
 
-    running = Background()
+    running = BackgroundTasks()
     running.start("the work", work)
     async with asyncio.timeout(5):
         while len(moments) < 6:

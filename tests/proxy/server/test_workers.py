@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from proxy.server.listening import open_sockets
-from shared.admin import key_desk
-from shared.admin.keys import wish
+from shared.admin import key_admin
+from shared.admin.keys import parse_new_key
 from shared.processes import ports
 from shared.settings import load
 from shared.store import open_store
@@ -111,7 +111,7 @@ async def test_conversations_and_the_limits_of_keys_hold_across_workers(
     url = f"http://127.0.0.1:{free_port}/v1"
     async with serving(site, tmp_path, free_port, **TWO, FREEAICHAT_API_KEY="sk-master"):
         async with open_store(f"sqlite:///{tmp_path / 'freeaichat.db'}") as store:
-            own, key = await key_desk.create(store, wish("app", rpm=30), now=time())
+            own, key = await key_admin.create(store, parse_new_key("app", rpm=30), now=time())
         http.headers["Authorization"] = "Bearer sk-master"
         async with http.post(f"{url}/conversations") as response:
             conversation = (await response.json())["id"]
@@ -217,7 +217,7 @@ async def test_proxies_that_know_nothing_of_each_other_share_no_port(
 
 
 async def test_a_port_is_held_for_workers_before_any_of_them_listens(tmp_path: Path, free_port: int) -> None:
-    with ports.hold(["127.0.0.1"], free_port):
+    with ports.reserve(["127.0.0.1"], free_port):
         for workers in ("1", "2"):
             code, errors = await exit_code(tmp_path, FREEAICHAT_PORT=str(free_port), FREEAICHAT_WORKERS=workers)
             assert (code, "cannot listen" in errors) == (4, True), errors
@@ -249,7 +249,7 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
 
 
 def test_a_system_that_shares_no_port_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.settings.notations.SHARES_PORTS", False)
+    monkeypatch.setattr("shared.settings.field_types.SHARES_PORTS", False)
 
     with pytest.raises(ValueError, match="shares no port") as caught:
         load(workers=2)

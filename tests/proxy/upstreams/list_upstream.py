@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
-from proxy.chat.upstream import About, AnswerSink, End, Enough, Health, Held, Refusal, SiteBots, Tries
+from proxy.chat.upstream import (
+    AnswerSink,
+    End,
+    Health,
+    Refusal,
+    RefusalReason,
+    RetryBudget,
+    SiteBots,
+    StopReading,
+    UpstreamCopy,
+)
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import site
@@ -43,7 +53,7 @@ class Asked:
         return None if self.copied is None else [message.text for message in self.copied]
 
 
-def refusal(about: About, *, delivered: bool = False, has_begun: bool = False) -> Refusal:
+def refusal(about: RefusalReason, *, delivered: bool = False, has_begun: bool = False) -> Refusal:
     """One of this upstream."""
     error = ServiceError(502, f"The list refused ({about.value}).", type="server_error", code="listed")
     return Refusal(error, about, delivered=delivered, has_begun=has_begun)
@@ -59,11 +69,11 @@ class ListUpstream:
         self.given = 0  # pieces
         self.waits = 0  # for its sink
         self.is_waiting = False
-        self.trouble: str | None = None
+        self.problem: str | None = None
         self.has_tools = False
         self.kind: str | None = "list"
-        self.takes: frozenset[str] = frozenset()
-        self.is_known = True
+        self.supported_parameters: frozenset[str] = frozenset()
+        self.is_discovered = True
         self._site = site(url)
         self._bots = SiteBots(self._site, bots, 1000.0, self)
         self._copies: dict[str, tuple[Message, ...]] = {}
@@ -75,21 +85,21 @@ class ListUpstream:
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
-        return 3 if self.trouble else 0
+        return 3 if self.problem else 0
 
     def health(self) -> Health:
         """As `Upstream.health`."""
         return Health(
-            self.name, self.trouble, breaker="closed", cooldown_until=None, open_streams=0, queued=0, bots=len(BOTS)
+            self.name, self.problem, breaker="closed", cooldown_until=None, open_streams=0, queued=0, bots=len(BOTS)
         )
 
     async def discover(self) -> None:
         """As `Upstream.discover`."""
-        self.is_known = True
+        self.is_discovered = True
 
     def bots(self) -> SiteBots:
         """As `Upstream.bots`."""
-        return self._bots if self.is_known else SiteBots(self._site, (), 0.0, self)
+        return self._bots if self.is_discovered else SiteBots(self._site, (), 0.0, self)
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`."""
@@ -99,12 +109,12 @@ class ListUpstream:
         """Lose all copies."""
         self._copies.clear()
 
-    async def answer(self, ask: Ask, bot: Bot, held: Held | None, sink: AnswerSink, tries: Tries) -> End:
+    async def answer(self, ask: Ask, bot: Bot, held: UpstreamCopy | None, sink: AnswerSink, budget: RetryBudget) -> End:
         """As `Upstream.answer`."""
         copied = self._copied(held)
         if copied is not None and held is not None:
             assert [_said(each) for each in copied] == [_said(each) for each in ask.messages[: held.messages]]
-        tries.left -= 1
+        budget.left -= 1
         self.asked.append(Asked(ask, bot, copied))
         told = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if told.dropped_messages:
@@ -114,7 +124,7 @@ class ListUpstream:
                 self.given += 1
                 if not sink.text(piece):
                     await self._wait(sink)
-        except Enough:
+        except StopReading:
             self.cut += 1
             raise
         if told.hangs:
@@ -134,7 +144,7 @@ class ListUpstream:
         await sink.ready()
         self.is_waiting = False
 
-    def _copied(self, held: Held | None) -> tuple[Message, ...] | None:
+    def _copied(self, held: UpstreamCopy | None) -> tuple[Message, ...] | None:
         """The copy that is gone on from; None where it is another upstream's, or lost."""
         return self._copies.get(held.note.value) if held else None
 

@@ -8,7 +8,7 @@ from time import time
 import pytest
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.upstream import About, Refusal
+from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams import breaker
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.gate import QUOTA_COOLDOWN, RATE_LIMIT_COOLDOWN, Gate
@@ -33,11 +33,11 @@ async def error_of(work: Awaitable[None]) -> ServiceError:
 async def fails(gate: Gate, times: int) -> None:
     for _ in range(times):
         with suppress(Refusal):
-            await turn(gate, refusal(About.UPSTREAM))
+            await turn(gate, refusal(RefusalReason.UPSTREAM))
 
 
-@pytest.mark.parametrize("about", [About.UPSTREAM, About.CREDENTIALS])
-async def test_a_site_that_fails_is_left_alone(about: About) -> None:
+@pytest.mark.parametrize("about", [RefusalReason.UPSTREAM, RefusalReason.CREDENTIALS])
+async def test_a_site_that_fails_is_left_alone(about: RefusalReason) -> None:
     gate = Gate("site", 2)
     for _ in range(FAILURES_TO_OPEN):
         with suppress(Refusal):
@@ -48,13 +48,17 @@ async def test_a_site_that_fails_is_left_alone(about: About) -> None:
     assert (error.status, error.code) == (503, "site_unavailable")
     assert error.retry_after is not None
     assert error.retry_after >= 1
-    assert gate.health(None, None, bots=0).trouble is not None
+    assert gate.health(None, None, bots=0).problem is not None
     assert gate.rank(BOT) == 2
 
 
 @pytest.mark.parametrize(
     "ends",
-    [None, refusal(About.UPSTREAM, delivered=True, has_begun=True), refusal(About.ANSWER, has_begun=True)],
+    [
+        None,
+        refusal(RefusalReason.UPSTREAM, delivered=True, has_begun=True),
+        refusal(RefusalReason.ANSWER, has_begun=True),
+    ],
     ids=["whole, without text", "broken off", "broken off by the model"],
 )
 async def test_a_site_that_answers_at_all_is_well_again(ends: Refusal | None) -> None:
@@ -80,7 +84,9 @@ async def test_the_first_text_shows_that_a_site_is_well_whenever_the_turn_ends()
 
 
 @pytest.mark.parametrize(
-    "ends", [asyncio.CancelledError(), RuntimeError(), refusal(About.MESSAGE)], ids=["left", "a fault", "refused"]
+    "ends",
+    [asyncio.CancelledError(), RuntimeError(), refusal(RefusalReason.MESSAGE)],
+    ids=["left", "a fault", "refused"],
 )
 async def test_a_trial_that_shows_nothing_is_followed_by_another(
     ends: BaseException, monkeypatch: pytest.MonkeyPatch
@@ -92,7 +98,7 @@ async def test_a_trial_that_shows_nothing_is_followed_by_another(
         await turn(gate, ends)
 
     await turn(gate)
-    assert gate.health(None, None, bots=0).trouble is None
+    assert gate.health(None, None, bots=0).problem is None
 
 
 async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_place() -> None:
@@ -103,7 +109,7 @@ async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_
             waiting = asyncio.create_task(error_of(turn(gate, caller="two")))
             while not gate.slots.queued:
                 await asyncio.sleep(0)
-            raise refusal(About.UPSTREAM)
+            raise refusal(RefusalReason.UPSTREAM)
 
     assert (await waiting).code == "site_unavailable"
     assert (gate.slots.taken, gate.slots.open) == (0, 0)
@@ -112,14 +118,16 @@ async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_
 @pytest.mark.parametrize(
     ("about", "seconds", "rests"),
     [
-        (About.QUOTA, None, QUOTA_COOLDOWN),
-        (About.RATE, None, RATE_LIMIT_COOLDOWN),
-        (About.MODEL, None, QUOTA_COOLDOWN),
-        (About.QUOTA, 5.0, 5.0),
-        (About.RATE, 90.0, 90.0),
+        (RefusalReason.QUOTA, None, QUOTA_COOLDOWN),
+        (RefusalReason.RATE, None, RATE_LIMIT_COOLDOWN),
+        (RefusalReason.MODEL, None, QUOTA_COOLDOWN),
+        (RefusalReason.QUOTA, 5.0, 5.0),
+        (RefusalReason.RATE, 90.0, 90.0),
     ],
 )
-async def test_a_limit_or_a_fault_is_that_of_the_bot_alone(about: About, seconds: float | None, rests: float) -> None:
+async def test_a_limit_or_a_fault_is_that_of_the_bot_alone(
+    about: RefusalReason, seconds: float | None, rests: float
+) -> None:
     gate = Gate("site", 1)
     reached = refusal(about)
     reached.retry_after = seconds
@@ -137,14 +145,14 @@ async def test_an_answer_that_began_before_a_limit_was_reached_says_nothing_of_i
     gate = Gate("site", 2)
     async with gate.enter(BOT, "one"):
         with suppress(Refusal):
-            await turn(gate, refusal(About.QUOTA))
+            await turn(gate, refusal(RefusalReason.QUOTA))
 
     assert gate.rank(BOT) == 1
 
 
 async def test_a_minute_that_is_full_is_full_for_all_bots() -> None:
     gate = Gate("site", 1)
-    full = refusal(About.PACE)
+    full = refusal(RefusalReason.PACE)
     full.retry_after = 12.0
     with suppress(Refusal):
         await turn(gate, full)

@@ -191,7 +191,7 @@ async def test_a_cut_answer_shows_that_refused_credentials_are_good(
 async def test_a_site_that_is_left_alone_is_told_as_such(proxy: RunningProxy, site: SimulatedSite) -> None:
     await break_down(proxy, site, "fails")
 
-    assert "left alone" in (proxy.app[UPSTREAMS][0].health().trouble or "")
+    assert "left alone" in (proxy.app[UPSTREAMS][0].health().problem or "")
 
 
 async def test_a_site_whose_credentials_are_refused_is_asked_last(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.chat.upstream import About, End
+from proxy.chat.upstream import End, RefusalReason
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.site import SimulatedSite
@@ -47,7 +47,7 @@ async def test_no_two_turns_go_on_from_one_copy(before: RunningProxy, other: Lis
 async def test_a_copy_that_a_turn_did_not_reach_is_there_for_one_more(
     is_first: bool, site: SimulatedSite, other: ListUpstream, tmp_path: Path
 ) -> None:
-    other.answers = [Told(), Told([], refusal(About.RATE)), Told()]
+    other.answers = [Told(), Told([], refusal(RefusalReason.RATE)), Told()]
     site.behaviour.ajax_status = 500
     async with running_proxy(
         site, tmp_path, beside=lambda sites: [other, *sites] if is_first else [*sites, other]
@@ -63,7 +63,7 @@ async def test_a_copy_that_a_turn_did_not_reach_is_there_for_one_more(
 async def test_a_stored_conversation_goes_on_from_a_copy_that_a_turn_did_not_reach(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(About.RATE)), Told()]
+    other.answers = [Told(), Told([], refusal(RefusalReason.RATE)), Told()]
     site.behaviour.ajax_status = 500
     conversation = (await before.openai.conversations.create()).id
     for text, status in (("one", 200), ("two", 502), ("two", 200)):
@@ -75,7 +75,7 @@ async def test_a_stored_conversation_goes_on_from_a_copy_that_a_turn_did_not_rea
 async def test_a_copy_that_a_failed_turn_was_put_into_is_not_gone_on_from(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(About.ANSWER, delivered=True)), Told()]
+    other.answers = [Told(), Told([], refusal(RefusalReason.ANSWER, delivered=True)), Told()]
     site.behaviour.ajax_status = 500
     await before.chat("one")
 

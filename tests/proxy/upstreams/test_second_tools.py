@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import proxy.chat.answer
-from proxy.chat.upstream import About, End, Source
+from proxy.chat.upstream import Citation, End, RefusalReason
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.site import SimulatedSite
@@ -19,7 +19,7 @@ LOOK = {"type": "function", "function": {"name": "look"}}
 async def test_a_copy_is_not_gone_on_from_once_a_wrong_answer_stands_in_it(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(['{"a":1}']), Told(["no JSON"]), Told([], refusal(About.RATE)), Told(['{"b":2}'])]
+    other.answers = [Told(['{"a":1}']), Told(["no JSON"]), Told([], refusal(RefusalReason.RATE)), Told(['{"b":2}'])]
     site.behaviour.ajax_status = 500
     await before.chat("one", response_format=JSON)
 
@@ -29,7 +29,7 @@ async def test_a_copy_is_not_gone_on_from_once_a_wrong_answer_stands_in_it(
     assert [asked.copied is None for asked in other.asked] == [True, False, False, True]
 
 
-@pytest.mark.parametrize("limit", [{"MAX_ANSWER_CHARS": 1000}, {"MAX_ANSWER_PIECES": 10}])
+@pytest.mark.parametrize("limit", [{"MAX_ANSWER_CHARS": 1000}, {"MAX_ANSWER_CHUNKS": 10}])
 @pytest.mark.parametrize("fields", [{}, {"response_format": JSON}])
 async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
     before: RunningProxy,
@@ -63,7 +63,7 @@ async def test_whole_calls_are_given_whatever_becomes_of_the_rest(
 ) -> None:
     monkeypatch.setattr(proxy.chat.answer, "LINGER_SECONDS", 0.05)
     pieces = ["```tool_calls\n", '{"name":"look","arguments":{}}\n', "```\n"]
-    failure = refusal(About.UPSTREAM, delivered=True, has_begun=True)
+    failure = refusal(RefusalReason.UPSTREAM, delivered=True, has_begun=True)
     other.answers = [Told(pieces, failure if end == "fails" else End(), hangs=end == "hangs")]
 
     body = {"model": MODEL, "messages": [{"role": "user", "content": "one"}], "tools": [LOOK], "stream": stream}
@@ -94,7 +94,9 @@ async def test_what_comes_with_a_stop_sequence_behind_it_is_neither_called_nor_a
 async def test_json_that_was_written_anew_names_its_pages_and_no_place_in_it(
     before: RunningProxy, other: ListUpstream
 ) -> None:
-    other.answers = [Told(['Here:\n```json\n{"a": 1}\n```'], End(sources=[Source("https://x.example/", "X", 16, 24)]))]
+    other.answers = [
+        Told(['Here:\n```json\n{"a": 1}\n```'], End(sources=[Citation("https://x.example/", "X", 16, 24)]))
+    ]
 
     answer = await before.chat("one", model="listed", response_format=JSON)
 

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import About, End, Source
+from proxy.chat.upstream import Citation, End, RefusalReason
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.proxy.wire import connected
@@ -48,10 +48,10 @@ async def test_what_the_site_cannot_answer_the_other_does_with_the_whole_text(
 
 
 @pytest.mark.parametrize(
-    "about", [About.MODEL, About.QUOTA, About.RATE, About.PACE, About.CREDENTIALS, About.UPSTREAM, About.ANSWER]
+    "about", [each for each in RefusalReason if each not in (RefusalReason.MESSAGE, RefusalReason.COPY)]
 )
 async def test_what_the_other_cannot_answer_the_site_does_with_the_whole_text(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream, about: About
+    before: RunningProxy, site: SimulatedSite, other: ListUpstream, about: RefusalReason
 ) -> None:
     other.answers = [Told(["my name is noted"]), Told([], refusal(about))]
     await before.chat("my name is Ada")
@@ -75,7 +75,7 @@ async def test_an_error_of_a_limit_of_its_own_moves_on_too(
 async def test_what_was_said_is_not_taken_elsewhere(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told([], refusal(About.MESSAGE))]
+    other.answers = [Told([], refusal(RefusalReason.MESSAGE))]
 
     answer = await before.chat("hi")
 
@@ -87,7 +87,7 @@ async def test_what_was_said_is_not_taken_elsewhere(
 async def test_after_the_first_text_nothing_moves(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream, stream: bool
 ) -> None:
-    other.answers = [Told(["half an "], refusal(About.ANSWER, delivered=True, has_begun=True))]
+    other.answers = [Told(["half an "], refusal(RefusalReason.ANSWER, delivered=True, has_begun=True))]
 
     if stream:
         *_, last = await streamed(before, "hi")
@@ -100,7 +100,7 @@ async def test_after_the_first_text_nothing_moves(
 async def test_text_that_a_stop_sequence_holds_back_counts_as_begun(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(["EN"], refusal(About.ANSWER, delivered=True))]
+    other.answers = [Told(["EN"], refusal(RefusalReason.ANSWER, delivered=True))]
 
     assert (await before.chat("hi", stop="END")).code == "listed"
     assert not site.model_calls
@@ -122,7 +122,7 @@ async def test_text_that_a_stop_sequence_held_back_is_given_where_none_came(
 async def test_one_that_is_not_well_is_asked_last(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.trouble = "it rests"
+    other.problem = "it rests"
 
     assert (await before.chat("hi")).status == 200
     assert (len(site.model_calls), other.asked) == (1, [])
@@ -134,7 +134,7 @@ async def test_when_both_fail_the_last_one_says_why(
     behind: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     site.behaviour.ajax_status = 500
-    other.answers = [Told([], refusal(About.UPSTREAM))]
+    other.answers = [Told([], refusal(RefusalReason.UPSTREAM))]
 
     answer = await behind.chat("hi")
 
@@ -144,7 +144,7 @@ async def test_when_both_fail_the_last_one_says_why(
 async def test_a_model_that_one_alone_has_is_asked_there_alone(
     behind: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(About.UPSTREAM))]
+    other.answers = [Told(), Told([], refusal(RefusalReason.UPSTREAM))]
 
     assert (await behind.chat("hi", model=LISTED)).text == "listed"
     assert (await behind.chat("hi", model=f"{MODEL}@list.example")).code == "listed"
@@ -153,14 +153,14 @@ async def test_a_model_that_one_alone_has_is_asked_there_alone(
 
 
 async def test_what_it_offers_is_waited_for(behind: RunningProxy, other: ListUpstream) -> None:
-    other.is_known = False
+    other.is_discovered = False
 
     assert (await behind.chat("hi", model=LISTED)).text == "listed"
 
 
 # What is told ---------------------------------------------------------------------------------------------------------
 
-WHOLE = End("length", None, [Source("https://a.example/", "A", 0, 3)], Usage(1234, 567))
+WHOLE = End("length", None, [Citation("https://a.example/", "A", 0, 3)], Usage(1234, 567))
 
 
 async def test_usage_reason_and_sources_are_those_that_it_tells(before: RunningProxy, other: ListUpstream) -> None:
@@ -286,7 +286,7 @@ async def stalled(other: ListUpstream) -> None:
 async def test_both_are_told_of_with_their_models_and_their_health(
     behind: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.trouble = "it rests"
+    other.problem = "it rests"
     async with behind.http.get(f"{behind.url}/readyz") as response:
         ready = await response.json()
     async with behind.http.get(f"{behind.url}/v1/models") as response:

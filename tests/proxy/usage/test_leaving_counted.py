@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.tokens import estimate_tokens
-from proxy.server.middleware import CLIENT_LEFT
+from proxy.server.middleware import CLIENT_CLOSED_REQUEST
 from shared.admin.usage import Counters
 from tests.proxy.running import RunningProxy
 from tests.proxy.usage.test_usage import MODEL, counted
@@ -54,7 +54,7 @@ async def test_a_client_that_leaves_is_counted_with_all_that_it_got(
 
     assert (await counters(proxy, site))["tokens_out"] >= estimate_tokens(words(100))
     fields = await left_line(caplog)
-    assert (fields["status"], fields["client"], fields["model"]) == (CLIENT_LEFT, "left", MODEL)
+    assert (fields["status"], fields["client"], fields["model"]) == (CLIENT_CLOSED_REQUEST, "left", MODEL)
     assert fields["tokens_out"] >= estimate_tokens(words(100))
 
 
@@ -82,7 +82,11 @@ async def test_a_client_that_leaves_before_the_first_text_has_a_log_line_and_is_
             await asyncio.sleep(0.01)
 
     fields = await left_line(caplog)
-    assert (fields["status"], fields["client"], fields["path"]) == (CLIENT_LEFT, "left", "/v1/chat/completions")
+    assert (fields["status"], fields["client"], fields["path"]) == (
+        CLIENT_CLOSED_REQUEST,
+        "left",
+        "/v1/chat/completions",
+    )
     assert not [name for name in await counters(proxy, site) if name.startswith("error")]
 
 
@@ -97,4 +101,4 @@ async def test_a_client_that_leaves_while_it_sends_has_a_log_line(
         await connection.reader.readuntil(b"\r\n\r\n")  # it is being read
 
     fields = await left_line(caplog)
-    assert (fields["status"], fields["client"], fields["path"]) == (CLIENT_LEFT, "left", path)
+    assert (fields["status"], fields["client"], fields["path"]) == (CLIENT_CLOSED_REQUEST, "left", path)

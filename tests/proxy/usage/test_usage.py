@@ -12,8 +12,8 @@ import pytest
 import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
-from proxy.usage.recorder import Turn, UsageRecorder
-from shared.admin.usage import Counters, Group, UsageBatch, add
+from proxy.usage.recorder import RequestRecord, UsageRecorder
+from shared.admin.usage import Counters, UsageBatch, UsageGroup, add
 from shared.store import Store, StoreUnavailable, open_store
 from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
 from tests.proxy.serving import ask, serving
@@ -165,9 +165,9 @@ async def test_a_batch_of_doubtful_fate_is_sent_again_as_it_was(monkeypatch: pyt
     monkeypatch.setattr(proxy.usage.recorder, "LAST_SECONDS", 0.3)
     store = DoubtfulStore()
     recorder = UsageRecorder(cast(Store, store))
-    recorder.finished(Turn(OPEN))
+    recorder.record(RequestRecord(OPEN))
     await recorder.close()
-    recorder.finished(Turn(OPEN))
+    recorder.record(RequestRecord(OPEN))
     store.is_doubtful = False
     await recorder.close()
 
@@ -183,11 +183,11 @@ async def test_what_waits_for_the_store_is_bounded(monkeypatch: pytest.MonkeyPat
     store.is_doubtful = False
     recorder = UsageRecorder(cast(Store, store))
     for name in ("a", "b", "c", "a"):
-        turn = Turn(OPEN)
+        turn = RequestRecord(OPEN)
         turn.model = name
         turn.usage = Usage(1, 2)
-        recorder.finished(turn)
+        recorder.record(turn)
     await recorder.close()
 
-    groups: dict[Group, Counters] = dict(store.batches[0].groups)
+    groups: dict[UsageGroup, Counters] = dict(store.batches[0].groups)
     assert {group.model: counters["requests"] for group, counters in groups.items()} == {"a": 2, "b": 1}

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.admin.usage import LEAST_SECONDS, Counters, Group, add, bucket, histogram, percentile, summary, upper_bound
+from shared.admin.usage import (
+    MIN_SECONDS,
+    Counters,
+    UsageGroup,
+    add,
+    bucket,
+    histogram,
+    percentile,
+    summary,
+    upper_bound,
+)
 
 NOON = 1_795_435_200  # 12:00 UTC
 SITE = "https://a"
@@ -17,7 +27,7 @@ def test_every_time_has_the_bucket_that_ends_just_above_it(seconds: float) -> No
     number = bucket(seconds)
 
     assert number >= 0
-    if LEAST_SECONDS < seconds < 300:
+    if MIN_SECONDS < seconds < 300:
         assert upper_bound(number - 1) * 0.999999 <= seconds <= upper_bound(number) * 1.000001
 
 
@@ -45,10 +55,13 @@ def test_what_several_counted_has_the_percentiles_of_all_together() -> None:
 
 
 def test_a_summary_adds_up_what_is_not_asked_for_and_names_the_keys() -> None:
-    groups: list[tuple[Group, Counters]] = [
-        (Group(NOON, "key_1", "m", SITE), {"requests": 2, "tokens_in": 5, "tokens_out": 7, "error:timeout": 1}),
-        (Group(NOON + 3600, "key_1", "n", SITE), {"requests": 1, "refused": 3, "seconds:12": 1, "tools:mended": 2}),
-        (Group(NOON + 86400, "key_2", "m", SITE), {"requests": 1}),
+    groups: list[tuple[UsageGroup, Counters]] = [
+        (UsageGroup(NOON, "key_1", "m", SITE), {"requests": 2, "tokens_in": 5, "tokens_out": 7, "error:timeout": 1}),
+        (
+            UsageGroup(NOON + 3600, "key_1", "n", SITE),
+            {"requests": 1, "refused": 3, "seconds:12": 1, "tools:mended": 2},
+        ),
+        (UsageGroup(NOON + 86400, "key_2", "m", SITE), {"requests": 1}),
     ]
 
     by_key = summary(groups, ["key"], {"key_1": "app"})

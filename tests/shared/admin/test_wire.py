@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.admin.wire import span
+from shared.admin.wire import parse_usage_query
 
 NOW = 1_795_435_200 + 1800.0  # 12:30 UTC
 HOUR = 3600
@@ -13,10 +13,10 @@ HOUR = 3600
     [("10m", NOW - 1800), ("1h", NOW - 1800 - HOUR), ("90m", NOW - 1800 - HOUR), (f"{NOW - 60:.0f}", NOW - 1800)],
 )
 def test_the_hour_in_which_a_time_begins_is_part_of_it(since: str, first: float) -> None:
-    assert span(since, "", "key", now=NOW) == (first, NOW, ("key",))
+    assert parse_usage_query(since, "", "key", now=NOW) == (first, NOW, ("key",))
 
 
 def test_a_time_ends_after_it_begins() -> None:
-    assert span("20m", "10m", "key", now=NOW)[:2] == (NOW - 1800, NOW - 600)
+    assert parse_usage_query("20m", "10m", "key", now=NOW)[:2] == (NOW - 1800, NOW - 600)
     with pytest.raises(ValueError, match="before until"):
-        span("10m", "20m", "key", now=NOW)
+        parse_usage_query("10m", "20m", "key", now=NOW)

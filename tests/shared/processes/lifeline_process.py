@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_gone
+from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_exit
 
 
 def parent(file: str) -> None:
@@ -25,7 +25,7 @@ def parent(file: str) -> None:
                 stdout=subprocess.PIPE,
             )
         )
-        lifeline.hand_over()
+        lifeline.close_child_end()
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == b"running\n"
@@ -36,7 +36,7 @@ def parent(file: str) -> None:
 async def child(file: str) -> None:
     """Run until the parent is gone; a child of our own, which knows of no lifeline, must not keep us."""
     gone = asyncio.Event()
-    on_parent_gone(gone.set)
+    on_parent_exit(gone.set)
     is_inherited = ENVIRONMENT_NAME in os.environ
     sleeper = await asyncio.create_subprocess_exec("sleep", "60")
     print("ended early" if gone.is_set() else "running", flush=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.processes.heartbeat import EVERY_SECONDS, NOTE, beat, is_fresh, last_beat, take_back
+from shared.processes.heartbeat import EVERY_SECONDS, NOTE, beat, is_fresh, last_beat, withdraw
 from shared.store import Store
 
 NOW = 1_000_000.0
@@ -38,9 +38,9 @@ async def test_whoever_stops_takes_only_its_own_sign_back(store: Store) -> None:
     await beat(store, NOW)
     await beat(store, NOW + 30)
 
-    await take_back(store, NOW)
+    await withdraw(store, NOW)
     assert await last_beat(store) == NOW + 30
 
-    await take_back(store, NOW + 30)
+    await withdraw(store, NOW + 30)
     assert not is_fresh(await last_beat(store), NOW + 30)
     assert not is_fresh(await last_beat(store), NOW + 60)

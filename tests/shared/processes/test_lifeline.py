@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_gone
+from shared.processes.lifeline import ENVIRONMENT_NAME, Lifeline, on_parent_exit
 
 
 def _is_running(pid: int) -> bool:
@@ -65,21 +65,21 @@ async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPat
     lifeline = Lifeline()
     monkeypatch.setenv(ENVIRONMENT_NAME, lifeline.environment[ENVIRONMENT_NAME])
     calls: list[str] = []
-    on_parent_gone(lambda: calls.append("gone"))
+    on_parent_exit(lambda: calls.append("gone"))
     await _looked()
     assert calls == []
 
-    lifeline.cut()
+    lifeline.stop()
     await _looked()
     await _looked()
 
     assert calls == ["gone"]
-    lifeline.hand_over()
+    lifeline.close_child_end()
 
 
 async def test_without_a_lifeline_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ENVIRONMENT_NAME, raising=False)
     calls: list[str] = []
-    on_parent_gone(lambda: calls.append("gone"))
+    on_parent_exit(lambda: calls.append("gone"))
     await _looked()
     assert calls == []

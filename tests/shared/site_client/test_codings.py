@@ -9,7 +9,7 @@ import brotli
 import pytest
 
 from shared.site_client.client import SiteClient
-from shared.site_client.codings import MAX_PIECE_BYTES, decoded
+from shared.site_client.codings import MAX_PIECE_BYTES, select_coding
 from shared.site_client.errors import SiteUnreachable
 from shared.site_client.http1 import BadResponse, Head
 from tests.shared.site_client.test_pool import answering
@@ -19,7 +19,7 @@ PACKED = {"gzip": gzip.compress(TEXT, mtime=0), "x-gzip": gzip.compress(TEXT, mt
 
 
 def unpacked(name: str, *pieces: bytes) -> bytes:
-    _, coding = decoded(Head(200, {"content-encoding": name}, True))
+    _, coding = select_coding(Head(200, {"content-encoding": name}, True))
     assert coding is not None
     return b"".join(map(coding.feed, pieces))
 
@@ -55,7 +55,7 @@ def test_what_is_broken_or_unpacks_to_too_much_is_refused(name: str) -> None:
 def test_what_names_no_coding_that_is_known_stays_as_it_is(headers: dict[str, str]) -> None:
     head = Head(200, headers, True)
 
-    assert decoded(head) == (head, None)
+    assert select_coding(head) == (head, None)
 
 
 @pytest.mark.parametrize(("name", "packed"), PACKED.items())

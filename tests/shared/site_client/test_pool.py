@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from shared.site_client.client import SiteClient
-from shared.site_client.connection import Bounds, Connection
+from shared.site_client.connection import Connection, Timeouts
 from shared.site_client.errors import SiteUnreachable
 from tests.ports import a_free_port
 
@@ -118,7 +118,7 @@ def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory
             await lost.wait()
             async with asyncio.timeout(1):
                 with pytest.raises(SiteUnreachable, match="closed before"):
-                    await connection.ask(b"GET / HTTP/1.1\r\n\r\n", Bounds(30.0, 30.0))
+                    await connection.send(b"GET / HTTP/1.1\r\n\r\n", Timeouts(30.0, 30.0))
 
     run(lose(), loop_factory)
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from shared.admin.keys import ApiKey
-from shared.admin.usage import Group, UsageBatch, day_of, hour_of
-from shared.conversations import Call, Conversation, Message, Note, Result, TurnResult
+from shared.admin.usage import UsageBatch, UsageGroup, day_of, hour_of
+from shared.conversations import Conversation, Message, Note, ToolCall, ToolResult, TurnResult
 from shared.store import Store, StoreError, open_store
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, capture, note, visit
@@ -89,8 +89,8 @@ class Hand:
         await self.same(method, *args, **({} if method in {"abandon_turn", "commit_turn"} else {"at": self._now}))
         if method == "commit_turn":  # none is committed twice
             self._turns[self._turns.index(turn)] = f"t{self._number()}"
-        await self.same("keep_branches", [(pick("ab"), note(f"copy-{self._number()}"), self._now)])
-        await self.same("take_branch", pick("ab"))
+        await self.same("add_branches", [(pick("ab"), note(f"copy-{self._number()}"), self._now)])
+        await self.same("pop_branch", pick("ab"))
 
     async def _visit(self) -> None:
         pick, site = self._random.choice, self._random.choice(SITES)
@@ -104,8 +104,8 @@ class Hand:
         await self.same("add_key", key)
         await self.same("revoke_key", f"key_{number - pick((0, 5, 50))}", at=self._now)
         await self.same("rotate_key", f"key_{number - 10}", digest="e", hint="g")
-        await self.same("take_request", "key_1", at=self._now, rpm=pick((None, 3)), tpd=pick((None, 50)), count=2)
-        used = {Group(hour_of(self._now), "master", "视", SITE): {"requests": 1, "error:x": number}}
+        await self.same("admit_requests", "key_1", at=self._now, rpm=pick((None, 3)), tpd=pick((None, 50)), count=2)
+        used = {UsageGroup(hour_of(self._now), "master", "视", SITE): {"requests": 1, "error:x": number}}
         tokens = {("key_1", day_of(self._now)): 7}
         await self.same("add_usage", UsageBatch(f"batch-{number}", used, tokens, {f"key_{number}": self._now}))
         await self.same("key_counts", "key_1", at=self._now)
@@ -123,10 +123,12 @@ class Hand:
 
     def _messages(self) -> tuple[Message, ...]:
         pick = self._random.choice
-        call = Call(id="call", name=pick(("f", "视")), arguments=pick(("{}", '{"a":"视"}')), signed=pick(("", "{}")))
+        call = ToolCall(
+            id="call", name=pick(("f", "视")), arguments=pick(("{}", '{"a":"视"}')), signed=pick(("", "{}"))
+        )
         kinds = (
             Message(role="user", text=pick(TEXTS), images=("a" * 64,) * self._random.randrange(3)),
-            Message(role="user", text=pick(TEXTS), result=Result(call_id="call", name="视", failed=True)),
+            Message(role="user", text=pick(TEXTS), result=ToolResult(call_id="call", name="视", failed=True)),
             Message(role="assistant", text=pick(TEXTS), calls=(call, call), thoughts=pick(TEXTS)),
         )
         return tuple(replace(pick(kinds), id=f"msg_{self._number()}") for _ in range(self._random.randint(1, 3)))

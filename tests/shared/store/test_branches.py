@@ -11,43 +11,43 @@ from tests.shared.samples import note
 
 
 async def test_a_copy_is_handed_out_once_the_newest_first(store: Store) -> None:
-    await store.keep_branches([("a", note("one"), 1.0), ("b", note("other"), 1.0)])
-    await store.keep_branches([("a", note("two"), 2.0)])
+    await store.add_branches([("a", note("one"), 1.0), ("b", note("other"), 1.0)])
+    await store.add_branches([("a", note("two"), 2.0)])
 
-    assert await store.take_branch("a") == note("two")
-    assert await store.take_branch("a") == note("one")
-    assert await store.take_branch("a") is None
-    assert await store.take_branch("b") == note("other")
+    assert await store.pop_branch("a") == note("two")
+    assert await store.pop_branch("a") == note("one")
+    assert await store.pop_branch("a") is None
+    assert await store.pop_branch("b") == note("other")
 
 
 async def test_no_two_turns_get_the_same_copy(store: Store) -> None:
-    await store.keep_branches([("a", note(f"copy-{number}"), float(number)) for number in range(10)])
+    await store.add_branches([("a", note(f"copy-{number}"), float(number)) for number in range(10)])
 
-    taken = await asyncio.gather(*(store.take_branch("a") for _ in range(20)))
+    taken = await asyncio.gather(*(store.pop_branch("a") for _ in range(20)))
 
     names = [copy.name for copy in taken if copy]
     assert len(names) == len(set(names)) == 10
 
 
 async def test_copies_that_nobody_continued_for_long_are_dropped(store: Store) -> None:
-    await store.keep_branches([("old", note("one"), 1.0), ("new", note("two"), 100.0)])
+    await store.add_branches([("old", note("one"), 1.0), ("new", note("two"), 100.0)])
 
     await store.prune(before=50.0, max_bytes=1000)
 
-    assert await store.take_branch("old") is None
-    assert await store.take_branch("new") == note("two")
+    assert await store.pop_branch("old") is None
+    assert await store.pop_branch("new") == note("two")
 
 
 async def test_nothing_to_keep_is_no_fault(store: Store) -> None:
-    await store.keep_branches([])
-    assert await store.take_branch("a") is None
+    await store.add_branches([])
+    assert await store.pop_branch("a") is None
 
 
 async def test_of_too_many_copies_the_oldest_are_dropped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (sqlite_pruning, redis_pruning):
         monkeypatch.setattr(module, "MAX_BRANCHES", 3)
-    await store.keep_branches([(f"history {number}", note(str(number)), float(number)) for number in range(5)])
+    await store.add_branches([(f"history {number}", note(str(number)), float(number)) for number in range(5)])
 
     await store.prune(before=0.0, max_bytes=10**9)
 
-    assert [bool(await store.take_branch(f"history {number}")) for number in range(5)] == [False] * 2 + [True] * 3
+    assert [bool(await store.pop_branch(f"history {number}")) for number in range(5)] == [False] * 2 + [True] * 3

@@ -9,10 +9,10 @@ from shared.conversations import (
     CONVERSATION_BYTES,
     IMAGE_BYTES,
     MESSAGE_BYTES,
-    Call,
     Conversation,
     Message,
-    Result,
+    ToolCall,
+    ToolResult,
 )
 from shared.store import Store, StoreError, open_store
 from tests.shared.samples import conversation, note, said, texts_of, turn
@@ -34,10 +34,10 @@ async def test_a_conversation_is_read_back_whole(store_url: str) -> None:
             Message(
                 role="assistant",
                 text="",
-                calls=(Call(id="c1", name="look", arguments="{}", signed="{}"),),
+                calls=(ToolCall(id="c1", name="look", arguments="{}", signed="{}"),),
                 thoughts="hm 😀",
             ),
-            Message(role="user", text="seen", result=Result(call_id="c1", failed=True)),
+            Message(role="user", text="seen", result=ToolResult(call_id="c1", failed=True)),
         ),
         note=note(response_id="resp_1"),
         pending_turn="turn-9",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.admin.keys import KeyWish, new_key
-from shared.admin.usage import Group, UsageBatch
+from shared.admin.keys import NewKey, new_key
+from shared.admin.usage import UsageBatch, UsageGroup
 from shared.store import Store, StoreCorrupt, StoreError, documents, open_store
 from shared.store.slots import Claim
 from tests.redis_server import RedisServer
@@ -15,7 +15,7 @@ from tests.shared.samples import SITE, capture, conversation, note, turn, visit
 from tests.shared.store import released
 
 HOUR = 3600
-GROUP, LATER = Group(0, "key", "m", "s"), Group(HOUR, "key", "m", "s")
+GROUP, LATER = UsageGroup(0, "key", "m", "s"), UsageGroup(HOUR, "key", "m", "s")
 
 
 async def fill(store: Store) -> None:
@@ -23,11 +23,11 @@ async def fill(store: Store) -> None:
     await released.fill(store)
     await store.begin_visit(SITE, "other", at=3.0, ttl=60)
     for number, name in enumerate(("one", "two")):
-        await store.add_key(new_key(await store.key_secret(), KeyWish(name, rpm=5, tpd=5), now=float(number))[1])
+        await store.add_key(new_key(await store.key_secret(), NewKey(name, rpm=5, tpd=5), now=float(number))[1])
     batch = UsageBatch("1", {GROUP: {"requests": 1}, LATER: {"requests": 1}}, tokens={("key", 0): 1}, seen={"key": 1.0})
     await store.add_usage(batch)
-    await store.take_request("key", at=1.0, rpm=5, tpd=5)
-    await store.take_slots(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
+    await store.admit_requests("key", at=1.0, rpm=5, tpd=5)
+    await store.acquire_slots(SITE, Claim("me", 1, 1, 1), limit=4, at=1.0)
 
 
 async def tidy_and_visit(store: Store) -> None:
@@ -40,7 +40,7 @@ async def tidy_and_visit(store: Store) -> None:
     assert "visit-5" in [each.id for each in await store.visits()]
     await store.pending_ask(SITE)
     await store.keys_version()
-    await store.take_slots(SITE, Claim("me", 1, 1, 1), most=4, at=1.0)
+    await store.acquire_slots(SITE, Claim("me", 1, 1, 1), limit=4, at=1.0)
 
 
 async def use(store: Store) -> None:
@@ -51,8 +51,8 @@ async def use(store: Store) -> None:
         lambda: store.commit_turn("conv-1", turn("t", "x", history=())),
         lambda: store.delete_message("conv-1", "msg_none", at=400.0),
         lambda: store.update_metadata("conv-1", {"a": "b"}, at=400.0),
-        lambda: store.take_branch("digest"),
-        lambda: store.keep_branches([("digest", note("copy-3"), 400.0)]),
+        lambda: store.pop_branch("digest"),
+        lambda: store.add_branches([("digest", note("copy-3"), 400.0)]),
         lambda: store.site_state(SITE),
         lambda: store.save_capture(capture("bbbbbbbbbb"), base=1),
         lambda: store.save_nonce(SITE, "cccccccccc", checked_at=1.0, base=2),
@@ -60,7 +60,7 @@ async def use(store: Store) -> None:
         store.keys,
         lambda: store.usage(since=0.0, until=10.0 * HOUR),
         lambda: store.add_usage(UsageBatch("2", {GROUP: {"requests": 1}}, tokens={("key", 0): 1}, seen={"key": 2.0})),
-        lambda: store.take_request("key", at=1.0, rpm=5, tpd=5),
+        lambda: store.admit_requests("key", at=1.0, rpm=5, tpd=5),
         lambda: store.get_note("a note"),
         lambda: store.delete_conversation("conv-1"),
     )
@@ -138,7 +138,7 @@ async def test_a_conversation_whose_time_of_use_was_lost_gets_one_with_its_next_
 async def test_a_copy_that_cannot_be_read_is_passed_over_in_redis_too(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         redis_server.command("ZADD", "{freeaichat}:branch:digest", 1, "100.0 {}")
-        assert await store.take_branch("digest") is None
+        assert await store.pop_branch("digest") is None
 
 
 NONSENSE = (
@@ -168,7 +168,7 @@ async def test_rows_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
         await store.add_usage(UsageBatch("2", {GROUP: {"requests": 2}}))
         assert (GROUP, {"requests": 2}) in await store.usage(since=0.0, until=10.0 * HOUR)
         assert [key.name for key in await store.keys()] == ["two"]
-        assert await store.take_branch("digest") is None
+        assert await store.pop_branch("digest") is None
         with pytest.raises(StoreCorrupt, match="one Conversation"):
             await store.conversation("conv-1")
         await use(store)
@@ -176,7 +176,7 @@ async def test_rows_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
 
 
 async def test_what_is_passed_over_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    documents.passed_over.cache_clear()
+    documents.log_skipped.cache_clear()
     async with open_store(await filled(tmp_path, NONSENSE[0])) as store:
         for _ in range(3):
             await store.visits()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Call, Conversation, Message, stored_bytes
+from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message, ToolCall, stored_bytes
 from shared.store import Store
 from tests.shared.samples import conversation, note, said, texts_of, turn
 
@@ -82,8 +82,8 @@ async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> N
 
 async def test_calls_with_what_belongs_to_them_that_are_taken_out_count_no_more(store: Store) -> None:
     calls = (
-        Call(id="c1", name="look", arguments='{"at": "東京"}'),
-        Call(id="c2", name="look", arguments="{}", signed="{}"),
+        ToolCall(id="c1", name="look", arguments='{"at": "東京"}'),
+        ToolCall(id="c2", name="look", arguments="{}", signed="{}"),
     )
     called = Message(role="assistant", text="é", id="msg_a", calls=calls, thoughts="hm 😀")
     await store.create_conversation(conversation("conv-1", at=1.0))

@@ -7,9 +7,9 @@ from time import time
 
 import pytest
 
-from shared.admin import key_desk
-from shared.admin.keys import ApiKey, KeyWish, digest, new_key
-from shared.admin.usage import Group, UsageBatch
+from shared.admin import key_admin
+from shared.admin.keys import ApiKey, NewKey, digest, new_key
+from shared.admin.usage import UsageBatch, UsageGroup
 from shared.serialization import to_json
 from shared.store import Store, open_store
 from tests.shared.rounds import Rounds
@@ -19,7 +19,7 @@ NOON = DAY + 12 * 3600
 
 
 def key(name: str = "app", *, at: float = 1.0) -> ApiKey:
-    return new_key(b"secret", KeyWish(name, rpm=3, models=("gpt-5-nano",)), now=at)[1]
+    return new_key(b"secret", NewKey(name, rpm=3, models=("gpt-5-nano",)), now=at)[1]
 
 
 async def test_keys_are_listed_as_they_were_stored_newest_first(store: Store) -> None:
@@ -64,7 +64,7 @@ async def test_the_version_differs_after_every_change_of_keys_and_of_nothing_els
     await store.revoke_key(one.id, at=3.0)
     versions.append(await store.keys_version())
     await store.set_note("other", "thing")
-    await store.take_request(one.id, at=NOON, rpm=3, tpd=None)
+    await store.admit_requests(one.id, at=NOON, rpm=3, tpd=None)
 
     assert len(set(versions)) == 4
     assert versions[0] == ""
@@ -93,22 +93,22 @@ async def test_all_who_open_a_store_hash_with_one_secret_that_no_other_store_has
 
 
 async def test_requests_are_admitted_up_to_the_limit_of_a_minute(store: Store) -> None:
-    counts = [await store.take_request("key_a", at=NOON + n, rpm=2, tpd=None) for n in (0.5, 10.0, 59.9)]
+    counts = [await store.admit_requests("key_a", at=NOON + n, rpm=2, tpd=None) for n in (0.5, 10.0, 59.9)]
 
     assert [each.is_admitted for each in counts] == [True, True, False]
     assert [each.requests for each in counts] == [1, 2, 2]
     assert {each.oldest for each in counts} == {int(NOON)}
-    assert (await store.take_request("key_b", at=NOON, rpm=2, tpd=None)).is_admitted
+    assert (await store.admit_requests("key_b", at=NOON, rpm=2, tpd=None)).is_admitted
     # The first one has left the window, the second has not.
-    assert (await store.take_request("key_a", at=NOON + 60.0, rpm=2, tpd=None)).is_admitted
-    assert not (await store.take_request("key_a", at=NOON + 69.9, rpm=2, tpd=None)).is_admitted
+    assert (await store.admit_requests("key_a", at=NOON + 60.0, rpm=2, tpd=None)).is_admitted
+    assert not (await store.admit_requests("key_a", at=NOON + 69.9, rpm=2, tpd=None)).is_admitted
     assert (await store.key_counts("key_a", at=NOON + 69.9))[1:3] == (2, int(NOON) + 10)
 
 
 async def test_several_requests_are_admitted_together_or_not_at_all(store: Store) -> None:
-    first = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=3)
-    second = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=3)
-    third = await store.take_request("key_a", at=NOON, rpm=5, tpd=None, count=2)
+    first = await store.admit_requests("key_a", at=NOON, rpm=5, tpd=None, count=3)
+    second = await store.admit_requests("key_a", at=NOON, rpm=5, tpd=None, count=3)
+    third = await store.admit_requests("key_a", at=NOON, rpm=5, tpd=None, count=2)
 
     assert [(each.is_admitted, each.requests) for each in (first, second, third)] == [(True, 3), (False, 3), (True, 5)]
 
@@ -116,7 +116,7 @@ async def test_several_requests_are_admitted_together_or_not_at_all(store: Store
 async def test_requests_that_come_at_once_from_everywhere_are_never_more_than_the_limit(store_url: str) -> None:
     async with open_store(store_url) as one, open_store(store_url) as other:
         counts = await asyncio.gather(
-            *(each.take_request("key_a", at=NOON, rpm=7, tpd=None) for each in (one, other) for _ in range(10))
+            *(each.admit_requests("key_a", at=NOON, rpm=7, tpd=None) for each in (one, other) for _ in range(10))
         )
 
     assert sum(each.is_admitted for each in counts) == 7
@@ -125,13 +125,13 @@ async def test_requests_that_come_at_once_from_everywhere_are_never_more_than_th
 async def test_tokens_are_counted_by_utc_day_and_refuse_further_requests(store: Store) -> None:
     yesterday, today = int(DAY // 86400) - 1, int(DAY // 86400)
     await store.add_usage(UsageBatch("1", {}, tokens={("key_a", yesterday): 500, ("key_a", today): 60}))
-    first = await store.take_request("key_a", at=NOON, rpm=None, tpd=100)
+    first = await store.admit_requests("key_a", at=NOON, rpm=None, tpd=100)
     await store.add_usage(UsageBatch("2", {}, tokens={("key_a", today): 40}))
-    second = await store.take_request("key_a", at=NOON, rpm=None, tpd=100)
+    second = await store.admit_requests("key_a", at=NOON, rpm=None, tpd=100)
 
     assert (first.is_admitted, first.tokens) == (True, 60)
     assert (second.is_admitted, second.tokens, second.requests) == (False, 100, 1)
-    assert (await store.take_request("key_a", at=DAY + 86400, rpm=None, tpd=100)).is_admitted
+    assert (await store.admit_requests("key_a", at=DAY + 86400, rpm=None, tpd=100)).is_admitted
 
 
 async def test_when_a_key_was_last_used_is_kept(store: Store) -> None:
@@ -144,7 +144,7 @@ async def test_when_a_key_was_last_used_is_kept(store: Store) -> None:
 
 
 async def test_usage_adds_up_and_is_read_by_hour(store: Store) -> None:
-    noon, later = Group(int(NOON), "key_a", "视觉", "https://a"), Group(int(NOON) + 3600, "master", "", "")
+    noon, later = UsageGroup(int(NOON), "key_a", "视觉", "https://a"), UsageGroup(int(NOON) + 3600, "master", "", "")
     await store.add_usage(UsageBatch("1", {noon: {"requests": 1, "error:x": 1}, later: {"refused": 1}}))
     await store.add_usage(UsageBatch("2", {noon: {"requests": 2}}))
 
@@ -157,7 +157,7 @@ async def test_usage_adds_up_and_is_read_by_hour(store: Store) -> None:
 
 
 async def test_a_batch_that_is_sent_twice_counts_once(store: Store) -> None:
-    group = Group(int(NOON), "key_a", "m", "s")
+    group = UsageGroup(int(NOON), "key_a", "m", "s")
     batch = UsageBatch("1", {group: {"requests": 1}}, tokens={("key_a", int(NOON // 86400)): 5})
     await store.add_usage(batch)
     await store.add_usage(batch)
@@ -167,7 +167,7 @@ async def test_a_batch_that_is_sent_twice_counts_once(store: Store) -> None:
 
 
 async def test_old_usage_is_forgotten(store: Store) -> None:
-    old, new = Group(int(NOON), "key_a", "m", "s"), Group(int(NOON) + 3600, "key_a", "m", "s")
+    old, new = UsageGroup(int(NOON), "key_a", "m", "s"), UsageGroup(int(NOON) + 3600, "key_a", "m", "s")
     await store.add_usage(UsageBatch("1", {old: {"requests": 1}, new: {"requests": 1}}))
 
     assert await store.prune_usage(before=NOON + 3600) == 1
@@ -178,8 +178,8 @@ async def test_counting_is_no_news(store: Store, rounds: Rounds) -> None:
     changes = store.watch()
     await anext(changes)
     news = asyncio.create_task(anext(changes))
-    await store.add_usage(UsageBatch("1", {Group(0, "", "", ""): {"requests": 1}}))
-    await store.take_request("key_a", at=time(), rpm=3, tpd=None)
+    await store.add_usage(UsageBatch("1", {UsageGroup(0, "", "", ""): {"requests": 1}}))
+    await store.admit_requests("key_a", at=time(), rpm=3, tpd=None)
     await rounds.two()
     assert not news.done()
     await store.set_note("a", "b")
@@ -189,26 +189,26 @@ async def test_counting_is_no_news(store: Store, rounds: Rounds) -> None:
 
 
 async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
-    own, made = await key_desk.create(store, KeyWish("app", lifetime=60.0), now=100.0)
-    with pytest.raises(key_desk.KeyRefused, match="exists"):
-        await key_desk.create(store, KeyWish("app"), now=100.0)
-    renewed, rotated = await key_desk.rotate(store, "app", now=101.0)
-    revoked = await key_desk.revoke(store, made.id, now=102.0)
+    own, made = await key_admin.create(store, NewKey("app", lifetime=60.0), now=100.0)
+    with pytest.raises(key_admin.KeyUnavailable, match="exists"):
+        await key_admin.create(store, NewKey("app"), now=100.0)
+    renewed, rotated = await key_admin.rotate(store, "app", now=101.0)
+    revoked = await key_admin.revoke(store, made.id, now=102.0)
 
     assert own.startswith("sk-fac-")
     assert made.expires_at == 160.0
     assert rotated.id == made.id
     assert rotated.digest == digest(await store.key_secret(), renewed) != made.digest
     assert revoked.revoked_at == 102.0
-    assert await key_desk.revoke(store, "app", now=103.0) == revoked
-    with pytest.raises(key_desk.KeyRefused, match="revoked"):
-        await key_desk.rotate(store, "app", now=103.0)
-    with pytest.raises(key_desk.NoSuchKey):
-        await key_desk.revoke(store, "nobody", now=103.0)
+    assert await key_admin.revoke(store, "app", now=103.0) == revoked
+    with pytest.raises(key_admin.KeyUnavailable, match="revoked"):
+        await key_admin.rotate(store, "app", now=103.0)
+    with pytest.raises(key_admin.NoSuchKey):
+        await key_admin.revoke(store, "nobody", now=103.0)
 
 
 async def test_no_secret_is_in_what_is_stored(store: Store) -> None:
-    own, made = await key_desk.create(store, KeyWish("app"), now=100.0)
+    own, made = await key_admin.create(store, NewKey("app"), now=100.0)
 
     assert own not in to_json(made)
     assert made.digest not in repr(made)

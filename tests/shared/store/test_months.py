@@ -42,10 +42,10 @@ async def test_a_message_without_text_is_taken_out_like_any_other(store: Store) 
 async def test_requests_counted_before_the_clock_was_set_back_do_not_bar_a_key(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/db") as store:
         for _ in range(5):
-            await store.take_request("key_a", at=7200.0, rpm=5, tpd=None)
+            await store.admit_requests("key_a", at=7200.0, rpm=5, tpd=None)
 
         assert (await store.key_counts("key_a", at=3600.0)).requests == 0
-        assert (await store.take_request("key_a", at=3600.0, rpm=5, tpd=None)).is_admitted
+        assert (await store.admit_requests("key_a", at=3600.0, rpm=5, tpd=None)).is_admitted
 
 
 async def test_a_claim_made_before_the_clock_was_set_back_bars_no_visit(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ class Slow:
         self.kept: list[str] = []
         self.begun = asyncio.Event()
 
-    async def keep_branches(self, branches: list[tuple[str, Note, float]]) -> None:
+    async def add_branches(self, branches: list[tuple[str, Note, float]]) -> None:
         """Keep them, in a moment."""
         self.begun.set()
         await asyncio.sleep(0.05)

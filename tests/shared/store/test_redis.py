@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, address, open_store
+from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, open_store, store_url
 from shared.store.redis.schema import VERSION
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
@@ -23,7 +23,7 @@ async def _fill(store: Store) -> None:
     await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
     await store.end_visit(visit(1, at=0.0), "two", screenshot=b"png")
     await store.create_conversation(conversation("conv-1", "one"))
-    await store.keep_branches([("history", note(), 1.0)])
+    await store.add_branches([("history", note(), 1.0)])
     await store.set_note("a", "1")
 
 
@@ -40,7 +40,7 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
     async with open_store(redis_server.url) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         await store.create_conversation(conversation("conv-2", "two"))
-        await store.keep_branches([("history", note(), 1.0)])
+        await store.add_branches([("history", note(), 1.0)])
         await store.delete_conversation("conv-1")
         await store.prune(before=10.0**10, max_bytes=0)
     counted = redis_server.command("GET", "{freeaichat}:conversation-bytes")
@@ -207,7 +207,7 @@ async def test_a_cluster_serves_from_the_machine_that_keeps_the_slot_and_the_oth
             async with open_store(server.url):
                 pass
         server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        async with open_store(server.url, patience=10.0) as store:
+        async with open_store(server.url, startup_timeout=10.0) as store:
             await _fill(store)
             await store.commit_turn("conv-1", turn("t1", "two"))
             await store.prune(before=10.0**10, max_bytes=0)
@@ -235,4 +235,4 @@ def test_redis_is_imported_only_where_it_is_used() -> None:
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(url: str, seen: str) -> None:
-    assert address.shown(url) == seen
+    assert store_url.redacted_url(url) == seen

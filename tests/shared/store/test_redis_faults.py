@@ -11,8 +11,8 @@ import pytest
 from shared.conversations import Message
 from shared.store import Store, StoreError, StoreUnavailable, open_store
 from shared.store.redis.changes import SILENCE_SECONDS
+from shared.store.redis.client import CALL_SECONDS
 from shared.store.redis.schema import VERSION
-from shared.store.redis.server import CALL_SECONDS
 from tests.redis_server import RedisServer
 from tests.relay import relay
 from tests.shared.rounds import Rounds
@@ -183,14 +183,14 @@ async def test_who_repeats_a_call_that_got_no_answer_does_nothing_twice(redis_se
             assert await store.add_messages("conv-1", added, at=2.0)
         assert texts_of(await store.conversation("conv-1")) == ["one", "added", "more"]
 
-        await store.keep_branches([("a", note("kept"), 1.0)])
-        assert await store.take_branch("a") == note("kept")
-        await store.keep_branches([("a", note("kept"), 1.0), ("a", note("new"), 2.0)])
-        await store.keep_branches([("a", note("new"), 2.0)])
-        assert [await store.take_branch("a") for _ in range(2)] == [note("new"), None]
+        await store.add_branches([("a", note("kept"), 1.0)])
+        assert await store.pop_branch("a") == note("kept")
+        await store.add_branches([("a", note("kept"), 1.0), ("a", note("new"), 2.0)])
+        await store.add_branches([("a", note("new"), 2.0)])
+        assert [await store.pop_branch("a") for _ in range(2)] == [note("new"), None]
 
-        await store.keep_branches([("a", note("kept"), 3.0)])  # put back by a turn that did not use it
-        assert await store.take_branch("a") == note("kept")
+        await store.add_branches([("a", note("kept"), 3.0)])  # put back by a turn that did not use it
+        assert await store.pop_branch("a") == note("kept")
 
 
 async def test_a_watcher_is_woken_when_the_server_goes_and_comes_back_and_hears_all_after(

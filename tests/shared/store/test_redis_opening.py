@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.store import StoreUnavailable, open_store
-from shared.store.redis.server import CALL_SECONDS
+from shared.store.redis.client import CALL_SECONDS
 from tests.redis_server import running_redis
 
 
@@ -39,7 +39,7 @@ async def test_a_server_that_starts_later_is_waited_for(
     monkeypatch.setattr(asyncio, "open_connection", counted)
 
     async def open_it() -> str | None:
-        async with open_store(f"redis://127.0.0.1:{free_port}", patience=20.0) as store:
+        async with open_store(f"redis://127.0.0.1:{free_port}", startup_timeout=20.0) as store:
             await store.set_note("a", "1")
             return await store.get_note("a")
 
@@ -55,7 +55,7 @@ async def test_a_server_that_starts_later_is_waited_for(
 async def test_waiting_for_a_server_ends_with_the_reason(free_port: int) -> None:
     begun = monotonic()
     with pytest.raises(StoreUnavailable, match=str(free_port)):
-        async with open_store(f"redis://127.0.0.1:{free_port}", patience=1.0):
+        async with open_store(f"redis://127.0.0.1:{free_port}", startup_timeout=1.0):
             pass
     assert 1.0 <= monotonic() - begun < 3.0
 

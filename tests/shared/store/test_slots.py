@@ -7,7 +7,7 @@ from time import time
 import pytest
 
 from shared.store import Store, open_store
-from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Held, Share, share
+from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, PeerDemand, Share, compute_share
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE
 
@@ -15,52 +15,60 @@ MOST = 8
 TABLE = (  # where all can be divided equally: a claim, what the others hold and want, all slots, the share
     (Claim("me", 0, 0, 1), (), 8, Share(8, 8, 0, 0)),
     (Claim("me", 0, 1, 1), (), 0, Share(0, 0, 0, 0)),
-    (Claim("me", 0, 3, 1), (Held("a", 2, 2),), 8, Share(4, 6, 1, 0)),
-    (Claim("me", 0, 2, 1), (Held("a", 8, 0),), 8, Share(0, 8, 1, 0)),
-    (Claim("me", 0, 20, 1), (Held("a", 8, 20),), 8, Share(0, 4, 1, 12)),
-    (Claim("me", 5, 5, 1), (Held("a", 8, 8),), 8, Share(5, 4, 1, 0)),
-    (Claim("me", 1, 1, 2), (Held("a", 2, 2), Held("z", 0, 6)), 9, Share(1, 4, 2, 6)),
+    (Claim("me", 0, 3, 1), (PeerDemand("a", 2, 2),), 8, Share(4, 6, 1, 0)),
+    (Claim("me", 0, 2, 1), (PeerDemand("a", 8, 0),), 8, Share(0, 8, 1, 0)),
+    (Claim("me", 0, 20, 1), (PeerDemand("a", 8, 20),), 8, Share(0, 4, 1, 12)),
+    (Claim("me", 5, 5, 1), (PeerDemand("a", 8, 8),), 8, Share(5, 4, 1, 0)),
+    (Claim("me", 1, 1, 2), (PeerDemand("a", 2, 2), PeerDemand("z", 0, 6)), 9, Share(1, 4, 2, 6)),
 )
 
 
-async def take(store: Store, holder: str, kept: int = 0, demand: int = 0, *, most: int = MOST, spare: int = 1) -> Share:
-    return await store.take_slots(SITE, Claim(holder, kept, demand, spare), most=most, at=time())
+async def take(
+    store: Store, holder: str, kept: int = 0, demand: int = 0, *, limit: int = MOST, spare: int = 1
+) -> Share:
+    return await store.acquire_slots(SITE, Claim(holder, kept, demand, spare), limit=limit, at=time())
 
 
-async def hold(store: Store, site: str, others: tuple[Held, ...]) -> None:
+async def hold(store: Store, site: str, others: tuple[PeerDemand, ...]) -> None:
     for name, slots, demand in others:  # where there are none at all, one gets what it keeps
-        assert (await store.take_slots(site, Claim(name, slots, demand, 0), most=0, at=time())).slots == slots
+        assert (await store.acquire_slots(site, Claim(name, slots, demand, 0), limit=0, at=time())).slots == slots
 
 
-@pytest.mark.parametrize(("claim", "others", "most", "expected"), TABLE)
+@pytest.mark.parametrize(("claim", "others", "limit", "expected"), TABLE)
 async def test_the_rule_and_every_store_share_out_alike(
-    store: Store, claim: Claim, others: tuple[Held, ...], most: int, expected: Share
+    store: Store, claim: Claim, others: tuple[PeerDemand, ...], limit: int, expected: Share
 ) -> None:
-    assert share(claim, others, most=most, now=time()) == expected
+    assert compute_share(claim, others, limit=limit, now=time()) == expected
 
     await hold(store, SITE, others)
-    assert await store.take_slots(SITE, claim, most=most, at=time()) == expected
+    assert await store.acquire_slots(SITE, claim, limit=limit, at=time()) == expected
 
 
 async def test_every_store_follows_the_rule_where_slots_cannot_be_divided_equally(store: Store) -> None:
     chance = random.Random(0)
     for number in range(100):
-        others = tuple(Held(name, chance.randrange(4), chance.randrange(6)) for name in "az"[: chance.randrange(3)])
+        others = tuple(
+            PeerDemand(name, chance.randrange(4), chance.randrange(6)) for name in "az"[: chance.randrange(3)]
+        )
         claim = Claim("me", chance.randrange(3), chance.randrange(6), chance.randrange(3))
-        most = chance.randrange(1, 12)
+        limit = chance.randrange(1, 12)
         await hold(store, f"{SITE}/{number}", others)
 
         begun = time()
-        found = await store.take_slots(f"{SITE}/{number}", claim, most=most, at=begun)
+        found = await store.acquire_slots(f"{SITE}/{number}", claim, limit=limit, at=begun)
 
         # The next slice of time may have begun meanwhile.
-        assert found in [share(claim, others, most=most, now=now) for now in (begun, time())], (claim, others, most)
+        assert found in [compute_share(claim, others, limit=limit, now=now) for now in (begun, time())], (
+            claim,
+            others,
+            limit,
+        )
 
 
 async def test_who_is_alone_holds_all_slots(store: Store) -> None:
     assert await take(store, "one") == Share(MOST, MOST, 0, 0)
     assert await take(store, "one", MOST, 3) == Share(MOST, MOST, 0, 0)
-    assert await store.take_slots("https://other.example", Claim("two", 0, 0, 1), most=3, at=time()) == Share(
+    assert await store.acquire_slots("https://other.example", Claim("two", 0, 0, 1), limit=3, at=time()) == Share(
         3, 3, 0, 0
     )
 
@@ -68,7 +76,7 @@ async def test_who_is_alone_holds_all_slots(store: Store) -> None:
 async def test_beside_others_one_gets_what_is_free_with_one_to_spare(store: Store) -> None:
     await take(store, "one")
     assert (await take(store, "two", 0, 2)).slots == 0
-    assert (await take(store, "one", 3, 2)).wanted == 2
+    assert (await take(store, "one", 3, 2)).shortage == 2
 
     assert (await take(store, "two", 0, 2)).slots == 3
     assert (await take(store, "two", 3, 4)).slots == 5
@@ -97,19 +105,19 @@ async def test_a_single_slot_goes_round_among_those_who_wait(store: Store) -> No
     holders = {"one": 0, "two": 0, "three": 0}
     turns: set[str] = set()
     for holder in holders:
-        await take(store, holder, 0, 5, most=1)
+        await take(store, holder, 0, 5, limit=1)
     async with asyncio.timeout(10 * SLICE_SECONDS):
         while turns != set(holders):
             for holder in holders:
-                given = await take(store, holder, 0, 5, most=1)
+                given = await take(store, holder, 0, 5, limit=1)
                 turns |= {holder} if given.slots else set()
             await asyncio.sleep(0.05)
 
 
 async def test_what_is_left_is_free_at_once(store: Store) -> None:
     await take(store, "one")
-    await store.leave_slots(SITE, "one")
-    await store.leave_slots(SITE, "nobody")
+    await store.release_slots(SITE, "one")
+    await store.release_slots(SITE, "nobody")
 
     assert await take(store, "two") == Share(MOST, MOST, 0, 0)
 
@@ -124,10 +132,10 @@ async def test_the_slots_of_one_that_says_nothing_any_more_are_free_after_its_le
         found = await take(store, "two", 0, 2)
     else:
         assert (
-            await store.take_slots(SITE, Claim("x", 0, 2, 1), most=MOST, at=time() + 0.9 * LEASE_SECONDS)
+            await store.acquire_slots(SITE, Claim("x", 0, 2, 1), limit=MOST, at=time() + 0.9 * LEASE_SECONDS)
         ).slots == 0
-        await store.leave_slots(SITE, "x")
-        found = await store.take_slots(SITE, Claim("two", 0, 2, 1), most=MOST, at=time() + LEASE_SECONDS + 0.1)
+        await store.release_slots(SITE, "x")
+        found = await store.acquire_slots(SITE, Claim("two", 0, 2, 1), limit=MOST, at=time() + LEASE_SECONDS + 0.1)
 
     assert found == Share(MOST, MOST, 0, 0)
 
@@ -139,14 +147,14 @@ async def test_a_lease_from_before_the_clock_was_set_back_holds_nothing(
         server: RedisServer = request.getfixturevalue("redis_server")
         server.command("HSET", f"{{freeaichat}}:places:{SITE}", "one", f"{MOST} {MOST} {time() + 3600:.3f}")
     else:
-        await store.take_slots(SITE, Claim("one", MOST, MOST, 1), most=MOST, at=time() + 3600)
+        await store.acquire_slots(SITE, Claim("one", MOST, MOST, 1), limit=MOST, at=time() + 3600)
 
     assert await take(store, "two", 0, 2) == Share(MOST, MOST, 0, 0)
 
 
 async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_on_top(store: Store) -> None:
     await take(store, "two", 0, MOST)
-    await store.take_slots(SITE, Claim("one", 5, 5, 1), most=MOST, at=time())
+    await store.acquire_slots(SITE, Claim("one", 5, 5, 1), limit=MOST, at=time())
 
     assert await take(store, "one", 5, 6) == Share(5, 4, 1, 0)
     assert (await take(store, "two", 3, 3)).slots == 3
@@ -158,20 +166,20 @@ async def test_whatever_proxies_ask_for_all_slots_together_are_never_too_many(
     store: Store, store_url: str, seed: int
 ) -> None:
     chance = random.Random(seed)
-    most = chance.choice((1, 3, 8))
+    limit = chance.choice((1, 3, 8))
     held = dict.fromkeys("abcd", 0)
     async with open_store(store_url) as other:
         for _ in range(120):
             holder = chance.choice("abcd")
             held[holder] = chance.randint(0, held[holder])
             kept = held[holder]
-            given = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), most=most)
+            given = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), limit=limit)
             held[holder] = given.slots
 
-            assert sum(held.values()) <= most, held
+            assert sum(held.values()) <= limit, held
             assert given.slots >= kept
             if chance.random() < 0.1:
-                await store.leave_slots(SITE, holder)
+                await store.release_slots(SITE, holder)
                 held[holder] = 0
 
 

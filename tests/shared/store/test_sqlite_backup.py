@@ -11,7 +11,7 @@ import pytest
 
 from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from shared.store.sqlite import schema
-from shared.store.sqlite.backup import AlreadyThere, back_up, restore
+from shared.store.sqlite.backup import TargetExists, back_up, restore
 from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import SITE, capture, conversation, said, texts_of
 from tests.shared.store.sqlite_files import change, hashes, is_sound, mode, modes
@@ -75,7 +75,7 @@ async def test_a_backup_replaces_a_file_only_when_told(path: Path, tmp_path: Pat
         assert is_sound(target)
         assert mode(target) == 0o600
     else:
-        with pytest.raises(AlreadyThere, match=r"copy\.db is there already"):
+        with pytest.raises(TargetExists, match=r"copy\.db is there already"):
             back_up(path, target, replace=False)
         assert target.read_text() == "precious"
 
@@ -142,7 +142,7 @@ async def test_a_store_that_holds_something_is_replaced_only_when_told(path: Pat
         await store.save_capture(capture(), base=0)
         await store.create_conversation(conversation("conv-2"))
 
-        with pytest.raises(AlreadyThere, match=r"the credentials of 1 site\(s\) and 1 conversation\(s\)"):
+        with pytest.raises(TargetExists, match=r"the credentials of 1 site\(s\) and 1 conversation\(s\)"):
             restore(tmp_path / "copy.db", path, replace=False)
 
         assert await store.conversation("conv-2") is not None
@@ -169,7 +169,7 @@ async def test_a_copy_of_an_older_version_is_brought_up_to_date_and_itself_left_
     async with open_sqlite(path) as store:
         restore(old / "copy.db", path, replace=True)
 
-        assert await store.take_branch("a table the old version did not have") is None
+        assert await store.pop_branch("a table the old version did not have") is None
         assert hashes(old) == before
 
 

@@ -13,7 +13,7 @@ import pytest
 from shared.store import StoreCorrupt, StoreUnavailable
 from shared.store.sqlite.notes import NoteStore
 from shared.store.sqlite.store import open_sqlite
-from shared.store.sqlite.worker import Worker, writes
+from shared.store.sqlite.worker import Worker, write_transaction
 from tests.shared.samples import conversation, texts_of, turn
 from tests.shared.store.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
 
@@ -113,8 +113,10 @@ async def test_calls_that_queue_behind_a_lock_wait_for_it_together(path: Path) -
         await store.create_conversation(conversation("conv-1", "one"))
         with locked_by_another_process(path):
             begun = monotonic()
-            writes = [store.set_note(f"note {number}", "1") for number in range(8)]
-            *ended, found = await asyncio.gather(*writes, store.conversation("conv-1"), return_exceptions=True)
+            write_transaction = [store.set_note(f"note {number}", "1") for number in range(8)]
+            *ended, found = await asyncio.gather(
+                *write_transaction, store.conversation("conv-1"), return_exceptions=True
+            )
             seconds = monotonic() - begun
         await store.set_note("a", "1")
 
@@ -163,7 +165,7 @@ async def test_a_disk_that_is_too_full_to_open_the_store_is_told_as_such(path: P
 
 async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> None:
     class Failing(NoteStore):
-        @writes
+        @write_transaction
         def fail(self, db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO notes VALUES ('a', 'half')")
             raise LookupError

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from shared.store import Store, open_store
-from shared.store.changes import LEAST_PAUSE, Changes, PolledChanges
+from shared.store.changes import MIN_PAUSE, Changes, PolledChanges
 from tests.shared.rounds import Rounds
 from tests.shared.samples import SITE, capture, conversation, turn, visit
 
@@ -173,7 +173,7 @@ async def test_a_fault_in_following_others_is_told_and_they_are_followed_again(
         await _change(watched, 1.0)  # what happened during the fault may have been missed
         version = 1
         await _change(watched, 1.0)  # and so may what happens before they are followed again
-        await asyncio.sleep(LEAST_PAUSE)
+        await asyncio.sleep(MIN_PAUSE)
         version = 2
         await _change(watched, 1.0)
     assert "ZeroDivisionError: a fault" in caplog.text

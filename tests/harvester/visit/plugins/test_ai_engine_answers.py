@@ -7,7 +7,7 @@ import pytest
 
 from harvester.job import Job, Limits
 from harvester.visit.errors import PageFailed, VisitFailed
-from harvester.visit.run import Steps, visit
+from harvester.visit.run import StepTimer, visit
 from harvester.visit.tab import Snapshot
 from shared.models import AI_ENGINE, Capture, Cause, Outcome
 from tests.harvester.fake_tab import SITE, FakeTab, page
@@ -37,7 +37,7 @@ JOB = Job(site=SITE, page_url=FRONT, browser="", limits=Limits(chat=0.2, glance=
 
 async def visited(seen: Snapshot, *answers: tuple[int, bytes] | Exception) -> Capture:
     tab = FakeTab({FRONT: seen}, nonce_answers=list(answers))
-    capture, _ = await visit(JOB, tab, Steps())
+    capture, _ = await visit(JOB, tab, StepTimer())
     assert tab.typed == []
     assert tab.kept == {}
     return capture
@@ -69,9 +69,9 @@ async def test_a_fresh_nonce_is_looked_for_wherever_the_page_may_be(
 
     if nonce is None:
         with pytest.raises(VisitFailed, match="kept too long"):
-            await visit(JOB, tab, Steps())
+            await visit(JOB, tab, StepTimer())
     else:
-        assert (await visit(JOB, tab, Steps()))[0].credentials.nonce == nonce
+        assert (await visit(JOB, tab, StepTimer()))[0].credentials.nonce == nonce
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_what_a_page_made_anew_does_not_show_of_its_chats_stays_as_it_was(
     own, framed = (chat_page(customId=name).configs[0] for name in ("own", "framed"))
     tab = FakeTab({FRONT: replace(page(FRONT), configs=[own, framed])}, nonce_answers=[STARTED], got=[answer])
 
-    capture, _ = await visit(JOB, tab, Steps())
+    capture, _ = await visit(JOB, tab, StepTimer())
 
     assert [(bot.custom_key, bot.streams) for bot in capture.bots] == list(zip(("own", "framed"), streams, strict=True))
 
@@ -130,7 +130,7 @@ async def test_without_a_route_and_a_nonce_nothing_more_is_asked() -> None:
     tab = FakeTab({FRONT: chat_page()}, nonce_answers=[NO_ROUTE, STARTED])
 
     with pytest.raises(VisitFailed, match="no route") as caught:
-        await visit(JOB, tab, Steps())
+        await visit(JOB, tab, StepTimer())
 
     assert (caught.value.outcome, caught.value.cause) == (Outcome.SITE_ERROR, Cause.NO_SESSION)
     assert tab.nonce_answers == [STARTED]

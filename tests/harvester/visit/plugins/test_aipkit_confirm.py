@@ -7,7 +7,7 @@ import pytest
 
 from harvester.job import Job, Limits
 from harvester.visit.errors import PageFailed, VisitFailed
-from harvester.visit.run import Steps, visit
+from harvester.visit.run import StepTimer, visit
 from shared.models import Capture, Outcome
 from tests.harvester.fake_tab import CONFIG, GUEST, SITE, FakeTab, asked, page
 
@@ -27,7 +27,7 @@ def tab(*configs: str, **values: object) -> FakeTab:
 async def make(tab: FakeTab, *, session_id: str = "", consent: float = 0.0) -> Capture:
     limits = Limits(chat=0.3, glance=0.1, guest_id=0.2, typed=0.3, consent=consent)
     job = Job(site=SITE, page_url=FRONT, browser="", session_id=session_id, limits=limits)
-    return (await visit(job, tab, Steps()))[0]
+    return (await visit(job, tab, StepTimer()))[0]
 
 
 async def test_the_nonce_the_site_hands_out_wins_over_the_pages() -> None:

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from harvester.visit.plugins.aipkit import Reading, read_page
-from shared.plugins.aipkit.observed import Observed
+from harvester.visit.plugins.aipkit import ChatConfig, read_page
+from shared.plugins.aipkit.observed_request import ObservedRequest
 from shared.plugins.aipkit.page import guest_id_in
 from tests.harvester.fake_tab import page
 
 PAGE = "https://example.org/chat/"
 AJAX = "https://example.org/wp-admin/admin-ajax.php"
 STORED = {"aipkit_guest_uuid": "92acdaec-b6ed-44d5-98a4-d8e7af32a8e6"}
-POSTED = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="posted", bot_id=9, status=200)
-STREAMED = Observed(
+POSTED = ObservedRequest(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="posted", bot_id=9, status=200)
+STREAMED = ObservedRequest(
     ajax_url=AJAX,
     action="aipkit_frontend_chat_stream",
     nonce="posted",
@@ -28,7 +28,7 @@ def config(**values: object) -> str:
     return json.dumps({"botId": 5, "ajaxUrl": AJAX, "nonce": "written", "postId": 18, **values})
 
 
-def read(*configs: str, stored: dict[str, str] | None = None, observed: tuple[Observed, ...] = ()) -> Reading:
+def read(*configs: str, stored: dict[str, str] | None = None, observed: tuple[ObservedRequest, ...] = ()) -> ChatConfig:
     return read_page(page(PAGE, *configs, stored=STORED if stored is None else stored), observed)
 
 
@@ -66,7 +66,7 @@ def test_requests_fill_in_what_a_page_without_markup_does_not_say() -> None:
 
 
 def test_a_nonce_that_the_site_took_is_better_than_one_that_is_written() -> None:
-    refused = Observed(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="refused", bot_id=5, status=403)
+    refused = ObservedRequest(ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="refused", bot_id=5, status=403)
 
     assert read(config(), observed=(refused,)).nonce == "written"
     assert read(config(), observed=(refused, POSTED)).nonce == "posted"
@@ -135,7 +135,7 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
     ],
 )
 def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, meant: str) -> None:
-    asked = Observed(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    asked = ObservedRequest(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
 
     assert read_page(page(url, config(ajaxUrl=written)), ()).ajax_url == meant
     assert read_page(page(url), [asked]).ajax_url == meant
@@ -158,5 +158,5 @@ def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, m
 )
 def test_messages_and_cookies_go_to_the_pages_own_site_only(ajax_url: str, taken: str) -> None:
     assert read(config(ajaxUrl=ajax_url)).ajax_url == taken
-    asked = Observed(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    asked = ObservedRequest(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
     assert read(observed=(asked,)).ajax_url == taken

@@ -4,13 +4,13 @@ import pytest
 
 from harvester.visit.plugins.aipkit import observed_in
 from harvester.visit.requests import Request
-from shared.plugins.aipkit.observed import Observed
+from shared.plugins.aipkit.observed_request import ObservedRequest
 
 AJAX = "https://example.org/blog/wp-admin/admin-ajax.php"
 MULTIPART = "multipart/form-data; boundary=----WebKitFormBoundaryAbC"
 
 
-def read_request(url: str, content_type: str, body: bytes, status: int) -> Observed | None:
+def read_request(url: str, content_type: str, body: bytes, status: int) -> ObservedRequest | None:
     return next(iter(observed_in([Request(url, content_type, body, status)])), None)
 
 
@@ -25,7 +25,7 @@ def multipart(**fields: str) -> bytes:
 def test_a_multipart_post_tells_nonce_and_bot() -> None:
     body = multipart(action="aipkit_cache_sse_message", message="Hi 世界", _ajax_nonce="a5281ce626", bot_id="25865")
 
-    assert read_request(AJAX, MULTIPART, body, 200) == Observed(
+    assert read_request(AJAX, MULTIPART, body, 200) == ObservedRequest(
         ajax_url=AJAX, action="aipkit_cache_sse_message", nonce="a5281ce626", bot_id=25865, status=200
     )
 
@@ -33,7 +33,7 @@ def test_a_multipart_post_tells_nonce_and_bot() -> None:
 def test_an_urlencoded_post_is_read_too() -> None:
     found = read_request(AJAX, "application/x-www-form-urlencoded; charset=UTF-8", b"action=aipkit_x&bot_id=7", 0)
 
-    assert found == Observed(ajax_url=AJAX, action="aipkit_x", bot_id=7)
+    assert found == ObservedRequest(ajax_url=AJAX, action="aipkit_x", bot_id=7)
 
 
 def test_the_streams_query_tells_session_and_post() -> None:
@@ -41,7 +41,7 @@ def test_the_streams_query_tells_session_and_post() -> None:
 
     found = read_request(f"{AJAX}?{query}", "", b"", 200)
 
-    assert found == Observed(
+    assert found == ObservedRequest(
         ajax_url=AJAX,
         action="aipkit_frontend_chat_stream",
         nonce="abc",
@@ -78,7 +78,7 @@ def test_other_requests_tell_nothing(url: str, body: bytes) -> None:
     ],
 )
 def test_a_nonce_is_proven_by_an_answer_that_depends_on_it(action: str, nonce: str, status: int, proves: bool) -> None:
-    assert Observed(ajax_url=AJAX, action=action, nonce=nonce, status=status).proves_nonce is proves
+    assert ObservedRequest(ajax_url=AJAX, action=action, nonce=nonce, status=status).proves_nonce is proves
 
 
 @pytest.mark.parametrize("bad", ["x", "-1", "9" * 400, "٣"])

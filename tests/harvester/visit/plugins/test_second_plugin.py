@@ -7,15 +7,15 @@ import pytest
 
 from harvester.job import Job, Limits
 from harvester.visit import plugins
-from harvester.visit.plugins.interface import Plugin, Reading
-from harvester.visit.run import Steps, visit
+from harvester.visit.plugins.interface import ChatConfig, Plugin
+from harvester.visit.run import StepTimer, visit
 from harvester.visit.tab import Snapshot, Tab
 from shared.models import Bot
 from shared.plugins.requests import form_request
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
 FRONT, OTHER = f"{SITE}/", f"{SITE}/chat/"
-READING = Reading(ajax_url=f"{SITE}/wp-json", nonce="", session_id="", post_id=0, bots=(Bot(id=1, name="B"),))
+READING = ChatConfig(ajax_url=f"{SITE}/wp-json", nonce="", session_id="", post_id=0, bots=(Bot(id=1, name="B"),))
 
 
 class Second(Plugin):
@@ -44,7 +44,7 @@ class SecondChat:
     async def read(self) -> None:
         pass
 
-    async def confirm(self) -> Reading:
+    async def confirm(self) -> ChatConfig:
         _, nonce = await self._tab.post(form_request(f"{SITE}/wp-json/second/v1/start", {}), timeout=1)
         return replace(READING, nonce=nonce.decode(), session_id="guest")
 
@@ -60,7 +60,7 @@ def second(url: str, **values: object) -> Snapshot:
 
 async def made(tab: FakeTab) -> tuple[str, str, str, tuple[Bot, ...]]:
     job = Job(site=SITE, page_url=FRONT, remembered_url=OTHER, browser="", limits=Limits(chat=0.2, glance=0.1))
-    capture, _ = await visit(job, tab, Steps())
+    capture, _ = await visit(job, tab, StepTimer())
     found = capture.credentials
     return found.ajax_url, found.nonce, found.session_id, capture.bots
 

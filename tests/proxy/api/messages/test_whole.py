@@ -12,7 +12,7 @@ from proxy.api.messages.reply import MessageReply
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
-from shared.conversations import Call, Message
+from shared.conversations import Message, ToolCall
 from tests.proxy.api.messages.asking import MODEL, PARIS, PATH, TOOL, asked, error, message, played, user
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import Wired, exchange
@@ -177,7 +177,7 @@ async def test_the_path_is_taken_as_clients_build_it(path: str, proxy: RunningPr
 @pytest.mark.parametrize("arguments", ['{"a":', '{"a":' * 300 + "1" + "}" * 300, "[" * 5000])
 def test_arguments_of_a_server_that_are_no_json_are_an_error_of_its(arguments: str) -> None:
     reply = MessageReply(id="msg_1", model="m", asked=lambda: 1, request_id="req_1")
-    call = Call(id="call_1", name="f", arguments=arguments)
+    call = ToolCall(id="call_1", name="f", arguments=arguments)
 
     with pytest.raises(ServiceError) as caught:
         reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
@@ -187,7 +187,7 @@ def test_arguments_of_a_server_that_are_no_json_are_an_error_of_its(arguments: s
 
 def test_half_a_character_in_arguments_is_told_as_one_that_nobody_can_read() -> None:
     reply = MessageReply(id="msg_1", model="m", asked=lambda: 1, request_id="req_1")
-    call = Call(id="call_1", name="f", arguments='{"a": "\\ud83d"}')
+    call = ToolCall(id="call_1", name="f", arguments='{"a": "\\ud83d"}')
 
     told = reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
 

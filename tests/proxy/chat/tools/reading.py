@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple
 
-from proxy.chat.tools.definitions import Offer, Tool
-from proxy.chat.tools.reader import Reader, Verdict
+from proxy.chat.tools.call_reader import CallReader, Verdict
+from proxy.chat.tools.definitions import Tool, ToolConfig
 
 WEATHER = Tool(
     "get_weather",
@@ -33,7 +33,7 @@ WRITE = Tool(
 )
 LIST = Tool("list_files", "List all files.")
 PATCH = Tool("apply_patch", "Apply a patch.", kind="custom")
-OFFER = Offer((WEATHER, WRITE, LIST, PATCH))
+OFFER = ToolConfig((WEATHER, WRITE, LIST, PATCH))
 
 
 class Outcome(NamedTuple):
@@ -44,10 +44,10 @@ class Outcome(NamedTuple):
     verdict: Verdict
 
 
-def read(pieces: Iterable[str], offer: Offer = OFFER, *, cut: bool = False) -> Outcome:
+def read(pieces: Iterable[str], offer: ToolConfig = OFFER, *, cut: bool = False) -> Outcome:
     """What comes of *pieces*; nothing is fed once the reader is done."""
     numbers = count(1)
-    reader = Reader(offer, lambda: f"call_{next(numbers)}")
+    reader = CallReader(offer, lambda: f"call_{next(numbers)}")
     events = []
     for piece in pieces:
         events += reader.feed(piece)

@@ -11,7 +11,7 @@ class Sample(NamedTuple):
     answer: str
     text: str
     calls: tuple[tuple[str, Any], ...] = ()
-    mended: bool = False
+    repaired: bool = False
 
 
 def calls(*asked: tuple[str, Any]) -> tuple[tuple[str, Any], ...]:

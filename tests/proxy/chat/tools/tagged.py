@@ -9,7 +9,7 @@ TAGGED = [
     Sample("tool_call, twice", f"<tool_call>{TO_PARIS}</tool_call>\n<tool_call>{TO_BEIJING}</tool_call>", "", BOTH),
     Sample("tool_call, not closed", f"Well.\n<tool_call>{TO_PARIS}", "Well.", PARIS),
     Sample("tool_call, then prose", f"<tool_call>{TO_PARIS}</tool_call>\nIt is sunny.", "", PARIS),
-    Sample("tool_call, a bracket missing", f"<tool_call>{TO_PARIS[:-1]}</tool_call>", "", PARIS, mended=True),
+    Sample("tool_call, a bracket missing", f"<tool_call>{TO_PARIS[:-1]}</tool_call>", "", PARIS, repaired=True),
     Sample("invoke", '<function_calls>\n<invoke name="get_weather">\n<parameter name="city">Paris</parameter>\n'
            '<parameter name="days">3</parameter>\n</invoke>\n</function_calls>', "",
            calls(("get_weather", {"city": "Paris", "days": 3}))),
@@ -45,7 +45,7 @@ TAGGED = [
     Sample("invoke, empty", f'<invoke name="list_files"/><invoke name="get_weather"><parameter name="unit"/>{_CITY}'
            '</invoke>', "", calls(("list_files", {}), *PARIS)),
     Sample("tags in the fence", f"```tool_calls\n<tool_call>{TO_PARIS}</tool_call>\n```\n", "", PARIS),
-    Sample("code in the fence", "```tool_calls\nget_weather(city='Paris')\n```\n", "", PARIS, mended=True),
+    Sample("code in the fence", "```tool_calls\nget_weather(city='Paris')\n```\n", "", PARIS, repaired=True),
     Sample("invoke, empty, without quotes", "<invoke name=list_files/>", "", calls(("list_files", {}))),
     Sample("invoke, no name", "<invoke><tool_name>get_weather</tool_name><city>Paris</city></invoke>", "", PARIS),
     Sample("invoke, around JSON", f"Well.\n<invoke>{TO_PARIS}</invoke>", "Well.", PARIS),
@@ -55,7 +55,7 @@ TAGGED = [
     Sample("function=, an argument called name", '<function=list_files>{"name": "x", "b": 1}</function>', "",
            calls(("list_files", {"name": "x", "b": 1}))),
     Sample("function=, a bracket missing", '<function=list_files>{"a": {"b": 1}</function>', "",
-           calls(("list_files", {"a": {"b": 1}})), mended=True),
+           calls(("list_files", {"a": {"b": 1}})), repaired=True),
     Sample("function=, blanks in a value", "<function=write_file><parameter=path>a</parameter><parameter=content>"
            "\n\n  x\n\n</parameter></function>", "", calls(("write_file", {"path": "a", "content": "\n  x\n"}))),
     Sample("invoke, said to be text or not", '<invoke name="list_files"><parameter name="a" string="true">2</parameter>'

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.tools.coercion import Unfit, fit
-from proxy.chat.tools.schema import compiled
+from proxy.chat.tools.coercion import SchemaMismatch, coerce
+from proxy.chat.tools.schema import compile_schema
 
 CITY = {
     "type": "object",
@@ -66,22 +66,22 @@ WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
 def test_what_nearly_fits_is_made_to_fit(given: dict[str, Any], wanted: dict[str, Any]) -> None:
     value = WHOLE | given
 
-    assert fit(value, compiled(CITY)) == (WHOLE | wanted if wanted or not given else WHOLE, bool(given))
+    assert coerce(value, compile_schema(CITY)) == (WHOLE | wanted if wanted or not given else WHOLE, bool(given))
     assert value == WHOLE | given  # the value itself stays as it is
 
 
 def test_a_whole_number_is_given_without_a_fraction() -> None:
     value = {"days": 3.0, "share": 1e300, "tags": [4.0, 5], "where": {"x": -1e3, "y": 0.5}}
-    fitted = fit(WHOLE | value, compiled(CITY))
+    fitted = coerce(WHOLE | value, compile_schema(CITY))
 
     wanted = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
-    assert (repr(fitted.value), fitted.mended) == (repr(WHOLE | wanted), False)
+    assert (repr(fitted.value), fitted.repaired) == (repr(WHOLE | wanted), False)
     earlier = {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"days": {"type": "integer"}}}
-    assert repr(fit({"days": 3.0}, compiled(earlier)).value) == repr({"days": 3})
+    assert repr(coerce({"days": 3.0}, compile_schema(earlier)).value) == repr({"days": 3})
 
 
 def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
-    assert fit({"city": "Paris"}, compiled(CITY)) == (WHOLE, True)
+    assert coerce({"city": "Paris"}, compile_schema(CITY)) == (WHOLE, True)
 
 
 @pytest.mark.parametrize(
@@ -108,27 +108,27 @@ def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
     ids=str,
 )
 def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(Unfit) as raised:
-        fit(WHOLE | given, compiled(CITY))
+    with pytest.raises(SchemaMismatch) as raised:
+        coerce(WHOLE | given, compile_schema(CITY))
     assert str(raised.value) == told
 
 
 def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
     unit = {"enum": ["celsius", "kelvin"], "default": "kelvin"}
     properties = {"a": {"$ref": "#/$defs/Unit", "default": "celsius"}, "b": {"$ref": "#/$defs/Unit"}}
-    schema = compiled({"properties": properties, "required": ["a", "b"], "$defs": {"Unit": unit}})
+    schema = compile_schema({"properties": properties, "required": ["a", "b"], "$defs": {"Unit": unit}})
 
-    assert fit({}, schema) == ({"a": "celsius", "b": "kelvin"}, True)
+    assert coerce({}, schema) == ({"a": "celsius", "b": "kelvin"}, True)
 
 
 @pytest.mark.parametrize("told", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
 def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(told: dict[str, Any]) -> None:
-    with pytest.raises(Unfit, match='"x" is a required property'):
-        fit({}, compiled({"properties": told, "required": ["x"]}))
+    with pytest.raises(SchemaMismatch, match='"x" is a required property'):
+        coerce({}, compile_schema({"properties": told, "required": ["x"]}))
 
 
 def test_null_is_left_out_where_nothing_is_required() -> None:
-    assert fit({"x": None}, compiled({"properties": {"x": {"type": "integer"}}})) == ({}, True)
+    assert coerce({"x": None}, compile_schema({"properties": {"x": {"type": "integer"}}})) == ({}, True)
 
 
 PLACES = {
@@ -169,17 +169,17 @@ PLACES = {
 )
 def test_null_is_left_out_by_what_its_own_object_requires(given: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Whatever the objects around it do, and wherever its schema is written."""
-    assert fit({"unit": "kelvin"} | given, compiled(PLACES)).value == {"unit": "kelvin"} | wanted
-    with pytest.raises(Unfit, match="unit: null is not one of"):
-        fit({"unit": None} | given, compiled(PLACES))
+    assert coerce({"unit": "kelvin"} | given, compile_schema(PLACES)).value == {"unit": "kelvin"} | wanted
+    with pytest.raises(SchemaMismatch, match="unit: null is not one of"):
+        coerce({"unit": None} | given, compile_schema(PLACES))
 
 
 @pytest.mark.parametrize("name", ["place", "places", "either"])
 def test_null_stays_where_its_own_object_requires_it(name: str) -> None:
     place: Any = {"z": None}
 
-    with pytest.raises(Unfit, match=name):
-        fit({"unit": "kelvin", name: [place] if name == "places" else place}, compiled(PLACES))
+    with pytest.raises(SchemaMismatch, match=name):
+        coerce({"unit": "kelvin", name: [place] if name == "places" else place}, compile_schema(PLACES))
 
 
 A, B = {"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "array", "items": {"type": "integer"}}
@@ -200,16 +200,16 @@ A, B = {"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "a
 )
 @pytest.mark.parametrize("word", ["anyOf", "oneOf"])
 def test_of_alternatives_the_nearest_is_made_to_fit(word: str, branches: list[Any], given: Any, fitting: Any) -> None:
-    schema = compiled({"properties": {"x": {word: branches}}})
+    schema = compile_schema({"properties": {"x": {word: branches}}})
 
-    assert fit({"x": given}, schema) == (fitting, True)
+    assert coerce({"x": given}, schema) == (fitting, True)
 
 
 def test_a_default_is_set_within_an_alternative_as_often_as_one_is_missing() -> None:
     names = [f"p{number}" for number in range(20)]
     part = {"type": "object", "properties": {name: {"default": 1} for name in names}, "required": names}
 
-    assert fit({"x": {}}, compiled({"properties": {"x": {"anyOf": [part, {"type": "null"}]}}})).value == {
+    assert coerce({"x": {}}, compile_schema({"properties": {"x": {"anyOf": [part, {"type": "null"}]}}})).value == {
         "x": dict.fromkeys(names, 1)
     }
 
@@ -217,8 +217,8 @@ def test_a_default_is_set_within_an_alternative_as_often_as_one_is_missing() -> 
 def test_a_value_keeps_what_an_alternative_in_vain_has_tried() -> None:
     value = {"x": {"n": "1", "m": ["2"]}}
     vain = {**A, "properties": {"n": {"type": "integer"}, "m": {"items": {"type": "integer"}}}, "required": ["z"]}
-    with pytest.raises(Unfit):
-        fit(value, compiled({"properties": {"x": {"anyOf": [vain, {"type": "string"}]}}}))
+    with pytest.raises(SchemaMismatch):
+        coerce(value, compile_schema({"properties": {"x": {"anyOf": [vain, {"type": "string"}]}}}))
     assert value == {"x": {"n": "1", "m": ["2"]}}
 
 
@@ -226,12 +226,12 @@ def test_a_large_value_of_many_alternatives_is_judged_soon() -> None:
     def block(number: int) -> dict[str, Any]:
         return {"properties": {"kind": {"const": number}, "v": {"type": "integer"}, "w": {"type": "string"}}}
 
-    schema = compiled({"properties": {"all": {"items": {"anyOf": [block(number) for number in range(50)]}}}})
+    schema = compile_schema({"properties": {"all": {"items": {"anyOf": [block(number) for number in range(50)]}}}})
     value = {"all": [{"kind": 49, "v": "five", "w": {str(n): [n] for n in range(1000)}} for _ in range(60)]}
     before = time.process_time()
 
-    with pytest.raises(Unfit):
-        fit(value, schema)
+    with pytest.raises(SchemaMismatch):
+        coerce(value, schema)
     assert time.process_time() - before < 5
 
 
@@ -249,12 +249,12 @@ def test_a_large_value_of_many_alternatives_is_judged_soon() -> None:
 )
 def test_any_number_of_faults_is_mended(wanted: dict[str, Any], given: Any, fitting: Any) -> None:
     names = [f"p{number}" for number in range(20)]
-    schema = compiled({"properties": dict.fromkeys(names, wanted)})
+    schema = compile_schema({"properties": dict.fromkeys(names, wanted)})
 
-    assert fit(dict.fromkeys(names, given), schema) == (dict.fromkeys(names, fitting), True)
+    assert coerce(dict.fromkeys(names, given), schema) == (dict.fromkeys(names, fitting), True)
 
 
 def test_what_is_told_of_a_long_value_is_short() -> None:
-    with pytest.raises(Unfit) as raised:
-        fit({"days": "x" * 100_000}, compiled({"properties": {"days": {"type": "integer"}}}))
+    with pytest.raises(SchemaMismatch) as raised:
+        coerce({"days": "x" * 100_000}, compile_schema({"properties": {"days": {"type": "integer"}}}))
     assert len(str(raised.value)) < 320

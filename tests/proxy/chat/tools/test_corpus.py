@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.chat.tools.definitions import Offer, Tool
+from proxy.chat.tools.definitions import Tool, ToolConfig
 from tests.proxy.chat.tools.corpus import CALLS, TEXTS
 from tests.proxy.chat.tools.reading import pieces_of, read
 from tests.proxy.chat.tools.samples import Sample
@@ -19,12 +19,12 @@ MARKUP = re.compile(r"tool_calls|<.?tool|invoke|parameter|function=|TOOL_CALLS|p
 def test_what_is_a_call_is_read_as_one(sample: Sample) -> None:
     outcome = read([sample.answer])
 
-    assert outcome.verdict.trouble == ""
+    assert outcome.verdict.problem == ""
     assert [name for name, _ in outcome.calls] == [name for name, _ in sample.calls]
     for (name, arguments), (_, wanted) in zip(outcome.calls, sample.calls, strict=True):
         assert (arguments if name == "apply_patch" else json.loads(arguments)) == wanted
     assert outcome.text == sample.text
-    assert outcome.verdict.mended == sample.mended
+    assert outcome.verdict.repaired == sample.repaired
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -33,8 +33,8 @@ def test_what_is_text_stays_text(text: str) -> None:
 
     assert outcome.text == text
     assert outcome.calls == []
-    assert not outcome.verdict.has_half
-    assert not outcome.verdict.trouble
+    assert not outcome.verdict.has_partial
+    assert not outcome.verdict.problem
 
 
 def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
@@ -42,8 +42,8 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
     tagged = read(["<function=list_files></function><function=other></function>"])
 
     assert (fenced.text, fenced.calls) == (tagged.text, tagged.calls) == ("", [("list_files", "{}")])
-    assert '{"path":"a"}' in fenced.verdict.trouble
-    assert "there is no tool 'other'" in tagged.verdict.trouble
+    assert '{"path":"a"}' in fenced.verdict.problem
+    assert "there is no tool 'other'" in tagged.verdict.problem
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
 def test_an_answer_that_ends_where_a_call_should_be_is_told(text: str, begun: str) -> None:
     outcome = read([f"{text}\n{begun}"])
 
-    assert (outcome.text, outcome.verdict.trouble) == (text, "the call was not complete")
+    assert (outcome.text, outcome.verdict.problem) == (text, "the call was not complete")
 
 
 def test_what_comes_before_a_call_that_breaks_off_is_given_whether_or_not_a_fence_is_around_it() -> None:
@@ -68,7 +68,7 @@ def test_what_comes_before_a_call_that_breaks_off_is_given_whether_or_not_a_fenc
     for answer in (f"```tool_calls\n{calls}", f"```json\n{calls}", calls, tags):
         outcome = read([answer], cut=True)
         assert (outcome.text, outcome.calls) == ("", [("list_files", "{}")])
-        assert (outcome.verdict.has_half, outcome.verdict.trouble) == (True, "")
+        assert (outcome.verdict.has_partial, outcome.verdict.problem) == (True, "")
 
 
 @pytest.mark.parametrize("name", ["get_weather", "other"])
@@ -79,7 +79,7 @@ def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str
     for size in (1, 100):
         assert read(pieces_of(answer, size)).text == "It is."
         above_all = read(pieces_of(answer.removeprefix("It is."), size))
-        assert (above_all.text.strip(), above_all.verdict.trouble) == ("sunny", "")
+        assert (above_all.text.strip(), above_all.verdict.problem) == ("sunny", "")
 
 
 def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
@@ -87,14 +87,14 @@ def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
     outcome = read([f'<invoke name="get_weather">{parameter * 2}</invoke>'])
 
     assert (outcome.text, outcome.calls) == ("", [])
-    assert 'city: ["Paris","Paris"] is not of type "string"' in outcome.verdict.trouble
+    assert 'city: ["Paris","Paris"] is not of type "string"' in outcome.verdict.problem
 
 
 def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
     outcome = read(['<function=list_files>{"city": "Paris" "Rome"}</function>\nWell.'])
 
     assert (outcome.text, outcome.calls) == ("", [])
-    assert outcome.verdict.trouble.startswith("the call of list_files is no JSON")
+    assert outcome.verdict.problem.startswith("the call of list_files is no JSON")
 
 
 @pytest.mark.parametrize("content", ['x ? "<br>" : y', 'print("```")', 's = " # " + x', 's = "// " + x'])
@@ -105,12 +105,12 @@ def test_a_text_that_a_quote_within_it_seems_to_end_is_never_given_in_part(conte
         outcome = read([answer])
         assert outcome.text == ""
         assert [json.loads(arguments)["content"] for _, arguments in outcome.calls] in ([], [content])
-        assert bool(outcome.calls) != bool(outcome.verdict.trouble)
+        assert bool(outcome.calls) != bool(outcome.verdict.problem)
 
 
 @pytest.mark.parametrize("answer", ["```tool_code\n{}()\n```", '<invoke name="{}"/>', '{{"name":"{}","args":{{}}}}'])
 def test_a_name_in_another_case_is_that_of_the_one_tool_that_it_can_be(answer: str) -> None:
-    offer = Offer((Tool("Bash"), Tool("Read"), Tool("read"), Tool("run", namespace="Shell")))
+    offer = ToolConfig((Tool("Bash"), Tool("Read"), Tool("read"), Tool("run", namespace="Shell")))
 
     for spelled, called in {"bash": "Bash", "BASH": "Bash", "read": "read", "Read": "Read", "shell.Run": "run"}.items():
         assert read(pieces_of(answer.format(spelled), 1), offer).calls == [(called, "{}")]
@@ -157,7 +157,7 @@ def test_a_call_that_is_cut_off_is_never_given_and_never_shown(sample: Sample) -
         for is_cut in (True, False):
             outcome = read([sample.answer[:end]], cut=is_cut)
             if is_cut:
-                assert not outcome.verdict.trouble
+                assert not outcome.verdict.problem
                 assert outcome.calls == whole.calls[: len(outcome.calls)], sample.answer[:end]
             shown = outcome.text.removeprefix(sample.text)
             assert sample.text.startswith(shown) or not MARKUP.search(shown), sample.answer[:end]

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, Choice, Fields, Offer, Tool, Wanted
-from proxy.chat.tools.rendering import instructions, result, with_calls
-from shared.conversations import Call
+from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, OutputFormat, Tool, ToolChoice, ToolConfig
+from proxy.chat.tools.prompts import instructions, result, with_calls
+from shared.conversations import ToolCall
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_of, read
 
 
@@ -29,40 +29,40 @@ from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_o
         ({"tools": (Tool("a", parameters={"type": "strin"}),), "fields": MESSAGES}, "tools[0].input_schema"),
         ({"tools": (Tool("a", parameters={"$ref": "http://example.com/"}),)}, "tools[0].function.parameters"),
         ({"tools": tuple(Tool(f"t{number}") for number in range(129))}, "tools"),
-        ({"choice": Choice("required")}, "tool_choice"),
-        ({"choice": Choice("auto", ("a",))}, "tool_choice"),
-        ({"choice": Choice.of("a"), "fields": FUNCTIONS}, "function_call"),
-        ({"tools": (LIST,), "choice": Choice.of("a")}, "tool_choice"),
-        ({"tools": (LIST,), "choice": Choice("auto", ("list_files", "a"))}, "tool_choice"),
-        ({"wanted": Wanted({"type": 3})}, "response_format.json_schema.schema"),
-        ({"wanted": Wanted({"type": 3}), "fields": RESPONSES}, "text.format.schema"),
+        ({"choice": ToolChoice("required")}, "tool_choice"),
+        ({"choice": ToolChoice("auto", ("a",))}, "tool_choice"),
+        ({"choice": ToolChoice.of("a"), "fields": FUNCTIONS}, "function_call"),
+        ({"tools": (LIST,), "choice": ToolChoice.of("a")}, "tool_choice"),
+        ({"tools": (LIST,), "choice": ToolChoice("auto", ("list_files", "a"))}, "tool_choice"),
+        ({"output_format": OutputFormat({"type": 3})}, "response_format.json_schema.schema"),
+        ({"output_format": OutputFormat({"type": 3}), "fields": RESPONSES}, "text.format.schema"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_field(offer: dict[str, Any], param: str) -> None:
     with pytest.raises(ServiceError) as raised:
-        Offer(**offer)
+        ToolConfig(**offer)
     assert (raised.value.status, raised.value.param) == (400, param)
 
 
 def test_what_is_right_is_taken() -> None:
-    Offer()
-    Offer(choice=Choice("none"))
-    Offer(tuple(Tool(f"t{number}") for number in range(128)), Choice("required"))
-    Offer((Tool("mcp.server/tool-1"), Tool("天气")), Choice("auto", ("天气",)), fields=Fields())
-    Offer(wanted=Wanted())
+    ToolConfig()
+    ToolConfig(choice=ToolChoice("none"))
+    ToolConfig(tuple(Tool(f"t{number}") for number in range(128)), ToolChoice("required"))
+    ToolConfig((Tool("mcp.server/tool-1"), Tool("天气")), ToolChoice("auto", ("天气",)))
+    ToolConfig(output_format=OutputFormat())
 
 
 def test_a_pattern_of_another_dialect_is_told_and_not_checked() -> None:
     """One odd tool of a server of tools must not keep an agent from all the others."""
     parameters = {"type": "object", "properties": {"city": {"type": "string", "pattern": r"^[\w-.]+$"}}}
-    offer = Offer((Tool("look", parameters=parameters), LIST))
+    offer = ToolConfig((Tool("look", parameters=parameters), LIST))
 
     assert lines_of(instructions(offer), "tools")[0]["parameters"] == parameters
     assert read(['```tool_calls\n{"name":"look","arguments":{"city":"St. Ives"}}\n```'], offer).calls == [
         ("look", '{"city":"St. Ives"}')
     ]
     with pytest.raises(ServiceError):
-        Offer(wanted=Wanted(parameters))
+        ToolConfig(output_format=OutputFormat(parameters))
 
 
 def lines_of(text: str, word: str) -> list[Any]:
@@ -87,55 +87,55 @@ def test_definitions_are_one_object_a_line() -> None:
     assert lines_of(text, "tools")[3]["parameters"]["required"] == ["input"]
     assert lines_of(text, "tool_calls") == [{"name": "NAME", "arguments": {}}]
     assert "tool choice" not in text
-    assert instructions(Offer()) == ""
+    assert instructions(ToolConfig()) == ""
 
 
 @pytest.mark.parametrize(
     ("choice", "line"),
     [
-        (Choice("none"), "tool choice: none"),
-        (Choice("required"), "tool choice: required"),
-        (Choice.of("list_files"), "tool choice: list_files"),
-        (Choice("required", ("list_files", "get_weather")), "tool choice: required"),
-        (Choice("auto", ("list_files",)), "Call only: list_files."),
+        (ToolChoice("none"), "tool choice: none"),
+        (ToolChoice("required"), "tool choice: required"),
+        (ToolChoice.of("list_files"), "tool choice: list_files"),
+        (ToolChoice("required", ("list_files", "get_weather")), "tool choice: required"),
+        (ToolChoice("auto", ("list_files",)), "Call only: list_files."),
     ],
 )
-def test_a_choice_has_a_line(choice: Choice, line: str) -> None:
-    assert line in instructions(Offer((LIST, WEATHER), choice)).splitlines()
+def test_a_choice_has_a_line(choice: ToolChoice, line: str) -> None:
+    assert line in instructions(ToolConfig((LIST, WEATHER), choice)).splitlines()
 
 
 @pytest.mark.parametrize(
     ("chosen", "lines"),
     [
-        (Choice.of("find"), ["tool choice: required", "Call only: a__find, b__find."]),
-        (Choice.of("other"), ["tool choice: other"]),
-        (Choice("auto", ("find", "other")), ["Call only: a__find, b__find, other."]),
+        (ToolChoice.of("find"), ["tool choice: required", "Call only: a__find, b__find."]),
+        (ToolChoice.of("other"), ["tool choice: other"]),
+        (ToolChoice("auto", ("find", "other")), ["Call only: a__find, b__find, other."]),
     ],
 )
-def test_a_choice_names_tools_as_their_definitions_do(chosen: Choice, lines: list[str]) -> None:
+def test_a_choice_names_tools_as_their_definitions_do(chosen: ToolChoice, lines: list[str]) -> None:
     tools = (Tool("find", namespace="a"), Tool("find", namespace="b"), Tool("other", namespace="b"))
-    text = instructions(Offer(tools, chosen)).splitlines()
+    text = instructions(ToolConfig(tools, chosen)).splitlines()
 
     assert [line for line in text if line.startswith(("tool choice", "Call only"))] == lines
-    found = Offer((LIST, Tool("look", namespace="a", is_found=True)), Choice.of("look"))
+    found = ToolConfig((LIST, Tool("look", namespace="a", is_found=True)), ToolChoice.of("look"))
     assert "tool choice: a__look" in instructions(found).splitlines()  # as it was told where it was found
-    trouble = read(["No."], Offer(tools, Choice.of("find"))).verdict.trouble
+    trouble = read(["No."], ToolConfig(tools, ToolChoice.of("find"))).verdict.problem
     assert trouble == "a call of a__find or b__find is required"
 
 
 def test_a_schema_is_in_one_line() -> None:
     schema = {"type": "object", "properties": {"größe": {"type": "integer"}}}
 
-    assert lines_of(instructions(Offer(wanted=Wanted(schema))), "json_schema") == [schema]
-    assert "answer format: json_object" in instructions(Offer(wanted=Wanted())).splitlines()
+    assert lines_of(instructions(ToolConfig(output_format=OutputFormat(schema))), "json_schema") == [schema]
+    assert "answer format: json_object" in instructions(ToolConfig(output_format=OutputFormat())).splitlines()
 
 
 @pytest.mark.parametrize(("mode", "may_call"), [("auto", True), ("required", True), ("none", False)])
 def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
     mode: Literal["auto", "required", "none"], may_call: bool
 ) -> None:
-    for wanted in (Wanted({"type": "object"}), Wanted()):
-        text = instructions(Offer((LIST,), Choice(mode), wanted=wanted))
+    for wanted in (OutputFormat({"type": "object"}), OutputFormat()):
+        text = instructions(ToolConfig((LIST,), ToolChoice(mode), output_format=wanted))
         assert ("Unless you call a tool, answer with " in text) == may_call
 
 
@@ -145,23 +145,25 @@ def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
 def test_where_one_call_alone_may_be_made_the_model_is_told(
     parallel: bool, mode: Literal["auto", "none"], is_told: bool
 ) -> None:
-    text = instructions(Offer((LIST,), Choice(mode), parallel))
+    text = instructions(ToolConfig((LIST,), ToolChoice(mode), parallel))
 
     assert ("Write one call at most." in text.splitlines()) == is_told
 
 
 def test_a_description_is_cut() -> None:
-    text = instructions(Offer((Tool("a", "x" * 20_000),)))
+    text = instructions(ToolConfig((Tool("a", "x" * 20_000),)))
 
     assert lines_of(text, "tools")[0]["description"] == "x" * 16_000 + " …"
-    assert lines_of(instructions(Offer((Tool("a", "é字" * 4000),))), "tools")[0]["description"] == "é字" * 3200 + " …"
+    assert (
+        lines_of(instructions(ToolConfig((Tool("a", "é字" * 4000),))), "tools")[0]["description"] == "é字" * 3200 + " …"
+    )
 
 
 CALLS = [
-    Call(id="1", name="get_weather", arguments='{"city": "北京"}'),
-    Call(id="2", name="apply_patch", arguments='*** Begin "x"\n', kind="custom"),
-    Call(id="3", name="list_files", arguments=""),
-    Call(id="4", name="get_weather", arguments="not JSON"),
+    ToolCall(id="1", name="get_weather", arguments='{"city": "北京"}'),
+    ToolCall(id="2", name="apply_patch", arguments='*** Begin "x"\n', kind="custom"),
+    ToolCall(id="3", name="list_files", arguments=""),
+    ToolCall(id="4", name="get_weather", arguments="not JSON"),
 ]
 
 
@@ -188,7 +190,7 @@ def test_results_begin_with_their_line() -> None:
 
 
 def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
-    offer = Offer((Tool("find", namespace="mcp__a__"), Tool("find", namespace="b"), Tool("other", namespace="b")))
+    offer = ToolConfig((Tool("find", namespace="mcp__a__"), Tool("find", namespace="b"), Tool("other", namespace="b")))
 
     assert [line["name"] for line in lines_of(instructions(offer), "tools")] == ["mcp__a__find", "b__find", "other"]
     for spelled, calls in {
@@ -198,8 +200,8 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
     told = with_calls(
         "",
         [
-            Call(id="1", name="find", arguments="{}", namespace="b"),
-            Call(id="2", name="other", arguments="{}", namespace="b"),
+            ToolCall(id="1", name="find", arguments="{}", namespace="b"),
+            ToolCall(id="2", name="other", arguments="{}", namespace="b"),
         ],
         offer,
     )
@@ -209,7 +211,7 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
 
 @pytest.mark.parametrize("spelled", ["functions.find", "functions.functions.find"])
 def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
-    offer = Offer((Tool("functions.find"),))
+    offer = ToolConfig((Tool("functions.find"),))
 
     for size in (1, 100):
         answer = pieces_of(f"<tool_call>{spelled}\n</tool_call>", size)
@@ -221,23 +223,23 @@ def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
 @pytest.mark.parametrize(
     ("offer", "calls", "trouble"),
     [
-        (Offer((LIST, PATCH), parallel=False), ["list_files"], ""),
-        (Offer((LIST, PATCH), Choice("none")), [], "list_files may not be called now"),
-        (Offer((LIST, PATCH), Choice.of("apply_patch")), ["apply_patch"], "list_files may not be called now"),
-        (Offer((LIST, PATCH), Choice("required")), ["list_files", "apply_patch"], ""),
+        (ToolConfig((LIST, PATCH), parallel=False), ["list_files"], ""),
+        (ToolConfig((LIST, PATCH), ToolChoice("none")), [], "list_files may not be called now"),
+        (ToolConfig((LIST, PATCH), ToolChoice.of("apply_patch")), ["apply_patch"], "list_files may not be called now"),
+        (ToolConfig((LIST, PATCH), ToolChoice("required")), ["list_files", "apply_patch"], ""),
     ],
 )
-def test_what_is_chosen_holds(offer: Offer, calls: list[str], trouble: str) -> None:
+def test_what_is_chosen_holds(offer: ToolConfig, calls: list[str], trouble: str) -> None:
     outcome = read(['```tool_calls\n{"name":"list_files"}\n{"name":"apply_patch","arguments":"x"}\n```'], offer)
 
-    assert ([name for name, _ in outcome.calls], outcome.verdict.trouble) == (calls, trouble)
+    assert ([name for name, _ in outcome.calls], outcome.verdict.problem) == (calls, trouble)
 
 
 def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() -> None:
     calls = '```tool_calls\n[{"name":"list_files"},{"name":"list_files"}]\n```'
 
-    assert len(read([calls], Offer((LIST,))).calls) == 2
-    assert len(read([calls], Offer((LIST,), parallel=False)).calls) == 1
+    assert len(read([calls], ToolConfig((LIST,))).calls) == 2
+    assert len(read([calls], ToolConfig((LIST,), parallel=False)).calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -250,9 +252,9 @@ def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() ->
     ],
 )
 def test_a_call_that_cannot_be_made_is_told(call: str, told: str) -> None:
-    outcome = read([f"```tool_calls\n{call}\n```"], Offer((LIST,)))
+    outcome = read([f"```tool_calls\n{call}\n```"], ToolConfig((LIST,)))
 
-    assert outcome.verdict.trouble.startswith(told)
+    assert outcome.verdict.problem.startswith(told)
     assert outcome.text == ""
 
 
@@ -260,15 +262,16 @@ def test_a_call_that_cannot_be_made_is_told(call: str, told: str) -> None:
     ("given", "wanted"), [("null", ""), ('{"a":1,"b":"x"}', '{"a":1,"b":"x"}'), ('["a"]', '["a"]'), ("7", "7")]
 )
 def test_a_custom_tool_gets_what_is_no_text_as_json(given: str, wanted: str) -> None:
-    outcome = read([f'```tool_calls\n{{"name":"apply_patch","arguments":{given}}}\n```'], Offer((PATCH,)))
+    outcome = read([f'```tool_calls\n{{"name":"apply_patch","arguments":{given}}}\n```'], ToolConfig((PATCH,)))
 
     assert outcome.calls == [("apply_patch", wanted)]
 
 
 def test_a_call_that_has_to_be_there_and_is_not_is_trouble() -> None:
-    assert read(["No."], Offer((LIST,), Choice("required"))).verdict.trouble == "a call of a tool is required"
-    assert read(["No."], Offer((LIST,), Choice.of("list_files"))).verdict.trouble == "a call of list_files is required"
-    assert read(["No."], Offer((LIST,))).verdict.trouble == ""
+    assert read(["No."], ToolConfig((LIST,), ToolChoice("required"))).verdict.problem == "a call of a tool is required"
+    named = read(["No."], ToolConfig((LIST,), ToolChoice.of("list_files"))).verdict
+    assert named.problem == "a call of list_files is required"
+    assert read(["No."], ToolConfig((LIST,))).verdict.problem == ""
 
 
 def test_thirty_tools_cost_little_from_turn_to_turn() -> None:
@@ -277,7 +280,7 @@ def test_thirty_tools_cost_little_from_turn_to_turn() -> None:
     tools = [{"name": f"tool_{n}", "parameters": {"type": "object", "properties": properties}} for n in range(30)]
 
     def turn() -> str:
-        return instructions(Offer(tuple(Tool(str(t["name"]), "Does. " * 120, t["parameters"]) for t in tools)))  # type: ignore[arg-type]
+        return instructions(ToolConfig(tuple(Tool(str(t["name"]), "Does. " * 120, t["parameters"]) for t in tools)))  # type: ignore[arg-type]
 
     assert len(turn()) > 55_000
     times = []

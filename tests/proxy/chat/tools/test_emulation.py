@@ -7,15 +7,15 @@ from typing import NamedTuple
 import pytest
 
 from proxy.chat.emulation import Emulation
-from proxy.chat.tools.definitions import Choice, Offer, Wanted
-from proxy.chat.tools.reader import Verdict
-from proxy.chat.upstream import Enough
-from shared.conversations import Call, Message
+from proxy.chat.tools.call_reader import Verdict
+from proxy.chat.tools.definitions import OutputFormat, ToolChoice, ToolConfig
+from proxy.chat.upstream import StopReading
+from shared.conversations import Message, ToolCall
 from tests.proxy.chat.tools.corpus import CALLS
 from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
 from tests.proxy.chat.tools.samples import Sample
 
-ONE_AT_A_TIME = Offer((WEATHER, WRITE, LIST, PATCH), parallel=False)
+ONE_AT_A_TIME = ToolConfig((WEATHER, WRITE, LIST, PATCH), parallel=False)
 GOES_ON = {  # by the samples' labels
     *("text afterwards", "a made-up result", "a made-up result within", "tool_call, then prose", "tool fence"),
     *(
@@ -39,7 +39,7 @@ class Given(NamedTuple):
     verdict: Verdict
 
 
-def given(text: str, offer: Offer, *, earlier: Message | None = None, cut: bool = False) -> Given:
+def given(text: str, offer: ToolConfig, *, earlier: Message | None = None, cut: bool = False) -> Given:
     """What comes of *text*; *earlier*: what the try before has given."""
     shown: list[str] = []
     calls: list[str] = []
@@ -48,7 +48,7 @@ def given(text: str, offer: Offer, *, earlier: Message | None = None, cut: bool 
         shown.append(piece)
         return True
 
-    def give(call: Call) -> bool:
+    def give(call: ToolCall) -> bool:
         calls.append(call.name)
         return True
 
@@ -59,11 +59,11 @@ def given(text: str, offer: Offer, *, earlier: Message | None = None, cut: bool 
     return Given("".join(shown), calls, verdict)
 
 
-def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
-    """How many calls were given, and all the text that was taken; raises `Enough` where no more is wanted."""
-    calls: list[Call] = []
+def fed(pieces: Iterable[str], offer: ToolConfig = OFFER) -> tuple[int, str]:
+    """How many calls were given, and all the text that was taken; raises `StopReading` where no more is wanted."""
+    calls: list[ToolCall] = []
 
-    def give(call: Call) -> bool:
+    def give(call: ToolCall) -> bool:
         calls.append(call)
         return True
 
@@ -76,7 +76,7 @@ def fed(pieces: Iterable[str], offer: Offer = OFFER) -> tuple[int, str]:
 
 @pytest.mark.parametrize("sample", [sample for sample in CALLS if sample.label not in GOES_ON], ids=lambda s: s.label)
 @pytest.mark.parametrize("offer", [OFFER, ONE_AT_A_TIME], ids=["parallel", "one at a time"])
-def test_what_closes_a_call_is_taken_with_it_in_any_pieces(sample: Sample, offer: Offer) -> None:
+def test_what_closes_a_call_is_taken_with_it_in_any_pieces(sample: Sample, offer: ToolConfig) -> None:
     """Else the upstream's copy would not be known whole, and the next turn would send everything again."""
     if offer is ONE_AT_A_TIME and len(sample.calls) > 1:
         return
@@ -97,25 +97,25 @@ def test_what_closes_a_call_is_taken_with_it_in_any_pieces(sample: Sample, offer
 )
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_what_goes_on_after_calls_is_wanted_by_nobody(after: str, size: int) -> None:
-    with pytest.raises(Enough) as raised:
+    with pytest.raises(StopReading) as raised:
         fed([*pieces_of(CALL, 4), *pieces_of(after, size)])
 
     assert raised.value.end.reason == "tool_calls"
 
 
 def test_another_call_where_one_alone_is_wanted_ends_it_too() -> None:
-    with pytest.raises(Enough):
+    with pytest.raises(StopReading):
         fed(pieces_of(CALL.replace("```tool_calls\n", '```tool_calls\n{"name":"list_files"}\n'), 3), ONE_AT_A_TIME)
 
 
 @pytest.mark.parametrize("after", ["`" * 300, "</tool_call>" * 30, "\n" * 300, "<" * 300])
 def test_what_closes_calls_has_an_end(after: str) -> None:
-    with pytest.raises(Enough):
+    with pytest.raises(StopReading):
         fed([CALL, *pieces_of(after, 10)])
 
 
 def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
-    offer = Offer((LIST,), Choice("required"))
+    offer = ToolConfig((LIST,), ToolChoice("required"))
 
     assert given(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Verdict())
     assert given("No.", offer) == ("", [], Verdict("a call of a tool is required"))
@@ -123,7 +123,7 @@ def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
 
 @pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
 def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls_before(arguments: str) -> None:
-    earlier = replace(BEFORE, calls=(Call(id="call_1", name="list_files", arguments=arguments),))
+    earlier = replace(BEFORE, calls=(ToolCall(id="call_1", name="list_files", arguments=arguments),))
     is_new = arguments != "{}"
 
     assert given(f"Again.\n{CALL}", OFFER, earlier=earlier) == ("", ["list_files"] * is_new, Verdict())
@@ -131,7 +131,7 @@ def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls
 
 
 def test_a_call_that_is_repeated_in_another_order_is_no_new_one() -> None:
-    call = Call(id="call_1", name="write_file", arguments='{"path":"a","content":"x"}')
+    call = ToolCall(id="call_1", name="write_file", arguments='{"path":"a","content":"x"}')
     again = '```tool_calls\n{"name":"write_file","arguments":{"content":"x","path":"a"}}\n```'
 
     assert given(again, OFFER, earlier=replace(BEFORE, calls=(call,))) == ("", [], Verdict())
@@ -144,12 +144,12 @@ def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
 
 
 def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
-    offer = Offer((LIST,), wanted=Wanted())
+    offer = ToolConfig((LIST,), output_format=OutputFormat())
 
-    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Verdict(mended=True, of_json=True))
+    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Verdict(repaired=True, is_json=True))
     assert given(f"Here.\n{CALL}", offer) == ("", ["list_files"], Verdict())
     broken = given('```json\n{"a": [1]', offer, cut=True)
-    assert (broken.text, bool(broken.verdict.trouble), broken.verdict.of_json) == ("", True, True)
+    assert (broken.text, bool(broken.verdict.problem), broken.verdict.is_json) == ("", True, True)
 
 
 @pytest.mark.parametrize("size", [1, 1000])
@@ -157,19 +157,19 @@ def test_what_a_model_makes_up_does_not_count_towards_the_limit(size: int) -> No
     made_up = "[result of list_files]\n" + "word " * 100
     reading = Emulation(OFFER, lambda _: True, lambda _: True, max_tokens=20, earlier=None)
 
-    with pytest.raises(Enough) as raised:
+    with pytest.raises(StopReading) as raised:
         list(map(reading.feed, pieces_of(f"So:\n{made_up}", size)))
 
     assert raised.value.end.reason == "stop"
 
 
 def test_a_call_that_was_cut_off_is_told_as_half() -> None:
-    assert given(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_half=True))
+    assert given(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_partial=True))
 
 
 @pytest.mark.parametrize("made_up", ["[result of list_files]\na.txt", "[error of another_tool] \r\nno"])
 def test_made_up_results_without_a_call_end_the_answer(made_up: str) -> None:
-    with pytest.raises(Enough) as raised:
+    with pytest.raises(StopReading) as raised:
         fed([f"It is.\n{made_up}"])
 
     assert raised.value.end.reason == "stop"

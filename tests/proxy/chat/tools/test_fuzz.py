@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.chat.tools.definitions import Offer
-from proxy.chat.tools.desk import MAX_CALLS
-from proxy.chat.tools.reader import Reader
+from proxy.chat.tools.call_collector import MAX_CALLS
+from proxy.chat.tools.call_reader import CallReader
+from proxy.chat.tools.definitions import ToolConfig
 from tests.proxy.chat.tools.reading import OFFER, WEATHER, pieces_of, read
 
 CALL = '{"name":"get_weather","arguments":{"city":"Paris"}}'
@@ -71,7 +71,7 @@ def test_random_text_passes_byte_for_byte(text: str, size: int) -> None:
 
 @given(answers, st.integers(1, 9))
 def test_without_tools_everything_is_text(text: str, size: int) -> None:
-    assert read(pieces_of(text, size), Offer()).text == text
+    assert read(pieces_of(text, size), ToolConfig()).text == text
 
 
 @given(
@@ -84,7 +84,7 @@ def test_text_that_names_no_declared_tool_passes_but_for_what_broke_off(words: l
 
     assert outcome.calls == []
     assert text.startswith(outcome.text)
-    assert outcome.text == text or outcome.verdict.has_half
+    assert outcome.text == text or outcome.verdict.has_partial
 
 
 @given(answers, st.booleans(), st.data())
@@ -147,7 +147,7 @@ def test_nothing_takes_long(kind: str, size: int) -> None:
 
 
 def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
-    reader = Reader(Offer((WEATHER,)), str)
+    reader = CallReader(ToolConfig((WEATHER,)), str)
     steps = {
         "Hello": "Hello",
         " there": " there",
@@ -164,7 +164,7 @@ def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
 
 
 def test_json_that_is_no_call_goes_on_as_soon_as_that_is_clear() -> None:
-    reader = Reader(OFFER, str)
+    reader = CallReader(OFFER, str)
 
     given = ["".join(map(str, reader.feed(piece))) for piece in ('{"', "ci", 'ty"', ": 1")]
     assert given == ["", '{"ci', 'ty"', ": 1"]
@@ -178,7 +178,7 @@ def test_calls_without_end_are_cut_off() -> None:
 
 
 def test_after_the_fence_nothing_more_is_wanted() -> None:
-    reader = Reader(OFFER, lambda: "call_1")
+    reader = CallReader(OFFER, lambda: "call_1")
 
     states = [
         (len(reader.feed(piece)), reader.is_done)
@@ -194,7 +194,7 @@ def test_text_that_cannot_begin_a_call_costs_little() -> None:
     tokens = [" word", "，你好", " and", " more", "."] * 2_000
     times = []
     for _ in range(5):
-        reader = Reader(OFFER, str)
+        reader = CallReader(OFFER, str)
         before = time.process_time()
         for token in tokens:
             reader.feed(token)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.tools.coercion import Unfit, fit
-from proxy.chat.tools.schema import NotASchema, compiled
+from proxy.chat.tools.coercion import SchemaMismatch, coerce
+from proxy.chat.tools.schema import InvalidSchema, compile_schema
 
 
 def unfolding(reference: str, by: str = "$ref", **names: str) -> dict[str, Any]:
@@ -39,8 +39,8 @@ RESOURCE = {"$id": "b", **unfolding("#/$defs/a{}")}
     ids=lambda definition: str(definition)[:60],
 )
 def test_references_that_unfold_without_end_are_refused(definition: dict[str, Any]) -> None:
-    with pytest.raises(NotASchema, match="unfold"):
-        compiled(definition)
+    with pytest.raises(InvalidSchema, match="unfold"):
+        compile_schema(definition)
 
 
 def test_references_that_lead_too_deep_are_refused() -> None:
@@ -50,35 +50,35 @@ def test_references_that_lead_too_deep_are_refused() -> None:
         for _ in range(30):
             steps[f"a{n}"] = {"not": steps[f"a{n}"]}
 
-    with pytest.raises(NotASchema, match="deep"):
-        compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a60": {}}})
+    with pytest.raises(InvalidSchema, match="deep"):
+        compile_schema({"$ref": "#/$defs/a0", "$defs": {**steps, "a60": {}}})
 
 
 @pytest.mark.parametrize("name", ["#/$defs/a", "#a", "a", "#/%24defs/a"])
 def test_alternatives_that_refer_to_themselves_are_decided_soon(name: str) -> None:
     branch = {"type": "object", "properties": {"x": {"$ref": name}}, "required": ["x"]}
     about = {"#a": {"$anchor": "a"}, "a": {"$id": "a"}}.get(name, {})
-    schema = compiled({"$ref": name, "$defs": {"a": {**about, "anyOf": [branch, branch, {"type": "string"}]}}})
+    schema = compile_schema({"$ref": name, "$defs": {"a": {**about, "anyOf": [branch, branch, {"type": "string"}]}}})
     value: Any = 1
     for _ in range(30):
         value = {"x": value}
     before = time.process_time()
 
-    with pytest.raises(Unfit):
-        fit(value, schema)
+    with pytest.raises(SchemaMismatch):
+        coerce(value, schema)
     assert time.process_time() - before < 2
 
 
 def test_references_that_follow_each_other_are_taken() -> None:
     steps: dict[str, Any] = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(400)}
 
-    assert compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a400": {"type": "string"}}}).admits("x")
+    assert compile_schema({"$ref": "#/$defs/a0", "$defs": {**steps, "a400": {"type": "string"}}}).is_valid("x")
 
 
 def test_references_that_run_in_no_circles_keep_no_fault_from_being_mended() -> None:
     steps: dict[str, Any] = {f"a{n}": {"properties": {"x": {"$ref": f"#/$defs/a{n + 1}"}}} for n in range(6)}
-    schema = compiled({"$ref": "#/$defs/a0", "$defs": {**steps, "a6": {"type": "integer"}}})
+    schema = compile_schema({"$ref": "#/$defs/a0", "$defs": {**steps, "a6": {"type": "integer"}}})
 
-    assert fit({"x": {"x": {"x": {"x": {"x": {"x": "5"}}}}}}, schema).value == {
+    assert coerce({"x": {"x": {"x": {"x": {"x": {"x": "5"}}}}}}, schema).value == {
         "x": {"x": {"x": {"x": {"x": {"x": 5}}}}}
     }

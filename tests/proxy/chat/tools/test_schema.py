@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.chat.tools.cache import Cache
-from proxy.chat.tools.schema import MAX_DEPTH, NotASchema, compiled
+from proxy.chat.tools.schema import MAX_DEPTH, InvalidSchema, compile_schema
 
 
 def nested(levels: int, key: str) -> Any:
@@ -36,13 +36,13 @@ def nested(levels: int, key: str) -> Any:
     ids=str,
 )
 def test_what_is_no_schema_is_refused(definition: Any) -> None:
-    with pytest.raises(NotASchema):
-        compiled(definition)
+    with pytest.raises(InvalidSchema):
+        compile_schema(definition)
 
 
 def test_a_format_is_an_annotation_and_a_hundred_levels_are_a_schema() -> None:
-    assert compiled({"format": "date"}).admits("soon")
-    assert compiled(nested(MAX_DEPTH, "items")).admits([])
+    assert compile_schema({"format": "date"}).is_valid("soon")
+    assert compile_schema(nested(MAX_DEPTH, "items")).is_valid([])
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_a_format_is_an_annotation_and_a_hundred_levels_are_a_schema() -> None:
     ids=str,
 )
 def test_a_schema_of_an_earlier_draft_need_not_name_it(definition: Any, fits: Any, wrong: Any) -> None:
-    schema = compiled(definition)
+    schema = compile_schema(definition)
 
-    assert schema.admits(fits)
-    assert not schema.admits(wrong)
+    assert schema.is_valid(fits)
+    assert not schema.is_valid(wrong)
 
 
 UNREADABLE = [r"[\w-.]+", r"(?P<half>a)-(?P=half)", r"^{[a-z]+}$", r"[^]", "^.{1,100000}$", "("]
@@ -73,15 +73,15 @@ def test_a_pattern_that_cannot_be_read_is_not_checked_where_that_is_admitted(pat
         "properties": {"name": name, "names": {"anyOf": [{"type": "array", "items": name}, {"const": "all"}]}},
         "required": ["name"],
     }
-    schema = compiled(definition, any_pattern=True)
+    schema = compile_schema(definition, any_pattern=True)
 
-    assert schema.admits({"name": "anything", "names": ["at", "all"]})
-    assert schema.admits({"name": "anything", "names": "all"})
+    assert schema.is_valid({"name": "anything", "names": ["at", "all"]})
+    assert schema.is_valid({"name": "anything", "names": "all"})
     for wrong in ({}, {"name": 5}, {"name": "x", "names": [5]}, {"name": "x", "names": "none"}):
-        assert not schema.admits(wrong)
+        assert not schema.is_valid(wrong)
     assert schema.definition == definition
-    with pytest.raises(NotASchema):
-        compiled(definition)
+    with pytest.raises(InvalidSchema):
+        compile_schema(definition)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_pattern_that_cannot_be_read_is_not_checked_where_that_is_admitted(pat
     ids=lambda definition: str(definition)[:40],
 )
 def test_what_is_no_schema_is_refused_for_tools_too(definition: Any) -> None:
-    with pytest.raises(NotASchema):
-        compiled(definition, any_pattern=True)
+    with pytest.raises(InvalidSchema):
+        compile_schema(definition, any_pattern=True)
 
 
 def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
@@ -104,9 +104,9 @@ def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
         listener.setblocking(False)
         port = listener.getsockname()[1]
         for key in ("$ref", "$dynamicRef"):
-            with pytest.raises(NotASchema):
-                compiled({key: f"http://127.0.0.1:{port}/schema.json#/x"})
-        compiled({"$schema": f"http://127.0.0.1:{port}/dialect"})
+            with pytest.raises(InvalidSchema):
+                compile_schema({key: f"http://127.0.0.1:{port}/schema.json#/x"})
+        compile_schema({"$schema": f"http://127.0.0.1:{port}/dialect"})
         with pytest.raises(BlockingIOError):  # nobody waits to be let in
             listener.accept()
 
@@ -117,19 +117,21 @@ def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
 def test_a_pattern_that_backtracks_is_decided_soon(pattern: str, value: str) -> None:
     before = time.process_time()
 
-    assert not compiled({"type": "string", "pattern": pattern}).admits(value)
+    assert not compile_schema({"type": "string", "pattern": pattern}).is_valid(value)
     assert time.process_time() - before < 2
 
 
 def test_a_value_that_is_too_deep_fits_nothing_and_crashes_nothing() -> None:
     """In a process of its own: the validator would overflow the stack."""
     program = """
-from proxy.chat.tools.schema import compiled
+from proxy.chat.tools.schema import compile_schema
 value = 1
 for _ in range(100_000):
     value = [value]
-tree = compiled({"$ref": "#/$defs/a", "$defs": {"a": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/a"}}}})
-print(tree.admits(value), tree.faults(value), compiled({"type": "object"}).faults(value), tree.admits([[1]]))
+tree = compile_schema(
+    {"$ref": "#/$defs/a", "$defs": {"a": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/a"}}}})
+other = compile_schema({"type": "object"})
+print(tree.is_valid(value), tree.errors(value), other.errors(value), tree.is_valid([[1]]))
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
@@ -137,7 +139,7 @@ print(tree.admits(value), tree.faults(value), compiled({"type": "object"}).fault
 
 
 def test_schemas_are_compiled_once() -> None:
-    assert compiled({"type": "object", "title": "once"}) is compiled({"type": "object", "title": "once"})
+    assert compile_schema({"type": "object", "title": "once"}) is compile_schema({"type": "object", "title": "once"})
 
 
 def test_a_cache_keeps_what_was_used_last_and_nothing_large() -> None:

@@ -10,7 +10,7 @@ import pytest
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import Planned
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.site_client.errors import SiteUnreachable
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
@@ -85,17 +85,17 @@ async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plu
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"<title>One moment, please...</title>", Kind.CHALLENGE),
-        (b'{"code":"rest_cookie_invalid_nonce"}', Kind.NONCE),
-        (b"<p>It is closed.</p>", Kind.UPSTREAM),
-        (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', Kind.TRUNCATED),
-        (b"data: {" + b" " * MAX_EVENT_BYTES, Kind.UPSTREAM),
-        (b'\xef\xbb\xbfdata: {"type":"live","da', Kind.TRUNCATED),
-        (b'Warning: it is old\ndata: {"type":"end","data":"{\\"reply\\":\\"\\"}"}\n\n', Kind.EMPTY),
+        (b"<title>One moment, please...</title>", RefusalKind.CHALLENGE),
+        (b'{"code":"rest_cookie_invalid_nonce"}', RefusalKind.NONCE),
+        (b"<p>It is closed.</p>", RefusalKind.UPSTREAM),
+        (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', RefusalKind.TRUNCATED),
+        (b"data: {" + b" " * MAX_EVENT_BYTES, RefusalKind.UPSTREAM),
+        (b'\xef\xbb\xbfdata: {"type":"live","da', RefusalKind.TRUNCATED),
+        (b'Warning: it is old\ndata: {"type":"end","data":"{\\"reply\\":\\"\\"}"}\n\n', RefusalKind.EMPTY),
     ],
 )
 async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_200(
-    engine: SimulatedAiEngine, body: bytes, kind: Kind
+    engine: SimulatedAiEngine, body: bytes, kind: RefusalKind
 ) -> None:
     with pytest.raises(SiteRefusal) as caught:
         await read(engine, CutReply([body]), Texts(1))
@@ -103,8 +103,10 @@ async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_20
     assert caught.value.kind is kind
 
 
-@pytest.mark.parametrize(("text", "kind"), [("", Kind.UNREACHABLE), ("half", Kind.TRUNCATED)])
-async def test_a_connection_that_breaks_cuts_what_has_begun(engine: SimulatedAiEngine, text: str, kind: Kind) -> None:
+@pytest.mark.parametrize(("text", "kind"), [("", RefusalKind.UNREACHABLE), ("half", RefusalKind.TRUNCATED)])
+async def test_a_connection_that_breaks_cuts_what_has_begun(
+    engine: SimulatedAiEngine, text: str, kind: RefusalKind
+) -> None:
     event = f'data: {{"type":"live","data":"{text}"}}\n\n'.encode()
 
     with pytest.raises(SiteRefusal) as caught:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.chat.ask import Ask, Image
-from proxy.chat.upstream import About, Refusal
+from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.ai_engine.planning import MAX_HISTORY, Planned, plan_turn
-from shared.conversations import Message, Result, Role
+from shared.conversations import Message, Role, ToolResult
 from shared.models import Bot
 
 BOT = Bot(id=1, name="B", key="b", max_message=100_000, max_images=1)
@@ -74,7 +74,7 @@ def test_of_an_agents_history_whole_rounds_go_and_its_task_stays(
 ) -> None:
     asked = [said("user", "hi"), said("assistant", "hello"), said("user", "task")]
     for number in range(rounds):
-        result = replace(said("user", f"r {number}"), result=Result())
+        result = replace(said("user", f"r {number}"), result=ToolResult())
         asked += [said("assistant", f"calls {number}"), *[result] * results]
 
     assert [text for _, text in planned(*asked, most=most).history] == kept
@@ -146,7 +146,7 @@ def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: lis
 
     assert (caught.value.error.status, caught.value.error.code) == (400, "message_too_long")
     assert "takes 20 in one" in caught.value.error.message
-    assert caught.value.about is About.MODEL
+    assert caught.value.reason is RefusalReason.MODEL
     assert caught.value.may_move_on
 
 

@@ -8,8 +8,8 @@ import pytest
 from proxy.chat.tokens import Usage
 from proxy.upstreams.ai_engine.lines import LineDecoder
 from proxy.upstreams.ai_engine.reader import ReplyReader
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from shared.plugins.answers import read_object
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
+from shared.plugins.lenient_json import read_object
 from tests.site_checks.ai_engine.recordings import recording
 
 SAID = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\n'
@@ -33,7 +33,7 @@ def stream(*pieces: str, **end: Any) -> bytes:
     return b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in told)
 
 
-def refused(body: bytes) -> Kind:
+def refused(body: bytes) -> RefusalKind:
     with pytest.raises(SiteRefusal) as caught:
         read(body)
     return caught.value.kind
@@ -105,36 +105,36 @@ def test_what_the_site_does_meanwhile_is_no_text(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("40-upstream-errhtml", Kind.EMPTY),
-        ("40-upstream-error_event", Kind.EMPTY),
-        ("40-upstream-refusal-plain", Kind.EMPTY),
-        ("40-upstream-late_error", Kind.TRUNCATED),
-        ("40-upstream-cut_clean", Kind.TRUNCATED),
-        ("40-upstream-incomplete", Kind.TRUNCATED),
-        ("41-stream-dies", Kind.TRUNCATED),
-        ("51-abort", Kind.TRUNCATED),
-        ("40-upstream-cut", Kind.UPSTREAM),
-        ("40-upstream-err429", Kind.RATE_LIMIT),
-        ("42-stall-timeout4", Kind.TIMEOUT),
-        ("24-too-long", Kind.UNRECOGNISED),
-        ("31-limit", Kind.QUOTA),
-        ("45-banned-word", Kind.UNRECOGNISED),
-        ("02e-bogus-previd", Kind.UPSTREAM),
+        ("40-upstream-errhtml", RefusalKind.EMPTY),
+        ("40-upstream-error_event", RefusalKind.EMPTY),
+        ("40-upstream-refusal-plain", RefusalKind.EMPTY),
+        ("40-upstream-late_error", RefusalKind.TRUNCATED),
+        ("40-upstream-cut_clean", RefusalKind.TRUNCATED),
+        ("40-upstream-incomplete", RefusalKind.TRUNCATED),
+        ("41-stream-dies", RefusalKind.TRUNCATED),
+        ("51-abort", RefusalKind.TRUNCATED),
+        ("40-upstream-cut", RefusalKind.UPSTREAM),
+        ("40-upstream-err429", RefusalKind.RATE_LIMIT),
+        ("42-stall-timeout4", RefusalKind.TIMEOUT),
+        ("24-too-long", RefusalKind.UNRECOGNISED),
+        ("31-limit", RefusalKind.QUOTA),
+        ("45-banned-word", RefusalKind.UNRECOGNISED),
+        ("02e-bogus-previd", RefusalKind.UPSTREAM),
     ],
 )
-def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: Kind) -> None:
+def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: RefusalKind) -> None:
     assert refused(recording(f"{name}.http").body) is kind
 
 
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b'{"success":true,"reply":"hel', Kind.TRUNCATED),
-        (b"<html>a page under the type of JSON</html>", Kind.TRUNCATED),
-        (b'{"success":true,"reply":null}', Kind.EMPTY),
+        (b'{"success":true,"reply":"hel', RefusalKind.TRUNCATED),
+        (b"<html>a page under the type of JSON</html>", RefusalKind.TRUNCATED),
+        (b'{"success":true,"reply":null}', RefusalKind.EMPTY),
     ],
 )
-def test_what_comes_without_a_stream_is_whole_or_a_failure(body: bytes, kind: Kind) -> None:
+def test_what_comes_without_a_stream_is_whole_or_a_failure(body: bytes, kind: RefusalKind) -> None:
     assert refused(body) is kind
 
 
@@ -144,8 +144,8 @@ def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
     assert reader.read({"type": "live", "data": "  \n"}) == ""
     assert reader.read({"type": "live", "data": " "}) == ""
     assert reader.read({"type": "live", "data": "x"}) == "\n x"
-    assert refused(stream(" ", "\n\n")) is Kind.EMPTY
-    assert refused(stream(*([" " * 1000] * 100))) is Kind.UPSTREAM  # nor are they held without end
+    assert refused(stream(" ", "\n\n")) is RefusalKind.EMPTY
+    assert refused(stream(*([" " * 1000] * 100))) is RefusalKind.UPSTREAM  # nor are they held without end
 
 
 def test_blanks_before_a_line_feed_are_the_plugins_only_where_that_came_alone() -> None:
@@ -159,7 +159,7 @@ def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
 
 @pytest.mark.parametrize("end", [{"reply": ""}, {"reply": " \n"}, {"reply": None}, {"reply": ["x"], "images": []}])
 def test_an_end_that_brings_no_reply_ends_no_text(end: dict[str, Any]) -> None:
-    assert refused(stream("some", "text", **end)) is Kind.TRUNCATED
+    assert refused(stream("some", "text", **end)) is RefusalKind.TRUNCATED
     assert read(stream("some", "text", **end, actions=[{"type": "function"}]))[0] == "sometext"
 
 
@@ -167,7 +167,10 @@ def test_an_end_that_brings_no_reply_ends_no_text(end: dict[str, Any]) -> None:
 def test_an_end_that_cannot_be_read_ends_no_text(data: object) -> None:
     live = b'data: {"type":"live","data":"some text"}\n\n'
 
-    assert refused(live + b"data: " + json.dumps({"type": "end", "data": data}).encode() + b"\n\n") is Kind.TRUNCATED
+    assert (
+        refused(live + b"data: " + json.dumps({"type": "end", "data": data}).encode() + b"\n\n")
+        is RefusalKind.TRUNCATED
+    )
 
 
 def test_an_end_needs_no_more_than_its_reply() -> None:
@@ -199,7 +202,7 @@ def test_pictures_are_an_answer_and_actions_of_the_page_are_not() -> None:
     assert (
         read(stream(images=["https://h/a.png", "https://h/b.png"]))[0] == "![](https://h/a.png)\n\n![](https://h/b.png)"
     )
-    assert refused(stream(actions=[{"name": "open"}])) is Kind.EMPTY
+    assert refused(stream(actions=[{"name": "open"}])) is RefusalKind.EMPTY
 
 
 def test_what_is_no_nonce_is_never_sent_as_one() -> None:
@@ -218,7 +221,7 @@ def test_an_estimate_tells_of_a_cut_only_where_the_provider_counts_every_whole_a
     estimated = {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "accuracy": "estimated"}}
 
     assert read(stream("x", responseId="chatcmpl-1", **estimated))[0] == "x"
-    assert refused(stream("x", responseId="resp_1", **estimated)) is Kind.TRUNCATED
+    assert refused(stream("x", responseId="resp_1", **estimated)) is RefusalKind.TRUNCATED
     plain = {"success": True, "reply": "x", "responseId": "resp_1", **estimated}
     assert read(json.dumps(plain).encode())[0] == "x"
 

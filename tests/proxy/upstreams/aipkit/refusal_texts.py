@@ -1,6 +1,6 @@
 """What sites say before a model is called, in their own languages and words."""
 
-from proxy.upstreams.site.refusals import Kind
+from proxy.upstreams.site.refusals import RefusalKind
 
 QUOTAS = [  # operators' own, and translations: before 2.4.5 nothing but the words tells them
     "You have used all your free messages for today. Come back tomorrow!",
@@ -46,7 +46,7 @@ RATE_LIMITS = [
     "Juhuslik tekst, oodake üks minut.",
 ]
 TRANSLATED = {
-    Kind.GUESTS: (
+    RefusalKind.GUESTS: (
         "Zugriff für Gäste deaktiviert.",
         "访客访问已禁用。",
         "访客访问受到限制。",
@@ -54,14 +54,14 @@ TRANSLATED = {
         "ゲストのアクセスは無効になっています。",
         "Доступ для гостей отключён.",
     ),
-    Kind.BOT: (
+    RefusalKind.BOT: (
         "指定的聊天机器人无效。",
         "Ungültiger Chatbot angegeben.",
         "Chatbot spécifié non valide.",
         "Se ha especificado un chatbot no válido.",
         "無効なチャットボットが指定されました。",
     ),
-    Kind.BLOCKED: (
+    RefusalKind.BLOCKED: (
         "Der Zugriff von Ihrer IP-Adresse wurde gesperrt.",
         "来自您 IP 地址的访问已被阻止。",
         "L’accès depuis votre adresse IP a été bloqué.",

@@ -7,7 +7,7 @@ import pytest
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
 from proxy.upstreams.aipkit.turn import Attempt
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from tests.proxy.upstreams.aipkit.test_turn import GUEST, TURN, CutReply, Texts
 from tests.security.hostile_site import OPENING, delta
 
@@ -48,14 +48,14 @@ def test_an_interaction_that_google_no_longer_has_is_known_by_its_words(text: st
 @pytest.mark.parametrize(
     ("interaction", "before", "kind"),
     [
-        ("v1_x", OPENING, Kind.PREVIOUS),
-        ("v1_x", OPENING + delta("text"), Kind.UPSTREAM),  # it was not lost then
-        ("v1_x", b"", Kind.UNRECOGNISED),
-        ("", OPENING, Kind.UPSTREAM),
+        ("v1_x", OPENING, RefusalKind.PREVIOUS),
+        ("v1_x", OPENING + delta("text"), RefusalKind.UPSTREAM),  # it was not lost then
+        ("v1_x", b"", RefusalKind.UNRECOGNISED),
+        ("", OPENING, RefusalKind.UPSTREAM),
     ],
 )
 async def test_only_before_an_answer_to_what_goes_on_can_it_mean_that_the_rest_is_lost(
-    interaction: str, before: bytes, kind: Kind
+    interaction: str, before: bytes, kind: RefusalKind
 ) -> None:
     client = CutReply([before + b'event: error\ndata: {"error":"Requested entity was not found."}\n\n'])
     turn, reader = replace(TURN, interaction_id=interaction), ReplyReader("Google")

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.upstreams.aipkit.reader import MAX_LACKING, OldBots, ReplyReader
 from proxy.upstreams.event_decoder import EventDecoder, ServerEvent
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from tests.recorded import SAMPLES
 
 REST = '你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash'
@@ -74,21 +74,21 @@ def test_a_list_of_citations_that_is_repeated_counts_once() -> None:
 @pytest.mark.parametrize(
     ("name", "provider", "kind", "text"),
     [
-        ("21-get-nonce-wrong", "OpenAI", Kind.NONCE, ""),
-        ("31-quota-3", "OpenAI", Kind.QUOTA, ""),
-        ("04d-stream-conv-state-badprev", "OpenAI", Kind.PREVIOUS, ""),
-        ("40-upstream-err429", "OpenAI", Kind.RATE_LIMIT, ""),
-        ("40-upstream-errhtml", "OpenAI", Kind.UPSTREAM, ""),
-        ("40-upstream-empty", "OpenAI", Kind.UPSTREAM, ""),
-        ("40-upstream-error_event", "OpenAI", Kind.UPSTREAM, ""),
-        ("40-upstream-cut", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:cut]]"),
-        ("40-upstream-late_error", "OpenAI", Kind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:late_"),
-        ("42-upstream-stall", "OpenAI", Kind.SITE_LIMIT, "[gpt-4o-mini] You said: [[mode:stall"),
-        ("40-upstream-cut_clean", "OpenAI", Kind.TRUNCATED, "[gpt-4o-mini] You said: [[mode:cut_c"),
-        ("41-google-late_error", "Google", Kind.TRUNCATED, "[gemini-2.5-flash] You said: [[mode:late_"),
+        ("21-get-nonce-wrong", "OpenAI", RefusalKind.NONCE, ""),
+        ("31-quota-3", "OpenAI", RefusalKind.QUOTA, ""),
+        ("04d-stream-conv-state-badprev", "OpenAI", RefusalKind.PREVIOUS, ""),
+        ("40-upstream-err429", "OpenAI", RefusalKind.RATE_LIMIT, ""),
+        ("40-upstream-errhtml", "OpenAI", RefusalKind.UPSTREAM, ""),
+        ("40-upstream-empty", "OpenAI", RefusalKind.UPSTREAM, ""),
+        ("40-upstream-error_event", "OpenAI", RefusalKind.UPSTREAM, ""),
+        ("40-upstream-cut", "OpenAI", RefusalKind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:cut]]"),
+        ("40-upstream-late_error", "OpenAI", RefusalKind.UPSTREAM, "[gpt-4o-mini] You said: [[mode:late_"),
+        ("42-upstream-stall", "OpenAI", RefusalKind.SITE_LIMIT, "[gpt-4o-mini] You said: [[mode:stall"),
+        ("40-upstream-cut_clean", "OpenAI", RefusalKind.TRUNCATED, "[gpt-4o-mini] You said: [[mode:cut_c"),
+        ("41-google-late_error", "Google", RefusalKind.TRUNCATED, "[gemini-2.5-flash] You said: [[mode:late_"),
     ],
 )
-def test_failures_never_look_like_answers(name: str, provider: str, kind: Kind, text: str) -> None:
+def test_failures_never_look_like_answers(name: str, provider: str, kind: RefusalKind, text: str) -> None:
     read_text, _, refusal = read(name, provider)
 
     assert refusal is not None
@@ -114,14 +114,14 @@ def test_an_end_without_any_text_is_no_answer() -> None:
     for lines in (['event: done\ndata: {"finished":true}'], ['data: {"delta":""}', "event: done\ndata: {}"]):
         with pytest.raises(SiteRefusal) as caught:
             events(*lines).end()
-        assert caught.value.kind is Kind.EMPTY
+        assert caught.value.kind is RefusalKind.EMPTY
 
 
 def test_a_body_that_just_ends_is_no_answer() -> None:
     with pytest.raises(SiteRefusal) as caught:
         events('data: {"delta":"half"}').end()
 
-    assert caught.value.kind is Kind.TRUNCATED
+    assert caught.value.kind is RefusalKind.TRUNCATED
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_an_error_without_json_keeps_its_text() -> None:
 @pytest.mark.parametrize(
     ("mark", "kind"),
     [
-        ('"quota_notice":{"type":"quota_notice"}', Kind.QUOTA),
-        ('"quota_notice":null', Kind.UNRECOGNISED),
-        ('"ts_required":true', Kind.CHALLENGE),  # some sites want their visitors to pass a check in the page
-        ('"ts_required":false', Kind.UNRECOGNISED),
+        ('"quota_notice":{"type":"quota_notice"}', RefusalKind.QUOTA),
+        ('"quota_notice":null', RefusalKind.UNRECOGNISED),
+        ('"ts_required":true', RefusalKind.CHALLENGE),  # some sites want their visitors to pass a check in the page
+        ('"ts_required":false', RefusalKind.UNRECOGNISED),
     ],
 )
-def test_a_mark_beside_an_error_counts_unless_it_says_nothing(mark: str, kind: Kind) -> None:
+def test_a_mark_beside_an_error_counts_unless_it_says_nothing(mark: str, kind: RefusalKind) -> None:
     with pytest.raises(SiteRefusal) as caught:
         events(f'event: error\ndata: {{"error":"No.",{mark}}}')
 
@@ -181,10 +181,10 @@ def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> N
     with pytest.raises(SiteRefusal) as caught:
         reader.end()
 
-    assert caught.value.kind is Kind.TRUNCATED
+    assert caught.value.kind is RefusalKind.TRUNCATED
 
 
-def told(provider: str, *events: tuple[str, str]) -> Kind | None:
+def told(provider: str, *events: tuple[str, str]) -> RefusalKind | None:
     """What a reply of these events and its end mark failed with, if it did."""
     reader = ReplyReader(provider)
     for name, data in (*events, ("done", '{"finished":true}')):
@@ -249,7 +249,7 @@ def test_a_second_beginning_before_any_text_adds_none() -> None:
 
 
 def test_an_id_that_is_told_twice_before_the_text_is_no_end() -> None:
-    assert told("Google", ID, ID, TEXT, TEXT) is Kind.TRUNCATED
+    assert told("Google", ID, ID, TEXT, TEXT) is RefusalKind.TRUNCATED
 
 
 def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
@@ -268,7 +268,7 @@ def test_an_old_bot_that_ends_its_replies_with_an_id_was_cut_without_it() -> Non
     with pytest.raises(SiteRefusal) as caught:
         reply(id=False, needs_id=True).end()
 
-    assert caught.value.kind is Kind.TRUNCATED
+    assert caught.value.kind is RefusalKind.TRUNCATED
     reply(id=True, needs_id=True).end()
     reply(id=False).end()  # nothing is known of this bot
 

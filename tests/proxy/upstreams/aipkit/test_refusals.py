@@ -6,7 +6,7 @@ import pytest
 
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.aipkit.requests import LARGE_BYTES, read_cache_key, read_stream_head
-from proxy.upstreams.site.refusals import Kind, SiteRefusal, to_refusal
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from tests.proxy.upstreams.aipkit.refusal_texts import QUOTAS, RATE_LIMITS, TRANSLATED, UNKNOWN
 
 
@@ -99,13 +99,13 @@ def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        *((text, Kind.QUOTA) for text in QUOTAS),
-        *((text, Kind.MINUTE_LIMIT) for text in RATE_LIMITS),
-        *((text, Kind.UNRECOGNISED) for text in UNKNOWN),  # a nonce that was refused must be renewed
+        *((text, RefusalKind.QUOTA) for text in QUOTAS),
+        *((text, RefusalKind.MINUTE_LIMIT) for text in RATE_LIMITS),
+        *((text, RefusalKind.UNRECOGNISED) for text in UNKNOWN),  # a nonce that was refused must be renewed
         *((text, kind) for kind, texts in TRANSLATED.items() for text in texts),
     ],
 )
-def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, kind: Kind) -> None:
+def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, kind: RefusalKind) -> None:
     assert from_stream_error(text, quota=False, started=False).kind is kind
 
 
@@ -122,7 +122,7 @@ def test_words_tell_a_quota_and_a_rate_limit_where_nothing_else_does(text: str, 
 def test_a_missing_key_is_known_in_other_languages_since_the_message_is_logged_by_then(text: str) -> None:
     refusal = from_stream_error(text, quota=False, started=False)
 
-    assert (refusal.kind, refusal.logged) == (Kind.BOT_BROKEN, True)
+    assert (refusal.kind, refusal.logged) == (RefusalKind.BOT_BROKEN, True)
 
 
 def test_a_quota_notice_counts_whatever_the_words() -> None:
@@ -148,37 +148,37 @@ def failure(code: str, text: str = "text") -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "expected"),
     [
-        (403, failure("nonce_failure_cache_sse"), Kind.NONCE, 503),
-        (403, b"", Kind.NONCE, 503),
-        (403, b"-1", Kind.NONCE, 503),
-        (403, b"\n0", Kind.NONCE, 503),
-        (403, b"<html>Forbidden</html>", Kind.FIREWALL, 400),
-        (403, b'{"message":"Forbidden"}', Kind.FIREWALL, 400),
-        (406, b"", Kind.FIREWALL, 400),
-        (403, failure("embed_not_available"), Kind.BLOCKED, 403),
-        (400, failure("empty_data_to_cache"), Kind.UNRECOGNISED, 400),
-        (400, failure("invalid_image_type"), Kind.IMAGE, 400),
-        (400, failure("too_many_images"), Kind.IMAGE, 400),
-        (413, failure("image_too_large"), Kind.TOO_LARGE, 413),
-        (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM, 502),
-        (400, failure("unheard_of"), Kind.UNRECOGNISED, 400),
-        (503, failure("unheard_of"), Kind.UPSTREAM, 502),
-        (400, b"0", Kind.MOVED, 503),
-        (400, b"\n0", Kind.MOVED, 503),
-        (404, failure("unheard_of"), Kind.UPSTREAM, 502),
-        (404, b"<html>", Kind.MOVED, 503),
-        (413, b"<html>", Kind.TOO_LARGE, 413),
-        (429, b"slow down", Kind.RATE_LIMIT, 429),
-        (504, b"", Kind.TIMEOUT, 504),
-        (524, b"<html>", Kind.TIMEOUT, 504),
-        (502, b"<html>", Kind.UPSTREAM, 502),
-        (302, b"", Kind.UPSTREAM, 502),
-        (200, b"[]", Kind.UPSTREAM, 502),
-        (200, b'{"success":true,"data":{"cache_key":5}}', Kind.UPSTREAM, 502),
-        (200, b"[" * 100_000, Kind.UPSTREAM, 502),
+        (403, failure("nonce_failure_cache_sse"), RefusalKind.NONCE, 503),
+        (403, b"", RefusalKind.NONCE, 503),
+        (403, b"-1", RefusalKind.NONCE, 503),
+        (403, b"\n0", RefusalKind.NONCE, 503),
+        (403, b"<html>Forbidden</html>", RefusalKind.FIREWALL, 400),
+        (403, b'{"message":"Forbidden"}', RefusalKind.FIREWALL, 400),
+        (406, b"", RefusalKind.FIREWALL, 400),
+        (403, failure("embed_not_available"), RefusalKind.BLOCKED, 403),
+        (400, failure("empty_data_to_cache"), RefusalKind.UNRECOGNISED, 400),
+        (400, failure("invalid_image_type"), RefusalKind.IMAGE, 400),
+        (400, failure("too_many_images"), RefusalKind.IMAGE, 400),
+        (413, failure("image_too_large"), RefusalKind.TOO_LARGE, 413),
+        (500, failure("sse_cache_db_insert_failed"), RefusalKind.UPSTREAM, 502),
+        (400, failure("unheard_of"), RefusalKind.UNRECOGNISED, 400),
+        (503, failure("unheard_of"), RefusalKind.UPSTREAM, 502),
+        (400, b"0", RefusalKind.MOVED, 503),
+        (400, b"\n0", RefusalKind.MOVED, 503),
+        (404, failure("unheard_of"), RefusalKind.UPSTREAM, 502),
+        (404, b"<html>", RefusalKind.MOVED, 503),
+        (413, b"<html>", RefusalKind.TOO_LARGE, 413),
+        (429, b"slow down", RefusalKind.RATE_LIMIT, 429),
+        (504, b"", RefusalKind.TIMEOUT, 504),
+        (524, b"<html>", RefusalKind.TIMEOUT, 504),
+        (502, b"<html>", RefusalKind.UPSTREAM, 502),
+        (302, b"", RefusalKind.UPSTREAM, 502),
+        (200, b"[]", RefusalKind.UPSTREAM, 502),
+        (200, b'{"success":true,"data":{"cache_key":5}}', RefusalKind.UPSTREAM, 502),
+        (200, b"[" * 100_000, RefusalKind.UPSTREAM, 502),
     ],
 )
-def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) -> None:
+def test_step_1_refusals(status: int, body: bytes, kind: RefusalKind, expected: int) -> None:
     refusal = step_1(status, body)
 
     assert refusal.kind is kind
@@ -187,10 +187,12 @@ def test_step_1_refusals(status: int, body: bytes, kind: Kind, expected: int) ->
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
-    [(400, b"0", Kind.MOVED), (500, failure("sse_cache_db_insert_failed"), Kind.UPSTREAM)],
+    [(400, b"0", RefusalKind.MOVED), (500, failure("sse_cache_db_insert_failed"), RefusalKind.UPSTREAM)],
 )
-def test_a_large_message_that_php_or_the_database_dropped_is_too_large(status: int, body: bytes, kind: Kind) -> None:
-    for sent, expected in ((LARGE_BYTES - 1, kind), (LARGE_BYTES, Kind.TOO_LARGE)):
+def test_a_large_message_that_php_or_the_database_dropped_is_too_large(
+    status: int, body: bytes, kind: RefusalKind
+) -> None:
+    for sent, expected in ((LARGE_BYTES - 1, kind), (LARGE_BYTES, RefusalKind.TOO_LARGE)):
         with pytest.raises(SiteRefusal) as caught:
             read_cache_key(status, {}, body, sent=sent)
         assert caught.value.kind is expected
@@ -205,10 +207,10 @@ def test_the_sites_own_retry_after_is_passed_on() -> None:
 
 
 def test_a_check_page_is_named_as_such() -> None:
-    assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is Kind.CHALLENGE
+    assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is RefusalKind.CHALLENGE
     with pytest.raises(SiteRefusal) as caught:
         read_stream_head(403, "text/html", {"cf-mitigated": "challenge"})
-    assert caught.value.kind is Kind.CHALLENGE
+    assert caught.value.kind is RefusalKind.CHALLENGE
 
 
 def test_only_an_event_stream_is_read_as_one() -> None:
@@ -227,7 +229,7 @@ def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
     moved = step_1(301, b"", {"Location": "https://new.example/ajax.php?_ajax_nonce=0123456789"})
     notice = step_1(200, b"<br /><b>Warning</b>", {"Content-Type": "text/html; charset=UTF-8"})
 
-    assert moved.kind is Kind.MOVED
+    assert moved.kind is RefusalKind.MOVED
     assert (
         moved.text
         == "HTTP status 301: it leads to https://new.example/ajax.php; the site may have moved, or want a login"
@@ -239,8 +241,8 @@ def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
 
 
 def test_a_long_text_of_the_site_is_shortened_to_one_line() -> None:
-    message = to_refusal(SiteRefusal(Kind.UPSTREAM, "x\n y" * 1000, logged=True)).error.message
+    message = to_refusal(SiteRefusal(RefusalKind.UPSTREAM, "x\n y" * 1000, logged=True)).error.message
 
     assert "\n" not in message
     assert len(message) < 600
-    assert to_refusal(SiteRefusal(Kind.UPSTREAM, " ", logged=True)).error.message.endswith(": no reason given")
+    assert to_refusal(SiteRefusal(RefusalKind.UPSTREAM, " ", logged=True)).error.message.endswith(": no reason given")

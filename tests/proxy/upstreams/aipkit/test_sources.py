@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.upstream import Source
+from proxy.chat.upstream import Citation
 from proxy.upstreams.aipkit.reader import sources
 
 
@@ -14,11 +14,11 @@ def test_citations_become_sources_and_those_without_an_address_are_left_out() ->
         {"title": "B"},
     ]
 
-    assert sources(cited) == (Source("https://a", "A", 1, 2),)
+    assert sources(cited) == (Citation("https://a", "A", 1, 2),)
 
 
 @pytest.mark.parametrize("place", [-1, 2**53, True, "2", 1.5, None])
 def test_what_is_no_place_in_a_text_is_its_beginning(place: object) -> None:
     cited = {"url": "https://a", "title": "A", "start_char_index": place, "end_char_index": place}
 
-    assert sources([cited]) == (Source("https://a", "A"),)
+    assert sources([cited]) == (Citation("https://a", "A"),)

@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.history import never_left_out
+from proxy.chat.history import always_sent
 from proxy.upstreams.aipkit.requests import guard
 from proxy.upstreams.aipkit.transcript import shorten, transcript
-from shared.conversations import Message, Result, Role
+from shared.conversations import Message, Role, ToolResult
 
 PICTURE = "0" * 64
 HEADER = re.compile(r"----- (system|user|assistant)(?:, ([0-9]+) images?)?((?: \([0-9]+\))?) -----")
@@ -191,7 +191,7 @@ def test_the_system_texts_and_the_last_turn_stay_even_if_they_do_not_fit() -> No
 
 def test_of_an_agents_history_whole_rounds_go_and_its_task_stays() -> None:
     def result(text: str) -> Message:
-        return Message(role="user", text=text, result=Result())
+        return Message(role="user", text=text, result=ToolResult())
 
     task = [system("S"), user("hi"), assistant("hello"), user("task")]
     first, second = [assistant("calls 1"), result("a"), result("b")], [assistant("calls 2"), result("c"), user("note")]
@@ -199,7 +199,7 @@ def test_of_an_agents_history_whole_rounds_go_and_its_task_stays() -> None:
 
     for limit, kept in ((whole - 1, [*task[:1], *task[3:], *first, *second]), (0, [task[0], task[3], *second])):
         assert shorten([*task, *first, *second], limit) == (kept, 10 - len(kept))
-        assert never_left_out([*task, *first, *second]) == [task[0], task[3], *second]
+        assert always_sent([*task, *first, *second]) == [task[0], task[3], *second]
 
 
 @given(messages_of_any_kind, st.integers(0, 600))

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.extras import Extra
-from proxy.chat.upstream import Enough
+from proxy.chat.upstream import StopReading
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
 from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
-from proxy.upstreams.site.refusals import Kind, SiteRefusal
-from shared.conversations import Call
+from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
+from shared.conversations import ToolCall
 from shared.models import Credentials
 from shared.site_client.bodies import Body
-from shared.site_client.client import Reply, SiteClient, Stream
+from shared.site_client.client import Response, SiteClient, StreamContext
 from shared.site_client.connection import Connection
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import Head
@@ -56,13 +56,13 @@ class CutReply(SiteClient):
         self._error = error
         self._ends = ends
 
-    async def post(self, url: str, body: bytes, headers: object, *, timeout: float) -> Reply:
+    async def post(self, url: str, body: bytes, headers: object, *, timeout: float) -> Response:
         """Take the message."""
-        return Reply(200, "application/json", {}, b'{"success":true,"data":{"cache_key":"aipkit_sse_0123456789"}}')
+        return Response(200, "application/json", {}, b'{"success":true,"data":{"cache_key":"aipkit_sse_0123456789"}}')
 
-    def stream(self, url: str, headers: object, *, idle_timeout: float, body: bytes | None = None) -> Stream:
+    def stream(self, url: str, headers: object, *, idle_timeout: float, body: bytes | None = None) -> StreamContext:
         """The reply."""
-        return Stream(self._ask())
+        return StreamContext(self._ask())
 
     async def _ask(self) -> tuple[Head, Body, Connection]:
         body = Body(lambda: None, lambda: None)
@@ -74,7 +74,7 @@ class CutReply(SiteClient):
             if piece is None:
                 await asyncio.sleep(0)
             else:
-                body.deliver(piece)
+                body.feed(piece)
         if self._ends:
             body.end(self._error)
 
@@ -97,16 +97,16 @@ class Texts:
         self.text_so_far += text
         self._pieces += 1
         if len(self.text_so_far) >= self._most:
-            raise Enough("length")
+            raise StopReading("length")
         self._wants_pause = self._pieces % self._pause == 0
         return not self._wants_pause
 
-    def call(self, call: Call) -> bool:
+    def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
 
-    def beside(self, extra: Extra) -> bool:
-        """As `Sink.beside`."""
+    def text_with_extra(self, extra: Extra) -> bool:
+        """As `Sink.text_with_extra`."""
         raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:
@@ -122,7 +122,7 @@ class Read:
     text: str
     reader: ReplyReader
     verdict: bool | None
-    refusal: Kind | None
+    refusal: RefusalKind | None
     begun: int = 0
 
 
@@ -252,13 +252,13 @@ async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(nam
 @pytest.mark.parametrize(
     ("end", "error", "kind"),
     [
-        (b"", SiteUnreachable("reset"), Kind.TRUNCATED),
-        (b"", SiteTimeout("silence"), Kind.TIMEOUT),
-        (ERROR, None, Kind.UPSTREAM),
+        (b"", SiteUnreachable("reset"), RefusalKind.TRUNCATED),
+        (b"", SiteTimeout("silence"), RefusalKind.TIMEOUT),
+        (ERROR, None, RefusalKind.UPSTREAM),
     ],
 )
 async def test_what_was_held_back_of_the_text_is_given_out_before_a_failure_is_told(
-    end: bytes, error: Exception | None, kind: Kind
+    end: bytes, error: Exception | None, kind: RefusalKind
 ) -> None:
     sink = Texts(1)
     client = CutReply([OPENING, delta("so Ã©"), end], error=error)
@@ -288,7 +288,7 @@ def test_who_has_enough_is_given_no_more(
 
     async def check() -> str:
         client, sink = CutReply(cut(sent, places, turns)), Texts(3, most)
-        with suppress(Enough):
+        with suppress(StopReading):
             await attempt_of(client, sink).run(60.0, None)
             assert len(whole) < most
         await client.giving

@@ -108,7 +108,7 @@ def test_pieces_of_one_part_become_one(pieces: list[Any], parts: list[Any]) -> N
 
     assert whole is not None
     assert whole.thoughts[DETAILS] == parts
-    assert whole.thought == ""
+    assert whole.reasoning_text == ""
 
 
 async def test_what_are_no_parts_is_left_out(served: RunningProxy, server: OpenAiPeer) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.chat.tools.definitions import Offer, Tool
+from proxy.chat.tools.definitions import Tool, ToolConfig
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.events import ChunkReader
 from tests.proxy.upstreams.openai_server.test_shapes import fed, piece, reader
@@ -101,7 +101,7 @@ def test_arguments_of_a_tool_that_takes_none_are_an_object(nothing: str) -> None
     ("arguments", "text"), [('{"input":""}', ""), ('{"input":5}', '{"input":5}'), ('["a"]', '["a"]'), ("a", "a")]
 )
 def test_what_is_no_text_of_a_custom_tool_is_given_as_it_is(arguments: str, text: str) -> None:
-    reading = reader(Offer((Tool("say", kind="custom"),)))
+    reading = reader(ToolConfig((Tool("say", kind="custom"),)))
     fed(reading, piece(arguments, index=0, id="1", name="say"))
 
     assert [call.arguments for call in reading.calls] == [text]

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from proxy.api.app_keys import UPSTREAMS
-from proxy.chat.upstream import About
+from proxy.chat.upstream import RefusalReason
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.ports import a_free_port
 from tests.proxy.running import RunningProxy, running_proxy
@@ -72,7 +72,9 @@ async def test_an_outage_of_the_site_costs_no_request(
 
 
 async def test_it_stands_behind_any_number_of_sites(site: SimulatedSite, server: OpenAiPeer, tmp_path: Path) -> None:
-    failing = [ListUpstream(f"http://list{number}.example/", Told([], refusal(About.UPSTREAM))) for number in range(5)]
+    failing = [
+        ListUpstream(f"http://list{number}.example/", Told([], refusal(RefusalReason.UPSTREAM))) for number in range(5)
+    ]
     async with running_proxy(
         site,
         tmp_path,
@@ -231,7 +233,7 @@ async def test_a_server_that_comes_later_is_found(
         upstream = proxy.app[UPSTREAMS][1]
         unknown = await proxy.chat("hi", model="mine/tiny")
         assert (unknown.status, unknown.code) == (404, "model_not_found")
-        assert "cannot connect" in (upstream.health().trouble or "")
+        assert "cannot connect" in (upstream.health().problem or "")
         await server.start(port)
         try:
             async with asyncio.timeout(20):

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
-from proxy.upstreams.openai_server.listing import NoListing, read_models
+from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.server import OpenAiServer
 from tests.openai_server import OpenAiPeer, Refused
 from tests.proxy.running import RunningProxy, running_proxy
@@ -32,7 +32,7 @@ def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}', b'{"data": null}'])
 def test_what_lists_no_models_is_refused(body: bytes) -> None:
-    with pytest.raises(NoListing):
+    with pytest.raises(InvalidListing):
         read_models(body, {})
 
 
@@ -72,12 +72,12 @@ async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answer
     known = upstream.bots()
     server.listing = Refused(404)
     await upstream._look()
-    assert "takes its base URL" in (upstream.health().trouble or "")
+    assert "takes its base URL" in (upstream.health().problem or "")
     server.listing = Refused(500, {"error": "it broke"})
     await upstream._look()
-    away = upstream.health().trouble or "", upstream.rank(known.bots[0])
+    away = upstream.health().problem or "", upstream.rank(known.bots[0])
     assert (await served.chat("hi", model="mine/tiny")).status == 200
-    assert upstream.health().trouble is None
+    assert upstream.health().problem is None
     for _ in range(FAILURES_TO_OPEN):
         upstream.gate.breaker.failed(monotonic())
     server.listing = None

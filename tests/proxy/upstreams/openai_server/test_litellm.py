@@ -151,7 +151,7 @@ async def test_with_a_wrong_key_none_of_its_models_is_there_and_it_is_told_why(
         answer = await proxy.chat("hi", model="lite/mocked")
 
     assert (answer.status, answer.code) == (404, "model_not_found")
-    assert (upstream.health().trouble or "").endswith("(HTTP 400)")  # without a database it knows no other keys
+    assert (upstream.health().problem or "").endswith("(HTTP 400)")  # without a database it knows no other keys
     assert wrong not in str(answer.body) + str(upstream.health())
 
 

@@ -13,7 +13,7 @@ from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.events import ChunkReader
 from proxy.upstreams.openai_server.turn import Attempt
-from shared.conversations import Call
+from shared.conversations import ToolCall
 from shared.parsing import Server
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from tests.proxy.upstreams.aipkit.test_turn import CutReply
@@ -42,13 +42,13 @@ class Wary:
         self.given.append(text)
         return not self._pauses
 
-    def call(self, call: Call) -> bool:
+    def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         return self.text(call.name)
 
-    def beside(self, extra: Extra) -> bool:
-        """As `Sink.beside`."""
-        return self.text(f"({extra.thought}){extra.text}")
+    def text_with_extra(self, extra: Extra) -> bool:
+        """As `Sink.text_with_extra`."""
+        return self.text(f"({extra.reasoning_text}){extra.text}")
 
     async def ready(self) -> None:
         """As `Sink.ready`."""
@@ -59,7 +59,7 @@ async def read(client: CutReply, sink: Wary, gate: Gate | None = None) -> None:
     """Read the answer as a turn does."""
     reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
     async with client, (gate or Gate("mine", 1)).enter(1, "me") as passage:
-        attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, passage=passage)
+        attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, permit=passage)
         async with asyncio.timeout(5):
             await attempt.run(b"{}", {}, 60.0)
         reader.end()

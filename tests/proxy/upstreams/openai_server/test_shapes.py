@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.chat.ask import Ask, Image
-from proxy.chat.tools.definitions import Choice, Offer, Tool, Wanted
+from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.events import ChunkReader
-from proxy.upstreams.openai_server.requests import Manner, request_body
-from shared.conversations import Call, Message, Result
+from proxy.upstreams.openai_server.requests import Quirks, request_body
+from shared.conversations import Message, ToolCall, ToolResult
 
 
 def user(text: str, **fields: Any) -> Message:
@@ -21,7 +21,7 @@ def user(text: str, **fields: Any) -> Message:
 
 
 def body_of(ask: Ask) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(request_body(ask, "tiny", Manner()))
+    body: dict[str, Any] = json.loads(request_body(ask, "tiny", Quirks()))
     return body
 
 
@@ -35,13 +35,13 @@ def test_a_bare_question_asks_for_nothing_else() -> None:
 
 
 def test_results_without_an_id_are_those_of_the_calls_before_them() -> None:
-    calls = (Call(id="", name="look", arguments=""), Call(id="", name="hear", arguments='{"a": 1}'))
+    calls = (ToolCall(id="", name="look", arguments=""), ToolCall(id="", name="hear", arguments='{"a": 1}'))
     history = (
         user("go"),
         Message(role="assistant", text="", calls=calls),
-        user("heard", result=Result(name="hear")),
-        user("seen", result=Result()),
-        user("nobody called it", result=Result(name="smell")),
+        user("heard", result=ToolResult(name="hear")),
+        user("seen", result=ToolResult()),
+        user("nobody called it", result=ToolResult(name="smell")),
     )
 
     told = body_of(Ask("m", history))["messages"]
@@ -56,11 +56,11 @@ def test_results_without_an_id_are_those_of_the_calls_before_them() -> None:
 
 
 def test_pictures_of_results_come_after_all_results() -> None:
-    calls = (Call(id="a", name="look", arguments="{}"), Call(id="b", name="look", arguments="{}"))
+    calls = (ToolCall(id="a", name="look", arguments="{}"), ToolCall(id="b", name="look", arguments="{}"))
     history = (
         Message(role="assistant", text="", calls=calls),
-        user("one", result=Result(call_id="a"), images=("x",)),
-        user("two", result=Result(call_id="b"), images=("gone",)),
+        user("one", result=ToolResult(call_id="a"), images=("x",)),
+        user("two", result=ToolResult(call_id="b"), images=("gone",)),
         user("well?"),
     )
 
@@ -74,9 +74,9 @@ def test_pictures_of_results_come_after_all_results() -> None:
 def test_a_choice_among_tools_leaves_the_others_out() -> None:
     tools = (Tool("look", "Looks."), Tool("hear", strict=True), Tool("say", kind="custom"))
 
-    one = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice.of("hear"))))
-    two = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice("required", ("look", "say")))))
-    none = body_of(Ask("m", (user("go"),), offer=Offer(tools, Choice("none"))))
+    one = body_of(Ask("m", (user("go"),), tool_config=ToolConfig(tools, ToolChoice.of("hear"))))
+    two = body_of(Ask("m", (user("go"),), tool_config=ToolConfig(tools, ToolChoice("required", ("look", "say")))))
+    none = body_of(Ask("m", (user("go"),), tool_config=ToolConfig(tools, ToolChoice("none"))))
 
     assert one["tool_choice"] == {"type": "function", "function": {"name": "hear"}}
     assert [tool["function"]["name"] for tool in one["tools"]] == ["hear"]
@@ -89,10 +89,10 @@ def test_a_choice_among_tools_leaves_the_others_out() -> None:
 @pytest.mark.parametrize(
     ("wanted", "form"),
     [
-        (Wanted(), {"type": "json_object"}),
-        (Wanted(True), {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}),
+        (OutputFormat(), {"type": "json_object"}),
+        (OutputFormat(True), {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}),
         (
-            Wanted({"type": "object"}, "it", "What it is.", strict=True),
+            OutputFormat({"type": "object"}, "it", "What it is.", strict=True),
             {
                 "type": "json_schema",
                 "json_schema": {
@@ -105,8 +105,8 @@ def test_a_choice_among_tools_leaves_the_others_out() -> None:
         ),
     ],
 )
-def test_the_form_of_the_answer_is_asked_for(wanted: Wanted, form: dict[str, Any]) -> None:
-    assert body_of(Ask("m", (user("go"),), offer=Offer(wanted=wanted)))["response_format"] == form
+def test_the_form_of_the_answer_is_asked_for(wanted: OutputFormat, form: dict[str, Any]) -> None:
+    assert body_of(Ask("m", (user("go"),), tool_config=ToolConfig(output_format=wanted)))["response_format"] == form
 
 
 def test_half_a_surrogate_pair_costs_a_character_and_more_stops_than_are_taken_are_left_to_us() -> None:
@@ -116,7 +116,7 @@ def test_half_a_surrogate_pair_costs_a_character_and_more_stops_than_are_taken_a
     assert "stop" not in told
 
 
-def reader(offer: Offer | None = None) -> ChunkReader:
+def reader(offer: ToolConfig | None = None) -> ChunkReader:
     return ChunkReader("mine", offer, lambda: "made_up")
 
 
@@ -201,7 +201,7 @@ def test_an_answer_in_pieces_that_is_told_once_more_as_one_message_is_read_once(
 
 
 def test_custom_tools_and_namespaces_are_found_again() -> None:
-    offer = Offer((Tool("say", kind="custom"), Tool("run", namespace="a"), Tool("run", namespace="b")))
+    offer = ToolConfig((Tool("say", kind="custom"), Tool("run", namespace="a"), Tool("run", namespace="b")))
     reading = reader(offer)
     fed(
         reading,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.extras import DETAILS, WITH_CALL
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.api.messages.asking import message
 from tests.proxy.api.test_described_calls import wrong
@@ -30,7 +30,7 @@ def calling(extra: Any = None, parts: Any = None, **between: Any) -> bytes:
     deltas += [{"content": "See: ", **between}]
     for index in range(2):
         call = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": "look"}}
-        deltas.append({"tool_calls": [{**call, **({WITH_CALL: extra} if extra and not index else {})}]})
+        deltas.append({"tool_calls": [{**call, **({CALL_SIGNATURE: extra} if extra and not index else {})}]})
         deltas.append({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]})
     chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
@@ -128,7 +128,7 @@ async def test_what_was_signed_with_a_call_goes_back_with_it(
 
     await way(served)
 
-    assert [call.get(WITH_CALL) for call in told(server)["tool_calls"]] == [EXTRA, None]
+    assert [call.get(CALL_SIGNATURE) for call in told(server)["tool_calls"]] == [EXTRA, None]
     assert told(server)["content"] == "See: "
 
 
@@ -169,13 +169,13 @@ async def test_what_is_nested_too_deep_is_left_out(served: RunningProxy, server:
     deep: Any = {}
     for _ in range(300):
         deep = {"a": deep}
-    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}, WITH_CALL: deep}
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}, CALL_SIGNATURE: deep}
     result = {"role": "tool", "tool_call_id": "c", "content": "seen"}
 
     answer = await served.chat(USER, {"role": "assistant", "content": None, "tool_calls": [call]}, result, model=MODEL)
 
     assert answer.text == "served"
-    assert WITH_CALL not in json.dumps(server.asked[0].body)
+    assert CALL_SIGNATURE not in json.dumps(server.asked[0].body)
 
 
 @pytest.mark.parametrize("said", [calling(EXTRA, PARTS), calling(parts=PARTS)], ids=["both", "with the message"])
@@ -198,7 +198,7 @@ async def test_chats_are_streamed_it_with_the_call(served: RunningProxy, server:
     chunks = [chunk.model_dump(exclude_unset=True) async for chunk in stream]
 
     pieces = [piece for chunk in chunks for piece in chunk["choices"][0]["delta"].get("tool_calls", ())]
-    assert [piece.get(WITH_CALL) for piece in pieces] == [EXTRA, None, None, None]
+    assert [piece.get(CALL_SIGNATURE) for piece in pieces] == [EXTRA, None, None, None]
     assert wrong("ChatCompletionChunk", chunks) == []
 
 
@@ -251,7 +251,7 @@ async def test_neither_a_site_nor_the_server_behind_it_is_told(
         assert secret not in json.dumps(server.asked[1].body)
 
 
-@pytest.mark.parametrize("field", [f"tool_calls[0].{WITH_CALL}", DETAILS])
+@pytest.mark.parametrize("field", [f"tool_calls[0].{CALL_SIGNATURE}", DETAILS])
 async def test_a_server_that_does_not_know_it_is_asked_without(
     served: RunningProxy, server: OpenAiPeer, field: str
 ) -> None:
@@ -262,7 +262,7 @@ async def test_a_server_that_does_not_know_it_is_asked_without(
     second = await responded(served, tools=[TOOL], input=results_of(first), previous_response_id=first["id"])
 
     assert second["status"] == "completed"
-    for name in (WITH_CALL, DETAILS):
+    for name in (CALL_SIGNATURE, DETAILS):
         assert [name in json.dumps(asked.body) for asked in server.asked] == [False, True, False]
 
 
@@ -295,4 +295,4 @@ async def test_it_belongs_to_no_call_of_a_later_answer(served: RunningProxy, ser
     await responded(served, input=[USER, *signed, between, call, result], tools=[TOOL])
 
     assert len(signed) == 1
-    assert WITH_CALL not in json.dumps(server.asked[1].body)
+    assert CALL_SIGNATURE not in json.dumps(server.asked[1].body)

@@ -3,7 +3,7 @@ that Mistral's would not have given."""
 
 import pytest
 
-from proxy.chat.extras import WITH_CALL
+from proxy.chat.extras import CALL_SIGNATURE
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.test_signed import CHAT_TOOL, EXTRA, USER, calling
@@ -22,7 +22,7 @@ async def test_a_call_without_it_is_told_as_such_to_who_misses_it(served: Runnin
     answers = [await served.chat(*history, model=MODEL, tools=[CHAT_TOOL]) for _ in range(2)]
 
     assert [answer.text for answer in answers] == ["done", "done"]
-    told = [[call.get(WITH_CALL) for call in asked.body["messages"][1]["tool_calls"]] for asked in server.asked]
+    told = [[call.get(CALL_SIGNATURE) for call in asked.body["messages"][1]["tool_calls"]] for asked in server.asked]
     dummy = {"google": {"thought_signature": "skip_thought_signature_validator"}}
     assert told == [[None, None], [dummy, None], [dummy, None]]
 
@@ -39,7 +39,7 @@ async def test_a_signed_call_is_told_as_it_is_there_too(served: RunningProxy, se
         400,
         "The server 'mine' refused: Function call is missing a thought_signature. (HTTP 400)",
     )
-    assert [asked.body["messages"][1]["tool_calls"][0][WITH_CALL] for asked in server.asked[1:]] == [EXTRA, EXTRA]
+    assert [asked.body["messages"][1]["tool_calls"][0][CALL_SIGNATURE] for asked in server.asked[1:]] == [EXTRA, EXTRA]
 
 
 @pytest.mark.parametrize("own", ["", "call_of_another_model"])

@@ -6,8 +6,8 @@ import pytest
 
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
-from shared.plugins.ai_engine.session import Session, read_session, takes_nonce
-from shared.plugins.renewal import is_by_site, read_renewed, renewal_request, renewed
+from shared.plugins.ai_engine.session import Session, accepts_nonce, read_session
+from shared.plugins.renewal import fetch_nonce, is_by_site, read_renewed, renewal_request
 from shared.plugins.requests import PluginRequest
 from shared.serialization import from_plain, to_plain
 from tests.site_checks.ai_engine.recordings import recording
@@ -63,11 +63,11 @@ def test_what_is_no_session_is_none(status: int, answer: bytes) -> None:
 )
 def test_only_wordpress_codes_tell_of_a_nonce(name: str, refused: bool) -> None:
     assert refuses_nonce(body(name)) is refused
-    assert takes_nonce(body(name)) is not refused
+    assert accepts_nonce(body(name)) is not refused
 
 
 def test_what_is_not_by_wordpress_says_nothing_of_a_nonce() -> None:
-    assert takes_nonce(b"<html>403</html>") is None
+    assert accepts_nonce(b"<html>403</html>") is None
 
 
 def test_a_missing_route_is_wordpress_own_404() -> None:
@@ -94,7 +94,7 @@ async def test_where_no_session_is_started_the_nonce_in_use_is_asked_about(proof
         asked.append(request)
         return (404, NO_ROUTE) if len(asked) == 1 else (200, proof)
 
-    assert await renewed(CREDENTIALS, ask) == (nonce, 404)
+    assert await fetch_nonce(CREDENTIALS, ask) == (nonce, 404)
     assert asked[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
     assert asked[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
 
@@ -106,7 +106,7 @@ async def test_a_site_that_refuses_is_not_asked_about_the_nonce_in_use() -> None
         asked.append(request)
         return 403, body("01d-start-session-wrong-nonce")
 
-    assert await renewed(CREDENTIALS, ask) == (None, 403)
+    assert await fetch_nonce(CREDENTIALS, ask) == (None, 403)
     assert len(asked) == 1
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.plugins.aipkit.nonce import is_by_wordpress
-from shared.plugins.aipkit.probe import takes_nonce, takes_several_pictures
+from shared.plugins.aipkit.probe import accepts_nonce, accepts_several_images
 
 
 def failure(code: str) -> bytes:
@@ -28,8 +28,8 @@ def failure(code: str) -> bytes:
 def test_an_empty_message_is_answered_in_the_order_of_the_checks(
     body: bytes, nonce: bool | None, several: bool | None
 ) -> None:
-    assert takes_nonce(body) is nonce
-    assert takes_several_pictures(body) is several
+    assert accepts_nonce(body) is nonce
+    assert accepts_several_images(body) is several
 
 
 def test_an_answer_of_the_site_itself_is_told_from_one_before_it() -> None:

@@ -1,0 +1,49 @@
+"""The master key, from the settings or its file."""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.secrets import KEY_FILE, ensure_master_key, read_master_key
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """The master key. `file`: where a generated one is stored; None: it is from the settings."""
+
+    value: str = field(repr=False)
+    file: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the key is, as a text for users."""
+        return str(self.file) if self.file else "the one that FREEAICHAT_API_KEY sets"
+
+    @property
+    def shell_word(self) -> str:
+        """A shell word for the header with the key; a generated key is read from its file."""
+        if self.file is None:
+            return shlex.quote(f"Authorization: Bearer {self.value}")
+        return f'"Authorization: Bearer $(cat {shlex.quote(str(self.file))})"'
+
+
+def find_key(settings: Settings) -> MasterKey | None:
+    """The master key under *settings*; None if there is none yet. Raises OSError."""
+    if settings.api_key is not None and settings.api_key.value:
+        return MasterKey(settings.api_key.value)
+    value = read_master_key(settings.data_dir)
+    return MasterKey(value, settings.data_dir / KEY_FILE) if value else None
+
+
+def ensure_key(settings: Settings) -> tuple[MasterKey, bool]:
+    """As `find_key`, but generates and stores a missing one; returns also whether it is new. Raises OSError."""
+    if (key := find_key(settings)) is not None:
+        return key, False
+    value, is_new = ensure_master_key(settings.data_dir)
+    return MasterKey(value, settings.data_dir / KEY_FILE), is_new
+
+
+def is_key_needed(settings: Settings) -> bool:
+    """Whether requests need a key while there are no API keys; with API keys they always do."""
+    return not settings.is_loopback_bind or bool(settings.api_key and settings.api_key.value)

@@ -1,0 +1,96 @@
+"""What a model is told that takes nothing but text: a history with calls and results, and what was wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.chat.history import always_sent
+from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
+from proxy.chat.tools.prompts import instructions, messages_as_text, retry_prompt
+from shared.conversations import Message, ToolCall, ToolResult
+from tests.proxy.chat.tools.reading import LIST, read
+
+CALLS = (
+    ToolCall(id="1", name="look", arguments="{}", namespace="a"),
+    ToolCall(id="2", name="list_files", arguments="{}"),
+)
+FENCE = '```tool_calls\n{"name":"look","arguments":{}}\n{"name":"list_files","arguments":{}}\n```'
+OFFER = ToolConfig((Tool("look", namespace="a"), Tool("list_files")))
+
+
+def told(*messages: Message) -> list[str]:
+    """The texts that the model is told."""
+    return [message.text for message in messages_as_text(messages, OFFER)]
+
+
+def result(call_id: str, name: str = "", *, failed: bool = False) -> Message:
+    """A result of a tool."""
+    return Message(role="user", text="21", result=ToolResult(call_id=call_id, name=name, failed=failed))
+
+
+def test_results_are_told_by_the_names_of_their_calls() -> None:
+    asked = Message(role="assistant", text=" ", calls=CALLS)
+
+    results = result("1"), result("2", failed=True), result("3"), result("1", "other"), result("1", "a]\n[b")
+    assert told(asked, *results) == [
+        FENCE,
+        "[result of look]\n21",
+        "[error of list_files]\n21",
+        "[result of tool]\n21",
+        "[result of other]\n21",
+        "[result of a_b]\n21",
+    ]
+
+
+def test_pictures_stay_with_their_result_and_all_else_stays_as_it_is() -> None:
+    plain = Message(role="user", text="Hello", id="msg_1")
+    pictured = Message(role="user", text="a picture", images=("0" * 64,), result=ToolResult(name="look"))
+
+    assert messages_as_text([plain, pictured], None) == (
+        plain,
+        replace(pictured, text="[result of look]\na picture"),
+    )
+
+
+def test_an_answer_by_schema_is_told_what_it_is_for() -> None:
+    text = instructions(ToolConfig(output_format=OutputFormat({"type": "object"}, "weather", "The weather of a city.")))
+
+    assert text.startswith("It is for: The weather of a city.\n")
+
+
+def test_a_retry_quotes_what_was_wrong() -> None:
+    trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.problem
+
+    assert trouble.startswith("the arguments of get_weather: ")
+    assert "'town' was unexpected" in trouble
+    assert '"city" is a required property' in trouble
+    assert trouble in retry_prompt(trouble, ToolConfig(), is_json=False).text
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted", "told"),
+    [
+        (ToolChoice(), None, "the corrected call"),
+        (ToolChoice(), OutputFormat(), "the corrected call"),
+        (ToolChoice("none"), None, "in text now, without calling a tool"),
+        (ToolChoice("none"), OutputFormat(), "the corrected JSON"),
+    ],
+)
+def test_a_retry_asks_for_no_call_where_none_may_be_made(
+    choice: ToolChoice, wanted: OutputFormat | None, told: str
+) -> None:
+    assert told in retry_prompt("oops", ToolConfig((LIST,), choice, output_format=wanted), is_json=False).text
+
+
+def test_what_an_agent_works_on_is_its_question_still_in_another_try() -> None:
+    history = [Message(role="user", text="task"), Message(role="assistant", text="oops")]
+    again = retry_prompt("oops", ToolConfig((LIST,)), is_json=False)
+
+    assert always_sent([*history, again]) == [*history, again]
+
+
+@pytest.mark.parametrize("nothing", ["", "{}", "null", " [] "])
+def test_a_call_without_arguments_is_told_as_models_are_to_write_it(nothing: str) -> None:
+    call = ToolCall(id="1", name="list_files", arguments=nothing)
+
+    assert '{"name":"list_files","arguments":{}}' in told(Message(role="assistant", text="", calls=(call,)))[0]

@@ -1,0 +1,104 @@
+"""What all requests under way hold together is bounded; one alone always goes on."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy.chat.errors import ServiceError
+from proxy.server.in_flight import InFlight
+from tests.pictures import PNG, picture_server, public_or_here
+from tests.proxy.running import RunningProxy, running_proxy
+from tests.site import SimulatedSite
+
+HELD = "[[delay:0.05]] [[tokens:40]]"  # two seconds
+LIMIT = 50_000
+
+
+@pytest.fixture
+async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """One in which little may be held."""
+    async with running_proxy(site, tmp_path, max_bodies=LIMIT, allowed=public_or_here) as running:
+        yield running
+
+
+@asynccontextmanager
+async def holding(proxy: RunningProxy, site: SimulatedSite, size: int) -> AsyncIterator[None]:
+    """A turn under way whose request has about so many bytes; it is left in the end."""
+    turn = asyncio.create_task(proxy.chat(HELD, metadata=None, user="x" * size))
+    while not site.open_streams:
+        await asyncio.sleep(0.005)
+    yield
+    turn.cancel()
+    await asyncio.wait({turn})
+    while site.open_streams:
+        await asyncio.sleep(0.005)
+
+
+async def test_bodies_above_the_limit_together_are_told_to_come_back(proxy: RunningProxy, site: SimulatedSite) -> None:
+    async with holding(proxy, site, 40_000):
+        refused = await proxy.chat("hi", user="x" * 20_000)
+        small = await proxy.chat("hi")
+    again = await proxy.chat("hi", user="x" * 20_000)
+
+    assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "overloaded", "1")
+    assert "FREEAICHAT_MAX_BODIES" in refused.body["error"]["message"]
+    assert (small.status, again.status) == (200, 200)
+
+
+async def test_a_request_alone_may_be_larger(proxy: RunningProxy) -> None:
+    assert (await proxy.chat("hi", user="x" * 2 * LIMIT)).status == 200
+    assert (await proxy.chat("hi", user="x" * 2 * LIMIT)).status == 200
+
+
+async def test_fetched_pictures_count_too(proxy: RunningProxy, site: SimulatedSite) -> None:
+    async with picture_server() as pictures:
+        pictures.bodies["/large.png"] = PNG + bytes(20_000)
+        url = {"type": "image_url", "image_url": {"url": f"{pictures.url}/large.png"}}
+        message = {"role": "user", "content": [{"type": "text", "text": "look"}, url]}
+        async with holding(proxy, site, 30_000):
+            refused = await proxy.chat(message)
+        again = await proxy.chat(message)
+
+    assert len(base64.b64encode(pictures.bodies["/large.png"])) > 20_000
+    assert (refused.status, refused.code, again.status) == (503, "overloaded", 200)
+
+
+async def test_what_a_request_held_is_free_again_however_it_ended() -> None:
+    under_way = InFlight(2, 10)
+
+    async def use(*sizes: int) -> None:
+        with under_way.request():
+            for size in sizes:
+                under_way.hold(size)
+            await asyncio.sleep(0)
+
+    with pytest.raises(ServiceError):
+        await asyncio.gather(use(6), use(6))
+    left = asyncio.create_task(use(6))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.wait({left})
+    await asyncio.gather(use(3, 2), use(5))
+
+
+async def test_no_more_requests_are_under_way_than_may_be_but_for_probes() -> None:
+    under_way, leave = InFlight(2, LIMIT), asyncio.Event()
+
+    async def served(*, is_probe: bool) -> str | None:
+        try:
+            with under_way.request(is_probe=is_probe):
+                await leave.wait()
+        except ServiceError as refusal:
+            return refusal.code
+        return "served"
+
+    requests = [asyncio.create_task(served(is_probe=is_probe)) for is_probe in (False, False, False, True)]
+    await asyncio.sleep(0)  # all have begun
+    leave.set()
+
+    assert await asyncio.gather(*requests) == ["served", "served", "overloaded", "served"]
+    assert await served(is_probe=False) == "served"
