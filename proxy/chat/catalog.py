@@ -134,8 +134,8 @@ class Catalog:
         return list(self._listed.values())
 
     def find(self, name: str, allowed: frozenset[str] | None = None) -> tuple[str, Model] | None:
-        """The name that answers and its model; the default model for unknown names; for those of Anthropic's models
-        else one of its bots that is *allowed* (see `is_allowed`); else None."""
+        """The canonical name and the model for *name*. Unknown names get the default model, names of Anthropic's models
+        otherwise one of its bots that is *allowed* (see `is_allowed`). None: there is none."""
         if found := self.resolve(name):
             return found
         if self._default and (found := self.resolve(self._default)):
@@ -153,15 +153,15 @@ class Catalog:
         return name, self._listed.get(name) or self._by_name[name][0]
 
     def is_allowed(self, name: str, allowed: frozenset[str] | None) -> bool:
-        """Whether *name*, also of one site, is what one of the *allowed* names means (None: all)."""
+        """Whether one of the *allowed* names (None: all) means *name*, which may name a site."""
         if allowed is None or name in allowed:
             return True
-        meant = self._meant.get(allowed)
-        if meant is None:
-            meant = frozenset((self.resolve(each) or (each,))[0].lower() for each in allowed)
-            self._meant[allowed] = meant
+        canonical = self._meant.get(allowed)
+        if canonical is None:
+            canonical = frozenset((self.resolve(each) or (each,))[0].lower() for each in allowed)
+            self._meant[allowed] = canonical
         lower = name.lower()
-        return not meant.isdisjoint((lower, lower.partition("@")[0]))
+        return not canonical.isdisjoint((lower, lower.partition("@")[0]))
 
     def similar(self, name: str, allowed: frozenset[str] | None) -> Sequence[str]:
         """Names similar to *name* that may be used, the most similar first."""

@@ -36,7 +36,7 @@ class Emulation:
         max_tokens: int | None,
         earlier: Message | None,
     ) -> None:
-        """*earlier*: what the tries before have brought, where there were any. Its calls are not given again."""
+        """*earlier*: the result of earlier attempts, if any; its calls are not emitted again."""
         self._tool_config = tool_config
         self._emit_text, self._emit_call = emit_text, emit_call
         self._reader = CallReader(tool_config, new_call_id)
@@ -115,8 +115,10 @@ def new_call_id() -> str:
 
 
 def invalid_output(*, is_json: bool) -> ServiceError:
-    """The error where JSON, or else a call, stayed wrong after all tries. It quotes nothing of what the model wrote.
-    Clients are not to repeat of themselves what was repeated as often as the operator wants."""
+    """The error after the last invalid JSON or call. It quotes nothing of the model's output.
+
+    Clients should not retry: the operator's number of retries is used up.
+    """
     missing = "valid JSON in the form that was asked for" if is_json else "valid call of a tool"
     return ServiceError(
         502,

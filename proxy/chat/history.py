@@ -47,8 +47,11 @@ def history_digest(scope: Sequence[str], messages: Sequence[Message]) -> str:
 
 
 def rounds(messages: Sequence[Message]) -> list[int]:
-    """The number of the round that each message belongs to. Each question begins one, and each answer to results, so
-    that calls and their results, which are nothing without them, are in one, with what the user adds to these."""
+    """Number the rounds that *messages* belong to, one number for each message.
+
+    A question starts a round, and so does an answer to results: calls, their results and what the user adds to these
+    are in one round, as they are useless without each other.
+    """
     numbers, number, after_results = [], 0, False
     for message in messages:
         begins = message.role == "assistant" if after_results else _is_question(message)
@@ -59,10 +62,10 @@ def rounds(messages: Sequence[Message]) -> list[int]:
 
 
 def last_questions(messages: Sequence[Message], numbers: Sequence[int]) -> set[int]:
-    """The places of what the user wrote last, and of the last question that began a round, which an agent works on."""
-    asked = [index for index, message in enumerate(messages) if _is_question(message)]
-    begun = [index for index in asked if index == 0 or numbers[index] != numbers[index - 1]]
-    return {*asked[-1:], *begun[-1:]}
+    """Indexes of the user's last message and of the last question that started a round: an agent's task."""
+    questions = [index for index, message in enumerate(messages) if _is_question(message)]
+    starting = [index for index in questions if index == 0 or numbers[index] != numbers[index - 1]]
+    return {*questions[-1:], *starting[-1:]}
 
 
 def _is_question(message: Message) -> bool:
@@ -70,7 +73,7 @@ def _is_question(message: Message) -> bool:
 
 
 def always_sent(messages: Sequence[Message]) -> list[Message]:
-    """Those of *messages* that are sent whatever the limit: the system's, the last questions and the last round."""
+    """The *messages* that no limit drops: the system's, the last questions and the last round."""
     numbers = rounds(messages)
     questions = last_questions(messages, numbers)
     return [

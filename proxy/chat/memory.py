@@ -212,10 +212,10 @@ class Memory:
                 await self._store.abandon_turn(self.conversation_id, self._turn_id)
 
     async def commit(self, model: Model, end: End, answer: Message, raw: str | None = None) -> None:
-        """Keep the *answer*. The note of its *end* is the upstream's, where its copy holds all of this history and the
-        answer. *raw*: the answer as the copy holds it, where that is not its text."""
-        said, answer = answer, end.kept(answer)
-        note = end.note if answer is said else None
+        """Store the *answer*. *end* has the upstream's note, if its copy holds the whole history and the answer.
+        *raw*: the answer as that copy holds it, where that differs from its text."""
+        original, answer = answer, end.kept(answer)
+        note = end.note if answer is original else None
         instructions_digest = "" if self.is_plain else self._instructions_digest
         history = seen = (*self.plan.messages, answer)
         if not self.is_plain:

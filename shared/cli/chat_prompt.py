@@ -103,7 +103,7 @@ def read_line() -> str | None:
 
 
 def answer(session: ChatSession, prompt: str) -> Turn:
-    """Show the answer to what was *prompt*, then its sources, and what is odd about it, as that it is not whole.
+    """Show the answer to *prompt*, its sources, and remarks, for instance that it is incomplete.
 
     Raises `Failure`.
     """

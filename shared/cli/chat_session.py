@@ -26,7 +26,7 @@ class Turn:
         """Whether it is complete."""
         return self.finish_reason in {"stop", "length"}
 
-    def heed(self, headers: Mapping[str, str]) -> None:
+    def read_headers(self, headers: Mapping[str, str]) -> None:
         """Remember what the answer's *headers* tell of it."""
         describe = {
             "x-fallback-model": "{} answered in place of the model",
@@ -88,7 +88,7 @@ class ChatSession:
             request["web_search"] = True
         turn = Turn(self.model, self.conversation)
         try:
-            for chunk in self._gateway.stream_chat(request, turn.heed):
+            for chunk in self._gateway.stream_chat(request, turn.read_headers):
                 delta = turn.take(chunk)
                 if delta:
                     self._save_once()

@@ -76,17 +76,17 @@ class Gateway:
             pass
 
     def stream_chat(
-        self, request: dict[str, Any], heed: Callable[[Mapping[str, str]], object] = lambda _: None
+        self, request: dict[str, Any], read_headers: Callable[[Mapping[str, str]], object] = lambda _: None
     ) -> Iterator[dict[str, Any]]:
         """Yield the chunks of the answer to *request*, a body of chat/completions without `stream`.
 
-        *heed* gets the answer's headers, names in small letters. Raises `GatewayError`, while reading too.
+        *read_headers* gets the answer's headers, names in small letters. Raises `GatewayError`, while reading too.
         """
         body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
         with self._request("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as response:
             if response.status != 200:
                 raise _error_from(response.status, _json_object(response.read(MAX_ANSWER_BYTES)))
-            heed({name.lower(): value for name, value in response.getheaders()})
+            read_headers({name.lower(): value for name, value in response.getheaders()})
             yield from _chunks(response)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Prints what `freeaichat up` is doing until requests can be answered, how to send one, what late visits bring.
+"""Print the progress of `freeaichat up`, how to send a request, and the results of late visits.
 
 A process of its own (`python -m shared.cli.up_progress BEGUN [--live]`), so that what it needs does not stay in memory.
 """

@@ -136,7 +136,7 @@ def _arguments(text: str) -> str:
     if arguments is None:
         try:
             given = read_loose_json(text).value
-            arguments = "{}" if given is None or given == [] else dump_json(given)  # as others tell that there are none
+            arguments = "{}" if given is None or given == [] else dump_json(given)  # both mean no arguments
         except MalformedJson:
             arguments = dump_json(text)  # of another model: passed on unchanged
         _rendered_arguments.put(text, arguments, 2 * len(text) + 200)
@@ -148,7 +148,7 @@ _NO_NAME = re.compile(r"[\s\[\]]+")
 
 
 def result(name: str, text: str, *, error: bool = False) -> str:
-    """What a tool gave, as the text of a user's message, whose first line has to be a line whatever the name."""
+    """A tool's result as the text of a user message. *name* is made to fit in its first line."""
     return f"[{'error' if error else 'result'} of {_NO_NAME.sub('_', name)}]\n{text}"
 
 
@@ -159,8 +159,7 @@ def tool_label(name: str, namespace: str | None, tool_config: ToolConfig | None)
 
 
 def retry_prompt(problem: str, tool_config: ToolConfig, *, is_json: bool) -> Message:
-    """What asks once more for what was wrong: the JSON of the answer, or else a call, if any may be made. It is the
-    result of that answer, and no question of the user's."""
+    """The message that asks again for valid JSON or a valid call. It counts as a result, not as a user's question."""
     may_call = tool_config.choice.mode != "none"
     if is_json or (not may_call and tool_config.output_format is not None):
         expected = "Answer again, with the corrected JSON alone, in a fence opened by ```json."

@@ -1,5 +1,4 @@
-"""Checks of the settings: names that nothing reads, values captured by hand of which some are missing, names of
-models that lead nowhere, and origins that no browser sends."""
+"""Check the settings: unknown names, incomplete manual credentials, models that do not exist, and invalid origins."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
