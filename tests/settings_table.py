@@ -117,7 +117,7 @@ def _choices(field: "Field[Any]", meaning: str, language: Language) -> str:
 
 
 def _kind(field: "Field[Any]") -> str:
-    return str(field.type).removeprefix("notations.")
+    return str(field.type).removeprefix("field_types.")
 
 
 def _default(field: "Field[Any]", language: Language) -> str:

@@ -98,12 +98,12 @@ class AwayStore:
         self.claims = 0
         self.asked: Callable[[Claim], None] = lambda claim: None
 
-    async def acquire_slots(self, site: str, claim: Claim, *, most: int, at: float) -> Share:
+    async def acquire_slots(self, site: str, claim: Claim, *, limit: int, at: float) -> Share:
         self.claims += 1
         self.asked(claim)
         if self.is_away:
             raise StoreUnavailable("gone fishing")
-        return await self._store.acquire_slots(site, claim, limit=most, at=at)
+        return await self._store.acquire_slots(site, claim, limit=limit, at=at)
 
 
 @pytest.fixture
